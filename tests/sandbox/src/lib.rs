@@ -1,1 +1,3 @@
 //! The sandbox of kubectl-apim.
+
+pub mod azure;

@@ -1,0 +1,300 @@
+//! An emulator of Entra, Azure Resource Manager and the gateway configuration endpoint.
+//!
+//! One TLS listener answers for every host name of Azure that the plugin talks to. A client reaches it in one of two
+//! ways: by [`Azure::url`], where the path tells Entra from ARM, or under the real host names through
+//! [`Azure::proxy_url`]. Either way it must trust [`Azure::ca_pem`]. The emulator has a clock of its own, does what a
+//! [`Fault`] tells it to, and keeps a log of every [`Request`].
+//!
+//! Wire forms, error envelopes and limits follow the REST reference of Azure; where that is silent, the item that had
+//! to choose says so.
+
+mod access;
+mod admin;
+mod arm;
+mod assertion;
+mod certificate;
+mod clock;
+mod cloud;
+mod configuration;
+mod emulator;
+mod entra;
+mod exchange;
+mod fault;
+mod identity;
+mod inventory;
+mod managed;
+mod proxy;
+mod reply;
+mod request;
+mod route;
+mod server;
+mod throttle;
+mod token;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use jiff::{SignedDuration, Timestamp};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+pub use self::cloud::Cloud;
+pub use self::fault::{Action, Fault, Operation};
+pub use self::identity::{FederatedCredential, Grant, Principal};
+pub use self::inventory::{Gateway, Presentations, Slot};
+pub use self::managed::Machine;
+pub use self::request::Request;
+pub use self::token::{Acceptance, Refusal};
+
+use self::certificate::Identity;
+use self::emulator::Emulator;
+use self::server::Server;
+
+/// A running emulator.
+///
+/// The handle is cheap to clone; the listeners end with the last one.
+#[derive(Clone)]
+pub struct Azure {
+    emulator: Arc<Emulator>,
+    addresses: Arc<Addresses>,
+    /// Nothing in the handle that the admin endpoint holds, which must not keep itself alive.
+    _listeners: Option<Arc<JoinSet<()>>>,
+}
+
+struct Addresses {
+    ca_pem: String,
+    proxy: SocketAddr,
+    admin: SocketAddr,
+    managed: SocketAddr,
+}
+
+impl Azure {
+    /// Starts an emulator without gateways and principals on the current Tokio runtime.
+    pub async fn start() -> anyhow::Result<Azure> {
+        // An error says that a provider is installed already, which is all that is wanted.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let Identity { ca_pem, server } = Identity::generate()?;
+        let [tls, proxy, admin] = [bind().await?, bind().await?, bind().await?];
+        let managed = bind().await?;
+        let emulator = Arc::new(Emulator::new(tls.local_addr()?)?);
+        let addresses = Addresses {
+            ca_pem,
+            proxy: proxy.local_addr()?,
+            admin: admin.local_addr()?,
+            managed: managed.local_addr()?,
+        };
+        let server = Server {
+            emulator: emulator.clone(),
+            tls: TlsAcceptor::from(server),
+        };
+        let inner = Azure {
+            emulator,
+            addresses: Arc::new(addresses),
+            _listeners: None,
+        };
+        let plain = [
+            (admin, admin::router(inner.clone())),
+            (managed, managed::router(inner.clone())),
+        ];
+
+        let mut listeners = JoinSet::new();
+        listeners.spawn(server.clone().listen(tls));
+        listeners.spawn(proxy::listen(server, proxy));
+        for (listener, router) in plain {
+            listeners.spawn(async move {
+                // The server ends with the task and has no error of its own.
+                let _ = axum::serve(listener, router).await;
+            });
+        }
+        Ok(Azure {
+            _listeners: Some(Arc::new(listeners)),
+            ..inner
+        })
+    }
+
+    /// The URL under which the emulator is Entra and ARM at once, `https://localhost:PORT`.
+    pub fn url(&self) -> String {
+        self.emulator.direct.clone()
+    }
+
+    /// The address of the TLS listener.
+    pub fn addr(&self) -> SocketAddr {
+        self.emulator.addr
+    }
+
+    /// The URL of an HTTP proxy that knows the emulated hosts and no others; for `HTTPS_PROXY`.
+    pub fn proxy_url(&self) -> String {
+        format!("http://{}", self.addresses.proxy)
+    }
+
+    /// The URL of the admin endpoint for scripts, which speaks JSON in plain HTTP.
+    pub fn admin_url(&self) -> String {
+        format!("http://{}", self.addresses.admin)
+    }
+
+    /// The endpoint of managed identities in the way of App Service; for `IDENTITY_ENDPOINT`.
+    pub fn identity_endpoint(&self) -> String {
+        format!("http://{}/msi/token", self.addresses.managed)
+    }
+
+    /// The endpoint of managed identities in the way of a VM, for the newest machine.
+    pub fn metadata_endpoint(&self) -> String {
+        format!("http://{}/metadata/identity/oauth2/token", self.addresses.managed)
+    }
+
+    /// The certificate authority to trust, in PEM.
+    pub fn ca_pem(&self) -> &str {
+        &self.addresses.ca_pem
+    }
+
+    /// A client that trusts the emulator and reaches every emulated host by its real name.
+    pub fn client(&self) -> anyhow::Result<reqwest::Client> {
+        let client = reqwest::Client::builder()
+            .tls_certs_only([reqwest::Certificate::from_pem(self.ca_pem().as_bytes())?])
+            .proxy(reqwest::Proxy::https(self.proxy_url())?)
+            .redirect(reqwest::redirect::Policy::none())
+            .build();
+        client.context("cannot build a client for the emulator")
+    }
+
+    /// Adds a gateway with new keys, and the subscription, group and service that it needs; one that exists stays.
+    ///
+    /// A gateway with an empty name adds the service alone.
+    pub fn add_gateway(&self, gateway: &Gateway) {
+        self.emulator.state().inventory.add(gateway);
+    }
+
+    /// Adds a principal, or replaces the one with its client id.
+    pub fn add_principal(&self, principal: Principal) {
+        self.emulator.state().directory.add(principal);
+    }
+
+    /// Adds a machine with its identities; gives the value of its `IDENTITY_HEADER`.
+    pub fn add_machine(&self, machine: Machine) -> String {
+        let header = uuid::Uuid::new_v4().to_string();
+        self.emulator.state().machines.add(header.clone(), machine);
+        header
+    }
+
+    /// Makes the keys of another issuer of tokens known, as a JWK set, which Entra would fetch from the issuer.
+    pub fn trust_issuer(&self, issuer: &str, keys: serde_json::Value) {
+        self.emulator.state().directory.trust(issuer, keys);
+    }
+
+    /// Mints a token without a request and with any expiry, so that tests can have expired ones.
+    ///
+    /// The gateway must have been added.
+    pub fn mint(&self, gateway: &Gateway, slot: Slot, expires: Timestamp) -> String {
+        let state = self.emulator.state();
+        let record = state
+            .inventory
+            .gateway(gateway)
+            .expect("the gateway was added to the emulator");
+        record.keys.mint(&record.names.name, slot, expires)
+    }
+
+    /// Whether the configuration endpoint of the gateway's service would accept a token now.
+    pub fn accepts(&self, token: &str) -> bool {
+        self.judge(token).is_ok()
+    }
+
+    /// What the configuration endpoint would make of a token now.
+    pub fn judge(&self, token: &str) -> Result<Acceptance, Refusal> {
+        let state = self.emulator.state();
+        token::judge(&state.inventory, None, token, state.clock.now())
+    }
+
+    /// Gives a gateway a new key, with which the old key's tokens die; false if there is no such gateway.
+    pub fn regenerate(&self, gateway: &Gateway, slot: Slot) -> bool {
+        let mut state = self.emulator.state();
+        let Some(record) = state.inventory.gateway_mut(gateway) else {
+            return false;
+        };
+        record.keys.regenerate(slot);
+        true
+    }
+
+    /// How often credentials of a gateway were presented to the configuration endpoint.
+    pub fn presentations(&self, gateway: &Gateway) -> Presentations {
+        let state = self.emulator.state();
+        state
+            .inventory
+            .gateway(gateway)
+            .map(|record| record.presentations)
+            .unwrap_or_default()
+    }
+
+    /// The time by the emulator's clock.
+    pub fn now(&self) -> Timestamp {
+        self.emulator.now()
+    }
+
+    /// Sets how far the emulator's clock is ahead of the machine's.
+    pub fn set_clock_offset(&self, offset: SignedDuration) {
+        self.emulator.state().clock.set_offset(offset);
+    }
+
+    /// Moves the emulator's clock from where it is.
+    pub fn advance_clock(&self, by: SignedDuration) {
+        self.emulator.state().clock.advance(by);
+    }
+
+    /// Stops the emulator's clock, which then moves only when it is told to.
+    pub fn stop_clock(&self) {
+        self.emulator.state().clock.stop();
+    }
+
+    /// Switches the refusals of the token buckets on or off; what is left in them is always reported.
+    pub fn enforce_buckets(&self, enforced: bool) {
+        self.emulator.state().throttle.enforce(enforced);
+    }
+
+    /// Switches the refusals of the token buckets on for one principal.
+    pub fn enforce_buckets_for(&self, client_id: &str) {
+        self.emulator.state().throttle.enforce_for(client_id);
+    }
+
+    /// Adds a fault; the oldest that matches a request is the one that happens.
+    pub fn fault(&self, fault: Fault) {
+        self.emulator.state().faults.add(fault);
+    }
+
+    /// Removes every fault.
+    pub fn clear_faults(&self) {
+        self.emulator.state().faults.clear();
+    }
+
+    /// The requests so far, in the order of their arrival.
+    pub fn requests(&self) -> Vec<Request> {
+        self.requests_where(|_| true)
+    }
+
+    /// The requests so far for one operation.
+    pub fn requests_for(&self, operation: Operation) -> Vec<Request> {
+        self.requests_where(|request| request.operation == Some(operation))
+    }
+
+    /// The requests so far that fit.
+    pub fn requests_where(&self, fits: impl Fn(&Request) -> bool) -> Vec<Request> {
+        self.emulator
+            .state()
+            .requests
+            .entries()
+            .iter()
+            .filter(|request| fits(request))
+            .cloned()
+            .collect()
+    }
+
+    /// Forgets the requests so far.
+    pub fn clear_requests(&self) {
+        self.emulator.state().requests.clear();
+    }
+}
+
+async fn bind() -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+    listener.context("cannot listen on 127.0.0.1")
+}

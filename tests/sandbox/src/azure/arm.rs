@@ -1,0 +1,237 @@
+//! Azure Resource Manager: who may ask, how often, and which answer follows.
+
+mod failure;
+mod gateways;
+mod graph;
+mod metadata;
+mod services;
+mod subscriptions;
+
+use axum::http::StatusCode;
+use axum::http::header::{HeaderName, RETRY_AFTER};
+use serde_json::{Value, json};
+
+use self::failure::Failure;
+use super::cloud::arm_audiences;
+use super::emulator::{Effect, Emulator, State};
+use super::exchange::Call;
+use super::identity::Principal;
+use super::reply::Reply;
+use super::route::{ArmRoute, Verb};
+use super::throttle::{Kind, Verdict};
+
+/// The API versions of API Management; older ones are retired.
+const API_VERSIONS: [&str; 6] = [
+    "2021-08-01",
+    "2022-08-01",
+    "2023-05-01-preview",
+    "2024-05-01",
+    "2024-06-01-preview",
+    "2025-03-01-preview",
+];
+
+type Result<T> = std::result::Result<T, Failure>;
+
+/// A request that ARM has let through to what answers it.
+struct Admitted<'a> {
+    emulator: &'a Emulator,
+    call: &'a Call,
+    route: &'a ArmRoute,
+    principal: &'a Principal,
+    api_version: &'a str,
+}
+
+pub(super) fn answer(
+    emulator: &Emulator,
+    state: &mut State,
+    call: &Call,
+    route: &ArmRoute,
+    effect: Effect,
+) -> Reply {
+    if route.verb == Verb::Metadata {
+        return metadata::answer(emulator, call);
+    }
+    let principal = match authenticate(emulator, state, call) {
+        Ok(principal) => principal,
+        Err(failure) => return failure.reply(),
+    };
+    let verdict = throttle(state, &principal, route, call);
+    let admitted = check_version(call, route).map(|api_version| Admitted {
+        emulator,
+        call,
+        route,
+        principal: &principal,
+        api_version,
+    });
+    let reply = match verdict.retry_after {
+        Some(seconds) => throttled(route, &principal, kind(call), seconds),
+        None => admitted
+            .and_then(|admitted| admitted.answer(state, effect))
+            .unwrap_or_else(Failure::reply),
+    };
+    report(reply, route, kind(call), verdict)
+}
+
+impl Admitted<'_> {
+    fn answer(&self, state: &mut State, effect: Effect) -> Result<Reply> {
+        let now = state.clock.now();
+        match self.route.verb {
+            Verb::Metadata => Ok(metadata::answer(self.emulator, self.call)),
+            Verb::Tenants => Ok(subscriptions::tenants(self)),
+            Verb::Subscriptions => Ok(subscriptions::list(self, &state.inventory)),
+            Verb::Subscription => subscriptions::get(self, &state.inventory),
+            Verb::Permissions => Ok(subscriptions::permissions(self)),
+            Verb::ResourceGraph => graph::query(self, &state.inventory),
+            Verb::SubscriptionServices | Verb::GroupServices => services::list(self, &state.inventory),
+            Verb::Service => services::get(self, &state.inventory),
+            Verb::Gateways => gateways::list(self, &state.inventory),
+            Verb::Gateway => gateways::get(self, &state.inventory),
+            Verb::GenerateToken => gateways::generate_token(self, &state.inventory, now, effect),
+            Verb::ListKeys => gateways::list_keys(self, &state.inventory),
+            Verb::RegenerateKey => gateways::regenerate_key(self, &mut state.inventory),
+        }
+    }
+
+    /// Refuses a principal without the right to `action` at the scope of the request.
+    fn require(&self, action: &str) -> Result<()> {
+        let scope = &self.route.scope;
+        if self.principal.may(action, scope) {
+            return Ok(());
+        }
+        Err(Failure::forbidden(&format!(
+            "The client '{}' with object id '{}' does not have authorization to perform action '{action}' over scope \
+             '{scope}' or the scope is invalid. If access was recently granted, please refresh your credentials.",
+            self.principal.client_id,
+            self.principal.object_id(),
+        )))
+    }
+}
+
+fn authenticate(emulator: &Emulator, state: &State, call: &Call) -> Result<Principal> {
+    if call.authorization().is_none() {
+        return Err(Failure::unauthorized(
+            "AuthenticationFailed",
+            "Authentication failed. The 'Authorization' header is missing.",
+        ));
+    }
+    let claims = call.claims.as_ref().filter(|_| call.bearer().is_some());
+    let claims = claims
+        .ok_or_else(|| Failure::unauthorized("InvalidAuthenticationToken", "The access token is invalid."))?;
+    let now = state.clock.now();
+    if claims.exp <= now.as_second() {
+        let expiry = jiff::Timestamp::from_second(claims.exp).unwrap_or(now);
+        let written = |time: jiff::Timestamp| time.strftime("%-m/%-d/%Y %-I:%M:%S %p").to_string();
+        let message = format!(
+            "The access token expiry UTC time '{}' is earlier than current UTC time '{}'.",
+            written(expiry),
+            written(now)
+        );
+        return Err(Failure::unauthorized("ExpiredAuthenticationToken", &message));
+    }
+    let audience = claims.aud.trim_end_matches('/');
+    if !arm_audiences(&emulator.direct)
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(audience))
+    {
+        let message = format!(
+            "The access token has been obtained for wrong audience or resource '{}'.",
+            claims.aud
+        );
+        return Err(Failure::unauthorized(
+            "InvalidAuthenticationTokenAudience",
+            &message,
+        ));
+    }
+    let principal = state.directory.principal(&claims.appid).cloned();
+    principal
+        .ok_or_else(|| Failure::unauthorized("InvalidAuthenticationToken", "The access token is invalid."))
+}
+
+/// The API version of the request, if what it is for has that version.
+fn check_version<'a>(call: &'a Call, route: &ArmRoute) -> Result<&'a str> {
+    let version = call
+        .parameter("api-version")
+        .filter(|version| !version.is_empty())
+        .ok_or_else(|| {
+            Failure::bad_request(
+                "MissingApiVersionParameter",
+                "The api-version query parameter (?api-version=) is required for all requests.",
+            )
+        })?;
+    let date = version
+        .get(..10)
+        .and_then(|date| date.parse::<jiff::civil::Date>().ok());
+    if date.is_none() {
+        let message =
+            format!("The api-version '{version}' is invalid. It must be a date, as in '2024-05-01'.");
+        return Err(Failure::bad_request("InvalidApiVersionParameter", &message));
+    }
+    if route.verb.is_api_management() && version < API_VERSIONS[0] {
+        let message = format!(
+            "No registered resource provider found for location 'westeurope' and API version '{version}' for type \
+             'service'. The supported api-versions are '{}'. The supported locations are 'westeurope'.",
+            API_VERSIONS.join(", ")
+        );
+        return Err(Failure::bad_request("NoRegisteredProviderFound", &message));
+    }
+    Ok(version)
+}
+
+fn kind(call: &Call) -> Kind {
+    match call.method.as_str() {
+        "GET" | "HEAD" => Kind::Read,
+        "DELETE" => Kind::Delete,
+        _ => Kind::Write,
+    }
+}
+
+/// The subscription whose buckets count a request; the tenant's do where its path names none.
+fn subscription(route: &ArmRoute) -> Option<&str> {
+    Some(route.names.subscription.as_str()).filter(|id| !id.is_empty())
+}
+
+fn throttle(state: &mut State, principal: &Principal, route: &ArmRoute, call: &Call) -> Verdict {
+    let now = state.clock.now();
+    state
+        .throttle
+        .take(subscription(route), &principal.client_id, kind(call), now)
+}
+
+fn throttled(route: &ArmRoute, principal: &Principal, kind: Kind, seconds: i64) -> Reply {
+    let (code, scope) = match subscription(route) {
+        Some(id) => ("SubscriptionRequestsThrottled", format!("subscription '{id}'")),
+        None => (
+            "TenantRequestsThrottled",
+            format!("tenant '{}'", principal.tenant),
+        ),
+    };
+    let message = format!(
+        "Number of '{}' requests for {scope} actor '{}' exceeded. Please try again after '{seconds}' seconds after \
+         additional tokens are available. Refer to https://aka.ms/arm-throttling for additional information.",
+        kind.singular(),
+        principal.object_id(),
+    );
+    Reply::error(StatusCode::TOO_MANY_REQUESTS, code, &message).header(RETRY_AFTER, seconds.to_string())
+}
+
+/// Reports what is left in the buckets, as ARM does whether or not it refuses anything.
+fn report(reply: Reply, route: &ArmRoute, kind: Kind, verdict: Verdict) -> Reply {
+    let scope = if subscription(route).is_some() {
+        "subscription"
+    } else {
+        "tenant"
+    };
+    let values = [("", verdict.remaining), ("global-", verdict.remaining_global)];
+    values.into_iter().fold(reply, |reply, (part, remaining)| {
+        let name = format!("x-ms-ratelimit-remaining-{scope}-{part}{}", kind.plural());
+        match HeaderName::try_from(name) {
+            Ok(name) => reply.header(name, remaining.to_string()),
+            Err(_) => reply,
+        }
+    })
+}
+
+/// A collection that fits on one page.
+fn page(value: &[Value]) -> Reply {
+    Reply::json(StatusCode::OK, &json!({"value": value}))
+}

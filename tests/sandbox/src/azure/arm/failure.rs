@@ -1,0 +1,91 @@
+//! ARM's error envelopes.
+
+use axum::http::StatusCode;
+use axum::http::header::{HeaderName, WWW_AUTHENTICATE};
+use serde_json::json;
+
+use super::super::inventory::Gateway;
+use super::super::reply::Reply;
+
+/// An error answer of ARM or of a resource provider behind it.
+pub(super) struct Failure(Box<Reply>);
+
+impl Failure {
+    pub(super) fn reply(self) -> Reply {
+        *self.0
+    }
+
+    pub(super) fn bad_request(code: &str, message: &str) -> Failure {
+        Failure::from(Reply::error(StatusCode::BAD_REQUEST, code, message))
+    }
+
+    /// The envelope of API Management for a field with a wrong value.
+    pub(super) fn validation(field: &str, message: &str) -> Failure {
+        let body = json!({"error": {
+            "code": "ValidationError",
+            "message": "One or more fields contain incorrect values:",
+            "details": [{"code": "ValidationError", "target": field, "message": message}],
+        }});
+        Failure::from(Reply::json(StatusCode::BAD_REQUEST, &body))
+    }
+
+    pub(super) fn unauthorized(code: &str, message: &str) -> Failure {
+        let challenge = format!(
+            "Bearer authorization_uri=\"https://login.windows.net/\", error=\"invalid_token\", \
+             error_description=\"{message}\""
+        );
+        Failure::from(
+            Reply::error(StatusCode::UNAUTHORIZED, code, message).header(WWW_AUTHENTICATE, challenge),
+        )
+    }
+
+    pub(super) fn forbidden(message: &str) -> Failure {
+        Failure::from(Reply::error(
+            StatusCode::FORBIDDEN,
+            "AuthorizationFailed",
+            message,
+        ))
+    }
+
+    pub(super) fn subscription_not_found(id: &str) -> Failure {
+        not_found(
+            "SubscriptionNotFound",
+            &format!("The subscription '{id}' could not be found."),
+        )
+    }
+
+    pub(super) fn group_not_found(name: &str) -> Failure {
+        not_found(
+            "ResourceGroupNotFound",
+            &format!("Resource group '{name}' could not be found."),
+        )
+    }
+
+    pub(super) fn service_not_found(names: &Gateway) -> Failure {
+        let message = format!(
+            "The Resource 'Microsoft.ApiManagement/service/{}' under resource group '{}' was not found. For more \
+             details please go to https://aka.ms/ARMResourceNotFoundFix",
+            names.service, names.resource_group
+        );
+        not_found("ResourceNotFound", &message)
+    }
+
+    /// What API Management itself answers, with the `details` that it leaves null.
+    pub(super) fn gateway_not_found() -> Failure {
+        let body =
+            json!({"error": {"code": "ResourceNotFound", "message": "Gateway not found.", "details": null}});
+        Failure::from(Reply::json(StatusCode::NOT_FOUND, &body))
+    }
+}
+
+impl From<Reply> for Failure {
+    fn from(reply: Reply) -> Failure {
+        Failure(Box::new(reply))
+    }
+}
+
+/// ARM marks what it did not find itself, so that clients can tell it from a provider's 404.
+fn not_found(code: &str, message: &str) -> Failure {
+    let reply = Reply::error(StatusCode::NOT_FOUND, code, message);
+    Failure::from(reply.header(HeaderName::from_static("x-ms-failure-cause"), "gateway"))
+}

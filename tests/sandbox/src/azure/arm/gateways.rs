@@ -1,0 +1,162 @@
+//! The gateways of a service, their tokens and their keys.
+
+use axum::body::Bytes;
+use axum::http::StatusCode;
+use axum::http::header::ETAG;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::super::emulator::Effect;
+use super::super::inventory::{GatewayRecord, Inventory, Slot};
+use super::super::reply::Reply;
+use super::super::token;
+use super::failure::Failure;
+use super::{Admitted, Result, services};
+
+/// The longest life of a token, of which only the days are documented.
+const LONGEST_LIFE: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// The size of a page when the request does not give one with `$top`.
+const PAGE: usize = 100;
+
+pub(super) fn list(request: &Admitted<'_>, inventory: &Inventory) -> Result<Reply> {
+    request.require("Microsoft.ApiManagement/service/gateways/read")?;
+    let service = services::find(inventory, &request.route.names)?;
+    if request.call.parameter("$filter").is_some() {
+        return Err(Failure::bad_request(
+            "NotEmulated",
+            "The emulator does not filter gateways.",
+        ));
+    }
+    let top = number(request, "$top")?.unwrap_or(PAGE);
+    if top == 0 {
+        return Err(Failure::validation("$top", "The value must be at least 1."));
+    }
+    let skip = number(request, "$skip")?.unwrap_or(0);
+    let count = service.gateways.values().count();
+    let value: Vec<Value> = service
+        .gateways
+        .values()
+        .skip(skip)
+        .take(top)
+        .map(describe)
+        .collect();
+    let mut body = json!({"value": value, "count": count});
+    if skip + top < count {
+        let path = request.call.path.split('?').next().unwrap_or_default();
+        let (base, version) = (&request.call.base, request.api_version);
+        let next = format!(
+            "{base}{path}?api-version={version}&%24top={top}&%24skip={}",
+            skip + top
+        );
+        body["nextLink"] = next.into();
+    } else if request.api_version < "2023" {
+        // The specification's examples end with an empty link; a client must take both for the end.
+        body["nextLink"] = "".into();
+    }
+    Ok(Reply::json(StatusCode::OK, &body))
+}
+
+pub(super) fn get(request: &Admitted<'_>, inventory: &Inventory) -> Result<Reply> {
+    request.require("Microsoft.ApiManagement/service/gateways/read")?;
+    let gateway = find(request, inventory)?;
+    Ok(Reply::json(StatusCode::OK, &describe(gateway)).header(ETAG, &gateway.etag))
+}
+
+pub(super) fn generate_token(
+    request: &Admitted<'_>,
+    inventory: &Inventory,
+    now: Timestamp,
+    effect: Effect,
+) -> Result<Reply> {
+    request.require("Microsoft.ApiManagement/service/gateways/generateToken/action")?;
+    let gateway = find(request, inventory)?;
+    let body = object(&request.call.body)?;
+    let slot = key_type(&body)?;
+    let expires = expiry(&body, now)?;
+    let name = &gateway.names.name;
+    let value = match effect {
+        Effect::Plain => gateway.keys.mint(name, slot, expires),
+        Effect::RefusedToken => token::forge(name, expires),
+    };
+    Ok(Reply::json(StatusCode::OK, &json!({"value": value})))
+}
+
+pub(super) fn list_keys(request: &Admitted<'_>, inventory: &Inventory) -> Result<Reply> {
+    request.require("Microsoft.ApiManagement/service/gateways/listKeys/action")?;
+    let keys = &find(request, inventory)?.keys;
+    let body = json!({"primary": keys.reveal(Slot::Primary), "secondary": keys.reveal(Slot::Secondary)});
+    Ok(Reply::json(StatusCode::OK, &body))
+}
+
+pub(super) fn regenerate_key(request: &Admitted<'_>, inventory: &mut Inventory) -> Result<Reply> {
+    request.require("Microsoft.ApiManagement/service/gateways/regenerateKey/action")?;
+    find(request, inventory)?;
+    let slot = key_type(&object(&request.call.body)?)?;
+    if let Some(gateway) = inventory.gateway_mut(&request.route.names) {
+        gateway.keys.regenerate(slot);
+    }
+    Ok(Reply::empty(StatusCode::NO_CONTENT))
+}
+
+fn find<'a>(request: &Admitted<'_>, inventory: &'a Inventory) -> Result<&'a GatewayRecord> {
+    let service = services::find(inventory, &request.route.names)?;
+    service
+        .gateways
+        .get(&request.route.names.name)
+        .ok_or_else(Failure::gateway_not_found)
+}
+
+fn describe(gateway: &GatewayRecord) -> Value {
+    json!({
+        "id": gateway.names.id(),
+        "type": "Microsoft.ApiManagement/service/gateways",
+        "name": gateway.names.name,
+        "properties": {"description": "A gateway of the sandbox", "locationData": {"name": "sandbox"}},
+    })
+}
+
+fn number(request: &Admitted<'_>, parameter: &str) -> Result<Option<usize>> {
+    let Some(text) = request.call.parameter(parameter) else {
+        return Ok(None);
+    };
+    text.parse()
+        .map(Some)
+        .map_err(|_| Failure::validation(parameter, "The value must be a whole number."))
+}
+
+fn object(body: &Bytes) -> Result<Value> {
+    let value = serde_json::from_slice(body).ok().filter(Value::is_object);
+    value.ok_or_else(|| {
+        Failure::bad_request(
+            "InvalidRequestContent",
+            "The request content was invalid and could not be deserialized: 'a JSON object is expected'.",
+        )
+    })
+}
+
+fn key_type(body: &Value) -> Result<Slot> {
+    let asked = body["keyType"]
+        .as_str()
+        .ok_or_else(|| Failure::validation("keyType", "The field is required."))?;
+    Slot::parse(asked)
+        .ok_or_else(|| Failure::validation("keyType", "The value must be either 'primary' or 'secondary'."))
+}
+
+/// Checks the expiry as the documentation has it; the texts of the refusals are not documented.
+fn expiry(body: &Value, now: Timestamp) -> Result<Timestamp> {
+    let refuse = |message| Failure::validation("expiry", message);
+    let asked = body["expiry"]
+        .as_str()
+        .ok_or_else(|| refuse("The field is required."))?;
+    let expiry: Timestamp = asked
+        .parse()
+        .map_err(|_| refuse("The value is not a time in ISO 8601 form, as in '2020-04-21T00:44:24Z'."))?;
+    if expiry <= now {
+        return Err(refuse("The value must be in the future."));
+    }
+    if expiry > now + LONGEST_LIFE {
+        return Err(refuse("The value must not be more than 30 days in the future."));
+    }
+    Ok(expiry)
+}

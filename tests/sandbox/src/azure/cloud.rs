@@ -1,0 +1,124 @@
+//! The Azure clouds and the host names that stand for them.
+
+/// An Azure cloud whose host names the emulator answers for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cloud {
+    /// The public cloud, `AzureCloud` in the Azure CLI.
+    Public,
+    /// Azure operated by 21Vianet, `AzureChinaCloud` in the Azure CLI.
+    China,
+    /// Azure Government, `AzureUSGovernment` in the Azure CLI.
+    UsGov,
+}
+
+impl Cloud {
+    /// Every cloud, the public one first.
+    pub const ALL: [Cloud; 3] = [Cloud::Public, Cloud::China, Cloud::UsGov];
+
+    /// The name that the Azure CLI and `/metadata/endpoints` give to the cloud.
+    pub fn name(self) -> &'static str {
+        match self {
+            Cloud::Public => "AzureCloud",
+            Cloud::China => "AzureChinaCloud",
+            Cloud::UsGov => "AzureUSGovernment",
+        }
+    }
+
+    /// The host of the Entra authority.
+    pub fn authority(self) -> &'static str {
+        match self {
+            Cloud::Public => "login.microsoftonline.com",
+            Cloud::China => "login.chinacloudapi.cn",
+            Cloud::UsGov => "login.microsoftonline.us",
+        }
+    }
+
+    /// The host of Azure Resource Manager.
+    pub fn resource_manager(self) -> &'static str {
+        match self {
+            Cloud::Public => "management.azure.com",
+            Cloud::China => "management.chinacloudapi.cn",
+            Cloud::UsGov => "management.usgovcloudapi.net",
+        }
+    }
+
+    /// The host of the older audience of Azure Resource Manager, which the Azure CLI still asks for.
+    pub fn core_audience(self) -> &'static str {
+        match self {
+            Cloud::Public => "management.core.windows.net",
+            Cloud::China => "management.core.chinacloudapi.cn",
+            Cloud::UsGov => "management.core.usgovcloudapi.net",
+        }
+    }
+
+    /// The host of Microsoft Graph.
+    pub fn graph(self) -> &'static str {
+        match self {
+            Cloud::Public => "graph.microsoft.com",
+            Cloud::China => "microsoftgraph.chinacloudapi.cn",
+            Cloud::UsGov => "graph.microsoft.us",
+        }
+    }
+
+    /// The suffix of the host names of API Management services, as in `{service}.azure-api.net`.
+    pub fn api_suffix(self) -> &'static str {
+        match self {
+            Cloud::Public => "azure-api.net",
+            Cloud::China => "azure-api.cn",
+            Cloud::UsGov => "azure-api.us",
+        }
+    }
+}
+
+/// What a host name stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Site {
+    Authority(Cloud),
+    ResourceManager(Cloud),
+    /// The configuration endpoint of the service of this name.
+    Configuration(String),
+    /// The emulator's own address, where Entra and ARM are told apart by the path.
+    Direct,
+}
+
+impl Site {
+    /// The site of a host name without its port, if the emulator answers for it.
+    pub(super) fn of(host: &str) -> Option<Site> {
+        let host = host.to_ascii_lowercase();
+        if matches!(host.as_str(), "localhost" | "127.0.0.1") {
+            return Some(Site::Direct);
+        }
+        Cloud::ALL.into_iter().find_map(|cloud| {
+            if host == cloud.authority() {
+                return Some(Site::Authority(cloud));
+            }
+            if host == cloud.resource_manager() {
+                return Some(Site::ResourceManager(cloud));
+            }
+            let name = host.strip_suffix(cloud.api_suffix())?.strip_suffix('.')?;
+            let service = name
+                .strip_suffix(".configuration")
+                .or_else(|| name.strip_suffix(".management"))?;
+            (!service.is_empty() && !service.contains('.')).then(|| Site::Configuration(service.to_owned()))
+        })
+    }
+
+    /// The cloud that the site belongs to; the emulator's own address passes for the public cloud.
+    pub(super) fn cloud(&self) -> Cloud {
+        match self {
+            Site::Authority(cloud) | Site::ResourceManager(cloud) => *cloud,
+            Site::Configuration(_) | Site::Direct => Cloud::Public,
+        }
+    }
+}
+
+/// The audiences for which Entra issues tokens that ARM accepts, without a trailing slash.
+pub(super) fn arm_audiences(direct: &str) -> Vec<String> {
+    let known = Cloud::ALL
+        .into_iter()
+        .flat_map(|cloud| [cloud.resource_manager(), cloud.core_audience()]);
+    known
+        .map(|host| format!("https://{host}"))
+        .chain([direct.to_owned()])
+        .collect()
+}

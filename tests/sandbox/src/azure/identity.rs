@@ -1,0 +1,269 @@
+//! The app registrations of Entra and what they may do in ARM.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use ring::digest;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// An app registration with its service principal and its role assignments.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Principal {
+    /// The id of the tenant.
+    pub tenant: String,
+    /// The application id.
+    pub client_id: String,
+    /// The secret that signs it in.
+    pub client_secret: String,
+    /// Whether Entra answers that the secret has expired.
+    #[serde(default)]
+    pub secret_expired: bool,
+    /// The certificates that sign it in, PEM without their keys.
+    #[serde(default)]
+    pub certificates: Vec<String>,
+    /// The tokens of other issuers that sign it in.
+    #[serde(default)]
+    pub federated_credentials: Vec<FederatedCredential>,
+    /// What the principal may do, and where.
+    #[serde(default)]
+    pub grants: Vec<Grant>,
+}
+
+/// What a token of another issuer must say, each field to the letter.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FederatedCredential {
+    /// The issuer; its keys are made known by [`super::Azure::trust_issuer`].
+    pub issuer: String,
+    /// Whom the token is for, `system:serviceaccount:{namespace}:{name}`.
+    pub subject: String,
+    /// Whom it is to be shown to.
+    pub audience: String,
+}
+
+/// A role assignment: the actions of a role at a scope and everything below it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Grant {
+    /// An ARM id, or `/` for everything.
+    pub scope: String,
+    /// Actions, in which `*` stands for any text.
+    pub actions: Vec<String>,
+    /// Actions that the role takes out of `actions`.
+    #[serde(default)]
+    pub not_actions: Vec<String>,
+}
+
+impl Grant {
+    /// Grants actions at a scope and below it.
+    pub fn new(scope: &str, actions: &[&str]) -> Grant {
+        Grant {
+            scope: scope.to_owned(),
+            actions: actions.iter().map(|action| (*action).to_owned()).collect(),
+            not_actions: Vec::new(),
+        }
+    }
+
+    /// The role "API Management Self-Hosted Gateway Token Operator" of the product's documentation.
+    pub fn token_operator(scope: &str) -> Grant {
+        Grant::new(
+            scope,
+            &[
+                "Microsoft.ApiManagement/service/read",
+                "Microsoft.ApiManagement/service/gateways/read",
+                "Microsoft.ApiManagement/service/gateways/generateToken/action",
+            ],
+        )
+    }
+
+    /// The built-in role "API Management Service Contributor", as far as the emulator knows its actions.
+    pub fn contributor(scope: &str) -> Grant {
+        Grant::new(
+            scope,
+            &[
+                "Microsoft.ApiManagement/service/*",
+                "Microsoft.Authorization/*/read",
+            ],
+        )
+    }
+
+    fn allows(&self, action: &str) -> bool {
+        let any = |patterns: &[String]| patterns.iter().any(|pattern| matches_pattern(pattern, action));
+        any(&self.actions) && !any(&self.not_actions)
+    }
+}
+
+impl Principal {
+    /// A principal with a valid secret and no rights.
+    pub fn new(tenant: &str, client_id: &str, client_secret: &str) -> Principal {
+        Principal {
+            tenant: tenant.to_owned(),
+            client_id: client_id.to_owned(),
+            client_secret: client_secret.to_owned(),
+            secret_expired: false,
+            certificates: Vec::new(),
+            federated_credentials: Vec::new(),
+            grants: Vec::new(),
+        }
+    }
+
+    /// A principal with new random ids and a random secret that holds the token operator's role at `scope`.
+    pub fn token_operator(scope: &str) -> Principal {
+        Principal::random().with(Grant::token_operator(scope))
+    }
+
+    /// A principal with new random ids, a random secret and no rights.
+    pub fn random() -> Principal {
+        let id = || uuid::Uuid::new_v4().to_string();
+        // Entra's secrets carry `~` and `.`, which tests should meet in URLs and forms too.
+        let secret = format!("sbx8Q~{}.{}", uuid::Uuid::new_v4().simple(), &id()[..4]);
+        Principal::new(&id(), &id(), &secret)
+    }
+
+    /// The principal with one more grant.
+    #[must_use]
+    pub fn with(mut self, grant: Grant) -> Principal {
+        self.grants.push(grant);
+        self
+    }
+
+    /// The object id of the service principal, derived from the client id.
+    pub fn object_id(&self) -> String {
+        let digest = digest::digest(&digest::SHA256, self.client_id.as_bytes());
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&digest.as_ref()[..16]);
+        uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+    }
+
+    pub(super) fn may(&self, action: &str, scope: &str) -> bool {
+        self.grants_over(scope).any(|grant| grant.allows(action))
+    }
+
+    /// The grants at the scope or above it.
+    pub(super) fn grants_over<'a>(&'a self, scope: &'a str) -> impl Iterator<Item = &'a Grant> {
+        self.grants
+            .iter()
+            .filter(move |grant| contains(&grant.scope, scope))
+    }
+
+    /// Whether the principal has a role at the scope, above it or below it, and so sees that it exists.
+    pub(super) fn sees(&self, scope: &str) -> bool {
+        self.grants
+            .iter()
+            .any(|grant| contains(&grant.scope, scope) || contains(scope, &grant.scope))
+    }
+}
+
+impl fmt::Debug for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Principal {
+            tenant,
+            client_id,
+            client_secret: _,
+            secret_expired,
+            certificates: _,
+            federated_credentials,
+            grants,
+        } = self;
+        f.debug_struct("Principal")
+            .field("tenant", tenant)
+            .field("client_id", client_id)
+            .field("secret_expired", secret_expired)
+            .field("federated_credentials", federated_credentials)
+            .field("grants", grants)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The tenants and their principals, by client id.
+#[derive(Default)]
+pub(super) struct Directory {
+    principals: BTreeMap<String, Principal>,
+    /// The keys of other issuers, which Entra reads from where the issuer's name points.
+    issuers: BTreeMap<String, Value>,
+}
+
+impl Directory {
+    /// Adds a principal, or replaces the one of the same client id.
+    pub(super) fn add(&mut self, principal: Principal) {
+        self.principals
+            .insert(principal.client_id.to_lowercase(), principal);
+    }
+
+    pub(super) fn principal(&self, client_id: &str) -> Option<&Principal> {
+        self.principals.get(&client_id.to_lowercase())
+    }
+
+    /// Makes the keys of another issuer known, as a JWK set.
+    pub(super) fn trust(&mut self, issuer: &str, keys: Value) {
+        self.issuers.insert(issuer.to_owned(), keys);
+    }
+
+    pub(super) fn keys_of(&self, issuer: &str) -> Option<&Value> {
+        self.issuers.get(issuer)
+    }
+
+    pub(super) fn has_tenant(&self, tenant: &str) -> bool {
+        self.principals
+            .values()
+            .any(|principal| principal.tenant.eq_ignore_ascii_case(tenant))
+    }
+}
+
+/// Whether `scope` is `parent` or lies below it.
+fn contains(parent: &str, scope: &str) -> bool {
+    let parent = parent.trim_end_matches('/').to_lowercase();
+    let scope = scope.trim_end_matches('/').to_lowercase();
+    scope
+        .strip_prefix(&parent)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether an action matches a pattern, in which `*` stands for any text; case does not count.
+fn matches_pattern(pattern: &str, action: &str) -> bool {
+    let (pattern, action) = (pattern.to_lowercase(), action.to_lowercase());
+    let Some((head, tail)) = pattern.split_once('*') else {
+        return pattern == action;
+    };
+    let Some(rest) = action.strip_prefix(head) else {
+        return false;
+    };
+    (0..=rest.len())
+        .filter(|&at| rest.is_char_boundary(at))
+        .any(|at| matches_pattern(tail, &rest[at..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wildcard_matches_any_text_and_nothing_else() {
+        assert!(matches_pattern("*", "Microsoft.ApiManagement/service/read"));
+        assert!(matches_pattern("*/read", "Microsoft.ApiManagement/service/read"));
+        assert!(matches_pattern(
+            "microsoft.apimanagement/*/Read",
+            "Microsoft.ApiManagement/service/gateways/read"
+        ));
+        assert!(!matches_pattern(
+            "*/read",
+            "Microsoft.ApiManagement/service/write"
+        ));
+        assert!(!matches_pattern(
+            "Microsoft.ApiManagement/service/read",
+            "Microsoft.ApiManagement/service/readAll"
+        ));
+    }
+
+    #[test]
+    fn a_scope_contains_what_lies_below_it_and_no_name_that_only_begins_alike() {
+        assert!(contains("/", "/subscriptions/s"));
+        assert!(contains("/subscriptions/S", "/subscriptions/s/resourceGroups/g"));
+        assert!(!contains(
+            "/subscriptions/s/resourceGroups/g",
+            "/subscriptions/s/resourceGroups/g2"
+        ));
+    }
+}

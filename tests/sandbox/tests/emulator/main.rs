@@ -1,0 +1,14 @@
+//! Tests of the Azure emulator, each by an HTTPS client against its real listeners.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+mod arm;
+mod assertions;
+mod azure_cli;
+mod entra;
+mod faults;
+mod fixture;
+mod python;
+mod throttle;
+mod tokens;
+mod transport;

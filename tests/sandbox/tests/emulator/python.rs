@@ -1,0 +1,157 @@
+//! The Azure SDK for Python as a client that no one here wrote.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use anyhow::{Context as _, bail, ensure};
+use apim_sandbox::azure::{Gateway, Grant, Operation, Principal};
+use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
+
+use super::fixture::Fixture;
+
+const REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/requirements.txt");
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/sdk.py");
+
+#[tokio::test]
+async fn the_azure_sdk_for_python_finds_azure() {
+    let python = interpreter_with(REQUIREMENTS).await;
+    let fixture = Fixture::start().await;
+    for index in 2..=250 {
+        fixture.azure.add_gateway(&Gateway {
+            name: format!("gw-{index}"),
+            ..fixture.gateway.clone()
+        });
+    }
+    let operator = Principal {
+        tenant: fixture.principal.tenant.clone(),
+        ..Principal::random().with(Grant::token_operator(&Fixture::subscription_id()))
+    };
+    fixture.azure.add_principal(operator.clone());
+    let directory = tempfile::tempdir().unwrap();
+    let ca = directory.path().join("ca.pem");
+    std::fs::write(&ca, fixture.azure.ca_pem()).unwrap();
+
+    let input = json!({
+        "url": fixture.azure.url(),
+        "tenant": fixture.principal.tenant,
+        "admin": {"id": fixture.principal.client_id, "secret": fixture.principal.client_secret},
+        "operator": {"id": operator.client_id, "secret": operator.client_secret},
+        "subscription": fixture.gateway.subscription,
+        "group": fixture.gateway.resource_group,
+        "service": fixture.gateway.service,
+        "gateway": fixture.gateway.name,
+        "gateways": 250,
+    });
+    let mut child = tokio::process::Command::new(&python)
+        .args(["-I", SCRIPT])
+        .env_clear()
+        .env("HTTPS_PROXY", fixture.azure.proxy_url())
+        .env("NO_PROXY", "localhost")
+        .env("REQUESTS_CA_BUNDLE", &ca)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(input.to_string().as_bytes())
+        .await
+        .unwrap();
+    let output = child.wait_with_output().await.unwrap();
+    let log = fixture.log();
+    assert!(output.status.success(), "{}\n{log}", text(&output));
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout).trim().lines().last(),
+        Some("public and direct: ok")
+    );
+
+    let tokens: Vec<String> = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| line.strip_prefix("token "))
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(tokens.len(), 4, "{}", text(&output));
+    let verdicts: Vec<bool> = tokens.iter().map(|token| fixture.azure.accepts(token)).collect();
+    assert_eq!(
+        verdicts,
+        [false, true, false, true],
+        "each run regenerated the primary key and not the secondary"
+    );
+    assert!(
+        fixture
+            .azure
+            .requests_for(Operation::Discovery)
+            .iter()
+            .any(|request| request.proxied)
+    );
+}
+
+/// The interpreter of a virtual environment with what this file of requirements names.
+pub(crate) async fn interpreter_with(file: &'static str) -> PathBuf {
+    let environment = tokio::task::spawn_blocking(move || environment(file))
+        .await
+        .unwrap();
+    environment.unwrap_or_else(|error| panic!("this test needs Python 3 with venv and PyPI: {error:#}"))
+}
+
+/// Made once for each set of requirements.
+fn environment(file: &str) -> anyhow::Result<PathBuf> {
+    let requirements = std::fs::read(file).context("cannot read the requirements")?;
+    let digest = ring::digest::digest(&ring::digest::SHA256, &requirements);
+    let name = digest.as_ref()[..6]
+        .iter()
+        .fold(String::new(), |name, byte| format!("{name}{byte:02x}"));
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .parent()
+        .context("Cargo's target directory has no parent")?;
+    let finished = target.join("python").join(name);
+    let interpreter = finished.join("bin/python");
+    if interpreter.exists() {
+        return Ok(interpreter);
+    }
+    // Made elsewhere and moved, so that a half-made environment is never taken for a finished one.
+    let building = finished.with_extension(std::process::id().to_string());
+    run(Command::new("python3").args(["-m", "venv"]).arg(&building))?;
+    let pip = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--requirement",
+        file,
+    ];
+    run(Command::new(building.join("bin/python")).args(pip))?;
+    if let Err(error) = std::fs::rename(&building, &finished) {
+        std::fs::remove_dir_all(&building)?;
+        ensure!(
+            interpreter.exists(),
+            "cannot move the environment to {}: {error}",
+            finished.display()
+        );
+    }
+    Ok(interpreter)
+}
+
+fn run(command: &mut Command) -> anyhow::Result<()> {
+    let output = command
+        .output()
+        .with_context(|| format!("cannot run {command:?}"))?;
+    if !output.status.success() {
+        bail!("{command:?} failed:\n{}", text(&output));
+    }
+    Ok(())
+}
+
+pub(crate) fn text(output: &Output) -> String {
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
