@@ -1,3 +1,15 @@
-//! The sandbox of kubectl-apim.
+//! The sandbox of kubectl-apim: a real Kubernetes control plane, a stand-in
+//! for a node, and an emulator of the parts of Azure that the plugin talks to.
 
 pub mod azure;
+pub mod control_plane;
+pub mod manifests;
+pub mod node;
+pub mod pki;
+mod progress;
+mod sandbox;
+pub mod tls;
+pub mod wait;
+
+pub use self::node::EmulatorEndpoint;
+pub use self::sandbox::{Sandbox, shared};
