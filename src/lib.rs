@@ -1,2 +1,12 @@
 //! Rotates the credentials of Azure API Management self-hosted gateways on
 //! Kubernetes, and says what lapses when.
+//!
+//! Modules in reading order; `ARCHITECTURE.md` walks one rotation through
+//! them.
+
+pub mod clock;
+pub mod environment;
+pub mod error;
+pub mod model;
+pub mod retry;
+pub mod yaml;

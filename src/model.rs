@@ -1,0 +1,24 @@
+//! The words of the product as types: plain data without clients, clock or
+//! environment.
+
+pub mod annotation;
+mod arm_id;
+mod cloud;
+mod duration;
+mod endpoint;
+mod key_slot;
+mod snapshot;
+mod token;
+mod workload;
+
+pub use arm_id::{ArmIdError, GatewayId, ServiceId};
+pub use cloud::{Cloud, CloudName};
+pub use duration::{in_words, parse_duration};
+pub use endpoint::{Endpoint, EndpointError};
+pub use key_slot::{KeyChoice, KeySlot};
+pub use snapshot::{
+    Credential, Replacement, Rollout, SecretFacts, SecretMarks, SecretVersion, Snapshot, Source, Sourced,
+    TemplateMarks, WorkloadFacts, WorkloadVersion,
+};
+pub use token::{Claims, MAX_LIFE, Token, TokenError};
+pub use workload::{WorkloadKind, WorkloadRef};

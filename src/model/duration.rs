@@ -1,0 +1,114 @@
+use jiff::{SignedDuration, Span, SpanRelativeTo, Unit};
+
+/// Parses a duration as people write them: `30d`, `720h`, `1w`, `1d12h`,
+/// `90 minutes`. A day is 24 hours. Months and years are refused, because
+/// they are no fixed length, and so is a bare number, which could mean
+/// anything.
+pub fn parse_duration(text: &str) -> Result<SignedDuration, String> {
+    let examples = "write it like 30d, 720h, 1w or 1d12h";
+    let span: Span = text
+        .trim()
+        .parse()
+        .map_err(|_| format!("no duration; {examples}"))?;
+    if span.get_months() != 0 || span.get_years() != 0 {
+        return Err(format!("months and years have no fixed length; {examples}"));
+    }
+    span.to_duration(SpanRelativeTo::days_are_24_hours())
+        .map_err(|_| format!("too long; {examples}"))
+}
+
+/// The length of time in its two largest units, as a person would say it:
+/// `29 days 23 hours`, `4 minutes`. The sign is left to the sentence around
+/// it. Below a minute it is seconds.
+pub fn in_words(duration: SignedDuration) -> String {
+    let mut seconds = duration.abs().as_secs();
+    let mut words: Vec<String> = Vec::new();
+    for (unit, length) in [
+        (Unit::Day, 86_400),
+        (Unit::Hour, 3_600),
+        (Unit::Minute, 60),
+        (Unit::Second, 1),
+    ] {
+        let count = seconds / length;
+        seconds %= length;
+        // "2 days 5 seconds" would pretend a precision that nobody needs.
+        let negligible = unit == Unit::Second && !words.is_empty();
+        if count > 0 && words.len() < 2 && !negligible {
+            let name = match unit {
+                Unit::Day => "day",
+                Unit::Hour => "hour",
+                Unit::Minute => "minute",
+                _ => "second",
+            };
+            words.push(format!("{count} {name}{}", if count == 1 { "" } else { "s" }));
+        } else if !words.is_empty() {
+            break;
+        }
+    }
+    if words.is_empty() {
+        "0 seconds".to_owned()
+    } else {
+        words.join(" ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn durations_as_people_write_them() {
+        let day = SignedDuration::from_hours(24);
+        for (text, expected) in [
+            ("30d", day * 30),
+            ("720h", day * 30),
+            ("1w", day * 7),
+            ("1d12h", SignedDuration::from_hours(36)),
+            ("1d 12h", SignedDuration::from_hours(36)),
+            ("90 minutes", SignedDuration::from_mins(90)),
+            ("P30D", day * 30),
+            ("0d", SignedDuration::ZERO),
+            ("-1d", -day),
+        ] {
+            assert_eq!(parse_duration(text).unwrap(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_fixed_length_or_no_unit_is_refused() {
+        for text in ["", "30", "1mo", "1y", "abc", "d", "999999999999w"] {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn words_name_the_two_largest_units() {
+        for (seconds, words) in [
+            (0, "0 seconds"),
+            (59, "59 seconds"),
+            (61, "1 minute"),
+            (3_600, "1 hour"),
+            (30 * 86_400 - 600, "29 days 23 hours"),
+            (86_400 + 120, "1 day"),
+            (-7_260, "2 hours 1 minute"),
+        ] {
+            assert_eq!(in_words(SignedDuration::from_secs(seconds)), words);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_whole_number_of_units_is_understood(count in 0_i64..10_000, unit in "[smhdw]") {
+            let length = match unit.as_str() { "s" => 1, "m" => 60, "h" => 3_600, "d" => 86_400, _ => 604_800 };
+            let parsed = parse_duration(&format!("{count}{unit}")).unwrap();
+            prop_assert_eq!(parsed.as_secs(), count * length);
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in ".{0,60}") {
+            let _ = parse_duration(&text);
+        }
+    }
+}

@@ -1,0 +1,206 @@
+use std::fmt;
+
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+
+/// The longest life that ARM grants a gateway token (REST reference,
+/// "Gateway - Generate Token").
+pub const MAX_LIFE: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+const PREFIX: &str = "GatewayKey ";
+const STAMP: &str = "%Y%m%d%H%M";
+
+/// What a token says in clear: whose it is and until when. Fit for any output.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Claims {
+    /// The gateway's id as the token spells it.
+    pub gateway: String,
+    /// The expiry, in whole minutes, UTC.
+    pub expires_at: Timestamp,
+}
+
+/// A gateway access token, `{id}&{yyyyMMddHHmm}&{signature}`. It has no way
+/// to be printed; [`Token::reveal`] is for the write to the Secret alone.
+#[derive(Clone)]
+pub struct Token {
+    claims: Claims,
+    bare: SecretString,
+    prefixed: bool,
+}
+
+impl Token {
+    /// Parses a token as it sits in a Secret or comes from ARM: white space
+    /// around it and the prefix `GatewayKey ` are optional. A gateway's id
+    /// may itself hold `&`, so the parts are found from the right.
+    pub fn parse(text: &str) -> Result<Self, TokenError> {
+        let text = text.trim();
+        let stripped = text.strip_prefix(PREFIX);
+        let bare = stripped.unwrap_or(text).trim_start();
+        if bare.is_empty() {
+            return Err(TokenError::Empty);
+        }
+        let mut parts = bare.rsplitn(3, '&');
+        let (Some(signature), Some(stamp), Some(gateway)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(TokenError::NotAToken);
+        };
+        if gateway.is_empty() || stamp.len() != 12 || !stamp.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(TokenError::NotAToken);
+        }
+        let printable =
+            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_');
+        if signature.is_empty() || !signature.bytes().all(printable) {
+            return Err(TokenError::BadSignature);
+        }
+        if gateway.chars().any(char::is_control) {
+            return Err(TokenError::NotAToken);
+        }
+        let expires_at = DateTime::strptime(STAMP, stamp)
+            .and_then(|time| time.to_zoned(TimeZone::UTC))
+            .map_err(|_| TokenError::BadStamp)?
+            .timestamp();
+        Ok(Self {
+            claims: Claims {
+                gateway: gateway.to_owned(),
+                expires_at,
+            },
+            bare: SecretString::from(bare),
+            prefixed: stripped.is_some(),
+        })
+    }
+
+    /// What the token says in clear.
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// Whether it was found with the prefix `GatewayKey `.
+    pub fn is_prefixed(&self) -> bool {
+        self.prefixed
+    }
+
+    /// The text for the Secret, with or without the prefix.
+    pub fn reveal(&self, prefixed: bool) -> SecretString {
+        let bare = self.bare.expose_secret();
+        SecretString::from(if prefixed {
+            format!("{PREFIX}{bare}")
+        } else {
+            bare.to_owned()
+        })
+    }
+
+    /// Whether both are the same credential, prefix or not.
+    pub fn same_as(&self, other: &Self) -> bool {
+        self.bare.expose_secret() == other.bare.expose_secret()
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token")
+            .field("claims", &self.claims)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a text is no usable token. No variant carries the text: it may be
+/// another secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// Nothing there.
+    #[error("it is empty")]
+    Empty,
+    /// Not of the form id, stamp, signature.
+    #[error("it is no gateway token (GatewayKey id&yyyyMMddHHmm&signature)")]
+    NotAToken,
+    /// Twelve digits that are no date.
+    #[error("its expiry is no date")]
+    BadStamp,
+    /// Characters that Base64 does not have, a line break among them.
+    #[error("its signature is no Base64")]
+    BadSignature,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn token(text: &str) -> Token {
+        Token::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_token_as_azure_prints_it() {
+        let token = token("gw1&201904210044&9A1GR1f5WIhFvFmzQG+x/kBeu87DWad3tkasUXuvPL+MgzlwUHyg==");
+        assert_eq!(token.claims().gateway, "gw1");
+        assert_eq!(token.claims().expires_at.to_string(), "2019-04-21T00:44:00Z");
+        assert!(!token.is_prefixed());
+    }
+
+    #[test]
+    fn white_space_and_the_prefix_are_optional() {
+        let bare = token("gw&203001010000&c2ln");
+        let decorated = token("  GatewayKey gw&203001010000&c2ln\n");
+        assert!(decorated.is_prefixed());
+        assert!(decorated.same_as(&bare));
+        assert_eq!(
+            bare.reveal(true).expose_secret(),
+            "GatewayKey gw&203001010000&c2ln"
+        );
+    }
+
+    #[test]
+    fn an_id_may_hold_an_ampersand() {
+        assert_eq!(token("a&b&203001010000&c2ln").claims().gateway, "a&b");
+    }
+
+    #[test]
+    fn what_is_no_token_is_refused() {
+        for (text, error) in [
+            ("", TokenError::Empty),
+            ("GatewayKey ", TokenError::NotAToken),
+            ("GatewayKey  \n", TokenError::NotAToken),
+            ("key", TokenError::NotAToken),
+            ("gw&2030&c2ln", TokenError::NotAToken),
+            ("&203001010000&c2ln", TokenError::NotAToken),
+            ("gw&203013010000&c2ln", TokenError::BadStamp),
+            ("gw&203001010000&", TokenError::BadSignature),
+            ("gw&203001010000&c2\r\nln", TokenError::BadSignature),
+        ] {
+            assert_eq!(Token::parse(text).unwrap_err(), error, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_signature() {
+        assert!(!format!("{:?}", token("gw&203001010000&c2lnbmF0dXJl")).contains("c2ln"));
+    }
+
+    proptest! {
+        #[test]
+        fn parsing_what_was_printed_gives_the_same(
+            gateway in "[a-zA-Z0-9&._-]{1,80}",
+            minute in 0_i64..100_000_000,
+            signature in "[A-Za-z0-9+/]{8,88}={0,2}",
+            prefixed: bool,
+        ) {
+            let expires_at = Timestamp::from_second(minute * 60).unwrap();
+            let text = format!("{gateway}&{}&{signature}", expires_at.strftime(STAMP));
+            let token = Token::parse(&text).unwrap();
+            prop_assert_eq!(token.claims(), &Claims { gateway, expires_at });
+            let again = Token::parse(token.reveal(prefixed).expose_secret()).unwrap();
+            prop_assert!(again.same_as(&token));
+            prop_assert_eq!(again.is_prefixed(), prefixed);
+        }
+
+        #[test]
+        fn no_text_makes_the_parser_panic(text in ".{0,200}") {
+            let _ = Token::parse(&text);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The one retry policy of the product: exponential waits with jitter inside
+//! a deadline, and the server's own `Retry-After` above both.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable};
+use tokio::time::{Instant, timeout_at};
+
+/// The first wait is between this and twice this.
+const BASE: Duration = Duration::from_millis(500);
+/// With the jitter on top, no wait of ours is longer than 30 s.
+const LONGEST: Duration = Duration::from_secs(15);
+
+/// How long [`Verdict::RetryBriefly`] tries.
+const BRIEF: Duration = Duration::from_secs(20);
+
+/// What to do about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Repeating cannot help, or could do harm.
+    Stop,
+    /// Try again after a wait of ours.
+    Retry,
+    /// The same, but not for long: a host that cannot be reached may be a pod's
+    /// network that is not up yet, and is more often a mistake.
+    RetryBriefly,
+    /// Try again after exactly the wait that the server asked for: ARM
+    /// refuses earlier attempts and lets them renew the wait.
+    RetryAfter(Duration),
+}
+
+/// Runs `op` until it succeeds, `verdict` says stop or the deadline leaves no
+/// room for the next wait; then its last error is the result. An attempt
+/// that is under way at the deadline is dropped and ends in `timed_out`.
+///
+/// Each retry is told to the log as a warning, by the error's `Display`,
+/// which must therefore hold no secret.
+pub(crate) async fn retrying<T, E, Op>(
+    deadline: Instant,
+    verdict: impl Fn(&E) -> Verdict,
+    timed_out: impl Fn() -> E,
+    mut op: impl FnMut() -> Op,
+) -> Result<T, E>
+where
+    E: Display,
+    Op: Future<Output = Result<T, E>>,
+{
+    let begun = Instant::now();
+    let waits = ExponentialBuilder::new()
+        .with_min_delay(BASE)
+        .with_factor(2.0)
+        .with_max_delay(LONGEST)
+        .with_jitter()
+        .without_max_times();
+    let attempt = || {
+        let attempt = op();
+        let timed_out = &timed_out;
+        async move {
+            timeout_at(deadline, attempt)
+                .await
+                .unwrap_or_else(|_| Err(timed_out()))
+        }
+    };
+    attempt
+        .retry(waits)
+        .adjust(|error, ours| {
+            let wait = match verdict(error) {
+                Verdict::Stop => None,
+                Verdict::Retry => ours,
+                Verdict::RetryBriefly => ours.filter(|_| begun.elapsed() < BRIEF),
+                Verdict::RetryAfter(wait) => Some(wait),
+            };
+            wait.filter(|wait| *wait < deadline.saturating_duration_since(Instant::now()))
+        })
+        .notify(|error, wait| {
+            tracing::warn!("trying again in {:.1} s: {error}", wait.as_secs_f32());
+        })
+        .await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::future::pending;
+
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    async fn run(verdict: Verdict, failures: usize) -> (Result<(), &'static str>, usize, Duration) {
+        let begun = Instant::now();
+        let attempts = Cell::new(0);
+        let op = async || {
+            attempts.set(attempts.get() + 1);
+            if attempts.get() > failures {
+                Ok(())
+            } else {
+                Err("busy")
+            }
+        };
+        let result = retrying(begun + MINUTE, |_| verdict, || "late", op).await;
+        (result, attempts.get(), begun.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waits_double_with_jitter() {
+        let (result, attempts, took) = run(Verdict::Retry, 3).await;
+        assert_eq!((result, attempts), (Ok(()), 4));
+        let (shortest, longest) = (Duration::from_millis(3_500), Duration::from_millis(7_010));
+        assert!(took >= shortest && took <= longest, "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_error_that_repeating_cannot_heal_ends_it() {
+        assert_eq!(run(Verdict::Stop, 9).await, (Err("busy"), 1, Duration::ZERO));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_servers_wait_is_kept_exactly() {
+        let wait = Duration::from_secs(17);
+        let (result, attempts, took) = run(Verdict::RetryAfter(wait), 1).await;
+        assert_eq!((result, attempts), (Ok(()), 2));
+        assert!(
+            took >= wait && took < wait + Duration::from_millis(10),
+            "{took:?}"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_past_the_deadline_is_not_begun() {
+        let (result, attempts, took) = run(Verdict::RetryAfter(MINUTE), 1).await;
+        assert_eq!((result, attempts, took), (Err("busy"), 1, Duration::ZERO));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn retries_end_inside_the_deadline_with_the_last_error() {
+        let (result, attempts, took) = run(Verdict::Retry, usize::MAX).await;
+        assert_eq!(result, Err("busy"));
+        assert!(attempts > 4 && took < MINUTE, "{attempts} {took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_be_reached_is_given_up_before_the_deadline() {
+        let (result, _, took) = run(Verdict::RetryBriefly, usize::MAX).await;
+        assert_eq!(result, Err("busy"));
+        assert!(took < BRIEF + 2 * LONGEST && took < MINUTE, "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_attempt_that_hangs_is_dropped_at_the_deadline() {
+        let begun = Instant::now();
+        let hangs = pending::<Result<(), &str>>;
+        let result = retrying(begun + MINUTE, |_| Verdict::Stop, || "late", hangs).await;
+        assert_eq!((result, begun.elapsed()), (Err("late"), MINUTE));
+    }
+}
