@@ -8,5 +8,6 @@ pub mod clock;
 pub mod environment;
 pub mod error;
 pub mod model;
+pub mod plan;
 pub mod retry;
 pub mod yaml;

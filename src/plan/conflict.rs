@@ -1,0 +1,66 @@
+use crate::model::SecretFacts;
+
+/// How a Secret stands after a write to it failed or may have failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The write took effect after all.
+    Written,
+    /// Neither the credential nor its rotation changed; the write may be
+    /// repeated on the new version with the same token.
+    Untouched,
+    /// Another rotation replaced the credential; it wins.
+    OtherRotation,
+    /// Something else changed the credential; its field manager, if known.
+    ChangedByOther(Option<String>),
+}
+
+/// Compares what is there now with what was read before a write. The values
+/// themselves are secret, so the caller compares them: with what was to be
+/// written, and with what stood there before.
+pub fn standing(before: &SecretFacts, now: &SecretFacts, is_written: bool, is_as_before: bool) -> Standing {
+    if is_written {
+        Standing::Written
+    } else if now.version.uid == before.version.uid
+        && is_as_before
+        && now.marks.rotation_id == before.marks.rotation_id
+    {
+        Standing::Untouched
+    } else if now.marks.rotation_id != before.marks.rotation_id && now.marks_hold() {
+        Standing::OtherRotation
+    } else {
+        Standing::ChangedByOther(now.last_writer.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{rotated, snapshot};
+    use super::*;
+
+    #[test]
+    fn every_standing() {
+        let before = snapshot().secret;
+        let after = rotated().secret;
+        assert_eq!(standing(&before, &after, true, false), Standing::Written);
+        assert_eq!(standing(&before, &after, false, false), Standing::OtherRotation);
+
+        let mut labelled = before.clone();
+        labelled.version.resource_version = "9".to_owned();
+        assert_eq!(standing(&before, &labelled, false, true), Standing::Untouched);
+
+        let mut by_hand = labelled.clone();
+        by_hand.last_writer = Some("kubectl-edit".to_owned());
+        let manager = Some("kubectl-edit".to_owned());
+        assert_eq!(
+            standing(&before, &by_hand, false, false),
+            Standing::ChangedByOther(manager)
+        );
+
+        let mut recreated = labelled;
+        recreated.version.uid = "another".to_owned();
+        assert_eq!(
+            standing(&before, &recreated, false, true),
+            Standing::ChangedByOther(None)
+        );
+    }
+}

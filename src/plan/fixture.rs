@@ -1,0 +1,91 @@
+//! A snapshot to vary in the unit tests of the decisions.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{FollowUp, Policy};
+use crate::model::{
+    Claims, Credential, KeyChoice, KeySlot, Replacement, Rollout, SecretFacts, SecretMarks, SecretVersion,
+    Snapshot, TemplateMarks, WorkloadFacts, WorkloadKind, WorkloadRef, WorkloadVersion,
+};
+
+pub(crate) const DAY: SignedDuration = SignedDuration::from_hours(24);
+pub(crate) const NOW: i64 = 1_800_000_000;
+
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_second(NOW).unwrap()
+}
+
+pub(crate) fn policy() -> Policy {
+    Policy {
+        key: KeyChoice::Last,
+        life: DAY * 30,
+        if_expiring_within: None,
+        if_older_than: None,
+        force: false,
+        follow_up: FollowUp::Prove,
+        adopt: false,
+    }
+}
+
+/// One gateway that no rotation has touched yet, with a token of 30 days.
+pub(crate) fn snapshot() -> Snapshot {
+    let claims = Claims {
+        gateway: "gw".to_owned(),
+        expires_at: now() + DAY * 30,
+    };
+    Snapshot {
+        namespace: "apim".to_owned(),
+        secret: SecretFacts {
+            version: SecretVersion {
+                name: "gw-token".to_owned(),
+                uid: "u1".to_owned(),
+                resource_version: "7".to_owned(),
+            },
+            key: "value".to_owned(),
+            immutable: false,
+            owner: None,
+            last_writer: None,
+            credential: Credential::Token {
+                claims,
+                prefixed: true,
+            },
+            marks: SecretMarks::default(),
+        },
+        workloads: vec![WorkloadFacts {
+            version: WorkloadVersion {
+                workload: WorkloadRef {
+                    kind: WorkloadKind::Deployment,
+                    name: "gw".to_owned(),
+                },
+                uid: "u2".to_owned(),
+                resource_version: "8".to_owned(),
+            },
+            paused: false,
+            replacement: Replacement::Rolling,
+            wanted: 2,
+            was_ready: true,
+            rollout: Rollout::Complete,
+            marks: TemplateMarks::default(),
+            stale_pods: None,
+        }],
+    }
+}
+
+/// The same, just after a rotation from the primary key.
+pub(crate) fn rotated() -> Snapshot {
+    let mut snapshot = snapshot();
+    snapshot.secret.marks = SecretMarks {
+        last_used_key: Some(KeySlot::Primary),
+        rotation_id: Some("r1".to_owned()),
+        previous_key: None,
+        expires_at: Some(now() + DAY * 30),
+        rotated_at: Some(now()),
+        gateway: None,
+        restart_by_other: false,
+    };
+    snapshot.workloads[0].marks = TemplateMarks {
+        rotation_id: Some("r1".to_owned()),
+        restarted_at: Some(now().to_string()),
+    };
+    snapshot
+}

@@ -1,0 +1,144 @@
+use super::Policy;
+use crate::error::{Error, Result};
+use crate::model::{Credential, Replacement, Snapshot, TokenError};
+
+/// Refuses what a rotation must not or cannot touch, before anything is
+/// minted or written. Returns the warnings about what it may touch, but with
+/// effects that the user should know.
+pub fn preflight(snapshot: &Snapshot, policy: &Policy) -> Result<Vec<String>> {
+    let secret = &snapshot.secret;
+    let name = format!(
+        "secret/{} in namespace {}",
+        secret.version.name, snapshot.namespace
+    );
+    if secret.immutable {
+        return Err(
+            Error::refused(format!("{name} is immutable, so its token can never be replaced"))
+                .hint("create a Secret without `immutable: true`, and point the workload's pod spec to it"),
+        );
+    }
+    match secret.credential {
+        Credential::Token { .. } | Credential::Unusable(TokenError::Empty) => {}
+        Credential::Unusable(reason) => {
+            return Err(Error::refused(format!(
+                "what {name} holds under `{}` is not replaced, because {reason}",
+                secret.key
+            ))
+            .hint("if this key is to hold the gateway's token, empty it and run again"));
+        }
+    }
+    let mut warnings = Vec::new();
+    if let Some(owner) = &secret.owner {
+        if !policy.adopt {
+            return Err(Error::refused(format!(
+                "{name} belongs to {owner}, which would undo the rotation"
+            ))
+            .hint(format!(
+                "let {owner} leave the token alone, or take the Secret over with --adopt"
+            )));
+        }
+        warnings.push(format!(
+            "{name} belongs to {owner}, which may restore the old token"
+        ));
+    }
+    if !policy.restarts() {
+        return Ok(warnings);
+    }
+    for facts in &snapshot.workloads {
+        let workload = &facts.version.workload;
+        if facts.paused {
+            return Err(Error::refused(format!(
+                "{workload} is paused, so its pods would keep the old token until they die with it"
+            ))
+            .hint(format!(
+                "resume it first: kubectl -n {} rollout resume {workload}",
+                snapshot.namespace
+            ))
+            .hint("or write the token only, with --no-restart"));
+        }
+        match &facts.replacement {
+            Replacement::Rolling => {}
+            Replacement::Interrupting(why) => {
+                warnings.push(format!("{workload} is interrupted by its restart: {why}"));
+            }
+            Replacement::ByHand(why) => warnings.push(format!(
+                "{workload} leaves pods with the old token until somebody deletes them, because of {why}"
+            )),
+        }
+    }
+    Ok(warnings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{policy, snapshot};
+    use super::*;
+    use crate::error::Kind;
+    use crate::plan::FollowUp;
+
+    fn refusal(change: impl Fn(&mut Snapshot)) -> String {
+        let mut snapshot = snapshot();
+        change(&mut snapshot);
+        let error = preflight(&snapshot, &policy()).unwrap_err();
+        assert_eq!(error.kind(), Kind::Refused);
+        assert!(!error.hints().is_empty());
+        error.to_string()
+    }
+
+    #[test]
+    fn a_plain_gateway_passes_without_a_word() {
+        assert_eq!(preflight(&snapshot(), &policy()).unwrap(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_cannot_or_must_not_be_written_is_refused() {
+        assert!(refusal(|snapshot| snapshot.secret.immutable = true).contains("immutable"));
+        assert!(refusal(|snapshot| snapshot.secret.owner = Some("Helm".to_owned())).contains("Helm"));
+        assert!(
+            refusal(|snapshot| snapshot.workloads[0].paused = true).contains("deployment.apps/gw is paused")
+        );
+        assert!(
+            refusal(|snapshot| snapshot.secret.credential = Credential::Unusable(TokenError::NotAToken))
+                .contains("it is no gateway token")
+        );
+    }
+
+    #[test]
+    fn an_empty_key_may_be_filled() {
+        let mut snapshot = snapshot();
+        snapshot.secret.credential = Credential::Unusable(TokenError::Empty);
+        assert!(preflight(&snapshot, &policy()).is_ok());
+    }
+
+    #[test]
+    fn adopting_and_recreating_warn() {
+        let mut snapshot = snapshot();
+        snapshot.secret.owner = Some("Helm".to_owned());
+        snapshot.workloads[0].replacement = Replacement::Interrupting("it is recreated");
+        let warnings = preflight(
+            &snapshot,
+            &Policy {
+                adopt: true,
+                ..policy()
+            },
+        )
+        .unwrap();
+        assert_eq!(warnings.len(), 2);
+    }
+
+    #[test]
+    fn a_paused_workload_does_not_matter_when_nothing_restarts() {
+        let mut snapshot = snapshot();
+        snapshot.workloads[0].paused = true;
+        assert!(
+            preflight(
+                &snapshot,
+                &Policy {
+                    follow_up: FollowUp::Nothing,
+                    ..policy()
+                }
+            )
+            .is_ok()
+        );
+    }
+}
