@@ -4,6 +4,7 @@
 //! Modules in reading order; `ARCHITECTURE.md` walks one rotation through
 //! them.
 
+pub mod azure;
 pub mod clock;
 pub mod environment;
 pub mod error;

@@ -1,0 +1,135 @@
+use std::ffi::OsStr;
+use std::io;
+use std::process::{Output, Stdio};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use azure_core::credentials::TokenCredential;
+use azure_identity::{AzureCliCredential, AzureCliCredentialOptions, Executor};
+use tokio::process::Command;
+
+use super::credential::Slot;
+use super::{Error, wire};
+
+/// The variables that may hold a secret of ours. A child process gets none of
+/// them.
+pub const SECRET_VARIABLES: [&str; 7] = [
+    "APIM_CLIENT_SECRET",
+    "APIM_CLIENT_SECRET_PASSWORD",
+    "APIM_TOKEN",
+    "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+    "AZURE_CLIENT_SECRET",
+    "AZURE_PASSWORD",
+    "SP_SECRET",
+];
+
+/// The identity that is logged in to the Azure CLI.
+pub(super) fn credential(
+    tenant: Option<&str>,
+    subscription: Option<&str>,
+    failure: Slot,
+) -> azure_core::Result<Arc<dyn TokenCredential>> {
+    let options = AzureCliCredentialOptions {
+        subscription: subscription.map(str::to_owned),
+        tenant_id: tenant.map(str::to_owned),
+        executor: Some(Arc::new(Runner { failure })),
+    };
+    Ok(AzureCliCredential::new(Some(options))?)
+}
+
+/// Runs the Azure CLI and keeps what it said when it failed. The process is
+/// ended when its future is dropped, which happens at the deadline.
+#[derive(Debug)]
+struct Runner {
+    failure: Slot,
+}
+
+#[async_trait]
+impl Executor for Runner {
+    async fn run(&self, program: &OsStr, args: &[&OsStr]) -> io::Result<Output> {
+        let mut command = Command::new(program);
+        command.args(args).stdin(Stdio::null()).kill_on_drop(true);
+        for name in SECRET_VARIABLES {
+            command.env_remove(name);
+        }
+        let outcome = command.output().await;
+        let failure = match &outcome {
+            Ok(output) if output.status.success() => None,
+            Ok(output) => Some(failed(
+                output.status.code(),
+                &String::from_utf8_lossy(&output.stderr),
+            )),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Some(missing()),
+            Err(error) => Some(no_token(&error.to_string())),
+        };
+        if let Some(error) = failure {
+            self.failure.put(error);
+        }
+        outcome
+    }
+}
+
+fn failed(exit_code: Option<i32>, stderr: &str) -> Error {
+    let not_found = exit_code == Some(127) || stderr.contains("' is not recognized");
+    if not_found {
+        return missing();
+    }
+    let told = stderr
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("ERROR:"))
+        .or_else(|| stderr.lines().find(|line| !line.trim().is_empty()));
+    no_token(told.unwrap_or("it said nothing"))
+}
+
+fn no_token(why: &str) -> Error {
+    Error::SignIn {
+        code: wire::aadsts(why),
+        message: format!("the Azure CLI gave no access token: {}", wire::line(why)),
+        hint: Some("log in with `az login`, or name a service principal by --client-id".into()),
+    }
+}
+
+fn missing() -> Error {
+    Error::NoIdentity {
+        message: "the Azure CLI (az) is not on the PATH".into(),
+        hint: Some("install it and run `az login`, or name a service principal by --client-id".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_az_says_is_passed_on_with_the_way_out() {
+        for (code, stderr, message) in [
+            (
+                1,
+                "WARNING: old\nERROR: Please run 'az login' to setup account.\n",
+                "the Azure CLI gave no access token: Please run 'az login' to setup account.",
+            ),
+            (1, "\ntraceback", "the Azure CLI gave no access token: traceback"),
+            (1, "", "the Azure CLI gave no access token: it said nothing"),
+            (127, "sh: az: not found", "the Azure CLI (az) is not on the PATH"),
+        ] {
+            let error = failed(Some(code), stderr);
+            assert_eq!(error.to_string(), message);
+            assert!(error.hint().unwrap().contains("az login"));
+        }
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_failed_run_is_kept_for_the_reader() {
+        let failure = Slot::default();
+        let runner = Runner {
+            failure: failure.clone(),
+        };
+        let args = ["-c", "echo 'ERROR: AADSTS70043: expired' >&2; exit 1"].map(OsStr::new);
+        runner.run(OsStr::new("/bin/sh"), &args).await.unwrap();
+        let Some(Error::SignIn { code, .. }) = failure.take() else {
+            panic!("no failure was kept")
+        };
+        assert_eq!(code.as_deref(), Some("AADSTS70043"));
+    }
+}

@@ -1,0 +1,255 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use azure_core::credentials::AccessToken;
+use http::Method;
+use jiff::Timestamp;
+use reqwest::{Client, Url};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::credential::Credential;
+use super::error::Flaw;
+use super::exchange::Call;
+use super::identity::SignIn;
+use super::wire::{self, Resource, TokenAnswer};
+use super::{Error, http::client};
+use crate::clock::ServerClock;
+use crate::model::{Cloud, GatewayId, KeySlot, Token};
+use crate::retry::retrying;
+
+/// The newest stable version of Microsoft.ApiManagement's API.
+pub const DEFAULT_API_VERSION: &str = "2024-05-01";
+
+/// What an [`Arm`] is made of.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The cloud's endpoints.
+    pub cloud: Cloud,
+    /// Who signs in.
+    pub identity: SignIn,
+    /// A PEM file of CAs to trust besides the usual roots.
+    pub extra_ca: Option<PathBuf>,
+    /// The version of API Management's API, [`DEFAULT_API_VERSION`] unless
+    /// the instance demands another.
+    pub api_version: String,
+    /// When every request must have ended, retries included.
+    pub deadline: Instant,
+}
+
+/// Azure Resource Manager as one identity sees it. Clones share connections,
+/// access token and clock.
+#[derive(Clone, Debug)]
+pub struct Arm {
+    shared: Arc<Shared>,
+    deadline: Instant,
+}
+
+#[derive(Debug)]
+struct Shared {
+    http: Client,
+    base: Url,
+    api_version: String,
+    credential: Credential,
+    clock: ServerClock,
+}
+
+impl Arm {
+    /// Checks the options; nothing is sent.
+    pub fn new(options: Options) -> Result<Self, Error> {
+        let base = secure(&options.cloud.resource_manager)?;
+        let http = client(options.extra_ca.as_deref())?;
+        let credential = Credential::new(options.identity, http.clone(), options.cloud)?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                http,
+                base,
+                api_version: options.api_version,
+                credential,
+                clock: ServerClock::default(),
+            }),
+            deadline: options.deadline,
+        })
+    }
+
+    /// Fetches the access token, which every call otherwise does when there
+    /// is none. On its own it can run beside requests to other servers.
+    pub async fn sign_in(&self) -> Result<(), Error> {
+        self.shared.credential.token(self.deadline).await.map(|_| ())
+    }
+
+    /// Who signs in and why: `as service principal X of tenant Y  [auto:
+    /// client secret in variable SP_SECRET]`. Where several identities come
+    /// into question it is certain after [`Self::sign_in`].
+    pub async fn describe(&self) -> String {
+        self.shared.credential.describe().await
+    }
+
+    /// ARM's time, by its latest successful answer; `None` before one.
+    pub fn now(&self) -> Option<Timestamp> {
+        self.shared.clock.now()
+    }
+
+    /// Reads a gateway and gives its id as ARM spells it.
+    pub async fn gateway(&self, gateway: &GatewayId) -> Result<GatewayId, Error> {
+        let url = self.url(&gateway.path(), &self.shared.api_version)?;
+        let call = about(
+            gateway,
+            format!("read {}", named(gateway)),
+            Method::GET,
+            url,
+            None,
+        );
+        let answer: Resource = self.call(&call).await?;
+        GatewayId::parse(&answer.id)
+            .ok()
+            .filter(|found| found.same_as(gateway))
+            .ok_or_else(|| call.misread("Azure answered about something else", Flaw::Form))
+    }
+
+    /// Has a token minted that is signed by the key in `slot` and lives until
+    /// `expires`. Repeating is safe: earlier tokens stay valid.
+    pub async fn generate_token(
+        &self,
+        gateway: &GatewayId,
+        slot: KeySlot,
+        expires: Timestamp,
+    ) -> Result<Token, Error> {
+        let path = format!("{}/generateToken", gateway.path());
+        let url = self.url(&path, &self.shared.api_version)?;
+        let body = json!({
+            "keyType": slot.as_str(),
+            "expiry": expires.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        });
+        let purpose = format!("mint a token of {}", named(gateway));
+        let call = about(gateway, purpose, Method::POST, url, Some(body));
+        let answer: TokenAnswer = self.call(&call).await?;
+        Token::parse(&answer.value)
+            .map_err(|error| call.misread(format!("Azure answered with no token: {error}"), Flaw::Form))
+    }
+
+    /// Makes a call whose answer is JSON and which is safe to repeat. An access
+    /// token that ARM refuses, since it was revoked or the roles of its
+    /// identity changed, is renewed once.
+    pub(super) async fn call<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Error> {
+        let credential = &self.shared.credential;
+        let token = credential.token(self.deadline).await?;
+        match self.repeat(call, &token).await {
+            Err(error) if error.status() == Some(401) => {
+                let renewed = credential.renew(&token, self.deadline).await?;
+                self.repeat(call, &renewed).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// The address of a path below ARM. A name such as `..` would lead to
+    /// another path and is refused.
+    pub(super) fn url(&self, path: &str, api_version: &str) -> Result<Url, Error> {
+        let mut url = self.shared.base.clone();
+        url.set_path(path);
+        if url.path() != path {
+            return Err(Error::Setup(format!("{path} is no path of an Azure resource")));
+        }
+        url.query_pairs_mut().append_pair("api-version", api_version);
+        Ok(url)
+    }
+
+    pub(super) fn api_version(&self) -> &str {
+        &self.shared.api_version
+    }
+
+    async fn repeat<T: DeserializeOwned>(&self, call: &Call, token: &AccessToken) -> Result<T, Error> {
+        let timed_out = || Error::Timeout {
+            purpose: call.purpose.clone(),
+        };
+        let attempt = async || {
+            let answer = call.send(&self.shared.http, Some(token.token.secret())).await?;
+            self.shared.clock.observe(&answer.headers);
+            wire::parse(&answer.headers, &answer.body)
+                .map_err(|(came, flaw)| call.misread(format!("Azure answered with {came}"), flaw))
+        };
+        retrying(self.deadline, Error::verdict, timed_out, attempt).await
+    }
+}
+
+/// An address that may be sent a credential.
+pub(super) fn secure(address: &str) -> Result<Url, Error> {
+    Url::parse(address)
+        .ok()
+        .filter(|url| url.scheme() == "https" && url.has_host())
+        .ok_or_else(|| Error::Setup(format!("`{address}` is no address that begins with https://")))
+}
+
+fn about(gateway: &GatewayId, purpose: String, method: Method, url: Url, body: Option<Value>) -> Call {
+    let service = &gateway.service;
+    Call {
+        purpose,
+        what: format!(
+            "{} in resource group `{}` of subscription {}",
+            named(gateway),
+            service.resource_group,
+            service.subscription
+        ),
+        method,
+        url,
+        body,
+    }
+}
+
+fn named(gateway: &GatewayId) -> String {
+    format!("gateway `{}` of service `{}`", gateway.name, gateway.service.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::azure::Identity;
+    use crate::model::CloudName;
+
+    fn arm(resource_manager: &str) -> Result<Arm, Error> {
+        Arm::new(Options {
+            cloud: Cloud {
+                resource_manager: resource_manager.into(),
+                ..Cloud::known(CloudName::Public)
+            },
+            identity: SignIn::only(
+                Identity::AzureCli {
+                    tenant: None,
+                    subscription: None,
+                },
+                "--auth",
+            ),
+            extra_ca: None,
+            api_version: DEFAULT_API_VERSION.into(),
+            deadline: Instant::now(),
+        })
+    }
+
+    #[test]
+    fn credentials_are_for_https_only() {
+        let error = arm("http://management.azure.com").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "`http://management.azure.com` is no address that begins with https://"
+        );
+    }
+
+    #[test]
+    fn a_path_stays_the_path_that_was_meant() {
+        let arm = arm("https://management.azure.com").unwrap();
+        let id = "/subscriptions/s/resourceGroups/r/providers/Microsoft.ApiManagement/service/v/gateways/g";
+        let service = GatewayId::parse(id).unwrap().service;
+        let url = |name: &str| arm.url(&service.gateway(name).path(), "2024-05-01");
+        assert!(
+            url("a/b?")
+                .unwrap()
+                .as_str()
+                .ends_with("/service/v/gateways/a%2Fb%3F?api-version=2024-05-01")
+        );
+        for name in ["..", "."] {
+            assert!(matches!(url(name), Err(Error::Setup(_))), "{name}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+use http::Method;
+use reqwest::{Client, Url};
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::client::secure;
+use super::error::Flaw;
+use super::exchange::Call;
+use super::{Error, wire};
+use crate::model::Cloud;
+use crate::retry::retrying;
+
+/// Asks an ARM endpoint that is not of a known cloud where its Entra is and
+/// how it is called there. The answer is public; no credential is sent.
+pub async fn endpoints(http: &Client, arm_url: &str, deadline: Instant) -> Result<Cloud, Error> {
+    let arm = secure(arm_url)?;
+    let mut url = arm.clone();
+    url.set_path("/metadata/endpoints");
+    url.set_query(Some("api-version=2019-05-01"));
+    let call = Call {
+        purpose: format!("read the endpoints of the cloud at {}", arm.authority()),
+        what: "the cloud's metadata".into(),
+        method: Method::GET,
+        url,
+        body: None,
+    };
+    let timed_out = || Error::Timeout {
+        purpose: call.purpose.clone(),
+    };
+    let attempt = async || {
+        let answer = call.send(http, None).await?;
+        wire::parse::<Metadata>(&answer.headers, &answer.body)
+            .map_err(|(came, flaw)| call.misread(format!("it answered with {came}"), flaw))
+    };
+    let metadata = retrying(deadline, Error::verdict, timed_out, attempt).await?;
+    cloud(&arm, metadata).map_err(|problem| call.misread(problem, Flaw::Form))
+}
+
+/// ARM answers with a list of clouds or, in older versions, with its own
+/// entry alone.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Metadata {
+    List(Vec<Entry>),
+    One(Entry),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry {
+    #[serde(default)]
+    resource_manager: Option<String>,
+    #[serde(default)]
+    authentication: Option<Authentication>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Authentication {
+    login_endpoint: String,
+    #[serde(default)]
+    audiences: Vec<String>,
+}
+
+fn cloud(arm: &Url, metadata: Metadata) -> Result<Cloud, String> {
+    let is_this = |entry: &Entry| {
+        let manager = entry.resource_manager.as_deref();
+        manager
+            .and_then(|manager| Url::parse(manager).ok())
+            .is_some_and(|manager| manager.origin() == arm.origin())
+    };
+    let entry = match metadata {
+        Metadata::One(entry) => Some(entry),
+        Metadata::List(mut list) if list.len() == 1 => list.pop(),
+        Metadata::List(list) => list.into_iter().find(is_this),
+    };
+    let authentication = entry
+        .and_then(|entry| entry.authentication)
+        .ok_or("its metadata does not name this cloud's authentication")?;
+    let login = secure(&authentication.login_endpoint)
+        .map_err(|error| format!("its metadata has no login endpoint: {error}"))?;
+    // A token for another audience than ARM's own is refused, and Entra takes
+    // the audience as it is, with the slash that it may end in: "//.default".
+    let audiences = &authentication.audiences;
+    let audience = audiences
+        .iter()
+        .find(|audience| Url::parse(audience).is_ok_and(|url| url.origin() == arm.origin()))
+        .or(audiences.first())
+        .ok_or("its metadata has no audience")?;
+    Ok(Cloud {
+        authority: login.as_str().trim_end_matches('/').to_owned(),
+        resource_manager: arm.as_str().trim_end_matches('/').to_owned(),
+        scope: format!("{audience}/.default"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(body: &str) -> Result<Cloud, String> {
+        let arm = Url::parse("https://arm.example/").unwrap();
+        cloud(&arm, serde_json::from_str(body).unwrap())
+    }
+
+    const OWN: &str = r#"{"resourceManager":"https://arm.example","name":"Own","authentication":
+        {"loginEndpoint":"https://login.example/","audiences":["https://core.example/","https://arm.example/"]}}"#;
+    const OTHER: &str = r#"{"resourceManager":"https://management.azure.com/","authentication":
+        {"loginEndpoint":"https://login.microsoftonline.com","audiences":["https://management.azure.com"]}}"#;
+
+    #[test]
+    fn a_list_and_a_single_entry_say_the_same() {
+        let expected = Cloud {
+            authority: "https://login.example".into(),
+            resource_manager: "https://arm.example".into(),
+            scope: "https://arm.example//.default".into(),
+        };
+        for body in [
+            OWN.to_owned(),
+            format!("[{OWN}]"),
+            format!("[{OTHER},{OWN},{{}}]"),
+        ] {
+            assert_eq!(parse(&body), Ok(expected.clone()), "{body}");
+        }
+    }
+
+    #[test]
+    fn metadata_of_other_clouds_alone_does_not_do() {
+        for body in [
+            format!("[{OTHER},{OTHER}]"),
+            OWN.replace("https://login", "http://login"),
+            r#"{"authentication":{"loginEndpoint":"https://l.example"}}"#.to_owned(),
+            "[]".to_owned(),
+        ] {
+            assert!(parse(&body).is_err(), "{body}");
+        }
+    }
+}

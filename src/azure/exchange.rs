@@ -1,0 +1,210 @@
+use std::error::Error as StdError;
+use std::io;
+use std::time::Instant;
+
+use http::header::LOCATION;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use reqwest::{Client, RequestBuilder, Url};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::error::{Error, Fault, Flaw, Refusal};
+use super::wire;
+
+/// One request to Azure, fit to be sent again.
+#[derive(Clone, Debug)]
+pub(super) struct Call {
+    /// What it is for, in words that follow "cannot".
+    pub(super) purpose: String,
+    /// What a 404 says is missing.
+    pub(super) what: String,
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) body: Option<Value>,
+}
+
+/// A successful answer.
+pub(super) struct Answer {
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+}
+
+impl Call {
+    /// Sends the request once. The answer is a success; anything else is an
+    /// error that says what came.
+    pub(super) async fn send(&self, http: &Client, access_token: Option<&str>) -> Result<Answer, Error> {
+        let id = Uuid::new_v4().to_string();
+        let mut request = http
+            .request(self.method.clone(), self.url.clone())
+            .header("x-ms-client-request-id", &id);
+        if let Some(token) = access_token {
+            request = request.bearer_auth(token);
+        }
+        request = match &self.body {
+            Some(body) => request.json(body),
+            // ARM's front end wants a length with every POST.
+            None if self.method == Method::POST => request.body(""),
+            None => request,
+        };
+        let (status, answer) = receive("ARM", &self.purpose, request).await?;
+        if status.is_success() {
+            return Ok(answer);
+        }
+        if status.is_redirection() {
+            return Err(redirected(&self.purpose, status, &answer.headers));
+        }
+        Err(self.refused(status, &answer, id))
+    }
+
+    fn refused(&self, status: StatusCode, answer: &Answer, sent_as: String) -> Error {
+        let envelope = wire::envelope(&answer.body);
+        let missing = envelope
+            .as_ref()
+            .and_then(|(_, message)| wire::forbidden(message));
+        let (code, message) = match envelope {
+            Some((code, message)) => (Some(code), wire::line(&message)),
+            None => (None, wire::shape(&answer.headers, &answer.body)),
+        };
+        let id = |name| answer.headers.get(name).map(HeaderValue::as_bytes);
+        let correlation = id("x-ms-correlation-request-id").or_else(|| id("x-ms-request-id"));
+        let refusal = Box::new(Refusal {
+            purpose: self.purpose.clone(),
+            request: format!("{} {}", self.method, self.url.path()),
+            status: status.as_u16(),
+            correlation: correlation
+                .and_then(|id| wire::word(&String::from_utf8_lossy(id)))
+                .unwrap_or(sent_as),
+            retry_after: wire::retry_after(&answer.headers),
+            code,
+            message,
+        });
+        let code = refusal.code.as_deref();
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            return Error::Throttled { refusal };
+        }
+        // A 404 without an envelope comes from something that is not ARM.
+        if status == StatusCode::NOT_FOUND && code.is_some() {
+            return Error::NotFound {
+                what: self.what.clone(),
+                refusal,
+            };
+        }
+        match missing {
+            Some((action, scope, principal)) if code == Some("AuthorizationFailed") => Error::Forbidden {
+                action,
+                scope,
+                principal,
+                refusal,
+            },
+            _ => Error::Status { refusal },
+        }
+    }
+
+    /// The error of an answer that is a success but not what it should be.
+    pub(super) fn misread(&self, problem: impl Into<String>, flaw: Flaw) -> Error {
+        Error::Wire {
+            purpose: self.purpose.clone(),
+            problem: problem.into(),
+            flaw,
+        }
+    }
+}
+
+/// Sends a request and reads its whole answer, whatever the status.
+pub(super) async fn receive(
+    server: &str,
+    purpose: &str,
+    request: RequestBuilder,
+) -> Result<(StatusCode, Answer), Error> {
+    let begun = Instant::now();
+    let (http, request) = request.build_split();
+    let request = request.map_err(|error| Error::Setup(format!("cannot {purpose}: {error}")))?;
+    let method = request.method().clone();
+    let url = request.url().clone();
+    let exchange = async {
+        let response = http.execute(request).await?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        Ok((status, headers, response.bytes().await?))
+    };
+    let outcome = exchange.await;
+    let took = begun.elapsed().as_millis();
+    let shown = format!(
+        "{server} {method} {}{}",
+        url.path(),
+        if url.query().is_some() { "?.." } else { "" }
+    );
+    match outcome {
+        Ok((status, headers, body)) => {
+            tracing::debug!("{shown} {} in {took} ms", status.as_u16());
+            let body = body.into();
+            Ok((status, Answer { headers, body }))
+        }
+        Err(error) => {
+            let error = broken(purpose, url.host_str().unwrap_or_default(), &error);
+            tracing::debug!("{shown} failed in {took} ms");
+            Err(error)
+        }
+    }
+}
+
+/// A redirect is never followed: it could lead a credential to another host.
+pub(super) fn redirected(purpose: &str, status: StatusCode, headers: &HeaderMap) -> Error {
+    let target = headers.get(LOCATION).and_then(|value| value.to_str().ok());
+    let host = target
+        .and_then(|target| Url::parse(target).ok())
+        .and_then(|url| url.host_str().map(str::to_owned));
+    Error::Wire {
+        purpose: purpose.to_owned(),
+        problem: format!(
+            "it was answered {} with a redirect to {}, which is not followed: is there a proxy in between?",
+            status.as_u16(),
+            host.as_deref().unwrap_or("another path")
+        ),
+        flaw: Flaw::Form,
+    }
+}
+
+fn broken(purpose: &str, host: &str, error: &reqwest::Error) -> Error {
+    let mut fault = if error.is_connect() {
+        Fault::Connect
+    } else {
+        Fault::Broken
+    };
+    let mut root = String::new();
+    let mut next: Option<&(dyn StdError + 'static)> = error.source();
+    while let Some(cause) = next {
+        root = cause.to_string();
+        if certificate_refused(cause) {
+            fault = Fault::Certificate;
+        } else if root.contains("proxy authorization required") {
+            fault = Fault::ProxyAuthentication;
+        }
+        next = cause.source();
+    }
+    let why = wire::line(&root);
+    let message = match fault {
+        Fault::Connect => format!("no connection to {host}: {why}"),
+        Fault::Certificate => format!("the certificate of {host} is not trusted: {why}"),
+        Fault::ProxyAuthentication => format!("the proxy on the way to {host} asks for a password"),
+        Fault::Broken => format!("the connection to {host} broke: {why}"),
+    };
+    Error::Transport {
+        purpose: purpose.to_owned(),
+        fault,
+        message,
+    }
+}
+
+/// An `io::Error` names as its source not the error that it wraps but that
+/// one's source, so the wrapped one, which may be another `io::Error`, is
+/// looked at as well.
+fn certificate_refused(cause: &(dyn StdError + 'static)) -> bool {
+    if let Some(error) = cause.downcast_ref::<rustls::Error>() {
+        return matches!(error, rustls::Error::InvalidCertificate(_));
+    }
+    let wrapped = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    wrapped.is_some_and(|inner| certificate_refused(inner))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+use futures::{StreamExt, stream};
+use http::Method;
+use reqwest::Url;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use super::error::Flaw;
+use super::exchange::Call;
+use super::wire::{Page, Resource, Rows, Subscription, kql_literal};
+use super::{Arm, Error};
+use crate::model::{GatewayId, ServiceId};
+
+const RESOURCE_GRAPH: &str = "/providers/Microsoft.ResourceGraph/resources";
+const RESOURCE_GRAPH_VERSION: &str = "2022-10-01";
+const SUBSCRIPTIONS_VERSION: &str = "2022-12-01";
+
+/// How many subscriptions are listed at a time.
+const SIDE_BY_SIDE: usize = 8;
+
+impl Arm {
+    /// Finds the API Management instances of a name in all subscriptions that
+    /// the identity may read: by one query of the Resource Graph, or where
+    /// that is not to be had by listing each subscription.
+    pub async fn find_services(&self, name: &str) -> Result<Vec<ServiceId>, Error> {
+        let found = match self.query_services(name).await {
+            Err(error) if matches!(error.status(), Some(400 | 403 | 404)) => {
+                tracing::debug!("listing the subscriptions, as there is no Resource Graph: {error}");
+                self.list_services(name).await?
+            }
+            outcome => outcome?,
+        };
+        let named = found
+            .iter()
+            .filter(|service| service.name.eq_ignore_ascii_case(name));
+        Ok(named.filter_map(service_id).collect())
+    }
+
+    async fn query_services(&self, name: &str) -> Result<Vec<Resource>, Error> {
+        let query = format!(
+            "resources | where type =~ 'microsoft.apimanagement/service' and name =~ {} | project id, name",
+            kql_literal(name)
+        );
+        let call = Call {
+            purpose: format!("find the service `{name}`"),
+            what: "the Resource Graph".into(),
+            method: Method::POST,
+            url: self.url(RESOURCE_GRAPH, RESOURCE_GRAPH_VERSION)?,
+            body: Some(json!({ "query": query, "options": { "resultFormat": "objectArray" } })),
+        };
+        let rows: Rows<Resource> = self.call(&call).await?;
+        Ok(rows.data)
+    }
+
+    /// A subscription that cannot be listed is passed over, since the service
+    /// may be in another. Only if none can be listed is that the answer.
+    async fn list_services(&self, name: &str) -> Result<Vec<Resource>, Error> {
+        let url = self.url("/subscriptions", SUBSCRIPTIONS_VERSION)?;
+        let subscriptions: Vec<Subscription> = self.list("list the subscriptions".into(), url).await?;
+        let mut lists = stream::iter(subscriptions)
+            .map(async |subscription| {
+                let id = subscription.subscription_id;
+                let path = format!("/subscriptions/{id}/providers/Microsoft.ApiManagement/service");
+                let url = self.url(&path, self.api_version())?;
+                let purpose = format!("find the service `{name}` in subscription {id}");
+                self.list::<Resource>(purpose, url).await
+            })
+            .buffer_unordered(SIDE_BY_SIDE);
+        let (mut services, mut first_failure, mut listed) = (Vec::new(), None, false);
+        while let Some(list) = lists.next().await {
+            match list {
+                Ok(list) => {
+                    listed = true;
+                    services.extend(list);
+                }
+                Err(error) if matches!(error.status(), Some(403 | 404 | 409)) => {
+                    tracing::debug!("{error}");
+                    first_failure.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        match first_failure {
+            Some(error) if !listed => Err(error),
+            _ => Ok(services),
+        }
+    }
+
+    async fn list<T: DeserializeOwned>(&self, purpose: String, first: Url) -> Result<Vec<T>, Error> {
+        let mut call = Call {
+            what: "the list".into(),
+            purpose,
+            method: Method::GET,
+            url: first,
+            body: None,
+        };
+        let mut all = Vec::new();
+        loop {
+            let page: Page<T> = self.call(&call).await?;
+            all.extend(page.value);
+            let next = page.next_link.unwrap_or_default();
+            if next.is_empty() {
+                return Ok(all);
+            }
+            call.url = next_page(&call.url, &next).map_err(|problem| call.misread(problem, Flaw::Form))?;
+        }
+    }
+}
+
+/// The address of the next page, if it may be sent our access token.
+fn next_page(current: &Url, link: &str) -> Result<Url, String> {
+    let next = Url::parse(link).map_err(|_| "the next page has no address".to_owned())?;
+    if next.origin() == current.origin() {
+        return Ok(next);
+    }
+    Err(format!(
+        "the next page is on {}, which must not see the access token",
+        next.host_str().unwrap_or("no host")
+    ))
+}
+
+fn service_id(service: &Resource) -> Option<ServiceId> {
+    GatewayId::parse(&format!("{}/gateways/any", service.id))
+        .ok()
+        .map(|gateway| gateway.service)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_must_have_the_origin_of_this_one() {
+        let current: Url = "https://management.azure.com/subscriptions?api-version=1"
+            .parse()
+            .unwrap();
+        let next = |link| next_page(&current, link).map(String::from);
+        let own = "https://management.azure.com:443/subscriptions?$skiptoken=a%20b";
+        assert_eq!(
+            next(own).unwrap(),
+            "https://management.azure.com/subscriptions?$skiptoken=a%20b"
+        );
+        for link in [
+            "http://management.azure.com/subscriptions",
+            "https://management.azure.com:8443/subscriptions",
+            "https://management.azure.com.evil.example/subscriptions",
+            "https://management.azure.com@evil.example/",
+            "/subscriptions?$skiptoken=a",
+        ] {
+            assert!(next(link).is_err(), "{link}");
+        }
+    }
+
+    #[test]
+    fn a_service_is_known_by_its_id() {
+        let service = |id: &str| {
+            service_id(&Resource {
+                id: id.into(),
+                name: String::new(),
+            })
+        };
+        let id = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.ApiManagement/service/svc";
+        assert_eq!(service(id).unwrap().path(), id);
+        assert_eq!(service("/subscriptions/s"), None);
+    }
+}

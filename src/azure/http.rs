@@ -1,0 +1,87 @@
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::redirect::Policy;
+use reqwest::{Client, ClientBuilder, retry};
+use rustls::crypto::ring;
+use rustls::{ClientConfig, RootCertStore};
+
+use super::{Error, roots};
+
+const USER_AGENT: &str = concat!("kubectl-apim/", env!("CARGO_PKG_VERSION"));
+
+/// The HTTP client of every request to Azure. `extra_ca` is a PEM file of
+/// CAs to trust besides the usual roots; proxies come from the environment.
+///
+/// It follows no redirects, since one could carry a credential to another
+/// host, and repeats nothing: repeating is the business of [`crate::retry`].
+pub fn client(extra_ca: Option<&Path>) -> Result<Client, Error> {
+    proxy_has_an_address()?;
+    let builder = builder(roots::roots(extra_ca)?)?;
+    builder
+        .connect_timeout(Duration::from_secs(10))
+        .build()
+        .map_err(|error| setup(&error))
+}
+
+/// The client for addresses on this very host, which no proxy reaches.
+pub(super) fn local_client() -> Result<Client, Error> {
+    let builder = builder(RootCertStore::empty())?;
+    builder
+        .no_proxy()
+        .connect_timeout(Duration::from_secs(1))
+        .build()
+        .map_err(|error| setup(&error))
+}
+
+fn builder(roots: RootCertStore) -> Result<ClientBuilder, Error> {
+    // The provider is named so that none needs to be installed, and the
+    // configuration is built here so that the roots are parsed only once.
+    let mut tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| setup(&error))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    // A run makes few requests to a host, one after the other: HTTP/2 would
+    // bring half a megabyte of code and no time.
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Client::builder()
+        .tls_backend_preconfigured(tls)
+        .user_agent(USER_AGENT)
+        .redirect(Policy::none())
+        .referer(false)
+        .retry(retry::never()))
+}
+
+fn setup(error: &dyn std::error::Error) -> Error {
+    Error::Setup(format!("cannot set up TLS: {error}"))
+}
+
+/// The client passes over a proxy whose address it cannot read, and would then
+/// go where the user did not want it to go.
+fn proxy_has_an_address() -> Result<(), Error> {
+    for name in ["HTTPS_PROXY", "https_proxy"] {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the client reads the two variables itself"
+        )]
+        let value = std::env::var(name).unwrap_or_default();
+        if !value.is_empty() && reqwest::Proxy::https(value).is_err() {
+            return Err(Error::Setup(format!(
+                "{name} holds no address of a proxy, like http://proxy:8080"
+            )));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_needs_no_installed_provider() {
+        assert!(client(None).is_ok());
+    }
+}

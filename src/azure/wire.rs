@@ -1,0 +1,259 @@
+use std::borrow::Cow;
+use std::time::Duration;
+
+use http::HeaderMap;
+use http::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
+use jiff::fmt::rfc2822;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::error::Flaw;
+
+/// Longer messages of Azure are cut: what matters stands at their beginning.
+const LONGEST_MESSAGE: usize = 300;
+
+/// The answer of `generateToken`. It has no Debug: the value is a secret.
+#[derive(Deserialize)]
+pub(super) struct TokenAnswer {
+    pub(super) value: String,
+}
+
+/// What of an ARM resource the product reads.
+#[derive(Debug, Deserialize)]
+pub(super) struct Resource {
+    pub(super) id: String,
+    #[serde(default)]
+    pub(super) name: String,
+}
+
+/// A subscription, as `GET /subscriptions` lists it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Subscription {
+    pub(super) subscription_id: String,
+}
+
+/// A page of a list. Azure ends a list by no `nextLink`, a null or an empty
+/// one.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Page<T> {
+    pub(super) value: Vec<T>,
+    #[serde(default)]
+    pub(super) next_link: Option<String>,
+}
+
+/// The rows of a Resource Graph query, in the result format `objectArray`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Rows<T> {
+    pub(super) data: Vec<T>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Envelope {
+    error: EnvelopeError,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct EnvelopeError {
+    code: Option<String>,
+    message: Option<String>,
+    details: Option<Vec<Detail>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Detail {
+    target: Option<String>,
+    message: Option<String>,
+}
+
+/// Reads ARM's error envelope into its code and whole message. The message of
+/// a `ValidationError` only announces its details, so the first one is added.
+pub(super) fn envelope(body: &[u8]) -> Option<(String, String)> {
+    let error = serde_json::from_slice::<Envelope>(body).ok()?.error;
+    let code = word(error.code.as_deref()?)?;
+    let message = error.message.unwrap_or_else(|| "no message".to_owned());
+    let detail = error.details.into_iter().flatten().next().unwrap_or_default();
+    let message = match (detail.target, detail.message) {
+        (Some(target), Some(text)) => format!("{} {target}: {text}", message.trim_end()),
+        (None, Some(text)) => format!("{} {text}", message.trim_end()),
+        (_, None) => message,
+    };
+    Some((code, message))
+}
+
+/// Parses an answer; `Err` says what came instead and how wrong that is.
+pub(super) fn parse<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, (String, Flaw)> {
+    serde_json::from_slice(body).map_err(|error| {
+        let problem = if error.is_data() {
+            "JSON of a form that is not Azure's".to_owned()
+        } else {
+            shape(headers, body)
+        };
+        (problem, flaw(headers, body, &error))
+    })
+}
+
+/// What is wrong with a body that was not parsed.
+pub(super) fn flaw(headers: &HeaderMap, body: &[u8], error: &serde_json::Error) -> Flaw {
+    if error.is_eof() {
+        Flaw::Cut
+    } else if is_page(headers, body) {
+        Flaw::Page
+    } else {
+        Flaw::Form
+    }
+}
+
+fn is_page(headers: &HeaderMap, body: &[u8]) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    kind.is_some_and(|kind| kind.contains("html")) || body.trim_ascii_start().starts_with(b"<")
+}
+
+/// Describes a body without quoting it.
+pub(super) fn shape(headers: &HeaderMap, body: &[u8]) -> String {
+    let text = body.trim_ascii_start();
+    if text.is_empty() {
+        "an empty body".into()
+    } else if is_page(headers, body) {
+        "HTML and not JSON: is there a proxy in between?".into()
+    } else if text.starts_with(b"{") || text.starts_with(b"[") {
+        match serde_json::from_slice::<serde::de::IgnoredAny>(body) {
+            Ok(_) => "JSON of a form that is not Azure's".into(),
+            Err(error) if error.is_eof() => "JSON that breaks off".into(),
+            Err(_) => "broken JSON".into(),
+        }
+    } else {
+        "text and not JSON: is there a proxy in between?".into()
+    }
+}
+
+/// `Retry-After` as seconds or as an HTTP date, which counts from the same
+/// answer's `Date`, so that the local clock does not matter.
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let wait = text(RETRY_AFTER)?.trim();
+    if let Ok(seconds) = wait.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = rfc2822::parse(wait).ok()?.timestamp();
+    let now = rfc2822::parse(text(DATE)?).ok()?.timestamp();
+    Some(Duration::try_from(until.duration_since(now)).unwrap_or_default())
+}
+
+/// The first line of a server's text, without control characters.
+pub(super) fn line(text: &str) -> String {
+    let first = text.trim().lines().next().unwrap_or_default().trim_end();
+    let mut line: String = first
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(LONGEST_MESSAGE + 1)
+        .collect();
+    if let Some((end, _)) = line.char_indices().nth(LONGEST_MESSAGE) {
+        line.truncate(end);
+        line.push_str("..");
+    }
+    line
+}
+
+/// A code or an id of a server; `None` when it has no character of one.
+pub(super) fn word(text: &str) -> Option<String> {
+    let word: String = text
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+        .take(80)
+        .collect();
+    (!word.is_empty()).then_some(word)
+}
+
+/// The action, the scope and the principal that the message of an
+/// `AuthorizationFailed` names in quotes.
+pub(super) fn forbidden(message: &str) -> Option<(String, String, Option<String>)> {
+    let after = |words: &str| {
+        let (_, rest) = message.split_once(words)?;
+        let (value, _) = rest.split_once('\'')?;
+        Some(value.chars().filter(|c| !c.is_control()).collect::<String>())
+    };
+    let action = after("perform action '")?;
+    let scope = after("over scope '")?;
+    Some((action, scope, after("object id '")))
+}
+
+/// A string literal of the Kusto query language. Control characters, which no
+/// name in Azure holds, are left out.
+pub(super) fn kql_literal(text: &str) -> String {
+    let mut literal = String::from("'");
+    for c in text.chars() {
+        match c {
+            '\\' | '\'' => literal.extend(['\\', c]),
+            c if c.is_control() => {}
+            c => literal.push(c),
+        }
+    }
+    literal.push('\'');
+    literal
+}
+
+/// What of Entra's error answer the product reads. `azure_identity` fails on
+/// a description that holds a JSON escape and loses the text, so it is read
+/// here as well.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct EntraError {
+    pub(super) error: Option<String>,
+    pub(super) error_description: Option<String>,
+    error_codes: Option<Vec<u64>>,
+    pub(super) correlation_id: Option<String>,
+}
+
+impl EntraError {
+    pub(super) fn parse(body: &[u8]) -> Option<Self> {
+        let parsed: Self = serde_json::from_slice(body).ok()?;
+        (parsed.error.is_some() || parsed.error_description.is_some()).then_some(parsed)
+    }
+
+    /// The first AADSTS code, from the list or from the text.
+    pub(super) fn code(&self) -> Option<String> {
+        let listed = self.error_codes.iter().flatten().next();
+        listed
+            .map(|code| format!("AADSTS{code}"))
+            .or_else(|| aadsts(self.error_description.as_deref()?))
+    }
+
+    /// The first sentence or two for a reader: the ids at the end are for
+    /// Azure's support.
+    pub(super) fn message(&self) -> String {
+        let text = self
+            .error_description
+            .as_deref()
+            .or(self.error.as_deref())
+            .unwrap_or_default();
+        let line = line(text);
+        line.split(" Trace ID:").next().unwrap_or(&line).to_owned()
+    }
+}
+
+/// The first `AADSTS` code in a text.
+pub(super) fn aadsts(text: &str) -> Option<String> {
+    let digits: String = text
+        .split_once("AADSTS")?
+        .1
+        .chars()
+        .take_while(char::is_ascii_digit)
+        .collect();
+    (!digits.is_empty()).then(|| format!("AADSTS{digits}"))
+}
+
+/// What of Entra's token answer is checked before `azure_identity` reads it,
+/// which takes an answer without a token for a token that is empty.
+#[derive(Deserialize)]
+pub(super) struct Grant<'a> {
+    #[serde(borrow)]
+    pub(super) access_token: Cow<'a, str>,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+use http::{HeaderName, HeaderValue};
+
+use super::*;
+
+fn headers(pairs: &[(HeaderName, &'static str)]) -> HeaderMap {
+    pairs
+        .iter()
+        .map(|(name, value)| (name.clone(), HeaderValue::from_static(value)))
+        .collect()
+}
+
+#[test]
+fn envelopes_of_every_kind() {
+    let parsed = |body: &str| envelope(body.as_bytes()).map(|(code, message)| (code, line(&message)));
+    let expected = |code: &str, message: &str| Some((code.to_owned(), message.to_owned()));
+    assert_eq!(
+        parsed(
+            r#"{"error":{"code":"ResourceNotFound","message":"Api not found.\r\nmore","details":null,"target":null}}"#
+        ),
+        expected("ResourceNotFound", "Api not found.")
+    );
+    assert_eq!(
+        parsed(
+            r#"{"error":{"code":"ValidationError","message":"One or more fields contain incorrect values:",
+                "details":[{"code":"ValidationError","target":"expiry","message":"Too far."}]}}"#
+        ),
+        expected(
+            "ValidationError",
+            "One or more fields contain incorrect values: expiry: Too far."
+        )
+    );
+    assert_eq!(
+        parsed(r#"{"error":{"code":"Conflict"}}"#),
+        expected("Conflict", "no message")
+    );
+    for body in [
+        "",
+        "{}",
+        "[]",
+        "<html>",
+        r#"{"error":"x"}"#,
+        r#"{"error":{"code":"#,
+    ] {
+        assert_eq!(parsed(body), None, "{body}");
+    }
+}
+
+#[test]
+fn a_servers_text_is_one_printable_line() {
+    assert_eq!(line(" \u{1b}[31mred\u{7}\nsecond"), "[31mred");
+    assert_eq!(line(&"ä".repeat(400)).chars().count(), LONGEST_MESSAGE + 2);
+    assert_eq!(word("a\nb c").as_deref(), Some("abc"));
+    assert_eq!(word("\n"), None);
+}
+
+#[test]
+fn what_came_is_described_and_not_quoted() {
+    let json = headers(&[(CONTENT_TYPE, "application/json")]);
+    for (body, expected, flaw) in [
+        ("", "an empty body", Flaw::Cut),
+        (
+            "<html>",
+            "HTML and not JSON: is there a proxy in between?",
+            Flaw::Page,
+        ),
+        (r#"{"value":"gw&20301"#, "JSON that breaks off", Flaw::Cut),
+        (r#"{"value":1}"#, "JSON of a form that is not Azure's", Flaw::Form),
+        (
+            "Bad Gateway",
+            "text and not JSON: is there a proxy in between?",
+            Flaw::Form,
+        ),
+    ] {
+        let problem = parse::<TokenAnswer>(&json, body.as_bytes()).err();
+        assert_eq!(problem, Some((expected.to_owned(), flaw)), "{body}");
+    }
+}
+
+#[test]
+fn retry_after_in_seconds_or_as_a_date() {
+    let date = "Sun, 22 Nov 2026 10:00:00 GMT";
+    let later = "Sun, 22 Nov 2026 10:00:09 GMT";
+    for (pairs, expected) in [
+        (vec![(RETRY_AFTER, "17")], Some(17)),
+        (vec![(RETRY_AFTER, later), (DATE, date)], Some(9)),
+        (vec![(RETRY_AFTER, date), (DATE, later)], Some(0)),
+        (vec![(RETRY_AFTER, later)], None),
+        (vec![(RETRY_AFTER, "soon")], None),
+        (vec![], None),
+    ] {
+        assert_eq!(
+            retry_after(&headers(&pairs)),
+            expected.map(Duration::from_secs),
+            "{pairs:?}"
+        );
+    }
+}
+
+#[test]
+fn the_missing_right_is_read_from_the_text() {
+    let text = "The client 'a' with object id 'oid-1' does not have authorization to perform action \
+                'Microsoft.ApiManagement/service/gateways/read' over scope '/subscriptions/s' or the scope \
+                is invalid. If access was recently granted, please refresh your credentials.";
+    let (action, scope, principal) = forbidden(text).unwrap();
+    assert_eq!(action, "Microsoft.ApiManagement/service/gateways/read");
+    assert_eq!(scope, "/subscriptions/s");
+    assert_eq!(principal.as_deref(), Some("oid-1"));
+    assert_eq!(forbidden("Denied by policy."), None);
+}
+
+#[test]
+fn a_name_cannot_leave_its_kql_literal() {
+    assert_eq!(kql_literal("svc-1"), "'svc-1'");
+    assert_eq!(kql_literal(r"a' or '\"), r"'a\' or \'\\'");
+    assert_eq!(kql_literal("a\nb"), "'ab'");
+}
+
+#[test]
+fn entra_errors_with_escapes_and_without_lists() {
+    let body = r#"{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret \"x\" provided.\r\nTrace ID: t","error_codes":[7000215],"correlation_id":"c"}"#;
+    let error = EntraError::parse(body.as_bytes()).unwrap();
+    assert_eq!(error.code().as_deref(), Some("AADSTS7000215"));
+    assert_eq!(
+        error.message(),
+        r#"AADSTS7000215: Invalid client secret "x" provided."#
+    );
+
+    let body = r#"{"error_description":"AADSTS90002: Tenant not found. Trace ID: t Correlation ID: c"}"#;
+    let error = EntraError::parse(body.as_bytes()).unwrap();
+    assert_eq!(error.code().as_deref(), Some("AADSTS90002"));
+    assert_eq!(error.message(), "AADSTS90002: Tenant not found.");
+
+    let error = EntraError::parse(br#"{"error":"invalid_request","error_codes":null}"#).unwrap();
+    assert_eq!((error.code(), error.message()), (None, "invalid_request".into()));
+    assert!(EntraError::parse(b"<html>").is_none() && EntraError::parse(b"{}").is_none());
+}
+
+#[test]
+fn a_list_ends_in_every_way_that_azure_ends_one() {
+    for (body, next) in [
+        (r#"{"value":[],"nextLink":""}"#, Some("")),
+        (r#"{"value":[],"nextLink":null}"#, None),
+        (r#"{"value":[]}"#, None),
+    ] {
+        let page: Page<Resource> = serde_json::from_str(body).unwrap();
+        assert_eq!(page.next_link.as_deref(), next);
+    }
+}
