@@ -5,7 +5,9 @@
 //! them.
 
 pub mod azure;
+pub mod cli;
 pub mod clock;
+pub mod cluster;
 pub mod environment;
 pub mod error;
 pub mod model;

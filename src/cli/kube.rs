@@ -1,0 +1,186 @@
+//! kubectl's own global flags, so that a command line that works with kubectl
+//! reaches the same cluster as the same user here.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Args;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::model::parse_duration;
+
+const HEADING: &str = "Kubernetes options";
+
+/// kubectl's global flags.
+#[derive(Args, Debug, Clone, Default)]
+pub struct KubeArgs {
+    /// Path to the kubeconfig file
+    #[arg(long, global = true, help_heading = HEADING, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+
+    /// The kubeconfig context to use
+    #[arg(long, global = true, help_heading = HEADING, value_name = "NAME")]
+    pub context: Option<String>,
+
+    /// The kubeconfig cluster to use
+    #[arg(long, global = true, help_heading = HEADING, value_name = "NAME")]
+    pub cluster: Option<String>,
+
+    /// The kubeconfig user to use
+    #[arg(long, global = true, help_heading = HEADING, value_name = "NAME")]
+    pub user: Option<String>,
+
+    /// The namespace; the context's when absent
+    #[arg(short, long, global = true, help_heading = HEADING, value_name = "NAME")]
+    pub namespace: Option<String>,
+
+    /// Username to impersonate, a user or a service account
+    #[arg(long = "as", global = true, help_heading = HEADING, value_name = "USER")]
+    pub impersonate: Option<String>,
+
+    /// Group to impersonate; may be repeated
+    #[arg(long = "as-group", global = true, help_heading = HEADING, value_name = "GROUP")]
+    pub impersonate_groups: Vec<String>,
+
+    /// UID to impersonate
+    #[arg(long = "as-uid", global = true, help_heading = HEADING, value_name = "UID")]
+    pub impersonate_uid: Option<String>,
+
+    /// How long to wait for one answer of the server (1s, 2m, 3h; a bare number is seconds, 0 is forever)
+    #[arg(long, global = true, help_heading = HEADING, value_name = "DURATION", value_parser = parse_request_timeout)]
+    pub request_timeout: Option<Duration>,
+
+    /// The address of the Kubernetes API server
+    #[arg(long, global = true, help_heading = HEADING, value_name = "URL")]
+    pub server: Option<String>,
+
+    /// Bearer token for the API server
+    #[arg(long, global = true, help_heading = HEADING, value_name = "TOKEN")]
+    pub token: Option<BearerToken>,
+
+    /// Path to a client certificate file for TLS
+    #[arg(long, global = true, help_heading = HEADING, value_name = "FILE")]
+    pub client_certificate: Option<PathBuf>,
+
+    /// Path to a client key file for TLS
+    #[arg(long, global = true, help_heading = HEADING, value_name = "FILE")]
+    pub client_key: Option<PathBuf>,
+
+    /// Path to a certificate file of the certificate authority
+    #[arg(long, global = true, help_heading = HEADING, value_name = "FILE")]
+    pub certificate_authority: Option<PathBuf>,
+
+    /// Do not check the server's certificate, which makes the connection insecure
+    #[arg(long, global = true, help_heading = HEADING)]
+    pub insecure_skip_tls_verify: bool,
+
+    /// Name to expect in the server's certificate instead of its host name
+    #[arg(long, global = true, help_heading = HEADING, value_name = "NAME")]
+    pub tls_server_name: Option<String>,
+}
+
+/// The value of `--token`. It has no `Display` and its `Debug` shows nothing;
+/// it accepts every text, because a refusal by clap would print the value.
+#[derive(Clone)]
+pub struct BearerToken(SecretString);
+
+impl BearerToken {
+    /// The token, for the client's configuration alone.
+    pub fn secret(&self) -> &SecretString {
+        &self.0
+    }
+
+    /// Whether it can stand in a header at all.
+    pub fn is_usable(&self) -> bool {
+        let text = self.0.expose_secret();
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
+    }
+}
+
+impl FromStr for BearerToken {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(SecretString::from(text)))
+    }
+}
+
+impl fmt::Debug for BearerToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BearerToken(hidden)")
+    }
+}
+
+/// As kubectl reads it: a bare number is seconds, zero is no limit.
+fn parse_request_timeout(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.trim().parse::<u64>() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let wrong = || "no duration; write it like 30s, 2m, or 0 for no limit".to_owned();
+    let duration = parse_duration(text).map_err(|_| wrong())?;
+    Duration::try_from(duration).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser, Subcommand};
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        kube: KubeArgs,
+        #[command(subcommand)]
+        command: Command,
+    }
+
+    #[derive(Subcommand)]
+    enum Command {
+        Rotate,
+    }
+
+    fn parse(line: &str) -> Result<KubeArgs, clap::Error> {
+        let cli = Cli::try_parse_from(format!("apim {line}").split(' '))?;
+        let Command::Rotate = cli.command;
+        Ok(cli.kube)
+    }
+
+    #[test]
+    fn flags_are_taken_before_and_after_the_command() {
+        Cli::command().debug_assert();
+        let args = parse("--context prod rotate -n shop --as-group a --as-group b --as ci").unwrap();
+        assert_eq!(args.context.as_deref(), Some("prod"));
+        assert_eq!(args.namespace.as_deref(), Some("shop"));
+        assert_eq!(args.impersonate.as_deref(), Some("ci"));
+        assert_eq!(args.impersonate_groups, ["a", "b"]);
+    }
+
+    #[test]
+    fn the_request_timeout_is_written_as_for_kubectl() {
+        for (text, expected) in [
+            ("30s", Some(30_000)),
+            ("0", Some(0)),
+            ("5", Some(5_000)),
+            ("1m30s", Some(90_000)),
+            ("500ms", Some(500)),
+            ("-1s", None),
+            ("soon", None),
+        ] {
+            let parsed = parse(&format!("rotate --request-timeout={text}"));
+            let timeout = parsed.ok().and_then(|args| args.request_timeout);
+            assert_eq!(timeout, expected.map(Duration::from_millis), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_token_is_never_shown() {
+        let args = parse("rotate --token s3cr3t").unwrap();
+        assert!(!format!("{args:?}").contains("s3cr3t"));
+        assert!(args.token.unwrap().is_usable());
+        assert!(!parse("rotate --token=a\nb").unwrap().token.unwrap().is_usable());
+    }
+}

@@ -1,0 +1,277 @@
+//! The command line of the shell script `apim-shg-rotate`, for a link of that
+//! name: what its getopt took is turned into our own flags.
+
+use std::ffi::OsString;
+
+use crate::environment::Environment;
+use crate::error::{Error, Result};
+
+/// The name of the link.
+pub const LINK: &str = "apim-shg-rotate";
+
+/// A long option: its name, whether it takes a value, and our flag for it;
+/// `None` for one that the script accepted and ignored.
+struct LongOption {
+    name: &'static str,
+    short: Option<char>,
+    takes_value: bool,
+    flag: Option<&'static str>,
+}
+
+const fn valued(name: &'static str, short: Option<char>) -> LongOption {
+    LongOption {
+        name,
+        short,
+        takes_value: true,
+        flag: Some(name),
+    }
+}
+
+const OPTIONS: [LongOption; 14] = [
+    valued("subscription-id", Some('s')),
+    valued("resource-group", Some('r')),
+    valued("apim-instance", Some('a')),
+    valued("apim-gateway", Some('g')),
+    valued("namespace", Some('n')),
+    valued("token-secret", Some('t')),
+    valued("token-key", Some('k')),
+    valued("k8s-object", Some('o')),
+    valued("client-id", Some('c')),
+    valued("client-secret", Some('p')),
+    valued("tenant", None),
+    LongOption {
+        name: "debug",
+        short: None,
+        takes_value: false,
+        flag: Some("debug"),
+    },
+    LongOption {
+        name: "help",
+        short: Some('h'),
+        takes_value: false,
+        flag: Some("help"),
+    },
+    // Left over from a login type that the script once had.
+    LongOption {
+        name: "",
+        short: Some('l'),
+        takes_value: true,
+        flag: None,
+    },
+];
+
+/// The script's parameters that have no default, by variable and flag.
+const REQUIRED: [(&str, &str); 5] = [
+    ("SUBSCRIPTION_ID", "subscription-id"),
+    ("RESOURCE_GROUP", "resource-group"),
+    ("APIM_INSTANCE", "apim-instance"),
+    ("APIM_GATEWAY", "apim-gateway"),
+    ("TOKEN_SECRET", "token-secret"),
+];
+
+/// Turns the script's command line into one for `rotate`. It asks for no more
+/// rights than the script's own Role grants: the proof is by reading the
+/// workload, and without a workload nothing is restarted.
+pub fn translate(arguments: &[OsString], environment: &Environment) -> Result<Vec<OsString>> {
+    let mut words = arguments.iter();
+    let mut translated: Vec<OsString> = words.next().cloned().into_iter().collect();
+    translated.push("rotate".into());
+    let mut flags: Vec<&str> = Vec::new();
+
+    while let Some(word) = words.next() {
+        let text = word.to_str().ok_or_else(|| usage("an argument is no UTF-8"))?;
+        let Some((option, attached)) = parse(text)? else {
+            if text == "--" && words.len() == 0 {
+                break;
+            }
+            return Err(usage(format!("`{text}` is no option")));
+        };
+        let mut value = attached.map(str::to_owned);
+        if option.takes_value && value.is_none() {
+            let next = words.next().and_then(|word| word.to_str()).map(str::to_owned);
+            value = Some(next.ok_or_else(|| usage(format!("option `{text}` wants a value")))?);
+        }
+        if !option.takes_value && value.is_some() {
+            return Err(usage(format!("option `{text}` takes no value")));
+        }
+        let Some(flag) = option.flag else { continue };
+        flags.push(flag);
+        translated.push(match value {
+            Some(value) => format!("--{flag}={value}").into(),
+            None => format!("--{flag}").into(),
+        });
+    }
+
+    let told = |variable: &str, flag: &str| flags.contains(&flag) || environment.get(variable).is_some();
+    if flags.contains(&"help") {
+        return Ok(translated);
+    }
+    let missing: Vec<String> = REQUIRED
+        .iter()
+        .filter(|(variable, flag)| !told(variable, flag))
+        .map(|(variable, flag)| format!("{variable} (--{flag})"))
+        .collect();
+    if !missing.is_empty() {
+        return Err(usage(format!(
+            "not given, neither as argument nor as variable: {}",
+            missing.join(", ")
+        )));
+    }
+    let proof = if told("K8S_OBJECT", "k8s-object") {
+        "--prove=rollout"
+    } else {
+        "--no-restart"
+    };
+    translated.push(proof.into());
+    Ok(translated)
+}
+
+/// One option as getopt has it: `-s X`, `-sX`, `--long X`, `--long=X`, any
+/// unique beginning of a long name, and long names behind one dash.
+fn parse(text: &str) -> Result<Option<(&'static LongOption, Option<&str>)>> {
+    let Some(word) = text.strip_prefix("--").or_else(|| text.strip_prefix('-')) else {
+        return Ok(None);
+    };
+    if word.is_empty() {
+        return Ok(None);
+    }
+    let (name, attached) = match word.split_once('=') {
+        Some((name, value)) => (name, Some(value)),
+        None => (word, None),
+    };
+    let one_dash = !text.starts_with("--");
+    if one_dash && word.chars().count() == 1 {
+        let short = OPTIONS
+            .iter()
+            .find(|option| option.short.is_some_and(|short| word.starts_with(short)));
+        return short
+            .map(|option| Some((option, None)))
+            .ok_or_else(|| unknown(text));
+    }
+    let fits: Vec<&LongOption> = OPTIONS
+        .iter()
+        .filter(|option| option.name.starts_with(name))
+        .collect();
+    let exact = fits.iter().find(|option| option.name == name);
+    match (exact, fits.as_slice()) {
+        (Some(option), _) | (None, [option]) => Ok(Some((option, attached))),
+        (None, []) if one_dash => {
+            let mut letters = word.chars();
+            let letter = letters.next();
+            let short = OPTIONS
+                .iter()
+                .find(|option| option.short == letter && option.takes_value);
+            short
+                .map(|option| Some((option, Some(letters.as_str()))))
+                .ok_or_else(|| unknown(text))
+        }
+        (None, []) => Err(unknown(text)),
+        (None, several) => {
+            let names: Vec<String> = several
+                .iter()
+                .map(|option| format!("--{}", option.name))
+                .collect();
+            Err(usage(format!("option `{text}` may mean {}", names.join(" or "))))
+        }
+    }
+}
+
+fn unknown(text: &str) -> Error {
+    // Only the name: what follows may be a secret.
+    usage(format!(
+        "unknown option `{}`",
+        text.split('=').next().unwrap_or(text)
+    ))
+}
+
+fn usage(message: impl Into<String>) -> Error {
+    Error::usage(message).hint(format!("see {LINK} --help"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn told() -> Environment {
+        Environment::from([
+            ("SUBSCRIPTION_ID", "s"),
+            ("RESOURCE_GROUP", "r"),
+            ("APIM_INSTANCE", "a"),
+            ("APIM_GATEWAY", "g"),
+            ("TOKEN_SECRET", "t"),
+        ])
+    }
+
+    fn translated(line: &str) -> Vec<String> {
+        let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        let words = translate(&words, &told()).unwrap();
+        words
+            .into_iter()
+            .map(|word| word.into_string().unwrap())
+            .skip(2)
+            .collect()
+    }
+
+    fn refused(line: &str) -> String {
+        let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        translate(&words, &told()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn every_spelling_of_getopt() {
+        for line in [
+            "link -k rotate",
+            "link -krotate",
+            "link --token-key rotate",
+            "link --token-key=rotate",
+            "link -token-key rotate",
+            "link -token-k=rotate",
+            "link --token-k rotate",
+            "link -l sp -k rotate --",
+        ] {
+            assert_eq!(translated(line), ["--token-key=rotate", "--no-restart"], "{line}");
+        }
+        assert_eq!(
+            translated("link -o deployment/x"),
+            ["--k8s-object=deployment/x", "--prove=rollout"]
+        );
+        assert_eq!(
+            translated("link -p -dash"),
+            ["--client-secret=-dash", "--no-restart"]
+        );
+        assert_eq!(translated("link --debug -h"), ["--debug", "--help"]);
+    }
+
+    #[test]
+    fn what_getopt_refuses_is_refused() {
+        assert_eq!(
+            refused("link --token-"),
+            "option `--token-` may mean --token-secret or --token-key"
+        );
+        assert_eq!(refused("link --nonsense=x"), "unknown option `--nonsense`");
+        assert_eq!(refused("link -k"), "option `-k` wants a value");
+        assert_eq!(refused("link --debug=1"), "option `--debug=1` takes no value");
+        assert_eq!(refused("link stray"), "`stray` is no option");
+    }
+
+    #[test]
+    fn what_the_script_required_is_required() {
+        let error =
+            translate(&["link".into(), "-s".into(), "x".into()], &Environment::default()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "not given, neither as argument nor as variable: RESOURCE_GROUP (--resource-group), APIM_INSTANCE \
+             (--apim-instance), APIM_GATEWAY (--apim-gateway), TOKEN_SECRET (--token-secret)"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_command_line_makes_it_panic(words in prop::collection::vec(".{0,12}", 0..6)) {
+            let words: Vec<OsString> = words.into_iter().map(OsString::from).collect();
+            let _ = translate(&words, &told());
+        }
+    }
+}

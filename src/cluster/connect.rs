@@ -1,0 +1,122 @@
+//! The connected cluster.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::Client;
+use kube::client::ClientBuilder;
+use tokio::time::Instant;
+
+use super::config::{Connection, Environment, load};
+use super::exec::sign_in;
+use super::explain::explain;
+use super::observe::Observe;
+use crate::cli::kube::KubeArgs;
+use crate::clock::ServerClock;
+use crate::error::Result;
+
+/// A client for one cluster and what goes with it.
+#[derive(Clone)]
+pub struct Cluster {
+    /// The client. It repeats no request by itself.
+    pub client: Client,
+    /// The namespace for what names none.
+    pub namespace: String,
+    /// The API server's clock.
+    pub clock: ServerClock,
+    /// Where the connection came from: "context prod of ~/.kube/config".
+    pub origin: String,
+    /// The server's address.
+    pub server: Arc<str>,
+    /// When reads are given up.
+    pub(super) deadline: Option<Instant>,
+}
+
+impl Cluster {
+    /// Finds the cluster and signs in to it by the kubeconfig's plugin, if it
+    /// has one. No request is sent yet.
+    pub async fn connect(args: &KubeArgs, environment: Environment<'_>) -> Result<Self> {
+        let mut connection = load(args, environment)?;
+        sign_in(&mut connection.config.auth_info, environment).await?;
+        Self::build(connection)
+    }
+
+    fn build(connection: Connection) -> Result<Self> {
+        let Connection {
+            config,
+            origin,
+            answer_within,
+        } = connection;
+        let namespace = config.default_namespace.clone();
+        let clock = ServerClock::default();
+        let server: Arc<str> = Arc::from(config.cluster_url.to_string().trim_end_matches('/'));
+        let observe = Observe {
+            clock: clock.clone(),
+            server: server.clone(),
+            answer_within,
+        };
+        tracing::debug!(target: "kubectl_apim::cluster", "server {server}, {origin}, namespace {namespace}");
+        let builder = ClientBuilder::try_from(config)
+            .map_err(|error| explain(error, &format!("setting up the connection ({origin})")))?;
+        Ok(Self {
+            client: builder.with_layer(&observe).build(),
+            namespace,
+            clock,
+            origin,
+            server,
+            deadline: None,
+        })
+    }
+
+    /// The API server's time; before its first answer, the local one.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the fallback before the server has told its time"
+    )]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now().unwrap_or_else(Timestamp::now)
+    }
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster")
+            .field("origin", &self.origin)
+            .field("server", &self.server)
+            .field("namespace", &self.namespace)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn args(server: &str) -> KubeArgs {
+        KubeArgs {
+            server: Some(server.to_owned()),
+            request_timeout: Some(std::time::Duration::from_secs(5)),
+            insecure_skip_tls_verify: true,
+            ..KubeArgs::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_not_there_is_named_with_the_reason() {
+        let environment = Environment::new(&|_| None, false, Timestamp::UNIX_EPOCH);
+        // Port 1 is reserved and nothing listens there.
+        let cluster = Cluster::connect(&args("https://127.0.0.1:1"), environment)
+            .await
+            .unwrap();
+        let error = cluster.client.apiserver_version().await.unwrap_err();
+        let error = explain(error, "reading the version");
+        assert_eq!(
+            error.to_string(),
+            "reading the version: no answer from https://127.0.0.1:1: the connection was refused"
+        );
+        assert_eq!(error.hints().len(), 1);
+    }
+}

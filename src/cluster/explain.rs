@@ -1,0 +1,214 @@
+//! The client's errors in the product's words.
+
+use kube::core::Status;
+
+use super::observe::{NoAnswer, Reason};
+use crate::error::Error;
+
+/// The reason that the client gives an answer that no API server wrote.
+const FOREIGN: &str = "Failed to parse error data";
+
+/// Says what failed ("reading Secret shop/token"), why, and what to do about
+/// it. Bodies and the texts of JSON errors are left out, since they may quote
+/// a Secret.
+pub fn explain(error: kube::Error, doing: &str) -> Error {
+    match error {
+        kube::Error::Api(status) => refused_by_server(&status, doing),
+        kube::Error::Service(error) => match error.downcast::<NoAnswer>() {
+            Ok(no_answer) => unanswered(*no_answer, doing),
+            Err(error) => match error.downcast::<kube::client::AuthError>() {
+                Ok(error) => not_signed_in(&error, doing),
+                Err(error) => Error::failed(format!("{doing}: the request failed: {}", root(error.as_ref()))),
+            },
+        },
+        kube::Error::Auth(error) => not_signed_in(&error, doing),
+        kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => Error::failed(format!(
+            "{doing}: the answer is not what a Kubernetes API server sends"
+        ))
+        .hint("check the server's address, and whether a proxy or a sign-in page answers in its place"),
+        kube::Error::HyperError(error) => {
+            let why = root(&error);
+            Error::failed(format!("{doing}: the connection to the API server broke: {why}")).caused_by(error)
+        }
+        kube::Error::ReadEvents(error) => {
+            let why = root(&error);
+            Error::failed(format!("{doing}: the connection to the API server broke: {why}")).caused_by(error)
+        }
+        error => Error::failed(format!("{doing}: {error}")),
+    }
+}
+
+fn refused_by_server(status: &Status, doing: &str) -> Error {
+    let message = plain(&status.message);
+    match status.code {
+        401 => Error::failed(format!(
+            "{doing}: the API server does not accept the credentials (401); they have expired or are wrong"
+        ))
+        .hint(SIGN_IN),
+        403 if status.message.contains("system:anonymous") => Error::failed(format!(
+            "{doing}: the API server got no credentials that it knows (403): {message}"
+        ))
+        .hint(SIGN_IN),
+        // JSON of another form is read as a Status that says nothing.
+        code if status.reason == FOREIGN || code == 0 => {
+            let error = match code {
+                404 => format!(
+                    "{doing}: the server has no such API (404); it is no Kubernetes API server, or an old one"
+                ),
+                0 => format!("{doing}: an error from something that is no Kubernetes API server"),
+                _ => format!("{doing}: {code} from something that is no Kubernetes API server"),
+            };
+            Error::failed(error)
+                .hint("check the server's address (https?), and whether a proxy answers in its place")
+        }
+        403 => {
+            let error = Error::failed(format!("{doing}: not allowed: {message}"));
+            match can_i(&message) {
+                Some(command) => error.hint(format!("check the role with `{command}`")),
+                None => error,
+            }
+        }
+        code if message.is_empty() => Error::failed(format!("{doing}: the API server answered {code}")),
+        _ => Error::failed(format!("{doing}: {message}")),
+    }
+}
+
+const SIGN_IN: &str = "sign in again with the tool that wrote the kubeconfig (for AKS: az aks get-credentials, \
+                       kubelogin), or check --token; `kubectl auth whoami` tells who you are";
+
+/// The question for kubectl that this denial by RBAC answers: `User "u" cannot
+/// get resource "secrets" in API group "apps" in the namespace "shop"`.
+fn can_i(message: &str) -> Option<String> {
+    let (_, denied) = message.split_once(" cannot ")?;
+    let (verb, rest) = denied.split_once(" resource \"")?;
+    let (resource, rest) = rest.split_once('"')?;
+    let quoted = |label: &str| {
+        let (_, after) = rest.split_once(label)?;
+        after
+            .split_once('"')
+            .map(|(value, _)| value)
+            .filter(|value| !value.is_empty())
+    };
+    let (resource, subresource) = match resource.split_once('/') {
+        Some((resource, subresource)) => (resource, format!(" --subresource={subresource}")),
+        None => (resource, String::new()),
+    };
+    let group = quoted("in API group \"").map(|group| format!(".{group}"));
+    let scope = match quoted("in the namespace \"") {
+        Some(namespace) => format!(" -n {namespace}"),
+        None => " -A".to_owned(),
+    };
+    let group = group.unwrap_or_default();
+    Some(format!(
+        "kubectl auth can-i {verb} {resource}{group}{subresource}{scope}"
+    ))
+}
+
+fn unanswered(error: NoAnswer, doing: &str) -> Error {
+    let told = Error::failed(format!("{doing}: {error}"));
+    let hint = match &error.reason {
+        Reason::Refused | Reason::NoSuchHost | Reason::TimedOut | Reason::Closed => {
+            "check that the cluster runs, that this network reaches it (VPN, proxy, authorized address ranges), \
+             and that the kubeconfig's context is the one you mean"
+        }
+        Reason::UnknownIssuer => {
+            "name the cluster's authority with --certificate-authority, or fetch the kubeconfig again"
+        }
+        Reason::OtherName => "name what the certificate is for with --tls-server-name",
+        Reason::CertificateExpired => "renew the server's certificate, or set this machine's clock",
+        Reason::ClientCertificate => SIGN_IN,
+        Reason::NoTls => "check the server's address; if it is meant to be plain HTTP, write http://",
+        Reason::Certificate(_) | Reason::Other(_) => return told.caused_by(error),
+    };
+    told.hint(hint).caused_by(error)
+}
+
+fn not_signed_in(error: &kube::client::AuthError, doing: &str) -> Error {
+    Error::failed(format!(
+        "{doing}: signing in to the cluster failed: {}",
+        plain(&error.to_string())
+    ))
+    .hint(SIGN_IN)
+}
+
+fn root(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    plain(&cause.to_string())
+}
+
+/// One line without control characters, which a server may send too.
+fn plain(text: &str) -> String {
+    let spaced = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c });
+    spaced.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn api(code: u16, reason: &str, message: &str) -> Error {
+        let status = Status::failure(message, reason).with_code(code);
+        explain(kube::Error::Api(status.boxed()), "reading Secret shop/token")
+    }
+
+    #[test]
+    fn a_denial_names_the_question_for_kubectl() {
+        let error = api(
+            403,
+            "Forbidden",
+            "deployments.apps \"gw\" is forbidden: User \"u\" cannot patch resource \"deployments\" \
+             in API group \"apps\" in the namespace \"shop\"",
+        );
+        assert!(error.to_string().contains("User \"u\" cannot patch"));
+        let expected = "check the role with `kubectl auth can-i patch deployments.apps -n shop`";
+        assert_eq!(error.hints(), [expected]);
+        let command =
+            can_i("User \"u\" cannot get resource \"pods/log\" in API group \"\" at the cluster scope");
+        assert_eq!(
+            command.as_deref(),
+            Some("kubectl auth can-i get pods --subresource=log -A")
+        );
+        assert!(api(403, "Forbidden", "exceeded quota: q").hints().is_empty());
+        assert_eq!(
+            api(403, "Forbidden", "User \"system:anonymous\" cannot").hints(),
+            [SIGN_IN]
+        );
+    }
+
+    #[test]
+    fn who_answers_is_told_apart() {
+        assert!(
+            api(401, "Unauthorized", "Unauthorized")
+                .to_string()
+                .contains("expired or are wrong")
+        );
+        assert!(
+            api(404, FOREIGN, "404 page not found")
+                .to_string()
+                .contains("no such API")
+        );
+        let page = api(502, FOREIGN, "<html>s3cr3t</html>");
+        assert!(page.to_string().contains("502 from something"));
+        assert!(!format!("{page:?}").contains("s3cr3t"));
+        assert!(
+            api(0, "", "")
+                .to_string()
+                .contains("an error from something that is no Kubernetes")
+        );
+        assert_eq!(
+            api(404, "NotFound", "secrets \"token\"\n\u{7}not found").to_string(),
+            "reading Secret shop/token: secrets \"token\"  not found"
+        );
+    }
+
+    #[test]
+    fn a_json_error_is_not_quoted() {
+        let error = serde_json::from_str::<u8>("\"s3cr3t\"").unwrap_err();
+        assert!(error.to_string().contains("s3cr3t"));
+        let error = explain(kube::Error::SerdeError(error), "reading");
+        assert!(!format!("{error:?}").contains("s3cr3t"));
+    }
+}

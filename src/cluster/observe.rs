@@ -1,0 +1,287 @@
+//! The layer around every request to the API server: it shows the server's
+//! clock, bounds the wait, logs one line, and names the server in a failure.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use http::{Request, Response};
+use rustls::{AlertDescription, CertificateError};
+use tower::{BoxError, Layer, Service};
+
+use crate::clock::ServerClock;
+
+/// Makes [`Observed`] services.
+#[derive(Clone)]
+pub(super) struct Observe {
+    pub(super) clock: ServerClock,
+    pub(super) server: Arc<str>,
+    pub(super) answer_within: Option<Duration>,
+}
+
+impl<S> Layer<S> for Observe {
+    type Service = Observed<S>;
+
+    fn layer(&self, inner: S) -> Observed<S> {
+        Observed {
+            inner,
+            observe: self.clone(),
+        }
+    }
+}
+
+/// The service with the layer around it.
+pub(super) struct Observed<S> {
+    inner: S,
+    observe: Observe,
+}
+
+impl<S, B, R> Service<Request<B>> for Observed<S>
+where
+    S: Service<Request<B>, Response = Response<R>, Error = BoxError>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<R>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<R>, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let method = request.method().clone();
+        let path = request
+            .uri()
+            .path_and_query()
+            .map_or_else(String::new, ToString::to_string);
+        let observe = self.observe.clone();
+        // A stream's head may come with its first line only.
+        let streams = path.contains("watch=") || path.contains("follow=");
+        let limit = observe.answer_within.filter(|_| !streams);
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let begun = Instant::now();
+            let result = match limit {
+                None => answer.await,
+                Some(limit) => match tokio::time::timeout(limit, answer).await {
+                    Ok(result) => result,
+                    Err(elapsed) => Err(elapsed.into()),
+                },
+            };
+            let took = begun.elapsed().as_millis();
+            match result {
+                Ok(response) => {
+                    observe.clock.observe(response.headers());
+                    let status = response.status().as_u16();
+                    tracing::debug!(target: "kubectl_apim::cluster", "{method} {path} {status} in {took} ms");
+                    Ok(response)
+                }
+                Err(error) => {
+                    let error = NoAnswer::from(&observe.server, error);
+                    tracing::debug!(target: "kubectl_apim::cluster", "{method} {path} failed in {took} ms: {error}");
+                    Err(error)
+                }
+            }
+        })
+    }
+}
+
+/// A request that got no answer.
+#[derive(Debug)]
+pub(super) struct NoAnswer {
+    pub(super) server: Arc<str>,
+    pub(super) reason: Reason,
+    source: BoxError,
+}
+
+/// Why there was no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    Refused,
+    TimedOut,
+    NoSuchHost,
+    Closed,
+    UnknownIssuer,
+    CertificateExpired,
+    OtherName,
+    Certificate(String),
+    ClientCertificate,
+    NoTls,
+    Other(String),
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Refused => "the connection was refused",
+            Self::TimedOut => "it did not answer in time",
+            Self::NoSuchHost => "its host name is not known",
+            Self::Closed => "the connection was closed",
+            Self::UnknownIssuer => "its certificate is of an authority that is not trusted",
+            Self::CertificateExpired => "its certificate has expired",
+            Self::OtherName => "its certificate is for another host name",
+            Self::ClientCertificate => "it does not accept the client certificate",
+            Self::NoTls => "it does not speak TLS",
+            Self::Certificate(why) => return write!(f, "its certificate does not hold ({why})"),
+            Self::Other(why) => why,
+        })
+    }
+}
+
+impl fmt::Display for NoAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no answer from {}: {}", self.server, self.reason)
+    }
+}
+
+impl StdError for NoAnswer {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(self.source.as_ref())
+    }
+}
+
+impl NoAnswer {
+    /// Wraps what the connection failed with. An error of the sign-in, which
+    /// happens before anything is sent, is passed on as it is.
+    fn from(server: &Arc<str>, error: BoxError) -> BoxError {
+        if error.is::<kube::client::AuthError>() || error.is::<kube::Error>() {
+            return error;
+        }
+        Box::new(Self {
+            server: server.clone(),
+            reason: reason(error.as_ref()),
+            source: error,
+        })
+    }
+}
+
+/// The first cause in the chain that has a plain word, else the root's text.
+fn reason(error: &(dyn StdError + 'static)) -> Reason {
+    let mut next = Some(error);
+    let mut last = String::new();
+    while let Some(cause) = next {
+        if let Some(reason) = known(cause) {
+            return reason;
+        }
+        last = cause.to_string();
+        // An I/O error names as its source that of the error inside, not the error inside.
+        let inside = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        next = match inside {
+            Some(inside) => Some(inside),
+            None => cause.source(),
+        };
+    }
+    Reason::Other(last)
+}
+
+fn known(cause: &(dyn StdError + 'static)) -> Option<Reason> {
+    if cause.is::<tokio::time::error::Elapsed>() {
+        return Some(Reason::TimedOut);
+    }
+    if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
+        return Some(tls_reason(tls));
+    }
+    if cause.to_string() == "dns error" {
+        return Some(Reason::NoSuchHost);
+    }
+    match cause.downcast_ref::<io::Error>()?.kind() {
+        io::ErrorKind::ConnectionRefused => Some(Reason::Refused),
+        io::ErrorKind::TimedOut => Some(Reason::TimedOut),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof => {
+            Some(Reason::Closed)
+        }
+        _ => None,
+    }
+}
+
+fn tls_reason(error: &rustls::Error) -> Reason {
+    match error {
+        rustls::Error::InvalidCertificate(why) => match why {
+            CertificateError::UnknownIssuer => Reason::UnknownIssuer,
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => Reason::CertificateExpired,
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                Reason::OtherName
+            }
+            why => Reason::Certificate(format!("{why}")),
+        },
+        rustls::Error::InvalidMessage(_) => Reason::NoTls,
+        rustls::Error::AlertReceived(
+            AlertDescription::BadCertificate
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateRequired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA,
+        ) => Reason::ClientCertificate,
+        other => Reason::Other(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::DATE;
+    use tower::{ServiceExt, service_fn};
+
+    use super::*;
+
+    fn observe(answer_within: Option<Duration>) -> Observe {
+        Observe {
+            clock: ServerClock::default(),
+            server: Arc::from("https://prod:6443"),
+            answer_within,
+        }
+    }
+
+    fn request(path: &str) -> Request<()> {
+        Request::get(path).body(()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn every_answer_sets_the_clock() {
+        let layer = observe(None);
+        let inner = service_fn(|_: Request<()>| async {
+            let response = Response::builder().header(DATE, "Sun, 22 Nov 2026 10:00:00 GMT");
+            Ok::<_, BoxError>(response.body(())?)
+        });
+        layer.layer(inner).oneshot(request("/version")).await.unwrap();
+        assert!(layer.clock.now().is_some());
+    }
+
+    #[tokio::test]
+    async fn the_wait_is_bounded_but_for_streams() {
+        let slow = service_fn(|_: Request<()>| async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            Ok::<_, BoxError>(Response::new(()))
+        });
+        let layer = observe(Some(Duration::from_millis(10)));
+        let error = layer.layer(slow).oneshot(request("/version")).await.unwrap_err();
+        assert_eq!(error.downcast::<NoAnswer>().unwrap().reason, Reason::TimedOut);
+        layer
+            .layer(slow)
+            .oneshot(request("/api/v1/pods?&watch=true"))
+            .await
+            .unwrap();
+    }
+
+    #[test]
+    fn the_reason_is_found_inside_the_chain() {
+        let tls = |error: rustls::Error| io::Error::other(error);
+        for (error, expected) in [
+            (io::Error::from(io::ErrorKind::ConnectionRefused), Reason::Refused),
+            (
+                io::Error::other(io::Error::from(io::ErrorKind::TimedOut)),
+                Reason::TimedOut,
+            ),
+            (tls(CertificateError::UnknownIssuer.into()), Reason::UnknownIssuer),
+            (tls(CertificateError::Expired.into()), Reason::CertificateExpired),
+            (io::Error::other("dns error"), Reason::NoSuchHost),
+            (io::Error::other("odd"), Reason::Other("odd".to_owned())),
+        ] {
+            assert_eq!(reason(&error), expected);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The pods of a workload and their logs.
+
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::Api;
+use kube::api::{ListParams, LogParams};
+
+use super::Cluster;
+
+/// A gateway says at its start whether Azure accepts it; a chatty one must
+/// not fill the memory.
+const LOG_BYTES: i64 = 256 * 1024;
+
+impl Cluster {
+    /// The pods that a selector matches.
+    pub async fn pods(&self, selector: &LabelSelector) -> Result<Vec<Pod>, kube::Error> {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
+        let params = ListParams::default().labels(&selector_text(selector));
+        let list = self.reading(|| pods.list(&params)).await?;
+        Ok(list.items)
+    }
+
+    /// The beginning of a container's log.
+    pub async fn log(&self, pod: &str, container: &str) -> Result<String, kube::Error> {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
+        let params = LogParams {
+            container: Some(container.to_owned()),
+            limit_bytes: Some(LOG_BYTES),
+            ..LogParams::default()
+        };
+        pods.logs(pod, &params).await
+    }
+}
+
+/// A selector as the API's parameter takes it.
+fn selector_text(selector: &LabelSelector) -> String {
+    let labels = selector
+        .match_labels
+        .iter()
+        .flatten()
+        .map(|(key, value)| format!("{key}={value}"));
+    let expressions = selector.match_expressions.iter().flatten().map(|expression| {
+        let values = expression.values.as_deref().unwrap_or_default().join(",");
+        match expression.operator.as_str() {
+            "In" => format!("{} in ({values})", expression.key),
+            "NotIn" => format!("{} notin ({values})", expression.key),
+            "DoesNotExist" => format!("!{}", expression.key),
+            _ => expression.key.clone(),
+        }
+    });
+    labels.chain(expressions).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_of_requirement_is_sent() {
+        let selector: LabelSelector = serde_json::from_value(json!({
+            "matchLabels": {"app": "gw"},
+            "matchExpressions": [
+                {"key": "tier", "operator": "In", "values": ["a", "b"]},
+                {"key": "old", "operator": "DoesNotExist"},
+                {"key": "zone", "operator": "Exists"},
+                {"key": "env", "operator": "NotIn", "values": ["dev"]},
+            ],
+        }))
+        .unwrap();
+        assert_eq!(
+            selector_text(&selector),
+            "app=gw,tier in (a,b),!old,zone,env notin (dev)"
+        );
+    }
+}

@@ -1,0 +1,52 @@
+//! Reads, which are repeated inside the run's deadline; writes never are.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Cluster;
+use crate::retry::{Verdict, retrying};
+
+/// Without a deadline of the run, how long a read is tried for.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+impl Cluster {
+    /// The same cluster, whose reads give up at the deadline.
+    #[must_use]
+    pub fn until(mut self, deadline: Instant) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// Repeats a read while the server is busy or cannot be reached.
+    pub(super) async fn reading<T, Op>(&self, op: impl FnMut() -> Op) -> Result<T, kube::Error>
+    where
+        Op: Future<Output = Result<T, kube::Error>>,
+    {
+        let deadline = self.deadline.unwrap_or_else(|| Instant::now() + PATIENCE);
+        let timed_out = || kube::Error::Service(Box::new(io::Error::from(io::ErrorKind::TimedOut)));
+        retrying(deadline, |error| self.verdict(error), timed_out, op).await
+    }
+
+    fn verdict(&self, error: &kube::Error) -> Verdict {
+        let kube::Error::Api(status) = error else {
+            // A server that has answered before will be back; one that never
+            // has is more likely a wrong address, and kubectl says so at once.
+            return if self.clock.now().is_some() {
+                Verdict::Retry
+            } else {
+                Verdict::Stop
+            };
+        };
+        let asked = status
+            .details
+            .as_ref()
+            .map_or(0, |details| details.retry_after_seconds);
+        match status.code {
+            429 | 500 | 502..=504 if asked > 0 => Verdict::RetryAfter(Duration::from_secs(u64::from(asked))),
+            429 | 500 | 502..=504 => Verdict::Retry,
+            _ => Verdict::Stop,
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! How far a rollout is: pure functions of what the API server says.
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use super::workload::Workload;
+use crate::model::annotation::ROTATION_ID;
+use crate::model::{Replacement, Rollout, WorkloadKind};
+
+/// How far apart the clocks of a node and of the API server may be.
+const CLOCK_BAND: SignedDuration = SignedDuration::from_secs(5);
+
+/// Whether every wanted pod is of the newest revision and ready, as `kubectl
+/// rollout status` has it.
+pub fn rollout(workload: &Workload) -> Rollout {
+    let status = &workload.status;
+    let wanted = workload.wanted();
+    if workload.metadata.generation > status.observed_generation {
+        return Rollout::Waiting("its controller has not seen the change yet".to_owned());
+    }
+    let by_hand = left_by_hand(workload).min(wanted);
+    if status.updated_replicas < wanted - by_hand {
+        return Rollout::Waiting(format!("{} of {wanted} pods are new", status.updated_replicas));
+    }
+    let old = status.replicas - status.updated_replicas;
+    if old > by_hand {
+        return Rollout::Waiting(format!("{} old pods are left", old - by_hand));
+    }
+    let ready = status.ready_replicas.min(status.available_replicas);
+    if ready < wanted {
+        return Rollout::Waiting(format!("{ready} of {wanted} pods are ready"));
+    }
+    if old > 0 {
+        Rollout::LeftByHand(old)
+    } else {
+        Rollout::Complete
+    }
+}
+
+/// How many pods the controller leaves at their old revision.
+fn left_by_hand(workload: &Workload) -> i32 {
+    let strategy = &workload.spec.update_strategy;
+    match strategy.kind.as_deref() {
+        Some("OnDelete") => i32::MAX,
+        _ => strategy.rolling_update.partition,
+    }
+}
+
+/// How the workload replaces its pods.
+pub fn replacement(kind: WorkloadKind, workload: &Workload) -> Replacement {
+    let strategy = &workload.spec.update_strategy;
+    let rolling = &strategy.rolling_update;
+    let no_surge = matches!(&rolling.max_surge, Some(IntOrString::Int(0)))
+        || matches!(&rolling.max_surge, Some(IntOrString::String(text)) if text == "0%" || text == "0");
+    match (strategy.kind.as_deref(), kind) {
+        (Some("OnDelete"), _) => Replacement::ByHand("the strategy OnDelete".to_owned()),
+        (Some("Recreate"), _) => {
+            Replacement::Interrupting("all pods end before new ones start (strategy Recreate)")
+        }
+        (_, WorkloadKind::StatefulSet) if rolling.partition > 0 => {
+            Replacement::ByHand(format!("the partition {}", rolling.partition))
+        }
+        (_, WorkloadKind::StatefulSet) if workload.wanted() == 1 => {
+            Replacement::Interrupting("its only pod ends before the new one starts")
+        }
+        (_, WorkloadKind::DaemonSet) if no_surge || rolling.max_surge.is_none() => {
+            Replacement::Interrupting("on each node the old pod ends before the new one starts")
+        }
+        (_, WorkloadKind::Deployment) if no_surge => {
+            Replacement::Interrupting("a pod ends before its successor starts (maxSurge is 0)")
+        }
+        _ => Replacement::Rolling,
+    }
+}
+
+/// Whether a pod runs with an older credential than the one written at
+/// `written` by the rotation `id`. A pod that was created after the write, by
+/// the API server's own clock, has read the new one, whatever its template
+/// says. Else its rotation id decides, and where it has none, when it was
+/// started; `None` when that is too close to tell.
+pub fn is_stale(pod: &Pod, id: &str, written: Timestamp) -> Option<bool> {
+    let created = pod.metadata.creation_timestamp.as_ref();
+    if created.is_some_and(|created| created.0 > written) {
+        return Some(false);
+    }
+    if let Some(own) = rotation_id(pod) {
+        return Some(own != id);
+    }
+    let started = pod.status.as_ref()?.start_time.as_ref()?.0;
+    let after = started.duration_since(written);
+    (after.abs() > CLOCK_BAND).then(|| after.is_negative())
+}
+
+/// The rotation whose restart made the pod.
+pub fn rotation_id(pod: &Pod) -> Option<&str> {
+    pod.metadata
+        .annotations
+        .as_ref()?
+        .get(ROTATION_ID)
+        .map(String::as_str)
+}
+
+/// What a new pod's containers say about the credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PodHealth {
+    /// All containers are ready.
+    Ready,
+    /// It runs, but a container is not ready.
+    Unready,
+    /// A container has ended on its own.
+    Crashed(String),
+    /// It never ran, for a reason that is not the credential's.
+    NotStarted(String),
+}
+
+/// The health of one pod.
+pub fn pod_health(pod: &Pod) -> PodHealth {
+    let statuses: &[ContainerStatus] = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.container_statuses.as_deref())
+        .unwrap_or_default();
+    if statuses.is_empty() {
+        return PodHealth::NotStarted("it is not scheduled or its node has not started it".to_owned());
+    }
+    for status in statuses {
+        let last_end = status
+            .last_state
+            .as_ref()
+            .and_then(|state| state.terminated.as_ref());
+        let end = status
+            .state
+            .as_ref()
+            .and_then(|state| state.terminated.as_ref())
+            .or(last_end);
+        if let Some(end) = end.filter(|end| end.exit_code != 0) {
+            return PodHealth::Crashed(format!(
+                "container {} ended with exit code {}",
+                status.name, end.exit_code
+            ));
+        }
+    }
+    for status in statuses {
+        if let Some(waiting) = status.state.as_ref().and_then(|state| state.waiting.as_ref()) {
+            let reason = waiting.reason.as_deref().unwrap_or("waiting");
+            return PodHealth::NotStarted(format!("container {} is in {reason}", status.name));
+        }
+    }
+    if statuses.iter().all(|status| status.ready) {
+        PodHealth::Ready
+    } else {
+        PodHealth::Unready
+    }
+}
+
+/// The event by which a gateway's log says that Azure gave it no
+/// configuration, if it does. The names are those that the gateway's users
+/// have reported (Azure/api-management-self-hosted-gateway issues 164, 269 and
+/// pull request 371).
+pub fn refusal_in(log: &str) -> Option<&'static str> {
+    const EVENTS: [&str; 2] = ["ConfigurationApiV2NotAvailable", "ConfigInitialSyncFailed"];
+    let named = EVENTS.into_iter().find(|event| log.contains(event));
+    named.or_else(|| {
+        log.contains("no valid authentication")
+            .then_some("GatewayStartup: no valid authentication")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn workload(value: &Value) -> Workload {
+        let mut object = json!({"metadata": {"generation": 2},
+            "spec": {"replicas": 2, "selector": {}, "template": {}}});
+        for (key, part) in value.as_object().unwrap() {
+            object[key] = part.clone();
+        }
+        serde_json::from_value(object).unwrap()
+    }
+
+    fn progress(status: &Value) -> Rollout {
+        rollout(&workload(&json!({ "status": status })))
+    }
+
+    fn waiting(text: &str) -> Rollout {
+        Rollout::Waiting(text.to_owned())
+    }
+
+    #[test]
+    fn a_deployment_rolls_step_by_step() {
+        for (status, expected) in [
+            (
+                json!({"observedGeneration": 1, "updatedReplicas": 2}),
+                waiting("its controller has not seen the change yet"),
+            ),
+            (
+                json!({"observedGeneration": 2, "replicas": 3, "updatedReplicas": 1}),
+                waiting("1 of 2 pods are new"),
+            ),
+            (
+                json!({"observedGeneration": 2, "replicas": 3, "updatedReplicas": 2}),
+                waiting("1 old pods are left"),
+            ),
+            (
+                json!({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 1, "availableReplicas": 1}),
+                waiting("1 of 2 pods are ready"),
+            ),
+            (
+                json!({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "availableReplicas": 2}),
+                Rollout::Complete,
+            ),
+        ] {
+            assert_eq!(progress(&status), expected);
+        }
+    }
+
+    #[test]
+    fn a_daemon_set_counts_nodes() {
+        let status = json!({"observedGeneration": 2, "desiredNumberScheduled": 3, "currentNumberScheduled": 3,
+            "updatedNumberScheduled": 3, "numberReady": 3, "numberAvailable": 2});
+        assert_eq!(progress(&status), waiting("2 of 3 pods are ready"));
+    }
+
+    #[test]
+    fn pods_that_only_a_person_replaces_are_told_apart() {
+        let status = json!({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 1, "readyReplicas": 2, "availableReplicas": 2});
+        let strategy = |strategy: Value| {
+            workload(&json!({"status": status,
+                "spec": {"replicas": 2, "selector": {}, "template": {}, "updateStrategy": strategy}}))
+        };
+        let on_delete = strategy(json!({"type": "OnDelete"}));
+        assert_eq!(rollout(&on_delete), Rollout::LeftByHand(1));
+        let partition = strategy(json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 1}}));
+        assert_eq!(rollout(&partition), Rollout::LeftByHand(1));
+        assert_eq!(
+            replacement(WorkloadKind::StatefulSet, &partition),
+            Replacement::ByHand("the partition 1".to_owned())
+        );
+        let rolling = strategy(json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}));
+        assert_eq!(rollout(&rolling), waiting("1 of 2 pods are new"));
+    }
+
+    #[test]
+    fn an_interruption_is_foreseen() {
+        let of = |kind, replicas: i32, strategy: Value| {
+            let spec = json!({"replicas": replicas, "selector": {}, "template": {}, "strategy": strategy});
+            matches!(
+                replacement(kind, &workload(&json!({ "spec": spec }))),
+                Replacement::Interrupting(_)
+            )
+        };
+        let surge = |surge: Value| json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": surge}});
+        assert!(of(WorkloadKind::Deployment, 2, json!({"type": "Recreate"})));
+        assert!(of(WorkloadKind::Deployment, 2, surge(json!(0))));
+        assert!(!of(WorkloadKind::Deployment, 2, surge(json!("25%"))));
+        assert!(of(WorkloadKind::DaemonSet, 0, json!({})));
+        assert!(!of(WorkloadKind::DaemonSet, 0, surge(json!(1))));
+        assert!(of(WorkloadKind::StatefulSet, 1, json!({})));
+        assert!(!of(WorkloadKind::StatefulSet, 3, json!({})));
+    }
+
+    #[test]
+    fn nothing_wanted_is_complete() {
+        let zero = workload(&json!({"spec": {"replicas": 0, "selector": {}, "template": {}},
+            "status": {"observedGeneration": 2}}));
+        assert_eq!(rollout(&zero), Rollout::Complete);
+    }
+
+    fn pod(annotations: &Value, status: &Value) -> Pod {
+        serde_json::from_value(json!({"metadata": {"annotations": annotations}, "status": status})).unwrap()
+    }
+
+    #[test]
+    fn a_pod_is_stale_by_its_id_and_else_by_its_start() {
+        let written: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
+        let own = |id: &str| pod(&json!({ ROTATION_ID: id }), &json!({}));
+        assert_eq!(is_stale(&own("r1"), "r1", written), Some(false));
+        assert_eq!(is_stale(&own("r0"), "r1", written), Some(true));
+        let started = |time: &str| is_stale(&pod(&json!({}), &json!({ "startTime": time })), "r1", written);
+        assert_eq!(started("2026-11-22T09:59:00Z"), Some(true));
+        assert_eq!(started("2026-11-22T09:59:58Z"), None);
+        assert_eq!(started("2026-11-22T10:01:00Z"), Some(false));
+        let mut recreated = own("r0");
+        recreated.metadata.creation_timestamp = Some(Time("2026-11-22T10:00:01Z".parse().unwrap()));
+        assert_eq!(is_stale(&recreated, "r1", written), Some(false));
+    }
+
+    #[test]
+    fn the_health_of_a_pod() {
+        let of = |container: Value| {
+            let mut status =
+                json!({"name": "gw", "image": "i", "imageID": "i", "ready": false, "restartCount": 0});
+            for (key, part) in container.as_object().unwrap() {
+                status[key] = part.clone();
+            }
+            pod_health(&pod(&json!({}), &json!({"containerStatuses": [status]})))
+        };
+        assert_eq!(of(json!({"ready": true})), PodHealth::Ready);
+        assert_eq!(of(json!({"state": {"running": {}}})), PodHealth::Unready);
+        assert!(matches!(
+            of(
+                json!({"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": {"exitCode": 1}}})
+            ),
+            PodHealth::Crashed(_)
+        ));
+        assert_eq!(
+            of(json!({"state": {"waiting": {"reason": "ImagePullBackOff"}}})),
+            PodHealth::NotStarted("container gw is in ImagePullBackOff".to_owned())
+        );
+        assert!(matches!(
+            pod_health(&pod(&json!({}), &json!({}))),
+            PodHealth::NotStarted(_)
+        ));
+    }
+
+    #[test]
+    fn a_log_betrays_a_refusal() {
+        assert_eq!(
+            refusal_in("{\"eventType\":\"ConfigurationApiV2NotAvailable\"}"),
+            Some("ConfigurationApiV2NotAvailable")
+        );
+        assert_eq!(refusal_in("{\"eventType\":\"GatewayStartup\"}"), None);
+    }
+}

@@ -1,0 +1,300 @@
+//! Where the cluster, the user and the namespace come from, by kubectl's
+//! precedence: `--kubeconfig`, `KUBECONFIG`, `~/.kube/config`, the service
+//! account of the pod, `--server` alone.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use kube::config::{AuthInfo, Cluster, Context, Kubeconfig, KubeconfigError};
+
+use super::config::Environment;
+use crate::cli::kube::KubeArgs;
+use crate::error::{Error, Result};
+
+/// The directory of every pod's service account.
+const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/// What was found, before the flags of the connection are applied.
+#[derive(Debug, Default)]
+pub(super) struct Source {
+    pub(super) cluster: Cluster,
+    pub(super) user: AuthInfo,
+    pub(super) namespace: Option<String>,
+    /// Where it was found, in words.
+    pub(super) origin: String,
+    /// A file with the authority's certificates that is replaced in place.
+    pub(super) root_cert_file: Option<PathBuf>,
+}
+
+/// Finds the source for these flags.
+pub(super) fn find(args: &KubeArgs, environment: Environment<'_>) -> Result<Source> {
+    let home = ["HOME", "USERPROFILE"]
+        .iter()
+        .find_map(|name| environment.variable(name));
+    let home = home.map(PathBuf::from);
+    let files = Files::read(args, environment, home.as_deref())?;
+    if !files.is_empty() {
+        return files.select(args, home.as_deref());
+    }
+    for (flag, name) in [
+        ("--context", &args.context),
+        ("--cluster", &args.cluster),
+        ("--user", &args.user),
+    ] {
+        if let Some(name) = name {
+            let tried = files.tried(home.as_deref());
+            return Err(Error::usage(format!(
+                "{flag} {name} is given, but there is no kubeconfig ({tried})"
+            )));
+        }
+    }
+    if let Some(source) = in_cluster(environment, Path::new(SERVICE_ACCOUNT))? {
+        return Ok(source);
+    }
+    if let Some(server) = &args.server {
+        return Ok(Source {
+            origin: format!("server {server}"),
+            ..Source::default()
+        });
+    }
+    Err(Error::failed(format!(
+        "no Kubernetes cluster is configured: there is no kubeconfig ({}), this is no pod \
+         (KUBERNETES_SERVICE_HOST is not set), and --server is not given",
+        files.tried(home.as_deref())
+    ))
+    .hint(
+        "name a kubeconfig with --kubeconfig or KUBECONFIG, or fetch one (for AKS: az aks get-credentials)",
+    ))
+}
+
+/// The kubeconfig files that there are, the first to name something winning.
+struct Files {
+    merged: Kubeconfig,
+    read: Vec<(PathBuf, Vec<String>)>,
+    missing: Vec<PathBuf>,
+}
+
+impl Files {
+    fn read(args: &KubeArgs, environment: Environment<'_>, home: Option<&Path>) -> Result<Self> {
+        let listed: Vec<PathBuf> = environment
+            .variable("KUBECONFIG")
+            .map(|list| std::env::split_paths(&list).collect())
+            .unwrap_or_default();
+        let listed = listed.into_iter().filter(|path| !path.as_os_str().is_empty());
+        let mut paths: Vec<PathBuf> = match &args.kubeconfig {
+            Some(path) => vec![path.clone()],
+            None => listed.collect(),
+        };
+        if paths.is_empty() {
+            paths.extend(home.map(|home| home.join(".kube").join("config")));
+        }
+        let mut files = Self {
+            merged: Kubeconfig::default(),
+            read: Vec::new(),
+            missing: Vec::new(),
+        };
+        for path in paths {
+            match Kubeconfig::read_from(&path) {
+                Ok(next) => files.add(path, next)?,
+                Err(KubeconfigError::ReadConfig(error, _))
+                    if error.kind() == ErrorKind::NotFound && args.kubeconfig.is_none() =>
+                {
+                    files.missing.push(path);
+                }
+                Err(error) => return Err(unreadable(&path, error)),
+            }
+        }
+        Ok(files)
+    }
+
+    fn add(&mut self, path: PathBuf, next: Kubeconfig) -> Result<()> {
+        let contexts = next.contexts.iter().map(|context| context.name.clone());
+        let contexts = contexts.collect();
+        self.merged = std::mem::take(&mut self.merged)
+            .merge(next)
+            .map_err(|error| unreadable(&path, error))?;
+        self.read.push((path, contexts));
+        Ok(())
+    }
+
+    /// An empty kubeconfig counts as none, as for kubectl.
+    fn is_empty(&self) -> bool {
+        self.merged.contexts.is_empty() && self.merged.clusters.is_empty()
+    }
+
+    fn tried(&self, home: Option<&Path>) -> String {
+        let missing = self
+            .missing
+            .iter()
+            .map(|path| format!("no {}", short(path, home)));
+        let empty = self
+            .read
+            .iter()
+            .map(|(path, _)| format!("{} is empty", short(path, home)));
+        let tried: Vec<String> = missing.chain(empty).collect();
+        if tried.is_empty() {
+            "neither KUBECONFIG nor HOME is set".to_owned()
+        } else {
+            tried.join(", ")
+        }
+    }
+
+    fn select(&self, args: &KubeArgs, home: Option<&Path>) -> Result<Source> {
+        let (context, mut origin) = self.context(args, home)?;
+        let cluster_name = args
+            .cluster
+            .as_ref()
+            .or(context.as_ref().map(|context| &context.cluster));
+        let cluster = match cluster_name.filter(|name| !name.is_empty()) {
+            Some(name) => self.cluster(name, args.server.is_some() && args.cluster.is_none())?,
+            None => Cluster::default(),
+        };
+        let context_user = context.as_ref().and_then(|context| context.user.as_ref());
+        let user = match args.user.as_ref().or(context_user) {
+            Some(name) => self.user(name, args.user.is_some())?,
+            None => AuthInfo::default(),
+        };
+        if let Some(name) = &args.cluster {
+            origin = format!("{origin}, cluster {name}");
+        }
+        if let Some(server) = &args.server {
+            origin = format!("{origin}, server {server}");
+        }
+        Ok(Source {
+            cluster,
+            user,
+            namespace: context.and_then(|context| context.namespace),
+            origin,
+            root_cert_file: None,
+        })
+    }
+
+    fn context(&self, args: &KubeArgs, home: Option<&Path>) -> Result<(Option<Context>, String)> {
+        let current = self
+            .merged
+            .current_context
+            .as_ref()
+            .filter(|name| !name.is_empty());
+        let Some(name) = args.context.as_ref().or(current) else {
+            let files: Vec<String> = self.read.iter().map(|(path, _)| short(path, home)).collect();
+            let files = files.join(", ");
+            if args.server.is_some() || args.cluster.is_some() {
+                return Ok((None, files));
+            }
+            return Err(Error::usage(format!("{files} has no current context"))
+                .hint(format!("choose one with --context: {}", self.context_names())));
+        };
+        let found = self.merged.contexts.iter().find(|context| &context.name == name);
+        let Some(found) = found else {
+            return Err(
+                Error::usage(format!("there is no context {name} in the kubeconfig"))
+                    .hint(format!("choose one of: {}", self.context_names())),
+            );
+        };
+        let file = self.read.iter().find(|(_, contexts)| contexts.contains(name));
+        let file = file.map(|(path, _)| short(path, home)).unwrap_or_default();
+        let context = found.context.clone().unwrap_or_default();
+        Ok((Some(context), format!("context {name} of {file}")))
+    }
+
+    fn context_names(&self) -> String {
+        let names: Vec<&str> = self
+            .merged
+            .contexts
+            .iter()
+            .map(|context| context.name.as_str())
+            .collect();
+        if names.is_empty() {
+            "it has none".to_owned()
+        } else {
+            names.join(", ")
+        }
+    }
+
+    fn cluster(&self, name: &str, optional: bool) -> Result<Cluster> {
+        let found = self.merged.clusters.iter().find(|cluster| cluster.name == name);
+        match found.and_then(|found| found.cluster.clone()) {
+            Some(cluster) => Ok(cluster),
+            None if optional => Ok(Cluster::default()),
+            None => Err(Error::usage(format!(
+                "there is no cluster {name} in the kubeconfig"
+            ))),
+        }
+    }
+
+    /// A context may name a user that no file has; kubectl then goes on
+    /// without credentials. A user asked for by flag must be there.
+    fn user(&self, name: &str, required: bool) -> Result<AuthInfo> {
+        let found = self.merged.auth_infos.iter().find(|user| user.name == name);
+        match found.and_then(|found| found.auth_info.clone()) {
+            Some(user) => Ok(user),
+            None if required => Err(Error::usage(format!("there is no user {name} in the kubeconfig"))),
+            None => Ok(AuthInfo::default()),
+        }
+    }
+}
+
+/// The YAML parser's message quotes the text around the place, and a
+/// kubeconfig holds secrets: only the place is told.
+fn unreadable(path: &Path, error: KubeconfigError) -> Error {
+    let path = path.display();
+    match error {
+        KubeconfigError::ReadConfig(error, _) => {
+            Error::failed(format!("the kubeconfig {path} cannot be read: {error}"))
+        }
+        KubeconfigError::Parse(error) => {
+            let place = error.location().map(|place| format!(", line {}", place.line()));
+            Error::failed(format!("{path} is no kubeconfig{}", place.unwrap_or_default()))
+        }
+        error => Error::failed(format!("the kubeconfig {path} does not fit: {error}")),
+    }
+}
+
+fn short(path: &Path, home: Option<&Path>) -> String {
+    match home.and_then(|home| path.strip_prefix(home).ok()) {
+        Some(rest) => format!("~/{}", rest.display()),
+        None => path.display().to_string(),
+    }
+}
+
+/// The service account of the pod that this process runs in, if it runs in
+/// one. Token and authority are given as files, which the client re-reads.
+fn in_cluster(environment: Environment<'_>, directory: &Path) -> Result<Option<Source>> {
+    let host = environment.variable("KUBERNETES_SERVICE_HOST");
+    let port = environment.variable("KUBERNETES_SERVICE_PORT");
+    let (Some(host), Some(port)) = (host, port) else {
+        return Ok(None);
+    };
+    let token = directory.join("token");
+    if !token.is_file() {
+        return Err(Error::failed(format!(
+            "this is a pod without a service account token: there is no {}",
+            token.display()
+        ))
+        .hint("set automountServiceAccountToken: true, or name a kubeconfig with --kubeconfig"));
+    }
+    let host = if host.contains(':') {
+        format!("[{host}]")
+    } else {
+        host
+    };
+    let authority = directory.join("ca.crt");
+    let namespace = std::fs::read_to_string(directory.join("namespace")).ok();
+    Ok(Some(Source {
+        cluster: Cluster {
+            server: Some(format!("https://{host}:{port}")),
+            certificate_authority: Some(authority.to_string_lossy().into_owned()),
+            ..Cluster::default()
+        },
+        user: AuthInfo {
+            token_file: Some(token.to_string_lossy().into_owned()),
+            ..AuthInfo::default()
+        },
+        namespace: namespace.map(|text| text.trim().to_owned()),
+        origin: "service account of this pod".to_owned(),
+        root_cert_file: Some(authority),
+    }))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,151 @@
+use std::fs;
+
+use jiff::Timestamp;
+
+use super::*;
+
+const PROD: &str = r"
+current-context: prod
+contexts:
+- {name: prod, context: {cluster: c1, user: u1, namespace: shop}}
+clusters:
+- {name: c1, cluster: {server: 'https://prod:6443', certificate-authority: ca.crt}}
+users:
+- {name: u1, user: {client-certificate: pki/u1.crt, client-key: pki/u1.key}}
+";
+const DEV: &str = r"
+current-context: dev
+contexts:
+- {name: dev, context: {cluster: c2, user: u2}}
+- {name: prod, context: {cluster: c2, user: u2}}
+clusters:
+- {name: c2, cluster: {server: 'https://dev:6443'}}
+users:
+- {name: u2, user: {token: t}}
+";
+
+fn find_with(args: &KubeArgs, variables: &[(&str, String)]) -> Result<Source> {
+    let variable = |name: &str| {
+        let found = variables.iter().find(|(key, _)| *key == name);
+        found.map(|(_, value)| value.clone())
+    };
+    find(args, Environment::new(&variable, false, Timestamp::UNIX_EPOCH))
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    std::env::join_paths(paths).unwrap().into_string().unwrap()
+}
+
+#[test]
+fn the_list_is_merged_and_missing_entries_are_skipped() {
+    let dir = tempfile::tempdir().unwrap();
+    let [prod, dev, missing] = ["prod", "dev", "missing"].map(|name| dir.path().join(name));
+    fs::write(&prod, PROD).unwrap();
+    fs::write(&dev, DEV).unwrap();
+    let variables = [("KUBECONFIG", list(&[missing, prod.clone(), dev]))];
+
+    let source = find_with(&KubeArgs::default(), &variables).unwrap();
+    assert_eq!(source.cluster.server.as_deref(), Some("https://prod:6443"));
+    assert_eq!(source.namespace.as_deref(), Some("shop"));
+    assert_eq!(source.origin, format!("context prod of {}", prod.display()));
+    let ca = dir.path().join("ca.crt");
+    assert_eq!(source.cluster.certificate_authority.as_deref(), ca.to_str());
+    let key = dir.path().join("pki/u1.key");
+    assert_eq!(source.user.client_key.as_deref(), key.to_str());
+
+    let args = KubeArgs {
+        context: Some("dev".to_owned()),
+        user: Some("u1".to_owned()),
+        ..KubeArgs::default()
+    };
+    let source = find_with(&args, &variables).unwrap();
+    assert_eq!(source.cluster.server.as_deref(), Some("https://dev:6443"));
+    assert!(source.user.client_key.is_some());
+}
+
+#[test]
+fn an_unknown_context_is_answered_with_those_there_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("dev");
+    fs::write(&path, DEV).unwrap();
+    let args = KubeArgs {
+        kubeconfig: Some(path),
+        context: Some("stage".to_owned()),
+        ..KubeArgs::default()
+    };
+    let error = find_with(&args, &[]).unwrap_err();
+    assert!(error.to_string().contains("no context stage"));
+    assert_eq!(error.hints(), ["choose one of: dev, prod"]);
+}
+
+#[test]
+fn home_is_the_default_and_is_written_short() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join(".kube")).unwrap();
+    fs::write(dir.path().join(".kube/config"), DEV).unwrap();
+    let variables = [("HOME", dir.path().to_str().unwrap().to_owned())];
+    let source = find_with(&KubeArgs::default(), &variables).unwrap();
+    assert_eq!(source.origin, "context dev of ~/.kube/config");
+}
+
+#[test]
+fn nothing_found_says_what_was_looked_for() {
+    let home = ("HOME", "/nowhere".to_owned());
+    let error = find_with(&KubeArgs::default(), std::slice::from_ref(&home)).unwrap_err();
+    assert!(error.to_string().contains("no ~/.kube/config"), "{error}");
+    assert!(error.to_string().contains("KUBERNETES_SERVICE_HOST"));
+
+    let args = KubeArgs {
+        server: Some("https://api:6443".to_owned()),
+        ..KubeArgs::default()
+    };
+    assert_eq!(
+        find_with(&args, &[home]).unwrap().origin,
+        "server https://api:6443"
+    );
+}
+
+#[test]
+fn a_kubeconfig_asked_for_must_be_there_and_its_text_is_never_quoted() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("config");
+    let args = KubeArgs {
+        kubeconfig: Some(path.clone()),
+        ..KubeArgs::default()
+    };
+    assert!(
+        find_with(&args, &[])
+            .unwrap_err()
+            .to_string()
+            .contains("cannot be read")
+    );
+    fs::write(&path, "users:\n- name: u\n  user: {token: s3cr3t\n").unwrap();
+    let error = find_with(&args, &[]).unwrap_err();
+    assert!(error.to_string().contains("is no kubeconfig, line"), "{error}");
+    assert!(!format!("{error:?}").contains("s3cr3t"));
+}
+
+#[test]
+fn the_pods_service_account_is_given_as_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let variable = |name: &str| match name {
+        "KUBERNETES_SERVICE_HOST" => Some("fd00::1".to_owned()),
+        "KUBERNETES_SERVICE_PORT" => Some("443".to_owned()),
+        _ => None,
+    };
+    let environment = Environment::new(&variable, false, Timestamp::UNIX_EPOCH);
+    assert!(in_cluster(environment, dir.path()).is_err());
+    fs::write(dir.path().join("token"), "t").unwrap();
+    fs::write(dir.path().join("namespace"), "shop\n").unwrap();
+
+    let source = in_cluster(environment, dir.path()).unwrap().unwrap();
+    assert_eq!(source.cluster.server.as_deref(), Some("https://[fd00::1]:443"));
+    assert_eq!(source.namespace.as_deref(), Some("shop"));
+    assert_eq!(
+        source.user.token_file.as_deref(),
+        dir.path().join("token").to_str()
+    );
+    assert_eq!(source.root_cert_file, Some(dir.path().join("ca.crt")));
+    let nowhere = Environment::new(&|_| None, false, Timestamp::UNIX_EPOCH);
+    assert!(in_cluster(nowhere, dir.path()).unwrap().is_none());
+}

@@ -1,0 +1,210 @@
+//! Deployments, StatefulSets and DaemonSets through one type with the fields
+//! that a rotation needs.
+
+use std::collections::BTreeMap;
+
+use http::Request;
+use k8s_openapi::api::core::v1::PodTemplateSpec;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kube::api::{Patch, PatchParams};
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::json;
+
+use super::{Cluster, FIELD_MANAGER};
+use crate::model::annotation::{RESTARTED_AT, ROTATION_ID};
+use crate::model::{TemplateMarks, WorkloadKind, WorkloadRef, WorkloadVersion};
+
+/// A workload as the API server returns it, cut to what is used.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Workload {
+    /// The metadata.
+    pub metadata: ObjectMeta,
+    /// The spec.
+    pub spec: WorkloadSpec,
+    /// The status; empty before its controller has seen it.
+    #[serde(default)]
+    pub status: WorkloadStatus,
+}
+
+/// The spec of a workload.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkloadSpec {
+    /// How many pods are wanted; a DaemonSet has none of its own.
+    pub replicas: Option<i32>,
+    /// Whether a Deployment's rollout is paused.
+    #[serde(default)]
+    pub paused: bool,
+    /// Which pods belong to it.
+    pub selector: LabelSelector,
+    /// What its pods are made from.
+    pub template: PodTemplateSpec,
+    /// How its pods are replaced; a Deployment spells the field `strategy`.
+    #[serde(default, alias = "strategy")]
+    pub update_strategy: Strategy,
+}
+
+/// How pods are replaced.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Strategy {
+    /// `RollingUpdate`, `Recreate` or `OnDelete`.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// The limits of a rolling update.
+    #[serde(default)]
+    pub rolling_update: RollingUpdate,
+}
+
+/// The limits of a rolling update.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RollingUpdate {
+    /// How many pods of a StatefulSet, from ordinal 0, are left alone.
+    #[serde(default)]
+    pub partition: i32,
+    /// How many pods more than wanted may run.
+    pub max_surge: Option<IntOrString>,
+}
+
+/// The counters of a workload's status under one roof: a Deployment and a
+/// StatefulSet count replicas, a DaemonSet counts nodes.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WorkloadStatus {
+    /// The generation that the controller has acted on.
+    pub observed_generation: Option<i64>,
+    /// All pods.
+    #[serde(alias = "currentNumberScheduled")]
+    pub replicas: i32,
+    /// Pods of the newest revision.
+    #[serde(alias = "updatedNumberScheduled")]
+    pub updated_replicas: i32,
+    /// Ready pods of any revision.
+    #[serde(alias = "numberReady")]
+    pub ready_replicas: i32,
+    /// Pods ready for long enough.
+    #[serde(alias = "numberAvailable")]
+    pub available_replicas: i32,
+    /// How many nodes should run a pod of a DaemonSet.
+    pub desired_number_scheduled: Option<i32>,
+}
+
+impl Workload {
+    /// The annotations that a rotation sets, as they are now.
+    pub fn marks(&self) -> TemplateMarks {
+        let annotations = self
+            .spec
+            .template
+            .metadata
+            .as_ref()
+            .and_then(|meta| meta.annotations.as_ref());
+        let value = |name: &str| annotations.and_then(|annotations| annotations.get(name)).cloned();
+        TemplateMarks {
+            rotation_id: value(ROTATION_ID),
+            restarted_at: value(RESTARTED_AT),
+        }
+    }
+
+    /// How many pods are wanted, as live: an autoscaler may move it.
+    pub fn wanted(&self) -> i32 {
+        self.status
+            .desired_number_scheduled
+            .or(self.spec.replicas)
+            .unwrap_or(1)
+    }
+
+    /// The version at hand.
+    pub fn version(&self, workload: &WorkloadRef) -> WorkloadVersion {
+        WorkloadVersion {
+            workload: workload.clone(),
+            uid: self.metadata.uid.clone().unwrap_or_default(),
+            resource_version: self.metadata.resource_version.clone().unwrap_or_default(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct WorkloadList {
+    items: Vec<Workload>,
+}
+
+impl Cluster {
+    /// Reads one workload.
+    pub async fn workload(&self, workload: &WorkloadRef) -> Result<Workload, kube::Error> {
+        let path = format!("{}/{}", self.workloads_path(workload.kind), workload.name);
+        self.get(&path).await
+    }
+
+    /// Lists the workloads of one kind in the namespace.
+    pub async fn workloads(
+        &self,
+        kind: WorkloadKind,
+    ) -> Result<BTreeMap<WorkloadRef, Workload>, kube::Error> {
+        let list: WorkloadList = self.get(&self.workloads_path(kind)).await?;
+        let named = list.items.into_iter().map(|workload| {
+            let name = workload.metadata.name.clone().unwrap_or_default();
+            (WorkloadRef { kind, name }, workload)
+        });
+        Ok(named.collect())
+    }
+
+    /// Lists the first 500 Deployments of all namespaces.
+    pub async fn deployments_everywhere(&self) -> Result<Vec<Workload>, kube::Error> {
+        let list: WorkloadList = self.get("/apis/apps/v1/deployments?limit=500").await?;
+        Ok(list.items)
+    }
+
+    /// Whether the namespace is known not to exist; false without the right
+    /// to see namespaces.
+    pub async fn lacks_namespace(&self) -> bool {
+        let path = format!("/api/v1/namespaces/{}", self.namespace);
+        let read = self.get::<IgnoredAny>(&path).await;
+        matches!(read, Err(kube::Error::Api(status)) if status.is_not_found() && status.details.is_some())
+    }
+
+    /// Sets the pod template's annotations, and so replaces the pods, on
+    /// exactly the version named; any other is a conflict.
+    pub async fn mark_template(
+        &self,
+        version: &WorkloadVersion,
+        marks: &TemplateMarks,
+        dry_run: bool,
+    ) -> Result<Workload, kube::Error> {
+        let patch = json!({
+            "metadata": {"uid": version.uid, "resourceVersion": version.resource_version},
+            "spec": {"template": {"metadata": {"annotations": {
+                ROTATION_ID: marks.rotation_id,
+                RESTARTED_AT: marks.restarted_at,
+            }}}},
+        });
+        let params = PatchParams {
+            dry_run,
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let request = kube::core::Request::new(self.workloads_path(version.workload.kind)).patch(
+            &version.workload.name,
+            &params,
+            &Patch::Merge(patch),
+        );
+        self.client
+            .request(request.map_err(kube::Error::BuildRequest)?)
+            .await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, kube::Error> {
+        let request = || {
+            Request::get(path)
+                .body(Vec::new())
+                .map_err(kube::Error::HttpError)
+        };
+        self.reading(async || self.client.request(request()?).await).await
+    }
+
+    fn workloads_path(&self, kind: WorkloadKind) -> String {
+        format!("/apis/apps/v1/namespaces/{}/{}", self.namespace, kind.plural())
+    }
+}
