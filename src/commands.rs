@@ -1,0 +1,98 @@
+//! Dispatch: one file a command.
+
+mod completion;
+mod rotate;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::{ArgMatches, FromArgMatches};
+
+use crate::cli::{self, Cli, Command, OutputFormat};
+use crate::environment::Environment;
+use crate::error::{Error, Kind, Result};
+use crate::output::Output;
+use crate::yaml::to_yaml;
+
+/// What every command is given.
+pub struct Context {
+    /// The variables of the process.
+    pub environment: Environment,
+    /// The door to stdout and stderr.
+    pub output: Output,
+    /// Whether the program was called by the old script's name.
+    pub as_script: bool,
+    /// Set before the first write to the cluster, so that a signal knows.
+    pub wrote: Wrote,
+}
+
+/// Whether a run may have changed the cluster.
+#[derive(Clone, Debug, Default)]
+pub struct Wrote(Arc<AtomicBool>);
+
+impl Wrote {
+    /// A write is about to be sent.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a write was sent.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// The error of a run that a signal ended.
+    pub fn interrupted(&self) -> Error {
+        if self.is_set() {
+            Error::new(
+                Kind::Owed,
+                "interrupted after the token was written: a restart or its proof may be owed",
+            )
+            .hint("run the same command again: it resumes where this run ended")
+        } else {
+            Error::failed("interrupted; nothing was changed")
+        }
+    }
+}
+
+/// Runs the command that was typed; returns the exit code.
+pub async fn run(cli: Cli, matches: &ArgMatches, program: &str, context: &Context) -> Result<u8> {
+    let subcommand = matches.subcommand().map(|(_, matches)| matches);
+    match (cli.command, subcommand) {
+        (Some(Command::Rotate(args)), Some(matches)) => rotate::run(&args, matches, &cli.kube, context).await,
+        (Some(Command::Completion { shell }), _) => {
+            context.output.data(&completion::script(shell, program)?)?;
+            Ok(0)
+        }
+        (Some(Command::Version { output }), _) => {
+            context.output.data(&version(output)?)?;
+            Ok(0)
+        }
+        _ => {
+            let help = cli::command(program, &|_| false).render_help();
+            context.output.data(&help.ansi().to_string())?;
+            Ok(0)
+        }
+    }
+}
+
+/// Parses the command line.
+pub fn parse(
+    program: &str,
+    arguments: Vec<std::ffi::OsString>,
+    environment: &Environment,
+) -> clap::error::Result<(Cli, ArgMatches)> {
+    let is_set = |name: &str| environment.get(name).is_some();
+    let matches = cli::command(program, &is_set).try_get_matches_from(arguments)?;
+    Ok((Cli::from_arg_matches(&matches)?, matches))
+}
+
+fn version(format: OutputFormat) -> Result<String> {
+    let version = env!("CARGO_PKG_VERSION");
+    let value = serde_json::json!({"apiVersion": "kubectl-apim/v1", "kind": "Version", "version": version});
+    match format {
+        OutputFormat::Json => Ok(format!("{value:#}\n")),
+        OutputFormat::Yaml => to_yaml(&value),
+        OutputFormat::Table | OutputFormat::Wide | OutputFormat::Name => Ok(format!("{version}\n")),
+    }
+}

@@ -1,0 +1,232 @@
+//! Which gateway is meant: what was told and what the cluster says, held
+//! against each other. A contradiction stops the run before anything is
+//! minted, because one of the two would get another gateway's token.
+
+use crate::error::{Error, Result};
+use crate::model::annotation::GATEWAY;
+use crate::model::{CloudName, Endpoint, GatewayId, ServiceId, Source, Sourced};
+use crate::settings::TargetSettings;
+
+/// What the cluster says about the gateway.
+#[derive(Clone, Debug, Default)]
+pub struct Evidence {
+    /// The id in the present token.
+    pub token: Option<String>,
+    /// The ARM id that an earlier rotation recorded.
+    pub recorded: Option<GatewayId>,
+    /// What the configuration endpoint names.
+    pub endpoint: Option<Endpoint>,
+    /// The setting `gateway.name`.
+    pub gateway_name: Option<String>,
+}
+
+/// A gateway, as far as it is known without asking Azure.
+#[derive(Clone, Debug)]
+pub struct Named {
+    /// The subscription.
+    pub subscription: Option<Sourced<String>>,
+    /// The resource group.
+    pub resource_group: Option<Sourced<String>>,
+    /// The API Management instance.
+    pub service: Sourced<String>,
+    /// The gateway's id.
+    pub gateway: Sourced<String>,
+    /// The cloud that the endpoint's domain belongs to.
+    pub cloud: Option<CloudName>,
+}
+
+impl Named {
+    /// The ARM id, when nothing is left to look up.
+    pub fn id(&self) -> Option<GatewayId> {
+        let service = ServiceId {
+            subscription: self.subscription.as_ref()?.value.clone(),
+            resource_group: self.resource_group.as_ref()?.value.clone(),
+            name: self.service.value.clone(),
+        };
+        Some(service.gateway(self.gateway.value.clone()))
+    }
+}
+
+/// Weighs the evidence.
+pub fn weigh(told: &TargetSettings, evidence: &Evidence) -> Result<Named> {
+    let recorded = evidence.recorded.as_ref();
+    let service = recorded.map(|id| &id.service);
+    let endpoint = evidence.endpoint.clone().unwrap_or_default();
+    let at_endpoint = || Source::Discovery("the configuration endpoint".to_owned());
+    let annotated = || Source::Annotation(GATEWAY.to_owned());
+
+    let mut subscription = Claim::new("subscription", told.subscription.as_ref());
+    subscription.hear(service.map(|service| &service.subscription), annotated())?;
+    subscription.hear(endpoint.subscription.as_ref(), at_endpoint())?;
+
+    let mut resource_group = Claim::new("resource group", told.resource_group.as_ref());
+    resource_group.hear(service.map(|service| &service.resource_group), annotated())?;
+    resource_group.hear(endpoint.resource_group.as_ref(), at_endpoint())?;
+
+    let mut instance = Claim::new("API Management instance", told.service.as_ref());
+    instance.hear(service.map(|service| &service.name), annotated())?;
+    instance.hear(endpoint.service.as_ref(), at_endpoint())?;
+
+    let mut gateway = Claim::new("gateway", told.gateway.as_ref());
+    gateway.hear(recorded.map(|id| &id.name), annotated())?;
+    gateway.hear(
+        evidence.token.as_ref(),
+        Source::Discovery("the present token".to_owned()),
+    )?;
+    gateway.hear(endpoint.gateway.as_ref(), at_endpoint())?;
+    gateway.hear(
+        evidence.gateway_name.as_ref(),
+        Source::Discovery("the setting gateway.name".to_owned()),
+    )?;
+
+    Ok(Named {
+        subscription: subscription.value,
+        resource_group: resource_group.value,
+        service: instance.value.ok_or_else(|| {
+            Error::failed("nothing names the API Management instance: the configuration endpoint is not one of Azure's own hosts, or could not be read")
+                .hint("name it with --apim-instance")
+        })?,
+        gateway: gateway.value.ok_or_else(|| {
+            Error::failed("nothing names the gateway: the Secret holds no token and gateway.name is not set")
+                .hint("name it with --apim-gateway")
+        })?,
+        cloud: endpoint.cloud,
+    })
+}
+
+/// One thing that several sources may name: the first to speak decides, the
+/// others must agree, whatever their case.
+struct Claim {
+    what: &'static str,
+    value: Option<Sourced<String>>,
+}
+
+impl Claim {
+    fn new(what: &'static str, told: Option<&Sourced<String>>) -> Self {
+        Self {
+            what,
+            value: told.cloned(),
+        }
+    }
+
+    fn hear(&mut self, said: Option<&String>, source: Source) -> Result<()> {
+        let Some(said) = said else { return Ok(()) };
+        match &self.value {
+            None => self.value = Some(Sourced::new(said.clone(), source)),
+            Some(first) if first.value.eq_ignore_ascii_case(said) => {}
+            Some(first) => {
+                return Err(Error::refused(format!(
+                    "two {}s are named: `{}` by {}, `{said}` by {source}",
+                    self.what, first.value, first.source
+                ))
+                .hint("a token of another gateway would stop this one at its next start; correct the one that is wrong"));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    fn evidence() -> Evidence {
+        Evidence {
+            token: Some("gw".to_owned()),
+            recorded: None,
+            endpoint: Some(Endpoint::parse("https://svc.configuration.azure-api.net").unwrap()),
+            gateway_name: None,
+        }
+    }
+
+    fn recorded() -> GatewayId {
+        GatewayId::parse(
+            "/subscriptions/s/resourceGroups/rg/providers/Microsoft.ApiManagement/service/SVC/gateways/GW",
+        )
+        .unwrap()
+    }
+
+    fn told(gateway: &str) -> TargetSettings {
+        let gateway = Sourced::new(gateway.to_owned(), Source::Flag("apim-gateway".to_owned()));
+        TargetSettings {
+            gateway: Some(gateway),
+            ..TargetSettings::default()
+        }
+    }
+
+    #[test]
+    fn the_cluster_alone_names_instance_and_gateway() {
+        let named = weigh(&TargetSettings::default(), &evidence()).unwrap();
+        assert_eq!(
+            (named.service.value.as_str(), named.gateway.value.as_str()),
+            ("svc", "gw")
+        );
+        assert_eq!(
+            named.gateway.source,
+            Source::Discovery("the present token".to_owned())
+        );
+        assert_eq!(named.id(), None);
+    }
+
+    #[test]
+    fn a_recorded_id_leaves_nothing_to_look_up_and_agrees_in_any_case() {
+        let evidence = Evidence {
+            recorded: Some(recorded()),
+            ..evidence()
+        };
+        let id = weigh(&TargetSettings::default(), &evidence)
+            .unwrap()
+            .id()
+            .unwrap();
+        assert!(id.same_as(&recorded()));
+    }
+
+    #[test]
+    fn a_management_endpoint_leaves_nothing_to_look_up() {
+        let endpoint = Endpoint::parse(
+            "https://svc.management.azure-api.net/subscriptions/s/resourceGroups/rg/providers/Microsoft.ApiManagement/service/svc",
+        );
+        let evidence = Evidence {
+            endpoint: Some(endpoint.unwrap()),
+            ..evidence()
+        };
+        assert!(
+            weigh(&TargetSettings::default(), &evidence)
+                .unwrap()
+                .id()
+                .is_some()
+        );
+    }
+
+    #[test]
+    fn a_flag_wins_over_nothing_but_must_agree() {
+        assert_eq!(weigh(&told("GW"), &evidence()).unwrap().gateway.value, "GW");
+        let error = weigh(&told("other"), &evidence()).unwrap_err();
+        assert_eq!(error.kind(), Kind::Refused);
+        assert_eq!(
+            error.to_string(),
+            "two gateways are named: `other` by --apim-gateway, `gw` by the present token"
+        );
+    }
+
+    #[test]
+    fn another_teams_gateway_in_the_record_is_refused() {
+        let mut other = recorded();
+        other.service.name = "theirs".to_owned();
+        let evidence = Evidence {
+            recorded: Some(other),
+            ..evidence()
+        };
+        assert_eq!(
+            weigh(&TargetSettings::default(), &evidence).unwrap_err().kind(),
+            Kind::Refused
+        );
+    }
+
+    #[test]
+    fn what_nothing_names_must_be_told() {
+        let error = weigh(&TargetSettings::default(), &Evidence::default()).unwrap_err();
+        assert!(error.hints()[0].contains("--apim-instance"));
+    }
+}

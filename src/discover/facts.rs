@@ -1,0 +1,228 @@
+//! From objects of the API server to facts.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use secrecy::SecretString;
+
+use crate::cluster::rollout::{replacement, rollout};
+use crate::cluster::workload::Workload;
+use crate::error::{Error, Result};
+use crate::model::annotation::{
+    EXPIRES_AT, GATEWAY, LAST_USED_KEY, PREVIOUS_KEY, RESTART_BY_OTHER, ROTATED_AT, ROTATION_ID,
+};
+use crate::model::{
+    Credential, SecretFacts, SecretMarks, SecretVersion, Token, TokenError, WorkloadFacts, WorkloadRef,
+};
+
+/// What must be kept of a Secret to put its credential back. It never leaves
+/// the process.
+#[derive(Clone, Debug)]
+pub struct Former {
+    /// The credential's text, empty when the Secret held none.
+    pub credential: SecretString,
+    /// All annotations.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// The facts about a Secret whose key `key` holds the credential.
+pub fn secret_facts(secret: &Secret, key: &str) -> Result<(SecretFacts, Former)> {
+    let meta = &secret.metadata;
+    let name = meta.name.clone().unwrap_or_default();
+    let data = secret.data.as_ref();
+    let Some(bytes) = data.and_then(|data| data.get(key)) else {
+        let keys: Vec<&str> = data.into_iter().flatten().map(|(key, _)| key.as_str()).collect();
+        let there = if keys.is_empty() {
+            "it is empty".to_owned()
+        } else {
+            format!("it has {}", keys.join(", "))
+        };
+        return Err(Error::failed(format!("secret/{name} has no key `{key}`, which the pod spec points at; {there}"))
+            .hint(format!(
+                "add the key, empty if need be: kubectl -n {} patch secret {name} -p '{{\"stringData\":{{\"{key}\":\"\"}}}}'",
+                secret.metadata.namespace.as_deref().unwrap_or_default(),
+            )));
+    };
+    let text = std::str::from_utf8(&bytes.0).ok();
+    let credential = match text.map(Token::parse) {
+        Some(Ok(token)) => Credential::Token {
+            claims: token.claims().clone(),
+            prefixed: token.is_prefixed(),
+        },
+        Some(Err(reason)) => Credential::Unusable(reason),
+        None => Credential::Unusable(TokenError::NotAToken),
+    };
+    let annotations = meta.annotations.clone().unwrap_or_default();
+    let facts = SecretFacts {
+        version: SecretVersion {
+            name,
+            uid: meta.uid.clone().unwrap_or_default(),
+            resource_version: meta.resource_version.clone().unwrap_or_default(),
+        },
+        key: key.to_owned(),
+        immutable: secret.immutable.unwrap_or_default(),
+        owner: owner(meta),
+        last_writer: last_writer(meta),
+        credential,
+        marks: marks(&annotations),
+    };
+    Ok((
+        facts,
+        Former {
+            credential: SecretString::from(text.unwrap_or_default()),
+            annotations,
+        },
+    ))
+}
+
+/// The facts about a workload; whether its pods are stale is not among what
+/// the workload itself says.
+pub fn workload_facts(reference: &WorkloadRef, workload: &Workload) -> WorkloadFacts {
+    WorkloadFacts {
+        version: workload.version(reference),
+        paused: workload.spec.paused,
+        replacement: replacement(reference.kind, workload),
+        wanted: workload.wanted(),
+        was_ready: workload.status.ready_replicas > 0,
+        rollout: rollout(workload),
+        marks: workload.marks(),
+        stale_pods: None,
+    }
+}
+
+fn marks(annotations: &BTreeMap<String, String>) -> SecretMarks {
+    fn parsed<T: FromStr>(annotations: &BTreeMap<String, String>, name: &str) -> Option<T> {
+        annotations.get(name)?.parse().ok()
+    }
+    SecretMarks {
+        last_used_key: parsed(annotations, LAST_USED_KEY),
+        rotation_id: annotations.get(ROTATION_ID).cloned(),
+        previous_key: parsed(annotations, PREVIOUS_KEY),
+        expires_at: parsed(annotations, EXPIRES_AT),
+        rotated_at: parsed(annotations, ROTATED_AT),
+        gateway: annotations.get(GATEWAY).cloned(),
+        restart_by_other: annotations.contains_key(RESTART_BY_OTHER),
+    }
+}
+
+/// Who would undo a write to the object: its controller, or a tool that keeps
+/// it as its source has it.
+fn owner(meta: &ObjectMeta) -> Option<String> {
+    let controller = meta
+        .owner_references
+        .iter()
+        .flatten()
+        .find(|owner| owner.controller == Some(true));
+    if let Some(controller) = controller {
+        return Some(format!("{} {}", controller.kind, controller.name));
+    }
+    let label = |name: &str| meta.labels.as_ref().and_then(|labels| labels.get(name));
+    let annotation = |name: &str| {
+        meta.annotations
+            .as_ref()
+            .and_then(|annotations| annotations.get(name))
+    };
+    if let Some(release) = annotation("meta.helm.sh/release-name") {
+        return Some(format!("Helm release {release}"));
+    }
+    if label("app.kubernetes.io/managed-by").is_some_and(|manager| manager == "Helm") {
+        return Some("Helm".to_owned());
+    }
+    if let Some(tracked) =
+        annotation("argocd.argoproj.io/tracking-id").or(label("argocd.argoproj.io/instance"))
+    {
+        let application = tracked.split(':').next().unwrap_or(tracked);
+        return Some(format!("Argo CD application {application}"));
+    }
+    if let Some(name) = label("kustomize.toolkit.fluxcd.io/name") {
+        return Some(format!("Flux Kustomization {name}"));
+    }
+    if let Some(name) = label("helm.toolkit.fluxcd.io/name") {
+        return Some(format!("Flux HelmRelease {name}"));
+    }
+    label("reconcile.external-secrets.io/created-by").map(|name| format!("ExternalSecret {name}"))
+}
+
+/// The field manager that last wrote the object's data.
+fn last_writer(meta: &ObjectMeta) -> Option<String> {
+    let of_data = |fields: &serde_json::Value| fields.get("f:data").is_some();
+    let entries = meta.managed_fields.iter().flatten();
+    let writers = entries.filter(|entry| entry.fields_v1.as_ref().is_some_and(|fields| of_data(&fields.0)));
+    writers
+        .max_by_key(|entry| entry.time.as_ref().map(|time| time.0))
+        .and_then(|entry| entry.manager.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn meta(value: Value) -> ObjectMeta {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn every_owner_is_recognised() {
+        for (object, expected) in [
+            (
+                json!({"ownerReferences": [{"apiVersion": "v1", "kind": "ExternalSecret", "name": "x", "uid": "u", "controller": true}]}),
+                Some("ExternalSecret x"),
+            ),
+            (
+                json!({"annotations": {"meta.helm.sh/release-name": "gw"}}),
+                Some("Helm release gw"),
+            ),
+            (
+                json!({"labels": {"app.kubernetes.io/managed-by": "Helm"}}),
+                Some("Helm"),
+            ),
+            (
+                json!({"annotations": {"argocd.argoproj.io/tracking-id": "shop:/Secret:ns/x"}}),
+                Some("Argo CD application shop"),
+            ),
+            (
+                json!({"labels": {"kustomize.toolkit.fluxcd.io/name": "apps"}}),
+                Some("Flux Kustomization apps"),
+            ),
+            (
+                json!({"labels": {"app": "gw"}, "annotations": {"note": "x"}}),
+                None,
+            ),
+        ] {
+            assert_eq!(owner(&meta(object)).as_deref(), expected);
+        }
+    }
+
+    #[test]
+    fn the_last_writer_is_the_latest_manager_of_the_data() {
+        let meta = meta(json!({"managedFields": [
+            {"manager": "old", "time": "2026-01-01T00:00:00Z", "fieldsV1": {"f:data": {}}},
+            {"manager": "kubectl-edit", "time": "2026-02-01T00:00:00Z", "fieldsV1": {"f:data": {}}},
+            {"manager": "labeller", "time": "2026-03-01T00:00:00Z", "fieldsV1": {"f:metadata": {}}},
+        ]}));
+        assert_eq!(last_writer(&meta).as_deref(), Some("kubectl-edit"));
+    }
+
+    #[test]
+    fn a_missing_key_names_the_keys_there_are() {
+        let secret: Secret =
+            serde_json::from_value(json!({"metadata": {"name": "s"}, "data": {"a": "", "b": ""}})).unwrap();
+        let error = secret_facts(&secret, "value").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "secret/s has no key `value`, which the pod spec points at; it has a, b"
+        );
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_no_token() {
+        let secret: Secret =
+            serde_json::from_value(json!({"metadata": {"name": "s"}, "data": {"value": "//79"}})).unwrap();
+        let (facts, _) = secret_facts(&secret, "value").unwrap();
+        assert_eq!(facts.credential, Credential::Unusable(TokenError::NotAToken));
+    }
+}

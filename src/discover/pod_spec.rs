@@ -1,0 +1,505 @@
+//! What a pod spec says about the gateway that it runs: its endpoint, its
+//! name, and above all where its credential comes from. The reference in the
+//! pod spec is the only truth; names and labels of Secrets prove nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::core::v1::{Container, EnvVar, PodSpec};
+
+use crate::model::{Claims, Token};
+
+const ENDPOINT: &str = "config.service.endpoint";
+const AUTH: &str = "config.service.auth";
+const AUTH_KEY: &str = "config.service.auth.key";
+const GATEWAY_NAME: &str = "gateway.name";
+
+/// The data of ConfigMaps by name, as far as they could be read.
+pub type ConfigMaps = BTreeMap<String, BTreeMap<String, String>>;
+
+/// Where the credential comes from, following the pod spec's references.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CredentialSource {
+    /// One key of one Secret.
+    SecretKey {
+        /// The Secret.
+        secret: String,
+        /// The key in its data.
+        key: String,
+    },
+    /// A key that one of these Secrets, imported whole by `envFrom`, must
+    /// have.
+    EnvFrom(Vec<EnvFromSecret>),
+    /// The token itself stands in the pod spec or in a ConfigMap.
+    Inline {
+        /// Where, in words.
+        place: String,
+        /// What it says in clear.
+        claims: Claims,
+    },
+    /// The gateway signs in by Entra, in the mode named.
+    Entra(String),
+    /// Nothing that would be a credential.
+    Missing,
+}
+
+/// A Secret imported by `envFrom`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnvFromSecret {
+    /// Its name.
+    pub name: String,
+    /// What is put before each of its keys.
+    pub prefix: String,
+}
+
+impl EnvFromSecret {
+    /// The keys in which a gateway would find its token, the likelier first.
+    pub fn credential_keys(&self) -> impl Iterator<Item = String> + '_ {
+        [AUTH_KEY, AUTH]
+            .into_iter()
+            .filter_map(|name| name.strip_prefix(&self.prefix).map(str::to_owned))
+    }
+}
+
+/// A gateway's container, as its pod spec describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewayContainer {
+    /// The container's name.
+    pub name: String,
+    /// Where the credential comes from.
+    pub credential: CredentialSource,
+    /// `config.service.endpoint`, where it could be read.
+    pub endpoint: Option<String>,
+    /// `gateway.name`, where it is set.
+    pub gateway_name: Option<String>,
+}
+
+/// The ConfigMaps that must be read to understand the pod spec's containers.
+pub fn config_maps_named(spec: &PodSpec) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for container in &spec.containers {
+        for source in container.env_from.iter().flatten() {
+            names.extend(
+                source
+                    .config_map_ref
+                    .as_ref()
+                    .map(|reference| reference.name.clone()),
+            );
+        }
+        for variable in relevant(container) {
+            let reference = variable
+                .value_from
+                .as_ref()
+                .and_then(|from| from.config_map_key_ref.as_ref());
+            names.extend(reference.map(|reference| reference.name.clone()));
+        }
+    }
+    names
+}
+
+/// The containers that run a gateway: by image, whatever the registry, or by
+/// having the gateway's settings.
+pub fn gateway_containers(spec: &PodSpec, config_maps: &ConfigMaps) -> Vec<GatewayContainer> {
+    let mut found = Vec::new();
+    for container in &spec.containers {
+        let environment = Environment::of(container, config_maps);
+        if is_gateway_image(container.image.as_deref().unwrap_or_default())
+            || [ENDPOINT, AUTH, AUTH_KEY]
+                .iter()
+                .any(|name| environment.0.contains_key(*name))
+        {
+            found.push(GatewayContainer {
+                name: container.name.clone(),
+                credential: environment.credential(container),
+                endpoint: environment.text(ENDPOINT),
+                gateway_name: environment.text(GATEWAY_NAME),
+            });
+        }
+    }
+    found
+}
+
+/// How the containers refer to one Secret, whatever they run: for a workload
+/// and a Secret that were both told, whose settings may not be readable.
+pub fn references_to(spec: &PodSpec, secret: &str) -> Vec<CredentialSource> {
+    let mut found = Vec::new();
+    for container in &spec.containers {
+        for variable in container.env.iter().flatten() {
+            let reference = variable
+                .value_from
+                .as_ref()
+                .and_then(|from| from.secret_key_ref.as_ref());
+            if let Some(reference) = reference.filter(|reference| reference.name == secret) {
+                found.push(CredentialSource::SecretKey {
+                    secret: secret.to_owned(),
+                    key: reference.key.clone(),
+                });
+            }
+        }
+        for source in container.env_from.iter().flatten() {
+            if source
+                .secret_ref
+                .as_ref()
+                .is_some_and(|reference| reference.name == secret)
+            {
+                let prefix = source.prefix.clone().unwrap_or_default();
+                found.push(CredentialSource::EnvFrom(vec![EnvFromSecret {
+                    name: secret.to_owned(),
+                    prefix,
+                }]));
+            }
+        }
+    }
+    found.dedup();
+    found
+}
+
+/// Whether a pod spec uses the Secret at all: in any container's environment
+/// or as a volume. Whatever uses it must be restarted.
+pub fn uses_secret(spec: &PodSpec, secret: &str) -> bool {
+    let containers = spec
+        .containers
+        .iter()
+        .chain(spec.init_containers.iter().flatten());
+    let in_environment = containers.into_iter().any(|container| {
+        let from = container.env_from.iter().flatten();
+        let imported = from
+            .filter_map(|source| source.secret_ref.as_ref())
+            .any(|reference| reference.name == secret);
+        let variables = container.env.iter().flatten();
+        imported
+            || variables
+                .filter_map(|variable| variable.value_from.as_ref()?.secret_key_ref.as_ref())
+                .any(|reference| reference.name == secret)
+    });
+    let mut volumes = spec.volumes.iter().flatten();
+    in_environment
+        || volumes.any(|volume| {
+            let direct = volume
+                .secret
+                .as_ref()
+                .and_then(|source| source.secret_name.as_deref());
+            let projected = volume
+                .projected
+                .iter()
+                .flat_map(|projected| projected.sources.iter().flatten());
+            direct == Some(secret)
+                || projected
+                    .filter_map(|source| source.secret.as_ref())
+                    .any(|source| source.name == secret)
+        })
+}
+
+fn is_gateway_image(image: &str) -> bool {
+    let repository = image.split('@').next().unwrap_or_default();
+    let repository = match repository.rsplit_once(':') {
+        // A colon before a slash belongs to the registry's port.
+        Some((name, tag)) if !tag.contains('/') => name,
+        _ => repository,
+    };
+    repository.ends_with("azure-api-management/gateway")
+}
+
+fn relevant(container: &Container) -> impl Iterator<Item = &EnvVar> {
+    let names = [ENDPOINT, AUTH, AUTH_KEY, GATEWAY_NAME];
+    container
+        .env
+        .iter()
+        .flatten()
+        .filter(move |variable| names.contains(&variable.name.as_str()))
+}
+
+#[derive(Clone, Debug)]
+enum Value {
+    Text { text: String, place: String },
+    Secret { name: String, key: String },
+    Unreadable,
+}
+
+/// The settings of one container by name: `envFrom` in order, then `env`, the
+/// later of one name winning, as the kubelet has it.
+struct Environment(BTreeMap<String, Value>);
+
+impl Environment {
+    fn of(container: &Container, config_maps: &ConfigMaps) -> Self {
+        let mut values = BTreeMap::new();
+        for source in container.env_from.iter().flatten() {
+            let prefix = source.prefix.as_deref().unwrap_or_default();
+            let Some(reference) = &source.config_map_ref else {
+                continue;
+            };
+            for (key, text) in config_maps.get(&reference.name).into_iter().flatten() {
+                let place = format!("configmap/{}", reference.name);
+                values.insert(
+                    format!("{prefix}{key}"),
+                    Value::Text {
+                        text: text.clone(),
+                        place,
+                    },
+                );
+            }
+        }
+        for variable in relevant(container) {
+            values.insert(
+                variable.name.clone(),
+                Self::value_of(variable, &container.name, config_maps),
+            );
+        }
+        Self(values)
+    }
+
+    fn value_of(variable: &EnvVar, container: &str, config_maps: &ConfigMaps) -> Value {
+        let Some(from) = &variable.value_from else {
+            let text = variable.value.clone().unwrap_or_default();
+            return Value::Text {
+                text,
+                place: format!("the environment of container {container}"),
+            };
+        };
+        if let Some(reference) = &from.secret_key_ref {
+            return Value::Secret {
+                name: reference.name.clone(),
+                key: reference.key.clone(),
+            };
+        }
+        let from_config_map = from.config_map_key_ref.as_ref().and_then(|reference| {
+            let text = config_maps.get(&reference.name)?.get(&reference.key)?.clone();
+            Some(Value::Text {
+                text,
+                place: format!("configmap/{}", reference.name),
+            })
+        });
+        from_config_map.unwrap_or(Value::Unreadable)
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        match self.0.get(name) {
+            Some(Value::Text { text, .. }) if !text.trim().is_empty() => Some(text.trim().to_owned()),
+            _ => None,
+        }
+    }
+
+    fn credential(&self, container: &Container) -> CredentialSource {
+        match self.0.get(AUTH) {
+            Some(Value::Secret { name, key }) => CredentialSource::SecretKey {
+                secret: name.clone(),
+                key: key.clone(),
+            },
+            Some(Value::Text { text, place }) => {
+                let mode = text.trim();
+                if ["azureAdApp", "workloadIdentity"]
+                    .iter()
+                    .any(|word| mode.eq_ignore_ascii_case(word))
+                {
+                    CredentialSource::Entra(mode.to_owned())
+                } else if let Ok(token) = Token::parse(text) {
+                    CredentialSource::Inline {
+                        place: place.clone(),
+                        claims: token.claims().clone(),
+                    }
+                } else {
+                    self.by_key_setting(container)
+                }
+            }
+            Some(Value::Unreadable) | None => self.by_key_setting(container),
+        }
+    }
+
+    /// The credential where `config.service.auth` is not it, because it says
+    /// `key`, or is imported from a Secret that is yet to be read.
+    fn by_key_setting(&self, container: &Container) -> CredentialSource {
+        match self.0.get(AUTH_KEY) {
+            Some(Value::Secret { name, key }) => CredentialSource::SecretKey {
+                secret: name.clone(),
+                key: key.clone(),
+            },
+            Some(Value::Text { text, place }) => match Token::parse(text) {
+                Ok(token) => CredentialSource::Inline {
+                    place: place.clone(),
+                    claims: token.claims().clone(),
+                },
+                Err(_) => CredentialSource::Missing,
+            },
+            Some(Value::Unreadable) | None => {
+                let imported: Vec<EnvFromSecret> = container
+                    .env_from
+                    .iter()
+                    .flatten()
+                    .filter_map(|source| {
+                        let name = source.secret_ref.as_ref()?.name.clone();
+                        Some(EnvFromSecret {
+                            name,
+                            prefix: source.prefix.clone().unwrap_or_default(),
+                        })
+                    })
+                    .collect();
+                if imported.is_empty() {
+                    CredentialSource::Missing
+                } else {
+                    CredentialSource::EnvFrom(imported)
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+
+    fn spec(container: &Json) -> PodSpec {
+        serde_json::from_value(json!({"containers": [container]})).unwrap()
+    }
+
+    fn maps(entries: &[(&str, &[(&str, &str)])]) -> ConfigMaps {
+        let data = |pairs: &[(&str, &str)]| {
+            pairs
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect()
+        };
+        entries
+            .iter()
+            .map(|(name, pairs)| ((*name).to_owned(), data(pairs)))
+            .collect()
+    }
+
+    fn only(container: &Json, config_maps: &ConfigMaps) -> GatewayContainer {
+        let mut found = gateway_containers(&spec(container), config_maps);
+        assert_eq!(found.len(), 1);
+        found.remove(0)
+    }
+
+    fn secret_key(secret: &str, key: &str) -> CredentialSource {
+        CredentialSource::SecretKey {
+            secret: secret.to_owned(),
+            key: key.to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_portal_layout() {
+        let container = json!({"name": "gw", "image": "mcr.microsoft.com/azure-api-management/gateway:v2",
+            "env": [{"name": AUTH, "valueFrom": {"secretKeyRef": {"name": "gw-token", "key": "value"}}}],
+            "envFrom": [{"configMapRef": {"name": "gw-env"}}]});
+        assert_eq!(
+            config_maps_named(&spec(&container)),
+            BTreeSet::from(["gw-env".to_owned()])
+        );
+        let found = only(
+            &container,
+            &maps(&[("gw-env", &[(ENDPOINT, "svc.configuration.azure-api.net")])]),
+        );
+        assert_eq!(found.credential, secret_key("gw-token", "value"));
+        assert_eq!(found.endpoint.as_deref(), Some("svc.configuration.azure-api.net"));
+    }
+
+    #[test]
+    fn the_docs_layout_imports_the_secret_whole() {
+        let container = json!({"name": "gw", "image": "mirror.local:5000/x:1",
+            "envFrom": [{"configMapRef": {"name": "env"}}, {"secretRef": {"name": "apim-access-token"}}]});
+        let found = only(&container, &maps(&[("env", &[(AUTH, "key"), (ENDPOINT, "e")])]));
+        let CredentialSource::EnvFrom(imported) = &found.credential else {
+            panic!("{found:?}")
+        };
+        assert_eq!(imported[0].name, "apim-access-token");
+        assert_eq!(
+            imported[0].credential_keys().collect::<Vec<_>>(),
+            [AUTH_KEY, AUTH]
+        );
+    }
+
+    #[test]
+    fn a_prefix_of_env_from_is_part_of_the_variable_name() {
+        let import = EnvFromSecret {
+            name: "s".to_owned(),
+            prefix: "config.service.".to_owned(),
+        };
+        assert_eq!(import.credential_keys().collect::<Vec<_>>(), ["auth.key", "auth"]);
+    }
+
+    #[test]
+    fn the_mode_word_key_points_to_the_key_setting() {
+        let container = json!({"name": "gw", "image": "x", "env": [
+            {"name": AUTH, "value": "key"},
+            {"name": AUTH_KEY, "valueFrom": {"secretKeyRef": {"name": "s", "key": "odd-key"}}}]});
+        assert_eq!(
+            only(&container, &maps(&[])).credential,
+            secret_key("s", "odd-key")
+        );
+    }
+
+    #[test]
+    fn entra_modes_and_tokens_in_clear_are_recognised() {
+        for mode in ["azureAdApp", "workloadIdentity"] {
+            let container = json!({"name": "gw", "image": "x", "env": [{"name": AUTH, "value": mode}]});
+            assert_eq!(
+                only(&container, &maps(&[])).credential,
+                CredentialSource::Entra(mode.to_owned())
+            );
+        }
+        let literal = json!({"name": "gw", "image": "x",
+            "env": [{"name": AUTH, "value": "GatewayKey gw&203001010000&c2ln"}]});
+        let CredentialSource::Inline { claims, .. } = only(&literal, &maps(&[])).credential else {
+            panic!()
+        };
+        assert_eq!(claims.gateway, "gw");
+    }
+
+    #[test]
+    fn env_wins_over_env_from_and_the_later_import_over_the_earlier() {
+        let container = json!({"name": "gw", "image": "x",
+            "env": [{"name": AUTH, "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}],
+            "envFrom": [{"configMapRef": {"name": "a"}}, {"configMapRef": {"name": "b"}}]});
+        let found = only(
+            &container,
+            &maps(&[
+                ("a", &[(ENDPOINT, "old"), (AUTH, "key")]),
+                ("b", &[(ENDPOINT, "new")]),
+            ]),
+        );
+        assert_eq!(found.endpoint.as_deref(), Some("new"));
+        assert_eq!(found.credential, secret_key("s", "k"));
+    }
+
+    #[test]
+    fn sidecars_are_no_gateways() {
+        let container =
+            json!({"name": "daprd", "image": "daprio/daprd:1", "env": [{"name": "A", "value": "b"}]});
+        assert!(gateway_containers(&spec(&container), &maps(&[])).is_empty());
+    }
+
+    #[test]
+    fn images_are_recognised_in_any_registry() {
+        for image in [
+            "mcr.microsoft.com/azure-api-management/gateway:v2",
+            "registry:5000/mirror/azure-api-management/gateway",
+            "r/azure-api-management/gateway:2.1@sha256:abc",
+        ] {
+            assert!(is_gateway_image(image), "{image}");
+        }
+        for image in [
+            "nginx",
+            "azure-api-management/gateway-helper:1",
+            "registry:5000/x",
+        ] {
+            assert!(!is_gateway_image(image), "{image}");
+        }
+    }
+
+    #[test]
+    fn every_way_to_use_a_secret_counts() {
+        let volume: PodSpec = serde_json::from_value(json!({"containers": [],
+            "volumes": [{"name": "v", "secret": {"secretName": "s"}}]}))
+        .unwrap();
+        let projected: PodSpec = serde_json::from_value(json!({"containers": [],
+            "volumes": [{"name": "v", "projected": {"sources": [{"secret": {"name": "s"}}]}}]}))
+        .unwrap();
+        let imported = spec(&json!({"name": "c", "envFrom": [{"secretRef": {"name": "s"}}]}));
+        for spec in [&volume, &projected, &imported] {
+            assert!(uses_secret(spec, "s"));
+            assert!(!uses_secret(spec, "other"));
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Which credential the gateways of a namespace use, by the references in
+//! their pod specs.
+
+use std::collections::BTreeSet;
+
+use super::pod_spec::{
+    ConfigMaps, CredentialSource, GatewayContainer, gateway_containers, references_to, uses_secret,
+};
+use super::{Workloads, pod_spec_of};
+use crate::cluster::workload::Workload;
+use crate::error::{Error, Result};
+use crate::model::WorkloadRef;
+use crate::settings::TargetSettings;
+
+/// Where the credential is, and who uses it.
+pub(super) struct Reference {
+    /// One Secret and its key, or several of `envFrom` with the keys to look
+    /// for.
+    pub(super) candidates: Vec<(String, Vec<String>)>,
+    /// The workloads that use any of these Secrets.
+    pub(super) workloads: BTreeSet<WorkloadRef>,
+}
+
+/// Follows the references of all gateways among the workloads, which must come
+/// down to one credential. `None` when their settings were not read yet and
+/// could say more, or when there is no gateway.
+pub(super) fn credential_reference(
+    namespace: &str,
+    told: &TargetSettings,
+    workloads: &Workloads,
+    config_maps: Option<&ConfigMaps>,
+) -> Result<Option<Reference>> {
+    let no_maps = ConfigMaps::new();
+    let maps = config_maps.unwrap_or(&no_maps);
+    let mut gateways: Vec<(&WorkloadRef, GatewayContainer)> = Vec::new();
+    for (name, workload) in workloads {
+        let containers = pod_spec_of(workload)
+            .map(|spec| gateway_containers(spec, maps))
+            .unwrap_or_default();
+        gateways.extend(containers.into_iter().map(|container| (name, container)));
+    }
+    if let (true, Some(_), Some(secret)) = (gateways.is_empty(), config_maps, &told.secret) {
+        return Ok(told_reference(&secret.value, workloads));
+    }
+    // Settings that were not read yet may say more than an empty answer does.
+    let known = |container: &GatewayContainer| {
+        config_maps.is_some()
+            || matches!(container.credential, CredentialSource::SecretKey { .. })
+            || matches!(&container.credential, CredentialSource::EnvFrom(imported) if imported.len() == 1)
+    };
+    if gateways.is_empty() || !gateways.iter().all(|(_, container)| known(container)) {
+        return Ok(None);
+    }
+    if let Some(secret) = &told.secret {
+        let before = gateways.len();
+        let pointed_at: Vec<String> = gateways
+            .iter()
+            .flat_map(|(_, container)| secrets_of(&container.credential))
+            .collect();
+        gateways.retain(|(_, container)| secrets_of(&container.credential).contains(&secret.value));
+        if gateways.is_empty() && before > 0 {
+            return Err(Error::refused(format!(
+                "no gateway in namespace {} takes its token from secret/{} ({}); the pod specs point at {}",
+                namespace,
+                secret.value,
+                secret.source,
+                if pointed_at.is_empty() {
+                    "no Secret".to_owned()
+                } else {
+                    pointed_at.join(", ")
+                }
+            ))
+            .hint("leave --token-secret out to follow the pod spec"));
+        }
+    }
+    let mut by_credential: Vec<(&CredentialSource, Vec<&WorkloadRef>)> = Vec::new();
+    for (name, container) in &gateways {
+        match by_credential
+            .iter_mut()
+            .find(|(credential, _)| *credential == &container.credential)
+        {
+            Some((_, names)) => names.push(name),
+            None => by_credential.push((&container.credential, vec![name])),
+        }
+    }
+    if by_credential.len() > 1 {
+        let list: Vec<String> = gateways.iter().map(|(name, _)| name.to_string()).collect();
+        return Err(Error::usage(format!(
+            "namespace {} has several gateways: {}",
+            namespace,
+            list.join(", ")
+        ))
+        .hint("choose one, as kubectl apim rotate TYPE/NAME"));
+    }
+    for (name, container) in &gateways {
+        refuse_other_sign_in(name, container)?;
+    }
+    let candidates = candidates_of(by_credential[0].0);
+    let takes_it = |workload: &Workload| {
+        let spec = pod_spec_of(workload);
+        spec.is_some_and(|spec| candidates.iter().any(|(secret, _)| uses_secret(spec, secret)))
+    };
+    let users = workloads
+        .iter()
+        .filter(|(_, workload)| takes_it(workload))
+        .map(|(name, _)| name.clone())
+        .collect();
+    Ok(Some(Reference {
+        candidates,
+        workloads: users,
+    }))
+}
+
+/// The reference to a Secret that was told, in workloads that nothing readable
+/// shows to be gateways: their settings may be forbidden to read.
+fn told_reference(secret: &str, workloads: &Workloads) -> Option<Reference> {
+    let mut candidates = Vec::new();
+    let mut users = BTreeSet::new();
+    for (name, workload) in workloads {
+        let found = pod_spec_of(workload)
+            .map(|spec| references_to(spec, secret))
+            .unwrap_or_default();
+        for source in found {
+            users.insert(name.clone());
+            candidates.extend(candidates_of(&source));
+        }
+    }
+    candidates.dedup();
+    (candidates.len() == 1).then_some(Reference {
+        candidates,
+        workloads: users,
+    })
+}
+
+fn candidates_of(source: &CredentialSource) -> Vec<(String, Vec<String>)> {
+    match source {
+        CredentialSource::SecretKey { secret, key } => vec![(secret.clone(), vec![key.clone()])],
+        CredentialSource::EnvFrom(imported) => imported
+            .iter()
+            .map(|import| (import.name.clone(), import.credential_keys().collect()))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Refuses a gateway whose credential is in no Secret.
+pub(super) fn refuse_other_sign_in(name: &WorkloadRef, container: &GatewayContainer) -> Result<()> {
+    let container_name = &container.name;
+    match &container.credential {
+        CredentialSource::SecretKey { .. } | CredentialSource::EnvFrom(_) => Ok(()),
+        CredentialSource::Entra(mode) => Err(Error::refused(format!(
+            "{name} signs in by Entra (config.service.auth is {mode}), so it has no token to rotate"
+        ))),
+        CredentialSource::Inline { place, .. } => Err(Error::refused(format!(
+            "the token of {name} stands in clear in {place}, so there is no Secret to write"
+        ))
+        .hint("move it to a Secret and refer to it by secretKeyRef")),
+        CredentialSource::Missing => Err(Error::refused(format!(
+            "container {container_name} of {name} has no config.service.auth that points at a Secret"
+        ))),
+    }
+}
+
+fn secrets_of(credential: &CredentialSource) -> Vec<String> {
+    match credential {
+        CredentialSource::SecretKey { secret, .. } => vec![secret.clone()],
+        CredentialSource::EnvFrom(imported) => imported.iter().map(|import| import.name.clone()).collect(),
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,36 @@
+//! The log, on stderr. Only this crate's own targets are on: the libraries
+//! below log headers and bodies at their lowest levels.
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt};
+
+use crate::cli::{Cli, Command, LogFormat};
+use crate::environment::Environment;
+use crate::settings::script_debug;
+
+/// Starts the log at the level that was asked for; without one, only what
+/// deserves attention is shown.
+pub(crate) fn start(cli: &Cli, environment: &Environment) {
+    let debug =
+        matches!(&cli.command, Some(Command::Rotate(args)) if args.debug || script_debug(environment));
+    let level = match cli.talk.verbose {
+        8.. => LevelFilter::TRACE,
+        6.. => LevelFilter::DEBUG,
+        _ if debug => LevelFilter::DEBUG,
+        1.. => LevelFilter::INFO,
+        0 => LevelFilter::WARN,
+    };
+    let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let lines = match cli.talk.log_format {
+        LogFormat::Json => lines.json().boxed(),
+        LogFormat::Text if level == LevelFilter::WARN => lines.without_time().compact().boxed(),
+        LogFormat::Text => lines.compact().boxed(),
+    };
+    let ours = Targets::new().with_target(env!("CARGO_CRATE_NAME"), level);
+    tracing_subscriber::registry()
+        .with(lines.with_filter(ours))
+        .init();
+}

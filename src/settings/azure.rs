@@ -1,0 +1,67 @@
+//! The settings of the sign-in to Azure.
+
+mod proof;
+mod sign_in;
+
+use std::path::PathBuf;
+
+use super::Typed;
+use crate::azure::{self, SignIn};
+use crate::cli::AzureArgs;
+use crate::error::{Error, Result};
+use crate::model::{CloudName, Sourced};
+
+/// How to sign in to Azure, and where.
+#[derive(Debug)]
+pub struct AzureSettings {
+    /// As whom.
+    pub identity: SignIn,
+    /// The cloud, if that was said.
+    pub cloud: Option<Sourced<CloudAsk>>,
+    /// The API version of ARM.
+    pub api_version: String,
+    /// Further certificate authorities.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// A cloud as it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CloudAsk {
+    /// A known one.
+    Known(CloudName),
+    /// Any other, by the URL of its ARM, which names the rest.
+    ResourceManager(String),
+}
+
+impl AzureSettings {
+    /// Checks the flags, completed from the variables; what the user should
+    /// know goes to `warnings`.
+    pub(super) fn resolve(args: &AzureArgs, typed: &Typed<'_>, warnings: &mut Vec<String>) -> Result<Self> {
+        Ok(Self {
+            identity: sign_in::sign_in(args, typed, azure::on_a_vm_of_azure(), warnings)?,
+            cloud: cloud(args, typed)?,
+            api_version: args.api_version.clone(),
+            ca_file: args.azure_ca_file.clone(),
+        })
+    }
+}
+
+fn cloud(args: &AzureArgs, typed: &Typed<'_>) -> Result<Option<Sourced<CloudAsk>>> {
+    let Some(Sourced { value, source }) = typed.text("cloud", args.cloud.as_ref(), &[]) else {
+        return Ok(None);
+    };
+    let ask = match value.to_ascii_lowercase().as_str() {
+        "public" | "azurecloud" => CloudAsk::Known(CloudName::Public),
+        "china" | "azurechinacloud" => CloudAsk::Known(CloudName::China),
+        "usgov" | "azureusgovernment" => CloudAsk::Known(CloudName::UsGov),
+        url if url.starts_with("https://") => {
+            CloudAsk::ResourceManager(value.trim_end_matches('/').to_owned())
+        }
+        _ => {
+            return Err(Error::usage(format!(
+                "{source} `{value}`: a cloud is public, china, usgov or the https URL of its Azure Resource Manager"
+            )));
+        }
+    };
+    Ok(Some(Sourced::new(ask, source)))
+}

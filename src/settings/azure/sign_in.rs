@@ -1,0 +1,193 @@
+//! Which ways of signing in come into question, and why.
+
+use std::path::PathBuf;
+
+use super::{Typed, proof};
+use crate::azure::{Candidate, Identity, Proof, SignIn, WEBHOOK};
+use crate::cli::{AuthMethod, AzureArgs};
+use crate::error::{Error, Result};
+use crate::model::{Source, Sourced};
+
+const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
+const AUTHORITY: &str = "AZURE_AUTHORITY_HOST";
+
+/// Decides from flags and variables; nothing is asked. `vm` says whether this
+/// is a VM of Azure.
+pub(super) fn sign_in(
+    args: &AzureArgs,
+    typed: &Typed<'_>,
+    vm: bool,
+    warnings: &mut Vec<String>,
+) -> Result<SignIn> {
+    let ways = Ways { args, typed };
+    let asked = || typed.flag_or_its_variable("auth").to_string();
+    match args.auth {
+        AuthMethod::Auto => ways.auto(vm, warnings),
+        AuthMethod::ServicePrincipal => {
+            let proof = proof::proof(args, typed, warnings)?;
+            let reason = proof
+                .as_ref()
+                .map_or_else(String::new, |(_, reason)| format!(", {reason}"));
+            let identity = ways.service_principal(proof.map(|(proof, _)| proof))?;
+            Ok(SignIn::only(identity, format!("{}{reason}", asked())))
+        }
+        AuthMethod::WorkloadIdentity => Ok(SignIn::only(ways.workload_identity()?, asked())),
+        AuthMethod::ManagedIdentity => Ok(SignIn::only(ways.managed_identity(), asked())),
+        AuthMethod::AzureCli => Ok(SignIn::only(ways.azure_cli(), asked())),
+    }
+}
+
+struct Ways<'a> {
+    args: &'a AzureArgs,
+    typed: &'a Typed<'a>,
+}
+
+impl Ways<'_> {
+    fn auto(&self, vm: bool, warnings: &mut Vec<String>) -> Result<SignIn> {
+        let one = |identity, reason, excluded| SignIn {
+            candidates: vec![Candidate { identity, reason }],
+            auto: true,
+            excluded,
+        };
+        if let Some((proof, reason)) = proof::proof(self.args, self.typed, warnings)? {
+            return Ok(one(self.service_principal(Some(proof))?, reason, Vec::new()));
+        }
+        let mut excluded = vec!["service principal: no client secret or certificate is given".to_owned()];
+        if self.get(TOKEN_FILE).is_some() {
+            let reason = format!("variable {TOKEN_FILE}");
+            return Ok(one(self.workload_identity()?, reason, excluded));
+        }
+        excluded.push(format!("workload identity: the variable {TOKEN_FILE} is not set"));
+
+        // Asking a metadata service that is not there takes a second, so it
+        // is asked only where one is likely.
+        let mut candidates = Vec::new();
+        let in_a_pod = self.get("KUBERNETES_SERVICE_HOST").is_some();
+        let reason = if self.get("IDENTITY_ENDPOINT").is_some() && self.get("IDENTITY_HEADER").is_some() {
+            Some("variables IDENTITY_ENDPOINT and IDENTITY_HEADER")
+        } else if vm {
+            Some("this is a VM of Azure")
+        } else {
+            in_a_pod.then_some("this is a pod")
+        };
+        match reason {
+            Some(reason) => candidates.push(Candidate {
+                identity: self.managed_identity(),
+                reason: reason.to_owned(),
+            }),
+            None => excluded.push("managed identity: this is neither a pod nor a VM of Azure".to_owned()),
+        }
+
+        // Whoever types a client id does not mean the Azure CLI's user. One
+        // in a variable may be there for other tools.
+        let named = self
+            .client_id(&[])
+            .is_some_and(|id| matches!(id.source, Source::Flag(_)));
+        if named && candidates.is_empty() {
+            return self
+                .service_principal(None)
+                .map(|identity| one(identity, String::new(), excluded));
+        }
+        if named {
+            excluded.push("Azure CLI: not asked, since --client-id names another identity".to_owned());
+        } else {
+            candidates.push(Candidate {
+                identity: self.azure_cli(),
+                reason: "nothing else is there".to_owned(),
+            });
+        }
+        Ok(SignIn {
+            candidates,
+            auto: true,
+            excluded,
+        })
+    }
+
+    fn service_principal(&self, proof: Option<Proof>) -> Result<Identity> {
+        let client_id = self.client_id(&["SP_ID", "AZURE_CLIENT_ID"]);
+        let tenant = self.tenant(&["TENANT", "AZURE_TENANT_ID"]);
+        match (client_id, proof, tenant) {
+            (Some(client_id), Some(proof), Some(tenant)) => Ok(Identity::ServicePrincipal {
+                tenant: tenant.value,
+                client_id: client_id.value,
+                proof,
+            }),
+            (client_id, proof, tenant) => {
+                let missing: Vec<&str> = [
+                    (client_id.is_none(), "--client-id"),
+                    (proof.is_none(), "--client-secret-file"),
+                    (tenant.is_none(), "--tenant"),
+                ]
+                .into_iter()
+                .filter_map(|(absent, flag)| absent.then_some(flag))
+                .collect();
+                Err(Error::usage(format!("signing in as a service principal also needs {}", missing.join(" and ")))
+                    .hint("the variables SP_ID, SP_SECRET and TENANT, or AZURE_CLIENT_ID, AZURE_CLIENT_SECRET and AZURE_TENANT_ID, do as well")
+                    .hint("other ways to sign in: --auth workload-identity, managed-identity or azure-cli"))
+            }
+        }
+    }
+
+    fn workload_identity(&self) -> Result<Identity> {
+        let missing = |name: &str, flag: &str| {
+            Error::usage(format!(
+                "signing in by workload identity needs the variable {name}{flag}, which is not set"
+            ))
+            .hint(WEBHOOK)
+            .hint("the webhook changes pods when they are created: a pod that was there before must be made anew")
+        };
+        let token_file = self.get(TOKEN_FILE).ok_or_else(|| missing(TOKEN_FILE, ""))?;
+        // What the webhook sets is meant for this; the script's variables
+        // come after.
+        let client_id = self
+            .client_id(&["AZURE_CLIENT_ID", "SP_ID"])
+            .ok_or_else(|| missing("AZURE_CLIENT_ID", " or --client-id"))?;
+        let tenant = self
+            .tenant(&["AZURE_TENANT_ID", "TENANT"])
+            .ok_or_else(|| missing("AZURE_TENANT_ID", " or --tenant"))?;
+        // The webhook sets the authority to its own cloud's; a flag beats it.
+        let authority = self.get(AUTHORITY).filter(|_| self.args.cloud.is_none());
+        if let Some(authority) = authority.filter(|authority| !authority.starts_with("https://")) {
+            return Err(Error::usage(format!(
+                "the variable {AUTHORITY} says `{authority}`, which is no https address"
+            )));
+        }
+        Ok(Identity::WorkloadIdentity {
+            tenant: tenant.value,
+            client_id: client_id.value,
+            token_file: PathBuf::from(token_file),
+            authority: authority.map(|authority| authority.trim_end_matches('/').to_owned()),
+        })
+    }
+
+    fn managed_identity(&self) -> Identity {
+        Identity::ManagedIdentity {
+            client_id: self.client_id(&["AZURE_CLIENT_ID"]).map(|id| id.value),
+        }
+    }
+
+    fn azure_cli(&self) -> Identity {
+        Identity::AzureCli {
+            tenant: self
+                .tenant(&["TENANT", "AZURE_TENANT_ID"])
+                .map(|tenant| tenant.value),
+            subscription: self.get("SUBSCRIPTION_ID").map(str::to_owned),
+        }
+    }
+
+    fn client_id(&self, variables: &[&str]) -> Option<Sourced<String>> {
+        self.typed
+            .text("client-id", self.args.client_id.as_ref(), variables)
+    }
+
+    fn tenant(&self, variables: &[&str]) -> Option<Sourced<String>> {
+        self.typed.text("tenant", self.args.tenant.as_ref(), variables)
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.typed.environment.get(name)
+    }
+}
+
+#[cfg(test)]
+mod tests;
