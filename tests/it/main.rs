@@ -1,1 +1,18 @@
-//! All tests of the binary.
+//! All tests of the binary: against the real API server, the emulator of
+//! Azure over TLS, and the real program.
+
+#![expect(clippy::unwrap_used, reason = "test helpers are test code too")]
+
+mod case;
+mod cli;
+mod completions;
+mod in_pod;
+mod krew;
+mod layering;
+mod observe;
+mod policy;
+mod rotate;
+mod run;
+mod script;
+mod sign_in;
+mod workloads;

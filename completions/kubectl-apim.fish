@@ -1,0 +1,169 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_kubectl_apim_global_optspecs
+    string join \n kubeconfig= context= cluster= user= n/namespace= as= as-group= as-uid= request-timeout= server= token= client-certificate= client-key= certificate-authority= insecure-skip-tls-verify tls-server-name= v/verbose= log-format= color= h/help V/version
+end
+
+function __fish_kubectl_apim_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_kubectl_apim_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_kubectl_apim_using_subcommand
+    set -l cmd (__fish_kubectl_apim_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -l kubeconfig -d 'Path to the kubeconfig file' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -l context -d 'The kubeconfig context to use' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -l cluster -d 'The kubeconfig cluster to use' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -l user -d 'The kubeconfig user to use' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -s n -l namespace -d 'The namespace; the context\'s when absent' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -l as -d 'Username to impersonate, a user or a service account' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -l as-group -d 'Group to impersonate; may be repeated' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -l as-uid -d 'UID to impersonate' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -l request-timeout -d 'How long to wait for one answer of the server (1s, 2m, 3h; a bare number is seconds, 0 is forever)' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -l server -d 'The address of the Kubernetes API server' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -l token -d 'Bearer token for the API server' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -l client-certificate -d 'Path to a client certificate file for TLS' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -l client-key -d 'Path to a client key file for TLS' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -l certificate-authority -d 'Path to a certificate file of the certificate authority' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -l tls-server-name -d 'Name to expect in the server\'s certificate instead of its host name' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -s v -l verbose -d 'Say more: -v the causes of an error, -v=6 every request; never a secret' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -l log-format -d 'How progress and warnings are written to stderr' -r -f -a "text\t'Lines for people'
+json\t'One JSON object a line'"
+complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -l color -d 'When to use colour' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate, which makes the connection insecure'
+complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -s V -l version -d 'Print version'
+complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -f -a "rotate" -d 'Mint a new token for a gateway, store it, restart the gateway and prove that it works'
+complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -f -a "completion" -d 'Print the completion script for a shell'
+complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -f -a "version" -d 'Print the version'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l k8s-object -d 'The workload as TYPE/NAME' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -s t -l token-secret -d 'The Secret that holds the token' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -s g -l apim-gateway -d 'The gateway\'s id in API Management' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -s a -l apim-instance -d 'The API Management instance' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -s r -l resource-group -d 'The resource group of the instance' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -s s -l subscription-id -d 'The subscription of the instance' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -s k -l token-key -d 'Key to sign the token with: the last one again, the other one, or one by name' -r -f -a "last\t'The slot used last, as the Secret\'s annotation says; else primary'
+rotate\t'The slot that was not used last; primary when none is known'
+primary\t'The primary key'
+secondary\t'The secondary key'"
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l expiry -d 'How long the token is to live, at most 30d' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l if-expiring-within -d 'Rotate only if the token expires within this time' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l if-older-than -d 'Rotate only if the token was written longer ago than this' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l prove -d 'How to prove the credential; `logs` where pods may be read, `rollout` in a pod' -r -f -a "logs\t'The rollout completes and no new pod logs that the credential was refused'
+rollout\t'The rollout completes'"
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l timeout -d 'How long a rotation may take; proof ends 30s before it' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l dry-run -d 'Only say what would be done; no token is minted' -r -f -a "none\t'Do it'
+client\t'Only read'
+server\t'Read, and let the API server check both patches without storing them'"
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -s o -l output -d 'Output format' -r -f -a "table\t'Lines for people'
+wide\t'One row with gateway, instance and outcome'
+json\t'JSON'
+yaml\t'YAML'
+name\t'TYPE/NAME of what was changed'"
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l auth -d 'How to sign in' -r -f -a "auto\t'The first of the others that is there, in this order'
+service-principal\t'A service principal\'s client secret or certificate'
+workload-identity\t'A token of the cluster that a federated credential trusts, as Azure Workload Identity sets up'
+managed-identity\t'The identity that Azure gives to a VM, a node or an app'
+azure-cli\t'Whoever is signed in to the Azure CLI'"
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -s c -l client-id -d 'The client id of the service principal, the workload identity or a user-assigned managed identity' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -s p -l client-secret -d 'The service principal\'s secret, or the path of its certificate with the key, PEM or PKCS#12' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l client-secret-file -d 'A file with the service principal\'s secret or certificate; - for stdin' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l client-secret-password-file -d 'A file with the password of the certificate' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l tenant -d 'The tenant, by id or domain' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l cloud -d 'The cloud: public, china, usgov or the URL of its Azure Resource Manager; else told by the endpoint' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l api-version -d 'The API version of Azure Resource Manager, for an instance that demands a newer one' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l azure-ca-file -d 'A file of further certificate authorities to trust for Azure, PEM' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l kubeconfig -d 'Path to the kubeconfig file' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l context -d 'The kubeconfig context to use' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l cluster -d 'The kubeconfig cluster to use' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l user -d 'The kubeconfig user to use' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -s n -l namespace -d 'The namespace; the context\'s when absent' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l as -d 'Username to impersonate, a user or a service account' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l as-group -d 'Group to impersonate; may be repeated' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l as-uid -d 'UID to impersonate' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l request-timeout -d 'How long to wait for one answer of the server (1s, 2m, 3h; a bare number is seconds, 0 is forever)' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l server -d 'The address of the Kubernetes API server' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l token -d 'Bearer token for the API server' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l client-certificate -d 'Path to a client certificate file for TLS' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l client-key -d 'Path to a client key file for TLS' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l certificate-authority -d 'Path to a certificate file of the certificate authority' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l tls-server-name -d 'Name to expect in the server\'s certificate instead of its host name' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -s v -l verbose -d 'Say more: -v the causes of an error, -v=6 every request; never a secret' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l log-format -d 'How progress and warnings are written to stderr' -r -f -a "text\t'Lines for people'
+json\t'One JSON object a line'"
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l color -d 'When to use colour' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l force -d 'Mint a token even where an unfinished rotation could be completed'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l no-wait -d 'Do not wait for the restart and its proof'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l no-restart -d 'Do not restart the gateway, because something else does when the Secret changes'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l adopt -d 'Write a Secret that Helm, Argo CD, Flux or a controller owns'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l debug -d 'Write a debug log to stderr; never a secret'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate, which makes the connection insecure'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand completion" -l kubeconfig -d 'Path to the kubeconfig file' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand completion" -l context -d 'The kubeconfig context to use' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand completion" -l cluster -d 'The kubeconfig cluster to use' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand completion" -l user -d 'The kubeconfig user to use' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand completion" -s n -l namespace -d 'The namespace; the context\'s when absent' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand completion" -l as -d 'Username to impersonate, a user or a service account' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand completion" -l as-group -d 'Group to impersonate; may be repeated' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand completion" -l as-uid -d 'UID to impersonate' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand completion" -l request-timeout -d 'How long to wait for one answer of the server (1s, 2m, 3h; a bare number is seconds, 0 is forever)' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand completion" -l server -d 'The address of the Kubernetes API server' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand completion" -l token -d 'Bearer token for the API server' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand completion" -l client-certificate -d 'Path to a client certificate file for TLS' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand completion" -l client-key -d 'Path to a client key file for TLS' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand completion" -l certificate-authority -d 'Path to a certificate file of the certificate authority' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand completion" -l tls-server-name -d 'Name to expect in the server\'s certificate instead of its host name' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand completion" -s v -l verbose -d 'Say more: -v the causes of an error, -v=6 every request; never a secret' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand completion" -l log-format -d 'How progress and warnings are written to stderr' -r -f -a "text\t'Lines for people'
+json\t'One JSON object a line'"
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand completion" -l color -d 'When to use colour' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand completion" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate, which makes the connection insecure'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand completion" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand version" -s o -l output -d 'Output format' -r -f -a "table\t'Lines for people'
+wide\t'One row with gateway, instance and outcome'
+json\t'JSON'
+yaml\t'YAML'
+name\t'TYPE/NAME of what was changed'"
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand version" -l kubeconfig -d 'Path to the kubeconfig file' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand version" -l context -d 'The kubeconfig context to use' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand version" -l cluster -d 'The kubeconfig cluster to use' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand version" -l user -d 'The kubeconfig user to use' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand version" -s n -l namespace -d 'The namespace; the context\'s when absent' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand version" -l as -d 'Username to impersonate, a user or a service account' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand version" -l as-group -d 'Group to impersonate; may be repeated' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand version" -l as-uid -d 'UID to impersonate' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand version" -l request-timeout -d 'How long to wait for one answer of the server (1s, 2m, 3h; a bare number is seconds, 0 is forever)' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand version" -l server -d 'The address of the Kubernetes API server' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand version" -l token -d 'Bearer token for the API server' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand version" -l client-certificate -d 'Path to a client certificate file for TLS' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand version" -l client-key -d 'Path to a client key file for TLS' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand version" -l certificate-authority -d 'Path to a certificate file of the certificate authority' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand version" -l tls-server-name -d 'Name to expect in the server\'s certificate instead of its host name' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand version" -s v -l verbose -d 'Say more: -v the causes of an error, -v=6 every request; never a secret' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand version" -l log-format -d 'How progress and warnings are written to stderr' -r -f -a "text\t'Lines for people'
+json\t'One JSON object a line'"
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand version" -l color -d 'When to use colour' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand version" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate, which makes the connection insecure'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand version" -s h -l help -d 'Print help (see more with \'--help\')'

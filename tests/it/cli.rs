@@ -1,0 +1,48 @@
+//! What the program says about itself, without a cluster and without a login.
+//! The transcripts are in `tests/cmd`.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_kubectl-apim");
+
+#[test]
+fn transcripts() {
+    trycmd::TestCases::new()
+        .register_bin("kubectl-apim", Path::new(BINARY))
+        .env("COLUMNS", "100")
+        .case("tests/cmd/*.md");
+}
+
+/// Runs with an environment that holds nothing.
+fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = Command::new(BINARY).args(arguments).env_clear().output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code(), text(stdout), text(stderr))
+}
+
+#[test]
+fn help_is_data_and_a_wrong_command_line_is_not() {
+    let (code, bare, complaint) = run(&[]);
+    assert_eq!((code, complaint.as_str()), (Some(0), ""));
+    let (code, asked, complaint) = run(&["-h"]);
+    assert_eq!((code, complaint.as_str()), (Some(0), ""));
+    assert_eq!(bare, asked);
+    assert!(bare.contains("Usage: kubectl apim"), "{bare}");
+    let (code, data, complaint) = run(&["rotate", "--token-sekret", "x"]);
+    assert_eq!((code, data.as_str()), (Some(2), ""));
+    assert!(complaint.contains("--token-secret"), "{complaint}");
+}
+
+#[test]
+fn the_version_is_that_of_the_package() {
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(run(&["version"]).1, format!("{version}\n"));
+    assert_eq!(run(&["--version"]).1, format!("kubectl apim {version}\n"));
+    let json: serde_json::Value = serde_json::from_str(&run(&["version", "-o", "json"]).1).unwrap();
+    assert_eq!(json["version"], version);
+}

@@ -1,0 +1,51 @@
+//! `rotate` from end to end.
+
+mod answers;
+mod bad_input;
+mod conflict;
+mod dry_run;
+mod interrupted;
+mod keys;
+mod kubeconfig;
+mod layouts;
+mod preflight;
+mod preserve;
+mod refused;
+mod requests;
+mod resume;
+mod rights;
+mod sign_in;
+mod terminal;
+mod told;
+
+use serde_json::Value;
+
+use crate::case::Case;
+
+/// The annotations that a rotation leaves, as their readers know them.
+const ROTATION_ID: &str = "apim-rotate/rotation-id";
+const ROTATED_AT: &str = "apim-rotate/rotated-at";
+const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
+const LAST_USED_KEY: &str = "last-used-key";
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// A gateway that something is wrong with.
+async fn broken(name: &str, secret: &Value, deployment: &Value) -> Case {
+    let case = Case::new(name).await;
+    case.deploy(&case.idle_portal()).await;
+    if !secret.is_null() {
+        case.patch_secret("gw-token", secret).await;
+    }
+    if !deployment.is_null() {
+        case.patch_deployment("gw", deployment).await;
+    }
+    case
+}
+
+/// Sees that a run fails with these words and has changed nothing.
+async fn fails(case: &Case, arguments: &[&str], code: i32, says: &[&str]) {
+    let line = [&["rotate"], arguments].concat();
+    let ended = case.fails_untouched(case.apim(&line), code).await;
+    ended.says(says);
+    assert!(case.kube_writes().await.iter().all(|write| write.dry_run));
+}

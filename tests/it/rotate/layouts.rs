@@ -1,0 +1,77 @@
+//! A bare call, through kubectl, in every layout that has been published.
+
+use apim_sandbox::azure::Slot;
+use apim_sandbox::manifests::GatewayManifest;
+
+use crate::case::{Case, DAY};
+
+/// Deploys, rotates by `kubectl apim rotate`, and sees that the new token is
+/// in the same place and form, works, and runs.
+async fn rotates(case: &Case, manifest: GatewayManifest, prefix: &str) {
+    case.deploy(&manifest).await;
+    let before = case.credential(&manifest).await;
+    let ended = case.kubectl(&["apim", "rotate"]).exits(0).await;
+    ended.says(&["proved", "no log says that Azure refused"]);
+
+    let after = case.credential(&manifest).await;
+    assert_ne!(after, before);
+    assert!(after.starts_with(&format!("{prefix}gw&")));
+    let accepted = case.azure().judge(&after).unwrap();
+    assert_eq!(accepted.slot, Slot::Primary);
+    let life = accepted.expires.duration_since(case.azure().now());
+    assert!(life > DAY * 30 - DAY / 24 && life < DAY * 30, "{life:?}");
+    assert_eq!(case.mints(), 1);
+    // The old pod and the new one.
+    let presented = case.azure().presentations(&case.gateway);
+    assert_eq!((presented.accepted, presented.refused), (2, 0));
+}
+
+#[tokio::test]
+async fn a_gateway_deployed_by_the_portal() {
+    let case = Case::new("portal").await;
+    rotates(&case, case.portal(), "GatewayKey ").await;
+}
+
+#[tokio::test]
+async fn a_gateway_deployed_by_the_helm_chart() {
+    let case = Case::new("helm").await;
+    let token = case.token(Slot::Primary, DAY * 2);
+    let manifest = GatewayManifest::helm("gw", &case.endpoint(), &token);
+    rotates(&case, manifest, "GatewayKey ").await;
+}
+
+#[tokio::test]
+async fn a_gateway_deployed_by_the_documentation() {
+    let case = Case::new("docs").await;
+    let token = case.token(Slot::Primary, DAY * 2);
+    let manifest = GatewayManifest::docs("gw", &case.endpoint(), &token);
+    rotates(&case, manifest, "GatewayKey ").await;
+}
+
+#[tokio::test]
+async fn a_gateway_deployed_by_hand() {
+    let case = Case::new("custom").await;
+    let token = case.token(Slot::Primary, DAY * 2);
+    let manifest = GatewayManifest::custom("gw", &case.endpoint(), &token, "mine", "auth-token");
+    rotates(&case, manifest, "GatewayKey ").await;
+}
+
+#[tokio::test]
+async fn a_token_without_the_prefix_gets_none() {
+    let case = Case::new("bare-token").await;
+    let token = case.token(Slot::Primary, DAY * 2);
+    let bare = token.trim_start_matches("GatewayKey ");
+    let manifest = GatewayManifest::docs("gw", &case.endpoint(), bare);
+    rotates(&case, manifest, "").await;
+}
+
+#[tokio::test]
+async fn an_expired_token_is_replaced_like_any_other() {
+    let case = Case::new("expired").await;
+    let token = case.token(Slot::Primary, -DAY);
+    let manifest = GatewayManifest::portal("gw", &case.endpoint(), &token).replicas(0);
+    case.deploy(&manifest).await;
+    let ended = case.apim(&["rotate"]).exits(0).await;
+    ended.says(&["its token expired 1 day ago", "scaled to 0"]);
+    assert!(case.azure().accepts(&case.credential(&manifest).await));
+}
