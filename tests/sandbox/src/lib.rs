@@ -6,6 +6,7 @@ pub mod control_plane;
 pub mod manifests;
 pub mod node;
 pub mod pki;
+pub mod plugin;
 mod progress;
 mod sandbox;
 pub mod tls;

@@ -1,0 +1,102 @@
+//! The shell in which the demo's commands run.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, Result};
+use apim_sandbox::azure::Principal;
+use apim_sandbox::{Sandbox, plugin};
+use tokio::process::Command;
+
+use crate::screen;
+
+/// What a command inherits beside the sandbox's variables. The caller's
+/// `AZURE_*`, `APIM_*` and kubeconfig must not reach the demo.
+const INHERITED: [&str; 6] = ["TERM", "COLORTERM", "NO_COLOR", "LANG", "COLUMNS", "TZ"];
+
+/// Runs commands with an environment that holds the sandbox and a service
+/// principal, and nothing else.
+pub(crate) struct Shell {
+    plugin: PathBuf,
+    directory: PathBuf,
+    variables: Vec<(&'static str, String)>,
+    principal: Principal,
+}
+
+impl Shell {
+    pub(crate) fn new(sandbox: &Sandbox, plugin: &Path) -> Result<Self> {
+        let principal = Principal::token_operator(&format!("/subscriptions/{}", crate::story::SUBSCRIPTION));
+        sandbox.azure().add_principal(principal.clone());
+        let mut variables = sandbox.variables();
+        variables.extend([
+            ("AZURE_CLIENT_ID", principal.client_id.clone()),
+            ("AZURE_CLIENT_SECRET", principal.client_secret.clone()),
+            ("AZURE_TENANT_ID", principal.tenant.clone()),
+        ]);
+        Ok(Self {
+            plugin: plugin.parent().context("the plugin has no directory")?.to_owned(),
+            directory: sandbox.control_plane().directory().to_owned(),
+            variables,
+            principal,
+        })
+    }
+
+    /// The client id of the service principal.
+    pub(crate) fn client_id(&self) -> &str {
+        &self.principal.client_id
+    }
+
+    /// Writes a file into the directory in which the commands run.
+    pub(crate) fn write(&self, name: &str, content: &str) -> Result<()> {
+        std::fs::write(self.directory.join(name), content).with_context(|| format!("writing {name}"))
+    }
+
+    /// Shows a command line and runs it to its successful end.
+    pub(crate) async fn run(&self, line: &str) -> Result<()> {
+        screen::command(line);
+        plugin::run(&mut self.command(line))
+            .await
+            .with_context(|| line.to_owned())
+    }
+
+    /// Whether the plugin has a command of this name.
+    pub(crate) async fn offers(&self, command: &str) -> Result<bool> {
+        let output = self.command("kubectl apim --help").output().await?;
+        let help = String::from_utf8_lossy(&output.stdout).into_owned();
+        Ok(help
+            .lines()
+            .any(|line| line.split_whitespace().next() == Some(command)))
+    }
+
+    /// The lines with which another shell gets the same environment.
+    pub(crate) fn exports(&self) -> Vec<String> {
+        let path = format!("export PATH=\"{}:$PATH\"", self.plugin.display());
+        let variables = self
+            .variables
+            .iter()
+            .map(|(name, value)| format!("export {name}='{value}'"));
+        variables.chain([path]).collect()
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut path = OsString::from(&self.plugin);
+        path.push(":");
+        path.push(std::env::var_os("PATH").unwrap_or_default());
+        let inherited = INHERITED
+            .iter()
+            .filter_map(|name| Some((name, std::env::var_os(name)?)));
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", line])
+            .env_clear()
+            .envs(inherited)
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .env("PATH", path)
+            // kubectl keeps a cache in the home directory.
+            .env("HOME", &self.directory)
+            .current_dir(&self.directory)
+            .stdin(Stdio::null());
+        command
+    }
+}
