@@ -22,7 +22,6 @@ mod managed;
 mod roots;
 mod wire;
 
-pub use az_cli::SECRET_VARIABLES;
 pub use certificate::{Certificate, CertificateError, looks_like_a_certificate};
 pub use client::{Arm, DEFAULT_API_VERSION, Options};
 pub use endpoints::endpoints;

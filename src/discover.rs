@@ -5,10 +5,11 @@ pub mod evidence;
 pub mod facts;
 pub mod pod_spec;
 mod reference;
+mod workloads;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::future::{join_all, try_join_all};
+use futures::future::join_all;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, PodSpec};
 use kube::Api;
@@ -19,14 +20,14 @@ use crate::cluster::workload::Workload;
 use crate::cluster::{Cluster, explain, rollout};
 use crate::error::{Error, Result};
 use crate::model::{
-    Endpoint, GatewayId, Rollout, SecretFacts, Snapshot, Source, Sourced, Token, WorkloadFacts, WorkloadKind,
-    WorkloadRef,
+    Endpoint, GatewayId, Rollout, SecretFacts, Snapshot, Source, Sourced, Token, WorkloadFacts, WorkloadRef,
 };
-use crate::settings::{TargetSettings, WorkloadAsk};
+use crate::settings::TargetSettings;
 use evidence::{Evidence, Named};
 use facts::{Former, secret_facts, workload_facts};
 use pod_spec::{ConfigMaps, GatewayContainer, config_maps_named, gateway_containers};
 use reference::{Reference, credential_reference, refuse_other_sign_in};
+use workloads::{no_gateway, workloads};
 
 /// The key under which the script wrote the token.
 const SCRIPT_KEY: &str = "value";
@@ -290,56 +291,6 @@ pub async fn in_azure(arm: &Arm, named: &Named) -> Result<GatewayId> {
     }
 }
 
-async fn workloads(cluster: &Cluster, told: &TargetSettings) -> Result<(Workloads, Source)> {
-    let Some(asked) = &told.workload else {
-        let lists = try_join_all(WorkloadKind::ALL.map(|kind| cluster.workloads(kind))).await;
-        let lists = lists.map_err(|error| {
-            explain(
-                error,
-                &format!("listing the workloads of namespace {}", cluster.namespace),
-            )
-            .hint("name the workload, as deployment/NAME; then nothing needs to be listed")
-        })?;
-        let place = format!("discovered in namespace {}", cluster.namespace);
-        return Ok((lists.into_iter().flatten().collect(), Source::Discovery(place)));
-    };
-    let (name, kinds): (&str, &[WorkloadKind]) = match &asked.value {
-        WorkloadAsk::Exactly(reference) => (&reference.name, std::slice::from_ref(&reference.kind)),
-        WorkloadAsk::Named(name) => (name, &WorkloadKind::ALL),
-    };
-    for &kind in kinds {
-        let reference = WorkloadRef {
-            kind,
-            name: name.to_owned(),
-        };
-        match cluster.workload(&reference).await {
-            Ok(workload) => return Ok((BTreeMap::from([(reference, workload)]), asked.source.clone())),
-            Err(kube::Error::Api(status)) if status.is_not_found() && status.details.is_some() => {}
-            Err(error) => {
-                return Err(explain(
-                    error,
-                    &format!("reading {reference} in namespace {}", cluster.namespace),
-                ));
-            }
-        }
-    }
-    if cluster.lacks_namespace().await {
-        return Err(no_namespace(cluster));
-    }
-    let what = match &asked.value {
-        WorkloadAsk::Exactly(reference) => reference.to_string(),
-        WorkloadAsk::Named(name) => format!("workload {name}"),
-    };
-    Err(Error::failed(format!(
-        "{what} ({}) does not exist in namespace {}",
-        asked.source, cluster.namespace
-    ))
-    .hint(format!(
-        "see what there is: kubectl -n {} get deployments,statefulsets,daemonsets",
-        cluster.namespace
-    )))
-}
-
 /// Reads the ConfigMaps named. One that is missing says nothing: the pods may
 /// start without it. What a forbidden one would have said can be told.
 async fn read_settings(cluster: &Cluster, names: &BTreeSet<String>) -> Result<Settings> {
@@ -404,53 +355,6 @@ async fn read_secret(cluster: &Cluster, reference: &Reference) -> Result<(Secret
         }
     }
     first_miss.unwrap_or_else(|| Err(Error::failed("the pod spec points at no Secret")))
-}
-
-async fn no_gateway(cluster: &Cluster, told: &TargetSettings) -> Error {
-    let namespace = &cluster.namespace;
-    match &told.workload {
-        Some(Sourced {
-            value: WorkloadAsk::Exactly(reference),
-            ..
-        }) => Error::refused(format!(
-            "{reference} in namespace {namespace} runs no self-hosted gateway: no container has its image or its settings"
-        )),
-        Some(Sourced {
-            value: WorkloadAsk::Named(name),
-            ..
-        }) => Error::refused(format!(
-            "workload {name} in namespace {namespace} runs no self-hosted gateway: no container has its image or its settings"
-        )),
-        None if cluster.lacks_namespace().await => no_namespace(cluster),
-        None => {
-            let error = Error::failed(format!("namespace {namespace} has no self-hosted gateway"));
-            match namespaces_with_gateway(cluster).await.as_slice() {
-                [] => error.hint("choose the namespace with -n"),
-                some => error.hint(format!(
-                    "choose the namespace with -n; there is a gateway in {}",
-                    some.join(", ")
-                )),
-            }
-        }
-    }
-}
-
-/// Where there are gateways, as far as the user may look.
-async fn namespaces_with_gateway(cluster: &Cluster) -> Vec<String> {
-    let everywhere = cluster.deployments_everywhere().await.unwrap_or_default();
-    let with_gateway = everywhere.into_iter().filter(|workload| {
-        pod_spec_of(workload).is_some_and(|spec| !gateway_containers(spec, &ConfigMaps::new()).is_empty())
-    });
-    let names: BTreeSet<String> = with_gateway
-        .filter_map(|workload| workload.metadata.namespace)
-        .collect();
-    // More would hide what the message is about.
-    names.into_iter().take(10).collect()
-}
-
-fn no_namespace(cluster: &Cluster) -> Error {
-    Error::failed(format!("namespace {} does not exist", cluster.namespace))
-        .hint("choose the namespace with -n; `kubectl get namespaces` lists them")
 }
 
 fn pod_spec_of(workload: &Workload) -> Option<&PodSpec> {

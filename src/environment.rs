@@ -3,6 +3,18 @@
 
 use std::collections::HashMap;
 
+/// The variables that hold a secret: ours, the script's and those of Azure's
+/// own tools. No child process gets them.
+pub(crate) const SECRET_VARIABLES: [&str; 7] = [
+    "APIM_CLIENT_SECRET",
+    "APIM_CLIENT_SECRET_PASSWORD",
+    "APIM_TOKEN",
+    "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+    "AZURE_CLIENT_SECRET",
+    "AZURE_PASSWORD",
+    "SP_SECRET",
+];
+
 /// The variables of a run. An empty one counts as unset.
 #[derive(Clone, Debug, Default)]
 pub struct Environment(HashMap<String, String>);

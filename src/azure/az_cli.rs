@@ -10,18 +10,7 @@ use tokio::process::Command;
 
 use super::credential::Slot;
 use super::{Error, wire};
-
-/// The variables that may hold a secret of ours. A child process gets none of
-/// them.
-pub const SECRET_VARIABLES: [&str; 7] = [
-    "APIM_CLIENT_SECRET",
-    "APIM_CLIENT_SECRET_PASSWORD",
-    "APIM_TOKEN",
-    "AZURE_CLIENT_CERTIFICATE_PASSWORD",
-    "AZURE_CLIENT_SECRET",
-    "AZURE_PASSWORD",
-    "SP_SECRET",
-];
+use crate::environment::SECRET_VARIABLES;
 
 /// The identity that is logged in to the Azure CLI.
 pub(super) fn credential(

@@ -16,17 +16,9 @@ use serde_json::json;
 use tokio::process::Command;
 
 use super::config::Environment;
+use crate::environment::SECRET_VARIABLES;
 use crate::error::{Error, Result};
 use crate::yaml::from_yaml;
-
-/// The variables of ours that hold a secret. No child process gets them.
-pub const SECRET_VARIABLES: [&str; 5] = [
-    "APIM_CLIENT_SECRET",
-    "APIM_TOKEN",
-    "SP_SECRET",
-    "AZURE_CLIENT_SECRET",
-    "AZURE_CLIENT_CERTIFICATE_PASSWORD",
-];
 
 const DEADLINE: Duration = Duration::from_mins(1);
 /// A person who signs in with a browser takes longer than a program.

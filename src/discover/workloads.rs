@@ -1,0 +1,111 @@
+//! The workloads of the namespace, and what to say when none runs a gateway.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::future::try_join_all;
+
+use super::pod_spec::{ConfigMaps, gateway_containers};
+use super::{Workloads, pod_spec_of};
+use crate::cluster::{Cluster, explain};
+use crate::error::{Error, Result};
+use crate::model::{Source, Sourced, WorkloadKind, WorkloadRef};
+use crate::settings::{TargetSettings, WorkloadAsk};
+
+/// The workload that was named, or all of the namespace; and who named it.
+pub(super) async fn workloads(cluster: &Cluster, told: &TargetSettings) -> Result<(Workloads, Source)> {
+    let Some(asked) = &told.workload else {
+        let lists = try_join_all(WorkloadKind::ALL.map(|kind| cluster.workloads(kind))).await;
+        let lists = lists.map_err(|error| {
+            explain(
+                error,
+                &format!("listing the workloads of namespace {}", cluster.namespace),
+            )
+            .hint("name the workload, as deployment/NAME; then nothing needs to be listed")
+        })?;
+        let place = format!("discovered in namespace {}", cluster.namespace);
+        return Ok((lists.into_iter().flatten().collect(), Source::Discovery(place)));
+    };
+    let (name, kinds): (&str, &[WorkloadKind]) = match &asked.value {
+        WorkloadAsk::Exactly(reference) => (&reference.name, std::slice::from_ref(&reference.kind)),
+        WorkloadAsk::Named(name) => (name, &WorkloadKind::ALL),
+    };
+    for &kind in kinds {
+        let reference = WorkloadRef {
+            kind,
+            name: name.to_owned(),
+        };
+        match cluster.workload(&reference).await {
+            Ok(workload) => return Ok((BTreeMap::from([(reference, workload)]), asked.source.clone())),
+            Err(kube::Error::Api(status)) if status.is_not_found() && status.details.is_some() => {}
+            Err(error) => {
+                return Err(explain(
+                    error,
+                    &format!("reading {reference} in namespace {}", cluster.namespace),
+                ));
+            }
+        }
+    }
+    if cluster.lacks_namespace().await {
+        return Err(no_namespace(cluster));
+    }
+    let what = match &asked.value {
+        WorkloadAsk::Exactly(reference) => reference.to_string(),
+        WorkloadAsk::Named(name) => format!("workload {name}"),
+    };
+    Err(Error::failed(format!(
+        "{what} ({}) does not exist in namespace {}",
+        asked.source, cluster.namespace
+    ))
+    .hint(format!(
+        "see what there is: kubectl -n {} get deployments,statefulsets,daemonsets",
+        cluster.namespace
+    )))
+}
+
+/// Why nothing was found.
+pub(super) async fn no_gateway(cluster: &Cluster, told: &TargetSettings) -> Error {
+    let namespace = &cluster.namespace;
+    match &told.workload {
+        Some(Sourced {
+            value: WorkloadAsk::Exactly(reference),
+            ..
+        }) => Error::refused(format!(
+            "{reference} in namespace {namespace} runs no self-hosted gateway: no container has its image or its settings"
+        )),
+        Some(Sourced {
+            value: WorkloadAsk::Named(name),
+            ..
+        }) => Error::refused(format!(
+            "workload {name} in namespace {namespace} runs no self-hosted gateway: no container has its image or its settings"
+        )),
+        None if cluster.lacks_namespace().await => no_namespace(cluster),
+        None => {
+            let error = Error::failed(format!("namespace {namespace} has no self-hosted gateway"));
+            match namespaces_with_gateway(cluster).await.as_slice() {
+                [] => error.hint("choose the namespace with -n"),
+                some => error.hint(format!(
+                    "choose the namespace with -n; there is a gateway in {}",
+                    some.join(", ")
+                )),
+            }
+        }
+    }
+}
+
+/// Where there are gateways, as far as the user may look.
+async fn namespaces_with_gateway(cluster: &Cluster) -> Vec<String> {
+    let everywhere = cluster.deployments_everywhere().await.unwrap_or_default();
+    let with_gateway = everywhere.into_iter().filter(|workload| {
+        pod_spec_of(workload).is_some_and(|spec| !gateway_containers(spec, &ConfigMaps::new()).is_empty())
+    });
+    let names: BTreeSet<String> = with_gateway
+        .filter_map(|workload| workload.metadata.namespace)
+        .collect();
+    // More would hide what the message is about.
+    names.into_iter().take(10).collect()
+}
+
+fn no_namespace(cluster: &Cluster) -> Error {
+    Error::failed(format!("namespace {} does not exist", cluster.namespace))
+        .hint("choose the namespace with -n; `kubectl get namespaces` lists them")
+}
