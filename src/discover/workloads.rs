@@ -16,11 +16,14 @@ pub(super) async fn workloads(cluster: &Cluster, told: &TargetSettings) -> Resul
     let Some(asked) = &told.workload else {
         let lists = try_join_all(WorkloadKind::ALL.map(|kind| cluster.workloads(kind))).await;
         let lists = lists.map_err(|error| {
-            explain(
-                error,
-                &format!("listing the workloads of namespace {}", cluster.namespace),
-            )
-            .hint("name the workload, as deployment/NAME; then nothing needs to be listed")
+            let forbidden = matches!(&error, kube::Error::Api(status) if status.is_forbidden());
+            let doing = format!("listing the workloads of namespace {}", cluster.namespace);
+            let explained = explain(error, &doing);
+            if forbidden {
+                explained.hint("name the workload, as deployment/NAME; then nothing needs to be listed")
+            } else {
+                explained
+            }
         })?;
         let place = format!("discovered in namespace {}", cluster.namespace);
         return Ok((lists.into_iter().flatten().collect(), Source::Discovery(place)));

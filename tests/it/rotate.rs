@@ -2,6 +2,7 @@
 
 mod answers;
 mod bad_input;
+mod clouds;
 mod conflict;
 mod dry_run;
 mod interrupted;
