@@ -8,6 +8,7 @@ mod dry_run;
 mod interrupted;
 mod keys;
 mod kubeconfig;
+mod kubernetes;
 mod layouts;
 mod preflight;
 mod preserve;
