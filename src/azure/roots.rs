@@ -102,7 +102,7 @@ fn certificates(text: &str) -> Vec<CertificateDer<'static>> {
     let sections = text.split("-----BEGIN CERTIFICATE-----").skip(1);
     let decoded = sections.filter_map(|section| {
         let (body, _) = section.split_once("-----END CERTIFICATE-----")?;
-        let base64: Vec<u8> = body.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+        let base64: String = body.lines().map(str::trim).collect();
         STANDARD.decode(base64).ok()
     });
     decoded.map(CertificateDer::from).collect()
