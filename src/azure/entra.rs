@@ -114,17 +114,26 @@ struct EntraTransport {
 #[async_trait]
 impl HttpClient for EntraTransport {
     async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
-        match self.exchange(request).await {
-            Ok((status, answer)) => Ok(AsyncRawResponse::from_bytes(
-                status.as_u16().into(),
-                Headers::default(),
-                answer.body,
-            )),
-            Err(error) => {
-                let crates = azure_core::Error::with_message(ErrorKind::Credential, error.to_string());
-                self.failure.put(error);
-                Err(crates)
-            }
+        hand_over(self.exchange(request).await, &self.failure)
+    }
+}
+
+/// What the crate is given of an exchange: the answer, or an error of a kind
+/// that it does not repeat, while ours is kept for the reader.
+pub(super) fn hand_over(
+    exchanged: Result<(StatusCode, Answer), Error>,
+    failure: &Slot,
+) -> azure_core::Result<AsyncRawResponse> {
+    match exchanged {
+        Ok((status, answer)) => Ok(AsyncRawResponse::from_bytes(
+            status.as_u16().into(),
+            Headers::default(),
+            answer.body,
+        )),
+        Err(error) => {
+            let crates = azure_core::Error::with_message(ErrorKind::Credential, error.to_string());
+            failure.put(error);
+            Err(crates)
         }
     }
 }

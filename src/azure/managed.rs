@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use azure_core::credentials::TokenCredential;
-use azure_core::error::ErrorKind;
-use azure_core::http::headers::Headers;
 use azure_core::http::{AsyncRawResponse, HttpClient, Request};
 use azure_identity::{ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId};
 use http::StatusCode;
@@ -15,7 +13,7 @@ use reqwest::{Client, Url};
 use serde::Deserialize;
 
 use super::credential::Slot;
-use super::entra::client_options;
+use super::entra::{client_options, hand_over};
 use super::error::Flaw;
 use super::exchange::{self, Answer};
 use super::wire::{self, Grant};
@@ -75,18 +73,7 @@ struct LocalTransport {
 #[async_trait]
 impl HttpClient for LocalTransport {
     async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
-        match self.exchange(request).await {
-            Ok((status, answer)) => Ok(AsyncRawResponse::from_bytes(
-                status.as_u16().into(),
-                Headers::default(),
-                answer.body,
-            )),
-            Err(error) => {
-                let crates = azure_core::Error::with_message(ErrorKind::Credential, error.to_string());
-                self.failure.put(error);
-                Err(crates)
-            }
-        }
+        hand_over(self.exchange(request).await, &self.failure)
     }
 }
 

@@ -103,13 +103,7 @@ impl Case {
         let what = format!("the rollout of {name}");
         let rolled_out = wait::until(&what, LIMIT, async || {
             let deployment = deployments.get(name).await?;
-            let wanted = deployment.spec.and_then(|spec| spec.replicas).unwrap_or(1);
-            let status = deployment.status.unwrap_or_default();
-            let done = status.observed_generation == deployment.metadata.generation
-                && status.updated_replicas.unwrap_or(0) == wanted
-                && status.replicas.unwrap_or(0) == wanted
-                && status.available_replicas.unwrap_or(0) == wanted;
-            Ok(done.then_some(()))
+            Ok(wait::is_rolled_out(&deployment).then_some(()))
         });
         if let Err(error) = rolled_out.await {
             panic!("{error}\n{}", self.state().await);

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use k8s_openapi::api::apps::v1::Deployment;
 
 const INTERVAL: Duration = Duration::from_millis(25);
 
@@ -26,4 +27,20 @@ pub async fn until<T>(
         }
         tokio::time::sleep(INTERVAL).await;
     }
+}
+
+/// Whether every wanted pod of a Deployment is new and available, and no other
+/// is left.
+pub fn is_rolled_out(deployment: &Deployment) -> bool {
+    let wanted = deployment
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.replicas)
+        .unwrap_or(1);
+    deployment.status.as_ref().is_some_and(|status| {
+        status.observed_generation == deployment.metadata.generation
+            && status.updated_replicas.unwrap_or(0) == wanted
+            && status.replicas.unwrap_or(0) == wanted
+            && status.available_replicas.unwrap_or(0) == wanted
+    })
 }

@@ -73,13 +73,7 @@ impl Fixture {
         let deployments: Api<Deployment> = self.api();
         wait::until(&format!("the rollout of {name}"), LIMIT, async || {
             let deployment = deployments.get(name).await?;
-            let wanted = deployment.spec.and_then(|spec| spec.replicas).unwrap_or(1);
-            let status = deployment.status.unwrap_or_default();
-            let done = status.observed_generation == deployment.metadata.generation
-                && status.updated_replicas.unwrap_or(0) == wanted
-                && status.replicas.unwrap_or(0) == wanted
-                && status.available_replicas.unwrap_or(0) == wanted;
-            Ok(done.then_some(()))
+            Ok(wait::is_rolled_out(&deployment).then_some(()))
         })
         .await
         .unwrap();
