@@ -22,6 +22,9 @@ _kubectl__apim() {
             kubectl__apim,rotate)
                 cmd="kubectl__apim__subcmd__rotate"
                 ;;
+            kubectl__apim,status)
+                cmd="kubectl__apim__subcmd__status"
+                ;;
             kubectl__apim,version)
                 cmd="kubectl__apim__subcmd__version"
                 ;;
@@ -32,7 +35,7 @@ _kubectl__apim() {
 
     case "${cmd}" in
         kubectl__apim)
-            opts="-n -v -h -V --kubeconfig --context --cluster --user --namespace --as --as-group --as-uid --request-timeout --server --token --client-certificate --client-key --certificate-authority --insecure-skip-tls-verify --tls-server-name --verbose --log-format --color --help --version rotate completion version"
+            opts="-n -v -h -V --kubeconfig --context --cluster --user --namespace --as --as-group --as-uid --request-timeout --server --token --client-certificate --client-key --certificate-authority --insecure-skip-tls-verify --tls-server-name --verbose --log-format --color --help --version rotate status completion version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -220,7 +223,7 @@ _kubectl__apim() {
             return 0
             ;;
         kubectl__subcmd__apim__subcmd__rotate)
-            opts="-t -g -a -r -s -k -o -c -p -n -v -h --k8s-object --token-secret --apim-gateway --apim-instance --resource-group --subscription-id --token-key --expiry --if-expiring-within --if-older-than --force --no-wait --no-restart --prove --timeout --adopt --dry-run --output --auth --client-id --client-secret --client-secret-file --client-secret-password-file --tenant --cloud --api-version --azure-ca-file --debug --kubeconfig --context --cluster --user --namespace --as --as-group --as-uid --request-timeout --server --token --client-certificate --client-key --certificate-authority --insecure-skip-tls-verify --tls-server-name --verbose --log-format --color --help"
+            opts="-t -g -a -r -s -k -o -A -l -y -c -p -n -v -h --k8s-object --token-secret --apim-gateway --apim-instance --resource-group --subscription-id --token-key --expiry --if-expiring-within --if-older-than --force --no-wait --no-restart --prove --timeout --adopt --dry-run --output --all-namespaces --selector --all --contexts --gateways --yes --max-parallel --max-parallel-per-instance --canary --max-failures --burst --no-headers --auth --client-id --client-secret --client-secret-file --client-secret-password-file --tenant --cloud --api-version --azure-ca-file --debug --kubeconfig --context --cluster --user --namespace --as --as-group --as-uid --request-timeout --server --token --client-certificate --client-key --certificate-authority --insecure-skip-tls-verify --tls-server-name --verbose --log-format --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -308,6 +311,200 @@ _kubectl__apim() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "table wide json yaml name" -- "${cur}"))
+                    return 0
+                    ;;
+                --selector)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -l)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --contexts)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gateways)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-parallel)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-parallel-per-instance)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --canary)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-failures)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --auth)
+                    COMPREPLY=($(compgen -W "auto service-principal workload-identity managed-identity azure-cli" -- "${cur}"))
+                    return 0
+                    ;;
+                --client-id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --client-secret)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --client-secret-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --client-secret-password-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tenant)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cloud)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --api-version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --azure-ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kubeconfig)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --context)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cluster)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --namespace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as-group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as-uid)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --request-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --client-certificate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --client-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --certificate-authority)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-server-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --verbose)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -v)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        kubectl__subcmd__apim__subcmd__status)
+            opts="-A -l -o -w -c -p -n -v -h --all-namespaces --selector --output --no-headers --sort-by --watch --fail-within --azure --auth --client-id --client-secret --client-secret-file --client-secret-password-file --tenant --cloud --api-version --azure-ca-file --kubeconfig --context --cluster --user --namespace --as --as-group --as-uid --request-timeout --server --token --client-certificate --client-key --certificate-authority --insecure-skip-tls-verify --tls-server-name --verbose --log-format --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --selector)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -l)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table wide json yaml name prometheus" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table wide json yaml name prometheus" -- "${cur}"))
+                    return 0
+                    ;;
+                --sort-by)
+                    COMPREPLY=($(compgen -W "name expires-in verdict rotated-at" -- "${cur}"))
+                    return 0
+                    ;;
+                --fail-within)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --auth)

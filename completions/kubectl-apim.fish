@@ -49,6 +49,7 @@ complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -l insecure-skip
 complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -s V -l version -d 'Print version'
 complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -f -a "rotate" -d 'Mint a new token for a gateway, store it, restart the gateway and prove that it works'
+complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -f -a "status" -d 'Say which credential lapses when, which pods run with an old one, and what to do about it'
 complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -f -a "completion" -d 'Print the completion script for a shell'
 complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -f -a "version" -d 'Print the version'
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l k8s-object -d 'The workload as TYPE/NAME' -r
@@ -75,6 +76,13 @@ wide\t'One row with gateway, instance and outcome'
 json\t'JSON'
 yaml\t'YAML'
 name\t'TYPE/NAME of what was changed'"
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -s l -l selector -d 'Only workloads with these labels, as for kubectl: app=gw,tier!=test' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l contexts -d 'Look in these contexts of the kubeconfig, by name or glob: eu-*,us-1' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l gateways -d 'A file with the gateways that may be rotated, a line each: namespace, TYPE/NAME, ARM id' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l max-parallel -d 'How many gateways may be under way at once' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l max-parallel-per-instance -d 'How many of them may belong to one API Management instance' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l canary -d 'How many gateways to rotate and prove before the others; 1, and none with --no-wait' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l max-failures -d 'After how many failures no other gateway is begun; 2% of them, but at least 1' -r
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l auth -d 'How to sign in' -r -f -a "auto\t'The first of the others that is there, in this order'
 service-principal\t'A service principal\'s client secret or certificate'
 workload-identity\t'A token of the cluster that a federated credential trusts, as Azure Workload Identity sets up'
@@ -113,9 +121,66 @@ complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l for
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l no-wait -d 'Do not wait for the restart and its proof'
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l no-restart -d 'Do not restart the gateway, because something else does when the Secret changes'
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l adopt -d 'Write a Secret that Helm, Argo CD, Flux or a controller owns'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -s A -l all-namespaces -d 'Look in all namespaces'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l all -d 'Rotate all gateways of the namespace'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -s y -l yes -d 'Do not ask: I trust whoever can write Secrets in these namespaces'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l burst -d 'Use all requests that Azure grants, and leave none to others in the subscription'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l no-headers -d 'Leave out the line with the names of the columns'
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l debug -d 'Write a debug log to stderr; never a secret'
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate, which makes the connection insecure'
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -s l -l selector -d 'Only workloads with these labels, as for kubectl: app=gw,tier!=test' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -s o -l output -d 'Output format' -r -f -a "table\t'A table'
+wide\t'The table with more columns, and the reason of each verdict'
+json\t'JSON'
+yaml\t'YAML'
+name\t'TYPE/NAME of each workload'
+prometheus\t'Metrics for Prometheus, for the textfile collector or a Pushgateway'"
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -l sort-by -d 'What to sort by' -r -f -a "name\t'Namespace and name'
+expires-in\t'What expires first'
+verdict\t'What is worst'
+rotated-at\t'What was rotated the longest time ago'"
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -l fail-within -d 'Exit with 9 if a token lapses within this time, or a gateway needs a hand or cannot be read' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -l auth -d 'How to sign in' -r -f -a "auto\t'The first of the others that is there, in this order'
+service-principal\t'A service principal\'s client secret or certificate'
+workload-identity\t'A token of the cluster that a federated credential trusts, as Azure Workload Identity sets up'
+managed-identity\t'The identity that Azure gives to a VM, a node or an app'
+azure-cli\t'Whoever is signed in to the Azure CLI'"
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -s c -l client-id -d 'The client id of the service principal, the workload identity or a user-assigned managed identity' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -s p -l client-secret -d 'The service principal\'s secret, or the path of its certificate with the key, PEM or PKCS#12' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -l client-secret-file -d 'A file with the service principal\'s secret or certificate; - for stdin' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -l client-secret-password-file -d 'A file with the password of the certificate' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -l tenant -d 'The tenant, by id or domain' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -l cloud -d 'The cloud: public, china, usgov or the URL of its Azure Resource Manager; else told by the endpoint' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -l api-version -d 'The API version of Azure Resource Manager, for an instance that demands a newer one' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -l azure-ca-file -d 'A file of further certificate authorities to trust for Azure, PEM' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -l kubeconfig -d 'Path to the kubeconfig file' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -l context -d 'The kubeconfig context to use' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -l cluster -d 'The kubeconfig cluster to use' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -l user -d 'The kubeconfig user to use' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -s n -l namespace -d 'The namespace; the context\'s when absent' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -l as -d 'Username to impersonate, a user or a service account' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -l as-group -d 'Group to impersonate; may be repeated' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -l as-uid -d 'UID to impersonate' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -l request-timeout -d 'How long to wait for one answer of the server (1s, 2m, 3h; a bare number is seconds, 0 is forever)' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -l server -d 'The address of the Kubernetes API server' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -l token -d 'Bearer token for the API server' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -l client-certificate -d 'Path to a client certificate file for TLS' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -l client-key -d 'Path to a client key file for TLS' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -l certificate-authority -d 'Path to a certificate file of the certificate authority' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -l tls-server-name -d 'Name to expect in the server\'s certificate instead of its host name' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -s v -l verbose -d 'Say more: -v the causes of an error, -v=6 every request; never a secret' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -l log-format -d 'How progress and warnings are written to stderr' -r -f -a "text\t'Lines for people'
+json\t'One JSON object a line'"
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -l color -d 'When to use colour' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -s A -l all-namespaces -d 'Look in all namespaces'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -l no-headers -d 'Leave out the line with the names of the columns'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -s w -l watch -d 'Go on, and print each gateway again when something about it has changed'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -l azure -d 'Ask Azure too: whether the gateway exists, its location, its APIs, the tier and the minimum API version'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate, which makes the connection insecure'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand completion" -l kubeconfig -d 'Path to the kubeconfig file' -r -F
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand completion" -l context -d 'The kubeconfig context to use' -r
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand completion" -l cluster -d 'The kubeconfig cluster to use' -r

@@ -5,9 +5,13 @@ pub mod complete;
 pub mod kube;
 mod rotate;
 pub mod script;
+mod select;
+mod status;
 
 pub use kube::{BearerToken, KubeArgs};
-pub use rotate::{AuthMethod, AzureArgs, DryRun, OutputFormat, ProveMode, RotateArgs, TargetArgs};
+pub use rotate::{AuthMethod, AzureArgs, DryRun, FleetArgs, OutputFormat, ProveMode, RotateArgs, TargetArgs};
+pub use select::SelectArgs;
+pub use status::{SortBy, StatusArgs, StatusFormat};
 
 use clap::builder::FalseyValueParser;
 use clap::{
@@ -18,8 +22,8 @@ use clap::{
 #[derive(Parser, Debug)]
 #[command(version, propagate_version = false, disable_help_subcommand = true)]
 #[command(
-    after_help = "Begin with `rotate --dry-run`: it finds the gateway of the current namespace,
-says what a rotation would do, and changes nothing.
+    after_help = "Begin with `status`: it finds the gateways of the current namespace and says what
+lapses when. Then `rotate --dry-run` says what a rotation would do. Neither changes anything.
 
 Flags come after `apim`: kubectl itself takes none before the name of a plugin.
 Every flag can be set by a variable too: --token-key by APIM_TOKEN_KEY."
@@ -41,6 +45,8 @@ pub struct Cli {
 pub enum Command {
     /// Mint a new token for a gateway, store it, restart the gateway and prove that it works
     Rotate(Box<RotateArgs>),
+    /// Say which credential lapses when, which pods run with an old one, and what to do about it
+    Status(Box<StatusArgs>),
     /// Print the completion script for a shell
     ///
     /// To complete `kubectl apim`, save what `completion kubectl` prints as an executable file

@@ -2,13 +2,17 @@
 
 mod completion;
 mod rotate;
+mod status;
 
+use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{ArgMatches, FromArgMatches};
 
+use crate::cli::kube::KubeArgs;
 use crate::cli::{self, Cli, Command, OutputFormat};
+use crate::cluster::{self, Cluster, valid_namespace};
 use crate::environment::Environment;
 use crate::error::{Error, Kind, Result};
 use crate::output::Output;
@@ -60,6 +64,7 @@ pub async fn run(cli: Cli, matches: &ArgMatches, program: &str, context: &Contex
     let subcommand = matches.subcommand().map(|(_, matches)| matches);
     match (cli.command, subcommand) {
         (Some(Command::Rotate(args)), Some(matches)) => rotate::run(&args, matches, &cli.kube, context).await,
+        (Some(Command::Status(args)), Some(matches)) => status::run(&args, matches, &cli.kube, context).await,
         (Some(Command::Completion { shell }), _) => {
             context.output.data(&completion::script(shell, program)?)?;
             Ok(0)
@@ -74,6 +79,21 @@ pub async fn run(cli: Cli, matches: &ArgMatches, program: &str, context: &Contex
             Ok(0)
         }
     }
+}
+
+/// Reaches the cluster that the flags and the environment mean.
+async fn connect(kube: &KubeArgs, context: &Context) -> Result<Cluster> {
+    if let Some(namespace) = &kube.namespace {
+        valid_namespace(namespace)?;
+    }
+    let variable = |name: &str| context.environment.get(name).map(str::to_owned);
+    let interactive = std::io::stdin().is_terminal();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a plugin's credential expires by the local clock"
+    )]
+    let now = jiff::Timestamp::now();
+    Cluster::connect(kube, cluster::Environment::new(&variable, interactive, now)).await
 }
 
 /// Parses the command line.

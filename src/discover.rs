@@ -1,10 +1,13 @@
 //! What there is: reads the cluster and Azure and returns plain facts. The
 //! reference in the pod spec is followed; nothing is guessed from names.
 
+mod cron_jobs;
 pub mod evidence;
 pub mod facts;
+pub mod gateways;
 pub mod pod_spec;
 mod reference;
+pub mod survey;
 mod workloads;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -23,8 +23,12 @@ pub enum Kind {
     /// The new credential was refused by Azure and was put back or replaced.
     /// Exit code 5.
     PutBack,
+    /// Of several gateways, some were not rotated. Exit code 6.
+    Partial,
     /// A write whose outcome could not be read back. Exit code 7.
     Unknown,
+    /// A gateway needs a hand, which `--fail-within` was to find. Exit code 9.
+    Alarm,
 }
 
 impl Kind {
@@ -36,7 +40,9 @@ impl Kind {
             Self::Owed => 3,
             Self::Refused => 4,
             Self::PutBack => 5,
+            Self::Partial => 6,
             Self::Unknown => 7,
+            Self::Alarm => 9,
         }
     }
 }

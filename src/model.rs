@@ -6,8 +6,10 @@ mod arm_id;
 mod cloud;
 mod duration;
 mod endpoint;
+mod gateway;
 mod key_slot;
 mod snapshot;
+mod text;
 mod token;
 mod workload;
 
@@ -15,10 +17,12 @@ pub use arm_id::{ArmIdError, GatewayId, ServiceId};
 pub use cloud::{Cloud, CloudName};
 pub use duration::{in_words, parse_duration};
 pub use endpoint::{Endpoint, EndpointError};
+pub use gateway::{Auth, AzureFacts, CronJobFacts, Gap, GatewayFacts, Part, Presented, StalePods};
 pub use key_slot::{KeyChoice, KeySlot};
 pub use snapshot::{
     Credential, Replacement, Rollout, SecretFacts, SecretMarks, SecretVersion, Snapshot, Source, Sourced,
     TemplateMarks, WorkloadFacts, WorkloadVersion,
 };
+pub use text::one_line;
 pub use token::{Claims, MAX_LIFE, Token, TokenError};
 pub use workload::{WorkloadKind, WorkloadRef};

@@ -1,7 +1,6 @@
 //! The one writer: data to stdout, talk to stderr. A reader that goes away is
 //! a quiet end.
 
-use std::borrow::Cow;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use serde_json::json;
 
 use crate::cli::{LogFormat, TalkArgs};
 use crate::error::Error;
+use crate::model::one_line;
 
 const LABEL: Style = Style::new().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -62,7 +62,7 @@ impl Output {
 
     /// One step of a run: what was found or done.
     pub fn step(&self, label: &str, text: &str) {
-        let text = clean(text);
+        let text = one_line(text);
         match self.format {
             LogFormat::Text => self.line(&format!("{LABEL}{label:<LABEL_WIDTH$}{LABEL:#}{text}")),
             LogFormat::Json => self.record("info", &json!({"step": label, "message": text})),
@@ -71,10 +71,28 @@ impl Output {
 
     /// Something the user should know that stops nothing.
     pub fn warning(&self, text: &str) {
-        let text = clean(text);
+        let text = one_line(text);
         match self.format {
             LogFormat::Text => self.line(&format!("{WARNING}warning:{WARNING:#} {text}")),
             LogFormat::Json => self.record("warning", &json!({"message": text})),
+        }
+    }
+
+    /// A next step for the reader, apart from any error.
+    pub fn hint(&self, text: &str) {
+        let text = one_line(text);
+        match self.format {
+            LogFormat::Text => self.line(&format!("{HINT}hint:{HINT:#} {text}")),
+            LogFormat::Json => self.record("info", &json!({"hint": text})),
+        }
+    }
+
+    /// A plain sentence that is neither data nor a warning.
+    pub fn note(&self, text: &str) {
+        let text = one_line(text);
+        match self.format {
+            LogFormat::Text => self.line(&text),
+            LogFormat::Json => self.record("info", &json!({"message": text})),
         }
     }
 
@@ -83,19 +101,19 @@ impl Output {
         let message = error.to_string();
         if self.format == LogFormat::Json {
             let record = json!({
-                "message": clean(&message), "hints": error.hints(), "causes": error.causes(),
+                "message": one_line(&message), "hints": error.hints(), "causes": error.causes(),
                 "exitCode": error.kind().exit_code(),
             });
             return self.record("error", &record);
         }
-        self.line(&format!("{ERROR}error:{ERROR:#} {}", clean(&message)));
+        self.line(&format!("{ERROR}error:{ERROR:#} {}", one_line(&message)));
         if self.causes {
             for cause in error.causes() {
-                self.line(&format!("  because: {}", clean(&cause)));
+                self.line(&format!("  because: {}", one_line(&cause)));
             }
         }
         for hint in error.hints() {
-            self.line(&format!("{HINT}hint:{HINT:#} {}", clean(hint)));
+            self.line(&format!("{HINT}hint:{HINT:#} {}", one_line(hint)));
         }
     }
 
@@ -135,26 +153,12 @@ pub struct Waiting(ProgressBar);
 impl Waiting {
     /// Says what is being waited for.
     pub fn on(&self, text: &str) {
-        self.0.set_message(clean(text).into_owned());
+        self.0.set_message(one_line(text).into_owned());
     }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.finish_and_clear();
-    }
-}
-
-/// Names and messages of servers may hold escape codes; a terminal must not
-/// obey them.
-fn clean(text: &str) -> Cow<'_, str> {
-    if text.chars().any(char::is_control) {
-        Cow::Owned(
-            text.chars()
-                .map(|character| if character.is_control() { ' ' } else { character })
-                .collect(),
-        )
-    } else {
-        Cow::Borrowed(text)
     }
 }

@@ -5,13 +5,17 @@ mod change;
 mod conflict;
 mod need;
 mod preflight;
+mod schedule;
 mod slot;
+mod verdict;
 
 pub use change::{restored_annotations, rotation_annotations};
 pub use conflict::{Standing, standing};
 pub use need::{Need, Unfinished, need, unfinished};
 pub use preflight::preflight;
+pub use schedule::next_run;
 pub use slot::choose_slot;
+pub use verdict::{Judgement, Verdict, is_alarm, judge};
 
 use jiff::{SignedDuration, Timestamp, Unit};
 use serde::Serialize;

@@ -1,6 +1,8 @@
 //! What a run has to say on stdout, as text. Nothing is printed here and no
 //! clock is read.
 
+pub mod status;
+mod table;
 mod wide;
 
 use std::collections::BTreeMap;
@@ -202,9 +204,7 @@ impl RotationReport {
             OutputFormat::Wide => Ok(wide::table(self, now)),
             OutputFormat::Name => Ok(self.names()),
             OutputFormat::Yaml => to_yaml(self),
-            OutputFormat::Json => serde_json::to_string_pretty(self)
-                .map(|text| text + "\n")
-                .map_err(|error| Error::failed(format!("cannot write JSON: {error}")).caused_by(error)),
+            OutputFormat::Json => to_json(self),
         }
     }
 
@@ -267,6 +267,13 @@ impl RotationReport {
             .chain(restarted.map(|line| format!("{}\n", line.reference())))
             .collect()
     }
+}
+
+/// A value as indented JSON, ending in a line feed.
+fn to_json<T: Serialize>(value: &T) -> Result<String> {
+    serde_json::to_string_pretty(value)
+        .map(|text| text + "\n")
+        .map_err(|error| Error::failed(format!("cannot write JSON: {error}")).caused_by(error))
 }
 
 impl WorkloadLine {
@@ -341,8 +348,8 @@ mod tests {
     #[test]
     fn a_rotation_in_one_row() {
         insta::assert_snapshot!(render(&rotated(), OutputFormat::Wide), @r"
-        SECRET    KEY    WORKLOADS           GATEWAY  SERVICE  SLOT     EXPIRES-IN        OUTCOME
-        gw-token  value  deployment.apps/gw  gw       svc      primary  29 days 23 hours  Rotated
+        SECRET     KEY     WORKLOADS            GATEWAY   SERVICE   SLOT      EXPIRES-IN         OUTCOME
+        gw-token   value   deployment.apps/gw   gw        svc       primary   29 days 23 hours   Rotated
         ");
     }
 

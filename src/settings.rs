@@ -2,8 +2,14 @@
 //! settings, each with its source. No network.
 
 mod azure;
+mod fleet;
+mod selection;
+mod status;
 
 pub use azure::{AzureSettings, CloudAsk};
+pub use fleet::FleetSettings;
+pub use selection::Selection;
+pub use status::StatusSettings;
 
 use std::time::Duration;
 
@@ -15,7 +21,7 @@ use jiff::SignedDuration;
 use crate::cli::{DryRun, OutputFormat, ProveMode, RotateArgs, TargetArgs, variable_of};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::model::{KeyChoice, MAX_LIFE, Source, Sourced, WorkloadKind, WorkloadRef, in_words};
+use crate::model::{KeyChoice, MAX_LIFE, Source, Sourced, WorkloadRef, in_words};
 use crate::plan::{FollowUp, Policy};
 
 /// A token that lives for less would lapse while it is being proved.
@@ -30,6 +36,8 @@ pub const PUT_BACK_ROOM: Duration = Duration::from_secs(30);
 pub struct RotateSettings {
     /// What was said about the target.
     pub target: TargetSettings,
+    /// Which gateways, where several are meant.
+    pub fleet: Option<FleetSettings>,
     /// What was asked of the rotation.
     pub policy: Policy,
     /// How to prove the credential, if that was said.
@@ -101,9 +109,12 @@ impl RotateSettings {
                 "--prove proves a restart, which --no-restart leaves to something else",
             ));
         }
+        let policy = policy(args, &typed)?;
+        let target = TargetSettings::resolve(&args.target, &typed, as_script)?;
         Ok(Self {
-            policy: policy(args, &typed)?,
-            target: TargetSettings::resolve(&args.target, &typed, as_script)?,
+            fleet: FleetSettings::resolve(args, &target, policy.follow_up)?,
+            policy,
+            target,
             prove: args.prove,
             timeout,
             dry_run: args.dry_run,
@@ -231,7 +242,8 @@ fn policy(args: &RotateArgs, typed: &Typed<'_>) -> Result<Policy> {
 
 impl TargetSettings {
     fn resolve(args: &TargetArgs, typed: &Typed<'_>, as_script: bool) -> Result<Self> {
-        let workload = workload(args, typed)?;
+        // Several targets are a fleet, which looks for them by itself.
+        let workload = selection::one_target(args, typed)?;
         Ok(Self {
             secret_alone: as_script && workload.is_none(),
             workload,
@@ -250,55 +262,6 @@ impl TargetSettings {
             ),
         })
     }
-}
-
-fn workload(args: &TargetArgs, typed: &Typed<'_>) -> Result<Option<Sourced<WorkloadAsk>>> {
-    let asked = match args.target.as_slice() {
-        [] => typed.text("k8s-object", args.k8s_object.as_ref(), &["K8S_OBJECT"]),
-        [one] => Some(Sourced::new(one.clone(), Source::Flag("TARGET".to_owned()))),
-        [kind, name, ..] => Some(Sourced::new(
-            format!("{kind}/{name}"),
-            Source::Flag("TARGET".to_owned()),
-        )),
-    };
-    let Some(Sourced { value, source }) = asked else {
-        return Ok(None);
-    };
-    let by_position = !args.target.is_empty();
-    let malformed = |why: String| {
-        Error::usage(format!(
-            "{}: {why}",
-            if by_position {
-                format!("`{value}`")
-            } else {
-                format!("{source} `{value}`")
-            }
-        ))
-        .hint("name a workload as deployment/NAME, statefulset/NAME or daemonset/NAME")
-    };
-    let ask = match value.split_once('/') {
-        Some((kind, name)) => {
-            let kind = WorkloadKind::parse(kind)
-                .ok_or_else(|| malformed(format!("`{kind}` is no kind of workload that runs a gateway")))?;
-            check_name(name).map_err(malformed)?;
-            WorkloadAsk::Exactly(WorkloadRef {
-                kind,
-                name: name.to_owned(),
-            })
-        }
-        None if by_position => {
-            check_name(&value).map_err(malformed)?;
-            WorkloadAsk::Named(value.clone())
-        }
-        None => return Err(malformed("it is not of the form TYPE/NAME".to_owned())),
-    };
-    // `Flag` would print dashes before a positional argument.
-    let source = if by_position {
-        Source::Discovery("command line".to_owned())
-    } else {
-        source
-    };
-    Ok(Some(Sourced::new(ask, source)))
 }
 
 fn check_name(name: &str) -> Result<(), String> {

@@ -66,7 +66,7 @@ impl<'a> Live<'a> {
         let known = |facts: &WorkloadFacts| {
             let known = Known {
                 version: facts.version.clone(),
-                was_ready: facts.was_ready,
+                was_ready: facts.ready > 0,
             };
             (facts.version.workload.clone(), known)
         };

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
 use secrecy::SecretString;
 
+use super::SelectArgs;
 use crate::model::{KeyChoice, parse_duration};
 
 /// How the result is printed to stdout.
@@ -74,6 +75,7 @@ pub enum AuthMethod {
   kubectl apim rotate deployment/gw -n apim           one gateway by name
   kubectl apim rotate --if-expiring-within 10d        only if it is due, as in a scheduled job
   kubectl apim rotate -k rotate -o json               move to the other signing key; report as JSON
+  kubectl apim rotate -A --if-expiring-within 10d     all that are due in all namespaces; asks first
 
 A duration is written like 30d, 12h, 90m or 1d12h.
 
@@ -84,6 +86,7 @@ Exit codes:
   3  written, but a restart or its proof is owed; the same command again resumes
   4  refused before anything was minted
   5  Azure refused the new token; it was put back or replaced
+  6  of several gateways, some were not rotated
   7  a write that could not be read back
 
 Every flag can be set by a variable too: --token-key by APIM_TOKEN_KEY.
@@ -150,6 +153,10 @@ pub struct RotateArgs {
     #[arg(short = 'o', long, value_enum, default_value_t, value_name = "FORMAT")]
     pub output: OutputFormat,
 
+    /// Many gateways in one run
+    #[command(flatten)]
+    pub fleet: FleetArgs,
+
     /// How to sign in to Azure
     #[command(flatten)]
     pub azure: AzureArgs,
@@ -162,8 +169,8 @@ pub struct RotateArgs {
 /// Which gateway.
 #[derive(Args, Debug)]
 pub struct TargetArgs {
-    /// The workload that runs the gateway: NAME, TYPE/NAME or TYPE NAME
-    #[arg(value_name = "TARGET", num_args = 0..=2)]
+    /// The workload that runs the gateway: NAME, TYPE/NAME or TYPE NAME; several make a fleet
+    #[arg(value_name = "TARGET")]
     pub target: Vec<String>,
 
     /// The workload as TYPE/NAME
@@ -189,6 +196,59 @@ pub struct TargetArgs {
     /// The subscription of the instance
     #[arg(short = 's', long, value_name = "ID")]
     pub subscription_id: Option<String>,
+}
+
+/// Many gateways in one run.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Fleet options")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub struct FleetArgs {
+    /// Which of many
+    #[command(flatten)]
+    pub select: SelectArgs,
+
+    /// Rotate all gateways of the namespace
+    #[arg(long)]
+    pub all: bool,
+
+    /// Look in these contexts of the kubeconfig, by name or glob: eu-*,us-1
+    #[arg(long, value_delimiter = ',', value_name = "NAMES", conflicts_with = "context")]
+    pub contexts: Vec<String>,
+
+    /// A file with the gateways that may be rotated, a line each: namespace, TYPE/NAME, ARM id
+    ///
+    /// A gateway that is found and not in the file is refused before anything is minted: whoever can write a Secret
+    /// elsewhere earns nothing by naming another team's gateway in it.
+    #[arg(long, value_name = "FILE")]
+    pub gateways: Option<PathBuf>,
+
+    /// Do not ask: I trust whoever can write Secrets in these namespaces
+    #[arg(short, long)]
+    pub yes: bool,
+
+    /// How many gateways may be under way at once
+    #[arg(long, default_value = "20", value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub max_parallel: u16,
+
+    /// How many of them may belong to one API Management instance
+    #[arg(long, default_value = "5", value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub max_parallel_per_instance: u16,
+
+    /// How many gateways to rotate and prove before the others; 1, and none with --no-wait
+    #[arg(long, value_name = "N")]
+    pub canary: Option<usize>,
+
+    /// After how many failures no other gateway is begun; 2% of them, but at least 1
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_failures: Option<u32>,
+
+    /// Use all requests that Azure grants, and leave none to others in the subscription
+    #[arg(long)]
+    pub burst: bool,
+
+    /// Leave out the line with the names of the columns
+    #[arg(long)]
+    pub no_headers: bool,
 }
 
 /// How to sign in to Azure.

@@ -69,6 +69,15 @@ impl Cluster {
         })
     }
 
+    /// The same cluster, in another namespace.
+    #[must_use]
+    pub fn in_namespace(&self, namespace: &str) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// The API server's time; before its first answer, the local one.
     #[expect(
         clippy::disallowed_methods,

@@ -4,6 +4,7 @@ use kube::core::Status;
 
 use super::observe::{NoAnswer, Reason};
 use crate::error::Error;
+use crate::model::one_line;
 
 /// The reason that the client gives an answer that no API server wrote.
 const FOREIGN: &str = "Failed to parse error data";
@@ -139,10 +140,8 @@ fn root(error: &(dyn std::error::Error + 'static)) -> String {
     plain(&cause.to_string())
 }
 
-/// One line without control characters, which a server may send too.
 fn plain(text: &str) -> String {
-    let spaced = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c });
-    spaced.collect()
+    one_line(text.trim()).into_owned()
 }
 
 #[cfg(test)]

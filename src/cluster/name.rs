@@ -1,7 +1,18 @@
 //! Names that go into a request's path. The client does not percent-encode
 //! them, so that `a/../../x?y=1` would reach another object.
 
+use std::fmt;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 use crate::error::{Error, Result};
+
+/// What RFC 3986 leaves unreserved may stand in a query as it is.
+const QUERY: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// Checks the name of an object: a DNS subdomain (RFC 1123).
 pub fn valid_name(name: &str) -> Result<()> {
@@ -25,6 +36,11 @@ pub fn valid_namespace(name: &str) -> Result<()> {
          with a letter or digit first and last",
         quoted(name)
     )))
+}
+
+/// A value for a request's query.
+pub(super) fn query(value: &str) -> impl fmt::Display + '_ {
+    utf8_percent_encode(value, QUERY)
 }
 
 fn is_label(label: &str) -> bool {

@@ -4,6 +4,7 @@ use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::Api;
 use kube::api::{ListParams, LogParams};
+use kube::core::Selector;
 
 use super::Cluster;
 
@@ -15,7 +16,10 @@ impl Cluster {
     /// The pods that a selector matches.
     pub async fn pods(&self, selector: &LabelSelector) -> Result<Vec<Pod>, kube::Error> {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
-        let params = ListParams::default().labels(&selector_text(selector));
+        let Some(selector) = self::selector(selector) else {
+            return Ok(Vec::new());
+        };
+        let params = ListParams::default().labels(&selector.to_string());
         let list = self.reading(|| pods.list(&params)).await?;
         Ok(list.items)
     }
@@ -32,23 +36,10 @@ impl Cluster {
     }
 }
 
-/// A selector as the API's parameter takes it.
-fn selector_text(selector: &LabelSelector) -> String {
-    let labels = selector
-        .match_labels
-        .iter()
-        .flatten()
-        .map(|(key, value)| format!("{key}={value}"));
-    let expressions = selector.match_expressions.iter().flatten().map(|expression| {
-        let values = expression.values.as_deref().unwrap_or_default().join(",");
-        match expression.operator.as_str() {
-            "In" => format!("{} in ({values})", expression.key),
-            "NotIn" => format!("{} notin ({values})", expression.key),
-            "DoesNotExist" => format!("!{}", expression.key),
-            _ => expression.key.clone(),
-        }
-    });
-    labels.chain(expressions).collect::<Vec<_>>().join(",")
+/// A workload's selector, to be matched here or sent; one that the API server
+/// would not have stored selects nothing.
+pub fn selector(selector: &LabelSelector) -> Option<Selector> {
+    Selector::try_from(selector.clone()).ok()
 }
 
 #[cfg(test)]
@@ -59,7 +50,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_requirement_is_sent() {
-        let selector: LabelSelector = serde_json::from_value(json!({
+        let labels: LabelSelector = serde_json::from_value(json!({
             "matchLabels": {"app": "gw"},
             "matchExpressions": [
                 {"key": "tier", "operator": "In", "values": ["a", "b"]},
@@ -70,7 +61,7 @@ mod tests {
         }))
         .unwrap();
         assert_eq!(
-            selector_text(&selector),
+            selector(&labels).unwrap().to_string(),
             "app=gw,tier in (a,b),!old,zone,env notin (dev)"
         );
     }

@@ -20,7 +20,7 @@ impl Cluster {
     }
 
     /// Repeats a read while the server is busy or cannot be reached.
-    pub(super) async fn reading<T, Op>(&self, op: impl FnMut() -> Op) -> Result<T, kube::Error>
+    pub(crate) async fn reading<T, Op>(&self, op: impl FnMut() -> Op) -> Result<T, kube::Error>
     where
         Op: Future<Output = Result<T, kube::Error>>,
     {

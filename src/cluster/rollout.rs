@@ -74,22 +74,60 @@ pub fn replacement(kind: WorkloadKind, workload: &Workload) -> Replacement {
     }
 }
 
+/// What a pod tells about the age of the credential that it runs with.
+#[derive(Clone, Debug, Default)]
+pub struct PodAge {
+    /// Whether it is on its way out, so that its credential no longer matters.
+    pub is_ending: bool,
+    /// The rotation whose restart made it.
+    pub rotation_id: Option<String>,
+    /// When it was created, by the API server's clock.
+    pub created: Option<Timestamp>,
+    /// When the first of its running containers was started, by its node's
+    /// clock: a container reads the credential at its start.
+    pub started: Option<Timestamp>,
+}
+
+impl PodAge {
+    /// The age of a whole pod.
+    pub fn of(pod: &Pod) -> Self {
+        let status = pod.status.as_ref();
+        let statuses = status.and_then(|status| status.container_statuses.as_deref());
+        let running = statuses
+            .into_iter()
+            .flatten()
+            .filter_map(|container| Some(container.state.as_ref()?.running.as_ref()?.started_at.as_ref()?.0));
+        let pods_own = || Some(status?.start_time.as_ref()?.0);
+        Self {
+            is_ending: pod.metadata.deletion_timestamp.is_some(),
+            rotation_id: rotation_id(pod).map(str::to_owned),
+            created: pod.metadata.creation_timestamp.as_ref().map(|time| time.0),
+            started: running.min().or_else(pods_own),
+        }
+    }
+
+    /// Whether the pod runs with an older credential than the one written at
+    /// `written` by the rotation `id`, if it was one. A pod that was created
+    /// after the write, by the API server's own clock, has read the new one,
+    /// whatever its template says. Else its rotation id decides, and where
+    /// there is none, when its containers were started; `None` when that is
+    /// not known or too close to tell.
+    pub fn is_stale(&self, id: Option<&str>, written: Timestamp) -> Option<bool> {
+        if self.is_ending || self.created.is_some_and(|created| created > written) {
+            return Some(false);
+        }
+        if let (Some(own), Some(id)) = (&self.rotation_id, id) {
+            return Some(own != id);
+        }
+        let after = self.started?.duration_since(written);
+        (after.abs() > CLOCK_BAND).then(|| after.is_negative())
+    }
+}
+
 /// Whether a pod runs with an older credential than the one written at
-/// `written` by the rotation `id`. A pod that was created after the write, by
-/// the API server's own clock, has read the new one, whatever its template
-/// says. Else its rotation id decides, and where it has none, when it was
-/// started; `None` when that is too close to tell.
+/// `written` by the rotation `id`; see [`PodAge::is_stale`].
 pub fn is_stale(pod: &Pod, id: &str, written: Timestamp) -> Option<bool> {
-    let created = pod.metadata.creation_timestamp.as_ref();
-    if created.is_some_and(|created| created.0 > written) {
-        return Some(false);
-    }
-    if let Some(own) = rotation_id(pod) {
-        return Some(own != id);
-    }
-    let started = pod.status.as_ref()?.start_time.as_ref()?.0;
-    let after = started.duration_since(written);
-    (after.abs() > CLOCK_BAND).then(|| after.is_negative())
+    PodAge::of(pod).is_stale(Some(id), written)
 }
 
 /// The rotation whose restart made the pod.
@@ -285,6 +323,14 @@ mod tests {
         assert_eq!(started("2026-11-22T09:59:00Z"), Some(true));
         assert_eq!(started("2026-11-22T09:59:58Z"), None);
         assert_eq!(started("2026-11-22T10:01:00Z"), Some(false));
+        let restarted = json!({"startTime": "2026-11-22T09:00:00Z", "containerStatuses": [{"name": "gw", "image": "i",
+            "imageID": "i", "ready": true, "restartCount": 1,
+            "state": {"running": {"startedAt": "2026-11-22T10:01:00Z"}}}]});
+        assert_eq!(is_stale(&pod(&json!({}), &restarted), "r1", written), Some(false));
+        assert_eq!(PodAge::of(&own("r0")).is_stale(None, written), None);
+        let mut ending = own("r0");
+        ending.metadata.deletion_timestamp = Some(Time(written));
+        assert_eq!(is_stale(&ending, "r1", written), Some(false));
         let mut recreated = own("r0");
         recreated.metadata.creation_timestamp = Some(Time("2026-11-22T10:00:01Z".parse().unwrap()));
         assert_eq!(is_stale(&recreated, "r1", written), Some(false));

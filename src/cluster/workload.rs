@@ -5,22 +5,26 @@ use std::collections::BTreeMap;
 
 use http::Request;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::{Patch, PatchParams};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::json;
 
+use super::list::{List, Meta, Scope};
 use super::{Cluster, FIELD_MANAGER};
 use crate::model::annotation::{RESTARTED_AT, ROTATION_ID};
 use crate::model::{TemplateMarks, WorkloadKind, WorkloadRef, WorkloadVersion};
+
+/// The API of workloads.
+pub const APPS: &str = "/apis/apps/v1";
 
 /// A workload as the API server returns it, cut to what is used.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Workload {
     /// The metadata.
-    pub metadata: ObjectMeta,
+    pub metadata: Meta,
     /// The spec.
     pub spec: WorkloadSpec,
     /// The status; empty before its controller has seen it.
@@ -120,15 +124,10 @@ impl Workload {
     pub fn version(&self, workload: &WorkloadRef) -> WorkloadVersion {
         WorkloadVersion {
             workload: workload.clone(),
-            uid: self.metadata.uid.clone().unwrap_or_default(),
-            resource_version: self.metadata.resource_version.clone().unwrap_or_default(),
+            uid: self.metadata.uid.clone(),
+            resource_version: self.metadata.resource_version.clone(),
         }
     }
-}
-
-#[derive(Deserialize)]
-struct WorkloadList {
-    items: Vec<Workload>,
 }
 
 impl Cluster {
@@ -143,18 +142,13 @@ impl Cluster {
         &self,
         kind: WorkloadKind,
     ) -> Result<BTreeMap<WorkloadRef, Workload>, kube::Error> {
-        let list: WorkloadList = self.get(&self.workloads_path(kind)).await?;
-        let named = list.items.into_iter().map(|workload| {
-            let name = workload.metadata.name.clone().unwrap_or_default();
-            (WorkloadRef { kind, name }, workload)
-        });
-        Ok(named.collect())
-    }
-
-    /// Lists the first 500 Deployments of all namespaces.
-    pub async fn deployments_everywhere(&self) -> Result<Vec<Workload>, kube::Error> {
-        let list: WorkloadList = self.get("/apis/apps/v1/deployments?limit=500").await?;
-        Ok(list.items)
+        let scope = Scope::Namespace(self.namespace.clone());
+        let named = |workload: Workload| {
+            let name = workload.metadata.name.clone();
+            Some((WorkloadRef { kind, name }, workload))
+        };
+        let list = self.list(List::of(APPS, kind.plural()), &scope, named).await?;
+        Ok(list.into_iter().collect())
     }
 
     /// Whether the namespace is known not to exist; false without the right
@@ -205,6 +199,6 @@ impl Cluster {
     }
 
     fn workloads_path(&self, kind: WorkloadKind) -> String {
-        format!("/apis/apps/v1/namespaces/{}/{}", self.namespace, kind.plural())
+        format!("{APPS}/namespaces/{}/{}", self.namespace, kind.plural())
     }
 }

@@ -1,20 +1,19 @@
 //! `rotate`: discover, decide, apply, report.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
 
 use clap::ArgMatches;
 use jiff::tz::TimeZone;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::Context;
+use super::{Context, connect};
 use crate::apply::{Live, Outcome, Rotation, Verdict};
 use crate::azure::{self, Arm};
 use crate::cli::kube::KubeArgs;
 use crate::cli::{DryRun, ProveMode, RotateArgs};
+use crate::cluster::Cluster;
 use crate::cluster::secret::SecretChange;
-use crate::cluster::{self, Cluster, valid_namespace};
 use crate::discover::evidence::Named;
 use crate::discover::{self, Found};
 use crate::environment::Environment;
@@ -39,8 +38,15 @@ pub(super) async fn run(
         output.warning(warning);
     }
 
+    if settings.fleet.is_some() {
+        return Err(Error::usage("one gateway a run: name it, as deployment/NAME"));
+    }
     let deadline = Instant::now() + settings.timeout;
-    let cluster = connect(kube, context).await?.until(deadline);
+    let mut kube = kube.clone();
+    if kube.namespace.is_none() {
+        kube.namespace = script_namespace(&context.environment);
+    }
+    let cluster = connect(&kube, context).await?.until(deadline);
     let mut found = discover::target(&cluster, &settings.target).await?;
     let mut sources = tell_target(&found, &cluster, output);
     let mut warnings = plan::preflight(&found.snapshot, &settings.policy)?;
@@ -232,24 +238,6 @@ impl Run<'_> {
         self.arm.gateway(&id).await?;
         Ok(id)
     }
-}
-
-async fn connect(kube: &KubeArgs, context: &Context) -> Result<Cluster> {
-    let mut kube = kube.clone();
-    if kube.namespace.is_none() {
-        kube.namespace = script_namespace(&context.environment);
-    }
-    if let Some(namespace) = &kube.namespace {
-        valid_namespace(namespace)?;
-    }
-    let variable = |name: &str| context.environment.get(name).map(str::to_owned);
-    let interactive = std::io::stdin().is_terminal();
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a plugin's credential expires by the local clock"
-    )]
-    let now = jiff::Timestamp::now();
-    Cluster::connect(&kube, cluster::Environment::new(&variable, interactive, now)).await
 }
 
 async fn sign_in(settings: &AzureSettings, named: &Named, deadline: Instant) -> Result<Arm> {

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
 use secrecy::SecretString;
 
 use crate::cluster::rollout::{replacement, rollout};
@@ -55,6 +56,7 @@ pub fn secret_facts(secret: &Secret, key: &str) -> Result<(SecretFacts, Former)>
         None => Credential::Unusable(TokenError::NotAToken),
     };
     let annotations = meta.annotations.clone().unwrap_or_default();
+    let (last_writer, last_written) = last_write(meta, key);
     let facts = SecretFacts {
         version: SecretVersion {
             name,
@@ -62,9 +64,11 @@ pub fn secret_facts(secret: &Secret, key: &str) -> Result<(SecretFacts, Former)>
             resource_version: meta.resource_version.clone().unwrap_or_default(),
         },
         key: key.to_owned(),
+        created: meta.creation_timestamp.as_ref().map(|time| time.0),
         immutable: secret.immutable.unwrap_or_default(),
         owner: owner(meta),
-        last_writer: last_writer(meta),
+        last_writer,
+        last_written,
         credential,
         marks: marks(&annotations),
     };
@@ -85,7 +89,7 @@ pub fn workload_facts(reference: &WorkloadRef, workload: &Workload) -> WorkloadF
         paused: workload.spec.paused,
         replacement: replacement(reference.kind, workload),
         wanted: workload.wanted(),
-        was_ready: workload.status.ready_replicas > 0,
+        ready: workload.status.ready_replicas,
         rollout: rollout(workload),
         marks: workload.marks(),
         stale_pods: None,
@@ -145,14 +149,22 @@ fn owner(meta: &ObjectMeta) -> Option<String> {
     label("reconcile.external-secrets.io/created-by").map(|name| format!("ExternalSecret {name}"))
 }
 
-/// The field manager that last wrote the object's data.
-fn last_writer(meta: &ObjectMeta) -> Option<String> {
-    let of_data = |fields: &serde_json::Value| fields.get("f:data").is_some();
+/// The field manager that last wrote the key, and when.
+fn last_write(meta: &ObjectMeta, key: &str) -> (Option<String>, Option<Timestamp>) {
+    let field = format!("f:{key}");
+    // What was applied as stringData is recorded as such.
+    let of_key = |fields: &serde_json::Value| {
+        ["f:data", "f:stringData"]
+            .iter()
+            .any(|part| fields.get(part).is_some_and(|data| data.get(&field).is_some()))
+    };
     let entries = meta.managed_fields.iter().flatten();
-    let writers = entries.filter(|entry| entry.fields_v1.as_ref().is_some_and(|fields| of_data(&fields.0)));
-    writers
-        .max_by_key(|entry| entry.time.as_ref().map(|time| time.0))
-        .and_then(|entry| entry.manager.clone())
+    let writers = entries.filter(|entry| entry.fields_v1.as_ref().is_some_and(|fields| of_key(&fields.0)));
+    let time = |entry: &ManagedFieldsEntry| entry.time.as_ref().map(|time| time.0);
+    match writers.max_by_key(|entry| time(entry)) {
+        Some(last) => (last.manager.clone(), time(last)),
+        None => (None, None),
+    }
 }
 
 #[cfg(test)]
@@ -198,13 +210,19 @@ mod tests {
     }
 
     #[test]
-    fn the_last_writer_is_the_latest_manager_of_the_data() {
+    fn the_last_write_is_the_latest_of_the_very_key() {
         let meta = meta(json!({"managedFields": [
-            {"manager": "old", "time": "2026-01-01T00:00:00Z", "fieldsV1": {"f:data": {}}},
-            {"manager": "kubectl-edit", "time": "2026-02-01T00:00:00Z", "fieldsV1": {"f:data": {}}},
-            {"manager": "labeller", "time": "2026-03-01T00:00:00Z", "fieldsV1": {"f:metadata": {}}},
+            {"manager": "old", "time": "2026-01-01T00:00:00Z", "fieldsV1": {"f:data": {"f:value": {}}}},
+            {"manager": "kubectl-edit", "time": "2026-02-01T00:00:00Z", "fieldsV1": {"f:data": {"f:value": {}}}},
+            {"manager": "other-key", "time": "2026-03-01T00:00:00Z", "fieldsV1": {"f:data": {"f:note": {}}}},
+            {"manager": "labeller", "time": "2026-04-01T00:00:00Z", "fieldsV1": {"f:metadata": {}}},
         ]}));
-        assert_eq!(last_writer(&meta).as_deref(), Some("kubectl-edit"));
+        let time: Timestamp = "2026-02-01T00:00:00Z".parse().unwrap();
+        assert_eq!(
+            last_write(&meta, "value"),
+            (Some("kubectl-edit".to_owned()), Some(time))
+        );
+        assert_eq!(last_write(&meta, "absent"), (None, None));
     }
 
     #[test]

@@ -12,12 +12,14 @@ const ENDPOINT: &str = "config.service.endpoint";
 const AUTH: &str = "config.service.auth";
 const AUTH_KEY: &str = "config.service.auth.key";
 const GATEWAY_NAME: &str = "gateway.name";
+const APP_SECRET: &str = "config.service.auth.azureAd.clientSecret";
+const APP_CERTIFICATE: &str = "config.service.auth.azureAd.certificatePath";
 
 /// The data of ConfigMaps by name, as far as they could be read.
 pub type ConfigMaps = BTreeMap<String, BTreeMap<String, String>>;
 
 /// Where the credential comes from, following the pod spec's references.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum CredentialSource {
     /// One key of one Secret.
     SecretKey {
@@ -36,10 +38,29 @@ pub enum CredentialSource {
         /// What it says in clear.
         claims: Claims,
     },
-    /// The gateway signs in by Entra, in the mode named.
-    Entra(String),
+    /// The gateway signs in by Entra.
+    Entra {
+        /// The mode, as `config.service.auth` spells it.
+        mode: String,
+        /// What it proves itself by.
+        proof: EntraProof,
+    },
     /// Nothing that would be a credential.
+    #[default]
     Missing,
+}
+
+/// What a gateway proves itself by to Entra.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntraProof {
+    /// A client secret of its app.
+    Secret,
+    /// A certificate of its app.
+    Certificate,
+    /// A token of the cluster that a federated credential trusts.
+    Federated,
+    /// Settings that could not be read, or are not there.
+    Unknown,
 }
 
 /// A Secret imported by `envFrom`.
@@ -61,10 +82,12 @@ impl EnvFromSecret {
 }
 
 /// A gateway's container, as its pod spec describes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GatewayContainer {
     /// The container's name.
     pub name: String,
+    /// Its image.
+    pub image: String,
     /// Where the credential comes from.
     pub credential: CredentialSource,
     /// `config.service.endpoint`, where it could be read.
@@ -109,6 +132,7 @@ pub fn gateway_containers(spec: &PodSpec, config_maps: &ConfigMaps) -> Vec<Gatew
         {
             found.push(GatewayContainer {
                 name: container.name.clone(),
+                image: container.image.clone().unwrap_or_default(),
                 credential: environment.credential(container),
                 endpoint: environment.text(ENDPOINT),
                 gateway_name: environment.text(GATEWAY_NAME),
@@ -153,40 +177,44 @@ pub fn references_to(spec: &PodSpec, secret: &str) -> Vec<CredentialSource> {
     found
 }
 
-/// Whether a pod spec uses the Secret at all: in any container's environment
-/// or as a volume. Whatever uses it must be restarted.
-pub fn uses_secret(spec: &PodSpec, secret: &str) -> bool {
+/// The Secrets that a pod spec uses at all: in any container's environment or
+/// as a volume. Whatever uses one must be restarted when it changes.
+pub fn secrets_used(spec: &PodSpec) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
     let containers = spec
         .containers
         .iter()
         .chain(spec.init_containers.iter().flatten());
-    let in_environment = containers.into_iter().any(|container| {
-        let from = container.env_from.iter().flatten();
-        let imported = from
-            .filter_map(|source| source.secret_ref.as_ref())
-            .any(|reference| reference.name == secret);
+    for container in containers {
+        let imported = container.env_from.iter().flatten();
+        names.extend(imported.filter_map(|source| Some(source.secret_ref.as_ref()?.name.clone())));
         let variables = container.env.iter().flatten();
-        imported
-            || variables
-                .filter_map(|variable| variable.value_from.as_ref()?.secret_key_ref.as_ref())
-                .any(|reference| reference.name == secret)
-    });
-    let mut volumes = spec.volumes.iter().flatten();
-    in_environment
-        || volumes.any(|volume| {
-            let direct = volume
+        names.extend(variables.filter_map(|variable| {
+            Some(
+                variable
+                    .value_from
+                    .as_ref()?
+                    .secret_key_ref
+                    .as_ref()?
+                    .name
+                    .clone(),
+            )
+        }));
+    }
+    for volume in spec.volumes.iter().flatten() {
+        names.extend(
+            volume
                 .secret
                 .as_ref()
-                .and_then(|source| source.secret_name.as_deref());
-            let projected = volume
-                .projected
-                .iter()
-                .flat_map(|projected| projected.sources.iter().flatten());
-            direct == Some(secret)
-                || projected
-                    .filter_map(|source| source.secret.as_ref())
-                    .any(|source| source.name == secret)
-        })
+                .and_then(|source| source.secret_name.clone()),
+        );
+        let projected = volume
+            .projected
+            .iter()
+            .flat_map(|projected| projected.sources.iter().flatten());
+        names.extend(projected.filter_map(|source| Some(source.secret.as_ref()?.name.clone())));
+    }
+    names
 }
 
 fn is_gateway_image(image: &str) -> bool {
@@ -200,7 +228,14 @@ fn is_gateway_image(image: &str) -> bool {
 }
 
 fn relevant(container: &Container) -> impl Iterator<Item = &EnvVar> {
-    let names = [ENDPOINT, AUTH, AUTH_KEY, GATEWAY_NAME];
+    let names = [
+        ENDPOINT,
+        AUTH,
+        AUTH_KEY,
+        GATEWAY_NAME,
+        APP_SECRET,
+        APP_CERTIFICATE,
+    ];
     container
         .env
         .iter()
@@ -290,7 +325,7 @@ impl Environment {
                     .iter()
                     .any(|word| mode.eq_ignore_ascii_case(word))
                 {
-                    CredentialSource::Entra(mode.to_owned())
+                    self.entra(mode)
                 } else if let Ok(token) = Token::parse(text) {
                     CredentialSource::Inline {
                         place: place.clone(),
@@ -301,6 +336,22 @@ impl Environment {
                 }
             }
             Some(Value::Unreadable) | None => self.by_key_setting(container),
+        }
+    }
+
+    fn entra(&self, mode: &str) -> CredentialSource {
+        let proof = if mode.eq_ignore_ascii_case("workloadIdentity") {
+            EntraProof::Federated
+        } else if self.0.contains_key(APP_CERTIFICATE) {
+            EntraProof::Certificate
+        } else if self.0.contains_key(APP_SECRET) {
+            EntraProof::Secret
+        } else {
+            EntraProof::Unknown
+        };
+        CredentialSource::Entra {
+            mode: mode.to_owned(),
+            proof,
         }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::pod_spec::{
-    ConfigMaps, CredentialSource, GatewayContainer, gateway_containers, references_to, uses_secret,
+    ConfigMaps, CredentialSource, GatewayContainer, gateway_containers, references_to, secrets_used,
 };
 use super::{Workloads, pod_spec_of};
 use crate::cluster::workload::Workload;
@@ -98,7 +98,10 @@ pub(super) fn credential_reference(
     let candidates = candidates_of(by_credential[0].0);
     let takes_it = |workload: &Workload| {
         let spec = pod_spec_of(workload);
-        spec.is_some_and(|spec| candidates.iter().any(|(secret, _)| uses_secret(spec, secret)))
+        spec.is_some_and(|spec| {
+            let used = secrets_used(spec);
+            candidates.iter().any(|(secret, _)| used.contains(secret))
+        })
     };
     let users = workloads
         .iter()
@@ -132,7 +135,8 @@ fn told_reference(secret: &str, workloads: &Workloads) -> Option<Reference> {
     })
 }
 
-fn candidates_of(source: &CredentialSource) -> Vec<(String, Vec<String>)> {
+/// The Secrets that a credential may be in, each with the keys to look for.
+pub(super) fn candidates_of(source: &CredentialSource) -> Vec<(String, Vec<String>)> {
     match source {
         CredentialSource::SecretKey { secret, key } => vec![(secret.clone(), vec![key.clone()])],
         CredentialSource::EnvFrom(imported) => imported
@@ -148,7 +152,7 @@ pub(super) fn refuse_other_sign_in(name: &WorkloadRef, container: &GatewayContai
     let container_name = &container.name;
     match &container.credential {
         CredentialSource::SecretKey { .. } | CredentialSource::EnvFrom(_) => Ok(()),
-        CredentialSource::Entra(mode) => Err(Error::refused(format!(
+        CredentialSource::Entra { mode, .. } => Err(Error::refused(format!(
             "{name} signs in by Entra (config.service.auth is {mode}), so it has no token to rotate"
         ))),
         CredentialSource::Inline { place, .. } => Err(Error::refused(format!(

@@ -6,6 +6,8 @@ use futures::future::try_join_all;
 
 use super::pod_spec::{ConfigMaps, gateway_containers};
 use super::{Workloads, pod_spec_of};
+use crate::cluster::list::{List, Scope};
+use crate::cluster::workload::{APPS, Workload};
 use crate::cluster::{Cluster, explain};
 use crate::error::{Error, Result};
 use crate::model::{Source, Sourced, WorkloadKind, WorkloadRef};
@@ -28,6 +30,15 @@ pub(super) async fn workloads(cluster: &Cluster, told: &TargetSettings) -> Resul
         let place = format!("discovered in namespace {}", cluster.namespace);
         return Ok((lists.into_iter().flatten().collect(), Source::Discovery(place)));
     };
+    let (reference, workload) = named(cluster, asked).await?;
+    Ok((BTreeMap::from([(reference, workload)]), asked.source.clone()))
+}
+
+/// The workload that was named.
+pub(super) async fn named(
+    cluster: &Cluster,
+    asked: &Sourced<WorkloadAsk>,
+) -> Result<(WorkloadRef, Workload)> {
     let (name, kinds): (&str, &[WorkloadKind]) = match &asked.value {
         WorkloadAsk::Exactly(reference) => (&reference.name, std::slice::from_ref(&reference.kind)),
         WorkloadAsk::Named(name) => (name, &WorkloadKind::ALL),
@@ -38,7 +49,7 @@ pub(super) async fn workloads(cluster: &Cluster, told: &TargetSettings) -> Resul
             name: name.to_owned(),
         };
         match cluster.workload(&reference).await {
-            Ok(workload) => return Ok((BTreeMap::from([(reference, workload)]), asked.source.clone())),
+            Ok(workload) => return Ok((reference, workload)),
             Err(kube::Error::Api(status)) if status.is_not_found() && status.details.is_some() => {}
             Err(error) => {
                 return Err(explain(
@@ -97,13 +108,13 @@ pub(super) async fn no_gateway(cluster: &Cluster, told: &TargetSettings) -> Erro
 
 /// Where there are gateways, as far as the user may look.
 async fn namespaces_with_gateway(cluster: &Cluster) -> Vec<String> {
-    let everywhere = cluster.deployments_everywhere().await.unwrap_or_default();
-    let with_gateway = everywhere.into_iter().filter(|workload| {
-        pod_spec_of(workload).is_some_and(|spec| !gateway_containers(spec, &ConfigMaps::new()).is_empty())
-    });
-    let names: BTreeSet<String> = with_gateway
-        .filter_map(|workload| workload.metadata.namespace)
-        .collect();
+    let with_gateway = |workload: Workload| {
+        let spec = pod_spec_of(&workload)?;
+        (!gateway_containers(spec, &ConfigMaps::new()).is_empty()).then_some(workload.metadata.namespace)
+    };
+    let deployments = List::of(APPS, WorkloadKind::Deployment.plural());
+    let found = cluster.list(deployments, &Scope::Everywhere, with_gateway).await;
+    let names: BTreeSet<String> = found.unwrap_or_default().into_iter().collect();
     // More would hide what the message is about.
     names.into_iter().take(10).collect()
 }

@@ -35,12 +35,17 @@ pub struct SecretFacts {
     pub version: SecretVersion,
     /// The key of its data that holds the credential.
     pub key: String,
+    /// When the object was created.
+    pub created: Option<Timestamp>,
     /// Whether it refuses every change.
     pub immutable: bool,
     /// Who else writes it and would undo a rotation.
     pub owner: Option<String>,
-    /// Who wrote it last, by managed fields; named when a conflict stops us.
+    /// Who wrote the key last, by managed fields; named when a conflict stops
+    /// us.
     pub last_writer: Option<String>,
+    /// When that was.
+    pub last_written: Option<Timestamp>,
     /// What the credential is.
     pub credential: Credential,
     /// What our annotations say.
@@ -95,6 +100,17 @@ impl SecretFacts {
     pub fn marks_hold(&self) -> bool {
         self.marks.expires_at.is_some()
             && self.claims().map(|claims| claims.expires_at) == self.marks.expires_at
+    }
+
+    /// When the credential was written, as far as anything says so.
+    pub fn written(&self) -> Option<Timestamp> {
+        let recorded = self.marks.rotated_at.filter(|_| self.marks_hold());
+        recorded.or(self.last_written)
+    }
+
+    /// The rotation that wrote the credential.
+    pub fn rotation(&self) -> Option<&str> {
+        self.marks.rotation_id.as_deref().filter(|_| self.marks_hold())
     }
 
     /// The slot that signed the credential, as far as anything says so. The
@@ -164,8 +180,8 @@ pub struct WorkloadFacts {
     pub replacement: Replacement,
     /// How many pods it wants.
     pub wanted: i32,
-    /// Whether a pod of it was ready when it was read.
-    pub was_ready: bool,
+    /// How many pods were ready when it was read.
+    pub ready: i32,
     /// How far its newest revision is.
     pub rollout: Rollout,
     /// The template's annotations.

@@ -1,10 +1,9 @@
 //! The result as one row, with what the lines leave out.
 
-use comfy_table::Table;
-use comfy_table::presets::NOTHING;
 use jiff::Timestamp;
 
 use super::RotationReport;
+use super::table::{Tone, cell, render};
 use crate::model::in_words;
 
 const UNKNOWN: &str = "<unknown>";
@@ -26,9 +25,7 @@ pub(super) fn table(report: &RotationReport, now: Timestamp) -> String {
             in_words(left)
         }
     });
-    let mut table = Table::new();
-    table.load_style(NOTHING);
-    table.set_header([
+    let heads = [
         "SECRET",
         "KEY",
         "WORKLOADS",
@@ -37,8 +34,8 @@ pub(super) fn table(report: &RotationReport, now: Timestamp) -> String {
         "SLOT",
         "EXPIRES-IN",
         "OUTCOME",
-    ]);
-    table.add_row([
+    ];
+    let row = [
         report.secret.name.clone(),
         report.secret.key.clone(),
         if workloads.is_empty() {
@@ -56,8 +53,7 @@ pub(super) fn table(report: &RotationReport, now: Timestamp) -> String {
         or_unknown(report.key_slot.map(|slot| slot.to_string())),
         or_unknown(expires_in),
         format!("{:?}", report.outcome),
-    ]);
-    // The cells are padded on both sides; kubectl's begin at the margin.
-    let lines: Vec<String> = table.lines().map(|line| line.trim().to_owned()).collect();
-    lines.join("\n") + "\n"
+    ];
+    let row = row.iter().map(|text| cell(text, Tone::Plain)).collect();
+    render(Some(&heads), vec![row], &mut Vec::new())
 }

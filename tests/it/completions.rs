@@ -70,7 +70,11 @@ fn kubectl_completes_commands() {
         .lines()
         .map(|line| line.split('\t').next().unwrap())
         .collect();
-    assert_eq!(words, ["rotate", "completion", "version", ":4"], "{answer}");
+    assert_eq!(
+        words,
+        ["rotate", "status", "completion", "version", ":4"],
+        "{answer}"
+    );
     assert!(
         answer.contains("version\tPrint the version\n"),
         "a word comes with what it means: {answer}"

@@ -15,4 +15,5 @@ mod rotate;
 mod run;
 mod script;
 mod sign_in;
+mod status;
 mod workloads;

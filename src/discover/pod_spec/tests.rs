@@ -88,12 +88,19 @@ fn the_mode_word_key_points_to_the_key_setting() {
 
 #[test]
 fn entra_modes_and_tokens_in_clear_are_recognised() {
-    for mode in ["azureAdApp", "workloadIdentity"] {
-        let container = json!({"name": "gw", "image": "x", "env": [{"name": AUTH, "value": mode}]});
-        assert_eq!(
-            only(&container, &maps(&[])).credential,
-            CredentialSource::Entra(mode.to_owned())
-        );
+    for (mode, setting, proof) in [
+        ("azureAdApp", APP_SECRET, EntraProof::Secret),
+        ("azureAdApp", APP_CERTIFICATE, EntraProof::Certificate),
+        ("azureAdApp", GATEWAY_NAME, EntraProof::Unknown),
+        ("workloadIdentity", GATEWAY_NAME, EntraProof::Federated),
+    ] {
+        let container = json!({"name": "gw", "image": "x",
+            "env": [{"name": AUTH, "value": mode}, {"name": setting, "value": "v"}]});
+        let expected = CredentialSource::Entra {
+            mode: mode.to_owned(),
+            proof,
+        };
+        assert_eq!(only(&container, &maps(&[])).credential, expected);
     }
     let literal = json!({"name": "gw", "image": "x",
         "env": [{"name": AUTH, "value": "GatewayKey gw&203001010000&c2ln"}]});
@@ -153,7 +160,6 @@ fn every_way_to_use_a_secret_counts() {
     .unwrap();
     let imported = spec(&json!({"name": "c", "envFrom": [{"secretRef": {"name": "s"}}]}));
     for spec in [&volume, &projected, &imported] {
-        assert!(uses_secret(spec, "s"));
-        assert!(!uses_secret(spec, "other"));
+        assert_eq!(secrets_used(spec), BTreeSet::from(["s".to_owned()]));
     }
 }

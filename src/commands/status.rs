@@ -1,0 +1,98 @@
+//! `status`: look, judge, show.
+
+use clap::ArgMatches;
+
+use super::{Context, connect};
+use crate::cli::kube::KubeArgs;
+use crate::cli::{StatusArgs, StatusFormat};
+use crate::cluster::Cluster;
+use crate::discover::gateways::gateways;
+use crate::error::{Error, Kind, Result};
+use crate::model::in_words;
+use crate::report::status::{Layout, StatusReport};
+use crate::settings::StatusSettings;
+
+/// For how many of the worst gateways the mending command is shown.
+const MOST_FIXES: usize = 5;
+
+/// Runs `status`; returns the exit code.
+pub(super) async fn run(
+    args: &StatusArgs,
+    matches: &ArgMatches,
+    kube: &KubeArgs,
+    context: &Context,
+) -> Result<u8> {
+    let settings = StatusSettings::resolve(args, matches, &context.environment)?;
+    let output = &context.output;
+    for warning in &settings.warnings {
+        output.warning(warning);
+    }
+    let cluster = connect(kube, context).await?;
+    let found = gateways(&cluster, &settings.selection).await?;
+    for warning in &found.warnings {
+        output.warning(warning);
+    }
+    if found.gateways.is_empty() {
+        return nothing_found(&settings, &cluster, context);
+    }
+    let layout = Layout {
+        with_namespace: settings.selection.everywhere,
+        with_azure: settings.azure.is_some(),
+        no_headers: settings.no_headers,
+    };
+    let report = StatusReport::new(found.gateways, settings.sort_by, layout, cluster.now());
+    output.data(&report.render(settings.output)?)?;
+    if matches!(settings.output, StatusFormat::Table | StatusFormat::Wide) {
+        let (fixes, more) = report.fixes(MOST_FIXES);
+        for fix in &fixes {
+            output.hint(fix);
+        }
+        if more > 0 {
+            output.hint(&format!(
+                "{more} more are not healthy: -o json has a `fix` for each"
+            ));
+        }
+    }
+    let Some(within) = settings.fail_within else {
+        return Ok(0);
+    };
+    let alarms = report.alarms(within);
+    for alarm in &alarms {
+        output.warning(alarm);
+    }
+    if alarms.is_empty() {
+        return Ok(0);
+    }
+    Err(Error::new(
+        Kind::Alarm,
+        format!(
+            "gateways that lapse within {} or need a hand: {}",
+            in_words(within),
+            alarms.len()
+        ),
+    ))
+}
+
+/// As kubectl: nothing is no error. But an alarm that watches nothing must not
+/// pass, and whoever names a workload means that there is a gateway.
+fn nothing_found(settings: &StatusSettings, cluster: &Cluster, context: &Context) -> Result<u8> {
+    let place = if settings.selection.everywhere {
+        "any namespace".to_owned()
+    } else {
+        format!("namespace {}", cluster.namespace)
+    };
+    if !settings.selection.names.is_empty() {
+        let what = "what was named runs no self-hosted gateway: no container has its image or its settings";
+        return Err(Error::failed(what));
+    }
+    let nothing = format!("no self-hosted gateway was found in {place}");
+    if settings.fail_within.is_some() {
+        return Err(
+            Error::new(Kind::Alarm, nothing).hint("choose the namespace with -n, or look in all with -A")
+        );
+    }
+    context.output.note(&nothing);
+    let report = StatusReport::new(Vec::new(), settings.sort_by, Layout::default(), cluster.now());
+    context.output.data(&report.render(settings.output)?)?;
+    Ok(0)
+}

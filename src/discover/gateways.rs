@@ -1,0 +1,311 @@
+//! The facts about each gateway that `status` shows, without asking Azure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::future::join_all;
+use futures::{StreamExt, stream};
+use kube::core::{Selector, SelectorExt};
+
+use super::cron_jobs::{self, Rotator};
+use super::pod_spec::{CredentialSource, EntraProof};
+use super::survey::{Gateway, Survey, gap, scopes, survey};
+use crate::cluster::Cluster;
+use crate::cluster::list::{List, MetadataOf, Scope};
+use crate::cluster::rollout::PodAge;
+use crate::error::Result;
+use crate::model::annotation::ROTATION_ID;
+use crate::model::{Auth, Endpoint, Gap, GatewayFacts, GatewayId, Part, Presented, SecretFacts, StalePods};
+use crate::settings::Selection;
+
+/// How many gateways are looked at more closely at a time.
+const SIDE_BY_SIDE: usize = 8;
+
+/// The gateways that were found, and what could not be looked at.
+pub struct Found {
+    /// The gateways, by namespace and name.
+    pub gateways: Vec<GatewayFacts>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+/// Looks at the gateways that were selected.
+pub async fn gateways(cluster: &Cluster, selection: &Selection) -> Result<Found> {
+    let survey = survey(cluster, selection).await?;
+    let scope = if selection.everywhere {
+        Scope::Everywhere
+    } else {
+        Scope::Namespace(cluster.namespace.clone())
+    };
+    let with_gateway: BTreeSet<&str> = survey
+        .gateways
+        .iter()
+        .map(|gateway| gateway.namespace.as_str())
+        .collect();
+    let namespaces: Vec<&str> = with_gateway.into_iter().collect();
+    if namespaces.is_empty() {
+        return Ok(Found {
+            gateways: Vec::new(),
+            warnings: survey.warnings,
+        });
+    }
+    let mut gateways: Vec<GatewayFacts> = survey
+        .gateways
+        .iter()
+        .map(|gateway| facts(&survey, gateway))
+        .collect();
+    let (pods, rotators) = tokio::join!(
+        pods(cluster, &scope, &namespaces),
+        cron_jobs::rotators(cluster, &scope, &namespaces)
+    );
+    let (pods, rotators) = (pods?, rotators?);
+    for facts in &mut gateways {
+        facts.cron_job = rotator_of(&rotators, facts);
+    }
+    let pairs = survey.gateways.iter().zip(&mut gateways);
+    let mut looks = stream::iter(pairs)
+        .map(async |(gateway, facts)| {
+            facts.pods = stale_pods(cluster, &pods, gateway, facts.stored()).await?;
+            Ok(())
+        })
+        .buffer_unordered(SIDE_BY_SIDE);
+    while let Some(look) = looks.next().await {
+        let look: Result<()> = look;
+        look?;
+    }
+    drop(looks);
+    Ok(Found {
+        gateways,
+        warnings: survey.warnings,
+    })
+}
+
+/// What the survey alone says; pods and CronJobs are yet to be looked at.
+fn facts(survey: &Survey, gateway: &Gateway) -> GatewayFacts {
+    let container = &gateway.container;
+    let mut secret = None;
+    let mut auth = Auth::Token;
+    let presented = match &container.credential {
+        CredentialSource::SecretKey { .. } | CredentialSource::EnvFrom(_) => match survey.credential(gateway)
+        {
+            Some((place, held)) => {
+                secret = Some(place);
+                held.map(|(facts, _)| Presented::Stored(Box::new(facts.clone())))
+            }
+            None => Err(Gap::Unknown("the pod spec points at no Secret".to_owned())),
+        },
+        CredentialSource::Inline { place, claims } => Ok(Presented::Inline {
+            claims: claims.clone(),
+            place: place.clone(),
+        }),
+        CredentialSource::Entra { proof, .. } => {
+            auth = match proof {
+                EntraProof::Secret => Auth::AppSecret,
+                EntraProof::Certificate => Auth::Certificate,
+                EntraProof::Federated => Auth::WorkloadIdentity,
+                EntraProof::Unknown => Auth::Unknown,
+            };
+            Ok(Presented::Entra)
+        }
+        CredentialSource::Missing => {
+            auth = Auth::Unknown;
+            let nothing = "no config.service.auth points at a Secret".to_owned();
+            Err(gateway.unread.clone().unwrap_or(Gap::Unknown(nothing)))
+        }
+    };
+    let stored = match &presented {
+        Ok(Presented::Stored(facts)) => Some(facts.as_ref()),
+        _ => None,
+    };
+    let recorded = stored
+        .filter(|facts| facts.marks_hold())
+        .and_then(|facts| GatewayId::parse(facts.marks.gateway.as_deref()?).ok());
+    let unsaid = |what: &str| {
+        gateway
+            .unread
+            .clone()
+            .unwrap_or(Gap::Unknown(format!("nothing names {what}")))
+    };
+    let of_token = match &presented {
+        Ok(Presented::Stored(facts)) => facts.claims(),
+        Ok(Presented::Inline { claims, .. }) => Some(claims),
+        _ => None,
+    };
+    let endpoint = container
+        .endpoint
+        .as_deref()
+        .and_then(|text| Endpoint::parse(text).ok());
+    let service = endpoint.as_ref().and_then(|endpoint| endpoint.service.clone());
+    let id = of_token
+        .map(|claims| claims.gateway.clone())
+        .or_else(|| container.gateway_name.clone());
+    GatewayFacts {
+        namespace: gateway.namespace.clone(),
+        workload: gateway.workload().clone(),
+        image: container.image.clone(),
+        auth,
+        secret,
+        gateway: id.ok_or_else(|| unsaid("the gateway")),
+        service: service
+            .or_else(|| recorded.as_ref().map(|id| id.service.name.clone()))
+            .ok_or_else(|| unsaid("the API Management instance")),
+        recorded,
+        presented,
+        wanted: gateway.facts.wanted,
+        ready: gateway.facts.ready,
+        pods: Ok(StalePods::default()),
+        replacement: gateway.facts.replacement.clone(),
+        marks: gateway.facts.marks.clone(),
+        cron_job: Ok(None),
+        azure: None,
+    }
+}
+
+fn rotator_of(
+    rotators: &Part<Vec<Rotator>>,
+    facts: &GatewayFacts,
+) -> Part<Option<crate::model::CronJobFacts>> {
+    let rotators = rotators.as_ref().map_err(Gap::clone)?;
+    let secret = facts.secret.as_ref().map(|(name, _)| name.as_str());
+    let serving = rotators
+        .iter()
+        .filter(|rotator| rotator.serves(&facts.namespace, &facts.workload, secret));
+    // One that is suspended protects nothing.
+    Ok(serving
+        .min_by_key(|rotator| rotator.facts.suspended)
+        .map(|rotator| rotator.facts.clone()))
+}
+
+/// A pod, as far as its metadata tells.
+struct Pod {
+    name: String,
+    labels: BTreeMap<String, String>,
+    age: PodAge,
+}
+
+type Pods = BTreeMap<String, Vec<Pod>>;
+
+/// The pods of these namespaces, by namespace. Their metadata is enough for
+/// nearly all.
+async fn pods(cluster: &Cluster, scope: &Scope, namespaces: &[&str]) -> Result<Part<Pods>> {
+    let list = List {
+        metadata_only: true,
+        // One that has ended, as an evicted one has, is kept for its log alone.
+        fields: Some("status.phase!=Failed,status.phase!=Succeeded"),
+        ..List::of("/api/v1", "pods")
+    };
+    let keep = |object: MetadataOf| {
+        let mut meta = object.metadata;
+        namespaces.contains(&meta.namespace.as_str()).then(|| {
+            let age = PodAge {
+                is_ending: meta.deletion_timestamp.is_some(),
+                rotation_id: meta.annotations.remove(ROTATION_ID),
+                created: meta.created(),
+                started: None,
+            };
+            (
+                meta.namespace,
+                Pod {
+                    name: meta.name,
+                    labels: meta.labels,
+                    age,
+                },
+            )
+        })
+    };
+    let places = scopes(scope, namespaces.iter().copied());
+    let mut pods = Pods::new();
+    for list in join_all(places.iter().map(|place| cluster.list(list, place, keep))).await {
+        match list {
+            Ok(list) => {
+                for (namespace, pod) in list {
+                    pods.entry(namespace).or_default().push(pod);
+                }
+            }
+            Err(error) => return Ok(Err(gap(error, "listing the pods")?)),
+        }
+    }
+    Ok(Ok(pods))
+}
+
+/// Which pods run with an older credential than the Secret holds.
+async fn stale_pods(
+    cluster: &Cluster,
+    pods: &Part<Pods>,
+    gateway: &Gateway,
+    stored: Option<&SecretFacts>,
+) -> Result<Part<StalePods>> {
+    let pods = match pods {
+        Ok(pods) => pods,
+        Err(gap) => return Ok(Err(gap.clone())),
+    };
+    let Some(secret) = stored else {
+        return Ok(Ok(StalePods::default()));
+    };
+    let Some(written) = secret.written() else {
+        return Ok(Err(Gap::Unknown(
+            "nothing says when the credential was written".to_owned(),
+        )));
+    };
+    let Some(selector) = &gateway.selector else {
+        return Ok(Err(Gap::Unknown(
+            "the workload's selector is not understood".to_owned(),
+        )));
+    };
+    let id = secret.rotation();
+    // A Secret that was never changed has had no older credential to leave
+    // behind in a pod that was created along with it.
+    let is_first = secret.created == Some(written);
+    let own = pods
+        .get(&gateway.namespace)
+        .into_iter()
+        .flatten()
+        .filter(|pod| selector.matches(&pod.labels));
+    let mut found = StalePods::default();
+    for pod in own {
+        match pod.age.is_stale(id, written) {
+            Some(true) => found.stale.push(pod.name.clone()),
+            Some(false) => {}
+            None => found.unsure.push(pod.name.clone()),
+        }
+    }
+    if found.unsure.is_empty() {
+        return Ok(Ok(found));
+    }
+    let mut closer = look_closer(cluster, gateway, selector, id, written, found).await?;
+    if let Ok(found) = &mut closer
+        && is_first
+    {
+        found.unsure.clear();
+    }
+    Ok(closer)
+}
+
+/// Reads whole pods, where their metadata does not tell.
+async fn look_closer(
+    cluster: &Cluster,
+    gateway: &Gateway,
+    selector: &Selector,
+    id: Option<&str>,
+    written: jiff::Timestamp,
+    mut found: StalePods,
+) -> Result<Part<StalePods>> {
+    let list = List {
+        labels: Some(&selector.to_string()),
+        ..List::of("/api/v1", "pods")
+    };
+    let place = Scope::Namespace(gateway.namespace.clone());
+    let age = |pod: k8s_openapi::api::core::v1::Pod| Some((pod.metadata.name.clone()?, PodAge::of(&pod)));
+    let ages: BTreeMap<String, PodAge> = match cluster.list(list, &place, age).await {
+        Ok(list) => list.into_iter().collect(),
+        Err(error) => return Ok(Err(gap(error, "listing the pods")?)),
+    };
+    for name in std::mem::take(&mut found.unsure) {
+        // One that has gone since is no longer stale.
+        match ages.get(&name).map(|age| age.is_stale(id, written)) {
+            Some(Some(true)) => found.stale.push(name),
+            Some(None) => found.unsure.push(name),
+            Some(Some(false)) | None => {}
+        }
+    }
+    Ok(Ok(found))
+}

@@ -1,0 +1,368 @@
+//! All gateways of one namespace or of many, by lists: a list costs the same
+//! for one gateway as for hundreds.
+
+mod config_maps;
+mod secrets;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::future::join_all;
+use k8s_openapi::api::core::v1::PodSpec;
+use kube::core::Selector;
+
+use super::facts::{Former, workload_facts};
+use super::pod_spec::{
+    ConfigMaps, GatewayContainer, config_maps_named, gateway_containers, references_to, secrets_used,
+};
+use super::reference::candidates_of;
+use crate::cluster::list::{List, MetadataOf, Scope};
+use crate::cluster::workload::{APPS, Workload};
+use crate::cluster::{Cluster, explain, pods};
+use crate::error::{Error, Result};
+use crate::model::{Gap, Part, SecretFacts, WorkloadFacts, WorkloadKind, WorkloadRef};
+use crate::settings::Selection;
+use config_maps::Settings;
+use secrets::Secrets;
+
+/// An object by namespace and name.
+pub(super) type Key = (String, String);
+
+/// Up to this many objects are read one by one; more are listed at once.
+const FEW: usize = 8;
+
+/// Over up to this many namespaces, each is listed by itself.
+const FEW_NAMESPACES: usize = 4;
+
+/// What a survey has found.
+pub struct Survey {
+    /// The gateways, by namespace and name.
+    pub gateways: Vec<Gateway>,
+    /// All workloads that were looked at, for what else uses a Secret.
+    pub workloads: Vec<Surveyed>,
+    /// What the user should know: what could not be looked at.
+    pub warnings: Vec<String>,
+    secrets: Secrets,
+}
+
+/// One workload that runs a gateway.
+pub struct Gateway {
+    /// The namespace.
+    pub namespace: String,
+    /// The workload.
+    pub facts: WorkloadFacts,
+    /// Which pods are its own.
+    pub selector: Option<Selector>,
+    /// The container.
+    pub container: GatewayContainer,
+    /// Settings that could not be read, and why.
+    pub unread: Option<Gap>,
+    /// Whether nothing but an earlier rotation's annotation speaks for it.
+    by_annotation: bool,
+}
+
+/// A workload, cut to what matters of it.
+pub struct Surveyed {
+    /// The namespace.
+    pub namespace: String,
+    /// The facts.
+    pub facts: WorkloadFacts,
+    /// The Secrets that it uses in any way.
+    pub secrets: BTreeSet<String>,
+    selector: Option<Selector>,
+    /// Where it may be a gateway: its pod spec.
+    spec: Option<PodSpec>,
+}
+
+impl Surveyed {
+    fn of(kind: WorkloadKind, workload: Workload) -> Self {
+        let name = workload.metadata.name.clone();
+        let facts = workload_facts(&WorkloadRef { kind, name }, &workload);
+        let selector = pods::selector(&workload.spec.selector);
+        let spec = workload.spec.template.spec;
+        let secrets = spec.as_ref().map(secrets_used).unwrap_or_default();
+        // A gateway has a credential or settings in a Secret or a ConfigMap,
+        // or stands there with everything in clear.
+        let may_be_gateway = |spec: &PodSpec| {
+            !config_maps_named(spec).is_empty() || !gateway_containers(spec, &ConfigMaps::new()).is_empty()
+        };
+        Self {
+            namespace: workload.metadata.namespace,
+            spec: spec.filter(|spec| facts.marks.rotation_id.is_some() || may_be_gateway(spec)),
+            facts,
+            secrets,
+            selector,
+        }
+    }
+
+    fn reference(&self) -> &WorkloadRef {
+        &self.facts.version.workload
+    }
+
+    fn gateway(&self, container: GatewayContainer, unread: Option<Gap>) -> Gateway {
+        Gateway {
+            namespace: self.namespace.clone(),
+            facts: self.facts.clone(),
+            selector: self.selector.clone(),
+            container,
+            unread,
+            by_annotation: false,
+        }
+    }
+}
+
+/// Finds the gateways that were selected.
+pub async fn survey(cluster: &Cluster, selection: &Selection) -> Result<Survey> {
+    let scope = &if selection.everywhere {
+        Scope::Everywhere
+    } else {
+        Scope::Namespace(cluster.namespace.clone())
+    };
+    let mut warnings = Vec::new();
+    let mut workloads = workloads(cluster, selection, scope, &mut warnings).await?;
+    let selected = selected(cluster, selection, scope).await?;
+    let named: BTreeSet<Key> = workloads
+        .iter()
+        .flat_map(|workload| {
+            let maps = workload.spec.as_ref().map(config_maps_named).unwrap_or_default();
+            maps.into_iter().map(|map| (workload.namespace.clone(), map))
+        })
+        .collect();
+    let settings = Settings::read(cluster, scope, &named).await?;
+
+    let mut gateways = Vec::new();
+    let mut annotated = Vec::new();
+    for workload in &mut workloads {
+        let Some(spec) = workload.spec.take() else {
+            continue;
+        };
+        let place = (workload.namespace.clone(), workload.reference().clone());
+        if selected
+            .as_ref()
+            .is_some_and(|selected| !selected.contains(&place))
+        {
+            continue;
+        }
+        let unread = settings.gap(&workload.namespace, &config_maps_named(&spec));
+        let containers = gateway_containers(&spec, settings.of(&workload.namespace));
+        if containers.is_empty() && workload.facts.marks.rotation_id.is_some() {
+            annotated.push((workload.gateway(GatewayContainer::default(), unread), spec));
+        } else {
+            let found = containers.into_iter();
+            gateways.extend(found.map(|container| workload.gateway(container, unread.clone())));
+        }
+    }
+    gateways.extend(by_annotation(&gateways, annotated));
+    gateways.sort_by(|one, other| one.place().cmp(&other.place()));
+    let mut wanted: BTreeMap<Key, BTreeSet<String>> = BTreeMap::new();
+    for gateway in &gateways {
+        for (secret, keys) in candidates_of(&gateway.container.credential) {
+            wanted
+                .entry((gateway.namespace.clone(), secret))
+                .or_default()
+                .extend(keys);
+        }
+    }
+    let secrets = Secrets::read(cluster, scope, &wanted).await?;
+    let mut survey = Survey {
+        gateways: Vec::new(),
+        workloads,
+        warnings,
+        secrets,
+    };
+    // The annotation is also on workloads that only use the Secret of a
+    // gateway elsewhere, and on those that have become something else.
+    gateways.retain(|gateway| {
+        let rotated = || match survey.credential(gateway) {
+            Some((_, Ok((facts, _)))) => facts.marks.rotation_id.is_some(),
+            _ => false,
+        };
+        !gateway.by_annotation || rotated()
+    });
+    survey.gateways = gateways;
+    Ok(survey)
+}
+
+/// Workloads whose image and settings do not show a gateway, and which an
+/// earlier rotation has restarted: what they refer to may be its Secret,
+/// unless a gateway of the namespace is known to use it.
+fn by_annotation(known: &[Gateway], annotated: Vec<(Gateway, PodSpec)>) -> Vec<Gateway> {
+    let mut found = Vec::new();
+    for (gateway, spec) in annotated {
+        for secret in secrets_used(&spec) {
+            let is_taken = known.iter().any(|other| {
+                other.namespace == gateway.namespace
+                    && candidates_of(&other.container.credential)
+                        .iter()
+                        .any(|(name, _)| *name == secret)
+            });
+            let references = references_to(&spec, &secret);
+            if let (false, [reference]) = (is_taken, references.as_slice()) {
+                found.push(Gateway {
+                    namespace: gateway.namespace.clone(),
+                    facts: gateway.facts.clone(),
+                    selector: gateway.selector.clone(),
+                    container: GatewayContainer {
+                        image: spec
+                            .containers
+                            .first()
+                            .and_then(|it| it.image.clone())
+                            .unwrap_or_default(),
+                        credential: reference.clone(),
+                        ..GatewayContainer::default()
+                    },
+                    unread: gateway.unread.clone(),
+                    by_annotation: true,
+                });
+            }
+        }
+    }
+    found
+}
+
+impl Gateway {
+    /// The workload.
+    pub fn workload(&self) -> &WorkloadRef {
+        &self.facts.version.workload
+    }
+
+    fn place(&self) -> (&str, &WorkloadRef) {
+        (&self.namespace, self.workload())
+    }
+}
+
+impl Survey {
+    /// The Secret and the key that a gateway takes its credential from, and
+    /// what it holds; `None` for a gateway whose credential is in no Secret.
+    pub fn credential(&self, gateway: &Gateway) -> Option<(Key, Part<&(SecretFacts, Former)>)> {
+        let candidates = candidates_of(&gateway.container.credential);
+        let mut first = None;
+        for (secret, keys) in candidates {
+            let place = (gateway.namespace.clone(), secret.clone());
+            for key in &keys {
+                match self.secrets.held(&place, key) {
+                    Ok(held) => return Some(((secret, key.clone()), Ok(held))),
+                    Err(gap) => {
+                        first.get_or_insert(((secret.clone(), key.clone()), Err(gap)));
+                    }
+                }
+            }
+        }
+        first
+    }
+}
+
+/// The workloads to look at. Those that were named are read one by one, which
+/// needs no right to list.
+async fn workloads(
+    cluster: &Cluster,
+    selection: &Selection,
+    scope: &Scope,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Surveyed>> {
+    if !selection.names.is_empty() {
+        let named = join_all(
+            selection
+                .names
+                .iter()
+                .map(|ask| super::workloads::named(cluster, ask)),
+        )
+        .await;
+        let mut found = Vec::new();
+        for result in named {
+            let (reference, workload) = result?;
+            found.push(Surveyed::of(reference.kind, workload));
+        }
+        return Ok(found);
+    }
+    let lists = WorkloadKind::ALL.map(async |kind| {
+        let of_kind = |workload| Some(Surveyed::of(kind, workload));
+        cluster.list(List::of(APPS, kind.plural()), scope, of_kind).await
+    });
+    let mut found = Vec::new();
+    let mut denied = Vec::new();
+    for (kind, list) in WorkloadKind::ALL.into_iter().zip(join_all(lists).await) {
+        match list {
+            Ok(list) => found.extend(list),
+            Err(error) => {
+                let forbidden = is_forbidden(&error);
+                let error = explain(error, &format!("listing the {} of {}", kind.plural(), scope));
+                if !forbidden {
+                    return Err(error);
+                }
+                denied.push(error);
+            }
+        }
+    }
+    if denied.len() == WorkloadKind::ALL.len() {
+        let error = denied.swap_remove(0);
+        return Err(match scope {
+            Scope::Everywhere => error.hint("look into one namespace, with -n"),
+            Scope::Namespace(_) => {
+                error.hint("name the workload, as deployment/NAME; then nothing needs to be listed")
+            }
+        });
+    }
+    warnings.extend(denied.iter().map(Error::to_string));
+    Ok(found)
+}
+
+/// What the labels select; `None` when everything is meant. The API server
+/// does the matching, because it alone knows all the forms of a selector.
+async fn selected(
+    cluster: &Cluster,
+    selection: &Selection,
+    scope: &Scope,
+) -> Result<Option<BTreeSet<(String, WorkloadRef)>>> {
+    let Some(labels) = &selection.labels else {
+        return Ok(None);
+    };
+    let lists = WorkloadKind::ALL.map(async |kind| {
+        let list = List {
+            labels: Some(labels),
+            metadata_only: true,
+            ..List::of(APPS, kind.plural())
+        };
+        let reference = |object: MetadataOf| {
+            let name = object.metadata.name;
+            Some((object.metadata.namespace, WorkloadRef { kind, name }))
+        };
+        cluster.list(list, scope, reference).await
+    });
+    let mut selected = BTreeSet::new();
+    for list in join_all(lists).await {
+        match list {
+            Ok(list) => selected.extend(list),
+            Err(error) if is_forbidden(&error) => {}
+            Err(error) => return Err(explain(error, &format!("selecting by the labels `{labels}`"))),
+        }
+    }
+    Ok(Some(selected))
+}
+
+/// Where to list what is in these namespaces.
+pub(super) fn scopes<'a>(scope: &Scope, namespaces: impl IntoIterator<Item = &'a str>) -> Vec<Scope> {
+    let namespaces: BTreeSet<&str> = namespaces.into_iter().collect();
+    if *scope == Scope::Everywhere && namespaces.len() > FEW_NAMESPACES {
+        return vec![Scope::Everywhere];
+    }
+    let each = |namespace: &str| Scope::Namespace(namespace.to_owned());
+    namespaces.into_iter().map(each).collect()
+}
+
+pub(super) fn is_forbidden(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.is_forbidden())
+}
+
+/// What a failed read leaves unknown, where that is no reason to end the run.
+pub(super) fn gap(error: kube::Error, doing: &str) -> Result<Gap> {
+    let forbidden = is_forbidden(&error);
+    let missing = matches!(&error, kube::Error::Api(status) if status.is_not_found());
+    let error = explain(error, doing);
+    if forbidden {
+        Ok(Gap::Forbidden(error.to_string()))
+    } else if missing {
+        Ok(Gap::Unknown(error.to_string()))
+    } else {
+        Err(error)
+    }
+}

@@ -1,0 +1,147 @@
+//! Which workloads are meant.
+
+use super::{Typed, WorkloadAsk, check_name};
+use crate::cli::{SelectArgs, TargetArgs};
+use crate::error::{Error, Result};
+use crate::model::{Source, Sourced, WorkloadKind, WorkloadRef};
+
+/// The workloads to look at.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Whether to look in all namespaces.
+    pub everywhere: bool,
+    /// Only those with these labels.
+    pub labels: Option<String>,
+    /// Only those that were named; empty for all.
+    pub names: Vec<Sourced<WorkloadAsk>>,
+}
+
+impl Selection {
+    pub(super) fn resolve(args: &SelectArgs, targets: &[String]) -> Result<Self> {
+        let names = targets_named(targets)?;
+        if !names.is_empty() && (args.all_namespaces || args.selector.is_some()) {
+            let flag = if args.all_namespaces {
+                "--all-namespaces"
+            } else {
+                "--selector"
+            };
+            return Err(Error::usage(format!(
+                "workloads are selected either by name or by {flag}, not by both"
+            )));
+        }
+        Ok(Self {
+            everywhere: args.all_namespaces,
+            labels: args.selector.clone().filter(|labels| !labels.is_empty()),
+            names,
+        })
+    }
+}
+
+/// Workloads as kubectl takes them: `NAME ...`, `TYPE/NAME ...` or `TYPE NAME
+/// ...`.
+fn targets_named(targets: &[String]) -> Result<Vec<Sourced<WorkloadAsk>>> {
+    // `Flag` would print dashes before a positional argument.
+    let source = || Source::Discovery("command line".to_owned());
+    let kind = match targets {
+        [first, _, ..] if !first.contains('/') => WorkloadKind::parse(first),
+        _ => None,
+    };
+    let words = if kind.is_some() { &targets[1..] } else { targets };
+    let ask = |word: &String| {
+        let ask = match (kind, word.contains('/')) {
+            (Some(kind), _) => named(kind, word)?,
+            (None, true) => exactly(word)?,
+            (None, false) => {
+                check_name(word).map_err(|why| malformed(word, &why))?;
+                WorkloadAsk::Named(word.clone())
+            }
+        };
+        Ok(Sourced::new(ask, source()))
+    };
+    words.iter().map(ask).collect()
+}
+
+/// The one workload that was named by position, flag or variable; of several
+/// the first.
+pub(super) fn one_target(args: &TargetArgs, typed: &Typed<'_>) -> Result<Option<Sourced<WorkloadAsk>>> {
+    if let Some(first) = targets_named(&args.target)?.into_iter().next() {
+        return Ok(Some(first));
+    }
+    let Some(Sourced { value, source }) = typed.text("k8s-object", args.k8s_object.as_ref(), &["K8S_OBJECT"])
+    else {
+        return Ok(None);
+    };
+    let ask = if value.contains('/') {
+        exactly(&value)
+    } else {
+        Err(malformed(&value, "it is not of the form TYPE/NAME"))
+    };
+    let ask = ask.map_err(|error| {
+        error
+            .hints()
+            .iter()
+            .fold(Error::usage(format!("{source} {error}")), |error, hint| {
+                error.hint(hint)
+            })
+    });
+    Ok(Some(Sourced::new(ask?, source)))
+}
+
+fn exactly(word: &str) -> Result<WorkloadAsk> {
+    let (kind, name) = word.split_once('/').unwrap_or((word, ""));
+    let kind = WorkloadKind::parse(kind).ok_or_else(|| {
+        malformed(
+            word,
+            &format!("`{kind}` is no kind of workload that runs a gateway"),
+        )
+    })?;
+    named(kind, name)
+}
+
+fn named(kind: WorkloadKind, name: &str) -> Result<WorkloadAsk> {
+    check_name(name).map_err(|why| malformed(name, &why))?;
+    Ok(WorkloadAsk::Exactly(WorkloadRef {
+        kind,
+        name: name.to_owned(),
+    }))
+}
+
+fn malformed(word: &str, why: &str) -> Error {
+    Error::usage(format!("`{word}`: {why}"))
+        .hint("name a workload as deployment/NAME, statefulset/NAME or daemonset/NAME")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asks(words: &[&str]) -> Result<Vec<WorkloadAsk>> {
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        Ok(targets_named(&words)?.into_iter().map(|ask| ask.value).collect())
+    }
+
+    fn deployment(name: &str) -> WorkloadAsk {
+        WorkloadAsk::Exactly(WorkloadRef {
+            kind: WorkloadKind::Deployment,
+            name: name.to_owned(),
+        })
+    }
+
+    #[test]
+    fn workloads_are_named_as_for_kubectl() {
+        let by_name = |name: &str| WorkloadAsk::Named(name.to_owned());
+        for (words, expected) in [
+            (&["a"][..], vec![by_name("a")]),
+            (&["a", "b"], vec![by_name("a"), by_name("b")]),
+            (&["deploy", "a", "b"], vec![deployment("a"), deployment("b")]),
+            (&["deployments.apps/a", "b"], vec![deployment("a"), by_name("b")]),
+            // Alone it is a name, whatever it sounds like.
+            (&["deploy"], vec![by_name("deploy")]),
+        ] {
+            assert_eq!(asks(words).unwrap(), expected, "{words:?}");
+        }
+        for words in [&["job/a"][..], &["deploy/A"], &["deploy", "a/b"], &["a", "../b"]] {
+            assert!(asks(words).is_err(), "{words:?}");
+        }
+    }
+}

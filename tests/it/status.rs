@@ -1,0 +1,59 @@
+//! `status` from end to end.
+
+mod gallery;
+mod picture;
+mod rights;
+mod watch;
+
+use apim_sandbox::azure::Slot;
+use apim_sandbox::manifests::{GatewayManifest, apply};
+use serde_json::{Value, json};
+
+use crate::case::{Case, DAY};
+use crate::run::Ended;
+
+impl Ended {
+    /// The gateway of a list by the name of its workload.
+    pub(crate) fn gateway(&self, name: &str) -> Value {
+        let list = self.json();
+        let items = list["items"].as_array().unwrap();
+        let found = items.iter().find(|item| item["workload"]["name"] == name);
+        found.unwrap_or_else(|| panic!("no {name} in {list:#}")).clone()
+    }
+
+    /// Each gateway with its verdict.
+    pub(crate) fn verdicts(&self) -> Vec<(String, String)> {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let list = self.json();
+        let items = list["items"].as_array().unwrap();
+        items
+            .iter()
+            .map(|item| (text(&item["workload"]["name"]), text(&item["verdict"])))
+            .collect()
+    }
+}
+
+impl Case {
+    /// A portal deployment of this name, without a pod, whose token lives for
+    /// so many days.
+    fn gateway(&self, name: &str, days: i32) -> GatewayManifest {
+        let token = self.token(Slot::Primary, DAY * days);
+        GatewayManifest::portal(name, &self.endpoint(), &token).replicas(0)
+    }
+
+    /// A CronJob that rotates, and does not start while the test runs.
+    async fn cron_job(&self, container: &Value) {
+        let hour = (self.azure().now().as_second() / 3600 + 12) % 24;
+        let mut container = container.clone();
+        container["name"] = json!("rotate");
+        let object = json!({
+            "apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "apim-rotate"},
+            "spec": {
+                "schedule": format!("17 {hour} * * *"),
+                "jobTemplate": {"spec": {"template": {"spec": {
+                    "restartPolicy": "Never", "containers": [container]}}}},
+            },
+        });
+        apply(&self.client, &self.namespace, object).await.unwrap();
+    }
+}

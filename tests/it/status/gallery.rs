@@ -1,0 +1,269 @@
+//! Gateways in every state, side by side in one namespace.
+
+use apim_sandbox::azure::Slot;
+use apim_sandbox::manifests::{GatewayManifest, apply};
+use apim_sandbox::wait;
+use serde_json::{Value, json};
+
+use crate::case::{Case, DAY, LIMIT};
+
+/// The gateways of the gallery and what is to be said of them.
+const VERDICTS: [(&str, &str); 8] = [
+    ("catalog", "Unknown"),
+    ("checkout", "Expired"),
+    ("invoices", "Unknown"),
+    ("orders", "Healthy"),
+    ("payments", "WillBeReverted"),
+    ("returns", "StalePods"),
+    ("search", "Healthy"),
+    ("shipping", "Due"),
+];
+
+/// A namespace with a gateway in each state, and a CronJob that rotates them.
+pub(super) async fn gallery(name: &str) -> Case {
+    let case = Case::new(name).await;
+    let plain =
+        json!({"image": "ghcr.io/kubectl-apim/kubectl-apim:1.0.0", "args": ["rotate", "--all", "--yes"]});
+    case.cron_job(&plain).await;
+    for (name, days) in [
+        ("orders", 30),
+        ("shipping", 12),
+        ("checkout", -3),
+        ("payments", 25),
+        ("catalog", 20),
+    ] {
+        case.deploy(&case.gateway(name, days)).await;
+    }
+    case.patch_secret("catalog-token", &json!({"stringData": {"value": "see the wiki"}}))
+        .await;
+    let helm = json!({"metadata": {"labels": {"app.kubernetes.io/managed-by": "Helm"},
+        "annotations": {"meta.helm.sh/release-name": "payments"}}});
+    case.patch_secret("payments-token", &helm).await;
+    for (name, settings) in [
+        ("search", json!({"config.service.auth": "workloadIdentity"})),
+        (
+            "invoices",
+            json!({"config.service.auth": "azureAdApp",
+            "config.service.auth.azureAd.clientSecret": "an-app-s-secret"}),
+        ),
+    ] {
+        case.hides("an-app-s-secret");
+        deploy_entra(&case, name, &settings).await;
+    }
+    stale(&case, "returns").await;
+    case
+}
+
+/// A gateway that signs in by Entra, its settings in a ConfigMap.
+async fn deploy_entra(case: &Case, name: &str, settings: &Value) {
+    let mut data = settings.clone();
+    data["config.service.endpoint"] = json!(case.endpoint());
+    data["gateway.name"] = json!(name);
+    let labels = json!({"app": name});
+    let config = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": format!("{name}-env")},
+        "data": data});
+    let deployment = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "labels": labels},
+        "spec": {"replicas": 0, "selector": {"matchLabels": labels}, "template": {
+            "metadata": {"labels": labels},
+            "spec": {"containers": [{"name": name, "image": "mcr.microsoft.com/azure-api-management/gateway:2.11.1",
+                "envFrom": [{"configMapRef": {"name": format!("{name}-env")}}]}]},
+        }},
+    });
+    for object in [config, deployment] {
+        apply(&case.client, &case.namespace, object).await.unwrap();
+    }
+}
+
+/// A gateway whose pod has the token of the rotation before the last.
+async fn stale(case: &Case, name: &str) {
+    let token = case.token(Slot::Primary, DAY * 2);
+    let manifest = GatewayManifest::portal(name, &case.endpoint(), &token);
+    let gateway = apim_sandbox::azure::Gateway {
+        name: "gw".to_owned(),
+        ..case.gateway.clone()
+    };
+    case.azure().add_gateway(&gateway);
+    case.deploy(&manifest).await;
+    let target = format!("deployment/{name}");
+    case.apim(&["rotate", &target]).exits(0).await;
+    case.apim(&["rotate", &target, "--no-restart"]).exits(0).await;
+}
+
+#[tokio::test]
+async fn every_gateway_of_a_namespace_has_its_verdict() {
+    let case = gallery("gallery").await;
+    let ended = case.apim(&["status", "-o", "json"]).exits(0).await;
+    let verdicts = ended.verdicts();
+    let verdicts: Vec<(&str, &str)> = verdicts
+        .iter()
+        .map(|(name, verdict)| (name.as_str(), verdict.as_str()))
+        .collect();
+    assert_eq!(verdicts, VERDICTS);
+
+    let orders = ended.gateway("orders");
+    assert_eq!(orders["auth"], "token");
+    assert_eq!(orders["gateway"], "gw");
+    assert_eq!(orders["service"], case.gateway.service);
+    assert_eq!(orders["secret"], json!({"name": "orders-token", "key": "value"}));
+    assert_eq!(orders["cronJob"]["name"], "apim-rotate");
+    assert!(orders["cronJob"]["nextRun"].is_string() && orders["cronJob"]["lastRun"].is_null());
+    assert!((29 * 86_400..=30 * 86_400).contains(&orders["expiresInSeconds"].as_i64().unwrap()));
+    assert_eq!(ended.gateway("payments")["owner"], "Helm release payments");
+    assert_eq!(ended.gateway("search")["auth"], "workload-identity");
+    assert_eq!(ended.gateway("invoices")["auth"], "app-secret");
+    let returns = ended.gateway("returns");
+    assert_eq!(returns["pods"]["stale"].as_array().unwrap().len(), 1);
+    assert_eq!(returns["rotatedBy"], "apim-rotate");
+    assert_eq!(returns["keySlot"], "primary");
+    // Only what a person would look at is an alarm.
+    let alarm = case.apim(&["status", "--fail-within", "10d"]).exits(9).await;
+    for name in ["catalog", "checkout", "invoices", "returns"] {
+        alarm.says(&[&format!("deployment.apps/{name} in namespace {}", case.namespace)]);
+    }
+    alarm.says(&["need a hand: 4"]);
+    case.apim(&["status", "orders", "shipping", "--fail-within", "10d"])
+        .exits(0)
+        .await;
+    case.apim(&["status", "orders", "shipping", "--fail-within", "13d"])
+        .exits(9)
+        .await;
+    assert!(
+        case.kube_writes()
+            .await
+            .iter()
+            .all(|write| !write.uri.contains("status"))
+    );
+}
+
+#[tokio::test]
+async fn each_fix_mends_what_it_is_for() {
+    let case = Case::new("fixes").await;
+    case.cron_job(&json!({"image": "kubectl-apim", "args": ["rotate", "deployment/gw"]}))
+        .await;
+    case.deploy(&case.portal()).await;
+    let mended = async |verdict: &str| {
+        let status = case.apim(&["status", "-o", "json"]).exits(0).await.gateway("gw");
+        assert_eq!(status["verdict"], verdict, "{status:#}");
+        let fix = status["fix"].as_str().unwrap().to_owned();
+        // The API server tells times to the second: a pod of the same second
+        // as the write would count as older.
+        let rotated_at = status["rotatedAt"].as_str().and_then(|time| time.parse().ok());
+        wait::until("the second after the write", LIMIT, async || {
+            let written: Option<jiff::Timestamp> = rotated_at;
+            let elapsed = written.map(|written| case.azure().now().duration_since(written));
+            Ok(elapsed.is_none_or(|elapsed| elapsed.as_secs() >= 1).then_some(()))
+        })
+        .await
+        .unwrap();
+        let words: Vec<&str> = fix.split(' ').skip(1).collect();
+        case.kubectl(&words).exits(0).await;
+        case.rolled_out("gw").await;
+        case.apim(&["status", "-o", "json"]).exits(0).await.gateway("gw")
+    };
+    assert_eq!(mended("Expiring").await["verdict"], "Healthy");
+    case.apim(&["rotate", "--no-restart"]).exits(0).await;
+    assert_eq!(mended("StalePods").await["verdict"], "Healthy");
+    let by_hand = json!({"stringData": {"value": case.token(Slot::Primary, DAY * 20)}});
+    case.apim(&["rotate"]).exits(0).await;
+    case.patch_secret("gw-token", &by_hand).await;
+    case.patch_deployment("gw", &json!({"spec": {"replicas": 0}}))
+        .await;
+    assert_eq!(mended("ChangedByOther").await["verdict"], "Healthy");
+}
+
+#[tokio::test]
+async fn the_table_sorts_and_leaves_out_its_heads() {
+    let case = Case::new("sorts").await;
+    for (name, days) in [("a", 9), ("b", 3), ("c", 20)] {
+        case.deploy(&case.gateway(name, days)).await;
+    }
+    let sorted = async |by: &str| {
+        let run = case.apim(&["status", "-o", "name", "--sort-by", by]);
+        run.exits(0)
+            .await
+            .stdout
+            .replace("deployment.apps/", "")
+            .replace('\n', "")
+    };
+    assert_eq!(sorted("name").await, "abc");
+    assert_eq!(sorted("expires-in").await, "bac");
+    let table = case.apim(&["status", "--no-headers", "c", "a"]).exits(0).await;
+    let rows: Vec<Vec<&str>> = table
+        .stdout
+        .lines()
+        .map(|line| line.split("   ").map(str::trim).collect())
+        .collect();
+    assert_eq!((rows[0][0], rows[1][0]), ("a", "c"), "{}", table.stdout);
+    assert!(table.stdout.contains("Unprotected"));
+    let wide = case.apim(&["status", "-o", "wide"]).exits(0).await.stdout;
+    assert!(
+        wide.starts_with("NAME ") && wide.contains("REASON") && wide.contains("no CronJob rotates it"),
+        "{wide}"
+    );
+    assert!(!wide.contains('\u{1b}'));
+    let colour = case.apim(&["status", "--color", "always"]).exits(0).await.stdout;
+    assert!(colour.contains('\u{1b}'));
+}
+
+#[tokio::test]
+async fn metrics_name_every_gateway() {
+    let case = Case::new("metrics").await;
+    case.deploy(&case.gateway("gw", 9)).await;
+    let text = case.apim(&["status", "-o", "prometheus"]).exits(0).await.stdout;
+    let labels = format!(
+        "namespace=\"{}\",workload=\"deployment.apps/gw\",gateway=\"gw\",service=\"{}\"",
+        case.namespace, case.gateway.service
+    );
+    assert!(
+        text.contains(&format!(
+            "apim_gateway_verdict{{{labels},verdict=\"Unprotected\"}} 1\n"
+        )),
+        "{text}"
+    );
+    assert!(
+        text.contains(&format!(
+            "apim_gateway_verdict{{{labels},verdict=\"Healthy\"}} 0\n"
+        )),
+        "{text}"
+    );
+    let expiry = format!("apim_gateway_credential_expiry_timestamp_seconds{{{labels}}} ");
+    let line = text.lines().find_map(|line| line.strip_prefix(&expiry)).unwrap();
+    let left = line.parse::<i64>().unwrap() - case.azure().now().as_second();
+    assert!((8 * 86_400..=9 * 86_400).contains(&left), "{line}");
+}
+
+#[tokio::test]
+async fn selecting_by_labels_names_and_namespaces() {
+    let case = Case::new("select").await;
+    case.deploy(&case.gateway("a", 9)).await;
+    case.deploy(&case.gateway("b", 9)).await;
+    case.patch_deployment("b", &json!({"metadata": {"labels": {"team": "blue"}}}))
+        .await;
+    let names = async |arguments: &[&str]| {
+        let line = [&["status", "-o", "name"], arguments].concat();
+        case.apim(&line).exits(0).await.stdout
+    };
+    assert_eq!(names(&["-l", "team in (blue,red)"]).await, "deployment.apps/b\n");
+    assert_eq!(names(&["deploy", "a"]).await, "deployment.apps/a\n");
+    let everywhere = case.apim(&["status", "-A", "-o", "json"]).exits(0).await.json();
+    let own = everywhere["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|item| item["namespace"] == case.namespace.as_str());
+    assert_eq!(own.count(), 2);
+    let none = case.apim(&["status", "-l", "team=none"]).exits(0).await;
+    none.says(&["no self-hosted gateway was found in namespace"]);
+    case.apim(&["status", "-l", "team=none", "--fail-within", "1d"])
+        .exits(9)
+        .await;
+    case.apim(&["status", "absent"])
+        .exits(1)
+        .await
+        .says(&["absent", "does not exist"]);
+    case.apim(&["status", "-A", "a"])
+        .exits(2)
+        .await
+        .says(&["by name or by --all-namespaces"]);
+}

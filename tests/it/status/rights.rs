@@ -1,0 +1,109 @@
+//! What a user without all rights is shown.
+
+use apim_sandbox::manifests::apply;
+use serde_json::{Value, json};
+
+use crate::case::Case;
+
+/// The kubeconfig of a service account with these rules.
+async fn user(case: &Case, rules: &Value) -> String {
+    let name = json!({ "name": "viewer" });
+    for object in [
+        json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": name }),
+        json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": name, "rules": rules }),
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": name,
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "viewer" },
+            "subjects": [{ "kind": "ServiceAccount", "name": "viewer" }],
+        }),
+    ] {
+        apply(&case.client, &case.namespace, object).await.unwrap();
+    }
+    let path = case
+        .sandbox
+        .kubeconfig_for(&case.namespace, "viewer")
+        .await
+        .unwrap();
+    path.display().to_string()
+}
+
+fn may(group: &str, resources: &[&str], verbs: &[&str]) -> Value {
+    json!({"apiGroups": [group], "resources": resources, "verbs": verbs})
+}
+
+#[tokio::test]
+async fn a_cell_that_may_not_be_read_says_so_and_the_row_stays() {
+    let case = Case::new("viewer").await;
+    case.deploy(&case.gateway("gw", 20)).await;
+    let workloads = may("apps", &["deployments"], &["list"]);
+    let kubeconfig = user(&case, &json!([workloads])).await;
+    let ended = case
+        .apim(&["status", "-o", "json"])
+        .env("KUBECONFIG", &kubeconfig)
+        .exits(0)
+        .await;
+    let row = ended.gateway("gw");
+    assert_eq!(row["verdict"], "Unknown");
+    let unread: Vec<&str> = row["unread"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|gap| gap["part"].as_str().unwrap())
+        .collect();
+    assert_eq!(unread, ["credential", "gateway", "service", "pods", "cronJob"]);
+    assert!(
+        row["unread"][0]["reason"]
+            .as_str()
+            .unwrap()
+            .contains("secrets \"gw-token\" is forbidden"),
+        "{row:#}"
+    );
+    ended.says(&["listing the statefulsets", "listing the daemonsets"]);
+    let table = case
+        .apim(&["status"])
+        .env("KUBECONFIG", &kubeconfig)
+        .exits(0)
+        .await;
+    assert!(table.stdout.contains("<forbidden>"), "{}", table.stdout);
+    let wide = case
+        .apim(&["status", "-o", "wide"])
+        .env("KUBECONFIG", &kubeconfig)
+        .exits(0)
+        .await;
+    assert!(wide.stdout.matches("<forbidden>").count() >= 4, "{}", wide.stdout);
+    case.apim(&["status", "--fail-within", "1d"])
+        .env("KUBECONFIG", &kubeconfig)
+        .exits(9)
+        .await;
+    let everywhere = case
+        .apim(&["status", "-A"])
+        .env("KUBECONFIG", &kubeconfig)
+        .exits(1)
+        .await;
+    everywhere.says(&[
+        "listing the deployments of all namespaces: not allowed",
+        "with -n",
+    ]);
+}
+
+#[tokio::test]
+async fn a_named_gateway_needs_no_right_to_list() {
+    let case = Case::new("viewer-named").await;
+    case.deploy(&case.gateway("gw", 20)).await;
+    let get = |group: &str, resource: &str, name: &str| json!({"apiGroups": [group], "resources": [resource], "resourceNames": [name], "verbs": ["get"]});
+    let rules = json!([
+        get("apps", "deployments", "gw"),
+        get("", "secrets", "gw-token"),
+        get("", "configmaps", "gw-env"),
+    ]);
+    let kubeconfig = user(&case, &rules).await;
+    let ended = case
+        .apim(&["status", "deploy/gw", "-o", "json"])
+        .env("KUBECONFIG", &kubeconfig)
+        .exits(0)
+        .await;
+    let row = ended.gateway("gw");
+    // What may not be seen may be there, so nobody says that it is unprotected.
+    assert_eq!(row["verdict"], "Healthy", "{row:#}");
+    assert_eq!(row["service"], case.gateway.service);
+}
