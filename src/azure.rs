@@ -2,12 +2,13 @@
 //! that the product makes.
 //!
 //! [`Arm`] is all that a command needs. Below it, `exchange` is one request
-//! and its answer, `identity` who signs in, `credential` the sign-in, `wire`
+//! and its answer, `budget` when it may be sent, `identity` who signs in, `credential` the sign-in, `wire`
 //! what the bodies look like.
 
 mod aadsts;
 mod assertion;
 mod az_cli;
+mod budget;
 mod certificate;
 mod client;
 mod credential;

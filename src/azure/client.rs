@@ -2,13 +2,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use azure_core::credentials::AccessToken;
-use http::Method;
+use http::{HeaderMap, Method};
 use jiff::Timestamp;
 use reqwest::{Client, Url};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::budget::Budget;
 use super::credential::Credential;
 use super::error::Flaw;
 use super::exchange::Call;
@@ -36,10 +37,13 @@ pub struct Options {
     pub api_version: String,
     /// When every request must have ended, retries included.
     pub deadline: Instant,
+    /// Whether to use ARM's limits up instead of leaving a fifth of them to
+    /// others who sign in as the same identity.
+    pub burst: bool,
 }
 
 /// Azure Resource Manager as one identity sees it. Clones share connections,
-/// access token and clock.
+/// access token, clock and the budget of requests.
 #[derive(Clone, Debug)]
 pub struct Arm {
     shared: Arc<Shared>,
@@ -53,6 +57,7 @@ struct Shared {
     api_version: String,
     credential: Credential,
     clock: ServerClock,
+    budget: Budget,
 }
 
 impl Arm {
@@ -68,6 +73,7 @@ impl Arm {
                 api_version: options.api_version,
                 credential,
                 clock: ServerClock::default(),
+                budget: Budget::new(options.burst),
             }),
             deadline: options.deadline,
         })
@@ -164,8 +170,11 @@ impl Arm {
         let timed_out = || Error::Timeout {
             purpose: call.purpose.clone(),
         };
+        let Shared { http, budget, .. } = &*self.shared;
         let attempt = async || {
-            let answer = call.send(&self.shared.http, Some(token.token.secret())).await?;
+            let ticket = budget.take(&call.method, &call.url).await;
+            let observe = |status, headers: &HeaderMap| ticket.answered(status, headers);
+            let answer = call.send(http, Some(token.token.secret()), observe).await?;
             self.shared.clock.observe(&answer.headers);
             wire::parse(&answer.headers, &answer.body)
                 .map_err(|(came, flaw)| call.misread(format!("Azure answered with {came}"), flaw))
@@ -224,6 +233,7 @@ mod tests {
             extra_ca: None,
             api_version: DEFAULT_API_VERSION.into(),
             deadline: Instant::now(),
+            burst: false,
         })
     }
 
