@@ -79,6 +79,16 @@ impl Arm {
         })
     }
 
+    /// The same ARM, with another moment at which every request must have
+    /// ended.
+    #[must_use]
+    pub fn until(&self, deadline: Instant) -> Self {
+        Self {
+            shared: self.shared.clone(),
+            deadline,
+        }
+    }
+
     /// Fetches the access token, which every call otherwise does when there
     /// is none. On its own it can run beside requests to other servers.
     pub async fn sign_in(&self) -> Result<(), Error> {
