@@ -19,6 +19,7 @@ mod exchange;
 mod find;
 mod http;
 mod identity;
+mod inventory;
 mod managed;
 mod roots;
 mod wire;
@@ -29,6 +30,7 @@ pub use endpoints::endpoints;
 pub use error::{Error, Fault, Flaw, Refusal};
 pub use http::client as http_client;
 pub use identity::{Candidate, Identity, Proof, SignIn};
+pub use inventory::{GatewayInService, ServiceDetails};
 pub use managed::on_a_vm_of_azure;
 
 /// What the webhook of Azure Workload Identity needs to set up a pod.

@@ -17,7 +17,7 @@ use super::identity::SignIn;
 use super::wire::{self, Resource, TokenAnswer};
 use super::{Error, http::client};
 use crate::clock::ServerClock;
-use crate::model::{Cloud, GatewayId, KeySlot, Token};
+use crate::model::{Cloud, GatewayId, KeySlot, ServiceId, Token};
 use crate::retry::retrying;
 
 /// The newest stable version of Microsoft.ApiManagement's API.
@@ -202,22 +202,24 @@ pub(super) fn secure(address: &str) -> Result<Url, Error> {
 }
 
 fn about(gateway: &GatewayId, purpose: String, method: Method, url: Url, body: Option<Value>) -> Call {
-    let service = &gateway.service;
     Call {
         purpose,
-        what: format!(
-            "{} in resource group `{}` of subscription {}",
-            named(gateway),
-            service.resource_group,
-            service.subscription
-        ),
+        what: whereabouts(&named(gateway), &gateway.service),
         method,
         url,
         body,
     }
 }
 
-fn named(gateway: &GatewayId) -> String {
+/// What a 404 says is missing: something of a service, and where it was sought.
+pub(super) fn whereabouts(what: &str, service: &ServiceId) -> String {
+    format!(
+        "{what} in resource group `{}` of subscription {}",
+        service.resource_group, service.subscription
+    )
+}
+
+pub(super) fn named(gateway: &GatewayId) -> String {
     format!("gateway `{}` of service `{}`", gateway.name, gateway.service.name)
 }
 
