@@ -2,12 +2,13 @@
 //! that the product makes.
 //!
 //! [`Arm`] is all that a command needs. Below it, `exchange` is one request
-//! and its answer, `identity` who signs in, `credential` the sign-in, `wire`
+//! and its answer, `budget` when it may be sent, `identity` who signs in, `credential` the sign-in, `wire`
 //! what the bodies look like.
 
 mod aadsts;
 mod assertion;
 mod az_cli;
+mod budget;
 mod certificate;
 mod client;
 mod credential;
@@ -18,6 +19,7 @@ mod exchange;
 mod find;
 mod http;
 mod identity;
+mod inventory;
 mod managed;
 mod roots;
 mod wire;
@@ -28,6 +30,7 @@ pub use endpoints::endpoints;
 pub use error::{Error, Fault, Flaw, Refusal};
 pub use http::client as http_client;
 pub use identity::{Candidate, Identity, Proof, SignIn};
+pub use inventory::{GatewayInService, ServiceDetails};
 pub use managed::on_a_vm_of_azure;
 
 /// What the webhook of Azure Workload Identity needs to set up a pod.

@@ -12,7 +12,8 @@ const BASE: Duration = Duration::from_millis(500);
 /// With the jitter on top, no wait of ours is longer than 30 s.
 const LONGEST: Duration = Duration::from_secs(15);
 
-/// How long [`Verdict::RetryBriefly`] tries.
+/// How long [`Verdict::RetryBriefly`] tries after the first such failure. What
+/// the first attempt waited for before that is not its fault.
 const BRIEF: Duration = Duration::from_secs(20);
 
 /// What to do about an error.
@@ -46,7 +47,7 @@ where
     E: Display,
     Op: Future<Output = Result<T, E>>,
 {
-    let begun = Instant::now();
+    let mut failing_since = None;
     let waits = ExponentialBuilder::new()
         .with_min_delay(BASE)
         .with_factor(2.0)
@@ -68,7 +69,10 @@ where
             let wait = match verdict(error) {
                 Verdict::Stop => None,
                 Verdict::Retry => ours,
-                Verdict::RetryBriefly => ours.filter(|_| begun.elapsed() < BRIEF),
+                Verdict::RetryBriefly => {
+                    let since = *failing_since.get_or_insert_with(Instant::now);
+                    ours.filter(|_| since.elapsed() < BRIEF)
+                }
                 Verdict::RetryAfter(wait) => Some(wait),
             };
             wait.filter(|wait| *wait < deadline.saturating_duration_since(Instant::now()))
@@ -83,6 +87,8 @@ where
 mod tests {
     use std::cell::Cell;
     use std::future::pending;
+
+    use tokio::time::sleep;
 
     use super::*;
 
@@ -145,6 +151,22 @@ mod tests {
         let (result, _, took) = run(Verdict::RetryBriefly, usize::MAX).await;
         assert_eq!(result, Err("busy"));
         assert!(took < BRIEF + 2 * LONGEST && took < MINUTE, "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_could_not_be_reached_after_a_long_wait_is_tried_again() {
+        let begun = Instant::now();
+        let attempts = Cell::new(0);
+        let op = async || {
+            attempts.set(attempts.get() + 1);
+            if attempts.get() > 1 {
+                return Ok(());
+            }
+            sleep(2 * BRIEF).await;
+            Err("unreachable")
+        };
+        let result = retrying(begun + MINUTE, |_| Verdict::RetryBriefly, || "late", op).await;
+        assert_eq!((result, attempts.get()), (Ok(()), 2));
     }
 
     #[tokio::test(start_paused = true)]

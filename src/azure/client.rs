@@ -2,13 +2,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use azure_core::credentials::AccessToken;
-use http::Method;
+use http::{HeaderMap, Method};
 use jiff::Timestamp;
 use reqwest::{Client, Url};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::budget::Budget;
 use super::credential::Credential;
 use super::error::Flaw;
 use super::exchange::Call;
@@ -16,7 +17,7 @@ use super::identity::SignIn;
 use super::wire::{self, Resource, TokenAnswer};
 use super::{Error, http::client};
 use crate::clock::ServerClock;
-use crate::model::{Cloud, GatewayId, KeySlot, Token};
+use crate::model::{Cloud, GatewayId, KeySlot, ServiceId, Token};
 use crate::retry::retrying;
 
 /// The newest stable version of Microsoft.ApiManagement's API.
@@ -36,10 +37,13 @@ pub struct Options {
     pub api_version: String,
     /// When every request must have ended, retries included.
     pub deadline: Instant,
+    /// Whether to use ARM's limits up instead of leaving a fifth of them to
+    /// others who sign in as the same identity.
+    pub burst: bool,
 }
 
 /// Azure Resource Manager as one identity sees it. Clones share connections,
-/// access token and clock.
+/// access token, clock and the budget of requests.
 #[derive(Clone, Debug)]
 pub struct Arm {
     shared: Arc<Shared>,
@@ -53,6 +57,7 @@ struct Shared {
     api_version: String,
     credential: Credential,
     clock: ServerClock,
+    budget: Budget,
 }
 
 impl Arm {
@@ -68,9 +73,20 @@ impl Arm {
                 api_version: options.api_version,
                 credential,
                 clock: ServerClock::default(),
+                budget: Budget::new(options.burst),
             }),
             deadline: options.deadline,
         })
+    }
+
+    /// The same ARM, with another moment at which every request must have
+    /// ended.
+    #[must_use]
+    pub fn until(&self, deadline: Instant) -> Self {
+        Self {
+            shared: self.shared.clone(),
+            deadline,
+        }
     }
 
     /// Fetches the access token, which every call otherwise does when there
@@ -164,8 +180,11 @@ impl Arm {
         let timed_out = || Error::Timeout {
             purpose: call.purpose.clone(),
         };
+        let Shared { http, budget, .. } = &*self.shared;
         let attempt = async || {
-            let answer = call.send(&self.shared.http, Some(token.token.secret())).await?;
+            let ticket = budget.take(&call.method, &call.url).await;
+            let observe = |status, headers: &HeaderMap| ticket.answered(status, headers);
+            let answer = call.send(http, Some(token.token.secret()), observe).await?;
             self.shared.clock.observe(&answer.headers);
             wire::parse(&answer.headers, &answer.body)
                 .map_err(|(came, flaw)| call.misread(format!("Azure answered with {came}"), flaw))
@@ -183,22 +202,24 @@ pub(super) fn secure(address: &str) -> Result<Url, Error> {
 }
 
 fn about(gateway: &GatewayId, purpose: String, method: Method, url: Url, body: Option<Value>) -> Call {
-    let service = &gateway.service;
     Call {
         purpose,
-        what: format!(
-            "{} in resource group `{}` of subscription {}",
-            named(gateway),
-            service.resource_group,
-            service.subscription
-        ),
+        what: whereabouts(&named(gateway), &gateway.service),
         method,
         url,
         body,
     }
 }
 
-fn named(gateway: &GatewayId) -> String {
+/// What a 404 says is missing: something of a service, and where it was sought.
+pub(super) fn whereabouts(what: &str, service: &ServiceId) -> String {
+    format!(
+        "{what} in resource group `{}` of subscription {}",
+        service.resource_group, service.subscription
+    )
+}
+
+pub(super) fn named(gateway: &GatewayId) -> String {
     format!("gateway `{}` of service `{}`", gateway.name, gateway.service.name)
 }
 
@@ -224,6 +245,7 @@ mod tests {
             extra_ca: None,
             api_version: DEFAULT_API_VERSION.into(),
             deadline: Instant::now(),
+            burst: false,
         })
     }
 

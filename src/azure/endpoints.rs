@@ -1,4 +1,3 @@
-use http::Method;
 use reqwest::{Client, Url};
 use serde::Deserialize;
 use tokio::time::Instant;
@@ -17,18 +16,16 @@ pub async fn endpoints(http: &Client, arm_url: &str, deadline: Instant) -> Resul
     let mut url = arm.clone();
     url.set_path("/metadata/endpoints");
     url.set_query(Some("api-version=2019-05-01"));
-    let call = Call {
-        purpose: format!("read the endpoints of the cloud at {}", arm.authority()),
-        what: "the cloud's metadata".into(),
-        method: Method::GET,
+    let call = Call::get(
+        format!("read the endpoints of the cloud at {}", arm.authority()),
+        "the cloud's metadata".into(),
         url,
-        body: None,
-    };
+    );
     let timed_out = || Error::Timeout {
         purpose: call.purpose.clone(),
     };
     let attempt = async || {
-        let answer = call.send(http, None).await?;
+        let answer = call.send(http, None, |_, _| ()).await?;
         wire::parse::<Metadata>(&answer.headers, &answer.body)
             .map_err(|(came, flaw)| call.misread(format!("it answered with {came}"), flaw))
     };

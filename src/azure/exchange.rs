@@ -30,9 +30,25 @@ pub(super) struct Answer {
 }
 
 impl Call {
+    /// A read of `url`; `purpose` follows "cannot", `what` is its object.
+    pub(super) fn get(purpose: String, what: String, url: Url) -> Self {
+        Self {
+            purpose,
+            what,
+            method: Method::GET,
+            url,
+            body: None,
+        }
+    }
+
     /// Sends the request once. The answer is a success; anything else is an
-    /// error that says what came.
-    pub(super) async fn send(&self, http: &Client, access_token: Option<&str>) -> Result<Answer, Error> {
+    /// error that says what came. `observe` sees every answer, refusals too.
+    pub(super) async fn send(
+        &self,
+        http: &Client,
+        access_token: Option<&str>,
+        observe: impl FnOnce(StatusCode, &HeaderMap),
+    ) -> Result<Answer, Error> {
         let id = Uuid::new_v4().to_string();
         let mut request = http
             .request(self.method.clone(), self.url.clone())
@@ -47,6 +63,7 @@ impl Call {
             None => request,
         };
         let (status, answer) = receive("ARM", &self.purpose, request).await?;
+        observe(status, &answer.headers);
         if status.is_success() {
             return Ok(answer);
         }

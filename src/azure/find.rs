@@ -32,7 +32,7 @@ impl Arm {
         let named = found
             .iter()
             .filter(|service| service.name.eq_ignore_ascii_case(name));
-        Ok(named.filter_map(service_id).collect())
+        Ok(named.filter_map(|service| service_id(&service.id)).collect())
     }
 
     async fn query_services(&self, name: &str) -> Result<Vec<Resource>, Error> {
@@ -55,14 +55,16 @@ impl Arm {
     /// may be in another. Only if none can be listed is that the answer.
     async fn list_services(&self, name: &str) -> Result<Vec<Resource>, Error> {
         let url = self.url("/subscriptions", SUBSCRIPTIONS_VERSION)?;
-        let subscriptions: Vec<Subscription> = self.list("list the subscriptions".into(), url).await?;
+        let call = Call::get("list the subscriptions".into(), "the list".into(), url);
+        let subscriptions: Vec<Subscription> = self.list(&call).await?;
         let mut lists = stream::iter(subscriptions)
             .map(async |subscription| {
                 let id = subscription.subscription_id;
                 let path = format!("/subscriptions/{id}/providers/Microsoft.ApiManagement/service");
                 let url = self.url(&path, self.api_version())?;
                 let purpose = format!("find the service `{name}` in subscription {id}");
-                self.list::<Resource>(purpose, url).await
+                self.list::<Resource>(&Call::get(purpose, "the list".into(), url))
+                    .await
             })
             .buffer_unordered(SIDE_BY_SIDE);
         let (mut services, mut first_failure, mut listed) = (Vec::new(), None, false);
@@ -85,14 +87,9 @@ impl Arm {
         }
     }
 
-    async fn list<T: DeserializeOwned>(&self, purpose: String, first: Url) -> Result<Vec<T>, Error> {
-        let mut call = Call {
-            what: "the list".into(),
-            purpose,
-            method: Method::GET,
-            url: first,
-            body: None,
-        };
+    /// Follows a list from its first page to its last.
+    pub(super) async fn list<T: DeserializeOwned>(&self, first: &Call) -> Result<Vec<T>, Error> {
+        let mut call = first.clone();
         let mut all = Vec::new();
         loop {
             let page: Page<T> = self.call(&call).await?;
@@ -118,8 +115,9 @@ fn next_page(current: &Url, link: &str) -> Result<Url, String> {
     ))
 }
 
-fn service_id(service: &Resource) -> Option<ServiceId> {
-    GatewayId::parse(&format!("{}/gateways/any", service.id))
+/// Parses the ARM id of an instance.
+pub(super) fn service_id(id: &str) -> Option<ServiceId> {
+    GatewayId::parse(&format!("{id}/gateways/any"))
         .ok()
         .map(|gateway| gateway.service)
 }
@@ -152,14 +150,8 @@ mod tests {
 
     #[test]
     fn a_service_is_known_by_its_id() {
-        let service = |id: &str| {
-            service_id(&Resource {
-                id: id.into(),
-                name: String::new(),
-            })
-        };
         let id = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.ApiManagement/service/svc";
-        assert_eq!(service(id).unwrap().path(), id);
-        assert_eq!(service("/subscriptions/s"), None);
+        assert_eq!(service_id(id).unwrap().path(), id);
+        assert_eq!(service_id("/subscriptions/s"), None);
     }
 }

@@ -247,6 +247,7 @@ async fn sign_in(settings: &AzureSettings, named: &Named, deadline: Instant) -> 
         extra_ca: settings.ca_file.clone(),
         api_version: settings.api_version.clone(),
         deadline,
+        burst: false,
     };
     let options = match settings.cloud.as_ref().map(|cloud| &cloud.value) {
         None => options,

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "test helpers are test code too")]
 
+mod arm;
 mod case;
 mod cli;
 mod completions;

@@ -24,7 +24,8 @@ async fn answered(scheme: &str, answer: Option<&'static str>) -> Result<Answer, 
         url: Url::parse(&format!("{scheme}://127.0.0.1:{port}/path?secret=1")).unwrap(),
         body: None,
     };
-    call.send(&http_client(None).unwrap(), Some("access-token")).await
+    call.send(&http_client(None).unwrap(), Some("access-token"), |_, _| ())
+        .await
 }
 
 async fn error(scheme: &str, answer: Option<&'static str>) -> Error {

@@ -166,6 +166,35 @@ impl Azure {
         self.emulator.state().inventory.add(gateway);
     }
 
+    /// Sets where a gateway is said to be, which is `sandbox` otherwise.
+    ///
+    /// The gateway must have been added.
+    pub fn set_location(&self, gateway: &Gateway, location: &str) {
+        location.clone_into(&mut known(self.emulator.state().inventory.gateway_mut(gateway)).location);
+    }
+
+    /// Assigns an API to a gateway, which must have been added.
+    pub fn assign_api(&self, gateway: &Gateway, name: &str) {
+        let mut state = self.emulator.state();
+        let apis = &mut known(state.inventory.gateway_mut(gateway)).apis;
+        apis.insert(name.to_owned());
+    }
+
+    /// Sets the tier of a gateway's service, which is `Developer` otherwise; it changes nothing else.
+    ///
+    /// The service must have been added.
+    pub fn set_tier(&self, gateway: &Gateway, tier: &str) {
+        tier.clone_into(&mut known(self.emulator.state().inventory.service_mut(gateway)).tier);
+    }
+
+    /// Sets the oldest API version of a gateway's service, which is reported and not enforced.
+    ///
+    /// The service must have been added.
+    pub fn set_min_api_version(&self, gateway: &Gateway, version: &str) {
+        let mut state = self.emulator.state();
+        version.clone_into(&mut known(state.inventory.service_mut(gateway)).min_api_version);
+    }
+
     /// Adds a principal, or replaces the one with its client id.
     pub fn add_principal(&self, principal: Principal) {
         self.emulator.state().directory.add(principal);
@@ -188,10 +217,7 @@ impl Azure {
     /// The gateway must have been added.
     pub fn mint(&self, gateway: &Gateway, slot: Slot, expires: Timestamp) -> String {
         let state = self.emulator.state();
-        let record = state
-            .inventory
-            .gateway(gateway)
-            .expect("the gateway was added to the emulator");
+        let record = known(state.inventory.gateway(gateway));
         record.keys.mint(&record.names.name, slot, expires)
     }
 
@@ -292,6 +318,11 @@ impl Azure {
     pub fn clear_requests(&self) {
         self.emulator.state().requests.clear();
     }
+}
+
+/// What a test names and must have added.
+fn known<T>(found: Option<T>) -> T {
+    found.expect("the gateway was added to the emulator")
 }
 
 async fn bind() -> anyhow::Result<TcpListener> {

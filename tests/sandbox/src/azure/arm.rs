@@ -72,6 +72,29 @@ pub(super) fn answer(
     report(reply, route, kind(call), verdict)
 }
 
+/// Adds what is left in the buckets to an answer that a fault gives in ARM's place, and takes nothing from them.
+///
+/// ARM's own 401 has none either: it comes before anyone knows whose buckets they would be.
+pub(super) fn in_its_place(
+    emulator: &Emulator,
+    state: &mut State,
+    call: &Call,
+    route: &ArmRoute,
+    reply: Reply,
+) -> Reply {
+    if route.verb == Verb::Metadata {
+        return reply;
+    }
+    let Ok(principal) = authenticate(emulator, state, call) else {
+        return reply;
+    };
+    let (kind, now) = (kind(call), state.clock.now());
+    let left = state
+        .throttle
+        .left(subscription(route), &principal.client_id, kind, now);
+    report(reply, route, kind, left)
+}
+
 impl Admitted<'_> {
     fn answer(&self, state: &mut State, effect: Effect) -> Result<Reply> {
         let now = state.clock.now();
@@ -86,6 +109,7 @@ impl Admitted<'_> {
             Verb::Service => services::get(self, &state.inventory),
             Verb::Gateways => gateways::list(self, &state.inventory),
             Verb::Gateway => gateways::get(self, &state.inventory),
+            Verb::GatewayApis => gateways::apis(self, &state.inventory),
             Verb::GenerateToken => gateways::generate_token(self, &state.inventory, now, effect),
             Verb::ListKeys => gateways::list_keys(self, &state.inventory),
             Verb::RegenerateKey => gateways::regenerate_key(self, &mut state.inventory),

@@ -91,6 +91,14 @@ impl Emulator {
             Route::Unknown => unknown(call),
         }
     }
+
+    /// An answer that a fault gives instead, with the headers that ARM adds to those of its providers.
+    pub(super) fn instead(&self, call: &Call, reply: Reply) -> Reply {
+        match &call.route {
+            Route::Arm(route) => arm::in_its_place(self, &mut self.state(), call, route, reply),
+            _ => reply,
+        }
+    }
 }
 
 fn unknown(call: &Call) -> Reply {

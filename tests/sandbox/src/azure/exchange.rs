@@ -156,7 +156,9 @@ pub(super) async fn exchange(emulator: Arc<Emulator>, call: Call) -> Outcome {
     let mut cut = false;
     let reply = match action {
         None => effect(Effect::Plain),
-        Some(Action::Status { code, body, headers }) => status(code, body, &headers),
+        Some(Action::Status { code, body, headers }) => {
+            with(emulator.instead(&call, status(code, body)), &headers)
+        }
         Some(Action::DelayBefore { millis }) => {
             tokio::time::sleep(Duration::from_millis(millis)).await;
             effect(Effect::Plain)
@@ -195,14 +197,17 @@ pub(super) async fn exchange(emulator: Arc<Emulator>, call: Call) -> Outcome {
 
 const CAPTIVE_PORTAL: &str = "<!DOCTYPE html>\n<html><head><title>Sign in to the network</title></head><body>Please sign in.</body></html>\n";
 
-fn status(code: u16, body: String, headers: &[(String, String)]) -> Reply {
+fn status(code: u16, body: String) -> Reply {
     let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let content_type = if body.starts_with('{') {
         "application/json; charset=utf-8"
     } else {
         "text/plain"
     };
-    let reply = Reply::text(status, content_type, body);
+    Reply::text(status, content_type, body)
+}
+
+fn with(reply: Reply, headers: &[(String, String)]) -> Reply {
     headers
         .iter()
         .fold(reply, |reply, (name, value)| match name.parse() {

@@ -30,6 +30,8 @@ pub enum Operation {
     ListGateways,
     /// A gateway, or its `ETag` alone.
     GetGateway,
+    /// The APIs that are assigned to a gateway.
+    ListApis,
     /// A new gateway token.
     GenerateToken,
     /// The signing keys of a gateway.

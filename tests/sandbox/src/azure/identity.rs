@@ -89,6 +89,11 @@ impl Grant {
         )
     }
 
+    /// The built-in role "Reader".
+    pub fn reader(scope: &str) -> Grant {
+        Grant::new(scope, &["*/read"])
+    }
+
     fn allows(&self, action: &str) -> bool {
         let any = |patterns: &[String]| patterns.iter().any(|pattern| matches_pattern(pattern, action));
         any(&self.actions) && !any(&self.not_actions)

@@ -1,6 +1,6 @@
 //! The subscriptions, resource groups, services and gateways that the emulator has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -91,6 +91,9 @@ pub struct Presentations {
 /// A gateway and what only Azure knows of it.
 pub(super) struct GatewayRecord {
     pub(super) names: Gateway,
+    pub(super) location: String,
+    /// The names of the APIs that are assigned to it.
+    pub(super) apis: BTreeSet<String>,
     pub(super) keys: Keys,
     pub(super) etag: String,
     pub(super) presentations: Presentations,
@@ -140,6 +143,8 @@ pub(super) struct ResourceGroup {
 pub(super) struct Service {
     /// The names of the service with an empty gateway name.
     pub(super) names: Gateway,
+    pub(super) tier: String,
+    pub(super) min_api_version: String,
     pub(super) etag: String,
     pub(super) gateways: Named<GatewayRecord>,
 }
@@ -169,6 +174,8 @@ impl Inventory {
                 name: String::new(),
                 ..names.clone()
             },
+            tier: "Developer".to_owned(),
+            min_api_version: "2021-08-01".to_owned(),
             etag: new_etag(),
             gateways: Named::default(),
         });
@@ -177,6 +184,8 @@ impl Inventory {
         }
         service.gateways.entry(name, || GatewayRecord {
             names: names.clone(),
+            location: "sandbox".to_owned(),
+            apis: BTreeSet::new(),
             keys: Keys::generate(),
             etag: new_etag(),
             presentations: Presentations::default(),
@@ -196,14 +205,17 @@ impl Inventory {
         self.service(names)?.gateways.get(&names.name)
     }
 
-    pub(super) fn gateway_mut(&mut self, names: &Gateway) -> Option<&mut GatewayRecord> {
+    pub(super) fn service_mut(&mut self, names: &Gateway) -> Option<&mut Service> {
         let subscription = self.subscriptions.get_mut(&names.subscription)?;
-        let service = subscription
+        subscription
             .groups
             .get_mut(&names.resource_group)?
             .services
-            .get_mut(&names.service)?;
-        service.gateways.get_mut(&names.name)
+            .get_mut(&names.service)
+    }
+
+    pub(super) fn gateway_mut(&mut self, names: &Gateway) -> Option<&mut GatewayRecord> {
+        self.service_mut(names)?.gateways.get_mut(&names.name)
     }
 
     pub(super) fn services(&self) -> impl Iterator<Item = &Service> {

@@ -39,6 +39,7 @@ pub(super) enum Verb {
     Service,
     Gateways,
     Gateway,
+    GatewayApis,
     GenerateToken,
     ListKeys,
     RegenerateKey,
@@ -92,6 +93,7 @@ impl Route {
             Verb::Service => Operation::GetService,
             Verb::Gateways => Operation::ListGateways,
             Verb::Gateway => Operation::GetGateway,
+            Verb::GatewayApis => Operation::ListApis,
             Verb::GenerateToken => Operation::GenerateToken,
             Verb::ListKeys => Operation::ListKeys,
             Verb::RegenerateKey => Operation::RegenerateKey,
@@ -164,6 +166,7 @@ fn arm(method: &Method, segments: &[String]) -> Option<Route> {
             ("GET", [_]) => Verb::Service,
             ("GET", [_, "gateways"]) => Verb::Gateways,
             ("GET" | "HEAD", [_, "gateways", _]) => Verb::Gateway,
+            ("GET", [_, "gateways", _, "apis"]) => Verb::GatewayApis,
             ("POST", [_, "gateways", _, "generatetoken"]) => Verb::GenerateToken,
             ("POST", [_, "gateways", _, "listkeys"]) => Verb::ListKeys,
             ("POST", [_, "gateways", _, "regeneratekey"]) => Verb::RegenerateKey,
@@ -173,7 +176,7 @@ fn arm(method: &Method, segments: &[String]) -> Option<Route> {
     };
     let length = match verb {
         Verb::Permissions => segments.len() - 3,
-        Verb::GenerateToken | Verb::ListKeys | Verb::RegenerateKey => segments.len() - 1,
+        Verb::GatewayApis | Verb::GenerateToken | Verb::ListKeys | Verb::RegenerateKey => segments.len() - 1,
         _ => segments.len(),
     };
     let target = &segments[..length];

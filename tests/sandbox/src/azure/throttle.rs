@@ -97,9 +97,7 @@ impl Throttle {
         now: Timestamp,
     ) -> Verdict {
         let enforced = self.enforced || self.enforced_for.contains(client_id);
-        let scope = subscription.map(str::to_lowercase);
-        let own = (scope.clone(), Some(client_id.to_owned()), kind);
-        let all = (scope, None, kind);
+        let [own, all] = keys(subscription, client_id, kind);
         let global = self.bucket(all, GLOBAL_FACTOR, now).take(
             kind.refill_per_second() * GLOBAL_FACTOR,
             enforced,
@@ -118,6 +116,22 @@ impl Throttle {
         }
     }
 
+    /// What is left for a request that takes nothing.
+    pub(super) fn left(
+        &mut self,
+        subscription: Option<&str>,
+        client_id: &str,
+        kind: Kind,
+        now: Timestamp,
+    ) -> Verdict {
+        let [own, all] = keys(subscription, client_id, kind);
+        Verdict {
+            remaining: whole(self.bucket(own, 1.0, now).tokens),
+            remaining_global: whole(self.bucket(all, GLOBAL_FACTOR, now).tokens),
+            retry_after: None,
+        }
+    }
+
     /// The bucket with what has flowed into it until now.
     fn bucket(&mut self, key: Key, factor: f64, now: Timestamp) -> &mut Bucket {
         let kind = key.2;
@@ -133,6 +147,15 @@ impl Throttle {
         bucket.filled_at = now;
         bucket
     }
+}
+
+/// The keys of the principal's bucket and of the one of all principals.
+fn keys(subscription: Option<&str>, client_id: &str, kind: Kind) -> [Key; 2] {
+    let scope = subscription.map(str::to_lowercase);
+    [
+        (scope.clone(), Some(client_id.to_owned()), kind),
+        (scope, None, kind),
+    ]
 }
 
 #[derive(Clone, Copy)]

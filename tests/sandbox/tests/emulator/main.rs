@@ -8,6 +8,7 @@ mod azure_cli;
 mod entra;
 mod faults;
 mod fixture;
+mod inventory;
 mod python;
 mod throttle;
 mod tokens;

@@ -1,7 +1,6 @@
 //! The token buckets.
 
-use apim_sandbox::azure::Action;
-use apim_sandbox::azure::{Fault, Gateway, Operation};
+use apim_sandbox::azure::{Action, Fault, Gateway, Grant, Operation};
 use jiff::SignedDuration;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
@@ -108,9 +107,32 @@ async fn a_fault_that_answers_instead_spends_nothing() {
         (refused.status, refused.header("retry-after")),
         (StatusCode::TOO_MANY_REQUESTS, "7")
     );
+    assert_eq!(
+        refused.header("x-ms-ratelimit-remaining-subscription-reads"),
+        "250",
+        "a provider that refuses leaves ARM's buckets full"
+    );
     let answer = fixture.get(&fixture.gateway.id()).await;
     assert_eq!(
         answer.header("x-ms-ratelimit-remaining-subscription-reads"),
         "249"
     );
+}
+
+#[tokio::test]
+async fn errors_report_what_is_left_as_well() {
+    let fixture = Fixture::start_with(Grant::token_operator(&Fixture::subscription_id())).await;
+    fixture.azure.stop_clock();
+    let id = fixture.gateway.id();
+    for (path, body, status) in [
+        (format!("{id}/listKeys"), json!({}), StatusCode::FORBIDDEN),
+        (format!("{id}/generateToken"), json!({}), StatusCode::BAD_REQUEST),
+        (format!("{id}2/generateToken"), json!({}), StatusCode::NOT_FOUND),
+    ] {
+        let before = fixture.azure.requests().len();
+        let answer = fixture.post(&path, body).await;
+        assert_eq!(answer.status, status);
+        let left = (199 - before / 2).to_string();
+        assert_eq!(answer.header(WRITES), left, "{path}");
+    }
 }

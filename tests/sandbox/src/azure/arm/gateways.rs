@@ -28,18 +28,36 @@ pub(super) fn list(request: &Admitted<'_>, inventory: &Inventory) -> Result<Repl
             "The emulator does not filter gateways.",
         ));
     }
+    paged(request, &service.gateways.values().collect::<Vec<_>>(), describe)
+}
+
+pub(super) fn apis(request: &Admitted<'_>, inventory: &Inventory) -> Result<Reply> {
+    request.require("Microsoft.ApiManagement/service/gateways/apis/read")?;
+    let gateway = find(request, inventory)?;
+    let id = gateway.names.id();
+    paged(request, &gateway.apis.iter().collect::<Vec<_>>(), |name| {
+        json!({
+            "id": format!("{id}/apis/{name}"),
+            "type": "Microsoft.ApiManagement/service/gateways/apis",
+            "name": name,
+            "properties": {"displayName": name, "path": name, "protocols": ["https"], "isCurrent": true},
+        })
+    })
+}
+
+/// The page of a collection that the request asks for with `$top` and `$skip`.
+fn paged<T>(request: &Admitted<'_>, all: &[&T], describe: impl Fn(&T) -> Value) -> Result<Reply> {
     let top = number(request, "$top")?.unwrap_or(PAGE);
     if top == 0 {
         return Err(Failure::validation("$top", "The value must be at least 1."));
     }
     let skip = number(request, "$skip")?.unwrap_or(0);
-    let count = service.gateways.values().count();
-    let value: Vec<Value> = service
-        .gateways
-        .values()
+    let count = all.len();
+    let value: Vec<Value> = all
+        .iter()
         .skip(skip)
         .take(top)
-        .map(describe)
+        .map(|entry| describe(entry))
         .collect();
     let mut body = json!({"value": value, "count": count});
     if skip + top < count {
@@ -112,7 +130,7 @@ fn describe(gateway: &GatewayRecord) -> Value {
         "id": gateway.names.id(),
         "type": "Microsoft.ApiManagement/service/gateways",
         "name": gateway.names.name,
-        "properties": {"description": "A gateway of the sandbox", "locationData": {"name": "sandbox"}},
+        "properties": {"description": "A gateway of the sandbox", "locationData": {"name": gateway.location}},
     })
 }
 

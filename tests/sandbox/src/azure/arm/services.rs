@@ -67,7 +67,7 @@ fn describe(service: &Service, cloud: Cloud) -> Value {
         "tags": {},
         "location": "West Europe",
         "etag": service.etag.trim_matches('"'),
-        "sku": {"name": "Developer", "capacity": 1},
+        "sku": {"name": service.tier, "capacity": 1},
         "properties": {
             "publisherEmail": "apim@example.com",
             "publisherName": "Sandbox",
@@ -86,7 +86,7 @@ fn describe(service: &Service, cloud: Cloud) -> Value {
             }],
             "virtualNetworkType": "None",
             "disableGateway": false,
-            "apiVersionConstraint": {"minApiVersion": "2021-08-01"},
+            "apiVersionConstraint": {"minApiVersion": service.min_api_version},
             "publicNetworkAccess": "Enabled",
             "platformVersion": "stv2.1",
         },

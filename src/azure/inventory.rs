@@ -1,0 +1,222 @@
+use reqwest::Url;
+use serde::Deserialize;
+
+use super::client::{named, whereabouts};
+use super::error::Flaw;
+use super::exchange::Call;
+use super::find::service_id;
+use super::wire::Resource;
+use super::{Arm, Error};
+use crate::model::{GatewayId, ServiceId};
+
+/// How many entries to ask for at a time. The reference names no greatest
+/// number, and this is what a service gives who asks for none.
+const PAGE: &str = "100";
+
+/// A gateway as the list of its service shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewayInService {
+    /// Its id as ARM spells it.
+    pub id: GatewayId,
+    /// The name of the place where it is said to be, which is free text.
+    pub location: Option<String>,
+}
+
+/// What of an API Management instance the product reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceDetails {
+    /// Its region, `West Europe`.
+    pub location: String,
+    /// Its tier, `Developer`.
+    pub tier: String,
+    /// The oldest API version with which it may be managed, if it has one.
+    pub min_api_version: Option<String>,
+}
+
+impl Arm {
+    /// Reads an API Management instance.
+    pub async fn service(&self, service: &ServiceId) -> Result<ServiceDetails, Error> {
+        let url = self.url(&service.path(), self.api_version())?;
+        let call = about(service, format!("read service `{}`", service.name), url);
+        let answer: ServiceAnswer = self.call(&call).await?;
+        service_id(&answer.id)
+            .filter(|found| found.same_as(service))
+            .ok_or_else(|| elsewhere(&call))?;
+        Ok(answer.details())
+    }
+
+    /// Lists the self-hosted gateways of an instance.
+    pub async fn gateways(&self, service: &ServiceId) -> Result<Vec<GatewayInService>, Error> {
+        let url = self.pages(&format!("{}/gateways", service.path()))?;
+        let purpose = format!("list the gateways of service `{}`", service.name);
+        let call = about(service, purpose, url);
+        let listed: Vec<Listed> = self.list(&call).await?;
+        listed
+            .into_iter()
+            .map(|gateway| gateway.of(service).ok_or_else(|| elsewhere(&call)))
+            .collect()
+    }
+
+    /// Lists the APIs that are assigned to a gateway, by their names in ARM.
+    pub async fn apis(&self, gateway: &GatewayId) -> Result<Vec<String>, Error> {
+        let call = Call::get(
+            format!("list the APIs of {}", named(gateway)),
+            whereabouts(&named(gateway), &gateway.service),
+            self.pages(&format!("{}/apis", gateway.path()))?,
+        );
+        let apis: Vec<Resource> = self.list(&call).await?;
+        Ok(apis.into_iter().map(|api| api.name).collect())
+    }
+
+    /// The address of a list that comes in pages.
+    fn pages(&self, path: &str) -> Result<Url, Error> {
+        let mut url = self.url(path, self.api_version())?;
+        url.query_pairs_mut().append_pair("$top", PAGE);
+        Ok(url)
+    }
+}
+
+fn about(service: &ServiceId, purpose: String, url: Url) -> Call {
+    let what = whereabouts(&format!("service `{}`", service.name), service);
+    Call::get(purpose, what, url)
+}
+
+fn elsewhere(call: &Call) -> Error {
+    call.misread("Azure answered about something else", Flaw::Form)
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    id: String,
+    #[serde(default)]
+    properties: GatewayProperties,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct GatewayProperties {
+    location_data: Option<LocationData>,
+}
+
+#[derive(Deserialize)]
+struct LocationData {
+    name: Option<String>,
+}
+
+impl Listed {
+    fn of(self, service: &ServiceId) -> Option<GatewayInService> {
+        let id = GatewayId::parse(&self.id).ok()?;
+        id.service.same_as(service).then_some(GatewayInService {
+            id,
+            location: self.properties.location_data.and_then(|data| data.name),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct ServiceAnswer {
+    id: String,
+    location: String,
+    sku: Sku,
+    #[serde(default)]
+    properties: ServiceProperties,
+}
+
+#[derive(Deserialize)]
+struct Sku {
+    name: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ServiceProperties {
+    api_version_constraint: Option<ApiVersionConstraint>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ApiVersionConstraint {
+    min_api_version: Option<String>,
+}
+
+impl ServiceAnswer {
+    fn details(self) -> ServiceDetails {
+        let constraint = self.properties.api_version_constraint;
+        ServiceDetails {
+            location: self.location,
+            tier: self.sku.name,
+            min_api_version: constraint.and_then(|constraint| constraint.min_api_version),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, from_value, json};
+
+    use super::*;
+
+    const SERVICE: &str =
+        "/subscriptions/s/resourceGroups/Rg/providers/Microsoft.ApiManagement/service/Contoso";
+
+    fn service() -> ServiceId {
+        service_id(&SERVICE.to_lowercase()).unwrap()
+    }
+
+    #[test]
+    fn a_gateway_keeps_arms_spelling_and_its_place() {
+        let listed = |body: Value| from_value::<Listed>(body).unwrap().of(&service());
+        let id = format!("{SERVICE}/gateways/Gw-1");
+        let full = listed(json!({
+            "id": id,
+            "name": "Gw-1",
+            "properties": {"description": null, "locationData": {"name": "Building 7", "city": "c"}},
+        }));
+        let expected = GatewayInService {
+            id: GatewayId::parse(&id).unwrap(),
+            location: Some("Building 7".into()),
+        };
+        assert_eq!(full.unwrap(), expected);
+        assert_eq!(expected.id.to_string(), id);
+
+        for bare in [
+            json!({ "id": id }),
+            json!({ "id": id, "properties": {} }),
+            json!({ "id": id, "properties": {"locationData": null} }),
+        ] {
+            assert_eq!(listed(bare).unwrap().location, None);
+        }
+        let elsewhere = id.replace("Contoso", "fabrikam");
+        for id in [SERVICE, &elsewhere, ""] {
+            assert_eq!(listed(json!({ "id": id })), None, "{id}");
+        }
+    }
+
+    #[test]
+    fn a_service_tells_its_region_tier_and_oldest_version() {
+        let details = |properties: Value| {
+            let body = json!({
+                "id": SERVICE,
+                "location": "East US",
+                "sku": {"name": "Premium", "capacity": 1},
+                "properties": properties,
+            });
+            from_value::<ServiceAnswer>(body).unwrap().details()
+        };
+        let expected = ServiceDetails {
+            location: "East US".into(),
+            tier: "Premium".into(),
+            min_api_version: Some("2021-08-01".into()),
+        };
+        let constraint = json!({"apiVersionConstraint": {"minApiVersion": "2021-08-01"}});
+        assert_eq!(details(constraint), expected);
+        for none in [
+            json!({}),
+            json!({"apiVersionConstraint": null}),
+            json!({"apiVersionConstraint": {}}),
+            json!({"apiVersionConstraint": {"minApiVersion": null}}),
+        ] {
+            assert_eq!(details(none).min_api_version, None);
+        }
+    }
+}
