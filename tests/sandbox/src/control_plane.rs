@@ -49,6 +49,9 @@ pub struct Options {
     pub qps: u32,
     /// Requests that they may send at once.
     pub burst: u32,
+    /// Whether to start controller manager and scheduler at all. Without them
+    /// objects stay as they were written, and nothing else uses the machine.
+    pub controllers: bool,
 }
 
 impl Default for Options {
@@ -58,6 +61,7 @@ impl Default for Options {
         Self {
             qps: 500,
             burst: 1000,
+            controllers: true,
         }
     }
 }
@@ -75,7 +79,7 @@ pub struct ControlPlane {
 }
 
 impl ControlPlane {
-    /// Starts a control plane and waits until it serves and its controllers work.
+    /// Starts a control plane and waits until it serves and its controllers, if any, work.
     pub async fn start(options: Options) -> Result<Self> {
         let target = target_directory();
         let (binaries, directory) = tokio::task::spawn_blocking(move || {
@@ -114,7 +118,9 @@ impl ControlPlane {
         };
         this.wait_until_ready().await?;
 
-        this.start_controllers(&binaries, &layout, &options).await?;
+        if options.controllers {
+            this.start_controllers(&binaries, &layout, &options).await?;
+        }
         Ok(this)
     }
 
@@ -151,7 +157,7 @@ impl ControlPlane {
         Ok(self.client()?.request(request).await?)
     }
 
-    /// Whether workloads run: envtest's archives hold no controllers.
+    /// Whether workloads run: controllers may be unwanted, and envtest's archives hold none.
     pub fn runs_controllers(&self) -> bool {
         self.runs_controllers
     }

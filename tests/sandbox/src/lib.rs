@@ -3,6 +3,7 @@
 
 pub mod azure;
 pub mod control_plane;
+pub mod fleet;
 pub mod manifests;
 pub mod node;
 pub mod pki;

@@ -154,7 +154,7 @@ impl GatewayManifest {
         Ok(())
     }
 
-    fn secret(&self) -> Value {
+    pub(crate) fn secret(&self) -> Value {
         json!({
             "apiVersion": "v1",
             "kind": "Secret",
@@ -171,7 +171,7 @@ impl GatewayManifest {
         }
     }
 
-    fn config_map(&self) -> Option<Value> {
+    pub(crate) fn config_map(&self) -> Option<Value> {
         let mut data = json!({ "config.service.endpoint": self.endpoint });
         match self.layout {
             Layout::Custom { .. } => return None,
@@ -194,7 +194,7 @@ impl GatewayManifest {
         }))
     }
 
-    fn deployment(&self) -> Value {
+    pub(crate) fn deployment(&self) -> Value {
         let (env, env_from) = self.environment();
         let mut template = json!({ "labels": self.selector() });
         if let Some(mode) = &self.mode {

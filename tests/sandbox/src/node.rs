@@ -39,6 +39,7 @@ use self::environment::Environment;
 use self::gateway::ConfigurationApi;
 use self::image::Binary;
 use self::logs::LogStore;
+pub(crate) use self::status::running;
 use crate::control_plane::ControlPlane;
 
 /// The name of the node.

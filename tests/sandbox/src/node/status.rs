@@ -116,6 +116,23 @@ impl PodStatus {
     }
 }
 
+/// The status patch for a pod whose containers all run since now and are ready.
+pub(crate) fn running(pod: &Pod, spec: &PodSpec, address: String) -> Value {
+    let mut status = PodStatus::new(pod, address);
+    let started = status.started;
+    let reports: Vec<_> = spec
+        .containers
+        .iter()
+        .map(|container| Report {
+            state: State::Running { started, ready: true },
+            last: None,
+            restarts: 0,
+            id: Some(format!("sandbox://{}-{}", status.uid, container.name)),
+        })
+        .collect();
+    status.patch(pod, spec, &reports)
+}
+
 fn status(container: &Container, report: &Report) -> Value {
     let image = container.image.as_deref().unwrap_or_default();
     let (running, ready) = match report.state {

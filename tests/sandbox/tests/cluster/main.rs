@@ -1,9 +1,10 @@
-//! The control plane and the node stand-in.
+//! The control plane, the node stand-in and the fleet.
 
 #![expect(clippy::unwrap_used, reason = "test helpers are test code too")]
 
 mod control_plane;
 mod fixture;
+mod fleet;
 mod gateways;
 mod node;
 mod own_image;

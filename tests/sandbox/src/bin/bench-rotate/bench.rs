@@ -1,4 +1,4 @@
-//! The runs that are measured, and the bounds that they must keep.
+//! The runs on one gateway, and the bounds that they must keep.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,8 +13,8 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
 
 use crate::machine::Kubectl;
-use crate::measure::{Sample, Subject, median};
-use crate::table::{Row, Table};
+use crate::measure::{Sample, Subject, cpu, memory, wall};
+use crate::table::{MIB, Row, Table};
 
 /// Pairs of runs before those that count: caches are filled by then.
 const WARM_UPS: usize = 2;
@@ -22,8 +22,6 @@ const WARM_UPS: usize = 2;
 /// One rotation by the shell script that this plugin replaces.
 const SCRIPT_WALL: Duration = Duration::from_millis(3500);
 const SCRIPT_CPU: Duration = Duration::from_millis(3400);
-
-const MIB: u64 = 1024 * 1024;
 
 /// One gateway, and the programs that are run on it.
 pub(crate) struct Bench<'a> {
@@ -116,7 +114,10 @@ impl<'a> Bench<'a> {
             Row::count("not due: requests to Azure", idle.azure.len(), 0),
             Row::count("not due: requests to Kubernetes", all(&idle), 2),
         ]);
-        Ok(Table { rows })
+        Ok(Table {
+            beside: "kubectl get secret",
+            rows,
+        })
     }
 
     async fn traffic(&self, subject: &Subject) -> Result<Traffic> {
@@ -214,8 +215,6 @@ impl<'a> Bench<'a> {
 
 /// Time, CPU and memory of a rotation, beside those of kubectl.
 fn costs(rotations: &[Sample], gets: &[Sample]) -> Vec<Row> {
-    let memory = |samples: &[Sample]| samples.iter().map(|sample| sample.memory).max();
-    let (rotation_memory, get_memory) = (memory(rotations), memory(gets));
     vec![
         Row::beside("one rotation, time", wall(rotations), wall(gets), 0.8),
         Row::faster(
@@ -233,19 +232,11 @@ fn costs(rotations: &[Sample], gets: &[Sample]) -> Vec<Row> {
         ),
         Row::memory(
             "one rotation, peak memory",
-            rotation_memory.unwrap_or_default(),
-            get_memory.unwrap_or_default(),
+            memory(rotations),
+            Some(memory(gets)),
             15 * MIB,
         ),
     ]
-}
-
-fn wall(samples: &[Sample]) -> Duration {
-    median(samples.iter().map(|sample| sample.wall))
-}
-
-fn cpu(samples: &[Sample]) -> Duration {
-    median(samples.iter().map(|sample| sample.cpu))
 }
 
 fn all(traffic: &Traffic) -> usize {

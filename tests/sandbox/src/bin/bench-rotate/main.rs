@@ -1,32 +1,59 @@
-//! `cargo bench-rotate`: what one rotation costs, beside `kubectl get secret`
-//! on the same server, and whether it stays within the bounds.
+//! `cargo bench-rotate`: what a rotation and a look at a fleet cost, beside
+//! kubectl on the same server, and whether they stay within the bounds.
 
 mod bench;
+mod costs;
+mod document;
+mod fleet;
 mod machine;
 mod measure;
 mod table;
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use apim_sandbox::{Sandbox, plugin};
 
 use self::bench::Bench;
+use self::document::Report;
+use self::fleet::FleetBench;
 use self::machine::Kubectl;
 use self::table::Table;
 
 const USAGE: &str = "usage: cargo bench-rotate [--pairs N] [--write]
+       cargo bench-rotate [--single-only | --fleet-only] [--pairs N] [--gateways N] [--plugin FILE]
 
-  --pairs N  how many pairs of runs to measure, 20 unless told
-  --write    write the table to docs/benchmarks.md";
+  --pairs N      how many pairs of runs to measure on one gateway, 20 unless told
+  --write        write the tables to docs/benchmarks.md
+  --single-only  leave the fleet out
+  --fleet-only   leave the one gateway out
+  --gateways N   how large the fleet is, 1000 unless told
+  --plugin FILE  measure this binary instead of building one";
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/benchmarks.md");
 
 struct Options {
     pairs: usize,
     write: bool,
+    part: Option<Part>,
+    gateways: usize,
+    plugin: Option<PathBuf>,
+}
+
+/// What alone is to be measured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Single,
+    Fleet,
+}
+
+impl Options {
+    /// Whether the figures are those that the document describes.
+    fn is_whole(&self) -> bool {
+        self.part.is_none() && self.gateways == fleet::GATEWAYS && self.plugin.is_none()
+    }
 }
 
 fn main() -> ExitCode {
@@ -57,26 +84,37 @@ fn parse(arguments: &[String]) -> Option<Options> {
     let mut options = Options {
         pairs: 20,
         write: false,
+        part: None,
+        gateways: fleet::GATEWAYS,
+        plugin: None,
     };
     let mut arguments = arguments.iter().map(String::as_str);
     while let Some(argument) = arguments.next() {
         match argument {
             "--write" => options.write = true,
-            "--pairs" => options.pairs = arguments.next()?.parse().ok().filter(|pairs| *pairs > 0)?,
+            "--pairs" => options.pairs = positive(arguments.next()?)?,
+            "--single-only" if options.part.is_none() => options.part = Some(Part::Single),
+            "--fleet-only" if options.part.is_none() => options.part = Some(Part::Fleet),
+            "--gateways" => options.gateways = positive(arguments.next()?)?,
+            "--plugin" => options.plugin = Some(arguments.next()?.into()),
             _ => return None,
         }
     }
-    Some(options)
+    (!options.write || options.is_whole()).then_some(options)
+}
+
+fn positive(text: &str) -> Option<usize> {
+    text.parse().ok().filter(|number| *number > 0)
 }
 
 #[tokio::main]
 async fn start(options: &Options) -> Result<bool> {
     tokio::select! {
-        table = run(options) => {
-            let table = table?;
+        report = run(options) => {
+            let report = report?;
             // A closed stdout changes nothing about the bounds.
-            let _ = write!(std::io::stdout().lock(), "\n{table}");
-            Ok(table.is_met())
+            let _ = write!(std::io::stdout().lock(), "{report}");
+            Ok(report.is_met())
         }
         interrupted = tokio::signal::ctrl_c() => {
             interrupted?;
@@ -85,22 +123,45 @@ async fn start(options: &Options) -> Result<bool> {
     }
 }
 
-async fn run(options: &Options) -> Result<Table> {
+async fn run(options: &Options) -> Result<Report> {
     let kubectl = Kubectl::find()?;
-    say("building the plugin for release (some minutes with link-time optimization)");
-    // By itself, since the sandbox asks the same crates for more than the plugin does.
-    let plugin = plugin::build(&["--release", "--package", "kubectl-apim"]).await?;
-    let sandbox = Sandbox::start().await?;
-    let bench = Bench::prepare(&sandbox, &plugin, &kubectl).await?;
-    let table = bench.run(options.pairs).await?;
-    sandbox.shutdown().await;
+    let plugin = match &options.plugin {
+        Some(plugin) => std::path::absolute(plugin)?,
+        None => build().await?,
+    };
+    let mut report = Report {
+        single: None,
+        fleet: None,
+    };
+    if options.part != Some(Part::Fleet) {
+        report.single = Some(single(options, &plugin, &kubectl).await?);
+    }
+    if options.part != Some(Part::Single) {
+        let bench = FleetBench::prepare(&plugin, &kubectl).await?;
+        report.fleet = Some(bench.run(options.gateways).await?);
+    }
 
     if options.write {
         let path = Path::new(DOCUMENT);
-        let text = table.document(&machine::describe(&kubectl)?, options.pairs);
+        let text = report.document(&machine::describe(&kubectl)?, options.pairs);
+        let text = text.context("a part of the document was left out")?;
         std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
         say("docs/benchmarks.md is written");
     }
+    Ok(report)
+}
+
+async fn build() -> Result<PathBuf> {
+    say("building the plugin for release (some minutes with link-time optimization)");
+    // By itself, since the sandbox asks the same crates for more than the plugin does.
+    plugin::build(&["--release", "--package", "kubectl-apim"]).await
+}
+
+async fn single(options: &Options, plugin: &Path, kubectl: &Kubectl) -> Result<Table> {
+    let sandbox = Sandbox::start().await?;
+    let bench = Bench::prepare(&sandbox, plugin, kubectl).await?;
+    let table = bench.run(options.pairs).await?;
+    sandbox.shutdown().await;
     Ok(table)
 }
 

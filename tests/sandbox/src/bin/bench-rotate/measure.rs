@@ -24,6 +24,22 @@ pub(crate) struct Sample {
     pub(crate) memory: u64,
 }
 
+/// The time of several runs.
+pub(crate) fn wall(samples: &[Sample]) -> Duration {
+    median(samples.iter().map(|sample| sample.wall))
+}
+
+/// The CPU time of several runs.
+pub(crate) fn cpu(samples: &[Sample]) -> Duration {
+    median(samples.iter().map(|sample| sample.cpu))
+}
+
+/// The peak of memory in any of several runs.
+pub(crate) fn memory(samples: &[Sample]) -> u64 {
+    let peaks = samples.iter().map(|sample| sample.memory);
+    peaks.max().unwrap_or_default()
+}
+
 /// A program with its arguments and all of its environment.
 pub(crate) struct Subject {
     pub(crate) program: PathBuf,
@@ -98,7 +114,7 @@ fn duration(time: TimeVal) -> Duration {
 }
 
 /// The value in the middle; of an even number, the upper of the two.
-pub(crate) fn median<T: Ord>(values: impl IntoIterator<Item = T>) -> T {
+fn median<T: Ord>(values: impl IntoIterator<Item = T>) -> T {
     let mut values: Vec<T> = values.into_iter().collect();
     values.sort_unstable();
     let middle = values.len() / 2;

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-const HEAD: [&str; 5] = ["what", "kubectl-apim", "kubectl get secret", "must", "met"];
+pub(crate) const MIB: u64 = 1024 * 1024;
 
-/// All figures.
+/// Figures that have been compared with those of one command of kubectl.
 pub(crate) struct Table {
+    pub(crate) beside: &'static str,
     pub(crate) rows: Vec<Row>,
 }
 
@@ -24,8 +25,8 @@ impl Row {
     pub(crate) fn beside(what: &str, ours: Duration, kubectl: Duration, limit: f64) -> Self {
         let ratio = ours.div_duration_f64(kubectl);
         Self {
-            ours: format!("{} ({ratio:.2} ×)", millis(ours)),
-            kubectl: millis(kubectl),
+            ours: format!("{} ({ratio:.2} ×)", time(ours)),
+            kubectl: time(kubectl),
             ..Self::new(what, format!("≤ {limit} × kubectl"), ratio <= limit)
         }
     }
@@ -42,16 +43,16 @@ impl Row {
     /// A time with a fixed bound.
     pub(crate) fn at_most(what: &str, ours: Duration, limit: Duration) -> Self {
         Self {
-            ours: millis(ours),
-            ..Self::new(what, format!("≤ {}", millis(limit)), ours <= limit)
+            ours: time(ours),
+            ..Self::new(what, format!("≤ {}", time(limit)), ours <= limit)
         }
     }
 
-    /// A peak of memory, in bytes.
-    pub(crate) fn memory(what: &str, ours: u64, kubectl: u64, limit: u64) -> Self {
+    /// A peak of memory, in bytes, and kubectl's where there is one.
+    pub(crate) fn memory(what: &str, ours: u64, kubectl: Option<u64>, limit: u64) -> Self {
         Self {
             ours: mebibytes(ours),
-            kubectl: mebibytes(kubectl),
+            kubectl: kubectl.map(mebibytes).unwrap_or_default(),
             ..Self::new(what, format!("≤ {}", mebibytes(limit)), ours <= limit)
         }
     }
@@ -97,52 +98,52 @@ impl Table {
     pub(crate) fn is_met(&self) -> bool {
         self.rows.iter().all(|row| row.met)
     }
-
-    /// The table with what a reader must know to trust it.
-    pub(crate) fn document(&self, machine: &str, pairs: usize) -> String {
-        format!(
-            "# Benchmarks
-
-Made by `cargo bench-rotate --write` on this machine: {machine}.
-
-{self}
-One rotation is `kubectl-apim rotate --force --no-wait` with the target told by flags, from the start of the process
-to its end: it signs in, mints, writes the Secret and restarts the workload. Beside it runs `kubectl get secret`
-against the same API server, in turn, {pairs} times each after two that do not count. Times and CPU are medians, memory is
-the largest of all runs. The API server is a real one, Azure is an emulator on the same machine, so that the servers'
-own latency is next to nothing here. A bare rotation is told its namespace and finds everything else.
-"
-        )
-    }
 }
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows: Vec<_> = std::iter::once(HEAD)
-            .chain(self.rows.iter().map(Row::cells))
-            .collect();
-        let widths: [usize; 5] = std::array::from_fn(|column| {
-            let lengths = rows.iter().map(|cells| cells[column].chars().count());
-            lengths.max().unwrap_or_default()
-        });
-        let mut line = |cells: [&str; 5]| {
-            for (cell, width) in cells.iter().zip(widths) {
-                write!(f, "| {cell:width$} ")?;
-            }
-            writeln!(f, "|")
-        };
-        let rules = widths.map(|width| "-".repeat(width));
-        line(HEAD)?;
-        line(rules.each_ref().map(String::as_str))?;
-        rows[1..].iter().try_for_each(|cells| line(*cells))
+        let head = ["what", "kubectl-apim", self.beside, "must", "met"];
+        let rows: Vec<_> = self.rows.iter().map(Row::cells).collect();
+        markdown(f, head, &rows)
     }
+}
+
+/// Writes a table whose columns are as wide as their widest cell.
+pub(crate) fn markdown<const COLUMNS: usize>(
+    f: &mut fmt::Formatter<'_>,
+    head: [&str; COLUMNS],
+    rows: &[[&str; COLUMNS]],
+) -> fmt::Result {
+    let widths: [usize; COLUMNS] = std::array::from_fn(|column| {
+        let cells = std::iter::once(&head).chain(rows);
+        let lengths = cells.map(|cells| cells[column].chars().count());
+        lengths.max().unwrap_or_default()
+    });
+    let mut line = |cells: [&str; COLUMNS]| {
+        for (cell, width) in cells.iter().zip(widths) {
+            write!(f, "| {cell:width$} ")?;
+        }
+        writeln!(f, "|")
+    };
+    let rules = widths.map(|width| "-".repeat(width));
+    line(head)?;
+    line(rules.each_ref().map(String::as_str))?;
+    rows.iter().try_for_each(|cells| line(*cells))
+}
+
+/// A duration in the unit that suits it.
+pub(crate) fn time(duration: Duration) -> String {
+    if duration >= Duration::from_secs(1) {
+        return format!("{:.2} s", duration.as_secs_f64());
+    }
+    millis(duration)
 }
 
 fn millis(duration: Duration) -> String {
     format!("{:.1} ms", duration.as_secs_f64() * 1000.0)
 }
 
-fn mebibytes(bytes: u64) -> String {
+pub(crate) fn mebibytes(bytes: u64) -> String {
     let kib = u32::try_from(bytes / 1024).unwrap_or(u32::MAX);
     format!("{:.1} MiB", f64::from(kib) / 1024.0)
 }
