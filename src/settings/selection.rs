@@ -49,7 +49,7 @@ fn targets_named(targets: &[String]) -> Result<Vec<Sourced<WorkloadAsk>>> {
     let words = if kind.is_some() { &targets[1..] } else { targets };
     let ask = |word: &String| {
         let ask = match (kind, word.contains('/')) {
-            (Some(kind), _) => named(kind, word)?,
+            (Some(kind), _) => named(word, kind, word)?,
             (None, true) => exactly(word)?,
             (None, false) => {
                 check_name(word).map_err(|why| malformed(word, &why))?;
@@ -95,11 +95,11 @@ fn exactly(word: &str) -> Result<WorkloadAsk> {
             &format!("`{kind}` is no kind of workload that runs a gateway"),
         )
     })?;
-    named(kind, name)
+    named(word, kind, name)
 }
 
-fn named(kind: WorkloadKind, name: &str) -> Result<WorkloadAsk> {
-    check_name(name).map_err(|why| malformed(name, &why))?;
+fn named(word: &str, kind: WorkloadKind, name: &str) -> Result<WorkloadAsk> {
+    check_name(name).map_err(|why| malformed(word, &why))?;
     Ok(WorkloadAsk::Exactly(WorkloadRef {
         kind,
         name: name.to_owned(),
