@@ -2,6 +2,7 @@
 
 mod completion;
 mod rotate;
+mod sign_in;
 mod status;
 
 use std::io::IsTerminal;
@@ -63,7 +64,10 @@ impl Wrote {
 pub async fn run(cli: Cli, matches: &ArgMatches, program: &str, context: &Context) -> Result<u8> {
     let subcommand = matches.subcommand().map(|(_, matches)| matches);
     match (cli.command, subcommand) {
-        (Some(Command::Rotate(args)), Some(matches)) => rotate::run(&args, matches, &cli.kube, context).await,
+        (Some(Command::Rotate(args)), Some(matches)) => {
+            // A fleet keeps much beside each gateway.
+            Box::pin(rotate::run(&args, matches, &cli.kube, context)).await
+        }
         (Some(Command::Status(args)), Some(matches)) => status::run(&args, matches, &cli.kube, context).await,
         (Some(Command::Completion { shell }), _) => {
             context.output.data(&completion::script(shell, program)?)?;
@@ -87,13 +91,24 @@ async fn connect(kube: &KubeArgs, context: &Context) -> Result<Cluster> {
         valid_namespace(namespace)?;
     }
     let variable = |name: &str| context.environment.get(name).map(str::to_owned);
+    Cluster::connect(kube, around(&variable)).await
+}
+
+/// The contexts of the kubeconfig that these names or globs mean.
+fn contexts(kube: &KubeArgs, context: &Context, patterns: &[String]) -> Result<Vec<String>> {
+    let variable = |name: &str| context.environment.get(name).map(str::to_owned);
+    cluster::config::contexts(kube, around(&variable), patterns)
+}
+
+/// What a connection takes from around the process.
+fn around(variable: &(dyn Fn(&str) -> Option<String> + Sync)) -> cluster::Environment<'_> {
     let interactive = std::io::stdin().is_terminal();
     #[expect(
         clippy::disallowed_methods,
         reason = "a plugin's credential expires by the local clock"
     )]
     let now = jiff::Timestamp::now();
-    Cluster::connect(kube, cluster::Environment::new(&variable, interactive, now)).await
+    cluster::Environment::new(variable, interactive, now)
 }
 
 /// Parses the command line.

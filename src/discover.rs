@@ -2,8 +2,10 @@
 //! reference in the pod spec is followed; nothing is guessed from names.
 
 mod cron_jobs;
+pub mod directory;
 pub mod evidence;
 pub mod facts;
+pub mod fleet;
 pub mod gateways;
 pub mod pod_spec;
 mod reference;
@@ -17,8 +19,9 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, PodSpec};
 use kube::Api;
 use kube::api::ListParams;
+use kube::core::Selector;
 
-use crate::azure::Arm;
+use crate::cluster::pods::selector;
 use crate::cluster::workload::Workload;
 use crate::cluster::{Cluster, explain, rollout};
 use crate::error::{Error, Result};
@@ -51,8 +54,35 @@ pub struct Found {
     pub workload_source: Source,
     /// Who named the Secret.
     pub secret_source: Source,
-    specs: Vec<(WorkloadRef, PodSpec)>,
-    settings: Option<Settings>,
+    containers: Containers,
+}
+
+/// The gateways' containers, by which the gateway is named.
+#[derive(Debug)]
+enum Containers {
+    /// Settings of theirs may stand in ConfigMaps that were not read yet.
+    Unread(Vec<(WorkloadRef, PodSpec)>),
+    /// All that could be read was read.
+    Read {
+        containers: Vec<(WorkloadRef, GatewayContainer)>,
+        /// What could not.
+        denied: Vec<String>,
+    },
+}
+
+impl Containers {
+    fn of(specs: &[(WorkloadRef, PodSpec)], settings: Settings) -> Self {
+        let of_spec = |(name, spec): &(WorkloadRef, PodSpec)| {
+            let found = gateway_containers(spec, &settings.maps).into_iter();
+            found
+                .map(|container| (name.clone(), container))
+                .collect::<Vec<_>>()
+        };
+        Self::Read {
+            containers: specs.iter().flat_map(of_spec).collect(),
+            denied: settings.denied,
+        }
+    }
 }
 
 /// The ConfigMaps that hold the gateways' settings.
@@ -104,7 +134,13 @@ pub async fn target(cluster: &Cluster, told: &TargetSettings) -> Result<Found> {
     let mut specs = Vec::new();
     for (name, workload) in users {
         let mut of_workload = workload_facts(&name, &workload);
-        of_workload.stale_pods = stale_pods(cluster, &secret, &of_workload, &workload).await;
+        of_workload.stale_pods = stale_pods(
+            cluster,
+            &secret,
+            &of_workload,
+            selector(&workload.spec.selector).as_ref(),
+        )
+        .await;
         facts.push(of_workload);
         specs.extend(workload.spec.template.spec.map(|spec| (name, spec)));
     }
@@ -120,8 +156,10 @@ pub async fn target(cluster: &Cluster, told: &TargetSettings) -> Result<Found> {
             Some(told) => told.source.clone(),
             None => Source::Discovery("pod spec".to_owned()),
         },
-        specs,
-        settings,
+        containers: match settings {
+            Some(settings) => Containers::of(&specs, settings),
+            None => Containers::Unread(specs),
+        },
     })
 }
 
@@ -159,8 +197,7 @@ async fn secret_alone(cluster: &Cluster, told: &Sourced<String>) -> Result<Found
         former,
         workload_source: Source::Default,
         secret_source: told.source.clone(),
-        specs: Vec::new(),
-        settings: Some(Settings::default()),
+        containers: Containers::of(&[], Settings::default()),
     })
 }
 
@@ -171,7 +208,7 @@ async fn stale_pods(
     cluster: &Cluster,
     secret: &SecretFacts,
     facts: &WorkloadFacts,
-    workload: &Workload,
+    selector: Option<&Selector>,
 ) -> Option<bool> {
     let id = secret
         .marks
@@ -182,7 +219,7 @@ async fn stale_pods(
     if facts.marks.rotation_id.as_ref() == Some(id) && !matches!(facts.rollout, Rollout::LeftByHand(_)) {
         return None;
     }
-    let pods = cluster.pods(&workload.spec.selector).await.ok()?;
+    let pods = cluster.pods(selector?).await.ok()?;
     Some(
         pods.iter()
             .any(|pod| rollout::is_stale(pod, id, written) != Some(false)),
@@ -193,104 +230,54 @@ impl Found {
     /// Reads what is still unread of the settings, and names the gateway as
     /// far as that is possible without asking Azure.
     pub async fn gateway(&mut self, cluster: &Cluster, told: &TargetSettings) -> Result<Named> {
-        if self.settings.is_none() {
-            let names = self
-                .specs
+        if let Containers::Unread(specs) = &self.containers {
+            let names = specs
                 .iter()
                 .flat_map(|(_, spec)| config_maps_named(spec))
                 .collect();
-            self.settings = Some(read_settings(cluster, &names).await?);
+            self.containers = Containers::of(specs, read_settings(cluster, &names).await?);
         }
-        let nothing = Settings::default();
-        let settings = self.settings.as_ref().unwrap_or(&nothing);
-        let mut containers: Vec<(&WorkloadRef, GatewayContainer)> = Vec::new();
-        for (name, spec) in &self.specs {
-            containers.extend(
-                gateway_containers(spec, &settings.maps)
-                    .into_iter()
-                    .map(|container| (name, container)),
-            );
-        }
-        for (name, container) in &containers {
+        let (containers, denied) = match &self.containers {
+            Containers::Unread(_) => (&[][..], &[][..]),
+            Containers::Read { containers, denied } => (containers.as_slice(), denied.as_slice()),
+        };
+        for (name, container) in containers {
             refuse_other_sign_in(name, container)?;
         }
         let secret = &self.snapshot.secret;
+        let recorded = secret.marks.gateway.as_deref().filter(|_| secret.marks_hold());
         let mut evidence = Evidence {
             token: secret.claims().map(|claims| claims.gateway.clone()),
-            recorded: secret
-                .marks
-                .gateway
-                .as_deref()
-                .filter(|_| secret.marks_hold())
-                .and_then(|id| GatewayId::parse(id).ok()),
-            gateway_name: containers
-                .iter()
-                .find_map(|(_, container)| container.gateway_name.clone()),
-            endpoint: None,
+            recorded: recorded.and_then(|id| GatewayId::parse(id).ok()),
+            ..Evidence::default()
         };
-        for (name, container) in &containers {
+        for (name, container) in containers {
+            evidence.gateway_names.extend(container.gateway_name.clone());
             if let Some(text) = &container.endpoint {
                 let endpoint = Endpoint::parse(text).map_err(|error| {
                     Error::refused(format!("{name} has the configuration endpoint `{text}`: {error}"))
                         .caused_by(error)
                 })?;
-                evidence.endpoint = Some(endpoint);
+                evidence.endpoints.push(endpoint);
             }
         }
         evidence::weigh(told, &evidence).map_err(|error| {
-            settings.denied.iter().fold(error, |error, name| {
+            denied.iter().fold(error, |error, name| {
                 error.hint(format!(
                     "configmap/{name} may hold the settings, and this user may not read it"
                 ))
             })
         })
     }
-}
 
-/// Completes the gateway's ARM id by asking Azure for what nothing names yet.
-pub async fn in_azure(arm: &Arm, named: &Named) -> Result<GatewayId> {
-    if let Some(id) = named.id() {
-        return Ok(id);
-    }
-    let service = &named.service.value;
-    let fits = |told: Option<&str>, found: &str| told.is_none_or(|told| told.eq_ignore_ascii_case(found));
-    let mut found = arm.find_services(service).await?;
-    let narrowed = [
-        ("resource group", &named.resource_group),
-        ("subscription", &named.subscription),
-    ];
-    let narrowed: String = narrowed
-        .into_iter()
-        .filter_map(|(what, told)| {
-            let told = told.as_ref()?;
-            Some(format!(" in {what} `{}` ({})", told.value, told.source))
-        })
-        .collect();
-    found.retain(|id| {
-        fits(
-            named.subscription.as_ref().map(|told| told.value.as_str()),
-            &id.subscription,
-        ) && fits(
-            named.resource_group.as_ref().map(|told| told.value.as_str()),
-            &id.resource_group,
-        )
-    });
-    match found.as_slice() {
-        [only] => Ok(only.gateway(named.gateway.value.clone())),
-        [] => Err(Error::failed(format!(
-            "this identity sees no API Management instance `{service}` (named by the {}){narrowed}",
-            named.service.source
-        ))
-        .hint(
-            "grant it the action Microsoft.ApiManagement/service/read on the instance, or name --subscription-id and \
-             --resource-group; the right to read gateways of one instance is then enough",
-        )),
-        several => {
-            let groups: Vec<String> =
-                several.iter().map(|id| format!("{} in {}", id.resource_group, id.subscription)).collect();
-            Err(Error::failed(format!("several instances are named `{service}`: {}", groups.join("; ")))
-                .hint("choose one with --subscription-id and --resource-group"))
-        }
+    /// The workloads that run the gateway, among all that use its Secret.
+    pub fn gateways(&self) -> Vec<WorkloadRef> {
+        let mut names: Vec<WorkloadRef> = match &self.containers {
+            Containers::Unread(specs) => specs.iter().map(|(name, _)| name.clone()).collect(),
+            Containers::Read { containers, .. } => containers.iter().map(|(name, _)| name.clone()).collect(),
+        };
+        names.dedup();
+        names
     }
 }
 

@@ -1,6 +1,7 @@
 //! The one writer: data to stdout, talk to stderr. A reader that goes away is
 //! a quiet end.
 
+use std::cell::Cell;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::time::Duration;
 
@@ -28,6 +29,10 @@ pub struct Output {
     color: anstream::ColorChoice,
     causes: bool,
     spin: bool,
+    /// Of many things, what this is about; it stands before each line.
+    about: Option<String>,
+    /// Whether the steps of one thing among many would drown the others.
+    hushed: bool,
 }
 
 impl Output {
@@ -39,12 +44,26 @@ impl Output {
             clap::ColorChoice::Never => anstream::ColorChoice::Never,
         };
         // A spinner would be torn apart by the lines of a log.
-        let spin = talk.log_format == LogFormat::Text && talk.verbose < 4 && io::stderr().is_terminal();
+        let spin = talk.log_format == LogFormat::Text && talk.verbose < 1 && io::stderr().is_terminal();
         Self {
             format: talk.log_format,
             color,
             causes: talk.verbose > 0,
             spin,
+            about: None,
+            hushed: false,
+        }
+    }
+
+    /// The output of one of many things that go on at once. Its steps are told
+    /// to whoever asked for more than usual; how it ends is told by others.
+    #[must_use]
+    pub fn about(&self, what: &str) -> Self {
+        Self {
+            about: Some(what.to_owned()),
+            hushed: !self.causes,
+            spin: false,
+            ..self.clone()
         }
     }
 
@@ -85,6 +104,13 @@ impl Output {
             LogFormat::Text => self.line(&format!("{HINT}hint:{HINT:#} {text}")),
             LogFormat::Json => self.record("info", &json!({"hint": text})),
         }
+    }
+
+    /// A question, whose answer is typed on the same line.
+    pub fn question(&self, text: &str) {
+        let mut stderr = AutoStream::new(io::stderr().lock(), self.color);
+        // There is nowhere left to complain to.
+        let _ = write!(stderr, "{LABEL}{}{LABEL:#}", one_line(text)).and_then(|()| stderr.flush());
     }
 
     /// A plain sentence that is neither data nor a warning.
@@ -133,16 +159,90 @@ impl Output {
         Waiting(bar)
     }
 
+    /// How far many things are: a bar on a terminal, elsewhere a line for each
+    /// that has ended.
+    pub fn progress(&self, all: usize) -> Progress {
+        let bar = if self.spin && all > 1 {
+            ProgressBar::with_draw_target(u64::try_from(all).ok(), ProgressDrawTarget::stderr())
+        } else {
+            ProgressBar::hidden()
+        };
+        let template = format!(
+            "{{prefix:<{LABEL_WIDTH}}}{{bar:30}} {{pos}}/{{len}}  {{per_sec}}  {{msg}}  {{eta}} left"
+        );
+        if let Ok(style) = ProgressStyle::with_template(&template) {
+            bar.set_style(style);
+        }
+        bar.set_prefix("rotating");
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Progress {
+            output: self.clone(),
+            bar,
+            all,
+            ended: Cell::new(0),
+            failed: Cell::new(0),
+        }
+    }
+
     fn line(&self, line: &str) {
+        if self.hushed {
+            return;
+        }
+        let about = self
+            .about
+            .as_ref()
+            .map(|about| format!("{about}: "))
+            .unwrap_or_default();
+        let line = format!("{about}{line}");
         let mut stderr = AutoStream::new(io::stderr().lock(), self.color);
         // There is nowhere left to complain to.
         let _ = writeln!(stderr, "{line}");
     }
 
     fn record(&self, level: &str, fields: &serde_json::Value) {
+        if self.hushed {
+            return;
+        }
         let mut record = fields.clone();
         record["level"] = json!(level);
-        self.line(&record.to_string());
+        if let Some(about) = &self.about {
+            record["about"] = json!(about);
+        }
+        let unnamed = Self {
+            about: None,
+            ..self.clone()
+        };
+        unnamed.line(&record.to_string());
+    }
+}
+
+/// Many things under way; the bar disappears when dropped.
+#[derive(Debug)]
+pub struct Progress {
+    output: Output,
+    bar: ProgressBar,
+    all: usize,
+    ended: Cell<usize>,
+    failed: Cell<usize>,
+}
+
+impl Progress {
+    /// One of them has ended: what came of it, and whether it failed.
+    pub fn ended(&self, text: &str, failed: bool) {
+        self.ended.set(self.ended.get() + 1);
+        self.failed.set(self.failed.get() + usize::from(failed));
+        if self.bar.is_hidden() {
+            let count = format!("{}/{}", self.ended.get(), self.all);
+            self.output.step(&count, text);
+        }
+        self.bar.inc(1);
+        self.bar.set_message(format!("{} failed", self.failed.get()));
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a run has to say on stdout, as text. Nothing is printed here and no
 //! clock is read.
 
+pub mod fleet;
 pub mod status;
 mod table;
 mod wide;
@@ -31,8 +32,11 @@ pub struct RotationReport {
     dry_run: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<String>,
     namespace: String,
-    secret: SecretKey,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<SecretKey>,
     workloads: Vec<WorkloadLine>,
     #[serde(skip_serializing_if = "Option::is_none")]
     gateway: Option<GatewayId>,
@@ -67,6 +71,12 @@ enum Ending {
     Yielded,
     Owed,
     Failed,
+    /// Of a fleet: refused before anything was minted.
+    Refused,
+    /// Of a fleet: it has no token.
+    Skipped,
+    /// Of a fleet: others failed before its turn came.
+    NotBegun,
 }
 
 #[derive(Debug, Serialize)]
@@ -82,7 +92,7 @@ struct WorkloadLine {
     restarted: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 struct ErrorLine {
     message: String,
     hints: Vec<String>,
@@ -91,11 +101,20 @@ struct ErrorLine {
 impl RotationReport {
     fn new(snapshot: &Snapshot, ending: Ending) -> Self {
         let secret = &snapshot.secret;
-        let line = |workload: &WorkloadRef| WorkloadLine {
-            kind: workload.kind,
-            name: workload.name.clone(),
-            restarted: false,
-        };
+        let workloads = snapshot
+            .workloads
+            .iter()
+            .map(|facts| WorkloadLine::of(&facts.version.workload));
+        Self {
+            secret: Some(SecretKey {
+                name: secret.version.name.clone(),
+                key: secret.key.clone(),
+            }),
+            ..Self::bare(&snapshot.namespace, workloads.collect(), ending)
+        }
+    }
+
+    fn bare(namespace: &str, workloads: Vec<WorkloadLine>, ending: Ending) -> Self {
         Self {
             api_version: "kubectl-apim/v1",
             kind: "Rotation",
@@ -103,16 +122,10 @@ impl RotationReport {
             exit_code: 0,
             dry_run: false,
             reason: None,
-            namespace: snapshot.namespace.clone(),
-            secret: SecretKey {
-                name: secret.version.name.clone(),
-                key: secret.key.clone(),
-            },
-            workloads: snapshot
-                .workloads
-                .iter()
-                .map(|facts| line(&facts.version.workload))
-                .collect(),
+            context: None,
+            namespace: namespace.to_owned(),
+            secret: None,
+            workloads,
             gateway: None,
             key_slot: None,
             previous_key_slot: None,
@@ -209,7 +222,7 @@ impl RotationReport {
     }
 
     fn lines(&self, now: Timestamp, zone: &TimeZone) -> String {
-        let secret = &self.secret.name;
+        let secret = self.secret.as_ref().map_or("", |secret| secret.name.as_str());
         let suffix = if self.dry_run { " (dry run)" } else { "" };
         let mut text = String::new();
         let mut line = |content: &str| {
@@ -231,7 +244,12 @@ impl RotationReport {
                 ));
             }
             Ending::Yielded => line(&format!("secret/{secret} unchanged: another rotation was faster")),
-            Ending::Completed | Ending::Owed | Ending::Failed => {}
+            Ending::Completed
+            | Ending::Owed
+            | Ending::Failed
+            | Ending::Refused
+            | Ending::Skipped
+            | Ending::NotBegun => {}
         }
         for workload in self.workloads.iter().filter(|line| line.restarted) {
             line(&format!("{} restarted", workload.reference()));
@@ -260,7 +278,8 @@ impl RotationReport {
             self.outcome,
             Ending::Rotated | Ending::Replaced | Ending::PutBack | Ending::Planned | Ending::Owed
         );
-        let secret = written.then(|| format!("secret/{}\n", self.secret.name));
+        let secret = self.secret.as_ref().filter(|_| written);
+        let secret = secret.map(|secret| format!("secret/{}\n", secret.name));
         let restarted = self.workloads.iter().filter(|line| line.restarted);
         secret
             .into_iter()
@@ -277,6 +296,14 @@ fn to_json<T: Serialize>(value: &T) -> Result<String> {
 }
 
 impl WorkloadLine {
+    fn of(workload: &WorkloadRef) -> Self {
+        Self {
+            kind: workload.kind,
+            name: workload.name.clone(),
+            restarted: false,
+        }
+    }
+
     fn is(&self, workload: &WorkloadRef) -> bool {
         self.kind == workload.kind && self.name == workload.name
     }
@@ -299,118 +326,4 @@ impl ErrorLine {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::apply::Record;
-    use crate::plan::fixture::{DAY, now, policy, snapshot};
-    use crate::plan::rotation;
-    use crate::yaml::from_yaml;
-
-    fn plan() -> Plan {
-        let gateway = GatewayId::parse(
-            "/subscriptions/s/resourceGroups/rg/providers/Microsoft.ApiManagement/service/svc/gateways/gw",
-        );
-        rotation(&snapshot(), &policy(), gateway.unwrap(), now(), "r1".to_owned())
-    }
-
-    fn rotated() -> RotationReport {
-        let plan = plan();
-        let record = Record {
-            rotation_id: "r1".to_owned(),
-            key_slot: KeySlot::Primary,
-            expires_at: plan.expires_at,
-            rotated_at: now(),
-        };
-        let outcome = Outcome {
-            verdict: Verdict::Rotated,
-            record: Some(record),
-            restarted: plan.workloads.clone(),
-            proof: Some("2 new pods are ready".to_owned()),
-            error: None,
-        };
-        RotationReport::done(&snapshot(), &plan, &outcome)
-    }
-
-    fn render(report: &RotationReport, format: OutputFormat) -> String {
-        report.render(format, now(), &TimeZone::UTC).unwrap()
-    }
-
-    #[test]
-    fn a_rotation_for_people() {
-        insta::assert_snapshot!(render(&rotated(), OutputFormat::Table), @r"
-        secret/gw-token rotated
-        deployment.apps/gw restarted
-        key slot: primary
-        expires: 2027-02-14 07:50 UTC (in 29 days 23 hours)
-        ");
-    }
-
-    #[test]
-    fn a_rotation_in_one_row() {
-        insta::assert_snapshot!(render(&rotated(), OutputFormat::Wide), @r"
-        SECRET     KEY     WORKLOADS            GATEWAY   SERVICE   SLOT      EXPIRES-IN         OUTCOME
-        gw-token   value   deployment.apps/gw   gw        svc       primary   29 days 23 hours   Rotated
-        ");
-    }
-
-    #[test]
-    fn a_rotation_for_scripts() {
-        insta::assert_snapshot!(render(&rotated(), OutputFormat::Name), @r"
-        secret/gw-token
-        deployment.apps/gw
-        ");
-        insta::assert_snapshot!(render(&rotated(), OutputFormat::Json), @r#"
-        {
-          "apiVersion": "kubectl-apim/v1",
-          "kind": "Rotation",
-          "outcome": "Rotated",
-          "exitCode": 0,
-          "dryRun": false,
-          "namespace": "apim",
-          "secret": {
-            "name": "gw-token",
-            "key": "value"
-          },
-          "workloads": [
-            {
-              "kind": "Deployment",
-              "name": "gw",
-              "restarted": true
-            }
-          ],
-          "gateway": "/subscriptions/s/resourceGroups/rg/providers/Microsoft.ApiManagement/service/svc/gateways/gw",
-          "keySlot": "primary",
-          "expiresAt": "2027-02-14T07:50:00Z",
-          "rotatedAt": "2027-01-15T08:00:00Z",
-          "rotationId": "r1",
-          "proof": "2 new pods are ready",
-          "sources": {},
-          "warnings": []
-        }
-        "#);
-    }
-
-    #[test]
-    fn yaml_says_the_same_as_json() {
-        let yaml: serde_json::Value = from_yaml(render(&rotated(), OutputFormat::Yaml).as_bytes()).unwrap();
-        let json: serde_json::Value = serde_json::from_str(&render(&rotated(), OutputFormat::Json)).unwrap();
-        assert_eq!(yaml, json);
-    }
-
-    #[test]
-    fn a_plan_and_nothing_due() {
-        insta::assert_snapshot!(render(&RotationReport::planned(&snapshot(), &plan()), OutputFormat::Table), @r"
-        secret/gw-token rotated (dry run)
-        deployment.apps/gw restarted (dry run)
-        key slot: primary (dry run)
-        expires: 2027-02-14 07:50 UTC (in 29 days 23 hours) (dry run)
-        ");
-        let not_due = RotationReport::not_due(&snapshot(), "the token is fresh".to_owned());
-        insta::assert_snapshot!(render(&not_due, OutputFormat::Table), @r"
-        secret/gw-token unchanged: the token is fresh
-        expires: 2027-02-14 08:00 UTC (in 30 days)
-        ");
-        assert_eq!(render(&not_due, OutputFormat::Name), "");
-        assert_eq!(DAY * 30, not_due.expires_at.unwrap().duration_since(now()));
-    }
-}
+mod tests;

@@ -70,6 +70,11 @@ pub struct Connection {
     pub answer_within: Option<Duration>,
 }
 
+/// The contexts of the kubeconfig that names or globs mean.
+pub fn contexts(args: &KubeArgs, environment: Environment<'_>, patterns: &[String]) -> Result<Vec<String>> {
+    source::contexts(args, environment, patterns)
+}
+
 /// Finds the cluster and applies the flags, without any request.
 pub fn load(args: &KubeArgs, environment: Environment<'_>) -> Result<Connection> {
     let mut source = source::find(args, environment)?;

@@ -14,11 +14,8 @@ const LOG_BYTES: i64 = 256 * 1024;
 
 impl Cluster {
     /// The pods that a selector matches.
-    pub async fn pods(&self, selector: &LabelSelector) -> Result<Vec<Pod>, kube::Error> {
+    pub async fn pods(&self, selector: &Selector) -> Result<Vec<Pod>, kube::Error> {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
-        let Some(selector) = self::selector(selector) else {
-            return Ok(Vec::new());
-        };
         let params = ListParams::default().labels(&selector.to_string());
         let list = self.reading(|| pods.list(&params)).await?;
         Ok(list.items)

@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use kube::config::{AuthInfo, Cluster, Context, Kubeconfig, KubeconfigError};
+use wildmatch::WildMatch;
 
 use super::config::Environment;
 use crate::cli::kube::KubeArgs;
@@ -65,6 +66,42 @@ pub(super) fn find(args: &KubeArgs, environment: Environment<'_>) -> Result<Sour
     .hint(
         "name a kubeconfig with --kubeconfig or KUBECONFIG, or fetch one (for AKS: az aks get-credentials)",
     ))
+}
+
+/// The contexts of the kubeconfig that the patterns name, each once: names, or
+/// globs with `*` and `?`.
+pub(super) fn contexts(
+    args: &KubeArgs,
+    environment: Environment<'_>,
+    patterns: &[String],
+) -> Result<Vec<String>> {
+    let home = ["HOME", "USERPROFILE"]
+        .iter()
+        .find_map(|name| environment.variable(name));
+    let files = Files::read(args, environment, home.map(PathBuf::from).as_deref())?;
+    let known: Vec<&str> = files
+        .merged
+        .contexts
+        .iter()
+        .map(|context| context.name.as_str())
+        .collect();
+    let mut found: Vec<String> = Vec::new();
+    for pattern in patterns {
+        let glob = WildMatch::new(pattern);
+        let mut matching = known.iter().filter(|name| glob.matches(name)).peekable();
+        if matching.peek().is_none() {
+            return Err(Error::usage(format!(
+                "--contexts {pattern} matches no context of the kubeconfig"
+            ))
+            .hint(format!("there are: {}", known.join(", "))));
+        }
+        for name in matching {
+            if !found.iter().any(|known| known == name) {
+                found.push((*name).to_owned());
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// The kubeconfig files that there are, the first to name something winning.

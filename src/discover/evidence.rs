@@ -14,10 +14,10 @@ pub struct Evidence {
     pub token: Option<String>,
     /// The ARM id that an earlier rotation recorded.
     pub recorded: Option<GatewayId>,
-    /// What the configuration endpoint names.
-    pub endpoint: Option<Endpoint>,
-    /// The setting `gateway.name`.
-    pub gateway_name: Option<String>,
+    /// What the configuration endpoint names, for each container.
+    pub endpoints: Vec<Endpoint>,
+    /// The setting `gateway.name`, for each container that has it.
+    pub gateway_names: Vec<String>,
 }
 
 /// A gateway, as far as it is known without asking Azure.
@@ -51,33 +51,37 @@ impl Named {
 pub fn weigh(told: &TargetSettings, evidence: &Evidence) -> Result<Named> {
     let recorded = evidence.recorded.as_ref();
     let service = recorded.map(|id| &id.service);
-    let endpoint = evidence.endpoint.clone().unwrap_or_default();
+    let endpoints = &evidence.endpoints;
     let at_endpoint = || Source::Discovery("the configuration endpoint".to_owned());
     let annotated = || Source::Annotation(GATEWAY.to_owned());
 
     let mut subscription = Claim::new("subscription", told.subscription.as_ref());
-    subscription.hear(service.map(|service| &service.subscription), annotated())?;
-    subscription.hear(endpoint.subscription.as_ref(), at_endpoint())?;
+    subscription.hear(service.map(|service| &service.subscription), annotated)?;
+    subscription.hear(
+        endpoints.iter().filter_map(|it| it.subscription.as_ref()),
+        at_endpoint,
+    )?;
 
     let mut resource_group = Claim::new("resource group", told.resource_group.as_ref());
-    resource_group.hear(service.map(|service| &service.resource_group), annotated())?;
-    resource_group.hear(endpoint.resource_group.as_ref(), at_endpoint())?;
+    resource_group.hear(service.map(|service| &service.resource_group), annotated)?;
+    resource_group.hear(
+        endpoints.iter().filter_map(|it| it.resource_group.as_ref()),
+        at_endpoint,
+    )?;
 
     let mut instance = Claim::new("API Management instance", told.service.as_ref());
-    instance.hear(service.map(|service| &service.name), annotated())?;
-    instance.hear(endpoint.service.as_ref(), at_endpoint())?;
+    instance.hear(service.map(|service| &service.name), annotated)?;
+    instance.hear(endpoints.iter().filter_map(|it| it.service.as_ref()), at_endpoint)?;
 
     let mut gateway = Claim::new("gateway", told.gateway.as_ref());
-    gateway.hear(recorded.map(|id| &id.name), annotated())?;
-    gateway.hear(
-        evidence.token.as_ref(),
-        Source::Discovery("the present token".to_owned()),
-    )?;
-    gateway.hear(endpoint.gateway.as_ref(), at_endpoint())?;
-    gateway.hear(
-        evidence.gateway_name.as_ref(),
-        Source::Discovery("the setting gateway.name".to_owned()),
-    )?;
+    gateway.hear(recorded.map(|id| &id.name), annotated)?;
+    gateway.hear(&evidence.token, || {
+        Source::Discovery("the present token".to_owned())
+    })?;
+    gateway.hear(endpoints.iter().filter_map(|it| it.gateway.as_ref()), at_endpoint)?;
+    gateway.hear(&evidence.gateway_names, || {
+        Source::Discovery("the setting gateway.name".to_owned())
+    })?;
 
     Ok(Named {
         subscription: subscription.value,
@@ -90,7 +94,7 @@ pub fn weigh(told: &TargetSettings, evidence: &Evidence) -> Result<Named> {
             Error::failed("nothing names the gateway: the Secret holds no token and gateway.name is not set")
                 .hint("name it with --apim-gateway")
         })?,
-        cloud: endpoint.cloud,
+        cloud: endpoints.iter().find_map(|endpoint| endpoint.cloud),
     })
 }
 
@@ -109,17 +113,22 @@ impl Claim {
         }
     }
 
-    fn hear(&mut self, said: Option<&String>, source: Source) -> Result<()> {
-        let Some(said) = said else { return Ok(()) };
-        match &self.value {
-            None => self.value = Some(Sourced::new(said.clone(), source)),
-            Some(first) if first.value.eq_ignore_ascii_case(said) => {}
-            Some(first) => {
-                return Err(Error::refused(format!(
-                    "two {}s are named: `{}` by {}, `{said}` by {source}",
-                    self.what, first.value, first.source
-                ))
-                .hint("a token of another gateway would stop this one at its next start; correct the one that is wrong"));
+    fn hear<'a>(
+        &mut self,
+        said: impl IntoIterator<Item = &'a String>,
+        source: impl Fn() -> Source,
+    ) -> Result<()> {
+        for said in said {
+            match &self.value {
+                None => self.value = Some(Sourced::new(said.clone(), source())),
+                Some(first) if first.value.eq_ignore_ascii_case(said) => {}
+                Some(first) => {
+                    return Err(Error::refused(format!(
+                        "two {}s are named: `{}` by {}, `{said}` by {}",
+                        self.what, first.value, first.source, source()
+                    ))
+                    .hint("a token of another gateway would stop this one at its next start; correct the one that is wrong"));
+                }
             }
         }
         Ok(())
@@ -135,8 +144,8 @@ mod tests {
         Evidence {
             token: Some("gw".to_owned()),
             recorded: None,
-            endpoint: Some(Endpoint::parse("https://svc.configuration.azure-api.net").unwrap()),
-            gateway_name: None,
+            endpoints: vec![Endpoint::parse("https://svc.configuration.azure-api.net").unwrap()],
+            gateway_names: Vec::new(),
         }
     }
 
@@ -188,7 +197,7 @@ mod tests {
             "https://svc.management.azure-api.net/subscriptions/s/resourceGroups/rg/providers/Microsoft.ApiManagement/service/svc",
         );
         let evidence = Evidence {
-            endpoint: Some(endpoint.unwrap()),
+            endpoints: vec![endpoint.unwrap()],
             ..evidence()
         };
         assert!(
@@ -221,6 +230,20 @@ mod tests {
         assert_eq!(
             weigh(&TargetSettings::default(), &evidence).unwrap_err().kind(),
             Kind::Refused
+        );
+    }
+
+    #[test]
+    fn two_gateways_with_one_secret_must_be_of_one_instance() {
+        let mut evidence = evidence();
+        let other = Endpoint::parse("https://other.configuration.azure-api.net").unwrap();
+        evidence.endpoints.push(other);
+        let error = weigh(&TargetSettings::default(), &evidence).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("two API Management instances are named"),
+            "{error}"
         );
     }
 

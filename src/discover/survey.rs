@@ -68,7 +68,8 @@ pub struct Surveyed {
     pub facts: WorkloadFacts,
     /// The Secrets that it uses in any way.
     pub secrets: BTreeSet<String>,
-    selector: Option<Selector>,
+    /// Which pods are its own.
+    pub selector: Option<Selector>,
     /// Where it may be a gateway: its pod spec.
     spec: Option<PodSpec>,
 }

@@ -1,7 +1,7 @@
 use serde::Serialize;
 
 /// The Azure clouds that are known by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CloudName {
     /// Azure, the one that most people mean.

@@ -36,8 +36,8 @@ pub(super) fn table(report: &RotationReport, now: Timestamp) -> String {
         "OUTCOME",
     ];
     let row = [
-        report.secret.name.clone(),
-        report.secret.key.clone(),
+        or_unknown(report.secret.as_ref().map(|secret| secret.name.clone())),
+        or_unknown(report.secret.as_ref().map(|secret| secret.key.clone())),
         if workloads.is_empty() {
             NONE.to_owned()
         } else {

@@ -7,6 +7,7 @@ mod arm;
 mod case;
 mod cli;
 mod completions;
+mod fleet;
 mod in_pod;
 mod krew;
 mod layering;

@@ -10,6 +10,7 @@ use super::Live;
 use crate::apply::{Proof, Refusal};
 use crate::cli::ProveMode;
 use crate::cluster::explain;
+use crate::cluster::pods::selector;
 use crate::cluster::rollout::{PodHealth, is_stale, pod_health, refusal_in, rollout, rotation_id};
 use crate::cluster::workload::Workload;
 use crate::error::Result;
@@ -74,7 +75,7 @@ impl Live<'_> {
     /// revisions were created after the write and so have the new token.
     async fn left_by_hand(&self, workload: &WorkloadRef, live: &Workload, count: i32, id: &str) -> Look {
         let written = self.secret.marks.rotated_at.unwrap_or_else(|| self.cluster.now());
-        let pods = self.cluster.pods(&live.spec.selector).await;
+        let pods = self.pods_of(live).await;
         let stale: Option<Vec<Pod>> = pods.ok().map(|mut pods| {
             pods.retain(|pod| is_stale(pod, id, written) != Some(false));
             pods
@@ -112,7 +113,7 @@ impl Live<'_> {
         let was_ready = self.workloads.get(workload).is_some_and(|known| known.was_ready);
         let mut unready = false;
         if logs.may_read {
-            match self.cluster.pods(&live.spec.selector).await {
+            match self.pods_of(&live).await {
                 Err(kube::Error::Api(status)) if status.is_forbidden() => logs.forbidden(),
                 Err(error) => return Err(explain(error, &format!("listing the pods of {workload}"))),
                 Ok(pods) => {
@@ -138,6 +139,13 @@ impl Live<'_> {
             },
             Rollout::LeftByHand(count) => self.left_by_hand(workload, &live, count, id).await,
         })
+    }
+
+    async fn pods_of(&self, live: &Workload) -> Result<Vec<Pod>, kube::Error> {
+        match selector(&live.spec.selector) {
+            Some(selector) => self.cluster.pods(&selector).await,
+            None => Ok(Vec::new()),
+        }
     }
 
     /// What a pod's log says against the credential. A ready pod is read when

@@ -1,0 +1,346 @@
+//! Many gateways in one run: found by one set of lists, named before anything
+//! is minted, one ahead of the others, and the others side by side.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::{StreamExt, stream};
+use tokio::time::Instant;
+
+use super::consent::{self, Consent};
+use super::parallel::{End, Limits, drive};
+use super::run::{Azure, Run, Target};
+use super::task::{Place, Task, cloud, places};
+use super::{local_zone, print};
+use crate::cli::DryRun;
+use crate::cli::kube::KubeArgs;
+use crate::commands::Context;
+use crate::commands::sign_in::sign_in;
+use crate::discover::Found;
+use crate::discover::directory::Directory;
+use crate::discover::evidence::Named;
+use crate::discover::fleet::{Member, fleet};
+use crate::error::{Error, Result};
+use crate::model::{CloudName, Source, Sourced};
+use crate::plan::{self, Need};
+use crate::report::RotationReport;
+use crate::report::fleet::FleetReport;
+use crate::settings::{FleetSettings, RotateSettings, TargetSettings};
+
+/// How many gateways are looked up in Azure at a time.
+const SIDE_BY_SIDE: usize = 16;
+
+/// A run over many gateways.
+struct Fleet<'a> {
+    settings: &'a RotateSettings,
+    options: &'a FleetSettings,
+    context: &'a Context,
+    clouds: BTreeMap<CloudName, Azure>,
+    /// Every gateway whose end is known.
+    reports: Vec<RotationReport>,
+}
+
+/// Runs the fleet; returns the exit code.
+pub(super) async fn run(
+    settings: &RotateSettings,
+    fleet: &FleetSettings,
+    kube: &KubeArgs,
+    context: &Context,
+) -> Result<u8> {
+    let listed = consent::listed(fleet)?;
+    let places = places(fleet, kube, context).await?;
+    let mut this = Fleet {
+        settings,
+        options: fleet,
+        context,
+        clouds: BTreeMap::new(),
+        reports: Vec::new(),
+    };
+    let mut tasks = Vec::new();
+    for place in &places {
+        tasks.extend(this.find(place).await?);
+    }
+    if tasks.is_empty() && this.reports.is_empty() {
+        return Err(Error::failed("no self-hosted gateway was found").hint("look in all namespaces, with -A"));
+    }
+    let mut tasks = this.name(tasks).await?;
+    let consent = match listed {
+        Some(listed) => Consent::Listed(listed),
+        None => this.ask(&tasks)?,
+    };
+    tasks = this.consented(tasks, &consent);
+    // What lapses first goes first, and what cannot be told before that: an
+    // interrupted run then leaves what can wait.
+    tasks.sort_by_key(|task| {
+        task.found
+            .snapshot
+            .secret
+            .claims()
+            .map(|claims| claims.expires_at)
+    });
+    let now = places[0].cluster.now();
+    this.rotate(tasks).await;
+    let report = FleetReport::new(this.reports, settings.dry_run != DryRun::None);
+    let zone = local_zone(&context.environment);
+    print(
+        &report.render(settings.output, fleet.no_headers, now, &zone)?,
+        context,
+    )?;
+    for error in report.errors() {
+        context.output.error(&error);
+    }
+    context.output.note(&report.summary());
+    Ok(report.exit_code())
+}
+
+impl Fleet<'_> {
+    /// Finds the gateways of one cluster and decides what each needs.
+    async fn find(&mut self, place: &Place) -> Result<Vec<Task>> {
+        let found = fleet(&place.cluster, &self.options.selection).await?;
+        for warning in &found.warnings {
+            self.context.output.warning(warning);
+        }
+        let context = place.context.as_deref();
+        let mut tasks = Vec::new();
+        for member in found.members {
+            match member {
+                Member::Skipped(namespace, workload, why) => {
+                    self.reports
+                        .push(RotationReport::skipped(&namespace, &workload, &why).of(context));
+                }
+                Member::Failed(namespace, workload, why) => {
+                    self.reports
+                        .push(RotationReport::without_secret(&namespace, &workload, &why).of(context));
+                }
+                Member::Credential(found) => match self.decide(place, *found).await {
+                    Ok(task) => tasks.extend(task),
+                    Err((found, error)) => {
+                        self.reports
+                            .push(RotationReport::stopped(&found.snapshot, &error).of(context));
+                    }
+                },
+            }
+        }
+        Ok(tasks)
+    }
+
+    /// What one credential needs; `None` where that is nothing.
+    async fn decide(&mut self, place: &Place, mut found: Found) -> Result<Option<Task>, (Box<Found>, Error)> {
+        let policy = &self.settings.policy;
+        let warnings = match plan::preflight(&found.snapshot, policy) {
+            Ok(warnings) => warnings,
+            Err(error) => return Err((Box::new(found), error)),
+        };
+        let need = match plan::need(&found.snapshot, policy, place.cluster.now()) {
+            Need::Nothing(reason) => {
+                let report = RotationReport::not_due(&found.snapshot, reason);
+                self.reports.push(report.of(place.context.as_deref()));
+                return Ok(None);
+            }
+            need => need,
+        };
+        let here = place.cluster.in_namespace(&found.snapshot.namespace);
+        match found.gateway(&here, &self.settings.target).await {
+            Ok(named) => Ok(Some(Task {
+                place: Place {
+                    cluster: here,
+                    ..place.clone()
+                },
+                found,
+                need,
+                named,
+                warnings,
+                id: None,
+            })),
+            Err(error) => Err((Box::new(found), error)),
+        }
+    }
+
+    /// Looks every gateway up in Azure, each instance once: whom a token would
+    /// be minted for must be known before anybody consents to it.
+    async fn name(&mut self, tasks: Vec<Task>) -> Result<Vec<Task>> {
+        let deadline = Instant::now() + self.settings.timeout;
+        let mut of_cloud: BTreeMap<CloudName, Vec<&str>> = BTreeMap::new();
+        for task in &tasks {
+            of_cloud
+                .entry(task.cloud())
+                .or_default()
+                .push(&task.named.service.value);
+        }
+        let mut clouds = BTreeMap::new();
+        for (cloud, services) in of_cloud {
+            let arm = sign_in(&self.settings.azure, Some(cloud), deadline, self.options.burst).await?;
+            // Every gateway would fail in the same way.
+            arm.sign_in().await?;
+            self.context.output.step("signed in", &arm.describe().await);
+            let directory = Arc::new(Directory::expecting(services));
+            clouds.insert(cloud, Azure { arm, directory });
+        }
+        self.clouds = clouds;
+        let clouds = &self.clouds;
+        let mut looks = stream::iter(tasks)
+            .map(async |task| {
+                let azure = &clouds[&task.cloud()];
+                let id = azure.directory.gateway(&azure.arm, &task.named).await;
+                (task, id)
+            })
+            .buffered(SIDE_BY_SIDE);
+        let mut named = Vec::new();
+        while let Some((mut task, id)) = looks.next().await {
+            match id {
+                Ok(id) => {
+                    task.id = Some(id);
+                    named.push(task);
+                }
+                Err(error) => {
+                    let report = RotationReport::stopped(&task.found.snapshot, &error);
+                    self.reports.push(report.of(task.place.context.as_deref()));
+                }
+            }
+        }
+        Ok(named)
+    }
+
+    /// Sees that somebody consents, where several namespaces are at stake.
+    fn ask(&self, tasks: &[Task]) -> Result<Consent> {
+        let places: BTreeSet<(Option<&str>, &str)> = tasks
+            .iter()
+            .map(|task| {
+                (
+                    task.place.context.as_deref(),
+                    task.found.snapshot.namespace.as_str(),
+                )
+            })
+            .collect();
+        if places.len() > 1 && !self.options.yes && self.settings.dry_run == DryRun::None {
+            let lines: Vec<String> = tasks.iter().map(Task::line).collect();
+            consent::ask(&lines, places.len(), &self.context.output)?;
+        }
+        Ok(Consent::All)
+    }
+
+    /// Those that may be rotated; the others are refused.
+    fn consented(&mut self, tasks: Vec<Task>, consent: &Consent) -> Vec<Task> {
+        let Consent::Listed(listed) = consent else {
+            return tasks;
+        };
+        let mut consented = Vec::new();
+        for task in tasks {
+            let snapshot = &task.found.snapshot;
+            let checked = task.id.as_ref().map_or(Ok(()), |id| {
+                listed.check(&snapshot.namespace, &task.found.gateways(), id)
+            });
+            match checked {
+                Ok(()) => consented.push(task),
+                Err(error) => {
+                    let report = RotationReport::stopped(snapshot, &error);
+                    self.reports.push(report.of(task.place.context.as_deref()));
+                }
+            }
+        }
+        consented
+    }
+
+    /// Rotates: the canary, then the others.
+    async fn rotate(&mut self, mut tasks: Vec<Task>) {
+        let begun = tasks.len();
+        let most = self.options.max_failures.unwrap_or((begun / 50).max(1));
+        let progress = self.context.output.progress(begun);
+        let mut canaries = self.options.canary.min(begun);
+        let mut reports = std::mem::take(&mut self.reports);
+        let mut failed = false;
+        while canaries > 0 && !tasks.is_empty() && !failed {
+            let report = self.one(tasks.remove(0)).await;
+            progress.ended(&report.line(), report.is_failure());
+            failed = report.is_failure();
+            // One that is refused has proved nothing.
+            canaries -= usize::from(!report.is_refusal());
+            reports.push(report);
+        }
+        let limits = Limits {
+            all: self.options.max_parallel,
+            of_one_instance: self.options.max_parallel_per_instance,
+            failures: if failed { 0 } else { most },
+        };
+        let this = &*self;
+        let left = drive(
+            tasks,
+            limits,
+            Task::instance,
+            async |task| this.one(task).await,
+            |report| {
+                progress.ended(&report.line(), report.is_failure());
+                let end = if report.is_failure() {
+                    End::Failed
+                } else {
+                    End::Fine
+                };
+                reports.push(report);
+                end
+            },
+        );
+        for task in left.await {
+            let why = if failed {
+                "the canary failed"
+            } else {
+                "too many others failed"
+            };
+            let report = RotationReport::not_begun(&task.found.snapshot, why);
+            reports.push(report.of(task.place.context.as_deref()));
+        }
+        self.reports = reports;
+    }
+
+    /// Rotates one gateway, within the time that each has.
+    async fn one(&self, task: Task) -> RotationReport {
+        let Task {
+            place,
+            found,
+            need,
+            named,
+            mut warnings,
+            id,
+        } = task;
+        let deadline = Instant::now() + self.settings.timeout;
+        let cluster = place.cluster.until(deadline);
+        let azure = self.cloud_of(&named, deadline);
+        let snapshot = &found.snapshot;
+        let output = self.context.output.about(&format!(
+            "{}/{}",
+            snapshot.namespace, snapshot.secret.version.name
+        ));
+        let secret = Sourced::new(
+            snapshot.secret.version.name.clone(),
+            Source::Discovery("pod spec".to_owned()),
+        );
+        let run = Run {
+            settings: self.settings,
+            target: &TargetSettings {
+                secret: Some(secret),
+                ..TargetSettings::default()
+            },
+            cluster: &cluster,
+            azure: &azure,
+            found: &found,
+            output: &output,
+            context: self.context,
+            deadline,
+        };
+        let target = Target { named: &named, id };
+        let report = match run.meet(&need, &target, &mut warnings).await {
+            Ok(report) => report,
+            Err(error) => RotationReport::stopped(snapshot, &error),
+        };
+        report
+            .with(BTreeMap::new(), warnings)
+            .of(place.context.as_deref())
+    }
+
+    fn cloud_of(&self, named: &Named, deadline: Instant) -> Azure {
+        let azure = &self.clouds[&cloud(named)];
+        Azure {
+            arm: azure.arm.until(deadline),
+            directory: azure.directory.clone(),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What was found and decided, a line a step, each with its source.
+
+use std::collections::BTreeMap;
+
+use crate::cluster::Cluster;
+use crate::discover::Found;
+use crate::discover::evidence::Named;
+use crate::model::{Source, Sourced, in_words};
+use crate::output::Output;
+use crate::plan::Plan;
+
+/// Who named what.
+pub(super) type Sources = BTreeMap<&'static str, Sourced<String>>;
+
+pub(super) fn tell_target(found: &Found, cluster: &Cluster, output: &Output) -> Sources {
+    let snapshot = &found.snapshot;
+    let secret = &snapshot.secret;
+    output.step(
+        "cluster",
+        &format!("namespace {} of {}", cluster.namespace, cluster.origin),
+    );
+    for facts in &snapshot.workloads {
+        output.step(
+            "workload",
+            &format!("{}  [{}]", facts.version.workload, found.workload_source),
+        );
+    }
+    let name = format!("secret/{}, key {}", secret.version.name, secret.key);
+    let state = match secret.claims() {
+        None => "holds no token yet".to_owned(),
+        Some(claims) => {
+            let left = claims.expires_at.duration_since(cluster.now());
+            if left.is_negative() {
+                format!("its token expired {} ago", in_words(left))
+            } else {
+                format!("its token expires in {}", in_words(left))
+            }
+        }
+    };
+    output.step(
+        "credential",
+        &format!("{name}: {state}  [{}]", found.secret_source),
+    );
+    let workloads: Vec<String> = snapshot
+        .workloads
+        .iter()
+        .map(|facts| facts.version.workload.to_string())
+        .collect();
+    BTreeMap::from([
+        (
+            "workloads",
+            Sourced::new(workloads.join(", "), found.workload_source.clone()),
+        ),
+        (
+            "secret",
+            Sourced::new(secret.version.name.clone(), found.secret_source.clone()),
+        ),
+    ])
+}
+
+pub(super) fn tell_gateway(named: &Named, output: &Output, sources: &mut Sources) {
+    let Named { gateway, service, .. } = named;
+    output.step("gateway", &format!("{}  [{}]", gateway.value, gateway.source));
+    output.step("instance", &format!("{}  [{}]", service.value, service.source));
+    sources.insert("gateway", gateway.clone());
+    sources.insert("service", service.clone());
+    let azure = || Sourced::new(String::new(), Source::Discovery("Azure".to_owned()));
+    sources.insert("subscription", named.subscription.clone().unwrap_or_else(azure));
+    sources.insert(
+        "resourceGroup",
+        named.resource_group.clone().unwrap_or_else(azure),
+    );
+}
+
+pub(super) fn tell_plan(plan: &Plan, output: &Output) {
+    let service = &plan.gateway.service;
+    output.step(
+        "azure",
+        &format!(
+            "resource group {} in subscription {}",
+            service.resource_group, service.subscription
+        ),
+    );
+    let before = match plan.previous_key_slot {
+        Some(slot) if slot == plan.key_slot => "as before".to_owned(),
+        Some(slot) => format!("after {slot}"),
+        None => "the one before is unknown".to_owned(),
+    };
+    output.step("key slot", &format!("{} ({before})", plan.key_slot));
+}

@@ -1,0 +1,41 @@
+//! From the settings of the sign-in to an ARM.
+
+use tokio::time::Instant;
+
+use crate::azure::{self, Arm};
+use crate::error::Result;
+use crate::model::{Cloud, CloudName};
+use crate::settings::{AzureSettings, CloudAsk};
+
+/// The ARM of the cloud that was asked for, else of the one that the cluster
+/// speaks of. Nobody signs in before the first request.
+pub(super) async fn sign_in(
+    settings: &AzureSettings,
+    cloud: Option<CloudName>,
+    deadline: Instant,
+    burst: bool,
+) -> Result<Arm> {
+    let options = azure::Options {
+        cloud: Cloud::known(cloud.unwrap_or(CloudName::Public)),
+        identity: settings.identity.clone(),
+        extra_ca: settings.ca_file.clone(),
+        api_version: settings.api_version.clone(),
+        deadline,
+        burst,
+    };
+    let options = match settings.cloud.as_ref().map(|cloud| &cloud.value) {
+        None => options,
+        Some(CloudAsk::Known(name)) => azure::Options {
+            cloud: Cloud::known(*name),
+            ..options
+        },
+        Some(CloudAsk::ResourceManager(url)) => {
+            let http = azure::http_client(options.extra_ca.as_deref())?;
+            azure::Options {
+                cloud: azure::endpoints(&http, url, deadline).await?,
+                ..options
+            }
+        }
+    };
+    Ok(Arm::new(options)?)
+}

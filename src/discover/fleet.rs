@@ -1,0 +1,136 @@
+//! The credentials of many gateways, each with everything that uses it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::pod_spec::{CredentialSource, GatewayContainer};
+use super::reference::refuse_other_sign_in;
+use super::survey::{Gateway, Survey, Surveyed, survey};
+use super::{Containers, Found, stale_pods};
+use crate::cluster::Cluster;
+use crate::error::{Error, Result};
+use crate::model::{Gap, Snapshot, Source, WorkloadRef};
+use crate::settings::Selection;
+
+/// A gateway of a fleet, or why it takes no part.
+pub enum Member {
+    /// A credential to look after.
+    Credential(Box<Found>),
+    /// A gateway that signs in without a token: its namespace and workload, and
+    /// why.
+    Skipped(String, WorkloadRef, Error),
+    /// A gateway whose credential cannot be rotated.
+    Failed(String, WorkloadRef, Error),
+}
+
+/// The members of a fleet, and what the user should know.
+pub struct Fleet {
+    /// Each credential once.
+    pub members: Vec<Member>,
+    /// What could not be looked at.
+    pub warnings: Vec<String>,
+}
+
+/// A Secret by its namespace and name.
+type Place = (String, String);
+
+/// Finds the credentials of the gateways that were selected.
+pub async fn fleet(cluster: &Cluster, selection: &Selection) -> Result<Fleet> {
+    let survey = survey(cluster, selection).await?;
+    let mut members = Vec::new();
+    let mut users: BTreeMap<Place, Vec<&Gateway>> = BTreeMap::new();
+    for gateway in &survey.gateways {
+        let (namespace, workload) = (gateway.namespace.clone(), gateway.workload().clone());
+        if let Err(error) = refuse_other_sign_in(&workload, &gateway.container) {
+            let entra = matches!(gateway.container.credential, CredentialSource::Entra { .. });
+            members.push(if entra {
+                Member::Skipped(namespace, workload, error)
+            } else {
+                Member::Failed(namespace, workload, error)
+            });
+            continue;
+        }
+        match survey.credential(gateway) {
+            Some(((secret, _), Ok(_))) => users.entry((namespace, secret)).or_default().push(gateway),
+            Some((_, Err(gap))) => members.push(Member::Failed(namespace, workload, unread(&gap))),
+            None => {
+                let error = Error::refused(format!("the pod spec of {workload} points at no Secret"));
+                members.push(Member::Failed(namespace, workload, error));
+            }
+        }
+    }
+    for ((namespace, secret), gateways) in users {
+        match one_credential(cluster, &survey, &namespace, &secret, &gateways).await {
+            Ok(found) => members.push(Member::Credential(Box::new(found))),
+            Err(error) => {
+                let refused = gateways[0].workload().clone();
+                members.push(Member::Failed(namespace, refused, error));
+            }
+        }
+    }
+    Ok(Fleet {
+        members,
+        warnings: survey.warnings,
+    })
+}
+
+/// One Secret, with all the workloads that use it, gateways or not.
+async fn one_credential(
+    cluster: &Cluster,
+    survey: &Survey,
+    namespace: &str,
+    secret: &str,
+    gateways: &[&Gateway],
+) -> Result<Found> {
+    let held: Vec<_> = gateways
+        .iter()
+        .filter_map(|gateway| survey.credential(gateway))
+        .collect();
+    let keys: BTreeSet<&str> = held.iter().map(|((_, key), _)| key.as_str()).collect();
+    if keys.len() > 1 {
+        let keys: Vec<&str> = keys.into_iter().collect();
+        return Err(Error::refused(format!(
+            "secret/{secret} in namespace {namespace} holds the tokens of several gateways, under {}, and its \
+             annotations can speak for one alone",
+            keys.join(" and ")
+        ))
+        .hint("give each gateway a Secret of its own, or rotate each by name"));
+    }
+    let Some((_, Ok((facts, former)))) = held.into_iter().next() else {
+        return Err(Error::failed(format!(
+            "secret/{secret} in namespace {namespace} was not read"
+        )));
+    };
+    let here = cluster.in_namespace(namespace);
+    let mut workloads = Vec::new();
+    let uses_it = |workload: &&Surveyed| workload.namespace == namespace && workload.secrets.contains(secret);
+    for workload in survey.workloads.iter().filter(uses_it) {
+        let mut of_workload = workload.facts.clone();
+        of_workload.stale_pods = stale_pods(&here, facts, &of_workload, workload.selector.as_ref()).await;
+        workloads.push(of_workload);
+    }
+    let containers: Vec<(WorkloadRef, GatewayContainer)> = gateways
+        .iter()
+        .map(|gateway| (gateway.workload().clone(), gateway.container.clone()))
+        .collect();
+    Ok(Found {
+        snapshot: Snapshot {
+            namespace: namespace.to_owned(),
+            secret: facts.clone(),
+            workloads,
+        },
+        former: former.clone(),
+        workload_source: Source::Discovery(format!("discovered in namespace {namespace}")),
+        secret_source: Source::Discovery("pod spec".to_owned()),
+        containers: Containers::Read {
+            containers,
+            denied: Vec::new(),
+        },
+    })
+}
+
+fn unread(gap: &Gap) -> Error {
+    match gap {
+        Gap::Forbidden(why) => Error::refused(why.clone()),
+        Gap::Unknown(why) => Error::failed(why.clone()),
+    }
+}

@@ -1,0 +1,115 @@
+//! One result in every format.
+
+use super::*;
+use crate::apply::Record;
+use crate::plan::fixture::{DAY, now, policy, snapshot};
+use crate::plan::rotation;
+use crate::yaml::from_yaml;
+
+fn plan() -> Plan {
+    let gateway = GatewayId::parse(
+        "/subscriptions/s/resourceGroups/rg/providers/Microsoft.ApiManagement/service/svc/gateways/gw",
+    );
+    rotation(&snapshot(), &policy(), gateway.unwrap(), now(), "r1".to_owned())
+}
+
+fn rotated() -> RotationReport {
+    let plan = plan();
+    let record = Record {
+        rotation_id: "r1".to_owned(),
+        key_slot: KeySlot::Primary,
+        expires_at: plan.expires_at,
+        rotated_at: now(),
+    };
+    let outcome = Outcome {
+        verdict: Verdict::Rotated,
+        record: Some(record),
+        restarted: plan.workloads.clone(),
+        proof: Some("2 new pods are ready".to_owned()),
+        error: None,
+    };
+    RotationReport::done(&snapshot(), &plan, &outcome)
+}
+
+fn render(report: &RotationReport, format: OutputFormat) -> String {
+    report.render(format, now(), &TimeZone::UTC).unwrap()
+}
+
+#[test]
+fn a_rotation_for_people() {
+    insta::assert_snapshot!(render(&rotated(), OutputFormat::Table), @r"
+    secret/gw-token rotated
+    deployment.apps/gw restarted
+    key slot: primary
+    expires: 2027-02-14 07:50 UTC (in 29 days 23 hours)
+    ");
+}
+
+#[test]
+fn a_rotation_in_one_row() {
+    insta::assert_snapshot!(render(&rotated(), OutputFormat::Wide), @r"
+    SECRET     KEY     WORKLOADS            GATEWAY   SERVICE   SLOT      EXPIRES-IN         OUTCOME
+    gw-token   value   deployment.apps/gw   gw        svc       primary   29 days 23 hours   Rotated
+    ");
+}
+
+#[test]
+fn a_rotation_for_scripts() {
+    insta::assert_snapshot!(render(&rotated(), OutputFormat::Name), @r"
+    secret/gw-token
+    deployment.apps/gw
+    ");
+    insta::assert_snapshot!(render(&rotated(), OutputFormat::Json), @r#"
+    {
+      "apiVersion": "kubectl-apim/v1",
+      "kind": "Rotation",
+      "outcome": "Rotated",
+      "exitCode": 0,
+      "dryRun": false,
+      "namespace": "apim",
+      "secret": {
+        "name": "gw-token",
+        "key": "value"
+      },
+      "workloads": [
+        {
+          "kind": "Deployment",
+          "name": "gw",
+          "restarted": true
+        }
+      ],
+      "gateway": "/subscriptions/s/resourceGroups/rg/providers/Microsoft.ApiManagement/service/svc/gateways/gw",
+      "keySlot": "primary",
+      "expiresAt": "2027-02-14T07:50:00Z",
+      "rotatedAt": "2027-01-15T08:00:00Z",
+      "rotationId": "r1",
+      "proof": "2 new pods are ready",
+      "sources": {},
+      "warnings": []
+    }
+    "#);
+}
+
+#[test]
+fn yaml_says_the_same_as_json() {
+    let yaml: serde_json::Value = from_yaml(render(&rotated(), OutputFormat::Yaml).as_bytes()).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&render(&rotated(), OutputFormat::Json)).unwrap();
+    assert_eq!(yaml, json);
+}
+
+#[test]
+fn a_plan_and_nothing_due() {
+    insta::assert_snapshot!(render(&RotationReport::planned(&snapshot(), &plan()), OutputFormat::Table), @r"
+    secret/gw-token rotated (dry run)
+    deployment.apps/gw restarted (dry run)
+    key slot: primary (dry run)
+    expires: 2027-02-14 07:50 UTC (in 29 days 23 hours) (dry run)
+    ");
+    let not_due = RotationReport::not_due(&snapshot(), "the token is fresh".to_owned());
+    insta::assert_snapshot!(render(&not_due, OutputFormat::Table), @r"
+    secret/gw-token unchanged: the token is fresh
+    expires: 2027-02-14 08:00 UTC (in 30 days)
+    ");
+    assert_eq!(render(&not_due, OutputFormat::Name), "");
+    assert_eq!(DAY * 30, not_due.expires_at.unwrap().duration_since(now()));
+}

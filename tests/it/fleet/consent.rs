@@ -1,0 +1,204 @@
+//! Who may be rotated over several namespaces.
+
+use apim_sandbox::azure::{Grant, Operation, Slot};
+use serde_json::json;
+
+use crate::case::{Case, DAY};
+
+/// Two teams whose gateways are of one instance, as seen by the first.
+async fn two_teams(name: &str) -> (Case, Case) {
+    let (ours, theirs) = (Case::new(name).await, Case::new(name).await);
+    for (case, label) in [(&ours, "ours"), (&theirs, "theirs")] {
+        let gateway = ours.gateway_named(label);
+        let token = ours
+            .azure()
+            .mint(&gateway, Slot::Primary, ours.azure().now() + DAY * 2);
+        for case in [&ours, &theirs] {
+            case.hides(&token);
+        }
+        let manifest = apim_sandbox::manifests::GatewayManifest::portal(
+            label,
+            &ours.endpoint(),
+            &format!("GatewayKey {token}"),
+        );
+        case.deploy(&manifest.replicas(0)).await;
+        case.patch_deployment(label, &json!({"metadata": {"labels": {"fleet": ours.namespace}}}))
+            .await;
+    }
+    (ours, theirs)
+}
+
+/// A run over all namespaces that sees the gateways of this test alone.
+fn everywhere<'a>(case: &'a Case, arguments: &[&str]) -> crate::run::Run<'a> {
+    let labels = format!("fleet={}", case.namespace);
+    let line = [&["rotate", "-A", "-l", &labels], arguments].concat();
+    case.apim(&line)
+}
+
+#[tokio::test]
+async fn without_consent_nothing_is_minted() {
+    let (ours, theirs) = two_teams("fleet-consent").await;
+    let refused = everywhere(&ours, &[]).exits(2).await;
+    refused.says(&[
+        "2 gateways in 2 namespaces would be rotated",
+        "--gateways FILE",
+        "--yes",
+    ]);
+    assert_eq!(ours.mints(), 0);
+    everywhere(&ours, &["--dry-run"])
+        .exits(0)
+        .await
+        .says(&["2 to rotate"]);
+    everywhere(&ours, &["--yes"])
+        .exits(0)
+        .await
+        .says(&["2 gateways: 2 rotated"]);
+    assert_eq!(ours.mints(), 2);
+    drop(theirs);
+}
+
+#[tokio::test]
+async fn a_terminal_is_asked_and_shown_what_would_be_rotated() {
+    let (ours, theirs) = two_teams("fleet-ask").await;
+    let labels = format!("fleet={}", ours.namespace);
+    let binary = env!("CARGO_BIN_EXE_kubectl-apim");
+    let ask = async |answer: &str, code: i32| {
+        let line =
+            format!("printf '{answer}\\n' | script -qec \"'{binary}' rotate -A -l {labels}\" /dev/null");
+        let mut command = tokio::process::Command::new("bash");
+        command
+            .args(["-c", &format!("set -o pipefail; {line}")])
+            .env_clear()
+            .envs(ours.variables())
+            .env("PATH", "/usr/bin:/bin")
+            .env("TERM", "xterm")
+            .kill_on_drop(true);
+        crate::run::Run::new(&ours, command).exits(code).await
+    };
+    let shown = ask("n", 1).await.stdout;
+    for text in [
+        "Rotate these 2 gateways in 2 namespaces? [y/N]",
+        "gateways/theirs",
+        theirs.namespace.as_str(),
+        "not confirmed; nothing was changed",
+    ] {
+        assert!(shown.contains(text), "{text}: {shown}");
+    }
+    assert_eq!(ours.mints(), 0);
+    assert!(ask("y", 0).await.stdout.contains("2 gateways: 2 rotated"));
+    assert_eq!(ours.mints(), 2);
+}
+
+#[tokio::test]
+async fn a_secret_that_is_forged_to_name_another_teams_gateway_is_refused() {
+    let (ours, theirs) = two_teams("fleet-forged").await;
+    let service = ours.gateway.service_id();
+    let file = ours.file(
+        "fleet.txt",
+        &format!(
+            "# the platform team's list\n{} deployment/ours {service}/gateways/ours\n\
+             {} deployment/theirs {service}/gateways/theirs\n",
+            ours.namespace, theirs.namespace
+        ),
+    );
+    let file = file.display().to_string();
+    // Whoever may write Secrets in the other namespace names our gateway.
+    let token = ours.azure().mint(
+        &ours.gateway_named("ours"),
+        Slot::Primary,
+        ours.azure().now() + DAY,
+    );
+    for case in [&ours, &theirs] {
+        case.hides(&token);
+    }
+    let forged = json!({"stringData": {"value": format!("GatewayKey {token}")}});
+    theirs.patch_secret("theirs-token", &forged).await;
+
+    let ended = everywhere(&ours, &["--gateways", &file, "-o", "json"])
+        .exits(6)
+        .await;
+    assert_eq!(ended.with_outcome("Refused"), ["theirs-token"]);
+    assert_eq!(ended.with_outcome("Rotated"), ["ours-token"]);
+    ended.says(&[
+        "names the gateway",
+        "somebody may have forged",
+        "2 gateways: 1 rotated, 1 refused",
+    ]);
+    assert_eq!(ended.json()["counts"]["failed"], 0);
+    // One token was minted, for the one that is in the list.
+    let minted = ours.requests(Operation::GenerateToken);
+    assert_eq!(minted.len(), 1);
+    let secret = theirs.secret("theirs-token").await;
+    assert!(
+        !secret
+            .metadata
+            .annotations
+            .unwrap_or_default()
+            .contains_key("apim-rotate/rotation-id")
+    );
+
+    // One that nobody has put into the list is refused just so.
+    let only_ours = ours.file(
+        "ours.txt",
+        &format!("{} deploy/ours {service}/gateways/ours\n", ours.namespace),
+    );
+    let only_ours = only_ours.display().to_string();
+    let ended = everywhere(&ours, &["--gateways", &only_ours, "--dry-run"])
+        .exits(6)
+        .await;
+    ended.says(&["deployment.apps/theirs", "is not in", "add the line"]);
+}
+
+#[tokio::test]
+async fn an_annotation_that_contradicts_the_workload_is_refused_even_with_yes() {
+    let (ours, theirs) = two_teams("fleet-annotated").await;
+    // The record counts only while it is about the very token.
+    everywhere(&ours, &["--yes"]).exits(0).await;
+    let other = Case::new("fleet-annotated").await;
+    let recorded = json!({"metadata": {"annotations": {"apim-rotate/gateway": other.gateway.id()}}});
+    theirs.patch_secret("theirs-token", &recorded).await;
+    ours.azure()
+        .add_principal(ours.principal.clone().with(Grant::token_operator("/")));
+    let before = ours.mints();
+    let ended = everywhere(&ours, &["--yes", "-o", "json"]).exits(6).await;
+    assert_eq!(ended.with_outcome("Refused"), ["theirs-token"]);
+    ended.says(&["two API Management instances are named"]);
+    assert_eq!(ours.mints(), before + 1);
+    assert_eq!(other.mints(), 0);
+}
+
+#[tokio::test]
+async fn a_command_line_that_makes_no_sense() {
+    let case = Case::new("fleet-usage").await;
+    let missing = case.file("x", "").display().to_string();
+    for (line, says) in [
+        (&["--all", "gw"][..], "leave the names out"),
+        (&["-A", "gw"], "by name or by --all-namespaces"),
+        (
+            &["--all", "--token-secret", "s"],
+            "--token-secret names the Secret",
+        ),
+        (
+            &["--all", "--apim-gateway", "g"],
+            "--apim-gateway names the gateway",
+        ),
+        (
+            &["--all", "--canary", "1", "--no-wait"],
+            "--canary waits until a gateway is proved",
+        ),
+        (&["--all", "--max-parallel", "0"], "--max-parallel"),
+        (&["--gateways", "list.txt"], "--gateways is for several gateways"),
+        (&["--all", "--gateways", "/no/such/file"], "cannot be read"),
+        (&["--all", "--gateways", &missing], "names no gateway"),
+    ] {
+        let line = [&["rotate"], line].concat();
+        case.fails_untouched(case.apim(&line), 2).await.says(&[says]);
+    }
+    let by_variable = case.apim(&["rotate", "--all"]).env("K8S_OBJECT", "deployment/gw");
+    case.fails_untouched(by_variable, 2)
+        .await
+        .says(&["variable K8S_OBJECT names the workload"]);
+    case.fails_untouched(case.apim(&["rotate", "--all"]), 1)
+        .await
+        .says(&["no self-hosted gateway was found"]);
+}

@@ -1,0 +1,69 @@
+//! Secrets that several workloads use.
+
+use apim_sandbox::manifests::apply;
+use serde_json::json;
+
+use crate::case::Case;
+
+#[tokio::test]
+async fn a_shared_secret_is_rotated_once_and_every_user_of_it_restarted() {
+    let case = Case::new("fleet-shared").await;
+    let manifest = case.member("gw").await;
+    // A second gateway with the same Secret, and something that only mounts it.
+    for mut object in manifest.objects() {
+        if object["kind"] == "Deployment" {
+            object["metadata"]["name"] = json!("gw-twin");
+            let labels = json!({"app": "gw-twin"});
+            object["spec"]["selector"]["matchLabels"] = labels.clone();
+            object["spec"]["template"]["metadata"]["labels"] = labels;
+            apply(&case.client, &case.namespace, object).await.unwrap();
+        }
+    }
+    let labels = json!({"app": "watcher"});
+    let watcher = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "watcher"},
+        "spec": {"replicas": 0, "selector": {"matchLabels": labels}, "template": {
+            "metadata": {"labels": labels},
+            "spec": {
+                "containers": [{"name": "watcher", "image": "busybox"}],
+                "volumes": [{"name": "token", "secret": {"secretName": "gw-token"}}],
+            },
+        }},
+    });
+    apply(&case.client, &case.namespace, watcher).await.unwrap();
+    case.member("other").await;
+    for name in ["gw", "gw-twin", "watcher", "other"] {
+        case.rolled_out(name).await;
+    }
+    let ended = case.apim(&["rotate", "--all", "-o", "json"]).exits(0).await;
+    assert_eq!(ended.with_outcome("Rotated"), ["gw-token", "other-token"]);
+    assert_eq!(case.mints(), 2);
+    let id = case.annotation(&manifest, "apim-rotate/rotation-id").await;
+    for name in ["gw", "gw-twin", "watcher"] {
+        let template = case.template_annotations(name).await;
+        assert_eq!(template.get("apim-rotate/rotation-id"), id.as_ref(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_with_the_tokens_of_two_gateways_is_left_to_people() {
+    let case = Case::new("fleet-two-keys").await;
+    case.member("gw").await;
+    let other = case.member("other").await;
+    case.patch_secret(
+        "gw-token",
+        &json!({"stringData": {"other": case.credential(&other).await}}),
+    )
+    .await;
+    let reference = json!({"spec": {"template": {"spec": {"containers": [{"name": "other", "env": [
+        {"name": "config.service.auth", "valueFrom": {"secretKeyRef": {"name": "gw-token", "key": "other"}}}]}]}}}});
+    let patch = kube::api::Patch::Strategic(&reference);
+    case.deployments()
+        .patch("other", &kube::api::PatchParams::default(), &patch)
+        .await
+        .unwrap();
+    let ended = case.apim(&["rotate", "--all", "-o", "json"]).exits(6).await;
+    assert_eq!(ended.with_outcome("Refused").len(), 1);
+    ended.says(&["holds the tokens of several gateways, under other and value"]);
+    assert_eq!(case.mints(), 0);
+}
