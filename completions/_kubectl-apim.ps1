@@ -78,7 +78,7 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-apim' -ScriptBlock {
             [CompletionResult]::new('--selector', '--selector', [CompletionResultType]::ParameterName, 'Only workloads with these labels, as for kubectl: app=gw,tier!=test')
             [CompletionResult]::new('--contexts', '--contexts', [CompletionResultType]::ParameterName, 'Look in these contexts of the kubeconfig, by name or glob: eu-*,us-1')
             [CompletionResult]::new('--gateways', '--gateways', [CompletionResultType]::ParameterName, 'A file with the gateways that may be rotated, a line each: namespace, TYPE/NAME, ARM id')
-            [CompletionResult]::new('--max-parallel', '--max-parallel', [CompletionResultType]::ParameterName, 'How many gateways may be under way at once')
+            [CompletionResult]::new('--max-parallel', '--max-parallel', [CompletionResultType]::ParameterName, 'How many workloads may be restarting at once')
             [CompletionResult]::new('--max-parallel-per-instance', '--max-parallel-per-instance', [CompletionResultType]::ParameterName, 'How many of them may belong to one API Management instance')
             [CompletionResult]::new('--canary', '--canary', [CompletionResultType]::ParameterName, 'How many gateways to rotate and prove before the others; 1, and none with --no-wait')
             [CompletionResult]::new('--max-failures', '--max-failures', [CompletionResultType]::ParameterName, 'After how many failures no other gateway is begun; 2% of them, but at least 1')

@@ -79,7 +79,7 @@ name\t'TYPE/NAME of what was changed'"
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -s l -l selector -d 'Only workloads with these labels, as for kubectl: app=gw,tier!=test' -r
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l contexts -d 'Look in these contexts of the kubeconfig, by name or glob: eu-*,us-1' -r
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l gateways -d 'A file with the gateways that may be rotated, a line each: namespace, TYPE/NAME, ARM id' -r -F
-complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l max-parallel -d 'How many gateways may be under way at once' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l max-parallel -d 'How many workloads may be restarting at once' -r
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l max-parallel-per-instance -d 'How many of them may belong to one API Management instance' -r
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l canary -d 'How many gateways to rotate and prove before the others; 1, and none with --no-wait' -r
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l max-failures -d 'After how many failures no other gateway is begun; 2% of them, but at least 1' -r

@@ -167,9 +167,8 @@ impl Output {
         } else {
             ProgressBar::hidden()
         };
-        let template = format!(
-            "{{prefix:<{LABEL_WIDTH}}}{{bar:30}} {{pos}}/{{len}}  {{per_sec}}  {{msg}}  {{eta}} left"
-        );
+        let template =
+            format!("{{prefix:<{LABEL_WIDTH}}}{{bar:30}} {{pos}}/{{len}}  {{per_sec}}  {{msg}}  {{eta}}");
         if let Ok(style) = ProgressStyle::with_template(&template) {
             bar.set_style(style);
         }
@@ -236,7 +235,9 @@ impl Progress {
             self.output.step(&count, text);
         }
         self.bar.inc(1);
-        self.bar.set_message(format!("{} failed", self.failed.get()));
+        let left = self.all.saturating_sub(self.ended.get());
+        self.bar
+            .set_message(format!("{} failed  {left} left", self.failed.get()));
     }
 }
 

@@ -226,7 +226,7 @@ pub struct FleetArgs {
     #[arg(short, long)]
     pub yes: bool,
 
-    /// How many gateways may be under way at once
+    /// How many workloads may be restarting at once
     #[arg(long, default_value = "20", value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub max_parallel: u16,
 

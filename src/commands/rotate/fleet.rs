@@ -266,7 +266,7 @@ impl Fleet<'_> {
         let left = drive(
             tasks,
             limits,
-            Task::instance,
+            Task::load,
             async |task| this.one(task).await,
             |report| {
                 progress.ended(&report.line(), report.is_failure());

@@ -1,5 +1,6 @@
 //! One gateway of a fleet, and where it is.
 
+use super::parallel::Load;
 use crate::cli::kube::KubeArgs;
 use crate::cluster::Cluster;
 use crate::commands::{Context, connect, contexts};
@@ -57,8 +58,11 @@ impl Task {
         cloud(&self.named)
     }
 
-    pub(super) fn instance(&self) -> String {
-        self.named.service.value.to_lowercase()
+    pub(super) fn load(&self) -> Load {
+        Load {
+            instance: self.named.service.value.to_lowercase(),
+            workloads: self.found.snapshot.workloads.len().max(1),
+        }
     }
 
     /// For whoever is to consent to it.
