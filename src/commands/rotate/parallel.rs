@@ -51,13 +51,15 @@ pub(super) async fn drive<T, R>(
     let mut busy: HashMap<String, usize> = HashMap::new();
     let mut failures = 0;
     loop {
-        while failures < limits.failures {
+        loop {
             let all: usize = busy.values().sum();
             let fits = |busy: usize, more: usize, limit: usize| busy == 0 || busy + more <= limit;
             let free = |task: &T| {
                 let Load { instance, workloads } = load(task);
                 let of_instance = busy.get(&instance).copied().unwrap_or_default();
-                fits(all, workloads, limits.all) && fits(of_instance, workloads, limits.of_one_instance)
+                failures < limits.failures
+                    && fits(all, workloads, limits.all)
+                    && fits(of_instance, workloads, limits.of_one_instance)
             };
             let Some(task) = waiting.iter().position(free).and_then(|at| waiting.remove(at)) else {
                 break;
