@@ -1,5 +1,6 @@
 //! `status`: look, judge, show.
 
+mod azure;
 mod watch;
 
 use clap::ArgMatches;
@@ -33,7 +34,7 @@ pub(super) async fn run(
     if settings.watch {
         return watch::run(&settings, &cluster, context).await;
     }
-    let found = gateways(&cluster, &settings.selection).await?;
+    let mut found = gateways(&cluster, &settings.selection).await?;
     for warning in &found.warnings {
         output.warning(warning);
     }
@@ -42,6 +43,9 @@ pub(super) async fn run(
         let report = StatusReport::new(Vec::new(), settings.sort_by, Layout::default(), cluster.now());
         output.data(&report.render(settings.output)?)?;
         return Ok(0);
+    }
+    if let Some(azure) = &settings.azure {
+        azure::ask(azure, &mut found.gateways, output).await?;
     }
     let report = StatusReport::new(found.gateways, settings.sort_by, layout(&settings), cluster.now());
     output.data(&report.render(settings.output)?)?;

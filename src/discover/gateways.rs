@@ -185,6 +185,7 @@ fn facts(survey: &Survey, gateway: &Gateway) -> GatewayFacts {
         service: service
             .or_else(|| recorded.as_ref().map(|id| id.service.name.clone()))
             .ok_or_else(|| unsaid("the API Management instance")),
+        cloud: endpoint.and_then(|endpoint| endpoint.cloud),
         recorded,
         presented,
         wanted: gateway.facts.wanted,

@@ -106,6 +106,7 @@ pub(crate) fn gateway() -> GatewayFacts {
         presented: Ok(Presented::Stored(Box::new(snapshot.secret))),
         gateway: Ok("gw".to_owned()),
         service: Ok("svc".to_owned()),
+        cloud: None,
         recorded: None,
         wanted: 2,
         ready: 2,

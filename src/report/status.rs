@@ -353,6 +353,7 @@ impl GatewayFacts {
         fn gap<T>(part: &Part<T>) -> Option<&Gap> {
             part.as_ref().err()
         }
+        let azure = self.azure.as_ref().and_then(|azure| azure.as_ref().ok());
         let parts = [
             ("credential", gap(&self.presented)),
             ("gateway", gap(&self.gateway)),
@@ -360,6 +361,7 @@ impl GatewayFacts {
             ("pods", gap(&self.pods)),
             ("cronJob", gap(&self.cron_job)),
             ("azure", self.azure.as_ref().and_then(gap)),
+            ("apis", azure.and_then(|azure| gap(&azure.apis))),
         ];
         let unread = parts.into_iter().filter_map(|(part, gap)| {
             let gap = gap?;

@@ -213,7 +213,10 @@ fn azure(facts: &GatewayFacts) -> Vec<(&'static str, Cell)> {
                 cell("no", Tone::Bad)
             },
             plain(azure.location.as_deref().unwrap_or(NONE)),
-            plain(&azure.apis.len().to_string()),
+            match &azure.apis {
+                Ok(apis) => plain(&apis.len().to_string()),
+                Err(gap) => plain(gap.cell()),
+            },
             plain(&azure.tier),
             plain(azure.min_api_version.as_deref().unwrap_or(NONE)),
         ],
