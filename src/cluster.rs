@@ -13,6 +13,7 @@ mod read;
 pub mod rollout;
 pub mod secret;
 mod source;
+pub mod watch;
 pub mod workload;
 
 pub use config::Environment;

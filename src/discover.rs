@@ -7,6 +7,7 @@ pub mod evidence;
 pub mod facts;
 pub mod fleet;
 pub mod gateways;
+pub mod inventory;
 pub mod pod_spec;
 mod reference;
 pub mod survey;

@@ -69,13 +69,17 @@ impl Output {
 
     /// Prints data to stdout. A reader that closed the pipe has what it wanted.
     pub fn data(&self, text: &str) -> Result<(), Error> {
+        self.more_data(text).map(|_| ())
+    }
+
+    /// The same in a run that goes on; false when nobody reads any more.
+    pub fn more_data(&self, text: &str) -> Result<bool, Error> {
         let mut stdout = AutoStream::new(io::stdout().lock(), self.color);
         let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
         match written {
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-                Err(Error::failed(format!("cannot write to stdout: {error}")).caused_by(error))
-            }
-            _ => Ok(()),
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+            Err(error) => Err(Error::failed(format!("cannot write to stdout: {error}")).caused_by(error)),
+            Ok(()) => Ok(true),
         }
     }
 

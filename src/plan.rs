@@ -15,7 +15,7 @@ pub use need::{Need, Unfinished, need, unfinished};
 pub use preflight::preflight;
 pub use schedule::next_run;
 pub use slot::choose_slot;
-pub use verdict::{Judgement, Verdict, is_alarm, judge};
+pub use verdict::{Judgement, Verdict, is_alarm, judge, next_change};
 
 use jiff::{SignedDuration, Timestamp, Unit};
 use serde::Serialize;

@@ -91,6 +91,9 @@ pub struct StatusArgs {
     pub sort_by: SortBy,
 
     /// Go on, and print each gateway again when something about it has changed
+    ///
+    /// With -o json each is an object on a line of its own, and one that has gone comes once more with `deleted`. It takes
+    /// the right to list and watch what is shown; what may not be watched costs a warning.
     #[arg(short, long)]
     pub watch: bool,
 

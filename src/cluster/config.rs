@@ -26,7 +26,8 @@ const WRITE: Duration = Duration::from_secs(30);
 /// The API server itself ends a request that is no stream after 60 seconds.
 const ANSWER: Duration = Duration::from_secs(70);
 /// Between two pieces of one answer. Streams of logs and events fall silent
-/// for minutes, so this only catches a connection that died unnoticed.
+/// for minutes, so this only catches a connection that died unnoticed, and a
+/// shorter `--request-timeout` does not cut them.
 const READ: Duration = Duration::from_secs(295);
 
 /// What a run takes from around it, handed in so that nothing below reads it
@@ -120,7 +121,7 @@ pub fn load(args: &KubeArgs, environment: Environment<'_>) -> Result<Connection>
     };
     config.connect_timeout = Some(CONNECT);
     config.write_timeout = Some(WRITE);
-    config.read_timeout = limit(READ);
+    config.read_timeout = limit(READ).map(|limit| limit.max(READ));
     // Else the time that a connection idled counts against the next answer.
     config.reset_reader_on_write = true;
     Ok(Connection {

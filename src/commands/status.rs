@@ -1,5 +1,8 @@
 //! `status`: look, judge, show.
 
+mod azure;
+mod watch;
+
 use clap::ArgMatches;
 
 use super::{Context, connect};
@@ -28,19 +31,23 @@ pub(super) async fn run(
         output.warning(warning);
     }
     let cluster = connect(kube, context).await?;
-    let found = gateways(&cluster, &settings.selection).await?;
+    if settings.watch {
+        return watch::run(&settings, &cluster, context).await;
+    }
+    let mut found = gateways(&cluster, &settings.selection).await?;
     for warning in &found.warnings {
         output.warning(warning);
     }
     if found.gateways.is_empty() {
-        return nothing_found(&settings, &cluster, context);
+        output.note(&nothing_found(&settings, &cluster)?);
+        let report = StatusReport::new(Vec::new(), settings.sort_by, Layout::default(), cluster.now());
+        output.data(&report.render(settings.output)?)?;
+        return Ok(0);
     }
-    let layout = Layout {
-        with_namespace: settings.selection.everywhere,
-        with_azure: settings.azure.is_some(),
-        no_headers: settings.no_headers,
-    };
-    let report = StatusReport::new(found.gateways, settings.sort_by, layout, cluster.now());
+    if let Some(azure) = &settings.azure {
+        azure::ask(azure, &mut found.gateways, output).await?;
+    }
+    let report = StatusReport::new(found.gateways, settings.sort_by, layout(&settings), cluster.now());
     output.data(&report.render(settings.output)?)?;
     if matches!(settings.output, StatusFormat::Table | StatusFormat::Wide) {
         let (fixes, more) = report.fixes(MOST_FIXES);
@@ -73,9 +80,17 @@ pub(super) async fn run(
     ))
 }
 
+fn layout(settings: &StatusSettings) -> Layout {
+    Layout {
+        with_namespace: settings.selection.everywhere,
+        with_azure: settings.azure.is_some(),
+        no_headers: settings.no_headers,
+    }
+}
+
 /// As kubectl: nothing is no error. But an alarm that watches nothing must not
 /// pass, and whoever names a workload means that there is a gateway.
-fn nothing_found(settings: &StatusSettings, cluster: &Cluster, context: &Context) -> Result<u8> {
+fn nothing_found(settings: &StatusSettings, cluster: &Cluster) -> Result<String> {
     let place = if settings.selection.everywhere {
         "any namespace".to_owned()
     } else {
@@ -91,8 +106,5 @@ fn nothing_found(settings: &StatusSettings, cluster: &Cluster, context: &Context
             Error::new(Kind::Alarm, nothing).hint("choose the namespace with -n, or look in all with -A")
         );
     }
-    context.output.note(&nothing);
-    let report = StatusReport::new(Vec::new(), settings.sort_by, Layout::default(), cluster.now());
-    context.output.data(&report.render(settings.output)?)?;
-    Ok(0)
+    Ok(nothing)
 }

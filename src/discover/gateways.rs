@@ -26,16 +26,46 @@ pub struct Found {
     pub gateways: Vec<GatewayFacts>,
     /// What the user should know.
     pub warnings: Vec<String>,
+    /// The CronJobs that rotate, where there was a gateway to be rotated.
+    pub rotators: Option<Rotators>,
+}
+
+/// The CronJobs that rotate gateways, for a second look at some of these.
+#[derive(Clone)]
+pub struct Rotators(Part<Vec<Rotator>>);
+
+/// Where a selection is to be looked for.
+pub fn scope(cluster: &Cluster, selection: &Selection) -> Scope {
+    if selection.everywhere {
+        Scope::Everywhere
+    } else {
+        Scope::Namespace(cluster.namespace.clone())
+    }
 }
 
 /// Looks at the gateways that were selected.
 pub async fn gateways(cluster: &Cluster, selection: &Selection) -> Result<Found> {
-    let survey = survey(cluster, selection).await?;
-    let scope = if selection.everywhere {
-        Scope::Everywhere
-    } else {
-        Scope::Namespace(cluster.namespace.clone())
+    look(cluster, selection, None).await
+}
+
+/// Looks at the gateways of one namespace, of which a look at all namespaces
+/// knows the CronJobs: these may stand in any.
+pub async fn gateways_of(
+    cluster: &Cluster,
+    namespace: &str,
+    selection: &Selection,
+    rotators: &Rotators,
+) -> Result<Found> {
+    let selection = Selection {
+        everywhere: false,
+        ..selection.clone()
     };
+    look(&cluster.in_namespace(namespace), &selection, Some(rotators)).await
+}
+
+async fn look(cluster: &Cluster, selection: &Selection, known: Option<&Rotators>) -> Result<Found> {
+    let survey = survey(cluster, selection).await?;
+    let scope = scope(cluster, selection);
     let with_gateway: BTreeSet<&str> = survey
         .gateways
         .iter()
@@ -46,6 +76,7 @@ pub async fn gateways(cluster: &Cluster, selection: &Selection) -> Result<Found>
         return Ok(Found {
             gateways: Vec::new(),
             warnings: survey.warnings,
+            rotators: known.cloned(),
         });
     }
     let mut gateways: Vec<GatewayFacts> = survey
@@ -53,13 +84,18 @@ pub async fn gateways(cluster: &Cluster, selection: &Selection) -> Result<Found>
         .iter()
         .map(|gateway| facts(&survey, gateway))
         .collect();
-    let (pods, rotators) = tokio::join!(
-        pods(cluster, &scope, &namespaces),
-        cron_jobs::rotators(cluster, &scope, &namespaces)
-    );
+    let rotators = async {
+        match known {
+            Some(known) => Ok(known.clone()),
+            None => cron_jobs::rotators(cluster, &scope, &namespaces)
+                .await
+                .map(Rotators),
+        }
+    };
+    let (pods, rotators) = tokio::join!(pods(cluster, &scope, &namespaces), rotators);
     let (pods, rotators) = (pods?, rotators?);
     for facts in &mut gateways {
-        facts.cron_job = rotator_of(&rotators, facts);
+        facts.cron_job = rotator_of(&rotators.0, facts);
     }
     let pairs = survey.gateways.iter().zip(&mut gateways);
     let mut looks = stream::iter(pairs)
@@ -76,6 +112,7 @@ pub async fn gateways(cluster: &Cluster, selection: &Selection) -> Result<Found>
     Ok(Found {
         gateways,
         warnings: survey.warnings,
+        rotators: Some(rotators),
     })
 }
 
@@ -148,6 +185,7 @@ fn facts(survey: &Survey, gateway: &Gateway) -> GatewayFacts {
         service: service
             .or_else(|| recorded.as_ref().map(|id| id.service.name.clone()))
             .ok_or_else(|| unsaid("the API Management instance")),
+        cloud: endpoint.and_then(|endpoint| endpoint.cloud),
         recorded,
         presented,
         wanted: gateway.facts.wanted,

@@ -1,7 +1,7 @@
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use super::{Claims, GatewayId, Replacement, SecretFacts, TemplateMarks, WorkloadRef};
+use super::{Claims, CloudName, GatewayId, Replacement, SecretFacts, TemplateMarks, WorkloadRef};
 
 /// A part of what there is to know, or why it could not be read. A row
 /// outlives a part that is missing.
@@ -118,13 +118,20 @@ pub struct AzureFacts {
     /// Its location, in the words of whoever made it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
-    /// The APIs that are assigned to it.
-    pub apis: Vec<String>,
+    /// The APIs that are assigned to it, which takes a right of its own to
+    /// read.
+    #[serde(skip_serializing_if = "Result::is_err", serialize_with = "known")]
+    pub apis: Part<Vec<String>>,
     /// The tier of its instance.
     pub tier: String,
     /// The oldest API version that the instance answers, where it sets one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_api_version: Option<String>,
+}
+
+/// A part that is known; one that is not is to be left out.
+fn known<T: Serialize, S: Serializer>(part: &Part<T>, serializer: S) -> Result<S::Ok, S::Error> {
+    part.as_ref().ok().serialize(serializer)
 }
 
 /// What the cluster shows of one gateway.
@@ -146,6 +153,8 @@ pub struct GatewayFacts {
     pub gateway: Part<String>,
     /// The API Management instance, where anything names it.
     pub service: Part<String>,
+    /// The cloud that the configuration endpoint's domain belongs to.
+    pub cloud: Option<CloudName>,
     /// The ARM id that the last rotation recorded.
     pub recorded: Option<GatewayId>,
     /// How many pods are wanted.

@@ -4,8 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{FollowUp, Policy};
 use crate::model::{
-    Claims, Credential, KeyChoice, KeySlot, Replacement, Rollout, SecretFacts, SecretMarks, SecretVersion,
-    Snapshot, TemplateMarks, WorkloadFacts, WorkloadKind, WorkloadRef, WorkloadVersion,
+    Auth, Claims, Credential, CronJobFacts, GatewayFacts, KeyChoice, KeySlot, Presented, Replacement,
+    Rollout, SecretFacts, SecretMarks, SecretVersion, Snapshot, StalePods, TemplateMarks, WorkloadFacts,
+    WorkloadKind, WorkloadRef, WorkloadVersion,
 };
 
 pub(crate) const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -90,4 +91,38 @@ pub(crate) fn rotated() -> Snapshot {
         restarted_at: Some(now().to_string()),
     };
     snapshot
+}
+
+/// A gateway that was just rotated, and a daily CronJob.
+pub(crate) fn gateway() -> GatewayFacts {
+    let snapshot = rotated();
+    let workload = &snapshot.workloads[0];
+    GatewayFacts {
+        namespace: "shop".to_owned(),
+        workload: workload.version.workload.clone(),
+        image: "gateway:2".to_owned(),
+        auth: Auth::Token,
+        secret: Some(("gw-token".to_owned(), "value".to_owned())),
+        presented: Ok(Presented::Stored(Box::new(snapshot.secret))),
+        gateway: Ok("gw".to_owned()),
+        service: Ok("svc".to_owned()),
+        cloud: None,
+        recorded: None,
+        wanted: 2,
+        ready: 2,
+        pods: Ok(StalePods::default()),
+        replacement: Replacement::Rolling,
+        marks: workload.marks.clone(),
+        cron_job: Ok(Some(CronJobFacts {
+            namespace: "shop".to_owned(),
+            name: "apim-rotate".to_owned(),
+            schedule: "17 3 * * *".to_owned(),
+            time_zone: None,
+            suspended: false,
+            last_run: None,
+            last_success: None,
+            running: false,
+        })),
+        azure: None,
+    }
 }

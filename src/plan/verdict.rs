@@ -96,6 +96,22 @@ pub fn is_alarm(facts: &GatewayFacts, judgement: &Judgement, within: SignedDurat
     judgement.verdict.is_alarm() || lapses
 }
 
+/// When the verdict can next change though nothing else does; `None` when
+/// time changes nothing any more.
+pub fn next_change(facts: &GatewayFacts, now: Timestamp) -> Option<Timestamp> {
+    let expires_at = facts.claims()?.expires_at;
+    let ripens = [DUE, EXPIRING, SignedDuration::ZERO].map(|left| expires_at.checked_sub(left).ok());
+    // Each run that passes may have been the last before the expiry.
+    let cron_job = facts.cron_job.as_ref().ok().and_then(Option::as_ref);
+    let run = cron_job.and_then(|cron_job| next_run(cron_job, now));
+    ripens
+        .into_iter()
+        .chain([run])
+        .flatten()
+        .filter(|at| *at > now)
+        .min()
+}
+
 fn worst(facts: &GatewayFacts, now: Timestamp) -> (Verdict, String) {
     let left = facts.claims().map(|claims| claims.expires_at.duration_since(now));
     if let Some(left) = left.filter(|left| *left <= SignedDuration::ZERO) {

@@ -1,7 +1,10 @@
 //! What `status` has to say, as text.
 
 mod prometheus;
+mod stream;
 mod table;
+
+pub use stream::Stream;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -11,6 +14,7 @@ use crate::cli::{SortBy, StatusFormat};
 use crate::error::Result;
 use crate::model::{
     Auth, AzureFacts, CronJobFacts, Gap, GatewayFacts, GatewayId, KeySlot, Part, SecretFacts, WorkloadKind,
+    WorkloadRef,
 };
 use crate::plan::{Judgement, Verdict, judge, next_run};
 use crate::yaml::to_yaml;
@@ -19,6 +23,8 @@ use crate::yaml::to_yaml;
 pub struct StatusReport {
     rows: Vec<Row>,
     layout: Layout,
+    /// Whether the workloads are of several kinds.
+    with_kind: bool,
     now: Timestamp,
 }
 
@@ -34,9 +40,12 @@ pub struct Layout {
 }
 
 /// One gateway.
+#[derive(Clone)]
 struct Row {
     facts: GatewayFacts,
     judgement: Judgement,
+    /// Whether it is there no more, and this is what was known of it.
+    deleted: bool,
 }
 
 /// The rows of one run, as `-o json` and `-o yaml` print them. Fields are
@@ -56,6 +65,9 @@ struct List<'a> {
 struct Item<'a> {
     api_version: &'static str,
     kind: &'static str,
+    /// Left out unless a watch has seen it go.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    deleted: bool,
     namespace: &'a str,
     workload: Workload<'a>,
     image: &'a str,
@@ -145,21 +157,15 @@ struct Unread<'a> {
 impl StatusReport {
     /// Judges the gateways and puts them in order.
     pub fn new(gateways: Vec<GatewayFacts>, sort_by: SortBy, layout: Layout, now: Timestamp) -> Self {
-        let row = |facts: GatewayFacts| Row {
-            judgement: judge(&facts, now),
-            facts,
-        };
-        let mut rows: Vec<Row> = gateways.into_iter().map(row).collect();
-        // What cannot be told comes before what can: it may be worse.
-        match sort_by {
-            SortBy::Name => {}
-            SortBy::ExpiresIn => rows.sort_by_key(|row| row.facts.claims().map(|claims| claims.expires_at)),
-            SortBy::Verdict => rows.sort_by_key(|row| row.judgement.verdict),
-            SortBy::RotatedAt => {
-                rows.sort_by_key(|row| row.facts.stored().and_then(SecretFacts::written));
-            }
+        let rows = gateways.into_iter().map(|facts| Row::new(facts, now));
+        let mut rows: Vec<Row> = rows.collect();
+        sort(&mut rows, sort_by);
+        Self {
+            with_kind: several_kinds(rows.iter().map(|row| &row.facts.workload)),
+            rows,
+            layout,
+            now,
         }
-        Self { rows, layout, now }
     }
 
     /// Whether nothing was found.
@@ -237,7 +243,31 @@ impl StatusReport {
     }
 }
 
+fn several_kinds<'a>(mut workloads: impl Iterator<Item = &'a WorkloadRef>) -> bool {
+    let first = workloads.next().map(|workload| workload.kind);
+    workloads.any(|workload| Some(workload.kind) != first)
+}
+
+/// Puts rows in order that are by namespace and name. What cannot be told
+/// comes before what can: it may be worse.
+fn sort(rows: &mut [Row], by: SortBy) {
+    match by {
+        SortBy::Name => {}
+        SortBy::ExpiresIn => rows.sort_by_key(|row| row.facts.claims().map(|claims| claims.expires_at)),
+        SortBy::Verdict => rows.sort_by_key(|row| row.judgement.verdict),
+        SortBy::RotatedAt => rows.sort_by_key(|row| row.facts.stored().and_then(SecretFacts::written)),
+    }
+}
+
 impl Row {
+    fn new(facts: GatewayFacts, now: Timestamp) -> Self {
+        Self {
+            judgement: judge(&facts, now),
+            facts,
+            deleted: false,
+        }
+    }
+
     fn item(&self, now: Timestamp) -> Item<'_> {
         let facts = &self.facts;
         let stored = facts.stored();
@@ -246,6 +276,7 @@ impl Row {
         Item {
             api_version: "kubectl-apim/v1",
             kind: "GatewayStatus",
+            deleted: self.deleted,
             namespace: &facts.namespace,
             workload: Workload {
                 kind: facts.workload.kind,
@@ -322,6 +353,7 @@ impl GatewayFacts {
         fn gap<T>(part: &Part<T>) -> Option<&Gap> {
             part.as_ref().err()
         }
+        let azure = self.azure.as_ref().and_then(|azure| azure.as_ref().ok());
         let parts = [
             ("credential", gap(&self.presented)),
             ("gateway", gap(&self.gateway)),
@@ -329,6 +361,7 @@ impl GatewayFacts {
             ("pods", gap(&self.pods)),
             ("cronJob", gap(&self.cron_job)),
             ("azure", self.azure.as_ref().and_then(gap)),
+            ("apis", azure.and_then(|azure| gap(&azure.apis))),
         ];
         let unread = parts.into_iter().filter_map(|(part, gap)| {
             let gap = gap?;

@@ -6,10 +6,11 @@ use std::process::{Output, Stdio};
 
 use kube::api::ListParams;
 use serde_json::Value;
-use tokio::io::AsyncWriteExt;
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
 
-use crate::case::Case;
+use crate::case::{Case, LIMIT};
 
 /// A run about to be started.
 #[must_use]
@@ -74,6 +75,8 @@ impl<'a> Run<'a> {
         }
         Running {
             case: self.case,
+            stdout: BufReader::new(child.stdout.take().unwrap()),
+            read: String::new(),
             child,
         }
     }
@@ -89,6 +92,9 @@ impl<'a> Run<'a> {
 pub(crate) struct Running<'a> {
     case: &'a Case,
     child: Child,
+    stdout: BufReader<ChildStdout>,
+    /// What was read of stdout so far.
+    read: String,
 }
 
 impl Running<'_> {
@@ -99,9 +105,33 @@ impl Running<'_> {
         assert!(status.unwrap().success());
     }
 
+    /// The next line that it prints, as soon as it is there.
+    pub(crate) async fn line(&mut self) -> String {
+        let mut line = String::new();
+        let read = timeout(LIMIT, self.stdout.read_line(&mut line)).await;
+        let read = read.unwrap_or_else(|_| panic!("no further line after\n{}", self.read));
+        assert!(read.unwrap() > 0, "stdout was closed after\n{}", self.read);
+        self.read += &line;
+        line
+    }
+
+    /// Goes away as a reader of stdout, as `head` does, and waits for the end.
+    pub(crate) async fn unread(self) -> Option<i32> {
+        let Self {
+            mut child, stdout, ..
+        } = self;
+        drop(stdout);
+        timeout(LIMIT, child.wait()).await.unwrap().unwrap().code()
+    }
+
     /// Waits for the end, whatever it is.
-    pub(crate) async fn ended(self) -> Ended {
-        let ended = Ended::from(self.child.wait_with_output().await.unwrap());
+    pub(crate) async fn ended(mut self) -> Ended {
+        // Neither stream may fill up while the other is read.
+        let mut rest = Vec::new();
+        let (output, read) = tokio::join!(self.child.wait_with_output(), self.stdout.read_to_end(&mut rest));
+        read.unwrap();
+        let mut ended = Ended::from(output.unwrap());
+        ended.stdout = self.read + &text(&rest);
         self.case.shows_no_secret(&ended).await;
         ended
     }

@@ -1,5 +1,6 @@
 //! `status` from end to end.
 
+mod azure;
 mod gallery;
 mod picture;
 mod rights;

@@ -1,41 +1,8 @@
 //! One gateway, varied until each verdict is reached.
 
-use super::super::fixture::{DAY, now, rotated};
+use super::super::fixture::{DAY, gateway, now};
 use super::*;
 use crate::model::{Claims, CronJobFacts, TemplateMarks};
-
-/// A gateway that was just rotated, and a daily CronJob.
-fn gateway() -> GatewayFacts {
-    let snapshot = rotated();
-    let workload = &snapshot.workloads[0];
-    GatewayFacts {
-        namespace: "shop".to_owned(),
-        workload: workload.version.workload.clone(),
-        image: "gateway:2".to_owned(),
-        auth: Auth::Token,
-        secret: Some(("gw-token".to_owned(), "value".to_owned())),
-        presented: Ok(Presented::Stored(Box::new(snapshot.secret))),
-        gateway: Ok("gw".to_owned()),
-        service: Ok("svc".to_owned()),
-        recorded: None,
-        wanted: 2,
-        ready: 2,
-        pods: Ok(StalePods::default()),
-        replacement: Replacement::Rolling,
-        marks: workload.marks.clone(),
-        cron_job: Ok(Some(CronJobFacts {
-            namespace: "shop".to_owned(),
-            name: "apim-rotate".to_owned(),
-            schedule: "17 3 * * *".to_owned(),
-            time_zone: None,
-            suspended: false,
-            last_run: None,
-            last_success: None,
-            running: false,
-        })),
-        azure: None,
-    }
-}
 
 fn stored(facts: &mut GatewayFacts) -> &mut SecretFacts {
     match &mut facts.presented {
@@ -240,4 +207,39 @@ fn an_alarm_counts_days_and_verdicts() {
     ));
     // A CronJob that is missing is no reason to wake anybody.
     assert!(!alarm(&|facts| facts.cron_job = Ok(None), DAY));
+}
+
+#[test]
+fn until_the_next_change_the_verdict_stands() {
+    let left = |left: SignedDuration| {
+        let mut facts = gateway();
+        expires_in(&mut facts, left);
+        facts
+    };
+    let verdict = |facts: &GatewayFacts, at: Timestamp| judge(facts, at).verdict;
+    let weekly = |mut facts: GatewayFacts| {
+        if let Ok(Some(cron_job)) = &mut facts.cron_job {
+            cron_job.schedule = "0 0 * * 0".to_owned();
+        }
+        facts
+    };
+    let mut unprotected = left(DAY * 30);
+    unprotected.cron_job = Ok(None);
+    for facts in [left(DAY * 30), weekly(left(DAY * 20)), unprotected] {
+        let (mut at, mut verdicts) = (now(), vec![verdict(&facts, now())]);
+        while let Some(next) = next_change(&facts, at) {
+            let just_before = next - SignedDuration::from_secs(1);
+            assert_eq!(verdict(&facts, just_before), *verdicts.last().unwrap());
+            verdicts.push(verdict(&facts, next));
+            if verdicts.last() == Some(&Verdict::Expired) {
+                break;
+            }
+            at = next;
+        }
+        verdicts.dedup();
+        assert!(verdicts.len() > 2, "{verdicts:?}");
+    }
+    let mut eternal = gateway();
+    eternal.presented = Ok(Presented::Entra);
+    assert_eq!(next_change(&eternal, now()), None);
 }

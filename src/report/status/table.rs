@@ -23,11 +23,9 @@ pub(super) fn rows(report: &StatusReport, wide: bool, heads: bool, widths: &mut 
     if report.rows.is_empty() {
         return String::new();
     }
-    let kind = report.rows[0].facts.workload.kind;
-    let one_kind = report.rows.iter().all(|row| row.facts.workload.kind == kind);
     let mut names = Vec::new();
     let cells = report.rows.iter().map(|row| {
-        let columns = columns(report, row, wide, one_kind);
+        let columns = columns(report, row, wide);
         names = columns.iter().map(|(name, _)| *name).collect();
         columns.into_iter().map(|(_, cell)| cell).collect()
     });
@@ -36,15 +34,15 @@ pub(super) fn rows(report: &StatusReport, wide: bool, heads: bool, widths: &mut 
 }
 
 /// A row's cells under the names of their columns.
-fn columns(report: &StatusReport, row: &Row, wide: bool, one_kind: bool) -> Vec<(&'static str, Cell)> {
+fn columns(report: &StatusReport, row: &Row, wide: bool) -> Vec<(&'static str, Cell)> {
     let facts = &row.facts;
     let stored = facts.stored();
     let plain = |text: &str| cell(text, Tone::Plain);
     let or_none = |text: Option<&str>| plain(text.unwrap_or(NONE));
-    let name = if one_kind {
-        facts.workload.name.clone()
-    } else {
+    let name = if report.with_kind {
         facts.workload.to_string()
+    } else {
+        facts.workload.name.clone()
     };
     let mut columns = Vec::new();
     if report.layout.with_namespace {
@@ -66,10 +64,14 @@ fn columns(report: &StatusReport, row: &Row, wide: bool, one_kind: bool) -> Vec<
         ("STALE", stale(facts)),
         (
             "VERDICT",
-            cell(
-                &format!("{:?}", row.judgement.verdict),
-                tone(row.judgement.verdict),
-            ),
+            if row.deleted {
+                cell("Deleted", Tone::Caution)
+            } else {
+                cell(
+                    &format!("{:?}", row.judgement.verdict),
+                    tone(row.judgement.verdict),
+                )
+            },
         ),
     ]);
     if report.layout.with_azure {
@@ -211,7 +213,10 @@ fn azure(facts: &GatewayFacts) -> Vec<(&'static str, Cell)> {
                 cell("no", Tone::Bad)
             },
             plain(azure.location.as_deref().unwrap_or(NONE)),
-            plain(&azure.apis.len().to_string()),
+            match &azure.apis {
+                Ok(apis) => plain(&apis.len().to_string()),
+                Err(gap) => plain(gap.cell()),
+            },
             plain(&azure.tier),
             plain(azure.min_api_version.as_deref().unwrap_or(NONE)),
         ],

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::case::Case;
 
 /// The kubeconfig of a service account with these rules.
-async fn user(case: &Case, rules: &Value) -> String {
+pub(super) async fn user(case: &Case, rules: &Value) -> String {
     let name = json!({ "name": "viewer" });
     for object in [
         json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": name }),
@@ -27,7 +27,7 @@ async fn user(case: &Case, rules: &Value) -> String {
     path.display().to_string()
 }
 
-fn may(group: &str, resources: &[&str], verbs: &[&str]) -> Value {
+pub(super) fn may(group: &str, resources: &[&str], verbs: &[&str]) -> Value {
     json!({"apiGroups": [group], "resources": resources, "verbs": verbs})
 }
 

@@ -1,1 +1,238 @@
+//! `status --watch`: what changes is printed again, and nothing is polled.
 
+use apim_sandbox::azure::Slot;
+use apim_sandbox::wait;
+use kube::api::DeleteParams;
+use serde_json::{Value, json};
+
+use super::rights::{may, user};
+use crate::case::{Case, DAY, LIMIT};
+use crate::run::Running;
+
+const WATCH: [&str; 4] = ["status", "-w", "-o", "json"];
+
+impl Running<'_> {
+    /// The next gateway that it prints.
+    async fn gateway(&mut self) -> Value {
+        serde_json::from_str(&self.line().await).unwrap()
+    }
+
+    /// The next of this name that fits; what was seen on the way there is of
+    /// no interest.
+    async fn until(&mut self, name: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let gateway = self.gateway().await;
+            if gateway["workload"]["name"] == name && fits(&gateway) {
+                return gateway;
+            }
+        }
+    }
+}
+
+impl Case {
+    /// Writes another token into a gateway's Secret, as somebody else.
+    async fn give_token(&self, name: &str, days: i32) {
+        let change = json!({"stringData": {"value": self.token(Slot::Primary, DAY * days)}});
+        self.patch_secret(&format!("{name}-token"), &change).await;
+    }
+
+    /// What the binary watches in this namespace.
+    async fn watched(&self) -> Vec<String> {
+        let mut requests = self.kube_requests().await;
+        requests.retain(|request| request.verb == "watch");
+        requests
+            .into_iter()
+            .filter_map(|request| request.resource)
+            .collect()
+    }
+
+    /// How often the binary has read or listed something of this namespace.
+    async fn reads(&self) -> usize {
+        let requests = self.kube_requests().await;
+        requests
+            .iter()
+            .filter(|request| ["get", "list"].contains(&request.verb.as_str()))
+            .count()
+    }
+}
+
+#[tokio::test]
+async fn what_changes_is_printed_again() {
+    let case = Case::new("watch").await;
+    case.deploy(&case.gateway("gw", 20)).await;
+    let mut watch = case.apim(&WATCH).start().await;
+    let first = watch.gateway().await;
+    assert_eq!(
+        (&first["kind"], &first["verdict"]),
+        (&json!("GatewayStatus"), &json!("Unprotected"))
+    );
+    assert!(first["deleted"].is_null());
+
+    case.give_token("gw", 5).await;
+    let changed = watch.until("gw", |line| line["verdict"] == "Expiring").await;
+    assert_ne!(changed["expiresAt"], first["expiresAt"]);
+    assert_eq!(changed["rotatedBy"], "somebody-else");
+
+    case.cron_job(&json!({"image": "kubectl-apim", "args": ["rotate"]}))
+        .await;
+    watch
+        .until("gw", |line| line["cronJob"]["name"] == "apim-rotate")
+        .await;
+
+    case.deploy(&case.gateway("other", 25)).await;
+    watch.until("other", |line| line["verdict"] == "Healthy").await;
+    case.deployments()
+        .delete("other", &DeleteParams::default())
+        .await
+        .unwrap();
+    watch.until("other", |line| line["deleted"] == true).await;
+
+    watch.signal("INT").await;
+    watch.ends(1).await.says(&["interrupted; nothing was changed"]);
+}
+
+#[tokio::test]
+async fn a_rotation_is_followed_to_its_end() {
+    let case = Case::new("watch-rotate").await;
+    case.deploy(&case.portal()).await;
+    let mut watch = case.apim(&["status", "gw", "-w", "-o", "json"]).start().await;
+    assert_eq!(watch.gateway().await["verdict"], "Expiring");
+    case.apim(&["rotate"]).exits(0).await;
+    let rotated = watch
+        .until("gw", |line| {
+            line["verdict"] == "Unprotected"
+                && line["pods"]["stale"] == json!([])
+                && line["pods"]["ready"] == 1
+        })
+        .await;
+    assert_eq!(rotated["keySlot"], "primary");
+    watch.signal("TERM").await;
+    watch.ends(1).await;
+}
+
+#[tokio::test]
+async fn where_nothing_changes_nothing_is_read() {
+    let (quiet, busy) = (Case::new("watch-quiet").await, Case::new("watch-busy").await);
+    let mut runs = Vec::new();
+    for case in [&quiet, &busy] {
+        case.deploy(&case.gateway("gw", 20)).await;
+        let mut watch = case.apim(&WATCH).start().await;
+        watch.gateway().await;
+        runs.push(watch);
+    }
+    let mut before = (0, 0);
+    for days in [21, 22, 23, 24] {
+        busy.give_token("gw", days).await;
+        let seconds = i64::from(days - 1) * 86_400;
+        let later = |line: &Value| line["expiresInSeconds"].as_i64() > Some(seconds);
+        runs[1].until("gw", later).await;
+        // By then the controllers have written what a new workload makes them write.
+        if days == 21 {
+            before = (quiet.reads().await, busy.reads().await);
+        }
+    }
+    assert_eq!(quiet.reads().await, before.0);
+    assert!(busy.reads().await > before.1);
+    let watched = quiet.watched().await;
+    assert_eq!(watched.len(), 7, "{watched:?}");
+    for watch in runs {
+        watch.signal("INT").await;
+        watch.ends(1).await;
+    }
+}
+
+#[tokio::test]
+async fn all_namespaces_are_watched_at_once() {
+    let case = Case::new("watch-all").await;
+    let mut watch = case.apim(&["status", "-w", "-A", "-o", "json"]).start().await;
+    case.deploy(&case.gateway("late", 20)).await;
+    let here =
+        |line: &Value| line["namespace"] == case.namespace.as_str() && line["verdict"] == "Unprotected";
+    watch.until("late", here).await;
+    case.deployments()
+        .delete("late", &DeleteParams::default())
+        .await
+        .unwrap();
+    watch
+        .until("late", |line| {
+            line["namespace"] == case.namespace.as_str() && line["deleted"] == true
+        })
+        .await;
+    watch.signal("INT").await;
+    watch.ends(1).await;
+}
+
+#[tokio::test]
+async fn what_may_not_be_watched_costs_a_warning() {
+    let case = Case::new("watch-rights").await;
+    case.deploy(&case.gateway("gw", 20)).await;
+    let rules = json!([
+        may("apps", &["deployments"], &["list", "watch"]),
+        may("", &["configmaps", "pods"], &["get", "list", "watch"]),
+        may("", &["secrets"], &["get"]),
+    ]);
+    let kubeconfig = user(&case, &rules).await;
+    let mut watch = case.apim(&WATCH).env("KUBECONFIG", &kubeconfig).start().await;
+    assert_eq!(watch.gateway().await["verdict"], "Healthy");
+    // Nobody hears of the Secret, until something else is a reason to look.
+    case.give_token("gw", 5).await;
+    case.patch_deployment(
+        "gw",
+        &json!({"spec": {"template": {"metadata": {"labels": {"a": "b"}}}}}),
+    )
+    .await;
+    watch.until("gw", |line| line["verdict"] == "Expiring").await;
+    watch.signal("INT").await;
+    let ended = watch.ends(1).await;
+    for resource in ["secrets", "statefulsets", "daemonsets", "cronjobs"] {
+        let warning = format!("changes of {resource} will not be noticed");
+        assert_eq!(ended.stderr.matches(&warning).count(), 1, "{}", ended.stderr);
+    }
+    assert!(!ended.stderr.contains("changes of pods"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn without_any_right_to_watch_it_says_so() {
+    let case = Case::new("watch-none").await;
+    case.deploy(&case.gateway("gw", 20)).await;
+    let rules = json!([may("apps", &["deployments"], &["list"])]);
+    let kubeconfig = user(&case, &rules).await;
+    let ended = case
+        .apim(&["status", "-w"])
+        .env("KUBECONFIG", &kubeconfig)
+        .exits(1)
+        .await;
+    assert!(ended.stdout.contains("<forbidden>"), "{}", ended.stdout);
+    ended.says(&["nothing of namespace", "may be watched", "list and watch"]);
+}
+
+#[tokio::test]
+async fn a_reader_that_goes_away_ends_it() {
+    let case = Case::new("watch-head").await;
+    case.deploy(&case.gateway("gw", 20)).await;
+    let mut watch = case.apim(&["status", "-w"]).start().await;
+    assert!(watch.line().await.starts_with("NAME "));
+    assert!(watch.line().await.starts_with("gw "));
+    let (code, ()) = tokio::join!(watch.unread(), case.give_token("gw", 5));
+    assert_eq!(code, Some(0));
+}
+
+#[tokio::test]
+async fn an_empty_namespace_is_watched_too() {
+    let case = Case::new("watch-empty").await;
+    let mut watch = case
+        .apim(&["status", "-w", "--request-timeout", "1s", "--no-headers"])
+        .start()
+        .await;
+    wait::until("the watches", LIMIT, async || {
+        Ok((case.watched().await.len() == 7).then_some(()))
+    })
+    .await
+    .unwrap();
+    case.deploy(&case.gateway("gw", 20)).await;
+    assert!(watch.line().await.starts_with("gw "));
+    watch.signal("INT").await;
+    let ended = watch.ends(1).await;
+    ended.says(&["no self-hosted gateway was found in namespace"]);
+    assert!(!ended.stderr.contains("warning"), "{}", ended.stderr);
+}

@@ -1,0 +1,195 @@
+//! What Azure knows of the gateways that the cluster shows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::{StreamExt, stream};
+
+use crate::azure::{Arm, Error, GatewayInService, ServiceDetails};
+use crate::model::{AzureFacts, Gap, GatewayFacts, GatewayId, Part, ServiceId};
+
+/// How many instances, and then gateways, are asked about at a time.
+const SIDE_BY_SIDE: usize = 8;
+
+/// An instance with its gateways.
+struct Instance {
+    details: ServiceDetails,
+    gateways: Vec<GatewayInService>,
+}
+
+/// The instances by name, which is unique in a cloud. ARM compares names
+/// without regard to case.
+type Instances = BTreeMap<String, Part<Instance>>;
+
+/// The APIs of each gateway, by instance and gateway.
+type Apis = BTreeMap<(String, String), Part<Vec<String>>>;
+
+/// Completes gateways of one cloud: an instance costs two reads however many
+/// of its gateways there are, and a gateway one.
+pub async fn inventory(arm: &Arm, gateways: Vec<&mut GatewayFacts>) {
+    let mut wanted: BTreeMap<String, (String, Option<ServiceId>)> = BTreeMap::new();
+    for facts in &gateways {
+        if let Ok(name) = &facts.service {
+            let (_, known) = wanted
+                .entry(name.to_ascii_lowercase())
+                .or_insert_with(|| (name.clone(), None));
+            *known = known.take().or_else(|| recorded(facts, name));
+        }
+    }
+    let instances: Instances = stream::iter(wanted)
+        .map(async |(key, (name, known))| (key, instance(arm, &name, known).await))
+        .buffer_unordered(SIDE_BY_SIDE)
+        .collect()
+        .await;
+    let existing = gateways.iter().filter_map(|facts| {
+        let (key, _, found) = sought(facts, &instances)?;
+        Some((key, found?.id.clone()))
+    });
+    let mut seen = BTreeSet::new();
+    let existing: Vec<_> = existing.filter(|(key, _)| seen.insert(key.clone())).collect();
+    let apis: Apis = stream::iter(existing)
+        .map(async |(key, id): (_, GatewayId)| (key, arm.apis(&id).await.map_err(|error| gap(&error))))
+        .buffer_unordered(SIDE_BY_SIDE)
+        .collect()
+        .await;
+    for facts in gateways {
+        facts.azure = Some(of_gateway(facts, &instances, &apis));
+    }
+}
+
+/// The instance that an earlier rotation found, if it is this one.
+fn recorded(facts: &GatewayFacts, name: &str) -> Option<ServiceId> {
+    let service = &facts.recorded.as_ref()?.service;
+    service.name.eq_ignore_ascii_case(name).then(|| service.clone())
+}
+
+async fn instance(arm: &Arm, name: &str, known: Option<ServiceId>) -> Part<Instance> {
+    let id = match known {
+        Some(id) => id,
+        None => found(name, arm.find_services(name).await.map_err(|error| gap(&error))?)?,
+    };
+    let (details, gateways) = tokio::join!(arm.service(&id), arm.gateways(&id));
+    Ok(Instance {
+        details: details.map_err(|error| gap(&error))?,
+        gateways: gateways.map_err(|error| gap(&error))?,
+    })
+}
+
+/// The only instance of a name.
+fn found(name: &str, mut services: Vec<ServiceId>) -> Part<ServiceId> {
+    match (services.pop(), services.len()) {
+        (Some(only), 0) => Ok(only),
+        (None, _) => Err(Gap::Unknown(format!(
+            "this identity sees no API Management instance `{name}`"
+        ))),
+        (Some(_), others) => Err(Gap::Unknown(format!(
+            "{} API Management instances are named `{name}`",
+            others + 1
+        ))),
+    }
+}
+
+/// The place of a gateway among those of Azure, where both are known; and the
+/// gateway itself, if it exists.
+fn sought<'a>(
+    facts: &GatewayFacts,
+    instances: &'a Instances,
+) -> Option<((String, String), &'a Instance, Option<&'a GatewayInService>)> {
+    let (service, name) = (facts.service.as_ref().ok()?, facts.gateway.as_ref().ok()?);
+    let key = (service.to_ascii_lowercase(), name.to_ascii_lowercase());
+    let instance = instances.get(&key.0)?.as_ref().ok()?;
+    let found = instance
+        .gateways
+        .iter()
+        .find(|gateway| gateway.id.name.eq_ignore_ascii_case(name));
+    Some((key, instance, found))
+}
+
+fn of_gateway(facts: &GatewayFacts, instances: &Instances, apis: &Apis) -> Part<AzureFacts> {
+    let service = facts.service.as_ref().map_err(Gap::clone)?;
+    facts.gateway.as_ref().map_err(Gap::clone)?;
+    if let Some(Err(gap)) = instances.get(&service.to_ascii_lowercase()) {
+        return Err(gap.clone());
+    }
+    let unasked = || Gap::Unknown("Azure was not asked about it".to_owned());
+    let (key, instance, found) = sought(facts, instances).ok_or_else(unasked)?;
+    let apis = match found {
+        Some(_) => apis.get(&key).cloned().unwrap_or_else(|| Err(unasked())),
+        None => Ok(Vec::new()),
+    };
+    Ok(AzureFacts {
+        exists: found.is_some(),
+        location: found.and_then(|gateway| gateway.location.clone()),
+        apis,
+        tier: instance.details.tier.clone(),
+        min_api_version: instance.details.min_api_version.clone(),
+    })
+}
+
+fn gap(error: &Error) -> Gap {
+    let why = error.to_string();
+    if error.status() == Some(403) {
+        Gap::Forbidden(why)
+    } else {
+        Gap::Unknown(why)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::GatewayId;
+    use crate::plan::fixture::gateway;
+
+    fn service() -> ServiceId {
+        ServiceId {
+            subscription: "s".to_owned(),
+            resource_group: "rg".to_owned(),
+            name: "Svc".to_owned(),
+        }
+    }
+
+    #[test]
+    fn names_agree_in_any_case_and_a_gateway_may_be_missing() {
+        let details = ServiceDetails {
+            location: "West Europe".to_owned(),
+            tier: "Premium".to_owned(),
+            min_api_version: None,
+        };
+        let listed = |name: &str| GatewayInService {
+            id: service().gateway(name),
+            location: Some("Plant 7".to_owned()),
+        };
+        let instance = |gateways| {
+            let details = details.clone();
+            Instances::from([("svc".to_owned(), Ok(Instance { details, gateways }))])
+        };
+        let key = ("svc".to_owned(), "gw".to_owned());
+        let apis = Apis::from([(key, Ok(vec!["orders".to_owned()]))]);
+        let of = |gateways| of_gateway(&gateway(), &instance(gateways), &apis).unwrap();
+        let there = of(vec![listed("other"), listed("GW")]);
+        assert_eq!((there.exists, there.apis.unwrap().len()), (true, 1));
+        assert_eq!(there.location.as_deref(), Some("Plant 7"));
+        let missing = of(vec![listed("other")]);
+        assert_eq!((missing.exists, missing.apis.unwrap().len()), (false, 0));
+        assert_eq!((missing.tier.as_str(), missing.location), ("Premium", None));
+    }
+
+    #[test]
+    fn a_recorded_id_counts_for_the_instance_of_the_endpoint_alone() {
+        let mut facts = gateway();
+        facts.recorded = Some(GatewayId {
+            service: service(),
+            name: "gw".to_owned(),
+        });
+        assert_eq!(recorded(&facts, "svc"), Some(service()));
+        assert_eq!(recorded(&facts, "moved"), None);
+    }
+
+    #[test]
+    fn an_instance_must_be_the_only_one_of_its_name() {
+        assert_eq!(found("svc", vec![service()]), Ok(service()));
+        for services in [Vec::new(), vec![service(), service()]] {
+            assert!(matches!(found("svc", services), Err(Gap::Unknown(why)) if why.contains("`svc`")));
+        }
+    }
+}
