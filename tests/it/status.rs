@@ -1,6 +1,6 @@
 //! `status` from end to end.
 
-mod gallery;
+pub(crate) mod gallery;
 mod picture;
 mod rights;
 mod watch;
