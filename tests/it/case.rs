@@ -174,12 +174,22 @@ impl Case {
 
     /// The real kubectl with this binary as its plugin.
     pub(crate) fn kubectl(&self, arguments: &[&str]) -> Run<'_> {
+        self.beside_the_plugin("kubectl", arguments)
+    }
+
+    /// A command line of a shell in which kubectl has this binary as its
+    /// plugin. It fails if any command of a pipeline does.
+    pub(crate) fn shell(&self, line: &str) -> Run<'_> {
+        self.beside_the_plugin("bash", &["-o", "pipefail", "-c", line])
+    }
+
+    fn beside_the_plugin(&self, program: &str, arguments: &[&str]) -> Run<'_> {
         let plugin = Path::new(env!("CARGO_BIN_EXE_kubectl-apim")).parent().unwrap();
         let path = format!(
             "{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             plugin.display()
         );
-        let mut command = Command::new("kubectl");
+        let mut command = Command::new(program);
         command
             .args(arguments)
             .env_clear()
@@ -188,6 +198,7 @@ impl Case {
             // Where kubectl keeps its cache.
             .env("HOME", self.scratch.path())
             .env("TZ", "UTC")
+            .current_dir(self.scratch.path())
             .kill_on_drop(true);
         Run::new(self, command)
     }

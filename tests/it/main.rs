@@ -13,6 +13,7 @@ mod krew;
 mod layering;
 mod observe;
 mod policy;
+mod readme;
 mod rotate;
 mod run;
 mod script;

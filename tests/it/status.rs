@@ -1,7 +1,7 @@
 //! `status` from end to end.
 
 mod azure;
-mod gallery;
+pub(crate) mod gallery;
 mod picture;
 mod rights;
 mod watch;

@@ -20,7 +20,7 @@ const VERDICTS: [(&str, &str); 8] = [
 ];
 
 /// A namespace with a gateway in each state, and a CronJob that rotates them.
-pub(super) async fn gallery(name: &str) -> Case {
+pub(crate) async fn gallery(name: &str) -> Case {
     let case = Case::new(name).await;
     let plain =
         json!({"image": "ghcr.io/kubectl-apim/kubectl-apim:1.0.0", "args": ["rotate", "--all", "--yes"]});
