@@ -17,6 +17,7 @@ use crate::cluster::{self, Cluster, valid_namespace};
 use crate::environment::Environment;
 use crate::error::{Error, Kind, Result};
 use crate::output::Output;
+use crate::settings::Selection;
 use crate::yaml::to_yaml;
 
 /// What every command is given.
@@ -83,6 +84,25 @@ pub async fn run(cli: Cli, matches: &ArgMatches, program: &str, context: &Contex
             Ok(0)
         }
     }
+}
+
+/// There is no gateway where it was looked for.
+fn nothing_found(selection: &Selection, cluster: &Cluster) -> Error {
+    let labels = selection
+        .labels
+        .as_ref()
+        .map(|labels| format!(" with the labels `{labels}`"))
+        .unwrap_or_default();
+    if selection.everywhere {
+        return Error::failed(format!(
+            "no self-hosted gateway{labels} was found in any namespace"
+        ));
+    }
+    Error::failed(format!(
+        "no self-hosted gateway{labels} was found in namespace {}",
+        cluster.namespace
+    ))
+    .hint("choose the namespace with -n, or look in all with -A")
 }
 
 /// Reaches the cluster that the flags and the environment mean.

@@ -142,8 +142,10 @@ impl RotationReport {
     /// Nothing was to be done, for the reason given.
     pub fn not_due(snapshot: &Snapshot, reason: String) -> Self {
         let secret = &snapshot.secret;
+        let recorded = secret.marks.gateway.as_deref().filter(|_| secret.marks_hold());
         Self {
             reason: Some(reason),
+            gateway: recorded.and_then(|id| GatewayId::parse(id).ok()),
             key_slot: secret.slot(),
             expires_at: secret.claims().map(|claims| claims.expires_at),
             ..Self::new(snapshot, Ending::NotDue)

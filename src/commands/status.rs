@@ -91,20 +91,13 @@ fn layout(settings: &StatusSettings) -> Layout {
 /// As kubectl: nothing is no error. But an alarm that watches nothing must not
 /// pass, and whoever names a workload means that there is a gateway.
 fn nothing_found(settings: &StatusSettings, cluster: &Cluster) -> Result<String> {
-    let place = if settings.selection.everywhere {
-        "any namespace".to_owned()
-    } else {
-        format!("namespace {}", cluster.namespace)
-    };
     if !settings.selection.names.is_empty() {
         let what = "what was named runs no self-hosted gateway: no container has its image or its settings";
         return Err(Error::failed(what));
     }
-    let nothing = format!("no self-hosted gateway was found in {place}");
+    let nothing = super::nothing_found(&settings.selection, cluster);
     if settings.fail_within.is_some() {
-        return Err(
-            Error::new(Kind::Alarm, nothing).hint("choose the namespace with -n, or look in all with -A")
-        );
+        return Err(nothing.with_kind(Kind::Alarm));
     }
-    Ok(nothing)
+    Ok(nothing.to_string())
 }

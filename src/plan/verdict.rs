@@ -236,13 +236,14 @@ fn pods_unknown(pods: &Result<StalePods, Gap>) -> Option<String> {
 fn unprotected(facts: &GatewayFacts, now: Timestamp) -> Option<String> {
     if let Ok(Presented::Inline { place, .. }) = &facts.presented {
         return Some(format!(
-            "the token stands in clear in {place}, where no rotation can replace it"
+            "the token stands in clear in {place}, where no rotation can replace it; move it to a Secret, and refer to it by \
+             secretKeyRef"
         ));
     }
     match &facts.cron_job {
         // What may not be seen may be there.
         Err(_) => None,
-        Ok(None) => Some("no CronJob rotates it".to_owned()),
+        Ok(None) => Some("no CronJob that is seen here rotates it".to_owned()),
         Ok(Some(cron_job)) if cron_job.suspended => Some(format!("cronjob/{} is suspended", cron_job.name)),
         Ok(Some(cron_job)) => {
             let next = next_run(cron_job, now);

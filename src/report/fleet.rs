@@ -51,7 +51,8 @@ impl FleetReport {
     pub fn new(mut items: Vec<RotationReport>, dry_run: bool) -> Self {
         items.sort_by(|one, other| one.place().cmp(&other.place()));
         let mut counts = Counts::default();
-        for item in &items {
+        for item in &mut items {
+            item.dry_run = dry_run;
             *match item.outcome {
                 Ending::NotDue => &mut counts.not_due,
                 Ending::Skipped => &mut counts.skipped,

@@ -14,7 +14,7 @@ use crate::cli::{SortBy, StatusFormat};
 use crate::error::Result;
 use crate::model::{
     Auth, AzureFacts, CronJobFacts, Gap, GatewayFacts, GatewayId, KeySlot, Part, SecretFacts, WorkloadKind,
-    WorkloadRef,
+    WorkloadRef, in_words,
 };
 use crate::plan::{Judgement, Verdict, judge, next_run};
 use crate::yaml::to_yaml;
@@ -193,6 +193,17 @@ impl StatusReport {
             let GatewayFacts {
                 namespace, workload, ..
             } = &row.facts;
+            // Of a milder verdict it is the time that makes it an alarm.
+            let expires_at = row.facts.claims().map(|claims| claims.expires_at);
+            let reason = match expires_at.filter(|_| !verdict.is_alarm()) {
+                Some(expires_at) => {
+                    format!(
+                        "the token expires in {}",
+                        in_words(expires_at.duration_since(self.now))
+                    )
+                }
+                None => reason.clone(),
+            };
             format!("{workload} in namespace {namespace}: {verdict:?}: {reason}")
         };
         self.rows.iter().filter(alarming).map(line).collect()
@@ -217,7 +228,13 @@ impl StatusReport {
             } else {
                 workload.name.clone()
             };
-            format!("{place} is {verdict:?}: {fix}")
+            // By hand that would do nothing as long as the token is not due.
+            let when = if *verdict == Verdict::Unprotected {
+                ", from a daily schedule"
+            } else {
+                ""
+            };
+            format!("{place} is {verdict:?}: {fix}{when}")
         };
         (
             wrong.iter().take(most).map(line).collect(),

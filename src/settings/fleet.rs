@@ -49,9 +49,14 @@ impl FleetSettings {
             || selection.names.len() > 1
             || !fleet.contexts.is_empty();
         if !many {
-            return match fleet.gateways {
+            let of_many = [
+                ("--gateways", fleet.gateways.is_some()),
+                ("--canary", fleet.canary.is_some()),
+                ("--max-failures", fleet.max_failures.is_some()),
+            ];
+            return match of_many.iter().find(|(_, given)| *given) {
                 None => Ok(None),
-                Some(_) => Err(Error::usage("--gateways is for several gateways")
+                Some((flag, _)) => Err(Error::usage(format!("{flag} is for several gateways"))
                     .hint("say which: -A for all namespaces, --all for one, -l for labels, or name several")),
             };
         }

@@ -18,12 +18,16 @@ pub(super) enum Consent {
     Listed(Listed),
 }
 
-/// The gateways of a file: for each workload of a namespace its ARM id.
+/// The gateways of a file.
 #[derive(Debug, Default)]
 pub(super) struct Listed {
     file: String,
-    gateways: BTreeMap<(String, WorkloadRef), GatewayId>,
+    gateways: BTreeMap<Entry, (usize, GatewayId)>,
 }
+
+/// A workload that may be rotated: the context of its cluster, where the line
+/// names one, its namespace, and its kind and name.
+type Entry = (Option<String>, String, WorkloadRef);
 
 /// The file, read before anything is asked; without one the answer to the
 /// question is yet to come.
@@ -64,8 +68,9 @@ pub(super) fn ask(lines: &[String], places: usize, output: &Output) -> Result<()
 }
 
 impl Listed {
-    /// A line a gateway: namespace, `TYPE/NAME`, ARM id. What follows a `#` is
-    /// left out.
+    /// A line a gateway: namespace, `TYPE/NAME`, ARM id; before them the
+    /// context, where it is for one cluster alone. What follows a `#` is left
+    /// out.
     fn parse(path: &Path, text: &str) -> Result<Self> {
         let file = path.display().to_string();
         let mut gateways = BTreeMap::new();
@@ -76,11 +81,11 @@ impl Listed {
                 Error::usage(format!("{file}, line {number}: {why}"))
                     .hint("a line has a namespace, TYPE/NAME of the workload and the gateway's ARM id")
             };
-            let [namespace, workload, id] = words.as_slice() else {
-                if words.is_empty() {
-                    continue;
-                }
-                return Err(wrong("it does not have three words"));
+            let (context, namespace, workload, id) = match words.as_slice() {
+                [] => continue,
+                [namespace, workload, id] => (None, namespace, workload, id),
+                [context, namespace, workload, id] => (Some((*context).to_owned()), namespace, workload, id),
+                _ => return Err(wrong("it does not have three words, or four with the context")),
             };
             let workload = workload
                 .split_once('/')
@@ -92,7 +97,10 @@ impl Listed {
                 })
                 .ok_or_else(|| wrong(&format!("`{workload}` is no TYPE/NAME of a workload")))?;
             let id = GatewayId::parse(id).map_err(|error| wrong(&error.to_string()))?;
-            gateways.insert(((*namespace).to_owned(), workload), id);
+            let entry = (context, (*namespace).to_owned(), workload);
+            if let Some((first, _)) = gateways.insert(entry, (number, id)) {
+                return Err(wrong(&format!("line {first} has the same workload")));
+            }
         }
         if gateways.is_empty() {
             return Err(Error::usage(format!("{file} names no gateway")));
@@ -101,11 +109,21 @@ impl Listed {
     }
 
     /// Refuses what the file does not have in just this way.
-    pub(super) fn check(&self, namespace: &str, workloads: &[WorkloadRef], id: &GatewayId) -> Result<()> {
+    pub(super) fn check(
+        &self,
+        context: Option<&str>,
+        namespace: &str,
+        workloads: &[WorkloadRef],
+        id: &GatewayId,
+    ) -> Result<()> {
         for workload in workloads {
-            match self.gateways.get(&(namespace.to_owned(), workload.clone())) {
-                Some(listed) if listed.same_as(id) => {}
-                Some(listed) => {
+            let find = |context: Option<&str>| {
+                let entry = (context.map(str::to_owned), namespace.to_owned(), workload.clone());
+                self.gateways.get(&entry)
+            };
+            match find(context).or_else(|| find(None)) {
+                Some((_, listed)) if listed.same_as(id) => {}
+                Some((_, listed)) => {
                     return Err(Error::refused(format!(
                         "{workload} in namespace {namespace} names the gateway {id}, but {} has {listed} for it",
                         self.file
@@ -154,8 +172,8 @@ mod tests {
         ))
         .unwrap();
         let id = GatewayId::parse(ID).unwrap();
-        assert!(listed.check("shop", &gw(), &id).is_ok());
-        let elsewhere = listed.check("bank", &gw(), &id).unwrap_err();
+        assert!(listed.check(None, "shop", &gw(), &id).is_ok());
+        let elsewhere = listed.check(None, "bank", &gw(), &id).unwrap_err();
         assert_eq!(elsewhere.kind(), Kind::Refused);
         assert_eq!(
             elsewhere.hints(),
@@ -164,8 +182,18 @@ mod tests {
             )]
         );
         let theirs = id.service.gateway("theirs");
-        let forged = listed.check("shop", &gw(), &theirs).unwrap_err();
+        let forged = listed.check(Some("eu"), "shop", &gw(), &theirs).unwrap_err();
         assert!(forged.to_string().contains("but fleet.txt has"), "{forged}");
+    }
+
+    #[test]
+    fn a_line_with_a_context_is_for_its_cluster_alone() {
+        let other = ID.replace("gateways/gw", "gateways/us");
+        let listed = parse(&format!("eu shop deploy/gw {ID}\nus shop deploy/gw {other}\n")).unwrap();
+        let id = GatewayId::parse(ID).unwrap();
+        assert!(listed.check(Some("eu"), "shop", &gw(), &id).is_ok());
+        assert!(listed.check(Some("us"), "shop", &gw(), &id).is_err());
+        assert!(listed.check(Some("asia"), "shop", &gw(), &id).is_err());
     }
 
     #[test]
@@ -173,6 +201,10 @@ mod tests {
         for (text, why) in [
             ("", "names no gateway"),
             ("shop deploy/gw", "line 1: it does not have three words"),
+            (
+                &format!("shop deploy/gw {ID}\nshop deployment/gw {ID}"),
+                "line 2: line 1 has the same workload",
+            ),
             (&format!("\nshop job/gw {ID}"), "line 2: `job/gw` is no TYPE/NAME"),
             (
                 "shop deploy/gw /subscriptions/s",

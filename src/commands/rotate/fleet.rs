@@ -14,8 +14,8 @@ use super::task::{Place, Task, cloud, places};
 use super::{local_zone, print};
 use crate::cli::DryRun;
 use crate::cli::kube::KubeArgs;
-use crate::commands::Context;
 use crate::commands::sign_in::sign_in;
+use crate::commands::{Context, nothing_found};
 use crate::discover::Found;
 use crate::discover::directory::Directory;
 use crate::discover::evidence::Named;
@@ -61,7 +61,7 @@ pub(super) async fn run(
         tasks.extend(this.find(place).await?);
     }
     if tasks.is_empty() && this.reports.is_empty() {
-        return Err(Error::failed("no self-hosted gateway was found").hint("look in all namespaces, with -A"));
+        return Err(nothing_found(&fleet.selection, &places[0].cluster));
     }
     let mut tasks = this.name(tasks).await?;
     let consent = match listed {
@@ -228,7 +228,8 @@ impl Fleet<'_> {
         for task in tasks {
             let snapshot = &task.found.snapshot;
             let checked = task.id.as_ref().map_or(Ok(()), |id| {
-                listed.check(&snapshot.namespace, &task.found.gateways(), id)
+                let context = task.place.context.as_deref();
+                listed.check(context, &snapshot.namespace, &task.found.gateways(), id)
             });
             match checked {
                 Ok(()) => consented.push(task),
@@ -245,8 +246,13 @@ impl Fleet<'_> {
     async fn rotate(&mut self, mut tasks: Vec<Task>) {
         let begun = tasks.len();
         let most = self.options.max_failures.unwrap_or((begun / 50).max(1));
+        // A dry run proves nothing and breaks nothing: it shows the whole fleet.
+        let (most, canaries) = match self.settings.dry_run {
+            DryRun::None => (most, self.options.canary),
+            DryRun::Client | DryRun::Server => (usize::MAX, 0),
+        };
         let progress = self.context.output.progress(begun);
-        let mut canaries = self.options.canary.min(begun);
+        let mut canaries = canaries.min(begun);
         let mut reports = std::mem::take(&mut self.reports);
         let mut failed = false;
         while canaries > 0 && !tasks.is_empty() && !failed {

@@ -198,7 +198,9 @@ async fn the_table_sorts_and_leaves_out_its_heads() {
     assert!(table.stdout.contains("Unprotected"));
     let wide = case.apim(&["status", "-o", "wide"]).exits(0).await.stdout;
     assert!(
-        wide.starts_with("NAME ") && wide.contains("REASON") && wide.contains("no CronJob rotates it"),
+        wide.starts_with("NAME ")
+            && wide.contains("REASON")
+            && wide.contains("no CronJob that is seen here rotates it"),
         "{wide}"
     );
     assert!(!wide.contains('\u{1b}'));
@@ -254,7 +256,7 @@ async fn selecting_by_labels_names_and_namespaces() {
         .filter(|item| item["namespace"] == case.namespace.as_str());
     assert_eq!(own.count(), 2);
     let none = case.apim(&["status", "-l", "team=none"]).exits(0).await;
-    none.says(&["no self-hosted gateway was found in namespace"]);
+    none.says(&["no self-hosted gateway with the labels `team=none` was found in namespace"]);
     case.apim(&["status", "-l", "team=none", "--fail-within", "1d"])
         .exits(9)
         .await;
