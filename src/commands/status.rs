@@ -56,7 +56,7 @@ pub(super) async fn run(
         }
         if more > 0 {
             output.hint(&format!(
-                "{more} more are not healthy: -o json has a `fix` for each"
+                "not healthy besides: {more}; -o json has a `fix` for each"
             ));
         }
     }
