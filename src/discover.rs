@@ -66,13 +66,13 @@ enum Containers {
     /// All that could be read was read.
     Read {
         containers: Vec<(WorkloadRef, GatewayContainer)>,
-        /// What could not.
+        /// What could not, in words.
         denied: Vec<String>,
     },
 }
 
 impl Containers {
-    fn of(specs: &[(WorkloadRef, PodSpec)], settings: Settings) -> Self {
+    fn of(specs: &[(WorkloadRef, PodSpec)], settings: &Settings) -> Self {
         let of_spec = |(name, spec): &(WorkloadRef, PodSpec)| {
             let found = gateway_containers(spec, &settings.maps).into_iter();
             found
@@ -81,7 +81,11 @@ impl Containers {
         };
         Self::Read {
             containers: specs.iter().flat_map(of_spec).collect(),
-            denied: settings.denied,
+            denied: settings
+                .denied
+                .iter()
+                .map(|name| format!("configmap/{name} may hold the settings, and this user may not read it"))
+                .collect(),
         }
     }
 }
@@ -158,7 +162,7 @@ pub async fn target(cluster: &Cluster, told: &TargetSettings) -> Result<Found> {
             None => Source::Discovery("pod spec".to_owned()),
         },
         containers: match settings {
-            Some(settings) => Containers::of(&specs, settings),
+            Some(settings) => Containers::of(&specs, &settings),
             None => Containers::Unread(specs),
         },
     })
@@ -198,7 +202,7 @@ async fn secret_alone(cluster: &Cluster, told: &Sourced<String>) -> Result<Found
         former,
         workload_source: Source::Default,
         secret_source: told.source.clone(),
-        containers: Containers::of(&[], Settings::default()),
+        containers: Containers::of(&[], &Settings::default()),
     })
 }
 
@@ -236,7 +240,7 @@ impl Found {
                 .iter()
                 .flat_map(|(_, spec)| config_maps_named(spec))
                 .collect();
-            self.containers = Containers::of(specs, read_settings(cluster, &names).await?);
+            self.containers = Containers::of(specs, &read_settings(cluster, &names).await?);
         }
         let (containers, denied) = match &self.containers {
             Containers::Unread(_) => (&[][..], &[][..]),
@@ -262,13 +266,7 @@ impl Found {
                 evidence.endpoints.push(endpoint);
             }
         }
-        evidence::weigh(told, &evidence).map_err(|error| {
-            denied.iter().fold(error, |error, name| {
-                error.hint(format!(
-                    "configmap/{name} may hold the settings, and this user may not read it"
-                ))
-            })
-        })
+        evidence::weigh(told, &evidence).map_err(|error| denied.iter().fold(error, Error::hint))
     }
 
     /// The workloads that run the gateway, among all that use its Secret.

@@ -109,6 +109,17 @@ impl Error {
         self
     }
 
+    /// The same error for another object that it is about, without its cause.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self {
+            kind: self.kind,
+            message: self.message.clone(),
+            hints: self.hints.clone(),
+            source: None,
+        }
+    }
+
     /// The kind.
     pub fn kind(&self) -> Kind {
         self.kind

@@ -14,38 +14,50 @@ const RESOURCE_GRAPH: &str = "/providers/Microsoft.ResourceGraph/resources";
 const RESOURCE_GRAPH_VERSION: &str = "2022-10-01";
 const SUBSCRIPTIONS_VERSION: &str = "2022-12-01";
 
+/// As many rows as the Resource Graph gives at once; no cloud has as many
+/// instances that one cluster's gateways belong to.
+const LARGEST_PAGE: usize = 1000;
+
 /// How many subscriptions are listed at a time.
 const SIDE_BY_SIDE: usize = 8;
 
 impl Arm {
-    /// Finds the API Management instances of a name in all subscriptions that
-    /// the identity may read: by one query of the Resource Graph, or where
+    /// Finds the API Management instances of these names in all subscriptions
+    /// that the identity may read: by one query of the Resource Graph, or where
     /// that is not to be had by listing each subscription.
-    pub async fn find_services(&self, name: &str) -> Result<Vec<ServiceId>, Error> {
-        let found = match self.query_services(name).await {
+    pub async fn find_services(&self, names: &[&str]) -> Result<Vec<ServiceId>, Error> {
+        let what = match names {
+            [name] => format!("the service `{name}`"),
+            _ => format!("{} services", names.len()),
+        };
+        let found = match self.query_services(names, &what).await {
             Err(error) if matches!(error.status(), Some(400 | 403 | 404)) => {
                 tracing::debug!("listing the subscriptions, as there is no Resource Graph: {error}");
-                self.list_services(name).await?
+                self.list_services(&what).await?
             }
             outcome => outcome?,
         };
-        let named = found
+        let meant = found
             .iter()
-            .filter(|service| service.name.eq_ignore_ascii_case(name));
-        Ok(named.filter_map(|service| service_id(&service.id)).collect())
+            .filter(|service| names.iter().any(|name| service.name.eq_ignore_ascii_case(name)));
+        Ok(meant.filter_map(|service| service_id(&service.id)).collect())
     }
 
-    async fn query_services(&self, name: &str) -> Result<Vec<Resource>, Error> {
+    async fn query_services(&self, names: &[&str], what: &str) -> Result<Vec<Resource>, Error> {
+        let literals: Vec<String> = names.iter().map(|name| kql_literal(name)).collect();
         let query = format!(
-            "resources | where type =~ 'microsoft.apimanagement/service' and name =~ {} | project id, name",
-            kql_literal(name)
+            "resources | where type =~ 'microsoft.apimanagement/service' and name in~ ({}) | project id, name",
+            literals.join(", ")
         );
         let call = Call {
-            purpose: format!("find the service `{name}`"),
+            purpose: format!("find {what}"),
             what: "the Resource Graph".into(),
             method: Method::POST,
             url: self.url(RESOURCE_GRAPH, RESOURCE_GRAPH_VERSION)?,
-            body: Some(json!({ "query": query, "options": { "resultFormat": "objectArray" } })),
+            body: Some(json!({
+                "query": query,
+                "options": { "resultFormat": "objectArray", "$top": LARGEST_PAGE },
+            })),
         };
         let rows: Rows<Resource> = self.call(&call).await?;
         Ok(rows.data)
@@ -53,7 +65,7 @@ impl Arm {
 
     /// A subscription that cannot be listed is passed over, since the service
     /// may be in another. Only if none can be listed is that the answer.
-    async fn list_services(&self, name: &str) -> Result<Vec<Resource>, Error> {
+    async fn list_services(&self, what: &str) -> Result<Vec<Resource>, Error> {
         let url = self.url("/subscriptions", SUBSCRIPTIONS_VERSION)?;
         let call = Call::get("list the subscriptions".into(), "the list".into(), url);
         let subscriptions: Vec<Subscription> = self.list(&call).await?;
@@ -62,7 +74,7 @@ impl Arm {
                 let id = subscription.subscription_id;
                 let path = format!("/subscriptions/{id}/providers/Microsoft.ApiManagement/service");
                 let url = self.url(&path, self.api_version())?;
-                let purpose = format!("find the service `{name}` in subscription {id}");
+                let purpose = format!("find {what} in subscription {id}");
                 self.list::<Resource>(&Call::get(purpose, "the list".into(), url))
                     .await
             })

@@ -77,29 +77,38 @@ pub fn replacement(kind: WorkloadKind, workload: &Workload) -> Replacement {
 /// What a pod tells about the age of the credential that it runs with.
 #[derive(Clone, Debug, Default)]
 pub struct PodAge {
-    /// Whether it is on its way out, so that its credential no longer matters.
-    pub is_ending: bool,
+    /// Whether it is on its way out, or runs nothing, so that its next start
+    /// reads what the Secret holds then.
+    pub is_idle: bool,
     /// The rotation whose restart made it.
     pub rotation_id: Option<String>,
     /// When it was created, by the API server's clock.
     pub created: Option<Timestamp>,
-    /// When the first of its running containers was started, by its node's
-    /// clock: a container reads the credential at its start.
+    /// When its container was started, by its node's clock: a container reads
+    /// the credential at its start. Of several the first counts.
     pub started: Option<Timestamp>,
 }
 
 impl PodAge {
-    /// The age of a whole pod.
-    pub fn of(pod: &Pod) -> Self {
+    /// The age of a whole pod, by the container named or by all of them.
+    pub fn of(pod: &Pod, container: Option<&str>) -> Self {
         let status = pod.status.as_ref();
         let statuses = status.and_then(|status| status.container_statuses.as_deref());
-        let running = statuses
+        let meant: Vec<&ContainerStatus> = statuses
             .into_iter()
             .flatten()
+            .filter(|status| container.is_none_or(|name| status.name == name))
+            .collect();
+        let runs =
+            |status: &ContainerStatus| status.state.as_ref().is_some_and(|state| state.running.is_some());
+        let never_started = status.and_then(|status| status.phase.as_deref()) == Some("Pending");
+        let stands_still = !meant.is_empty() && !meant.iter().any(|status| runs(status));
+        let running = meant
+            .iter()
             .filter_map(|container| Some(container.state.as_ref()?.running.as_ref()?.started_at.as_ref()?.0));
         let pods_own = || Some(status?.start_time.as_ref()?.0);
         Self {
-            is_ending: pod.metadata.deletion_timestamp.is_some(),
+            is_idle: pod.metadata.deletion_timestamp.is_some() || never_started || stands_still,
             rotation_id: rotation_id(pod).map(str::to_owned),
             created: pod.metadata.creation_timestamp.as_ref().map(|time| time.0),
             started: running.min().or_else(pods_own),
@@ -113,7 +122,7 @@ impl PodAge {
     /// there is none, when its containers were started; `None` when that is
     /// not known or too close to tell.
     pub fn is_stale(&self, id: Option<&str>, written: Timestamp) -> Option<bool> {
-        if self.is_ending || self.created.is_some_and(|created| created > written) {
+        if self.is_idle || self.created.is_some_and(|created| created > written) {
             return Some(false);
         }
         if let (Some(own), Some(id)) = (&self.rotation_id, id) {
@@ -127,7 +136,7 @@ impl PodAge {
 /// Whether a pod runs with an older credential than the one written at
 /// `written` by the rotation `id`; see [`PodAge::is_stale`].
 pub fn is_stale(pod: &Pod, id: &str, written: Timestamp) -> Option<bool> {
-    PodAge::of(pod).is_stale(Some(id), written)
+    PodAge::of(pod, None).is_stale(Some(id), written)
 }
 
 /// The rotation whose restart made the pod.
@@ -327,7 +336,28 @@ mod tests {
             "imageID": "i", "ready": true, "restartCount": 1,
             "state": {"running": {"startedAt": "2026-11-22T10:01:00Z"}}}]});
         assert_eq!(is_stale(&pod(&json!({}), &restarted), "r1", written), Some(false));
-        assert_eq!(PodAge::of(&own("r0")).is_stale(None, written), None);
+        assert_eq!(PodAge::of(&own("r0"), None).is_stale(None, written), None);
+        let container = |name: &str, state: Value| json!({"name": name, "image": "i", "imageID": "i", "ready": true, "restartCount": 1, "state": state});
+        let running = |since: &str| json!({"running": {"startedAt": since}});
+        let beside = json!({"containerStatuses": [
+            container("gw", running("2026-11-22T10:01:00Z")), container("sidecar", running("2026-11-22T09:00:00Z"))]});
+        let of = |status: &Value, name: &str| {
+            PodAge::of(&pod(&json!({}), status), Some(name)).is_stale(None, written)
+        };
+        assert_eq!(
+            of(&beside, "gw"),
+            Some(false),
+            "the gateway was restarted after the write"
+        );
+        assert_eq!(of(&beside, "sidecar"), Some(true));
+        let crashing = json!({"startTime": "2026-11-22T09:00:00Z",
+            "containerStatuses": [container("gw", json!({"waiting": {"reason": "CrashLoopBackOff"}}))]});
+        assert_eq!(
+            of(&crashing, "gw"),
+            Some(false),
+            "its next start reads the new one"
+        );
+        assert_eq!(of(&json!({"phase": "Pending"}), "gw"), Some(false));
         let mut ending = own("r0");
         ending.metadata.deletion_timestamp = Some(Time(written));
         assert_eq!(is_stale(&ending, "r1", written), Some(false));

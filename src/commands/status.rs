@@ -35,6 +35,7 @@ pub(super) async fn run(
         return watch::run(&settings, &cluster, context).await;
     }
     let mut found = gateways(&cluster, &settings.selection).await?;
+    let unseen = !found.warnings.is_empty();
     for warning in &found.warnings {
         output.warning(warning);
     }
@@ -68,7 +69,13 @@ pub(super) async fn run(
         output.warning(alarm);
     }
     if alarms.is_empty() {
-        return Ok(0);
+        // There may be gateways where it could not be looked.
+        return if unseen {
+            let why = "not everything could be looked at, so nothing is certain";
+            Err(Error::new(Kind::Alarm, why))
+        } else {
+            Ok(0)
+        };
     }
     Err(Error::new(
         Kind::Alarm,

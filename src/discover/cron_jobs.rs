@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Container;
 use serde::Deserialize;
 
 use super::survey::{gap, scopes};
-use crate::cli::{Cli, Command, script};
+use crate::cli::{Cli, Command, DryRun, script};
 use crate::cluster::Cluster;
 use crate::cluster::list::{List, Meta, Scope};
 use crate::environment::Environment;
@@ -77,6 +77,8 @@ pub(super) struct Rotator {
 /// The gateways that a command line means; what is not said is open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Told {
+    /// By labels, which only the API server can match.
+    by_labels: bool,
     everywhere: bool,
     namespace: Option<String>,
     workloads: Vec<String>,
@@ -105,13 +107,16 @@ impl Rotator {
     /// Whether it rotates a gateway.
     pub(super) fn serves(&self, namespace: &str, workload: &WorkloadRef, secret: Option<&str>) -> bool {
         let Told {
+            by_labels,
             everywhere,
             namespace: told,
             workloads,
             secret: told_secret,
         } = &self.told;
         let here = told.as_ref().unwrap_or(&self.facts.namespace);
-        (*everywhere || here == namespace)
+        // What may be meant or not is better taken for unprotected.
+        !by_labels
+            && (*everywhere || here == namespace)
             && (workloads.is_empty() || workloads.iter().any(|word| names(word, workload)))
             && told_secret.as_deref().is_none_or(|told| Some(told) == secret)
     }
@@ -151,7 +156,7 @@ fn told(container: &Container) -> Option<Told> {
             .find_map(|name| environment.get(name))
             .map(str::to_owned)
     };
-    let mut told = typed(&words, &environment);
+    let mut told = typed(&words, &environment)?;
     told.namespace = told.namespace.or_else(|| get(["APIM_NAMESPACE", "NAMESPACE"]));
     told.secret = told.secret.or_else(|| get(["APIM_TOKEN_SECRET", "TOKEN_SECRET"]));
     if told.workloads.is_empty() {
@@ -160,8 +165,10 @@ fn told(container: &Container) -> Option<Told> {
     Some(told)
 }
 
-/// What stands on the command line, by the parsers that will read it there.
-fn typed(words: &[&str], environment: &Environment) -> Told {
+/// What stands on the command line, by the parsers that will read it there;
+/// `None` where it rotates nothing. One that is not understood may rotate
+/// anything.
+fn typed(words: &[&str], environment: &Environment) -> Option<Told> {
     // The words before the program's own are those of a shell or of kubectl.
     let own = words
         .iter()
@@ -173,17 +180,21 @@ fn typed(words: &[&str], environment: &Environment) -> Told {
     let mut line: Vec<OsString> = vec![program.into()];
     line.extend(words.iter().map(OsString::from));
     let is_script = program.ends_with(script::LINK) || words.first().is_none_or(|word| word.starts_with('-'));
-    if is_script && let Ok(translated) = script::translate(&line, environment) {
+    if is_script {
+        let Ok(translated) = script::translate(&line, environment) else {
+            return Some(Told::default());
+        };
         line = translated;
     }
-    let Ok(Cli {
-        command: Some(Command::Rotate(args)),
-        kube,
-        ..
-    }) = Cli::try_parse_from(line)
-    else {
-        return Told::default();
+    let Ok(Cli { command, kube, .. }) = Cli::try_parse_from(line) else {
+        return Some(Told::default());
     };
+    let Some(Command::Rotate(args)) = command else {
+        return None;
+    };
+    if args.dry_run != DryRun::None {
+        return None;
+    }
     let mut workloads = args.target.target;
     if let [kind, names @ ..] = workloads.as_slice()
         && WorkloadKind::parse(kind).is_some()
@@ -192,12 +203,13 @@ fn typed(words: &[&str], environment: &Environment) -> Told {
         workloads = names.iter().map(|name| format!("{kind}/{name}")).collect();
     }
     workloads.extend(args.target.k8s_object);
-    Told {
+    Some(Told {
+        by_labels: args.fleet.select.selector.is_some(),
         everywhere: args.fleet.select.all_namespaces,
         namespace: kube.namespace,
         workloads,
         secret: args.target.token_secret,
-    }
+    })
 }
 
 /// The CronJobs that rotate gateways in these namespaces, or in all of them
@@ -286,9 +298,17 @@ mod tests {
 
     #[test]
     fn what_runs_something_else_rotates_nothing() {
-        assert_eq!(
-            told_by(json!({"image": "busybox", "args": ["rotate", "logs"]})),
-            None
+        let ours = |args: Value| told_by(json!({"image": "ghcr.io/x/kubectl-apim:1", "args": args}));
+        let busybox = json!({"image": "busybox", "args": ["rotate", "logs"]});
+        assert_eq!(told_by(busybox), None);
+        assert_eq!(ours(json!(["status", "-A", "--fail-within", "10d"])), None);
+        assert_eq!(ours(json!(["rotate", "--dry-run"])), None);
+        // Of a newer version, perhaps.
+        assert_eq!(ours(json!(["rotate", "--no-such-flag"])), Some(Told::default()));
+        assert!(
+            ours(json!(["rotate", "-A", "-l", "team=blue"]))
+                .unwrap()
+                .by_labels
         );
     }
 

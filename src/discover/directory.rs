@@ -1,13 +1,13 @@
 //! Gateways in Azure: what completes an id, and whether there is such a
 //! gateway. Of many gateways each instance is looked up and listed once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OnceCell;
 
 use super::evidence::Named;
-use crate::azure::{Arm, GatewayInService};
+use crate::azure::Arm;
 use crate::error::{Error, Result};
 use crate::model::{GatewayId, ServiceId};
 
@@ -17,10 +17,10 @@ pub struct Directory {
     /// How many gateways of an instance are asked about, by its name in lower
     /// case.
     expected: HashMap<String, usize>,
-    services: Cells<Vec<ServiceId>>,
+    services: OnceCell<Vec<ServiceId>>,
     /// The gateways of an instance, by its path in lower case; `None` without
     /// the right to list them.
-    gateways: Cells<Option<Vec<GatewayInService>>>,
+    gateways: Cells<Option<BTreeSet<String>>>,
 }
 
 /// What is asked once for each key.
@@ -47,16 +47,16 @@ impl Directory {
             None => self.complete(arm, named).await?,
         };
         let expected = self.expected.get(&named.service.value.to_lowercase());
-        let listed = match expected {
-            Some(2..) => self.list(arm, &id.service).await?,
+        let exists = match expected {
+            Some(2..) => self.is_listed(arm, &id).await?,
             _ => None,
         };
-        match listed {
+        match exists {
             None => {
                 arm.gateway(&id).await?;
             }
-            Some(listed) if listed.iter().any(|gateway| gateway.id.same_as(&id)) => {}
-            Some(_) => {
+            Some(true) => {}
+            Some(false) => {
                 let service = &id.service;
                 return Err(Error::failed(format!(
                     "gateway `{}` of service `{}` in resource group `{}` of subscription {} was not found: the \
@@ -68,25 +68,41 @@ impl Directory {
         Ok(id)
     }
 
+    /// One question for all instances: the Resource Graph has a small quota of
+    /// its own.
     async fn complete(&self, arm: &Arm, named: &Named) -> Result<GatewayId> {
         let service = &named.service.value;
-        let cell = cell(&self.services, service.to_lowercase());
-        let found = cell
-            .get_or_try_init(async || Ok::<_, Error>(arm.find_services(service).await?))
+        let mut services: Vec<&str> = self.expected.keys().map(String::as_str).collect();
+        if services.is_empty() {
+            services.push(service);
+        }
+        let found = self
+            .services
+            .get_or_try_init(async || Ok::<_, Error>(arm.find_services(&services).await?))
             .await?;
-        among(found.clone(), named)
+        let of_name = found.iter().filter(|id| id.name.eq_ignore_ascii_case(service));
+        among(of_name.cloned().collect(), named)
     }
 
-    /// One list in the place of many reads. An identity whose role is on
-    /// single gateways may not list them.
-    async fn list(&self, arm: &Arm, service: &ServiceId) -> Result<Option<Vec<GatewayInService>>> {
-        let cell = cell(&self.gateways, service.path().to_lowercase());
-        let listed = cell.get_or_try_init(async || match arm.gateways(service).await {
-            Ok(listed) => Ok(Some(listed)),
+    /// Whether the instance has the gateway, by one list in the place of many
+    /// reads; `None` for an identity whose role is on single gateways, which
+    /// may not list them.
+    async fn is_listed(&self, arm: &Arm, id: &GatewayId) -> Result<Option<bool>> {
+        let cell = cell(&self.gateways, id.service.path().to_lowercase());
+        let listed = cell.get_or_try_init(async || match arm.gateways(&id.service).await {
+            Ok(listed) => Ok(Some(
+                listed
+                    .iter()
+                    .map(|gateway| gateway.id.name.to_lowercase())
+                    .collect(),
+            )),
             Err(error) if error.status() == Some(403) => Ok(None),
             Err(error) => Err(Error::from(error)),
         });
-        Ok(listed.await?.clone())
+        let names: &Option<BTreeSet<String>> = listed.await?;
+        Ok(names
+            .as_ref()
+            .map(|names| names.contains(&id.name.to_lowercase())))
     }
 }
 

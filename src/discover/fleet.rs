@@ -35,11 +35,16 @@ type Place = (String, String);
 
 /// Finds the credentials of the gateways that were selected.
 pub async fn fleet(cluster: &Cluster, selection: &Selection) -> Result<Fleet> {
-    let survey = survey(cluster, selection).await?;
+    let survey = survey(cluster, selection, true).await?;
     let mut members = Vec::new();
     let mut users: BTreeMap<Place, Vec<&Gateway>> = BTreeMap::new();
     for gateway in &survey.gateways {
         let (namespace, workload) = (gateway.namespace.clone(), gateway.workload().clone());
+        // What may not be read could say it all.
+        if let (CredentialSource::Missing, Some(gap)) = (&gateway.container.credential, &gateway.unread) {
+            members.push(Member::Failed(namespace, workload, unread(gap)));
+            continue;
+        }
         if let Err(error) = refuse_other_sign_in(&workload, &gateway.container) {
             let entra = matches!(gateway.container.credential, CredentialSource::Entra { .. });
             members.push(if entra {
@@ -62,8 +67,14 @@ pub async fn fleet(cluster: &Cluster, selection: &Selection) -> Result<Fleet> {
         match one_credential(cluster, &survey, &namespace, &secret, &gateways).await {
             Ok(found) => members.push(Member::Credential(Box::new(found))),
             Err(error) => {
-                let refused = gateways[0].workload().clone();
-                members.push(Member::Failed(namespace, refused, error));
+                let mut refused: Vec<&WorkloadRef> =
+                    gateways.iter().map(|gateway| gateway.workload()).collect();
+                refused.dedup();
+                members.extend(
+                    refused
+                        .into_iter()
+                        .map(|workload| Member::Failed(namespace.clone(), workload.clone(), error.again())),
+                );
             }
         }
     }
@@ -123,7 +134,10 @@ async fn one_credential(
         secret_source: Source::Discovery("pod spec".to_owned()),
         containers: Containers::Read {
             containers,
-            denied: Vec::new(),
+            denied: gateways
+                .iter()
+                .filter_map(|gateway| Some(gateway.unread.as_ref()?.why().to_owned()))
+                .collect(),
         },
     })
 }

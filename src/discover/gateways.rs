@@ -34,15 +34,6 @@ pub struct Found {
 #[derive(Clone)]
 pub struct Rotators(Part<Vec<Rotator>>);
 
-/// Where a selection is to be looked for.
-pub fn scope(cluster: &Cluster, selection: &Selection) -> Scope {
-    if selection.everywhere {
-        Scope::Everywhere
-    } else {
-        Scope::Namespace(cluster.namespace.clone())
-    }
-}
-
 /// Looks at the gateways that were selected.
 pub async fn gateways(cluster: &Cluster, selection: &Selection) -> Result<Found> {
     look(cluster, selection, None).await
@@ -64,8 +55,8 @@ pub async fn gateways_of(
 }
 
 async fn look(cluster: &Cluster, selection: &Selection, known: Option<&Rotators>) -> Result<Found> {
-    let survey = survey(cluster, selection).await?;
-    let scope = scope(cluster, selection);
+    let survey = survey(cluster, selection, false).await?;
+    let scope = selection.scope(cluster);
     let with_gateway: BTreeSet<&str> = survey
         .gateways
         .iter()
@@ -178,6 +169,7 @@ fn facts(survey: &Survey, gateway: &Gateway) -> GatewayFacts {
     GatewayFacts {
         namespace: gateway.namespace.clone(),
         workload: gateway.workload().clone(),
+        container: container.name.clone(),
         image: container.image.clone(),
         auth,
         secret,
@@ -235,7 +227,7 @@ async fn pods(cluster: &Cluster, scope: &Scope, namespaces: &[&str]) -> Result<P
         let mut meta = object.metadata;
         namespaces.contains(&meta.namespace.as_str()).then(|| {
             let age = PodAge {
-                is_ending: meta.deletion_timestamp.is_some(),
+                is_idle: meta.deletion_timestamp.is_some(),
                 rotation_id: meta.annotations.remove(ROTATION_ID),
                 created: meta.created(),
                 started: None,
@@ -332,7 +324,11 @@ async fn look_closer(
         ..List::of("/api/v1", "pods")
     };
     let place = Scope::Namespace(gateway.namespace.clone());
-    let age = |pod: k8s_openapi::api::core::v1::Pod| Some((pod.metadata.name.clone()?, PodAge::of(&pod)));
+    let container = Some(gateway.container.name.as_str()).filter(|name| !name.is_empty());
+    let age = |pod: k8s_openapi::api::core::v1::Pod| {
+        let age = PodAge::of(&pod, container);
+        Some((pod.metadata.name?, age))
+    };
     let ages: BTreeMap<String, PodAge> = match cluster.list(list, &place, age).await {
         Ok(list) => list.into_iter().collect(),
         Err(error) => return Ok(Err(gap(error, "listing the pods")?)),

@@ -62,12 +62,25 @@ fn recorded(facts: &GatewayFacts, name: &str) -> Option<ServiceId> {
     service.name.eq_ignore_ascii_case(name).then(|| service.clone())
 }
 
+/// The instance by its recorded id. One record may be wrong, or forged, and
+/// must not hide the instance from the other rows: then it is looked for.
 async fn instance(arm: &Arm, name: &str, known: Option<ServiceId>) -> Part<Instance> {
-    let id = match known {
-        Some(id) => id,
-        None => found(name, arm.find_services(name).await.map_err(|error| gap(&error))?)?,
+    let first = match known {
+        None => None,
+        Some(id) => match by_id(arm, &id).await {
+            Ok(instance) => return Ok(instance),
+            Err(gap) => Some(gap),
+        },
     };
-    let (details, gateways) = tokio::join!(arm.service(&id), arm.gateways(&id));
+    let searched = async {
+        let services = arm.find_services(&[name]).await.map_err(|error| gap(&error))?;
+        by_id(arm, &found(name, services)?).await
+    };
+    searched.await.map_err(|second| first.unwrap_or(second))
+}
+
+async fn by_id(arm: &Arm, id: &ServiceId) -> Part<Instance> {
+    let (details, gateways) = tokio::join!(arm.service(id), arm.gateways(id));
     Ok(Instance {
         details: details.map_err(|error| gap(&error))?,
         gateways: gateways.map_err(|error| gap(&error))?,

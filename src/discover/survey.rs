@@ -2,6 +2,7 @@
 //! for one gateway as for hundreds.
 
 mod config_maps;
+mod reading;
 mod secrets;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +23,8 @@ use crate::error::{Error, Result};
 use crate::model::{Gap, Part, SecretFacts, WorkloadFacts, WorkloadKind, WorkloadRef};
 use crate::settings::Selection;
 use config_maps::Settings;
+use reading::is_forbidden;
+pub(super) use reading::{gap, scopes};
 use secrets::Secrets;
 
 /// An object by namespace and name.
@@ -29,9 +32,6 @@ pub(super) type Key = (String, String);
 
 /// Up to this many objects are read one by one; more are listed at once.
 const FEW: usize = 8;
-
-/// Over up to this many namespaces, each is listed by itself.
-const FEW_NAMESPACES: usize = 4;
 
 /// What a survey has found.
 pub struct Survey {
@@ -111,16 +111,17 @@ impl Surveyed {
     }
 }
 
-/// Finds the gateways that were selected.
-pub async fn survey(cluster: &Cluster, selection: &Selection) -> Result<Survey> {
-    let scope = &if selection.everywhere {
-        Scope::Everywhere
-    } else {
-        Scope::Namespace(cluster.namespace.clone())
-    };
+/// Finds the gateways that were selected; with `users`, everything else too
+/// that may use their Secrets.
+pub async fn survey(cluster: &Cluster, selection: &Selection, users: bool) -> Result<Survey> {
+    let scope = &selection.scope(cluster);
     let mut warnings = Vec::new();
-    let mut workloads = workloads(cluster, selection, scope, &mut warnings).await?;
-    let selected = selected(cluster, selection, scope).await?;
+    let (mut workloads, selected) = if selection.names.is_empty() {
+        let workloads = workloads(cluster, scope, &mut warnings).await?;
+        (workloads, selected(cluster, selection, scope).await?)
+    } else {
+        named(cluster, selection, users, &mut warnings).await?
+    };
     let named: BTreeSet<Key> = workloads
         .iter()
         .flat_map(|workload| {
@@ -132,6 +133,7 @@ pub async fn survey(cluster: &Cluster, selection: &Selection) -> Result<Survey> 
 
     let mut gateways = Vec::new();
     let mut annotated = Vec::new();
+    let mut obscure = Vec::new();
     for workload in &mut workloads {
         let Some(spec) = workload.spec.take() else {
             continue;
@@ -145,6 +147,14 @@ pub async fn survey(cluster: &Cluster, selection: &Selection) -> Result<Survey> 
         }
         let unread = settings.gap(&workload.namespace, &config_maps_named(&spec));
         let containers = gateway_containers(&spec, settings.of(&workload.namespace));
+        if let (true, Some(gap)) = (containers.is_empty(), &unread) {
+            obscure.push(format!(
+                "{} in namespace {}: {}",
+                workload.reference(),
+                workload.namespace,
+                gap.why()
+            ));
+        }
         if containers.is_empty() && workload.facts.marks.rotation_id.is_some() {
             annotated.push((workload.gateway(GatewayContainer::default(), unread), spec));
         } else {
@@ -153,6 +163,12 @@ pub async fn survey(cluster: &Cluster, selection: &Selection) -> Result<Survey> 
         }
     }
     gateways.extend(by_annotation(&gateways, annotated));
+    if let Some(first) = obscure.first() {
+        warnings.push(format!(
+            "settings that would show a gateway could not be read, of {} workloads; {first}",
+            obscure.len()
+        ));
+    }
     gateways.sort_by(|one, other| one.place().cmp(&other.place()));
     let mut wanted: BTreeMap<Key, BTreeSet<String>> = BTreeMap::new();
     for gateway in &gateways {
@@ -252,29 +268,50 @@ impl Survey {
     }
 }
 
-/// The workloads to look at. Those that were named are read one by one, which
-/// needs no right to list.
-async fn workloads(
+/// Workloads of a survey, and which of them were selected; `None` for all.
+type Selected = (Vec<Surveyed>, Option<BTreeSet<(String, WorkloadRef)>>);
+
+/// The workloads that were named, read one by one, which needs no right to
+/// list; and with `users` those beside them.
+async fn named(
     cluster: &Cluster,
     selection: &Selection,
-    scope: &Scope,
+    users: bool,
     warnings: &mut Vec<String>,
-) -> Result<Vec<Surveyed>> {
-    if !selection.names.is_empty() {
-        let named = join_all(
-            selection
-                .names
-                .iter()
-                .map(|ask| super::workloads::named(cluster, ask)),
-        )
-        .await;
-        let mut found = Vec::new();
-        for result in named {
-            let (reference, workload) = result?;
+) -> Result<Selected> {
+    let reads = join_all(
+        selection
+            .names
+            .iter()
+            .map(|ask| super::workloads::named(cluster, ask)),
+    );
+    let mut found: Vec<Surveyed> = Vec::new();
+    for read in reads.await {
+        let (reference, workload) = read?;
+        // One may be named twice, in two ways.
+        if !found.iter().any(|known| *known.reference() == reference) {
             found.push(Surveyed::of(reference.kind, workload));
         }
-        return Ok(found);
     }
+    let place = |workload: &Surveyed| (workload.namespace.clone(), workload.reference().clone());
+    let selected: BTreeSet<_> = found.iter().map(place).collect();
+    if users {
+        match workloads(cluster, &selection.scope(cluster), warnings).await {
+            Ok(listed) => found.extend(
+                listed
+                    .into_iter()
+                    .filter(|other| !selected.contains(&place(other))),
+            ),
+            Err(error) => warnings.push(format!(
+                "what else uses the Secrets of these gateways is not known, and not restarted: {error}"
+            )),
+        }
+    }
+    Ok((found, Some(selected)))
+}
+
+/// The workloads of a namespace, or of all.
+async fn workloads(cluster: &Cluster, scope: &Scope, warnings: &mut Vec<String>) -> Result<Vec<Surveyed>> {
     let lists = WorkloadKind::ALL.map(async |kind| {
         let of_kind = |workload| Some(Surveyed::of(kind, workload));
         cluster.list(List::of(APPS, kind.plural()), scope, of_kind).await
@@ -338,32 +375,4 @@ async fn selected(
         }
     }
     Ok(Some(selected))
-}
-
-/// Where to list what is in these namespaces.
-pub(super) fn scopes<'a>(scope: &Scope, namespaces: impl IntoIterator<Item = &'a str>) -> Vec<Scope> {
-    let namespaces: BTreeSet<&str> = namespaces.into_iter().collect();
-    if *scope == Scope::Everywhere && namespaces.len() > FEW_NAMESPACES {
-        return vec![Scope::Everywhere];
-    }
-    let each = |namespace: &str| Scope::Namespace(namespace.to_owned());
-    namespaces.into_iter().map(each).collect()
-}
-
-pub(super) fn is_forbidden(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if status.is_forbidden())
-}
-
-/// What a failed read leaves unknown, where that is no reason to end the run.
-pub(super) fn gap(error: kube::Error, doing: &str) -> Result<Gap> {
-    let forbidden = is_forbidden(&error);
-    let missing = matches!(&error, kube::Error::Api(status) if status.is_not_found());
-    let error = explain(error, doing);
-    if forbidden {
-        Ok(Gap::Forbidden(error.to_string()))
-    } else if missing {
-        Ok(Gap::Unknown(error.to_string()))
-    } else {
-        Err(error)
-    }
 }

@@ -141,7 +141,9 @@ pub struct GatewayFacts {
     pub namespace: String,
     /// The workload that runs it.
     pub workload: WorkloadRef,
-    /// The container's image.
+    /// The container.
+    pub container: String,
+    /// Its image.
     pub image: String,
     /// How it signs in.
     pub auth: Auth,

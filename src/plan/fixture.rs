@@ -100,6 +100,7 @@ pub(crate) fn gateway() -> GatewayFacts {
     GatewayFacts {
         namespace: "shop".to_owned(),
         workload: workload.version.workload.clone(),
+        container: "gw".to_owned(),
         image: "gateway:2".to_owned(),
         auth: Auth::Token,
         secret: Some(("gw-token".to_owned(), "value".to_owned())),

@@ -106,7 +106,9 @@ pub fn unfinished(snapshot: &Snapshot, now: Timestamp) -> Option<Unfinished> {
     let owed = snapshot
         .workloads
         .iter()
-        .filter(|facts| !restarted(facts) && facts.stale_pods != Some(false));
+        // Without a pod the restart costs nothing, and leaves what an
+        // uninterrupted run would have left.
+        .filter(|facts| !restarted(facts) && (facts.stale_pods != Some(false) || facts.wanted == 0));
     let rolls = |facts: &WorkloadFacts| match facts.rollout {
         Rollout::Complete => false,
         Rollout::Waiting(_) => true,
@@ -212,6 +214,18 @@ mod tests {
         owed.workloads[0].marks.rotation_id = None;
         owed.workloads[0].stale_pods = Some(false);
         assert_eq!(need(&owed, &policy(), now()), Need::Mint);
+    }
+
+    #[test]
+    fn without_a_pod_the_marks_alone_are_owed() {
+        let mut owed = rotated();
+        owed.workloads[0].marks.rotation_id = None;
+        owed.workloads[0].stale_pods = Some(false);
+        owed.workloads[0].wanted = 0;
+        let Need::Completion(unfinished) = need(&owed, &policy(), now()) else {
+            panic!()
+        };
+        assert_eq!(unfinished.restarts.len(), 1);
     }
 
     #[test]

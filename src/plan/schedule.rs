@@ -3,20 +3,41 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{CronJobFacts, parse_duration};
 
-/// When a CronJob starts its next Job; `None` when it is suspended, or when
-/// its schedule is not understood or never comes.
-pub fn next_run(cron_job: &CronJobFacts, now: Timestamp) -> Option<Timestamp> {
+/// When a CronJob starts its next Job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NextRun {
+    /// At this time.
+    At(Timestamp),
+    /// Never: it is suspended, or its schedule names no day that comes.
+    Never,
+    /// Its schedule or its time zone is not understood.
+    Unknown,
+}
+
+impl NextRun {
+    /// The time, where there is one.
+    pub fn time(self) -> Option<Timestamp> {
+        match self {
+            Self::At(time) => Some(time),
+            Self::Never | Self::Unknown => None,
+        }
+    }
+}
+
+/// When a CronJob starts its next Job.
+pub fn next_run(cron_job: &CronJobFacts, now: Timestamp) -> NextRun {
     if cron_job.suspended {
-        return None;
+        return NextRun::Never;
     }
     let schedule = cron_job.schedule.trim();
     // The controller counts `@every` from the last run.
     if let Some(interval) = schedule.strip_prefix("@every ") {
         let interval = parse_duration(interval)
             .ok()
-            .filter(|it| *it > SignedDuration::ZERO)?;
+            .filter(|it| *it > SignedDuration::ZERO);
         let last = cron_job.last_run.unwrap_or(now);
-        return last.checked_add(interval).ok().map(|next| next.max(now));
+        let next = interval.and_then(|interval| last.checked_add(interval).ok());
+        return next.map_or(NextRun::Unknown, |next| NextRun::At(next.max(now)));
     }
     // The macros of Kubernetes' schedules (kubernetes.io, "CronJob").
     let fields = match schedule {
@@ -28,18 +49,20 @@ pub fn next_run(cron_job: &CronJobFacts, now: Timestamp) -> Option<Timestamp> {
         fields => fields,
     };
     let zone = cron_job.time_zone.as_deref().unwrap_or("UTC");
-    let crontab = parse_crontab(&format!("{} {zone}", fields.replace('?', "*"))).ok()?;
-    crontab
-        .find_next(MakeTimestamp(now))
-        .ok()
-        .map(|next| next.timestamp())
+    let Ok(crontab) = parse_crontab(&format!("{} {zone}", fields.replace('?', "*"))) else {
+        return NextRun::Unknown;
+    };
+    match crontab.find_next(MakeTimestamp(now)) {
+        Ok(next) => NextRun::At(next.timestamp()),
+        Err(_) => NextRun::Never,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn next(schedule: &str, zone: Option<&str>) -> Option<String> {
+    fn next(schedule: &str, zone: Option<&str>) -> NextRun {
         let cron_job = CronJobFacts {
             namespace: "shop".to_owned(),
             name: "rotate".to_owned(),
@@ -55,26 +78,27 @@ mod tests {
             suspended: true,
             ..cron_job.clone()
         };
-        assert_eq!(next_run(&suspended, now), None);
-        next_run(&cron_job, now).map(|next| next.to_string())
+        assert_eq!(next_run(&suspended, now), NextRun::Never);
+        next_run(&cron_job, now)
     }
 
     #[test]
     fn every_form_of_a_schedule() {
+        let at = |time: &str| NextRun::At(time.parse().unwrap());
         for (schedule, zone, expected) in [
-            ("17 3 * * *", None, Some("2026-11-26T03:17:00Z")),
-            ("17 3 * * ?", None, Some("2026-11-26T03:17:00Z")),
-            ("0 0 */25 * *", None, Some("2026-11-26T00:00:00Z")),
-            ("0 9 * * MON", Some("Europe/Berlin"), Some("2026-11-30T08:00:00Z")),
-            ("@daily", None, Some("2026-11-26T00:00:00Z")),
-            ("@hourly", None, Some("2026-11-25T11:00:00Z")),
-            ("@every 30m", None, Some("2026-11-25T10:20:00Z")),
-            ("@every 5m", None, Some("2026-11-25T10:07:30Z")),
-            ("0 0 31 2 *", None, None),
-            ("never", None, None),
-            ("0 0 * * *", Some("Nowhere/Land"), None),
+            ("17 3 * * *", None, at("2026-11-26T03:17:00Z")),
+            ("17 3 * * ?", None, at("2026-11-26T03:17:00Z")),
+            ("0 0 */25 * *", None, at("2026-11-26T00:00:00Z")),
+            ("0 9 * * MON", Some("Europe/Berlin"), at("2026-11-30T08:00:00Z")),
+            ("@daily", None, at("2026-11-26T00:00:00Z")),
+            ("@hourly", None, at("2026-11-25T11:00:00Z")),
+            ("@every 30m", None, at("2026-11-25T10:20:00Z")),
+            ("@every 5m", None, at("2026-11-25T10:07:30Z")),
+            ("0 0 31 2 *", None, NextRun::Never),
+            ("never", None, NextRun::Unknown),
+            ("0 0 * * *", Some("Nowhere/Land"), NextRun::Unknown),
         ] {
-            assert_eq!(next(schedule, zone).as_deref(), expected, "{schedule}");
+            assert_eq!(next(schedule, zone), expected, "{schedule}");
         }
     }
 }

@@ -1,7 +1,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::next_run;
+use super::{NextRun, next_run};
 use crate::model::{
     Auth, Credential, Gap, GatewayFacts, Presented, Replacement, SecretFacts, StalePods, TokenError, in_words,
 };
@@ -87,13 +87,14 @@ pub fn judge(facts: &GatewayFacts, now: Timestamp) -> Judgement {
     }
 }
 
-/// Whether a gateway is an alarm: its verdict is one, or its token lapses
-/// within this time.
+/// Whether a gateway is an alarm: its verdict is one, its token lapses within
+/// this time, or whether its pods are behind cannot be seen.
 pub fn is_alarm(facts: &GatewayFacts, judgement: &Judgement, within: SignedDuration, now: Timestamp) -> bool {
     let lapses = facts
         .claims()
         .is_some_and(|claims| claims.expires_at.duration_since(now) <= within);
-    judgement.verdict.is_alarm() || lapses
+    let unseen = facts.stored().is_some() && facts.pods.is_err();
+    judgement.verdict.is_alarm() || lapses || unseen
 }
 
 /// When the verdict can next change though nothing else does; `None` when
@@ -103,7 +104,7 @@ pub fn next_change(facts: &GatewayFacts, now: Timestamp) -> Option<Timestamp> {
     let ripens = [DUE, EXPIRING, SignedDuration::ZERO].map(|left| expires_at.checked_sub(left).ok());
     // Each run that passes may have been the last before the expiry.
     let cron_job = facts.cron_job.as_ref().ok().and_then(Option::as_ref);
-    let run = cron_job.and_then(|cron_job| next_run(cron_job, now));
+    let run = cron_job.and_then(|cron_job| next_run(cron_job, now).time());
     ripens
         .into_iter()
         .chain([run])
@@ -246,10 +247,10 @@ fn unprotected(facts: &GatewayFacts, now: Timestamp) -> Option<String> {
         Ok(None) => Some("no CronJob that is seen here rotates it".to_owned()),
         Ok(Some(cron_job)) if cron_job.suspended => Some(format!("cronjob/{} is suspended", cron_job.name)),
         Ok(Some(cron_job)) => {
-            let next = next_run(cron_job, now);
             let expires = facts.claims().map(|claims| claims.expires_at);
-            match (next, expires) {
-                (Some(next), Some(expires)) if next >= expires => Some(format!(
+            match (next_run(cron_job, now), expires) {
+                (NextRun::Never, _) => Some(format!("cronjob/{} never runs", cron_job.name)),
+                (NextRun::At(next), Some(expires)) if next >= expires => Some(format!(
                     "the token expires before cronjob/{} runs again",
                     cron_job.name
                 )),

@@ -187,6 +187,13 @@ impl RotationReport {
         Self::bare(namespace, vec![WorkloadLine::of(workload)], Ending::Failed).because(why)
     }
 
+    /// A context of the kubeconfig whose gateways could not be looked for.
+    pub fn out_of_reach(context: &str, why: &Error) -> Self {
+        Self::bare(NONE, Vec::new(), Ending::Failed)
+            .because(why)
+            .of(Some(context))
+    }
+
     /// A gateway of a fleet whose rotation ended before its first effect.
     pub fn stopped(snapshot: &Snapshot, why: &Error) -> Self {
         Self {
@@ -245,16 +252,13 @@ impl RotationReport {
 
     /// The namespace and the Secret, or where there is none the workload.
     fn name(&self) -> String {
+        let context = self.context.as_deref();
         let object = match (&self.secret, self.workloads.first()) {
             (Some(secret), _) => format!("secret/{}", secret.name),
             (None, Some(workload)) => workload.reference().to_string(),
-            (None, None) => String::new(),
+            (None, None) => return format!("context {}", context.unwrap_or_default()),
         };
-        let context = self
-            .context
-            .as_ref()
-            .map(|context| format!("{context}/"))
-            .unwrap_or_default();
+        let context = context.map(|context| format!("{context}/")).unwrap_or_default();
         format!("{context}{}/{object}", self.namespace)
     }
 

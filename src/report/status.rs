@@ -70,6 +70,7 @@ struct Item<'a> {
     deleted: bool,
     namespace: &'a str,
     workload: Workload<'a>,
+    container: &'a str,
     image: &'a str,
     auth: &'static str,
     verdict: Verdict,
@@ -168,11 +169,6 @@ impl StatusReport {
         }
     }
 
-    /// Whether nothing was found.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
     /// The report as text, ending in a line feed unless it is empty.
     pub fn render(&self, format: StatusFormat) -> Result<String> {
         match format {
@@ -193,8 +189,10 @@ impl StatusReport {
             let GatewayFacts {
                 namespace, workload, ..
             } = &row.facts;
-            // Of a milder verdict it is the time that makes it an alarm.
-            let expires_at = row.facts.claims().map(|claims| claims.expires_at);
+            // Of a milder verdict it is the time, or what cannot be seen, that
+            // makes it an alarm.
+            let lapses = |expires_at: &Timestamp| expires_at.duration_since(self.now) <= within;
+            let expires_at = row.facts.claims().map(|claims| claims.expires_at).filter(lapses);
             let reason = match expires_at.filter(|_| !verdict.is_alarm()) {
                 Some(expires_at) => {
                     format!(
@@ -202,7 +200,10 @@ impl StatusReport {
                         in_words(expires_at.duration_since(self.now))
                     )
                 }
-                None => reason.clone(),
+                None => match &row.facts.pods {
+                    Err(gap) if !verdict.is_alarm() => gap.why().to_owned(),
+                    _ => reason.clone(),
+                },
             };
             format!("{workload} in namespace {namespace}: {verdict:?}: {reason}")
         };
@@ -299,6 +300,7 @@ impl Row {
                 kind: facts.workload.kind,
                 name: &facts.workload.name,
             },
+            container: &facts.container,
             image: &facts.image,
             auth: match facts.auth {
                 Auth::Unknown => "unknown",
@@ -347,7 +349,7 @@ impl<'a> CronJob<'a> {
             suspended: facts.suspended,
             last_run: facts.last_run,
             last_result: last_result(facts),
-            next_run: next_run(facts, now),
+            next_run: next_run(facts, now).time(),
         }
     }
 }

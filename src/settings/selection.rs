@@ -2,6 +2,8 @@
 
 use super::{Typed, WorkloadAsk, check_name};
 use crate::cli::{SelectArgs, TargetArgs};
+use crate::cluster::Cluster;
+use crate::cluster::list::Scope;
 use crate::error::{Error, Result};
 use crate::model::{Source, Sourced, WorkloadKind, WorkloadRef};
 
@@ -17,6 +19,15 @@ pub struct Selection {
 }
 
 impl Selection {
+    /// Where to look.
+    pub fn scope(&self, cluster: &Cluster) -> Scope {
+        if self.everywhere {
+            Scope::Everywhere
+        } else {
+            Scope::Namespace(cluster.namespace.clone())
+        }
+    }
+
     pub(super) fn resolve(args: &SelectArgs, targets: &[String]) -> Result<Self> {
         let names = targets_named(targets)?;
         if !names.is_empty() && (args.all_namespaces || args.selector.is_some()) {

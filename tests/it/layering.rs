@@ -24,6 +24,7 @@ fn plan_and_report_import_only_data() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = vec![root.join("plan.rs"), root.join("report.rs")];
     files.extend(sources(&root.join("plan")));
+    files.extend(sources(&root.join("report")));
     files.extend(sources(&root.join("model")));
     assert!(files.len() > 10);
     for file in files {

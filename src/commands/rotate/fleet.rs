@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use tokio::time::Instant;
@@ -10,7 +11,7 @@ use tokio::time::Instant;
 use super::consent::{self, Consent};
 use super::parallel::{End, Limits, drive};
 use super::run::{Azure, Run, Target};
-use super::task::{Place, Task, cloud, places};
+use super::task::{Place, Task, cloud, places, warnings};
 use super::{local_zone, print};
 use crate::cli::DryRun;
 use crate::cli::kube::KubeArgs;
@@ -29,6 +30,9 @@ use crate::settings::{FleetSettings, RotateSettings, TargetSettings};
 
 /// How many gateways are looked up in Azure at a time.
 const SIDE_BY_SIDE: usize = 16;
+
+/// What ARM lets a reader have for each gateway.
+const LOOK_UP: Duration = Duration::from_millis(1000 / 20);
 
 /// A run over many gateways.
 struct Fleet<'a> {
@@ -57,16 +61,39 @@ pub(super) async fn run(
         reports: Vec::new(),
     };
     let mut tasks = Vec::new();
-    for place in &places {
-        tasks.extend(this.find(place).await?);
+    let mut now = None;
+    let mut last = None;
+    for (name, cluster) in places {
+        let place = match cluster {
+            Ok(cluster) => Place {
+                context: name.clone(),
+                cluster,
+            },
+            Err(error) => {
+                this.out_of_reach(name, error)?;
+                continue;
+            }
+        };
+        match this.find(&place).await {
+            Ok(found) => tasks.extend(found),
+            Err(error) => this.out_of_reach(name, error)?,
+        }
+        now.get_or_insert(place.cluster.now());
+        last = Some(place.cluster);
     }
-    if tasks.is_empty() && this.reports.is_empty() {
-        return Err(nothing_found(&fleet.selection, &places[0].cluster));
+    // Two contexts may lead to one cluster.
+    let mut seen = BTreeSet::new();
+    tasks.retain(|task: &Task| seen.insert(task.found.snapshot.secret.version.uid.clone()));
+    if let (true, true, Some(cluster)) = (tasks.is_empty(), this.reports.is_empty(), &last) {
+        return Err(nothing_found(&fleet.selection, cluster));
     }
     let mut tasks = this.name(tasks).await?;
+    for warning in warnings(&tasks) {
+        context.output.warning(&warning);
+    }
     let consent = match listed {
         Some(listed) => Consent::Listed(listed),
-        None => this.ask(&tasks)?,
+        None => this.ask(&tasks).await?,
     };
     tasks = this.consented(tasks, &consent);
     // What lapses first goes first, and what cannot be told before that: an
@@ -78,12 +105,11 @@ pub(super) async fn run(
             .claims()
             .map(|claims| claims.expires_at)
     });
-    let now = places[0].cluster.now();
     this.rotate(tasks).await;
     let report = FleetReport::new(this.reports, settings.dry_run != DryRun::None);
     let zone = local_zone(&context.environment);
     print(
-        &report.render(settings.output, fleet.no_headers, now, &zone)?,
+        &report.render(settings.output, fleet.no_headers, now.unwrap_or_default(), &zone)?,
         context,
     )?;
     for error in report.errors() {
@@ -94,6 +120,14 @@ pub(super) async fn run(
 }
 
 impl Fleet<'_> {
+    /// A cluster that cannot be looked into: where it is the only one that is
+    /// the end of the run.
+    fn out_of_reach(&mut self, context: Option<String>, error: Error) -> Result<()> {
+        let Some(context) = context else { return Err(error) };
+        self.reports.push(RotationReport::out_of_reach(&context, &error));
+        Ok(())
+    }
+
     /// Finds the gateways of one cluster and decides what each needs.
     async fn find(&mut self, place: &Place) -> Result<Vec<Task>> {
         let found = fleet(&place.cluster, &self.options.selection).await?;
@@ -159,11 +193,13 @@ impl Fleet<'_> {
     /// Looks every gateway up in Azure, each instance once: whom a token would
     /// be minted for must be known before anybody consents to it.
     async fn name(&mut self, tasks: Vec<Task>) -> Result<Vec<Task>> {
-        let deadline = Instant::now() + self.settings.timeout;
+        // With rights on single gateways alone each costs a read, at 20 a second.
+        let many = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
+        let deadline = Instant::now() + self.settings.timeout + LOOK_UP.saturating_mul(many);
         let mut of_cloud: BTreeMap<CloudName, Vec<&str>> = BTreeMap::new();
         for task in &tasks {
             of_cloud
-                .entry(task.cloud())
+                .entry(cloud(self.settings, &task.named))
                 .or_default()
                 .push(&task.named.service.value);
         }
@@ -177,10 +213,10 @@ impl Fleet<'_> {
             clouds.insert(cloud, Azure { arm, directory });
         }
         self.clouds = clouds;
-        let clouds = &self.clouds;
+        let (clouds, settings) = (&self.clouds, self.settings);
         let mut looks = stream::iter(tasks)
             .map(async |task| {
-                let azure = &clouds[&task.cloud()];
+                let azure = &clouds[&cloud(settings, &task.named)];
                 let id = azure.directory.gateway(&azure.arm, &task.named).await;
                 (task, id)
             })
@@ -202,7 +238,7 @@ impl Fleet<'_> {
     }
 
     /// Sees that somebody consents, where several namespaces are at stake.
-    fn ask(&self, tasks: &[Task]) -> Result<Consent> {
+    async fn ask(&self, tasks: &[Task]) -> Result<Consent> {
         let places: BTreeSet<(Option<&str>, &str)> = tasks
             .iter()
             .map(|task| {
@@ -212,9 +248,12 @@ impl Fleet<'_> {
                 )
             })
             .collect();
-        if places.len() > 1 && !self.options.yes && self.settings.dry_run == DryRun::None {
+        // What was asked for counts, and not what is due today.
+        let asked_for_many = self.options.selection.everywhere || self.options.contexts.len() > 1;
+        let at_stake = !tasks.is_empty() && (asked_for_many || places.len() > 1);
+        if at_stake && !self.options.yes && self.settings.dry_run == DryRun::None {
             let lines: Vec<String> = tasks.iter().map(Task::line).collect();
-            consent::ask(&lines, places.len(), &self.context.output)?;
+            consent::ask(&lines, places.len(), &self.context.output).await?;
         }
         Ok(Consent::All)
     }
@@ -343,7 +382,7 @@ impl Fleet<'_> {
     }
 
     fn cloud_of(&self, named: &Named, deadline: Instant) -> Azure {
-        let azure = &self.clouds[&cloud(named)];
+        let azure = &self.clouds[&cloud(self.settings, named)];
         Azure {
             arm: azure.arm.until(deadline),
             directory: azure.directory.clone(),

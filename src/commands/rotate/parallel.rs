@@ -1,6 +1,6 @@
 //! Which gateways are under way at once, and when no other is begun.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -22,8 +22,25 @@ pub(super) struct Limits {
 pub(super) struct Load {
     /// The API Management instance.
     pub(super) instance: String,
-    /// How many workloads the task restarts.
-    pub(super) workloads: usize,
+    /// The workloads that the task restarts. Two tasks of one workload would
+    /// each take the other's restart for somebody else's.
+    pub(super) workloads: BTreeSet<String>,
+}
+
+impl Load {
+    /// Whether it may begin beside those that are under way.
+    fn fits(&self, busy: &[Self], limits: Limits) -> bool {
+        let more = self.workloads.len();
+        let under_way = |loads: &mut dyn Iterator<Item = &Self>| loads.map(|load| load.workloads.len()).sum();
+        let all: usize = under_way(&mut busy.iter());
+        let of_instance: usize = under_way(&mut busy.iter().filter(|load| load.instance == self.instance));
+        let room = |under_way: usize, limit: usize| under_way == 0 || under_way + more <= limit;
+        room(all, limits.all)
+            && room(of_instance, limits.of_one_instance)
+            && busy
+                .iter()
+                .all(|load| load.workloads.is_disjoint(&self.workloads))
+    }
 }
 
 /// How one task has ended.
@@ -48,32 +65,24 @@ pub(super) async fn drive<T, R>(
 ) -> Vec<T> {
     let mut waiting: VecDeque<T> = tasks.into_iter().collect();
     let mut running = FuturesUnordered::new();
-    let mut busy: HashMap<String, usize> = HashMap::new();
+    let mut busy: Vec<Load> = Vec::new();
     let mut failures = 0;
     loop {
         loop {
-            let all: usize = busy.values().sum();
-            let fits = |busy: usize, more: usize, limit: usize| busy == 0 || busy + more <= limit;
-            let free = |task: &T| {
-                let Load { instance, workloads } = load(task);
-                let of_instance = busy.get(&instance).copied().unwrap_or_default();
-                failures < limits.failures
-                    && fits(all, workloads, limits.all)
-                    && fits(of_instance, workloads, limits.of_one_instance)
-            };
-            let Some(task) = waiting.iter().position(free).and_then(|at| waiting.remove(at)) else {
+            let fits = |task: &T| failures < limits.failures && load(task).fits(&busy, limits);
+            let Some(task) = waiting.iter().position(fits).and_then(|at| waiting.remove(at)) else {
                 break;
             };
             let load = load(&task);
-            *busy.entry(load.instance.clone()).or_default() += load.workloads;
+            busy.push(load.clone());
             // On the heap: the stream moves what it is given.
             running.push(Box::pin(async { (load, run(task).await) }));
         }
         let Some((load, result)) = running.next().await else {
             return waiting.into();
         };
-        if let Some(count) = busy.get_mut(&load.instance) {
-            *count -= load.workloads;
+        if let Some(at) = busy.iter().position(|other| *other == load) {
+            busy.swap_remove(at);
         }
         if ended(result) == End::Failed {
             failures += 1;
@@ -84,6 +93,7 @@ pub(super) async fn drive<T, R>(
 #[cfg(test)]
 mod tests {
     use std::cell::{Cell, RefCell};
+    use std::collections::HashMap;
     use std::time::Duration;
 
     use tokio::time::sleep;
@@ -96,10 +106,11 @@ mod tests {
         failures: usize::MAX,
     };
 
-    fn of(instance: &str, workloads: usize) -> Load {
+    /// The load of a task that restarts workloads of its own.
+    fn of(instance: &str, task: &str, workloads: usize) -> Load {
         Load {
             instance: instance.to_owned(),
-            workloads,
+            workloads: (0..workloads).map(|number| format!("{task}-{number}")).collect(),
         }
     }
 
@@ -108,7 +119,7 @@ mod tests {
         let under_way = RefCell::new(HashMap::<String, usize>::new());
         let (most, most_of_one) = (Cell::new(0), Cell::new(0));
         let instance = |task: &usize| format!("svc-{}", task % 3);
-        let load = |task: &usize| of(&instance(task), 1);
+        let load = |task: &usize| of(&instance(task), &task.to_string(), 1);
         let run = async |task: usize| {
             {
                 let mut under_way = under_way.borrow_mut();
@@ -132,7 +143,7 @@ mod tests {
     async fn a_task_counts_by_its_workloads_and_the_largest_runs_alone() {
         let most = Cell::new(0);
         let under_way = Cell::new(0);
-        let run = async |workloads: usize| {
+        let run = async |(_, workloads): (usize, usize)| {
             under_way.set(under_way.get() + workloads);
             if workloads > 4 {
                 assert_eq!(under_way.get(), workloads);
@@ -147,14 +158,27 @@ mod tests {
             ..LIMITS
         };
         let left = drive(
-            [3, 1, 2, 2, 2, 9],
+            [3, 1, 2, 2, 2, 9].into_iter().enumerate(),
             limits,
-            |workloads| of("svc", *workloads),
+            |(task, workloads)| of("svc", &task.to_string(), *workloads),
             run,
             |()| End::Fine,
         );
         assert!(left.await.is_empty());
         assert_eq!((most.get(), under_way.get()), (4, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn two_tasks_of_one_workload_run_one_after_the_other() {
+        let under_way = Cell::new(0);
+        let run = async |_: usize| {
+            under_way.set(under_way.get() + 1);
+            assert_eq!(under_way.get(), 1);
+            sleep(Duration::from_millis(1)).await;
+            under_way.set(0);
+        };
+        let load = |task: &usize| of(&format!("svc-{task}"), "shared", 1);
+        assert!(drive(0..3, LIMITS, load, run, |()| End::Fine).await.is_empty());
     }
 
     #[tokio::test(start_paused = true)]
@@ -171,7 +195,7 @@ mod tests {
         let left = drive(
             1..=20,
             limits,
-            |task| of(&task.to_string(), 1),
+            |task| of(&task.to_string(), &task.to_string(), 1),
             run,
             |task| {
                 done.push(task);

@@ -100,7 +100,7 @@ impl Run<'_> {
         }
         let outcome = self.carry_out(&plan, async |rotation| rotation.run().await).await;
         if outcome.verdict == Verdict::Yielded
-            && let Some(report) = self.complete_for_the_winner().await?
+            && let Some(report) = self.complete_for_the_winner(target).await?
         {
             return Ok(report);
         }
@@ -108,8 +108,9 @@ impl Run<'_> {
     }
 
     /// The rotation that was faster may have died since: what it owes is done,
-    /// which is nothing where it is alive and does the same.
-    async fn complete_for_the_winner(&self) -> Result<Option<RotationReport>> {
+    /// which is nothing where it is alive and does the same. It must be of the
+    /// same gateway: nobody has consented to another.
+    async fn complete_for_the_winner(&self, target: &Target<'_>) -> Result<Option<RotationReport>> {
         self.output
             .step("yielded", "another rotation was faster; its token stays");
         let mut found = discover::target(self.cluster, self.target).await?;
@@ -117,13 +118,22 @@ impl Run<'_> {
             return Ok(None);
         };
         let named = found.gateway(self.cluster, self.target).await?;
+        if let (Some(meant), Some(now)) = (&target.id, named.id())
+            && !now.same_as(meant)
+        {
+            return Err(Error::refused(format!(
+                "secret/{} was rewritten meanwhile, and names the gateway {now}; {meant} was to be rotated",
+                found.snapshot.secret.version.name
+            ))
+            .hint("somebody may have forged what names the gateway; find out who wrote the Secret"));
+        }
         let run = Run {
             found: &found,
             ..*self
         };
         let target = Target {
             named: &named,
-            id: None,
+            id: target.id.clone(),
         };
         run.complete(&target, &unfinished).await.map(Some)
     }

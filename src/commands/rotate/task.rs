@@ -1,5 +1,7 @@
 //! One gateway of a fleet, and where it is.
 
+use std::collections::BTreeSet;
+
 use super::parallel::Load;
 use crate::cli::kube::KubeArgs;
 use crate::cluster::Cluster;
@@ -9,7 +11,10 @@ use crate::discover::evidence::Named;
 use crate::error::Result;
 use crate::model::{CloudName, GatewayId};
 use crate::plan::Need;
-use crate::settings::FleetSettings;
+use crate::settings::{FleetSettings, RotateSettings};
+
+/// More warnings than these nobody reads.
+const MOST_WARNINGS: usize = 10;
 
 /// A gateway that has something to do.
 pub(super) struct Task {
@@ -30,14 +35,15 @@ pub(super) struct Place {
     pub(super) cluster: Cluster,
 }
 
-/// The clusters to look in.
-pub(super) async fn places(fleet: &FleetSettings, kube: &KubeArgs, context: &Context) -> Result<Vec<Place>> {
+/// The clusters to look in, each with the context that named it; of several
+/// one that cannot be reached is no reason to leave out the others.
+pub(super) async fn places(
+    fleet: &FleetSettings,
+    kube: &KubeArgs,
+    context: &Context,
+) -> Result<Vec<(Option<String>, Result<Cluster>)>> {
     if fleet.contexts.is_empty() {
-        let cluster = connect(kube, context).await?;
-        return Ok(vec![Place {
-            context: None,
-            cluster,
-        }]);
+        return Ok(vec![(None, connect(kube, context).await)]);
     }
     let mut places = Vec::new();
     for name in contexts(kube, context, &fleet.contexts)? {
@@ -45,23 +51,24 @@ pub(super) async fn places(fleet: &FleetSettings, kube: &KubeArgs, context: &Con
             context: Some(name.clone()),
             ..kube.clone()
         };
-        places.push(Place {
-            cluster: connect(&kube, context).await?,
-            context: Some(name),
-        });
+        let cluster = connect(&kube, context).await;
+        places.push((Some(name), cluster));
     }
     Ok(places)
 }
 
 impl Task {
-    pub(super) fn cloud(&self) -> CloudName {
-        cloud(&self.named)
-    }
-
     pub(super) fn load(&self) -> Load {
+        let snapshot = &self.found.snapshot;
+        let place = format!(
+            "{}/{}",
+            self.place.context.as_deref().unwrap_or_default(),
+            snapshot.namespace
+        );
+        let workloads = snapshot.workloads.iter().map(|facts| &facts.version.workload);
         Load {
             instance: self.named.service.value.to_lowercase(),
-            workloads: self.found.snapshot.workloads.len().max(1),
+            workloads: workloads.map(|name| format!("{place}/{name}")).collect(),
         }
     }
 
@@ -80,6 +87,27 @@ impl Task {
     }
 }
 
-pub(super) fn cloud(named: &Named) -> CloudName {
-    named.cloud.unwrap_or(CloudName::Public)
+/// The cloud of a gateway; where one was told, all are of that.
+pub(super) fn cloud(settings: &RotateSettings, named: &Named) -> CloudName {
+    let named = named.cloud.filter(|_| settings.azure.cloud.is_none());
+    named.unwrap_or(CloudName::Public)
+}
+
+/// What whoever consents should know, such as that a restart interrupts.
+pub(super) fn warnings(tasks: &[Task]) -> Vec<String> {
+    let of_task = |task: &Task| {
+        let namespace = &task.found.snapshot.namespace;
+        let lines = task
+            .warnings
+            .iter()
+            .map(|warning| format!("{warning} (namespace {namespace})"));
+        lines.collect::<Vec<_>>()
+    };
+    let all: BTreeSet<String> = tasks.iter().flat_map(of_task).collect();
+    let more = all.len().saturating_sub(MOST_WARNINGS);
+    let mut told: Vec<String> = all.into_iter().take(MOST_WARNINGS).collect();
+    if more > 0 {
+        told.push(format!("and {more} more like these: -o json has them all"));
+    }
+    told
 }

@@ -11,7 +11,7 @@ use super::{Context, layout, nothing_found};
 use crate::cluster::list::Scope;
 use crate::cluster::watch::{Notice, Watched, Watches};
 use crate::cluster::{Cluster, explain};
-use crate::discover::gateways::{Found, Rotators, gateways, gateways_of, scope};
+use crate::discover::gateways::{Found, Rotators, gateways, gateways_of};
 use crate::error::{Error, Result};
 use crate::model::WorkloadRef;
 use crate::report::status::Stream;
@@ -37,7 +37,7 @@ const FEW_NAMESPACES: usize = 4;
 
 /// Runs until nobody reads any more, or nothing can be watched.
 pub(super) async fn run(settings: &StatusSettings, cluster: &Cluster, context: &Context) -> Result<u8> {
-    let scope = scope(cluster, &settings.selection);
+    let scope = settings.selection.scope(cluster);
     // The watches begin before the first look, so that no change falls in
     // between.
     let mut watches = cluster.watch(&scope);

@@ -149,6 +149,8 @@ fn what_nothing_rotates_is_unprotected() {
         verdict(&|cron_job| cron_job.suspended = true),
         Verdict::Unprotected
     );
+    let never = |cron_job: &mut CronJobFacts| cron_job.schedule = "0 0 31 2 *".to_owned();
+    assert_eq!(verdict(&never), Verdict::Unprotected);
     // The token of 30 days is dead before the next quarter.
     assert_eq!(
         verdict(&|cron_job| cron_job.schedule = "0 0 1 */6 *".to_owned()),
@@ -204,6 +206,11 @@ fn an_alarm_counts_days_and_verdicts() {
     assert!(alarm(
         &|facts| facts.presented = Err(Gap::Unknown("x".to_owned())),
         SignedDuration::ZERO
+    ));
+    // What cannot be seen must not pass.
+    assert!(alarm(
+        &|facts| facts.pods = Err(Gap::Forbidden("pods".to_owned())),
+        DAY
     ));
     // A CronJob that is missing is no reason to wake anybody.
     assert!(!alarm(&|facts| facts.cron_job = Ok(None), DAY));

@@ -75,6 +75,7 @@ fn labels(row: &Row) -> String {
     let pairs = [
         ("namespace", facts.namespace.as_str()),
         ("workload", &workload),
+        ("container", &facts.container),
         ("gateway", facts.gateway.as_deref().unwrap_or_default()),
         ("service", facts.service.as_deref().unwrap_or_default()),
     ];

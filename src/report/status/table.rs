@@ -195,7 +195,7 @@ fn next(cron_job: Option<&CronJobFacts>, now: Timestamp) -> Cell {
     match cron_job {
         None => cell(NONE, Tone::Plain),
         Some(cron_job) if cron_job.suspended => cell("suspended", Tone::Caution),
-        Some(cron_job) => match next_run(cron_job, now) {
+        Some(cron_job) => match next_run(cron_job, now).time() {
             Some(time) => cell(&format!("in {}", in_words(time.duration_since(now))), Tone::Plain),
             None => cell(UNKNOWN, Tone::Plain),
         },

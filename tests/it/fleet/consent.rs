@@ -49,6 +49,20 @@ async fn without_consent_nothing_is_minted() {
         .exits(0)
         .await
         .says(&["2 to rotate"]);
+    // That only one is due today is no consent either.
+    let soon = ours.azure().mint(
+        &ours.gateway_named("theirs"),
+        Slot::Primary,
+        ours.azure().now() + DAY,
+    );
+    for case in [&ours, &theirs] {
+        case.hides(&soon);
+    }
+    let soon = json!({"stringData": {"value": format!("GatewayKey {soon}")}});
+    theirs.patch_secret("theirs-token", &soon).await;
+    let due = everywhere(&ours, &["--if-expiring-within", "36h"]).exits(2).await;
+    due.says(&["there is no terminal to ask"]);
+    assert_eq!(ours.mints(), 0);
     everywhere(&ours, &["--yes"])
         .exits(0)
         .await

@@ -76,6 +76,8 @@ async fn killed_at_half_of_a_fleet_the_rerun_does_the_rest_and_nothing_twice() {
         "--max-parallel",
         "4",
     ];
+    // Slow enough to be caught in the middle on any machine.
+    case.disturb_mint(Action::delay_before(std::time::Duration::from_millis(250)), 80);
     let run = case.apim(&line).start().await;
     case.mints_reach(40).await;
     run.signal("KILL").await;

@@ -35,14 +35,20 @@ async fn a_shared_secret_is_rotated_once_and_every_user_of_it_restarted() {
     for name in ["gw", "gw-twin", "watcher", "other"] {
         case.rolled_out(name).await;
     }
-    let ended = case.apim(&["rotate", "--all", "-o", "json"]).exits(0).await;
-    assert_eq!(ended.with_outcome("Rotated"), ["gw-token", "other-token"]);
-    assert_eq!(case.mints(), 2);
-    let id = case.annotation(&manifest, "apim-rotate/rotation-id").await;
-    for name in ["gw", "gw-twin", "watcher"] {
-        let template = case.template_annotations(name).await;
-        assert_eq!(template.get("apim-rotate/rotation-id"), id.as_ref(), "{name}");
-    }
+    let rotated = async |line: &[&str]| {
+        let line = [&["rotate", "-o", "json"], line].concat();
+        let ended = case.apim(&line).exits(0).await;
+        assert_eq!(ended.with_outcome("Rotated"), ["gw-token", "other-token"]);
+        let id = case.annotation(&manifest, "apim-rotate/rotation-id").await;
+        for name in ["gw", "gw-twin", "watcher"] {
+            let template = case.template_annotations(name).await;
+            assert_eq!(template.get("apim-rotate/rotation-id"), id.as_ref(), "{name}");
+        }
+    };
+    rotated(&["--all"]).await;
+    // Whoever names two of them means their Secrets, and all that use these.
+    rotated(&["gw", "other"]).await;
+    assert_eq!(case.mints(), 4);
 }
 
 #[tokio::test]
@@ -63,7 +69,36 @@ async fn a_secret_with_the_tokens_of_two_gateways_is_left_to_people() {
         .await
         .unwrap();
     let ended = case.apim(&["rotate", "--all", "-o", "json"]).exits(6).await;
-    assert_eq!(ended.with_outcome("Refused").len(), 1);
+    assert_eq!(ended.with_outcome("Refused"), ["gw", "other"]);
     ended.says(&["holds the tokens of several gateways, under other and value"]);
     assert_eq!(case.mints(), 0);
+}
+
+#[tokio::test]
+async fn two_gateways_of_one_workload_are_rotated_one_after_the_other() {
+    let case = Case::new("fleet-two-containers").await;
+    case.member("gw").await;
+    let other = case.member("other").await;
+    let second = json!({"spec": {"template": {"spec": {"containers": [{
+    "name": "second", "image": "mcr.microsoft.com/azure-api-management/gateway:v2", "env": [
+        {"name": "config.service.endpoint", "value": case.endpoint()},
+        {"name": "config.service.auth", "valueFrom": {"secretKeyRef": {"name": "other-token", "key": "value"}}},
+    ]}]}}}});
+    let patch = kube::api::Patch::Strategic(&second);
+    let params = kube::api::PatchParams::default();
+    case.deployments().patch("gw", &params, &patch).await.unwrap();
+    case.rolled_out("gw").await;
+    let ended = case
+        .apim(&["rotate", "--all", "--canary", "0", "-o", "json"])
+        .exits(0)
+        .await;
+    assert_eq!(ended.with_outcome("Rotated"), ["gw-token", "other-token"]);
+    assert!(case.azure().accepts(&case.credential(&other).await));
+    // Each has a line of its own among the metrics.
+    let metrics = case.apim(&["status", "-o", "prometheus"]).exits(0).await.stdout;
+    let mut lines: Vec<&str> = metrics.lines().collect();
+    let all = lines.len();
+    lines.sort_unstable();
+    lines.dedup();
+    assert_eq!(lines.len(), all, "{metrics}");
 }

@@ -214,7 +214,7 @@ async fn metrics_name_every_gateway() {
     case.deploy(&case.gateway("gw", 9)).await;
     let text = case.apim(&["status", "-o", "prometheus"]).exits(0).await.stdout;
     let labels = format!(
-        "namespace=\"{}\",workload=\"deployment.apps/gw\",gateway=\"gw\",service=\"{}\"",
+        "namespace=\"{}\",workload=\"deployment.apps/gw\",container=\"gw\",gateway=\"gw\",service=\"{}\"",
         case.namespace, case.gateway.service
     );
     assert!(

@@ -107,3 +107,40 @@ async fn a_named_gateway_needs_no_right_to_list() {
     assert_eq!(row["verdict"], "Healthy", "{row:#}");
     assert_eq!(row["service"], case.gateway.service);
 }
+
+#[tokio::test]
+async fn an_alarm_that_cannot_look_everywhere_does_not_pass() {
+    let case = Case::new("viewer-alarm").await;
+    case.deploy(&case.gateway("gw", 20)).await;
+    let all = may("apps", &["deployments", "statefulsets", "daemonsets"], &["list"]);
+    let rest = may("", &["secrets", "configmaps"], &["get"]);
+    let pods = may("", &["pods"], &["list"]);
+    let kubeconfig = user(&case, &json!([all, rest, pods])).await;
+    let alarm = async || {
+        case.apim(&["status", "--fail-within", "10d"])
+            .env("KUBECONFIG", &kubeconfig)
+    };
+    alarm().await.exits(0).await;
+    user(&case, &json!([all, rest])).await;
+    alarm().await.exits(9).await.says(&["listing the pods"]);
+    user(
+        &case,
+        &json!([may("apps", &["deployments"], &["list"]), rest, pods]),
+    )
+    .await;
+    alarm()
+        .await
+        .exits(9)
+        .await
+        .says(&["listing the statefulsets", "nothing is certain"]);
+    // A gateway that only its settings would show, and those may not be read.
+    let mirror = json!({"spec": {"template": {"spec": {"containers": [{"name": "gw", "image": "mirror/edge:1",
+        "env": null, "envFrom": [{"configMapRef": {"name": "gw-env"}}, {"secretRef": {"name": "gw-token"}}]}]}}}});
+    case.patch_deployment("gw", &mirror).await;
+    user(&case, &json!([all, may("", &["secrets"], &["get"]), pods])).await;
+    alarm()
+        .await
+        .exits(9)
+        .await
+        .says(&["settings that would show a gateway could not be read", "gw-env"]);
+}
