@@ -8,6 +8,7 @@ mod case;
 mod cli;
 mod completions;
 mod fleet;
+mod image;
 mod in_pod;
 mod krew;
 mod layering;
