@@ -40,7 +40,7 @@ complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -l client-key -d
 complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -l certificate-authority -d 'Path to a certificate file of the certificate authority' -r -F
 complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -l tls-server-name -d 'Name to expect in the server\'s certificate instead of its host name' -r
 complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -s v -l verbose -d 'Say more: -v the causes of an error, -v=6 every request; never a secret' -r
-complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -l log-format -d 'How progress and warnings are written to stderr' -r -f -a "text\t'Lines for people'
+complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -l log-format -d 'How progress and warnings are written to stderr; text, and json in a pod' -r -f -a "text\t'Lines for people'
 json\t'One JSON object a line'"
 complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
@@ -112,7 +112,7 @@ complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l cli
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l certificate-authority -d 'Path to a certificate file of the certificate authority' -r -F
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l tls-server-name -d 'Name to expect in the server\'s certificate instead of its host name' -r
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -s v -l verbose -d 'Say more: -v the causes of an error, -v=6 every request; never a secret' -r
-complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l log-format -d 'How progress and warnings are written to stderr' -r -f -a "text\t'Lines for people'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l log-format -d 'How progress and warnings are written to stderr; text, and json in a pod' -r -f -a "text\t'Lines for people'
 json\t'One JSON object a line'"
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
@@ -170,7 +170,7 @@ complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -l cli
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -l certificate-authority -d 'Path to a certificate file of the certificate authority' -r -F
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -l tls-server-name -d 'Name to expect in the server\'s certificate instead of its host name' -r
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -s v -l verbose -d 'Say more: -v the causes of an error, -v=6 every request; never a secret' -r
-complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -l log-format -d 'How progress and warnings are written to stderr' -r -f -a "text\t'Lines for people'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -l log-format -d 'How progress and warnings are written to stderr; text, and json in a pod' -r -f -a "text\t'Lines for people'
 json\t'One JSON object a line'"
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
@@ -197,7 +197,7 @@ complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand completion" -l
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand completion" -l certificate-authority -d 'Path to a certificate file of the certificate authority' -r -F
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand completion" -l tls-server-name -d 'Name to expect in the server\'s certificate instead of its host name' -r
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand completion" -s v -l verbose -d 'Say more: -v the causes of an error, -v=6 every request; never a secret' -r
-complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand completion" -l log-format -d 'How progress and warnings are written to stderr' -r -f -a "text\t'Lines for people'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand completion" -l log-format -d 'How progress and warnings are written to stderr; text, and json in a pod' -r -f -a "text\t'Lines for people'
 json\t'One JSON object a line'"
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand completion" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
@@ -225,7 +225,7 @@ complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand version" -l cl
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand version" -l certificate-authority -d 'Path to a certificate file of the certificate authority' -r -F
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand version" -l tls-server-name -d 'Name to expect in the server\'s certificate instead of its host name' -r
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand version" -s v -l verbose -d 'Say more: -v the causes of an error, -v=6 every request; never a secret' -r
-complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand version" -l log-format -d 'How progress and warnings are written to stderr' -r -f -a "text\t'Lines for people'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand version" -l log-format -d 'How progress and warnings are written to stderr; text, and json in a pod' -r -f -a "text\t'Lines for people'
 json\t'One JSON object a line'"
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand version" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''

@@ -99,9 +99,9 @@ pub struct TalkArgs {
     #[arg(hide_default_value = true)]
     pub verbose: u8,
 
-    /// How progress and warnings are written to stderr
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
-    pub log_format: LogFormat,
+    /// How progress and warnings are written to stderr; text, and json in a pod
+    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
 
     /// When to use colour
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]

@@ -6,8 +6,8 @@ mod sign_in;
 mod status;
 
 use std::io::IsTerminal;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use clap::{ArgMatches, FromArgMatches};
 
@@ -18,6 +18,7 @@ use crate::environment::Environment;
 use crate::error::{Error, Kind, Result};
 use crate::output::Output;
 use crate::settings::Selection;
+use crate::report;
 use crate::yaml::to_yaml;
 
 /// What every command is given.
@@ -30,6 +31,24 @@ pub struct Context {
     pub as_script: bool,
     /// Set before the first write to the cluster, so that a signal knows.
     pub wrote: Wrote,
+    /// What a run that has a result leaves in the status of its pod.
+    pub last_words: LastWords,
+}
+
+/// The result of a run, once there is one.
+#[derive(Debug, Default)]
+pub struct LastWords(OnceLock<report::last_words::LastWords>);
+
+impl LastWords {
+    /// There is a result, the only one.
+    pub fn say(&self, words: report::last_words::LastWords) {
+        let _ = self.0.set(words);
+    }
+
+    /// The result, if the run came to one.
+    pub fn said(self) -> Option<report::last_words::LastWords> {
+        self.0.into_inner()
+    }
 }
 
 /// Whether a run may have changed the cluster.

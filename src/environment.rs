@@ -39,6 +39,11 @@ impl Environment {
             .map(String::as_str)
             .filter(|value| !value.is_empty())
     }
+
+    /// Whether this process runs in a pod.
+    pub fn in_pod(&self) -> bool {
+        self.get("KUBERNETES_SERVICE_HOST").is_some()
+    }
 }
 
 impl FromIterator<(String, String)> for Environment {

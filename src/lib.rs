@@ -22,17 +22,21 @@ mod clock;
 mod environment;
 mod logging;
 mod retry;
+mod termination;
 mod yaml;
 
 use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use cli::LogFormat;
 use commands::{Context, Wrote};
 use environment::Environment;
 use error::{Error, Result};
 use output::Output;
+use report::last_words::LastWords;
 
 /// Runs the program with its arguments, the first being its own name.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
@@ -47,15 +51,35 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let as_script = cli::file_name(&program) == cli::script::LINK;
-    let code = start(arguments, &program, as_script, environment);
+    let Ended { code, words } = start(arguments, &program, as_script, &environment);
     // The script ended with 1 whatever had failed, and its callers know no
     // other code.
-    ExitCode::from(if as_script { code.min(1) } else { code })
+    let code = if as_script { code.min(1) } else { code };
+    if let Some(words) = words {
+        termination::leave(&environment, words, code);
+    }
+    ExitCode::from(code)
 }
 
-fn start(arguments: Vec<OsString>, program: &str, as_script: bool, environment: Environment) -> u8 {
+/// How a run has ended.
+struct Ended {
+    code: u8,
+    /// What is to be left in the status of its pod.
+    words: Option<LastWords>,
+}
+
+impl From<&Error> for Ended {
+    fn from(error: &Error) -> Self {
+        Self {
+            code: error.kind().exit_code(),
+            words: Some(LastWords::of_error(error)),
+        }
+    }
+}
+
+fn start(arguments: Vec<OsString>, program: &str, as_script: bool, environment: &Environment) -> Ended {
     let translated = if as_script {
-        cli::script::translate(&arguments, &environment)
+        cli::script::translate(&arguments, environment)
     } else {
         Ok(arguments)
     };
@@ -63,23 +87,22 @@ fn start(arguments: Vec<OsString>, program: &str, as_script: bool, environment: 
         Ok(arguments) => arguments,
         Err(error) => {
             Output::new(&cli::TalkArgs::default()).error(&error);
-            return error.kind().exit_code();
+            return Ended::from(&error);
         }
     };
-    let (cli, matches) = match commands::parse(program, arguments, &environment) {
+    let format = settings::log_format(environment, as_script, std::io::stderr().is_terminal());
+    let (mut cli, matches) = match commands::parse(program, arguments, environment) {
         Ok(parsed) => parsed,
-        // clap knows which stream its text belongs to: help is data.
-        Err(error) => {
-            let _ = error.print();
-            return u8::try_from(error.exit_code()).unwrap_or(2);
-        }
+        Err(error) => return unparsed(&error, format),
     };
-    logging::start(&cli, &environment);
+    cli.talk.log_format.get_or_insert(format);
+    logging::start(&cli, environment);
     let context = Context {
         output: Output::new(&cli.talk),
-        environment,
+        environment: environment.clone(),
         as_script,
         wrote: Wrote::default(),
+        last_words: commands::LastWords::default(),
     };
     // The one crypto provider; a second installation would be a bug of ours
     // that the first TLS connection reports.
@@ -97,10 +120,43 @@ fn start(arguments: Vec<OsString>, program: &str, as_script: bool, environment: 
                 }
             })
         });
-    ended.unwrap_or_else(|error| {
-        context.output.error(&error);
-        error.kind().exit_code()
-    })
+    match ended {
+        Ok(code) => Ended {
+            code,
+            words: context.last_words.said(),
+        },
+        Err(error) => {
+            context.output.error(&error);
+            Ended::from(&error)
+        }
+    }
+}
+
+/// The end of a run whose command line clap did not take, or answered itself.
+fn unparsed(error: &clap::Error, format: LogFormat) -> Ended {
+    let code = u8::try_from(error.exit_code()).unwrap_or(2);
+    if code == 0 {
+        let _ = error.print();
+        return Ended { code, words: None };
+    }
+    let text = error.to_string();
+    let told = text.split("\n\nUsage:").next().unwrap_or(&text);
+    let told = told.strip_prefix("error: ").unwrap_or(told);
+    let words: Vec<&str> = told.split_whitespace().collect();
+    let ours = Error::usage(words.join(" ")).hint("see --help");
+    match format {
+        // clap knows which stream its text belongs to, and its colours.
+        LogFormat::Text => drop(error.print()),
+        LogFormat::Json => Output::new(&cli::TalkArgs {
+            log_format: Some(format),
+            ..cli::TalkArgs::default()
+        })
+        .error(&ours),
+    }
+    Ended {
+        code,
+        ..Ended::from(&ours)
+    }
 }
 
 /// Resolves when the process is told to stop.

@@ -24,7 +24,7 @@ pub(crate) fn start(cli: &Cli, environment: &Environment) {
         0 => LevelFilter::WARN,
     };
     let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);
-    let lines = match cli.talk.log_format {
+    let lines = match cli.talk.log_format.unwrap_or_default() {
         LogFormat::Json => lines.json().boxed(),
         LogFormat::Text if level == LevelFilter::WARN => lines.without_time().compact().boxed(),
         LogFormat::Text => lines.compact().boxed(),

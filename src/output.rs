@@ -43,10 +43,11 @@ impl Output {
             clap::ColorChoice::Always => anstream::ColorChoice::Always,
             clap::ColorChoice::Never => anstream::ColorChoice::Never,
         };
+        let format = talk.log_format.unwrap_or_default();
         // A spinner would be torn apart by the lines of a log.
-        let spin = talk.log_format == LogFormat::Text && talk.verbose < 1 && io::stderr().is_terminal();
+        let spin = format == LogFormat::Text && talk.verbose < 1 && io::stderr().is_terminal();
         Self {
-            format: talk.log_format,
+            format,
             color,
             causes: talk.verbose > 0,
             spin,

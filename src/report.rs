@@ -2,6 +2,7 @@
 //! clock is read.
 
 pub mod fleet;
+pub mod last_words;
 pub mod status;
 mod table;
 mod wide;
@@ -79,7 +80,7 @@ enum Ending {
     NotBegun,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 struct SecretKey {
     name: String,
     key: String,

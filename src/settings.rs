@@ -18,7 +18,7 @@ use clap::ValueEnum;
 use clap::parser::ValueSource;
 use jiff::SignedDuration;
 
-use crate::cli::{DryRun, OutputFormat, ProveMode, RotateArgs, TargetArgs, variable_of};
+use crate::cli::{DryRun, LogFormat, OutputFormat, ProveMode, RotateArgs, TargetArgs, variable_of};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::model::{KeyChoice, MAX_LIFE, Source, Sourced, WorkloadRef, in_words};
@@ -122,6 +122,20 @@ impl RotateSettings {
             azure: AzureSettings::resolve(&args.azure, &typed, &mut warnings)?,
             warnings,
         })
+    }
+}
+
+/// How the log is written where no flag says it: by the variable, else for
+/// machines in a pod, whose log is collected, unless a person sits at its
+/// terminal. The users of the script read its text wherever it runs.
+pub fn log_format(environment: &Environment, as_script: bool, at_terminal: bool) -> LogFormat {
+    let variable = environment.get(&variable_of("log-format"));
+    if let Some(told) = variable.and_then(|word| LogFormat::from_str(word, false).ok()) {
+        told
+    } else if environment.in_pod() && !as_script && !at_terminal {
+        LogFormat::Json
+    } else {
+        LogFormat::Text
     }
 }
 
@@ -266,4 +280,24 @@ impl TargetSettings {
 
 fn check_name(name: &str) -> Result<(), String> {
     crate::cluster::valid_name(name).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pod_logs_for_machines_unless_somebody_says_otherwise() {
+        use LogFormat::{Json, Text};
+        let pod = Environment::from([("KUBERNETES_SERVICE_HOST", "10.0.0.1")]);
+        assert_eq!(log_format(&Environment::default(), false, false), Text);
+        assert_eq!(log_format(&pod, false, false), Json);
+        assert_eq!(log_format(&pod, false, true), Text);
+        assert_eq!(log_format(&pod, true, false), Text);
+        let told =
+            |word| Environment::from([("KUBERNETES_SERVICE_HOST", "10.0.0.1"), ("APIM_LOG_FORMAT", word)]);
+        assert_eq!(log_format(&told("text"), false, false), Text);
+        assert_eq!(log_format(&told("json"), true, true), Json);
+        assert_eq!(log_format(&told("nonsense"), false, false), Json);
+    }
 }

@@ -24,6 +24,7 @@ use crate::error::Result;
 use crate::output::Output;
 use crate::plan::{self, Need};
 use crate::report::RotationReport;
+use crate::report::last_words::LastWords;
 use crate::settings::{RotateSettings, script_namespace};
 use run::{Azure, Run, Target};
 use tell::{tell_gateway, tell_target};
@@ -90,6 +91,7 @@ async fn one(settings: &RotateSettings, kube: &KubeArgs, context: &Context) -> R
     let report = report.with(sources, warnings);
     let text = report.render(settings.output, cluster.now(), &local_zone(&context.environment))?;
     print(&text, context)?;
+    context.last_words.say(LastWords::of(&report));
     Ok(report.exit_code())
 }
 

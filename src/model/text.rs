@@ -12,6 +12,18 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
     Cow::Owned(spaced.collect())
 }
 
+/// A text of at most so many bytes; what is cut off is marked as missing.
+pub fn shortened(text: &str, longest: usize) -> String {
+    const MARK: &str = "…";
+    if text.len() <= longest {
+        return text.to_owned();
+    }
+    let Some(room) = longest.checked_sub(MARK.len()) else {
+        return String::new();
+    };
+    format!("{}{MARK}", &text[..text.floor_char_boundary(room)])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -20,5 +32,12 @@ mod tests {
     fn control_characters_become_spaces() {
         assert_eq!(one_line("plain"), "plain");
         assert_eq!(one_line("a\u{1b}[31m\nb"), "a [31m b");
+    }
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        for (longest, cut) in [(7, "füñf"), (6, "füñf"), (5, "f…"), (4, "f…"), (2, "")] {
+            assert_eq!(shortened("füñf", longest), cut, "{longest}");
+        }
     }
 }

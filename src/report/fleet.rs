@@ -22,17 +22,17 @@ const NONE: &str = "<none>";
 #[serde(rename_all = "camelCase")]
 pub struct FleetReport {
     api_version: &'static str,
-    kind: &'static str,
+    pub(super) kind: &'static str,
     exit_code: u8,
     dry_run: bool,
-    counts: Counts,
+    pub(super) counts: Counts,
     items: Vec<RotationReport>,
 }
 
 /// How many gateways came to which end.
-#[derive(Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Counts {
+pub(super) struct Counts {
     /// Rotated, or an earlier rotation of theirs completed.
     rotated: usize,
     not_due: usize,

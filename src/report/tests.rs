@@ -13,7 +13,7 @@ fn plan() -> Plan {
     rotation(&snapshot(), &policy(), gateway.unwrap(), now(), "r1".to_owned())
 }
 
-fn rotated() -> RotationReport {
+pub(super) fn rotated() -> RotationReport {
     let plan = plan();
     let record = Record {
         rotation_id: "r1".to_owned(),

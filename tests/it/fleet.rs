@@ -5,7 +5,7 @@ mod large;
 mod limits;
 mod shared;
 
-use apim_sandbox::azure::{Gateway, Slot};
+use apim_sandbox::azure::{Action, Gateway, Slot};
 use apim_sandbox::manifests::GatewayManifest;
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
@@ -65,6 +65,47 @@ impl Ended {
         });
         named.collect()
     }
+}
+
+#[tokio::test]
+async fn a_pod_is_left_the_counts_and_the_first_errors() {
+    let case = Case::new("fleet-in-pod").await;
+    case.members(2).await;
+    let log = case.file("termination-log", "");
+    let rotate = || {
+        let run = case.apim(&["rotate", "--all"]);
+        run.env("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+            .env("APIM_TERMINATION_LOG", log.to_str().unwrap())
+    };
+    let left = || std::fs::read_to_string(&log).unwrap();
+    let result = || serde_json::from_str::<Value>(&left()).unwrap();
+
+    rotate()
+        .env("AZURE_CLIENT_SECRET", "not-the-secret")
+        .exits(1)
+        .await;
+    assert_eq!(result()["exitCode"], 1);
+    assert!(result()["error"]["message"].is_string(), "{}", left());
+    case.shows_no_secret(&left()).await;
+    case.disturb_mint(Action::status(400), 1);
+    let ended = rotate().exits(6).await;
+    assert!(
+        ended.stderr.lines().all(|line| line.starts_with('{')),
+        "{}",
+        ended.stderr
+    );
+    let list = result();
+    assert_eq!(
+        (&list["kind"], &list["exitCode"]),
+        (&json!("RotationList"), &json!(6))
+    );
+    assert_eq!(
+        (&list["counts"]["failed"], &list["counts"]["notBegun"]),
+        (&json!(1), &json!(1))
+    );
+    let error = list["errors"][0]["message"].as_str().unwrap();
+    assert!(error.contains("secret/gw-001-token"), "{error}");
+    case.shows_no_secret(&left()).await;
 }
 
 #[tokio::test]

@@ -22,6 +22,21 @@ struct Finished {
     succeeded: bool,
     exit_code: i32,
     log: String,
+    /// What the container has left in its status.
+    message: String,
+}
+
+impl Finished {
+    /// The message, which Kubernetes must not have cut.
+    fn result(&self) -> Value {
+        serde_json::from_str(&self.message).unwrap_or_else(|error| panic!("{error}: {}", self.message))
+    }
+
+    /// The records of the log.
+    fn records(&self) -> Vec<Value> {
+        let records = self.log.lines().filter(|line| line.starts_with('{'));
+        records.map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
 }
 
 impl Case {
@@ -131,20 +146,24 @@ impl Case {
         let succeeded = succeeded.await;
         let job = format!("job/{name}");
         let log = self.kubectl_in_namespace(&["logs", &job]).await;
-        let code = "jsonpath={.items[0].status.containerStatuses[0].state.terminated.exitCode}";
         let label = format!("job-name={name}");
-        let code = self
-            .kubectl_in_namespace(&["get", "pods", "-l", &label, "-o", code])
-            .await;
+        let of_container = async |field: &str| {
+            let path = format!("jsonpath={{.items[0].status.containerStatuses[0].state.terminated.{field}}}");
+            self.kubectl_in_namespace(&["get", "pods", "-l", &label, "-o", &path])
+                .await
+        };
+        let code = of_container("exitCode").await;
         Finished {
             succeeded: succeeded.unwrap_or_else(|error| panic!("{error}\n{log}")),
             exit_code: code.parse().unwrap(),
+            message: of_container("message").await,
             log,
         }
     }
 
-    /// The real kubectl, whose cache must not end up in the working directory.
-    async fn kubectl_in_namespace(&self, arguments: &[&str]) -> String {
+    /// The real kubectl, whose cache must not end up in the working directory. As of every run, its output is
+    /// searched for secrets: the log and the message of a container too.
+    pub(crate) async fn kubectl_in_namespace(&self, arguments: &[&str]) -> String {
         let arguments = [&["-n", &self.namespace], arguments].concat();
         let run = self.kubectl(&arguments).env("HOME", env!("CARGO_TARGET_TMPDIR"));
         run.exits(0).await.stdout
@@ -160,6 +179,17 @@ impl Case {
         self.rolled_out(&manifest.workload_name()).await;
         let annotations = self.template_annotations(&manifest.workload_name()).await;
         assert!(annotations.contains_key("apim-rotate/rotation-id"));
+        let result = ended.result();
+        assert_eq!(
+            (result["outcome"].as_str(), result["exitCode"].as_u64()),
+            (Some("Rotated"), Some(0))
+        );
+        assert_eq!(result["namespace"], self.namespace);
+        assert_eq!(result["secret"]["name"], manifest.secret_name());
+        let id = self.annotation(manifest, "apim-rotate/rotation-id").await;
+        assert_eq!(result["rotationId"].as_str(), id.as_deref());
+        let expires_at = self.annotation(manifest, "apim-rotate/expires-at").await;
+        assert_eq!(result["expiresAt"].as_str(), expires_at.as_deref());
     }
 }
 
@@ -174,7 +204,8 @@ async fn a_job_rotates_with_get_and_patch_of_two_named_objects() {
     });
     let ended = case.run_job(&container).await;
     case.rotated(&manifest, &before, &ended).await;
-    assert!(ended.log.contains("proved"), "{}", ended.log);
+    let proved = |record: &Value| record["step"] == "proved" && record["level"] == "info";
+    assert!(ended.records().iter().any(proved), "{}", ended.log);
 
     let user = format!("system:serviceaccount:{}:rotator", case.namespace);
     let requests = case.kube_requests().await;
@@ -206,6 +237,32 @@ async fn without_the_right_to_patch_nothing_is_minted_and_the_log_names_it() {
     );
     assert_eq!(case.credential(&manifest).await, before);
     assert_eq!(case.requests(Operation::GenerateToken).len(), 0);
+    let result = ended.result();
+    assert_eq!(result["exitCode"], 4);
+    let message = result["error"]["message"].as_str().unwrap();
+    let told = |record: &Value| record["level"] == "error" && record["message"] == message;
+    assert!(ended.records().iter().any(told), "{}", ended.log);
+    assert!(message.contains("patch"), "{message}");
+    assert!(result["error"]["hints"].is_array());
+}
+
+#[tokio::test]
+async fn a_wrong_command_line_is_told_in_the_pod_s_status_and_as_json() {
+    let (case, manifest) = Case::in_pod("in-pod-usage").await;
+    case.install(&manifest, &["get"]).await;
+    let container = json!({ "command": ["kubectl-apim"], "args": ["rotate", "--nonsense"] });
+    let ended = case.run_job(&container).await;
+    assert_eq!(ended.exit_code, 2, "{}", ended.log);
+    let result = ended.result();
+    assert_eq!(result["exitCode"], 2);
+    let message = result["error"]["message"].as_str().unwrap();
+    assert!(message.contains("--nonsense"), "{message}");
+    let records = ended.records();
+    assert_eq!(records.len(), ended.log.lines().count(), "{}", ended.log);
+    assert_eq!(
+        (&records[0]["level"], &records[0]["exitCode"]),
+        (&json!("error"), &json!(2))
+    );
 }
 
 #[tokio::test]

@@ -132,7 +132,8 @@ impl Running<'_> {
         read.unwrap();
         let mut ended = Ended::from(output.unwrap());
         ended.stdout = self.read + &text(&rest);
-        self.case.shows_no_secret(&ended).await;
+        let shown = format!("{}{}", ended.stdout, ended.stderr);
+        self.case.shows_no_secret(&shown).await;
         ended
     }
 
@@ -162,14 +163,13 @@ impl Case {
     }
 
     /// No run may show any part of a credential of its test.
-    async fn shows_no_secret(&self, ended: &Ended) {
+    pub(crate) async fn shows_no_secret(&self, shown: &str) {
         self.hides(&self.principal.client_secret);
         for secret in self.secrets().list(&ListParams::default()).await.unwrap() {
             for bytes in secret.data.unwrap_or_default().into_values() {
                 self.hides(&text(&bytes.0));
             }
         }
-        let shown = format!("{}{}", ended.stdout, ended.stderr);
         // So begins every access token of Entra, whose form is JSON in Base64.
         assert!(!shown.contains("eyJ"), "an access token is shown");
         let secrets: BTreeSet<String> = self.secrets_met().clone();

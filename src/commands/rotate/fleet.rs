@@ -26,6 +26,7 @@ use crate::model::{CloudName, Source, Sourced};
 use crate::plan::{self, Need};
 use crate::report::RotationReport;
 use crate::report::fleet::FleetReport;
+use crate::report::last_words::LastWords;
 use crate::settings::{FleetSettings, RotateSettings, TargetSettings};
 
 /// How many gateways are looked up in Azure at a time.
@@ -116,6 +117,7 @@ pub(super) async fn run(
         context.output.error(&error);
     }
     context.output.note(&report.summary());
+    context.last_words.say(LastWords::of_fleet(&report));
     Ok(report.exit_code())
 }
 

@@ -198,12 +198,14 @@ impl Run<'_> {
     }
 
     fn effects(&self) -> Live<'_> {
-        let in_pod = self.context.environment.get("KUBERNETES_SERVICE_HOST").is_some();
-        let prove = self.settings.prove.unwrap_or(if in_pod {
-            ProveMode::Rollout
-        } else {
-            ProveMode::Logs
-        });
+        let prove = self
+            .settings
+            .prove
+            .unwrap_or(if self.context.environment.in_pod() {
+                ProveMode::Rollout
+            } else {
+                ProveMode::Logs
+            });
         Live::new(
             self.cluster,
             &self.azure.arm,

@@ -62,7 +62,7 @@ impl Ways<'_> {
         // Asking a metadata service that is not there takes a second, so it
         // is asked only where one is likely.
         let mut candidates = Vec::new();
-        let in_a_pod = self.get("KUBERNETES_SERVICE_HOST").is_some();
+        let in_a_pod = self.typed.environment.in_pod();
         let reason = if self.get("IDENTITY_ENDPOINT").is_some() && self.get("IDENTITY_HEADER").is_some() {
             Some("variables IDENTITY_ENDPOINT and IDENTITY_HEADER")
         } else if vm {

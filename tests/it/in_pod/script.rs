@@ -68,5 +68,8 @@ async fn the_scripts_cron_job_needs_only_another_image() {
         .await;
     let ended = case.finished("now").await;
     case.rotated(&manifest, &before, &ended).await;
+    // Its users read its text.
+    assert!(ended.log.contains("\nproved  "), "{}", ended.log);
+    assert_eq!(ended.records(), Vec::<serde_json::Value>::new());
     assert_eq!(case.requests(Operation::GenerateToken).len(), 1);
 }
