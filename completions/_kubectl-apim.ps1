@@ -117,6 +117,7 @@ Register-ArgumentCompleter -Native -CommandName 'kubectl-apim' -ScriptBlock {
             [CompletionResult]::new('--no-wait', '--no-wait', [CompletionResultType]::ParameterName, 'Do not wait for the restart and its proof')
             [CompletionResult]::new('--no-restart', '--no-restart', [CompletionResultType]::ParameterName, 'Do not restart the gateway, because something else does when the Secret changes')
             [CompletionResult]::new('--adopt', '--adopt', [CompletionResultType]::ParameterName, 'Write a Secret that Helm, Argo CD, Flux or a controller owns')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write Kubernetes Events on the gateway''s workloads: rotated, failed, expiring within 7 days')
             [CompletionResult]::new('-A', '-A ', [CompletionResultType]::ParameterName, 'Look in all namespaces')
             [CompletionResult]::new('--all-namespaces', '--all-namespaces', [CompletionResultType]::ParameterName, 'Look in all namespaces')
             [CompletionResult]::new('--all', '--all', [CompletionResultType]::ParameterName, 'Rotate all gateways of the namespace')

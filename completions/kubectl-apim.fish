@@ -121,6 +121,7 @@ complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l for
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l no-wait -d 'Do not wait for the restart and its proof'
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l no-restart -d 'Do not restart the gateway, because something else does when the Secret changes'
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l adopt -d 'Write a Secret that Helm, Argo CD, Flux or a controller owns'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l events -d 'Write Kubernetes Events on the gateway\'s workloads: rotated, failed, expiring within 7 days'
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -s A -l all-namespaces -d 'Look in all namespaces'
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -l all -d 'Rotate all gateways of the namespace'
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand rotate" -s y -l yes -d 'Do not ask: I trust whoever can write Secrets in these namespaces'

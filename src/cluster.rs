@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod connect;
+mod events;
 pub mod exec;
 mod explain;
 pub mod list;

@@ -17,8 +17,8 @@ use crate::cluster::{self, Cluster, valid_namespace};
 use crate::environment::Environment;
 use crate::error::{Error, Kind, Result};
 use crate::output::Output;
-use crate::settings::Selection;
 use crate::report;
+use crate::settings::Selection;
 use crate::yaml::to_yaml;
 
 /// What every command is given.

@@ -6,6 +6,7 @@ mod arm_id;
 mod cloud;
 mod duration;
 mod endpoint;
+mod event;
 mod gateway;
 mod key_slot;
 mod snapshot;
@@ -17,6 +18,7 @@ pub use arm_id::{ArmIdError, GatewayId, ServiceId};
 pub use cloud::{Cloud, CloudName};
 pub use duration::{in_words, parse_duration};
 pub use endpoint::{Endpoint, EndpointError};
+pub use event::{Event, EventReason, Subject};
 pub use gateway::{Auth, AzureFacts, CronJobFacts, Gap, GatewayFacts, Part, Presented, StalePods};
 pub use key_slot::{KeyChoice, KeySlot};
 pub use snapshot::{

@@ -1,6 +1,7 @@
 //! What a run has to say on stdout, as text. Nothing is printed here and no
 //! clock is read.
 
+mod events;
 pub mod fleet;
 pub mod last_words;
 pub mod status;
@@ -205,6 +206,11 @@ impl RotationReport {
         self.sources = sources;
         self.warnings = warnings;
         self
+    }
+
+    /// Where the gateway is.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
     }
 
     /// The exit code that the run ends with.

@@ -46,6 +46,8 @@ pub struct RotateSettings {
     pub timeout: Duration,
     /// What may be sent.
     pub dry_run: DryRun,
+    /// Whether Events are written, which a dry run never does.
+    pub events: bool,
     /// How the result is printed.
     pub output: OutputFormat,
     /// How to sign in to Azure.
@@ -118,6 +120,7 @@ impl RotateSettings {
             prove: args.prove,
             timeout,
             dry_run: args.dry_run,
+            events: args.events && args.dry_run == DryRun::None,
             output: args.output,
             azure: AzureSettings::resolve(&args.azure, &typed, &mut warnings)?,
             warnings,
@@ -255,6 +258,14 @@ fn policy(args: &RotateArgs, typed: &Typed<'_>) -> Result<Policy> {
 }
 
 impl TargetSettings {
+    /// The workload that was told by kind and name.
+    pub fn exact_workload(&self) -> Option<&WorkloadRef> {
+        match &self.workload.as_ref()?.value {
+            WorkloadAsk::Exactly(workload) => Some(workload),
+            WorkloadAsk::Named(_) => None,
+        }
+    }
+
     fn resolve(args: &TargetArgs, typed: &Typed<'_>, as_script: bool) -> Result<Self> {
         // Several targets are a fleet, which looks for them by itself.
         let workload = selection::one_target(args, typed)?;

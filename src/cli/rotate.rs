@@ -143,6 +143,10 @@ pub struct RotateArgs {
     #[arg(long)]
     pub adopt: bool,
 
+    /// Write Kubernetes Events on the gateway's workloads: rotated, failed, expiring within 7 days
+    #[arg(long)]
+    pub events: bool,
+
     /// Only say what would be done; no token is minted
     #[arg(long, value_enum, value_name = "WHERE")]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "client", default_value = "none")]

@@ -1,6 +1,7 @@
 //! `rotate`: discover, decide, apply, report.
 
 mod consent;
+mod events;
 mod fleet;
 mod parallel;
 mod run;
@@ -17,8 +18,9 @@ use super::sign_in::sign_in;
 use super::{Context, connect};
 use crate::cli::RotateArgs;
 use crate::cli::kube::KubeArgs;
-use crate::discover;
+use crate::cluster::Cluster;
 use crate::discover::directory::Directory;
+use crate::discover::{self, Found};
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::output::Output;
@@ -26,6 +28,7 @@ use crate::plan::{self, Need};
 use crate::report::RotationReport;
 use crate::report::last_words::LastWords;
 use crate::settings::{RotateSettings, script_namespace};
+use events::Events;
 use run::{Azure, Run, Target};
 use tell::{tell_gateway, tell_target};
 
@@ -44,25 +47,62 @@ pub(super) async fn run(
     if kube.namespace.is_none() {
         kube.namespace = script_namespace(&context.environment);
     }
-    match &settings.fleet {
-        Some(fleet) => fleet::run(&settings, fleet, &kube, context).await,
-        None => one(&settings, &kube, context).await,
-    }
+    let events = Events::new(settings.events, &context.environment);
+    let ended = match &settings.fleet {
+        Some(fleet) => fleet::run(&settings, fleet, &kube, context, &events).await,
+        None => one(&settings, &kube, context, &events).await,
+    };
+    events.end(&context.output).await;
+    ended
 }
 
 /// Rotates the one gateway that is meant.
-async fn one(settings: &RotateSettings, kube: &KubeArgs, context: &Context) -> Result<u8> {
-    let output = &context.output;
+async fn one(settings: &RotateSettings, kube: &KubeArgs, context: &Context, events: &Events) -> Result<u8> {
     let deadline = Instant::now() + settings.timeout;
     let cluster = connect(kube, context).await?.until(deadline);
-    let mut found = discover::target(&cluster, &settings.target).await?;
-    let mut sources = tell_target(&found, &cluster, output);
-    let mut warnings = plan::preflight(&found.snapshot, &settings.policy)?;
+    let mut found = match discover::target(&cluster, &settings.target).await {
+        Ok(found) => found,
+        Err(error) => {
+            if let Some(workload) = settings.target.exact_workload() {
+                let report = RotationReport::without_secret(&cluster.namespace, workload, &error);
+                events.note_unread(&cluster, workload, &report);
+            }
+            return Err(error);
+        }
+    };
+    let report = match rotate(settings, &cluster, &mut found, context, deadline).await {
+        Ok(report) => report,
+        Err(error) => {
+            events.note(
+                &cluster,
+                &found,
+                &RotationReport::stopped(&found.snapshot, &error),
+            );
+            return Err(error);
+        }
+    };
+    events.note(&cluster, &found, &report);
+    let text = report.render(settings.output, cluster.now(), &local_zone(&context.environment))?;
+    print(&text, context)?;
+    context.last_words.say(LastWords::of(&report));
+    Ok(report.exit_code())
+}
 
+/// Does what the gateway needs, which may be nothing.
+async fn rotate(
+    settings: &RotateSettings,
+    cluster: &Cluster,
+    found: &mut Found,
+    context: &Context,
+    deadline: Instant,
+) -> Result<RotationReport> {
+    let output = &context.output;
+    let mut sources = tell_target(found, cluster, output);
+    let mut warnings = plan::preflight(&found.snapshot, &settings.policy)?;
     let report = match plan::need(&found.snapshot, &settings.policy, cluster.now()) {
         Need::Nothing(reason) => RotationReport::not_due(&found.snapshot, reason),
         need => {
-            let named = found.gateway(&cluster, &settings.target).await?;
+            let named = found.gateway(cluster, &settings.target).await?;
             tell_gateway(&named, output, &mut sources);
             let azure = Azure {
                 arm: sign_in(&settings.azure, named.cloud, deadline, false).await?,
@@ -71,9 +111,9 @@ async fn one(settings: &RotateSettings, kube: &KubeArgs, context: &Context) -> R
             let run = Run {
                 settings,
                 target: &settings.target,
-                cluster: &cluster,
+                cluster,
                 azure: &azure,
-                found: &found,
+                found,
                 output,
                 context,
                 deadline,
@@ -88,11 +128,7 @@ async fn one(settings: &RotateSettings, kube: &KubeArgs, context: &Context) -> R
     for warning in &warnings {
         output.warning(warning);
     }
-    let report = report.with(sources, warnings);
-    let text = report.render(settings.output, cluster.now(), &local_zone(&context.environment))?;
-    print(&text, context)?;
-    context.last_words.say(LastWords::of(&report));
-    Ok(report.exit_code())
+    Ok(report.with(sources, warnings))
 }
 
 /// Prints the result. The exit code is of what was done, which nobody must

@@ -1,6 +1,7 @@
 //! `rotate` of many gateways, from end to end.
 
 mod consent;
+mod events;
 mod large;
 mod limits;
 mod shared;

@@ -5,6 +5,7 @@ mod bad_input;
 mod clouds;
 mod conflict;
 mod dry_run;
+mod events;
 mod interrupted;
 mod keys;
 mod kubeconfig;

@@ -1,24 +1,22 @@
 //! Many gateways in one run: found by one set of lists, named before anything
 //! is minted, one ahead of the others, and the others side by side.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::time::Duration;
+mod naming;
 
-use futures::{StreamExt, stream};
+use std::collections::{BTreeMap, BTreeSet};
+
 use tokio::time::Instant;
 
 use super::consent::{self, Consent};
+use super::events::Events;
 use super::parallel::{End, Limits, drive};
 use super::run::{Azure, Run, Target};
 use super::task::{Place, Task, cloud, places, warnings};
 use super::{local_zone, print};
 use crate::cli::DryRun;
 use crate::cli::kube::KubeArgs;
-use crate::commands::sign_in::sign_in;
 use crate::commands::{Context, nothing_found};
 use crate::discover::Found;
-use crate::discover::directory::Directory;
 use crate::discover::evidence::Named;
 use crate::discover::fleet::{Member, fleet};
 use crate::error::{Error, Result};
@@ -29,17 +27,12 @@ use crate::report::fleet::FleetReport;
 use crate::report::last_words::LastWords;
 use crate::settings::{FleetSettings, RotateSettings, TargetSettings};
 
-/// How many gateways are looked up in Azure at a time.
-const SIDE_BY_SIDE: usize = 16;
-
-/// What ARM lets a reader have for each gateway.
-const LOOK_UP: Duration = Duration::from_millis(1000 / 20);
-
 /// A run over many gateways.
 struct Fleet<'a> {
     settings: &'a RotateSettings,
     options: &'a FleetSettings,
     context: &'a Context,
+    events: &'a Events,
     clouds: BTreeMap<CloudName, Azure>,
     /// Every gateway whose end is known.
     reports: Vec<RotationReport>,
@@ -51,6 +44,7 @@ pub(super) async fn run(
     fleet: &FleetSettings,
     kube: &KubeArgs,
     context: &Context,
+    events: &Events,
 ) -> Result<u8> {
     let listed = consent::listed(fleet)?;
     let places = places(fleet, kube, context).await?;
@@ -58,6 +52,7 @@ pub(super) async fn run(
         settings,
         options: fleet,
         context,
+        events,
         clouds: BTreeMap::new(),
         reports: Vec::new(),
     };
@@ -145,15 +140,13 @@ impl Fleet<'_> {
                         .push(RotationReport::skipped(&namespace, &workload, &why).of(context));
                 }
                 Member::Failed(namespace, workload, why) => {
-                    self.reports
-                        .push(RotationReport::without_secret(&namespace, &workload, &why).of(context));
+                    let report = RotationReport::without_secret(&namespace, &workload, &why);
+                    self.events.note_unread(&place.cluster, &workload, &report);
+                    self.reports.push(report.of(context));
                 }
                 Member::Credential(found) => match self.decide(place, *found).await {
                     Ok(task) => tasks.extend(task),
-                    Err((found, error)) => {
-                        self.reports
-                            .push(RotationReport::stopped(&found.snapshot, &error).of(context));
-                    }
+                    Err((found, error)) => self.stopped(place, &found, &error),
                 },
             }
         }
@@ -170,7 +163,7 @@ impl Fleet<'_> {
         let need = match plan::need(&found.snapshot, policy, place.cluster.now()) {
             Need::Nothing(reason) => {
                 let report = RotationReport::not_due(&found.snapshot, reason);
-                self.reports.push(report.of(place.context.as_deref()));
+                self.ended(place, &found, report);
                 return Ok(None);
             }
             need => need,
@@ -192,51 +185,14 @@ impl Fleet<'_> {
         }
     }
 
-    /// Looks every gateway up in Azure, each instance once: whom a token would
-    /// be minted for must be known before anybody consents to it.
-    async fn name(&mut self, tasks: Vec<Task>) -> Result<Vec<Task>> {
-        // With rights on single gateways alone each costs a read, at 20 a second.
-        let many = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
-        let deadline = Instant::now() + self.settings.timeout + LOOK_UP.saturating_mul(many);
-        let mut of_cloud: BTreeMap<CloudName, Vec<&str>> = BTreeMap::new();
-        for task in &tasks {
-            of_cloud
-                .entry(cloud(self.settings, &task.named))
-                .or_default()
-                .push(&task.named.service.value);
-        }
-        let mut clouds = BTreeMap::new();
-        for (cloud, services) in of_cloud {
-            let arm = sign_in(&self.settings.azure, Some(cloud), deadline, self.options.burst).await?;
-            // Every gateway would fail in the same way.
-            arm.sign_in().await?;
-            self.context.output.step("signed in", &arm.describe().await);
-            let directory = Arc::new(Directory::expecting(services));
-            clouds.insert(cloud, Azure { arm, directory });
-        }
-        self.clouds = clouds;
-        let (clouds, settings) = (&self.clouds, self.settings);
-        let mut looks = stream::iter(tasks)
-            .map(async |task| {
-                let azure = &clouds[&cloud(settings, &task.named)];
-                let id = azure.directory.gateway(&azure.arm, &task.named).await;
-                (task, id)
-            })
-            .buffered(SIDE_BY_SIDE);
-        let mut named = Vec::new();
-        while let Some((mut task, id)) = looks.next().await {
-            match id {
-                Ok(id) => {
-                    task.id = Some(id);
-                    named.push(task);
-                }
-                Err(error) => {
-                    let report = RotationReport::stopped(&task.found.snapshot, &error);
-                    self.reports.push(report.of(task.place.context.as_deref()));
-                }
-            }
-        }
-        Ok(named)
+    /// A gateway has ended before its turn.
+    fn stopped(&mut self, place: &Place, found: &Found, error: &Error) {
+        self.ended(place, found, RotationReport::stopped(&found.snapshot, error));
+    }
+
+    fn ended(&mut self, place: &Place, found: &Found, report: RotationReport) {
+        self.events.note(&place.cluster, found, &report);
+        self.reports.push(report.of(place.context.as_deref()));
     }
 
     /// Sees that somebody consents, where several namespaces are at stake.
@@ -274,10 +230,7 @@ impl Fleet<'_> {
             });
             match checked {
                 Ok(()) => consented.push(task),
-                Err(error) => {
-                    let report = RotationReport::stopped(snapshot, &error);
-                    self.reports.push(report.of(task.place.context.as_deref()));
-                }
+                Err(error) => self.stopped(&task.place, &task.found, &error),
             }
         }
         consented
@@ -333,6 +286,7 @@ impl Fleet<'_> {
                 "too many others failed"
             };
             let report = RotationReport::not_begun(&task.found.snapshot, why);
+            self.events.note(&task.place.cluster, &task.found, &report);
             reports.push(report.of(task.place.context.as_deref()));
         }
         self.reports = reports;
@@ -349,7 +303,7 @@ impl Fleet<'_> {
             id,
         } = task;
         let deadline = Instant::now() + self.settings.timeout;
-        let cluster = place.cluster.until(deadline);
+        let cluster = place.cluster.clone().until(deadline);
         let azure = self.cloud_of(&named, deadline);
         let snapshot = &found.snapshot;
         let output = self.context.output.about(&format!(
@@ -378,6 +332,9 @@ impl Fleet<'_> {
             Ok(report) => report,
             Err(error) => RotationReport::stopped(snapshot, &error),
         };
+        self.events.note(&place.cluster, &found, &report);
+        // At once: whoever ends this run early must still see what it did.
+        self.events.write().await;
         report
             .with(BTreeMap::new(), warnings)
             .of(place.context.as_deref())
