@@ -9,6 +9,7 @@ pub mod cli;
 pub mod commands;
 pub mod discover;
 pub mod error;
+pub mod manifest;
 pub mod model;
 pub mod output;
 pub mod plan;

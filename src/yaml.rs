@@ -13,6 +13,12 @@ pub(crate) fn to_yaml<T: Serialize>(value: &T) -> Result<String> {
         .map_err(|error| Error::failed(format!("cannot write YAML: {error}")).caused_by(error))
 }
 
+/// Values as a stream of documents that `kubectl apply -f` takes.
+pub(crate) fn to_documents<T: Serialize>(values: &[T]) -> Result<String> {
+    let documents: Vec<String> = values.iter().map(to_yaml).collect::<Result<_>>()?;
+    Ok(documents.join("---\n"))
+}
+
 /// A value from YAML; `None` where the text is none, whose error could quote a
 /// secret.
 pub(crate) fn from_yaml<T: DeserializeOwned>(text: &[u8]) -> Option<T> {
