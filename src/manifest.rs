@@ -36,7 +36,9 @@ pub fn labels(installation: &str) -> BTreeMap<String, String> {
         ("app.kubernetes.io/component", "token-rotation"),
         ("app.kubernetes.io/managed-by", MANAGER),
     ];
-    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+    pairs
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
 }
 
 /// A typed object as a document.

@@ -3,11 +3,13 @@
 
 mod azure;
 mod fleet;
+mod gateway_list;
 mod selection;
 mod status;
 
 pub use azure::{AzureSettings, CloudAsk};
 pub use fleet::FleetSettings;
+pub use gateway_list::GatewayList;
 pub use selection::Selection;
 pub use status::StatusSettings;
 
