@@ -55,6 +55,8 @@ pub struct Found {
     pub workload_source: Source,
     /// Who named the Secret.
     pub secret_source: Source,
+    /// The ConfigMaps that may hold the gateways' settings.
+    pub config_maps: BTreeSet<String>,
     containers: Containers,
 }
 
@@ -161,6 +163,10 @@ pub async fn target(cluster: &Cluster, told: &TargetSettings) -> Result<Found> {
             Some(told) => told.source.clone(),
             None => Source::Discovery("pod spec".to_owned()),
         },
+        config_maps: specs
+            .iter()
+            .flat_map(|(_, spec)| config_maps_named(spec))
+            .collect(),
         containers: match settings {
             Some(settings) => Containers::of(&specs, &settings),
             None => Containers::Unread(specs),
@@ -202,6 +208,7 @@ async fn secret_alone(cluster: &Cluster, told: &Sourced<String>) -> Result<Found
         former,
         workload_source: Source::Default,
         secret_source: told.source.clone(),
+        config_maps: BTreeSet::new(),
         containers: Containers::of(&[], &Settings::default()),
     })
 }

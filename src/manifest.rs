@@ -1,6 +1,8 @@
-//! The objects that are installed, as pure functions of what was asked: no
-//! client, no clock, no environment.
+//! The objects that are installed, and the roles that they need in Azure, as
+//! pure functions of what was asked: no client, no clock, no environment.
 
+pub mod admission;
+pub mod azure;
 pub mod rbac;
 
 use std::collections::BTreeMap;

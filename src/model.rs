@@ -3,6 +3,7 @@
 
 pub mod annotation;
 mod arm_id;
+mod azure_role;
 mod cloud;
 mod duration;
 mod endpoint;
@@ -15,6 +16,7 @@ mod token;
 mod workload;
 
 pub use arm_id::{ArmIdError, GatewayId, ServiceId};
+pub use azure_role::AzureRole;
 pub use cloud::{Cloud, CloudName};
 pub use duration::{in_words, parse_duration};
 pub use endpoint::{Endpoint, EndpointError};

@@ -123,6 +123,13 @@ async fn one_credential(
         .iter()
         .map(|gateway| (gateway.workload().clone(), gateway.container.clone()))
         .collect();
+    let is_a_gateway = |workload: &&Surveyed| {
+        workload.namespace == namespace
+            && gateways
+                .iter()
+                .any(|gateway| gateway.workload() == workload.reference())
+    };
+    let config_maps = survey.workloads.iter().filter(is_a_gateway);
     Ok(Found {
         snapshot: Snapshot {
             namespace: namespace.to_owned(),
@@ -132,6 +139,9 @@ async fn one_credential(
         former: former.clone(),
         workload_source: Source::Discovery(format!("discovered in namespace {namespace}")),
         secret_source: Source::Discovery("pod spec".to_owned()),
+        config_maps: config_maps
+            .flat_map(|workload| workload.config_maps.clone())
+            .collect(),
         containers: Containers::Read {
             containers,
             denied: gateways

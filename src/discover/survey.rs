@@ -68,6 +68,8 @@ pub struct Surveyed {
     pub facts: WorkloadFacts,
     /// The Secrets that it uses in any way.
     pub secrets: BTreeSet<String>,
+    /// The ConfigMaps that its environment comes from.
+    pub config_maps: BTreeSet<String>,
     /// Which pods are its own.
     pub selector: Option<Selector>,
     /// Where it may be a gateway: its pod spec.
@@ -81,6 +83,7 @@ impl Surveyed {
         let selector = pods::selector(&workload.spec.selector);
         let spec = workload.spec.template.spec;
         let secrets = spec.as_ref().map(secrets_used).unwrap_or_default();
+        let config_maps = spec.as_ref().map(config_maps_named).unwrap_or_default();
         // A gateway has a credential or settings in a Secret or a ConfigMap,
         // or stands there with everything in clear.
         let may_be_gateway = |spec: &PodSpec| {
@@ -91,11 +94,12 @@ impl Surveyed {
             spec: spec.filter(|spec| facts.marks.rotation_id.is_some() || may_be_gateway(spec)),
             facts,
             secrets,
+            config_maps,
             selector,
         }
     }
 
-    fn reference(&self) -> &WorkloadRef {
+    pub(super) fn reference(&self) -> &WorkloadRef {
         &self.facts.version.workload
     }
 
@@ -125,8 +129,8 @@ pub async fn survey(cluster: &Cluster, selection: &Selection, users: bool) -> Re
     let named: BTreeSet<Key> = workloads
         .iter()
         .flat_map(|workload| {
-            let maps = workload.spec.as_ref().map(config_maps_named).unwrap_or_default();
-            maps.into_iter().map(|map| (workload.namespace.clone(), map))
+            let maps = workload.spec.iter().flat_map(|_| &workload.config_maps);
+            maps.map(|map| (workload.namespace.clone(), map.clone()))
         })
         .collect();
     let settings = Settings::read(cluster, scope, &named).await?;
@@ -145,7 +149,7 @@ pub async fn survey(cluster: &Cluster, selection: &Selection, users: bool) -> Re
         {
             continue;
         }
-        let unread = settings.gap(&workload.namespace, &config_maps_named(&spec));
+        let unread = settings.gap(&workload.namespace, &workload.config_maps);
         let containers = gateway_containers(&spec, settings.of(&workload.namespace));
         if let (true, Some(gap)) = (containers.is_empty(), &unread) {
             obscure.push(format!(

@@ -34,3 +34,17 @@ pub const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 /// Where `kubectl apply` keeps a copy of the whole object, a Secret's data
 /// included.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// What a rotation records on the Secret.
+pub const OF_SECRET: [&str; 7] = [
+    LAST_USED_KEY,
+    ROTATION_ID,
+    PREVIOUS_KEY,
+    EXPIRES_AT,
+    ROTATED_AT,
+    GATEWAY,
+    RESTART_BY_OTHER,
+];
+
+/// What a rotation sets on the pod template.
+pub const OF_TEMPLATE: [&str; 2] = [ROTATION_ID, RESTARTED_AT];

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::Plan;
 use crate::model::annotation::{
-    EXPIRES_AT, GATEWAY, LAST_USED_KEY, PREVIOUS_KEY, RESTART_BY_OTHER, ROTATED_AT, ROTATION_ID,
+    EXPIRES_AT, GATEWAY, LAST_USED_KEY, OF_SECRET, PREVIOUS_KEY, RESTART_BY_OTHER, ROTATED_AT, ROTATION_ID,
 };
 
 /// Annotations to set; `None` removes one.
@@ -32,16 +32,8 @@ pub fn rotation_annotations(plan: &Plan, rotated_at: Timestamp) -> Annotations {
 /// The same annotations as they were before, absent where they were absent,
 /// for putting the former credential back.
 pub fn restored_annotations(before: &BTreeMap<String, String>) -> Annotations {
-    let ours = [
-        LAST_USED_KEY,
-        ROTATION_ID,
-        PREVIOUS_KEY,
-        EXPIRES_AT,
-        ROTATED_AT,
-        GATEWAY,
-        RESTART_BY_OTHER,
-    ];
-    ours.into_iter()
+    OF_SECRET
+        .into_iter()
         .map(|name| (name.to_owned(), before.get(name).cloned()))
         .collect()
 }

@@ -41,6 +41,39 @@ fn plan_and_report_import_only_data() {
     }
 }
 
+/// What is installed is a function of what was asked for, so that it can be
+/// kept in Git: it knows nothing of ours but the words of the product.
+#[test]
+fn manifest_imports_only_data() {
+    let forbidden = [
+        "tokio", "kube::", "reqwest", "azure_", "jiff", "std::env", "std::fs", "std::io",
+    ];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = vec![root.join("manifest.rs")];
+    files.extend(sources(&root.join("manifest")));
+    assert!(files.len() > 5);
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        for line in text.lines() {
+            let of_ours = line.split("crate::").skip(1);
+            let crossed = of_ours
+                .filter(|path| !path.starts_with("manifest::") && !path.starts_with("model::"))
+                .chain(
+                    forbidden
+                        .into_iter()
+                        .filter(|name| line.trim_start().starts_with("use ") && line.contains(name)),
+                )
+                .next();
+            assert!(
+                crossed.is_none(),
+                "{} knows {}: {line}",
+                file.display(),
+                crossed.unwrap()
+            );
+        }
+    }
+}
+
 /// One file knows the YAML crate, so that the next one costs one file.
 #[test]
 fn one_file_names_the_yaml_crate() {

@@ -1,0 +1,87 @@
+//! The roles as commands of the Azure CLI.
+
+use serde_json::json;
+
+use super::{AzureRights, Grant, grants, whose};
+
+const HEAD: &str = "#!/bin/sh
+# To be run again if Azure does not know the new role yet: nothing is made twice.
+set -eu
+";
+
+/// A script for any POSIX shell.
+pub fn az_cli(rights: &AzureRights) -> String {
+    let mut parts = vec![HEAD.to_owned()];
+    if rights.principal.is_none() {
+        parts.push(format!(
+            "\n# {}.\n: \"${{PRINCIPAL_ID:?}}\"\n",
+            whose(rights.role)
+        ));
+    }
+    for grant in &grants(rights) {
+        parts.extend([role(grant), assignment(grant)]);
+    }
+    parts.concat()
+}
+
+/// `az role definition create` makes up an id each time, so the definition is
+/// put by its id.
+fn role(grant: &Grant<'_>) -> String {
+    let role = &grant.role;
+    let actions = |actions: &[(&str, &str)]| -> Vec<String> {
+        actions.iter().map(|(action, _)| (*action).to_owned()).collect()
+    };
+    let reason = |(action, why): &(&str, &str)| format!("#   {action}:\n#     for {why}\n");
+    let all = role.actions.iter().chain(role.data_actions);
+    let reasons: Vec<String> = all.map(reason).collect();
+    let body = json!({"properties": {
+        "roleName": role.name,
+        "description": role.description,
+        "type": "CustomRole",
+        "permissions": [{
+            "actions": actions(role.actions),
+            "notActions": [],
+            "dataActions": actions(role.data_actions),
+            "notDataActions": [],
+        }],
+        "assignableScopes": [grant.subscription()],
+    }});
+    format!(
+        "
+# The role {name}, which allows:
+{reasons}az rest --method put --url {url} --body {body}
+",
+        name = role.name,
+        reasons = reasons.concat(),
+        url = text(&format!("{}?api-version=2022-04-01", grant.role_path())),
+        body = text(&format!("{body:#}")),
+    )
+}
+
+fn assignment(grant: &Grant<'_>) -> String {
+    let (name, principal) = match grant.principal {
+        Some(principal) => (
+            format!("--name {} ", grant.assignment(principal)),
+            principal.to_string(),
+        ),
+        // The Azure CLI then takes an assignment that is there already.
+        None => (String::new(), "\"$PRINCIPAL_ID\"".to_owned()),
+    };
+    format!(
+        "
+# The role is assigned at {about}.
+az role assignment create {name}--assignee-object-id {principal} \\
+  --assignee-principal-type ServicePrincipal \\
+  --role {role} \\
+  --scope {scope}
+",
+        about = grant.about(),
+        role = text(&grant.role_path()),
+        scope = text(&grant.scope()),
+    )
+}
+
+/// A word of the shell.
+fn text(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}

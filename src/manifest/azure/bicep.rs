@@ -1,0 +1,131 @@
+//! The roles in Bicep.
+
+use super::template::{deploy, deployment};
+use super::{AzureRights, Grant, grants, whose};
+
+/// A Bicep file for a deployment in the subscription.
+pub fn bicep(rights: &AzureRights) -> String {
+    let head = format!(
+        "// {}\ntargetScope = 'subscription'\n",
+        deploy(rights, "role.bicep")
+    );
+    let mut parts = vec![head];
+    if rights.principal.is_none() {
+        parts.push(format!(
+            "\n@description({})\nparam principalId string\n",
+            text(whose(rights.role))
+        ));
+    }
+    for grant in &grants(rights) {
+        parts.extend([role(grant), assignment(grant)]);
+    }
+    parts.concat()
+}
+
+fn role(grant: &Grant<'_>) -> String {
+    let role = &grant.role;
+    format!(
+        "
+resource {symbol} 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {{
+  name: '{id}'
+  properties: {{
+    roleName: {name}
+    description: {description}
+    type: 'CustomRole'
+    permissions: [
+      {{
+        actions: {actions}
+        notActions: []
+        dataActions: {data_actions}
+        notDataActions: []
+      }}
+    ]
+    assignableScopes: [
+      {subscription}
+    ]
+  }}
+}}
+",
+        symbol = role.symbol,
+        id = grant.role_id(),
+        name = text(role.name),
+        description = text(role.description),
+        actions = list(role.actions),
+        data_actions = list(role.data_actions),
+        subscription = text(&grant.subscription()),
+    )
+}
+
+fn list(actions: &[(&str, &str)]) -> String {
+    if actions.is_empty() {
+        return "[]".to_owned();
+    }
+    let line =
+        |(action, why): &(&str, &str)| format!("          // For {why}.\n          {}\n", text(action));
+    let lines: Vec<String> = actions.iter().map(line).collect();
+    format!("[\n{}        ]", lines.concat())
+}
+
+/// Bicep has no other way to a resource of a group in a file of the
+/// subscription than a second file or this inner deployment.
+fn assignment(grant: &Grant<'_>) -> String {
+    let symbol = grant.role.symbol;
+    let (name, principal) = match grant.principal {
+        Some(principal) => (
+            format!("'{}'", grant.assignment(principal)),
+            format!("'{principal}'"),
+        ),
+        None => (
+            format!(
+                "guid({}, principalId, '{}')",
+                text(&grant.scope()),
+                grant.role_id()
+            ),
+            "principalId".to_owned(),
+        ),
+    };
+    let scope = match grant.resource() {
+        Some(resource) => format!("          scope: {}\n", text(&resource)),
+        None => String::new(),
+    };
+    format!(
+        "
+// The role is assigned at {about}.
+resource {symbol}Assignment 'Microsoft.Resources/deployments@2022-09-01' = {{
+  name: '{deployment}'
+  resourceGroup: {group}
+  properties: {{
+    mode: 'Incremental'
+    template: {{
+      '$schema': 'https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#'
+      contentVersion: '1.0.0.0'
+      resources: [
+        {{
+          type: 'Microsoft.Authorization/roleAssignments'
+          apiVersion: '2022-04-01'
+{scope}          name: {name}
+          properties: {{
+            roleDefinitionId: {symbol}.id
+            principalId: {principal}
+            principalType: 'ServicePrincipal'
+          }}
+        }}
+      ]
+    }}
+  }}
+}}
+",
+        about = grant.about(),
+        deployment = deployment(grant),
+        group = text(&grant.place.resource_group),
+    )
+}
+
+/// A string literal of Bicep.
+fn text(text: &str) -> String {
+    let escaped = text
+        .replace('\\', "\\\\")
+        .replace('\'', "\\'")
+        .replace("${", "\\${");
+    format!("'{escaped}'")
+}

@@ -1,0 +1,130 @@
+//! The roles as an ARM template.
+
+use serde_json::{Map, Value, json};
+
+use super::{AzureRights, Grant, grants, whose};
+
+/// A template for a deployment in the subscription.
+pub fn template(rights: &AzureRights) -> Value {
+    let mut parameters = Map::new();
+    if rights.principal.is_none() {
+        let principal = json!({"type": "string", "metadata": {"description": whose(rights.role)}});
+        parameters.insert("principalId".to_owned(), principal);
+    }
+    let resources: Vec<Value> = grants(rights)
+        .iter()
+        .flat_map(|grant| [role(grant), assignment(grant)])
+        .collect();
+    json!({
+        "$schema": "https://schema.management.azure.com/schemas/2018-05-01/subscriptionDeploymentTemplate.json#",
+        "contentVersion": "1.0.0.0",
+        "metadata": {"deploy": deploy(rights, "role.json")},
+        "parameters": parameters,
+        "resources": resources,
+    })
+}
+
+/// The command that deploys a file.
+pub(super) fn deploy(rights: &AzureRights, file: &str) -> String {
+    let parameter = match rights.principal {
+        Some(_) => "",
+        None => " --parameters principalId=OBJECT_ID",
+    };
+    format!(
+        "az deployment sub create --subscription {} --location REGION --template-file {file}{parameter}",
+        rights.place.subscription
+    )
+}
+
+fn role(grant: &Grant<'_>) -> Value {
+    let actions = |actions: &[(&str, &str)]| -> Vec<String> {
+        actions.iter().map(|(action, _)| (*action).to_owned()).collect()
+    };
+    let role = &grant.role;
+    json!({
+        "type": "Microsoft.Authorization/roleDefinitions",
+        "apiVersion": "2022-04-01",
+        "name": grant.role_id().to_string(),
+        "comments": reasons(grant),
+        "properties": {
+            "roleName": role.name,
+            "description": role.description,
+            "type": "CustomRole",
+            "permissions": [{
+                "actions": actions(role.actions),
+                "notActions": [],
+                "dataActions": actions(role.data_actions),
+                "notDataActions": [],
+            }],
+            "assignableScopes": [grant.subscription()],
+        },
+    })
+}
+
+/// JSON has no comments but this one, so it says of each line what needs it.
+fn reasons(grant: &Grant<'_>) -> String {
+    let all = grant.role.actions.iter().chain(grant.role.data_actions);
+    let reasons: Vec<String> = all
+        .map(|(action, why)| format!("{action} is for {why}."))
+        .collect();
+    reasons.join(" ")
+}
+
+/// A role is a thing of the subscription, and what it is assigned at is one of
+/// a resource group: that takes a deployment within the deployment.
+fn assignment(grant: &Grant<'_>) -> Value {
+    let (name, principal) = match grant.principal {
+        Some(principal) => (grant.assignment(principal).to_string(), principal.to_string()),
+        None => (
+            format!(
+                "[guid({}, parameters('principalId'), '{}')]",
+                literal(&grant.scope()),
+                grant.role_id()
+            ),
+            "[parameters('principalId')]".to_owned(),
+        ),
+    };
+    let mut assignment = json!({
+        "type": "Microsoft.Authorization/roleAssignments",
+        "apiVersion": "2022-04-01",
+        "name": name,
+        "comments": format!("At {}.", grant.about()),
+        "properties": {
+            "roleDefinitionId": grant.role_path(),
+            "principalId": principal,
+            "principalType": "ServicePrincipal",
+        },
+    });
+    if let Some(resource) = grant.resource() {
+        assignment["scope"] = json!(resource);
+    }
+    json!({
+        "type": "Microsoft.Resources/deployments",
+        "apiVersion": "2022-09-01",
+        "name": deployment(grant),
+        "resourceGroup": grant.place.resource_group,
+        "dependsOn": [format!(
+            "[subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '{}')]",
+            grant.role_id()
+        )],
+        "properties": {
+            "mode": "Incremental",
+            "template": {
+                "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
+                "contentVersion": "1.0.0.0",
+                "resources": [assignment],
+            },
+        },
+    })
+}
+
+/// The name of the inner deployment, at most 64 characters: those of the
+/// role's id make it another one for another subscription.
+pub(super) fn deployment(grant: &Grant<'_>) -> String {
+    format!("{}-{}", grant.role.symbol, grant.role_id())
+}
+
+/// A string literal of ARM's expressions.
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}

@@ -1,0 +1,113 @@
+//! The roles for Terraform, by the provider azurerm.
+
+use super::{AzureRights, Grant, grants, whose};
+
+/// A file with the resources; the provider is configured elsewhere.
+pub fn terraform(rights: &AzureRights) -> String {
+    let mut parts = vec!["# For the provider hashicorp/azurerm.\n".to_owned()];
+    if rights.principal.is_none() {
+        parts.push(format!(
+            "
+variable \"principal_id\" {{
+  description = {}
+  type        = string
+}}
+",
+            text(whose(rights.role))
+        ));
+    }
+    for grant in &grants(rights) {
+        parts.extend([role(grant), assignment(grant)]);
+    }
+    parts.concat()
+}
+
+fn role(grant: &Grant<'_>) -> String {
+    let role = &grant.role;
+    let kinds = [("actions", role.actions), ("data_actions", role.data_actions)];
+    let some = kinds.into_iter().filter(|(_, actions)| !actions.is_empty());
+    let permissions: Vec<String> = some.map(|(name, actions)| list(name, actions)).collect();
+    format!(
+        "
+resource \"azurerm_role_definition\" \"{symbol}\" {{
+  role_definition_id = \"{id}\"
+  name               = {name}
+  description        = {description}
+  scope              = {subscription}
+  assignable_scopes  = [{subscription}]
+
+  permissions {{
+{permissions}  }}
+}}
+",
+        symbol = symbol(grant),
+        id = grant.role_id(),
+        name = text(role.name),
+        description = text(role.description),
+        subscription = text(&grant.subscription()),
+        permissions = permissions.concat(),
+    )
+}
+
+fn list(name: &str, actions: &[(&str, &str)]) -> String {
+    let line = |(action, why): &(&str, &str)| format!("      # For {why}.\n      {},\n", text(action));
+    let lines: Vec<String> = actions.iter().map(line).collect();
+    format!("    {name} = [\n{}    ]\n", lines.concat())
+}
+
+fn assignment(grant: &Grant<'_>) -> String {
+    let (name, principal) = match grant.principal {
+        Some(principal) => (
+            format!("\"{}\"", grant.assignment(principal)),
+            format!("\"{principal}\""),
+        ),
+        None => (computed(grant), "var.principal_id".to_owned()),
+    };
+    format!(
+        "
+# The role is assigned at {about}.
+resource \"azurerm_role_assignment\" \"{symbol}\" {{
+  name               = {name}
+  scope              = {scope}
+  role_definition_id = azurerm_role_definition.{symbol}.role_definition_resource_id
+  principal_id       = {principal}
+  principal_type     = \"ServicePrincipal\"
+}}
+",
+        about = grant.about(),
+        symbol = symbol(grant),
+        scope = text(&grant.scope()),
+    )
+}
+
+/// What comes to the same name as for a principal that is told.
+fn computed(grant: &Grant<'_>) -> String {
+    let scope = text(&format!("{}|", grant.scope()).to_lowercase());
+    let scope = scope.trim_end_matches('"');
+    format!(
+        "uuidv5(\"url\", {scope}${{lower(var.principal_id)}}|{}\")",
+        grant.role_id()
+    )
+}
+
+/// The name of a role's blocks, which are written in lower case here.
+fn symbol(grant: &Grant<'_>) -> String {
+    let mut symbol = String::new();
+    for letter in grant.role.symbol.chars() {
+        if letter.is_ascii_uppercase() {
+            symbol.push('_');
+        }
+        symbol.push(letter.to_ascii_lowercase());
+    }
+    symbol
+}
+
+/// A string literal of HCL.
+fn text(text: &str) -> String {
+    let escaped = text
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace("${", "$${")
+        .replace("%{", "%%{");
+    format!("\"{escaped}\"")
+}

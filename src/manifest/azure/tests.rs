@@ -1,0 +1,152 @@
+use super::*;
+
+fn rights(role: AzureRole, gateway: Option<&str>) -> AzureRights {
+    AzureRights {
+        role,
+        place: Place {
+            subscription: "11111111-2222-3333-4444-555555555555".to_owned(),
+            resource_group: "rg-apim".to_owned(),
+            service: Some("contoso".to_owned()),
+            gateway: gateway.map(str::to_owned),
+        },
+        principal: Some(Uuid::from_u128(7)),
+        for_discovery: false,
+    }
+}
+
+const ROLES: [AzureRole; 3] = [
+    AzureRole::TokenOperator,
+    AzureRole::ConfigValidator,
+    AzureRole::ConfigReader,
+];
+
+#[test]
+fn each_role_is_assigned_at_the_narrowest_scope_that_works() {
+    let scope = |role, gateway| {
+        let rights = rights(role, gateway);
+        grants(&rights)[0].scope()
+    };
+    let group = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/rg-apim";
+    let service = format!("{group}/providers/Microsoft.ApiManagement/service/contoso");
+    assert_eq!(
+        scope(AzureRole::TokenOperator, Some("gw")),
+        format!("{service}/gateways/gw")
+    );
+    assert_eq!(scope(AzureRole::TokenOperator, None), service);
+    assert_eq!(scope(AzureRole::ConfigReader, Some("gw")), service);
+    assert_eq!(scope(AzureRole::ConfigValidator, Some("gw")), group);
+}
+
+#[test]
+fn to_find_the_instance_is_another_role_which_leaves_the_first_at_its_gateway() {
+    let rights = AzureRights {
+        for_discovery: true,
+        ..rights(AzureRole::TokenOperator, Some("gw"))
+    };
+    let grants = grants(&rights);
+    let [operator, finder] = grants.as_slice() else {
+        panic!("two roles");
+    };
+    assert!(operator.scope().ends_with("/gateways/gw"));
+    assert!(finder.scope().ends_with("/service/contoso"));
+    assert_ne!(operator.role_id(), finder.role_id());
+}
+
+#[test]
+fn ids_are_the_same_whatever_the_case_and_others_for_another_principal() {
+    let small = rights(AzureRole::TokenOperator, Some("gw"));
+    let mut large = small.clone();
+    large.place.resource_group = "RG-APIM".to_owned();
+    let (small, large) = (grants(&small), grants(&large));
+    let ids = |grant: &Grant<'_>, principal| (grant.role_id(), grant.assignment(Uuid::from_u128(principal)));
+    assert_eq!(ids(&small[0], 7), ids(&large[0], 7));
+    assert_ne!(ids(&small[0], 7).1, ids(&small[0], 8).1);
+}
+
+/// No registry has a parser of Bicep, so this sees that every bracket is
+/// closed by its like and that no string runs over its line.
+#[test]
+fn the_brackets_of_bicep_are_balanced() {
+    for role in ROLES {
+        for (gateway, principal) in [
+            (Some("gw"), None),
+            (Some("it's ${odd}"), Some(Uuid::from_u128(7))),
+        ] {
+            let rights = AzureRights {
+                principal,
+                for_discovery: true,
+                ..rights(role, gateway)
+            };
+            let text = bicep(&rights);
+            let mut open = Vec::new();
+            for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+                let mut in_string = false;
+                let mut letters = line.chars();
+                while let Some(letter) = letters.next() {
+                    match letter {
+                        '\\' if in_string => drop(letters.next()),
+                        '\'' => in_string = !in_string,
+                        _ if in_string => {}
+                        '{' => open.push('}'),
+                        '[' => open.push(']'),
+                        '(' => open.push(')'),
+                        '}' | ']' | ')' => assert_eq!(open.pop(), Some(letter), "{line}"),
+                        _ => {}
+                    }
+                }
+                assert!(!in_string, "{line}");
+            }
+            assert!(open.is_empty(), "{text}");
+        }
+    }
+}
+
+#[test]
+fn terraform_is_parsed_and_says_what_was_meant() {
+    for role in ROLES {
+        for gateway in ["gw", "it's a \"${trap}\" of %{ills}"] {
+            let rights = rights(role, Some(gateway));
+            let text = terraform(&rights);
+            let body = hcl_edit::parser::parse_body(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+            let kinds: Vec<&str> = body.blocks().map(|block| block.labels[0].as_str()).collect();
+            assert_eq!(kinds, ["azurerm_role_definition", "azurerm_role_assignment"]);
+            let assignment = body.blocks().nth(1).unwrap();
+            let scope = assignment.body.get_attribute("scope").unwrap();
+            let grants = grants(&rights);
+            assert_eq!(scope.value.as_str(), Some(grants[0].scope().as_str()));
+        }
+    }
+    let unknown = AzureRights {
+        principal: None,
+        ..rights(AzureRole::TokenOperator, Some("gw"))
+    };
+    let text = terraform(&unknown);
+    hcl_edit::parser::parse_body(&text).unwrap();
+    // Terraform comes to the same name as soon as it knows the principal.
+    let grants = grants(&unknown);
+    let formula = format!(
+        "{}|${{lower(var.principal_id)}}|{}",
+        grants[0].scope().to_lowercase(),
+        grants[0].role_id()
+    );
+    assert!(
+        text.contains(&format!("uuidv5(\"url\", \"{formula}\")")),
+        "{text}"
+    );
+    let principal = Uuid::from_u128(7);
+    let named = formula.replace("${lower(var.principal_id)}", &principal.to_string());
+    assert_eq!(
+        Uuid::new_v5(&Uuid::NAMESPACE_URL, named.as_bytes()),
+        grants[0].assignment(principal)
+    );
+}
+
+#[test]
+fn a_name_of_the_inner_deployment_is_short_enough() {
+    for role in ROLES {
+        let rights = rights(role, Some("gw"));
+        for grant in grants(&rights) {
+            assert!(template::deployment(&grant).len() <= 64);
+        }
+    }
+}
