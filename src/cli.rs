@@ -3,12 +3,14 @@
 
 pub mod complete;
 pub mod kube;
+mod render_rbac;
 mod rotate;
 pub mod script;
 mod select;
 mod status;
 
 pub use kube::{BearerToken, KubeArgs};
+pub use render_rbac::{AzureForm, AzureRoleArgs, RenderRbacArgs, RightsScope};
 pub use rotate::{AuthMethod, AzureArgs, DryRun, FleetArgs, OutputFormat, ProveMode, RotateArgs, TargetArgs};
 pub use select::SelectArgs;
 pub use status::{SortBy, StatusArgs, StatusFormat};
@@ -47,6 +49,8 @@ pub enum Command {
     Rotate(Box<RotateArgs>),
     /// Say which credential lapses when, which pods run with an old one, and what to do about it
     Status(Box<StatusArgs>),
+    /// Print the least rights that a scheduled rotation works with, in Kubernetes or in Azure
+    RenderRbac(Box<RenderRbacArgs>),
     /// Print the completion script for a shell
     ///
     /// To complete `kubectl apim`, save what `completion kubectl` prints as an executable file

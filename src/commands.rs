@@ -1,6 +1,7 @@
 //! Dispatch: one file a command.
 
 mod completion;
+mod render_rbac;
 mod rotate;
 mod sign_in;
 mod status;
@@ -89,6 +90,9 @@ pub async fn run(cli: Cli, matches: &ArgMatches, program: &str, context: &Contex
             Box::pin(rotate::run(&args, matches, &cli.kube, context)).await
         }
         (Some(Command::Status(args)), Some(matches)) => status::run(&args, matches, &cli.kube, context).await,
+        (Some(Command::RenderRbac(args)), Some(matches)) => {
+            render_rbac::run(&args, matches, &cli.kube, context).await
+        }
         (Some(Command::Completion { shell }), _) => {
             context.output.data(&completion::script(shell, program)?)?;
             Ok(0)
@@ -131,6 +135,17 @@ async fn connect(kube: &KubeArgs, context: &Context) -> Result<Cluster> {
     }
     let variable = |name: &str| context.environment.get(name).map(str::to_owned);
     Cluster::connect(kube, around(&variable)).await
+}
+
+/// The namespace that the flags and the kubeconfig mean, without any request.
+fn namespace(kube: &KubeArgs, context: &Context) -> Result<String> {
+    if let Some(namespace) = &kube.namespace {
+        valid_namespace(namespace)?;
+        return Ok(namespace.clone());
+    }
+    let variable = |name: &str| context.environment.get(name).map(str::to_owned);
+    cluster::config::namespace(kube, around(&variable))
+        .map_err(|error| error.hint("or name the namespace, with -n"))
 }
 
 /// The contexts of the kubeconfig that these names or globs mean.

@@ -4,12 +4,14 @@
 mod azure;
 mod fleet;
 mod gateway_list;
+mod render_rbac;
 mod selection;
 mod status;
 
 pub use azure::{AzureSettings, CloudAsk};
 pub use fleet::FleetSettings;
 pub use gateway_list::GatewayList;
+pub use render_rbac::{Covered, KubernetesRights, RenderSettings};
 pub use selection::Selection;
 pub use status::StatusSettings;
 

@@ -21,6 +21,9 @@ use super::source::{self, Source};
 use crate::cli::kube::KubeArgs;
 use crate::error::{Error, Result};
 
+/// Where kubectl looks when nothing names a namespace.
+const DEFAULT_NAMESPACE: &str = "default";
+
 const CONNECT: Duration = Duration::from_secs(10);
 const WRITE: Duration = Duration::from_secs(30);
 /// The API server itself ends a request that is no stream after 60 seconds.
@@ -76,6 +79,16 @@ pub fn contexts(args: &KubeArgs, environment: Environment<'_>, patterns: &[Strin
     source::contexts(args, environment, patterns)
 }
 
+/// The namespace of the kubeconfig's context or of the pod.
+pub fn namespace(args: &KubeArgs, environment: Environment<'_>) -> Result<String> {
+    let found = source::find(args, environment)?.namespace;
+    let namespace = found
+        .filter(|namespace| !namespace.is_empty())
+        .unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
+    valid_namespace(&namespace)?;
+    Ok(namespace)
+}
+
 /// Finds the cluster and applies the flags, without any request.
 pub fn load(args: &KubeArgs, environment: Environment<'_>) -> Result<Connection> {
     let mut source = source::find(args, environment)?;
@@ -99,7 +112,7 @@ pub fn load(args: &KubeArgs, environment: Environment<'_>) -> Result<Connection>
         .clone()
         .or(namespace)
         .filter(|namespace| !namespace.is_empty())
-        .unwrap_or_else(|| "default".to_owned());
+        .unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
     valid_namespace(&config.default_namespace)?;
     config.accept_invalid_certs = cluster.insecure_skip_tls_verify.unwrap_or(false);
     config.disable_compression = cluster.disable_compression.unwrap_or(false);

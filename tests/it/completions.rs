@@ -72,7 +72,7 @@ fn kubectl_completes_commands() {
         .collect();
     assert_eq!(
         words,
-        ["rotate", "status", "completion", "version", ":4"],
+        ["rotate", "status", "render-rbac", "completion", "version", ":4"],
         "{answer}"
     );
     assert!(

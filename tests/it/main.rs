@@ -15,6 +15,7 @@ mod layering;
 mod observe;
 mod policy;
 mod readme;
+mod render_rbac;
 mod rotate;
 mod run;
 mod script;

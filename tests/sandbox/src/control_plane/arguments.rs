@@ -108,7 +108,7 @@ impl Layout<'_> {
 /// The controllers whose work can be seen from a namespace. The others watch
 /// nodes, clouds and disks that the sandbox does not have; among them the one
 /// that would evict pods when a busy machine delays the node's lease.
-const CONTROLLERS: [&str; 17] = [
+const CONTROLLERS: [&str; 18] = [
     "clusterrole-aggregation-controller",
     "cronjob-controller",
     "daemonset-controller",
@@ -126,6 +126,7 @@ const CONTROLLERS: [&str; 17] = [
     "serviceaccount-token-controller",
     "statefulset-controller",
     "ttl-after-finished-controller",
+    "validatingadmissionpolicy-status-controller",
 ];
 
 /// Keeps the requests of the control plane and the node out of the records.

@@ -1,0 +1,211 @@
+//! The admission policies, in force.
+
+use apim_sandbox::azure::Action;
+use apim_sandbox::manifests::apply;
+use apim_sandbox::wait;
+use k8s_openapi::api::admissionregistration::v1::ValidatingAdmissionPolicy;
+use kube::Api;
+use serde_json::{Value, json};
+
+use super::Right;
+use crate::case::{Case, LIMIT};
+use crate::run::Run;
+
+const ACCOUNT: &str = "apim-shg-rotate";
+
+impl Case {
+    /// kubectl as the account, in the namespace.
+    async fn kubectl_as_account(&self, arguments: &[&str]) -> Run<'_> {
+        let path = self
+            .sandbox
+            .kubeconfig_for(&self.namespace, ACCOUNT)
+            .await
+            .unwrap();
+        let line = [&["-n", &self.namespace], arguments].concat();
+        self.kubectl(&line).env("KUBECONFIG", &path.display().to_string())
+    }
+}
+
+/// More rights than are ever rendered, so that the policies alone refuse.
+async fn may_do_anything(case: &Case) {
+    let name = json!({"name": "too-much"});
+    let rules = json!([{"apiGroups": ["", "apps"], "resources": ["*"], "verbs": ["*"]}]);
+    let role_ref = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "too-much"});
+    for object in [
+        json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": name, "rules": rules}),
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": name, "roleRef": role_ref,
+            "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT}],
+        }),
+    ] {
+        apply(&case.client, &case.namespace, object).await.unwrap();
+    }
+    let right = Right {
+        verb: "create",
+        group: "",
+        resource: "secrets",
+        name: "",
+    };
+    case.lets(ACCOUNT, &right, true).await;
+}
+
+/// Puts the policies in force, which say the same whether the key was told or
+/// discovered.
+async fn guard(case: &Case) {
+    let rendered = case.rendered(&["--prove", "logs", "--admission-policy"]).await;
+    let told = [
+        "deployment/gw",
+        "--token-secret",
+        "gw-token",
+        "--secret-key",
+        "value",
+        "--prove",
+        "logs",
+        "--admission-policy",
+    ];
+    assert_eq!(case.rendered(&told).await, rendered);
+    case.takes(&rendered).await;
+    may_do_anything(case).await;
+    let probe = json!({"metadata": {"labels": {"probe": "x"}}}).to_string();
+    for object in ["secret/gw-token", "deployment/gw"] {
+        let line = ["patch", object, "--dry-run=server", "-p", &probe];
+        wait::until("the policy", LIMIT, async || {
+            let tried = case.kubectl_as_account(&line).await.command().output().await?;
+            Ok((!tried.status.success()).then_some(()))
+        })
+        .await
+        .unwrap();
+    }
+}
+
+/// Changes, and what is said against each.
+fn refused() -> Vec<(&'static str, Value, &'static str)> {
+    let (secret, deployment) = ("secret/gw-token", "deployment/gw");
+    let annotated = || json!({"metadata": {"annotations": {"theirs": "x"}}});
+    let labelled = || json!({"metadata": {"labels": {"theirs": "x"}}});
+    let template = |template: &Value| json!({"spec": {"template": template}});
+    let pods = |spec: &Value| template(&json!({"spec": spec}));
+    vec![
+        (
+            secret,
+            json!({"data": {"other": "eA=="}}),
+            "the key of the credential and no other",
+        ),
+        (
+            secret,
+            json!({"data": {"value": null}}),
+            "the key of the credential and no other",
+        ),
+        (secret, labelled(), "nothing else of the metadata"),
+        (
+            secret,
+            json!({"metadata": {"finalizers": ["a.b/c"]}}),
+            "nothing else of the metadata",
+        ),
+        (secret, annotated(), "the annotations of a rotation and no others"),
+        (
+            secret,
+            json!({"immutable": true}),
+            "the data and the annotations alone",
+        ),
+        (
+            deployment,
+            pods(&json!({"containers": [{"name": "gw", "image": "evil"}]})),
+            "not change the pods",
+        ),
+        (
+            deployment,
+            pods(&json!({"containers": [{"name": "gw", "command": ["evil"]}]})),
+            "not change the pods",
+        ),
+        (
+            deployment,
+            pods(&json!({"serviceAccountName": "admin"})),
+            "not change the pods",
+        ),
+        (
+            deployment,
+            json!({"spec": {"replicas": 7}}),
+            "nothing else of the spec",
+        ),
+        (
+            deployment,
+            json!({"spec": {"paused": true}}),
+            "nothing else of the spec",
+        ),
+        (deployment, annotated(), "not change the metadata"),
+        (deployment, labelled(), "not change the metadata"),
+        (
+            deployment,
+            template(&annotated()),
+            "the annotations of a restart and no others",
+        ),
+        (
+            deployment,
+            template(&labelled()),
+            "nothing else of the template's metadata",
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn a_rotation_works_and_nothing_else_does() {
+    let case = Case::new("rbac-policy").await;
+    let manifest = case.portal();
+    case.deploy(&manifest).await;
+    guard(&case).await;
+    let before = case.versions().await;
+    for (object, change, why) in refused() {
+        let line = ["patch", object, "-p", &change.to_string()];
+        let denied = case.kubectl_as_account(&line).await.exits(1).await;
+        denied.says(&[why]);
+    }
+    for line in [
+        &["scale", "deployment/gw", "--replicas=3"][..],
+        &["delete", "deployment/gw"],
+        &["delete", "secret/gw-token"],
+        &["create", "secret", "generic", "other"],
+    ] {
+        let denied = case.kubectl_as_account(line).await.exits(1).await;
+        denied.says(&["ValidatingAdmissionPolicy", "and no others"]);
+    }
+    assert_eq!(case.versions().await, before);
+    // Everybody else is as free as ever.
+    let other = json!({"stringData": {"other": "x"}});
+    case.patch_secret("gw-token", &other).await;
+
+    case.rotates_as(ACCOUNT, &["--prove", "logs"], 0).await;
+    assert!(case.azure().accepts(&case.credential(&manifest).await));
+    case.disturb_mint(Action::RefusedToken, 1);
+    let put_back = ["--prove", "logs", "-k", "rotate"];
+    case.rotates_as(ACCOUNT, &put_back, 5).await;
+    assert!(case.azure().accepts(&case.credential(&manifest).await));
+}
+
+/// The API server reads the expressions by the types of what they are about,
+/// and says in the status what it has against them.
+#[tokio::test]
+async fn the_type_check_has_nothing_against_the_policies() {
+    let case = Case::new("rbac-policy-types").await;
+    let line = [
+        "deployment/gw",
+        "--token-secret",
+        "gw-token",
+        "--secret-key",
+        "value",
+        "--admission-policy",
+    ];
+    case.takes(&case.rendered(&line).await).await;
+    let policies: Api<ValidatingAdmissionPolicy> = Api::all(case.client.clone());
+    for what in ["secrets", "workloads"] {
+        let name = format!("{ACCOUNT}.{}.{what}", case.namespace);
+        let status = wait::until("the type check", LIMIT, async || {
+            let policy = policies.get(&name).await?;
+            let generation = policy.metadata.generation;
+            let status = policy.status;
+            Ok(status.filter(|status| status.observed_generation == generation))
+        });
+        let checked = status.await.unwrap().type_checking.unwrap_or_default();
+        assert_eq!(checked.expression_warnings.unwrap_or_default(), []);
+    }
+}

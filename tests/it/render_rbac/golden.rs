@@ -1,0 +1,132 @@
+//! Every form of what is printed, as files in `tests/it/golden`. None of these
+//! runs has a cluster or an Azure.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+const SUBSCRIPTION: &str = "11111111-2222-3333-4444-555555555555";
+const PRINCIPAL: &str = "99999999-8888-7777-6666-555555555555";
+
+/// Runs with an environment that holds nothing.
+fn printed(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_kubectl-apim"))
+        .arg("render-rbac")
+        .args(arguments)
+        .env_clear()
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let complaint = text(output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {complaint}");
+    assert_eq!(complaint, "");
+    text(output.stdout)
+}
+
+/// Compares with the file that is kept, or writes it anew.
+pub(super) fn is_kept(file: &str, fresh: &str) {
+    #[expect(clippy::disallowed_methods, reason = "the switch for writing them anew")]
+    let update = std::env::var_os("UPDATE").is_some();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/it/golden")
+        .join(file);
+    if update {
+        std::fs::write(&path, fresh).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        kept == fresh,
+        "tests/it/golden/{file} is stale; write it anew with: UPDATE=1 cargo test --test it render_rbac\n{fresh}"
+    );
+}
+
+#[test]
+fn kubernetes() {
+    let told = ["deployment/gw", "-n", "shop", "--token-secret", "gw-token"];
+    let several = [
+        "deploy/gw",
+        "sts/eu",
+        "ds/edge",
+        "-n",
+        "shop",
+        "--token-secret",
+        "gw-token",
+        "--token-secret",
+        "eu-token",
+        "--name",
+        "rotator",
+        "--prove",
+        "logs",
+        "--events",
+    ];
+    let policy = [&told[..], &["--secret-key", "value", "--admission-policy"]].concat();
+    let everywhere = ["--scope", "cluster", "-n", "ops", "--prove", "logs", "--events"];
+    for (file, line) in [
+        ("role.yaml", &told[..]),
+        ("role-options.yaml", &several),
+        ("admission-policy.yaml", &policy),
+        ("cluster-role.yaml", &everywhere),
+    ] {
+        is_kept(file, &printed(line));
+    }
+}
+
+#[test]
+fn azure() {
+    let place = ["-s", SUBSCRIPTION, "-r", "rg-apim", "-a", "contoso", "-g", "gw"];
+    for (form, extension) in [
+        ("json", "json"),
+        ("bicep", "bicep"),
+        ("terraform", "tf"),
+        ("az", "sh"),
+    ] {
+        for (name, more) in [
+            ("token-operator", &[][..]),
+            (
+                "token-operator-for-discovery",
+                &["--principal-id", PRINCIPAL, "--for-discovery"],
+            ),
+            ("config-validator", &["--role", "config-validator"]),
+            ("config-reader", &["--role", "config-reader"]),
+        ] {
+            let text = printed(&[&["--azure", form], &place[..], more].concat());
+            if form == "json" {
+                serde_json::from_str::<serde_json::Value>(&text).unwrap();
+            }
+            is_kept(&format!("{name}.{extension}"), &text);
+        }
+    }
+}
+
+/// The shell has the last word about its own quotes.
+#[test]
+fn the_shell_takes_the_script() {
+    let odd = "it's $(odd) \"`gw`\"";
+    let place = ["-s", SUBSCRIPTION, "-r", "rg-apim", "-a", "contoso", "-g", odd];
+    let script = printed(&[&["--azure", "az"], &place[..]].concat());
+    let scratch = tempfile::tempdir().unwrap();
+    let az = scratch.path().join("az");
+    let shows_its_words = "#!/bin/sh\nfor word; do printf '<%s>' \"$word\"; done; echo\n";
+    std::fs::write(&az, shows_its_words).unwrap();
+    std::fs::set_permissions(&az, PermissionsExt::from_mode(0o755)).unwrap();
+    let run = |principal: Option<&str>| {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &script])
+            .env_clear()
+            .env("PATH", format!("{}:/usr/bin:/bin", scratch.path().display()))
+            .envs(principal.map(|id| ("PRINCIPAL_ID", id)));
+        command.output().unwrap()
+    };
+    assert!(!run(None).status.success(), "the principal must be named");
+    let ran = run(Some(PRINCIPAL));
+    assert!(ran.status.success());
+    let calls = String::from_utf8(ran.stdout).unwrap();
+    let scope = format!(
+        "<--scope></subscriptions/{SUBSCRIPTION}/resourceGroups/rg-apim/providers/Microsoft.ApiManagement/service/\
+         contoso/gateways/{odd}>"
+    );
+    assert!(calls.contains(&scope), "{calls}");
+    let principal = format!("<--assignee-object-id><{PRINCIPAL}>");
+    assert!(calls.contains(&principal), "{calls}");
+}
