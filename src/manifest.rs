@@ -3,6 +3,7 @@
 
 pub mod admission;
 pub mod azure;
+pub mod cronjob;
 pub mod rbac;
 
 use std::collections::BTreeMap;

@@ -18,7 +18,7 @@ mod workload;
 pub use arm_id::{ArmIdError, GatewayId, ServiceId};
 pub use azure_role::AzureRole;
 pub use cloud::{Cloud, CloudName};
-pub use duration::{in_words, parse_duration};
+pub use duration::{in_short, in_words, parse_duration};
 pub use endpoint::{Endpoint, EndpointError};
 pub use event::{Event, EventReason, Subject};
 pub use gateway::{Auth, AzureFacts, CronJobFacts, Gap, GatewayFacts, Part, Presented, StalePods};

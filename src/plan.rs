@@ -13,7 +13,7 @@ pub use change::{restored_annotations, rotation_annotations};
 pub use conflict::{Standing, standing};
 pub use need::{Need, Unfinished, need, unfinished};
 pub use preflight::preflight;
-pub use schedule::{NextRun, next_run};
+pub use schedule::{NextRun, daily, keeps_alive, next_run};
 pub use slot::choose_slot;
 pub use verdict::{Judgement, Verdict, is_alarm, judge, next_change};
 

@@ -62,6 +62,7 @@ async fn in_kubernetes(settings: &KubernetesRights, kube: &KubeArgs, context: &C
         Covered::Told(..) | Covered::One(_) | Covered::Many(_) => {
             let covers = members.values().next();
             rbac(&Rights {
+                config_maps: Vec::new(),
                 namespace: namespace.clone(),
                 name: settings.name.clone(),
                 workloads: covers.iter().flat_map(|it| it.workloads.clone()).collect(),

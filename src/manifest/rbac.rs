@@ -31,6 +31,8 @@ pub struct Rights {
     pub prove_logs: bool,
     /// Whether Events are written.
     pub events: bool,
+    /// ConfigMaps that must be read to know a gateway or its instance.
+    pub config_maps: Vec<String>,
 }
 
 /// The ServiceAccount, its Role and what binds them.
@@ -38,6 +40,7 @@ pub fn rbac(rights: &Rights) -> Vec<Value> {
     let Rights { namespace, name, .. } = rights;
     let mut rules = named("", "secrets", WRITE, &rights.secrets);
     rules.extend(restarts(&rights.workloads));
+    rules.extend(named("", "configmaps", &["get"], &rights.config_maps));
     rules.extend(options(rights.prove_logs, rights.events));
     vec![
         account(namespace, name),
@@ -142,6 +145,7 @@ mod tests {
 
     fn rights() -> Rights {
         Rights {
+            config_maps: Vec::new(),
             namespace: "shop".to_owned(),
             name: "apim-shg-rotate".to_owned(),
             workloads: Vec::new(),

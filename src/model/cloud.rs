@@ -16,6 +16,15 @@ impl CloudName {
     /// Every known cloud.
     pub const ALL: [Self; 3] = [Self::Public, Self::China, Self::UsGov];
 
+    /// The name, as `--cloud` takes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::China => "china",
+            Self::UsGov => "usgov",
+        }
+    }
+
     /// The domain of API Management's own hosts.
     pub const fn suffix(self) -> &'static str {
         match self {

@@ -52,6 +52,16 @@ pub fn in_words(duration: SignedDuration) -> String {
     }
 }
 
+/// The length of time in its largest whole unit, as [`parse_duration`] reads
+/// it: `15d`, `36h`, `90m`.
+pub fn in_short(duration: SignedDuration) -> String {
+    let seconds = duration.as_secs();
+    let units = [(86_400, 'd'), (3_600, 'h'), (60, 'm')];
+    let whole = units.into_iter().find(|(length, _)| seconds % length == 0);
+    let (length, unit) = whole.unwrap_or((1, 's'));
+    format!("{}{unit}", seconds / length)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -104,6 +114,12 @@ mod tests {
             let length = match unit.as_str() { "s" => 1, "m" => 60, "h" => 3_600, "d" => 86_400, _ => 604_800 };
             let parsed = parse_duration(&format!("{count}{unit}")).unwrap();
             prop_assert_eq!(parsed.as_secs(), count * length);
+        }
+
+        #[test]
+        fn the_short_form_is_read_again(seconds in 0_i64..10_000_000) {
+            let duration = SignedDuration::from_secs(seconds);
+            prop_assert_eq!(parse_duration(&in_short(duration)).unwrap(), duration);
         }
 
         #[test]

@@ -60,6 +60,13 @@ pub struct WorkloadRef {
     pub name: String,
 }
 
+impl WorkloadRef {
+    /// As it is typed: `deployment/name`.
+    pub fn short(&self) -> String {
+        format!("{}/{}", self.kind.singular(), self.name)
+    }
+}
+
 impl fmt::Display for WorkloadRef {
     /// As kubectl prints it: `deployment.apps/name`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

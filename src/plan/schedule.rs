@@ -1,7 +1,14 @@
-use cronexpr::{MakeTimestamp, parse_crontab};
+use cronexpr::{Crontab, MakeTimestamp, parse_crontab};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::{CronJobFacts, parse_duration};
+use crate::error::{Error, Result};
+use crate::model::{CronJobFacts, in_words, parse_duration};
+
+/// How far ahead a schedule is looked at: a leap year and what follows it.
+const AHEAD: SignedDuration = SignedDuration::from_hours(24 * 366 * 5);
+
+/// Runs closer together than this are no gap worth a look.
+const CLOSE: SignedDuration = SignedDuration::from_hours(6);
 
 /// When a CronJob starts its next Job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,18 +36,116 @@ pub fn next_run(cron_job: &CronJobFacts, now: Timestamp) -> NextRun {
     if cron_job.suspended {
         return NextRun::Never;
     }
-    let schedule = cron_job.schedule.trim();
     // The controller counts `@every` from the last run.
-    if let Some(interval) = schedule.strip_prefix("@every ") {
-        let interval = parse_duration(interval)
-            .ok()
-            .filter(|it| *it > SignedDuration::ZERO);
+    if let Some(interval) = interval(&cron_job.schedule) {
         let last = cron_job.last_run.unwrap_or(now);
-        let next = interval.and_then(|interval| last.checked_add(interval).ok());
+        let next = last.checked_add(interval).ok();
         return next.map_or(NextRun::Unknown, |next| NextRun::At(next.max(now)));
     }
+    let zone = cron_job.time_zone.as_deref().unwrap_or("UTC");
+    match crontab(&cron_job.schedule, zone) {
+        Ok(crontab) => after(&crontab, now).map_or(NextRun::Never, NextRun::At),
+        Err(_) => NextRun::Unknown,
+    }
+}
+
+/// A time of the day that is a namespace's and a name's own, so that many
+/// clusters and namespaces do not call at once.
+pub fn daily(namespace: &str, name: &str) -> String {
+    // FNV-1a, which no release of anything will change.
+    let bytes = namespace.bytes().chain([b'/']).chain(name.bytes());
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{} {} * * *", hash % 60, hash / 60 % 24)
+}
+
+/// Refuses a schedule that cannot be read, that never comes, or that could let
+/// a token die: a run leaves a token alone that lives for longer than
+/// `if_expiring_within`, so the second run after it must come before that time
+/// is over, because the first may fail.
+pub fn keeps_alive(
+    schedule: &str,
+    zone: &str,
+    if_expiring_within: SignedDuration,
+    now: Timestamp,
+) -> Result<()> {
+    let named = format!("--schedule `{schedule}`");
+    if let Some(interval) = interval(schedule) {
+        return if interval * 2 < if_expiring_within {
+            Ok(())
+        } else {
+            let gap = format!("two intervals are {}", in_words(interval * 2));
+            Err(dies(&named, &gap, if_expiring_within))
+        };
+    }
+    let crontab = crontab(schedule, zone).map_err(|why| {
+        Error::usage(format!("{named} in zone {zone} is no schedule: {why}"))
+            .hint("write minute, hour, day of the month, month and day of the week: \"17 3 * * *\" is daily at 3:17")
+    })?;
+    let Some(first) = after(&crontab, now) else {
+        return Err(Error::usage(format!("{named} never comes")).hint("leave it out: then it is daily"));
+    };
+    let [one, two, three] = widest(&crontab, first);
+    if three.duration_since(one) < if_expiring_within {
+        return Ok(());
+    }
+    let date = |time: Timestamp| time.strftime("%F %R").to_string();
+    let gap = format!(
+        "it runs on {}, on {} and not before {} (UTC), {} after the first",
+        date(one),
+        date(two),
+        date(three),
+        in_words(three.duration_since(one))
+    );
+    Err(dies(&named, &gap, if_expiring_within))
+}
+
+fn dies(named: &str, gap: &str, within: SignedDuration) -> Error {
+    Error::usage(format!(
+        "{named} could let a token die: {gap}. A token that is not due on the first run may live for only {}, and the \
+         second run may fail",
+        in_words(within)
+    ))
+    .hint("run daily: leave --schedule out")
+    .hint("or rotate earlier, with a longer --if-expiring-within")
+}
+
+/// The three runs in a row that are the farthest apart.
+fn widest(crontab: &Crontab, first: Timestamp) -> [Timestamp; 3] {
+    let next = |time: Timestamp| after(crontab, time).unwrap_or(Timestamp::MAX);
+    let mut runs = [first, next(first), next(next(first))];
+    let mut widest = runs;
+    let end = first.checked_add(AHEAD).unwrap_or(Timestamp::MAX);
+    while runs[1] < end {
+        let [_, two, three] = runs;
+        runs = [two, three, next(three)];
+        // Where runs are dense only the end of such a time matters.
+        if runs[2].duration_since(runs[0]) < CLOSE
+            && let Ok(later) = runs[0].checked_add(CLOSE)
+        {
+            let ahead = next(later);
+            if ahead.duration_since(later) < CLOSE {
+                runs = [ahead, next(ahead), next(next(ahead))];
+            }
+        }
+        if runs[2].duration_since(runs[0]) > widest[2].duration_since(widest[0]) {
+            widest = runs;
+        }
+    }
+    widest
+}
+
+fn interval(schedule: &str) -> Option<SignedDuration> {
+    let interval = schedule.trim().strip_prefix("@every ")?;
+    parse_duration(interval)
+        .ok()
+        .filter(|it| *it > SignedDuration::ZERO)
+}
+
+fn crontab(schedule: &str, zone: &str) -> Result<Crontab, String> {
     // The macros of Kubernetes' schedules (kubernetes.io, "CronJob").
-    let fields = match schedule {
+    let fields = match schedule.trim() {
         "@yearly" | "@annually" => "0 0 1 1 *",
         "@monthly" => "0 0 1 * *",
         "@weekly" => "0 0 * * 0",
@@ -48,14 +153,16 @@ pub fn next_run(cron_job: &CronJobFacts, now: Timestamp) -> NextRun {
         "@hourly" => "0 * * * *",
         fields => fields,
     };
-    let zone = cron_job.time_zone.as_deref().unwrap_or("UTC");
-    let Ok(crontab) = parse_crontab(&format!("{} {zone}", fields.replace('?', "*"))) else {
-        return NextRun::Unknown;
-    };
-    match crontab.find_next(MakeTimestamp(now)) {
-        Ok(next) => NextRun::At(next.timestamp()),
-        Err(_) => NextRun::Never,
+    // One field more would be taken for the zone.
+    if fields.split_whitespace().count() != 5 {
+        return Err("it does not have five fields".to_owned());
     }
+    parse_crontab(&format!("{} {zone}", fields.replace('?', "*"))).map_err(|error| error.to_string())
+}
+
+fn after(crontab: &Crontab, time: Timestamp) -> Option<Timestamp> {
+    let next = crontab.find_next(MakeTimestamp(time)).ok()?;
+    Some(next.timestamp())
 }
 
 #[cfg(test)]
@@ -100,5 +207,60 @@ mod tests {
         ] {
             assert_eq!(next(schedule, zone), expected, "{schedule}");
         }
+    }
+
+    fn refusal(schedule: &str, zone: &str, days: i64) -> Option<String> {
+        let now = "2026-11-25T10:07:30Z".parse().unwrap();
+        let within = SignedDuration::from_hours(24 * days);
+        keeps_alive(schedule, zone, within, now)
+            .err()
+            .map(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_schedule_whose_second_run_comes_too_late_is_refused_with_the_dates() {
+        for schedule in [
+            "17 3 * * *",
+            "0 9 * * 1",
+            "* * * * *",
+            "*/5 8-17 * * 1-5",
+            "0 0 */3 * *",
+            "@daily",
+            "@every 12h",
+        ] {
+            assert_eq!(refusal(schedule, "Etc/UTC", 15), None, "{schedule}");
+        }
+        let refused = refusal("0 0 */25 * *", "Etc/UTC", 15).unwrap();
+        assert!(
+            refused.contains("on 2026-12-01 00:00, on 2026-12-26 00:00 and not before 2027-01-01 00:00"),
+            "{refused}"
+        );
+        assert!(refused.contains("31 days after the first"), "{refused}");
+        for schedule in ["0 9 1,15 * *", "@monthly", "* * 1 1 *", "0 9 29 2 *", "@every 8d"] {
+            let refused = refusal(schedule, "Europe/Berlin", 15).unwrap();
+            assert!(refused.contains("could let a token die"), "{refused}");
+        }
+        assert!(refusal("0 3 * * *", "Etc/UTC", 2).is_some());
+    }
+
+    #[test]
+    fn a_schedule_that_is_none_or_never_comes_is_refused() {
+        for (schedule, zone, why) in [
+            ("0 0 31 2 *", "Etc/UTC", "never comes"),
+            ("never", "Etc/UTC", "five fields"),
+            ("0 3 * * * UTC", "Etc/UTC", "five fields"),
+            ("61 3 * * *", "Etc/UTC", "is no schedule"),
+            ("0 3 * * *", "Nowhere/Land", "is no schedule"),
+        ] {
+            let refused = refusal(schedule, zone, 15).unwrap();
+            assert!(refused.contains(why), "{schedule}: {refused}");
+        }
+    }
+
+    #[test]
+    fn the_time_of_the_day_is_of_the_name_and_stays() {
+        assert_eq!(daily("shop", "apim-shg-rotate"), daily("shop", "apim-shg-rotate"));
+        assert_ne!(daily("shop", "apim-shg-rotate"), daily("bank", "apim-shg-rotate"));
+        assert_eq!(refusal(&daily("shop", "apim-shg-rotate"), "Etc/UTC", 15), None);
     }
 }

@@ -1,0 +1,280 @@
+//! The pod of a Job: it passes the Pod Security Standard `restricted`, writes
+//! to no disk, and holds no token longer than it runs.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{
+    Capabilities, ConfigMapProjection, ConfigMapVolumeSource, Container, DownwardAPIProjection,
+    DownwardAPIVolumeFile, EnvVar, KeyToPath, LocalObjectReference, ObjectFieldSelector, PodSecurityContext,
+    PodSpec, ProjectedVolumeSource, ResourceRequirements, SeccompProfile, SecretVolumeSource,
+    SecurityContext, ServiceAccountTokenProjection, Toleration, Volume, VolumeMount, VolumeProjection,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+
+use super::{AUDIENCE, CONTAINER, Installation, KeyOf, PodIdentity, arguments};
+
+/// The user of the image, who owns nothing.
+const USER: i64 = 65532;
+
+/// Where a client of Kubernetes looks for its ServiceAccount.
+const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/// Where the token for Entra is mounted. The webhook of Azure Workload
+/// Identity mounts another one, and leaves a variable alone that is set.
+const FEDERATED: &str = "/var/run/secrets/apim-rotate/federated";
+const FEDERATED_FILE: &str = "token";
+
+/// Where a service principal's Secret is mounted.
+const PROOF: &str = "/var/run/secrets/apim-rotate/principal";
+
+/// Where the ConfigMap with authorities is mounted.
+const CA: &str = "/etc/apim-rotate/ca";
+
+/// The shortest life that the API server gives a token.
+const SHORTEST_TOKEN: i64 = 600;
+
+/// Readable by the group of the pod, and by nobody else.
+const GROUP_READS: i32 = 0o440;
+
+/// A ConfigMap with authorities to trust for Azure.
+pub type Ca = KeyOf;
+
+/// Where and how a pod runs.
+#[derive(Clone, Debug, Default)]
+pub struct PodOptions {
+    /// The image, pinned.
+    pub image: String,
+    /// When it is pulled, if that was said.
+    pub pull_policy: Option<String>,
+    /// The Secrets to pull it with.
+    pub pull_secrets: Vec<String>,
+    /// What taints it tolerates.
+    pub tolerations: Vec<Toleration>,
+    /// Which nodes it runs on.
+    pub node_selector: BTreeMap<String, String>,
+    /// The proxy on the way to Azure, as a URL.
+    pub proxy: Option<String>,
+    /// Authorities to trust for Azure.
+    pub ca: Option<Ca>,
+}
+
+impl PodOptions {
+    /// The port of the proxy.
+    pub(super) fn proxy_port(&self) -> Option<u16> {
+        let proxy: http::Uri = self.proxy.as_ref()?.parse().ok()?;
+        let usual = if proxy.scheme_str() == Some("https") {
+            443
+        } else {
+            80
+        };
+        Some(proxy.port_u16().unwrap_or(usual))
+    }
+}
+
+/// The file with the service principal's proof.
+pub(super) fn proof_file(proof: &KeyOf) -> String {
+    format!("{PROOF}/{}", proof.key)
+}
+
+/// The file with the authorities.
+pub(super) fn ca_file(ca: &Ca) -> String {
+    format!("{CA}/{}", ca.key)
+}
+
+pub(super) fn spec(installation: &Installation) -> PodSpec {
+    let options = &installation.pod;
+    let (volumes, mounts) = volumes(installation).into_iter().unzip();
+    let container = Container {
+        name: CONTAINER.to_owned(),
+        image: Some(options.image.clone()),
+        image_pull_policy: options.pull_policy.clone(),
+        // The image's entry point is the script's name.
+        command: Some(vec!["/kubectl-apim".to_owned()]),
+        args: Some(arguments(installation)),
+        env: Some(variables(installation)).filter(|variables| !variables.is_empty()),
+        resources: Some(resources()),
+        security_context: Some(SecurityContext {
+            allow_privilege_escalation: Some(false),
+            read_only_root_filesystem: Some(true),
+            capabilities: Some(Capabilities {
+                drop: Some(vec!["ALL".to_owned()]),
+                add: None,
+            }),
+            ..SecurityContext::default()
+        }),
+        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
+        volume_mounts: Some(mounts),
+        ..Container::default()
+    };
+    let pull_secret = |name: &String| LocalObjectReference { name: name.clone() };
+    PodSpec {
+        service_account_name: Some(installation.name.clone()),
+        // The token of the usual mount lives on after the pod.
+        automount_service_account_token: Some(false),
+        enable_service_links: Some(false),
+        restart_policy: Some("Never".to_owned()),
+        security_context: Some(PodSecurityContext {
+            run_as_non_root: Some(true),
+            run_as_user: Some(USER),
+            run_as_group: Some(USER),
+            fs_group: Some(USER),
+            seccomp_profile: Some(SeccompProfile {
+                type_: "RuntimeDefault".to_owned(),
+                localhost_profile: None,
+            }),
+            ..PodSecurityContext::default()
+        }),
+        containers: vec![container],
+        volumes: Some(volumes),
+        image_pull_secrets: some(options.pull_secrets.iter().map(pull_secret).collect()),
+        tolerations: some(options.tolerations.clone()),
+        node_selector: Some(options.node_selector.clone()).filter(|labels| !labels.is_empty()),
+        ..PodSpec::default()
+    }
+}
+
+fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
+    Some(list).filter(|list| !list.is_empty())
+}
+
+/// A run takes 15 MiB and, but for the handshakes, waits. The limit leaves
+/// room for a fleet.
+fn resources() -> ResourceRequirements {
+    let quantities = |pairs: &[(&str, &str)]| {
+        let pair = |&(name, amount): &(&str, &str)| (name.to_owned(), Quantity(amount.to_owned()));
+        Some(pairs.iter().map(pair).collect())
+    };
+    ResourceRequirements {
+        requests: quantities(&[("cpu", "10m"), ("memory", "32Mi")]),
+        limits: quantities(&[("cpu", "500m"), ("memory", "128Mi")]),
+        claims: None,
+    }
+}
+
+fn variables(installation: &Installation) -> Vec<EnvVar> {
+    let variable = |name: &str, value: String| EnvVar {
+        name: name.to_owned(),
+        value: Some(value),
+        value_from: None,
+    };
+    let mut variables = Vec::new();
+    if let Some(proxy) = &installation.pod.proxy {
+        // A proxy reaches neither the cluster from inside nor the metadata
+        // service of this very node.
+        let direct = "$(KUBERNETES_SERVICE_HOST),169.254.169.254,localhost,.svc,.cluster.local";
+        variables.push(variable("HTTPS_PROXY", proxy.clone()));
+        variables.push(variable("NO_PROXY", direct.to_owned()));
+    }
+    if matches!(installation.identity, PodIdentity::Workload { .. }) {
+        let file = format!("{FEDERATED}/{FEDERATED_FILE}");
+        variables.push(variable("AZURE_FEDERATED_TOKEN_FILE", file));
+    }
+    variables
+}
+
+fn volumes(installation: &Installation) -> Vec<(Volume, VolumeMount)> {
+    let life = installation.deadline().max(SHORTEST_TOKEN);
+    let mut volumes = vec![mounted("account", ACCOUNT, projected(account(life)))];
+    match &installation.identity {
+        PodIdentity::Workload { .. } => {
+            let token = token(Some(AUDIENCE), life, FEDERATED_FILE);
+            volumes.push(mounted("federated", FEDERATED, projected(vec![token])));
+        }
+        PodIdentity::ServicePrincipal { proof, .. } => {
+            let secret = Volume {
+                secret: Some(SecretVolumeSource {
+                    secret_name: Some(proof.name.clone()),
+                    items: Some(vec![item(&proof.key)]),
+                    default_mode: Some(GROUP_READS),
+                    optional: None,
+                }),
+                ..Volume::default()
+            };
+            volumes.push(mounted("principal", PROOF, secret));
+        }
+        PodIdentity::Managed { .. } => {}
+    }
+    if let Some(ca) = &installation.pod.ca {
+        let map = Volume {
+            config_map: Some(ConfigMapVolumeSource {
+                name: ca.name.clone(),
+                items: Some(vec![item(&ca.key)]),
+                ..ConfigMapVolumeSource::default()
+            }),
+            ..Volume::default()
+        };
+        volumes.push(mounted("ca", CA, map));
+    }
+    volumes
+}
+
+fn mounted(name: &str, path: &str, source: Volume) -> (Volume, VolumeMount) {
+    let volume = Volume {
+        name: name.to_owned(),
+        ..source
+    };
+    let mount = VolumeMount {
+        name: name.to_owned(),
+        mount_path: path.to_owned(),
+        read_only: Some(true),
+        ..VolumeMount::default()
+    };
+    (volume, mount)
+}
+
+/// What the usual mount holds, with a token that lives no longer than a Job.
+fn account(life: i64) -> Vec<VolumeProjection> {
+    vec![
+        token(None, life, "token"),
+        VolumeProjection {
+            config_map: Some(ConfigMapProjection {
+                name: "kube-root-ca.crt".to_owned(),
+                items: Some(vec![item("ca.crt")]),
+                optional: None,
+            }),
+            ..VolumeProjection::default()
+        },
+        VolumeProjection {
+            downward_api: Some(DownwardAPIProjection {
+                items: Some(vec![DownwardAPIVolumeFile {
+                    path: "namespace".to_owned(),
+                    field_ref: Some(ObjectFieldSelector {
+                        field_path: "metadata.namespace".to_owned(),
+                        api_version: None,
+                    }),
+                    ..DownwardAPIVolumeFile::default()
+                }]),
+            }),
+            ..VolumeProjection::default()
+        },
+    ]
+}
+
+fn token(audience: Option<&str>, life: i64, path: &str) -> VolumeProjection {
+    VolumeProjection {
+        service_account_token: Some(ServiceAccountTokenProjection {
+            audience: audience.map(str::to_owned),
+            expiration_seconds: Some(life),
+            path: path.to_owned(),
+        }),
+        ..VolumeProjection::default()
+    }
+}
+
+fn projected(sources: Vec<VolumeProjection>) -> Volume {
+    Volume {
+        projected: Some(ProjectedVolumeSource {
+            sources: Some(sources),
+            default_mode: Some(GROUP_READS),
+        }),
+        ..Volume::default()
+    }
+}
+
+fn item(key: &str) -> KeyToPath {
+    KeyToPath {
+        key: key.to_owned(),
+        path: key.to_owned(),
+        mode: None,
+    }
+}
