@@ -2,18 +2,22 @@
 //! help.
 
 pub mod complete;
+mod install_cronjob;
 pub mod kube;
 mod render_rbac;
 mod rotate;
 pub mod script;
 mod select;
 mod status;
+mod uninstall_cronjob;
 
+pub use install_cronjob::{IdentityArgs, InstallCronjobArgs, ObjectFormat, PodArgs, PodAuth, PullPolicy};
 pub use kube::{BearerToken, KubeArgs};
 pub use render_rbac::{AzureForm, AzureRoleArgs, RenderRbacArgs, RightsScope};
 pub use rotate::{AuthMethod, AzureArgs, DryRun, FleetArgs, OutputFormat, ProveMode, RotateArgs, TargetArgs};
 pub use select::SelectArgs;
 pub use status::{SortBy, StatusArgs, StatusFormat};
+pub use uninstall_cronjob::UninstallCronjobArgs;
 
 use clap::builder::FalseyValueParser;
 use clap::{
@@ -49,6 +53,10 @@ pub enum Command {
     Rotate(Box<RotateArgs>),
     /// Say which credential lapses when, which pods run with an old one, and what to do about it
     Status(Box<StatusArgs>),
+    /// Install a CronJob that rotates gateways before their tokens lapse, with the least rights for it
+    InstallCronjob(Box<InstallCronjobArgs>),
+    /// Remove what `install-cronjob` has installed, and nothing else
+    UninstallCronjob(UninstallCronjobArgs),
     /// Print the least rights that a scheduled rotation works with, in Kubernetes or in Azure
     RenderRbac(Box<RenderRbacArgs>),
     /// Print the completion script for a shell

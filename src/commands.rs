@@ -1,10 +1,12 @@
 //! Dispatch: one file a command.
 
 mod completion;
+mod install_cronjob;
 mod render_rbac;
 mod rotate;
 mod sign_in;
 mod status;
+mod uninstall_cronjob;
 
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -54,12 +56,17 @@ impl LastWords {
 
 /// Whether a run may have changed the cluster.
 #[derive(Clone, Debug, Default)]
-pub struct Wrote(Arc<AtomicBool>);
+pub struct Wrote(Arc<AtomicBool>, Arc<AtomicBool>);
 
 impl Wrote {
     /// A write is about to be sent.
     pub fn set(&self) {
         self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// An object is about to be installed or removed.
+    pub fn set_object(&self) {
+        self.1.store(true, Ordering::Relaxed);
     }
 
     /// Whether a write was sent.
@@ -75,6 +82,9 @@ impl Wrote {
                 "interrupted after the token was written: a restart or its proof may be owed",
             )
             .hint("run the same command again: it resumes where this run ended")
+        } else if self.1.load(Ordering::Relaxed) {
+            Error::failed("interrupted; some of the objects may be there already")
+                .hint("run the same command again: it does what is left")
         } else {
             Error::failed("interrupted; nothing was changed")
         }
@@ -93,6 +103,10 @@ pub async fn run(cli: Cli, matches: &ArgMatches, program: &str, context: &Contex
         (Some(Command::RenderRbac(args)), Some(matches)) => {
             render_rbac::run(&args, matches, &cli.kube, context).await
         }
+        (Some(Command::InstallCronjob(args)), Some(matches)) => {
+            Box::pin(install_cronjob::run(&args, matches, &cli.kube, context)).await
+        }
+        (Some(Command::UninstallCronjob(args)), _) => uninstall_cronjob::run(&args, &cli.kube, context).await,
         (Some(Command::Completion { shell }), _) => {
             context.output.data(&completion::script(shell, program)?)?;
             Ok(0)
@@ -163,6 +177,15 @@ fn around(variable: &(dyn Fn(&str) -> Option<String> + Sync)) -> cluster::Enviro
     )]
     let now = jiff::Timestamp::now();
     cluster::Environment::new(variable, interactive, now)
+}
+
+/// The machine's own time, for what no server's clock is asked about.
+fn local_now() -> jiff::Timestamp {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a schedule is judged by its distances, which are the same at any time"
+    )]
+    jiff::Timestamp::now()
 }
 
 /// Parses the command line.

@@ -7,6 +7,7 @@ pub mod evidence;
 pub mod facts;
 pub mod fleet;
 pub mod gateways;
+pub mod installed;
 pub mod inventory;
 pub mod pod_spec;
 mod reference;
@@ -57,7 +58,38 @@ pub struct Found {
     pub secret_source: Source,
     /// The ConfigMaps that may hold the gateways' settings.
     pub config_maps: BTreeSet<String>,
+    /// Settings that stand apart from the pod specs.
+    pub apart: Apart,
     containers: Containers,
+}
+
+/// Settings of gateways that stand in ConfigMaps.
+#[derive(Clone, Debug, Default)]
+pub struct Apart {
+    /// The ConfigMaps.
+    pub config_maps: BTreeSet<String>,
+    /// Whether the credential of a gateway is not known without them.
+    pub hide_credential: bool,
+}
+
+impl Apart {
+    fn of(spec: &PodSpec, containers: &[GatewayContainer]) -> Self {
+        let alone = gateway_containers(spec, &ConfigMaps::new());
+        let shows = |container: &GatewayContainer| {
+            alone
+                .iter()
+                .any(|shown| shown.name == container.name && shown.credential == container.credential)
+        };
+        Self {
+            config_maps: config_maps_named(spec),
+            hide_credential: !containers.iter().all(shows),
+        }
+    }
+
+    fn extend(&mut self, other: Self) {
+        self.config_maps.extend(other.config_maps);
+        self.hide_credential |= other.hide_credential;
+    }
 }
 
 /// The gateways' containers, by which the gateway is named.
@@ -139,6 +171,7 @@ pub async fn target(cluster: &Cluster, told: &TargetSettings) -> Result<Found> {
         .filter(|(name, _)| reference.workloads.contains(name));
     let mut facts = Vec::new();
     let mut specs = Vec::new();
+    let mut apart = Apart::default();
     for (name, workload) in users {
         let mut of_workload = workload_facts(&name, &workload);
         of_workload.stale_pods = stale_pods(
@@ -149,7 +182,12 @@ pub async fn target(cluster: &Cluster, told: &TargetSettings) -> Result<Found> {
         )
         .await;
         facts.push(of_workload);
-        specs.extend(workload.spec.template.spec.map(|spec| (name, spec)));
+        if let Some(spec) = workload.spec.template.spec {
+            let no_maps = ConfigMaps::new();
+            let maps = settings.as_ref().map_or(&no_maps, |settings| &settings.maps);
+            apart.extend(Apart::of(&spec, &gateway_containers(&spec, maps)));
+            specs.push((name, spec));
+        }
     }
     Ok(Found {
         snapshot: Snapshot {
@@ -167,6 +205,7 @@ pub async fn target(cluster: &Cluster, told: &TargetSettings) -> Result<Found> {
             .iter()
             .flat_map(|(_, spec)| config_maps_named(spec))
             .collect(),
+        apart,
         containers: match settings {
             Some(settings) => Containers::of(&specs, &settings),
             None => Containers::Unread(specs),
@@ -209,6 +248,7 @@ async fn secret_alone(cluster: &Cluster, told: &Sourced<String>) -> Result<Found
         workload_source: Source::Default,
         secret_source: told.source.clone(),
         config_maps: BTreeSet::new(),
+        apart: Apart::default(),
         containers: Containers::of(&[], &Settings::default()),
     })
 }

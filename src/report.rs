@@ -1,6 +1,7 @@
 //! What a run has to say on stdout, as text. Nothing is printed here and no
 //! clock is read.
 
+pub mod diff;
 mod events;
 pub mod fleet;
 pub mod last_words;

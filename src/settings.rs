@@ -4,6 +4,7 @@
 mod azure;
 mod fleet;
 mod gateway_list;
+mod install_cronjob;
 mod render_rbac;
 mod selection;
 mod status;
@@ -11,6 +12,7 @@ mod status;
 pub use azure::{AzureSettings, CloudAsk};
 pub use fleet::FleetSettings;
 pub use gateway_list::GatewayList;
+pub use install_cronjob::{InstallSettings, Targets};
 pub use render_rbac::{Covered, KubernetesRights, RenderSettings};
 pub use selection::Selection;
 pub use status::StatusSettings;
@@ -61,7 +63,7 @@ pub struct RotateSettings {
 }
 
 /// What was said about the target; the rest is discovered.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct TargetSettings {
     /// The workload.
     pub workload: Option<Sourced<WorkloadAsk>>,
@@ -100,16 +102,7 @@ impl RotateSettings {
     ) -> Result<Self> {
         let typed = Typed { matches, environment };
         let mut warnings = Vec::new();
-        let timeout = Duration::try_from(args.timeout)
-            .ok()
-            .filter(|timeout| *timeout >= 2 * PUT_BACK_ROOM);
-        let timeout = timeout.ok_or_else(|| {
-            Error::usage(format!(
-                "--timeout {} is too short: proving a token and, if it is refused, putting the old one back takes at \
-                 least 1 minute",
-                in_words(args.timeout)
-            ))
-        })?;
+        let timeout = checked_timeout(args.timeout)?;
         if args.no_restart && matches.value_source("prove").is_some() {
             return Err(Error::usage(
                 "--prove proves a restart, which --no-restart leaves to something else",
@@ -144,6 +137,20 @@ pub fn log_format(environment: &Environment, as_script: bool, at_terminal: bool)
     } else {
         LogFormat::Text
     }
+}
+
+/// A time in which a rotation can come to an end.
+fn checked_timeout(timeout: SignedDuration) -> Result<Duration> {
+    let long_enough = Duration::try_from(timeout)
+        .ok()
+        .filter(|timeout| *timeout >= 2 * PUT_BACK_ROOM);
+    long_enough.ok_or_else(|| {
+        Error::usage(format!(
+            "--timeout {} is too short: proving a token and, if it is refused, putting the old one back takes at least 1 \
+             minute",
+            in_words(timeout)
+        ))
+    })
 }
 
 /// The namespace by the script's variable, for when no flag named one.

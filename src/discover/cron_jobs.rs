@@ -86,6 +86,23 @@ struct Told {
 }
 
 impl Rotator {
+    /// The same from a whole object.
+    pub(super) fn of_whole(object: serde_json::Value) -> Option<Self> {
+        Self::of(serde_json::from_value(object).ok()?)
+    }
+
+    /// The workloads that it names by kind and name.
+    pub(super) fn workloads(&self) -> Vec<WorkloadRef> {
+        let reference = |word: &String| {
+            let (kind, name) = word.split_once('/')?;
+            Some(WorkloadRef {
+                kind: WorkloadKind::parse(kind)?,
+                name: name.to_owned(),
+            })
+        };
+        self.told.workloads.iter().filter_map(reference).collect()
+    }
+
     fn of(object: Object) -> Option<Self> {
         let containers = object.spec.job_template.spec.template.spec.containers;
         let told = containers.iter().find_map(told)?;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::pod_spec::{CredentialSource, GatewayContainer};
 use super::reference::refuse_other_sign_in;
 use super::survey::{Gateway, Survey, Surveyed, survey};
-use super::{Containers, Found, stale_pods};
+use super::{Apart, Containers, Found, stale_pods};
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::model::{Gap, Snapshot, Source, WorkloadRef};
@@ -119,6 +119,10 @@ async fn one_credential(
         of_workload.stale_pods = stale_pods(&here, facts, &of_workload, workload.selector.as_ref()).await;
         workloads.push(of_workload);
     }
+    let mut apart = Apart::default();
+    for gateway in gateways {
+        apart.extend(gateway.apart.clone());
+    }
     let containers: Vec<(WorkloadRef, GatewayContainer)> = gateways
         .iter()
         .map(|gateway| (gateway.workload().clone(), gateway.container.clone()))
@@ -142,6 +146,7 @@ async fn one_credential(
         config_maps: config_maps
             .flat_map(|workload| workload.config_maps.clone())
             .collect(),
+        apart,
         containers: Containers::Read {
             containers,
             denied: gateways

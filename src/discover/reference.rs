@@ -90,7 +90,7 @@ pub(super) fn credential_reference(
             namespace,
             list.join(", ")
         ))
-        .hint("choose one, as kubectl apim rotate TYPE/NAME, or rotate them all with --all"));
+        .hint("choose one, as TYPE/NAME, or take them all with --all"));
     }
     for (name, container) in &gateways {
         refuse_other_sign_in(name, container)?;

@@ -11,6 +11,7 @@ use futures::future::join_all;
 use k8s_openapi::api::core::v1::PodSpec;
 use kube::core::Selector;
 
+use super::Apart;
 use super::facts::{Former, workload_facts};
 use super::pod_spec::{
     ConfigMaps, GatewayContainer, config_maps_named, gateway_containers, references_to, secrets_used,
@@ -23,8 +24,8 @@ use crate::error::{Error, Result};
 use crate::model::{Gap, Part, SecretFacts, WorkloadFacts, WorkloadKind, WorkloadRef};
 use crate::settings::Selection;
 use config_maps::Settings;
-use reading::is_forbidden;
-pub(super) use reading::{gap, scopes};
+
+pub(super) use reading::{gap, is_forbidden, scopes};
 use secrets::Secrets;
 
 /// An object by namespace and name.
@@ -56,6 +57,8 @@ pub struct Gateway {
     pub container: GatewayContainer,
     /// Settings that could not be read, and why.
     pub unread: Option<Gap>,
+    /// Settings that stand apart from the pod spec.
+    pub apart: Apart,
     /// Whether nothing but an earlier rotation's annotation speaks for it.
     by_annotation: bool,
 }
@@ -103,13 +106,14 @@ impl Surveyed {
         &self.facts.version.workload
     }
 
-    fn gateway(&self, container: GatewayContainer, unread: Option<Gap>) -> Gateway {
+    fn gateway(&self, container: GatewayContainer, unread: Option<Gap>, apart: Apart) -> Gateway {
         Gateway {
             namespace: self.namespace.clone(),
             facts: self.facts.clone(),
             selector: self.selector.clone(),
             container,
             unread,
+            apart,
             by_annotation: false,
         }
     }
@@ -159,11 +163,13 @@ pub async fn survey(cluster: &Cluster, selection: &Selection, users: bool) -> Re
                 gap.why()
             ));
         }
+        let apart = Apart::of(&spec, &containers);
         if containers.is_empty() && workload.facts.marks.rotation_id.is_some() {
-            annotated.push((workload.gateway(GatewayContainer::default(), unread), spec));
+            annotated.push((workload.gateway(GatewayContainer::default(), unread, apart), spec));
         } else {
             let found = containers.into_iter();
-            gateways.extend(found.map(|container| workload.gateway(container, unread.clone())));
+            gateways
+                .extend(found.map(|container| workload.gateway(container, unread.clone(), apart.clone())));
         }
     }
     gateways.extend(by_annotation(&gateways, annotated));
@@ -232,6 +238,7 @@ fn by_annotation(known: &[Gateway], annotated: Vec<(Gateway, PodSpec)>) -> Vec<G
                         ..GatewayContainer::default()
                     },
                     unread: gateway.unread.clone(),
+                    apart: gateway.apart.clone(),
                     by_annotation: true,
                 });
             }

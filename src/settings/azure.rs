@@ -5,11 +5,13 @@ mod sign_in;
 
 use std::path::PathBuf;
 
+pub(super) use proof::proof_to_store;
+
 use super::Typed;
 use crate::azure::{self, SignIn};
 use crate::cli::AzureArgs;
 use crate::error::{Error, Result};
-use crate::model::{CloudName, Sourced};
+use crate::model::{CloudName, Source, Sourced};
 
 /// How to sign in to Azure, and where.
 #[derive(Debug)]
@@ -46,11 +48,28 @@ impl AzureSettings {
     }
 }
 
+/// The name of a cloud as another run will be told it.
+pub(super) fn cloud_name(told: Option<&String>) -> Result<Option<String>> {
+    let Some(value) = told.filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    let ask = cloud_ask(value, &Source::Flag("cloud".to_owned()))?;
+    Ok(Some(match ask {
+        CloudAsk::Known(name) => name.as_str().to_owned(),
+        CloudAsk::ResourceManager(url) => url,
+    }))
+}
+
 fn cloud(args: &AzureArgs, typed: &Typed<'_>) -> Result<Option<Sourced<CloudAsk>>> {
     let Some(Sourced { value, source }) = typed.text("cloud", args.cloud.as_ref(), &[]) else {
         return Ok(None);
     };
-    let ask = match value.to_ascii_lowercase().as_str() {
+    let ask = cloud_ask(&value, &source)?;
+    Ok(Some(Sourced::new(ask, source)))
+}
+
+fn cloud_ask(value: &str, source: &Source) -> Result<CloudAsk> {
+    Ok(match value.to_ascii_lowercase().as_str() {
         "public" | "azurecloud" => CloudAsk::Known(CloudName::Public),
         "china" | "azurechinacloud" => CloudAsk::Known(CloudName::China),
         "usgov" | "azureusgovernment" => CloudAsk::Known(CloudName::UsGov),
@@ -62,6 +81,5 @@ fn cloud(args: &AzureArgs, typed: &Typed<'_>) -> Result<Option<Sourced<CloudAsk>
                 "{source} `{value}`: a cloud is public, china, usgov or the https URL of its Azure Resource Manager"
             )));
         }
-    };
-    Ok(Some(Sourced::new(ask, source)))
+    })
 }

@@ -48,6 +48,23 @@ impl Selection {
     }
 }
 
+impl Selection {
+    /// The workloads that were named, by position or flag.
+    pub(super) fn named(args: &TargetArgs) -> Result<Self> {
+        let mut names = targets_named(&args.target)?;
+        if let Some(word) = &args.k8s_object {
+            names.push(Sourced::new(
+                exactly(word)?,
+                Source::Flag("k8s-object".to_owned()),
+            ));
+        }
+        Ok(Self {
+            names,
+            ..Self::default()
+        })
+    }
+}
+
 /// Workloads as kubectl takes them: `NAME ...`, `TYPE/NAME ...` or `TYPE NAME
 /// ...`.
 fn targets_named(targets: &[String]) -> Result<Vec<Sourced<WorkloadAsk>>> {

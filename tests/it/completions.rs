@@ -72,7 +72,16 @@ fn kubectl_completes_commands() {
         .collect();
     assert_eq!(
         words,
-        ["rotate", "status", "render-rbac", "completion", "version", ":4"],
+        [
+            "rotate",
+            "status",
+            "install-cronjob",
+            "uninstall-cronjob",
+            "render-rbac",
+            "completion",
+            "version",
+            ":4"
+        ],
         "{answer}"
     );
     assert!(

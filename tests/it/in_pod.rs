@@ -40,7 +40,7 @@ impl Finished {
 }
 
 impl Case {
-    async fn in_pod(name: &str) -> (Self, GatewayManifest) {
+    pub(crate) async fn in_pod(name: &str) -> (Self, GatewayManifest) {
         let case = Self::new(name).await;
         case.sandbox
             .provide_binary(env!("CARGO_BIN_EXE_kubectl-apim").as_ref());

@@ -10,6 +10,7 @@ mod completions;
 mod fleet;
 mod image;
 mod in_pod;
+mod install;
 mod krew;
 mod layering;
 mod observe;

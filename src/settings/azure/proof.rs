@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
 
 use super::Typed;
 use crate::azure::{Certificate, Proof, looks_like_a_certificate};
@@ -43,6 +43,21 @@ pub(super) fn proof(
             (proof, format!("{what} in {source}"))
         }
     }))
+}
+
+/// A secret or a certificate as a Secret is to hold it: a secret without the
+/// line feed that an editor has left, a certificate as it is.
+pub(in crate::settings) fn proof_to_store(file: &Path, source: &Source) -> Result<SecretSlice<u8>> {
+    let content = read(file, source)?;
+    if looks_like_a_certificate(&content) {
+        Certificate::read(&content, None).map_err(|error| {
+            let failed = Error::usage(format!("certificate {}: {error}", file.display()));
+            error.hint().into_iter().fold(failed, Error::hint)
+        })?;
+        return Ok(content.into());
+    }
+    let secret = text(content, &format!("{source} {}", file.display()))?;
+    Ok(secret.expose_secret().as_bytes().to_vec().into())
 }
 
 enum Found {

@@ -1,0 +1,76 @@
+//! A Job while it runs, and what its pods say.
+
+use futures::{AsyncBufReadExt, TryStreamExt};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ContainerState, Pod};
+use kube::Api;
+use kube::api::LogParams;
+use kube::core::{Expression, Selector};
+
+use super::Cluster;
+
+/// The label by which a Job knows its pods.
+const JOB_NAME: &str = "job-name";
+
+/// How a Job has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// A pod of it has succeeded.
+    Complete,
+    /// It is given up, for the reason given.
+    Failed(String),
+}
+
+impl Cluster {
+    /// Whether a Job has ended, and how.
+    pub async fn job_end(&self, name: &str) -> Result<Option<End>, kube::Error> {
+        let jobs: Api<Job> = Api::namespaced(self.client.clone(), &self.namespace);
+        let job = self.reading(|| jobs.get(name)).await?;
+        let conditions = job.status.and_then(|status| status.conditions);
+        let ended = conditions.into_iter().flatten().find_map(|condition| {
+            let holds = condition.status == "True";
+            match condition.type_.as_str() {
+                "Complete" if holds => Some(End::Complete),
+                "Failed" if holds => Some(End::Failed(condition.message.unwrap_or_default())),
+                _ => None,
+            }
+        });
+        Ok(ended)
+    }
+
+    /// The pods of a Job, the oldest first.
+    pub async fn pods_of_job(&self, name: &str) -> Result<Vec<Pod>, kube::Error> {
+        let of_job = Expression::Equal(JOB_NAME.to_owned(), name.to_owned());
+        let mut pods = self.pods(&Selector::from_iter([of_job])).await?;
+        pods.sort_by_key(|pod| pod.metadata.creation_timestamp.as_ref().map(|created| created.0));
+        Ok(pods)
+    }
+
+    /// Reads a container's log to its end, line by line.
+    pub async fn follow_log(
+        &self,
+        pod: &str,
+        container: &str,
+        mut line: impl FnMut(&str),
+    ) -> Result<(), kube::Error> {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
+        let params = LogParams {
+            container: Some(container.to_owned()),
+            follow: true,
+            ..LogParams::default()
+        };
+        let log = pods.log_stream(pod, &params).await?;
+        let mut lines = log.lines();
+        // A log that breaks off has said what it could.
+        while let Ok(Some(text)) = lines.try_next().await {
+            line(&text);
+        }
+        Ok(())
+    }
+}
+
+/// The state of the only container of a pod.
+pub fn container_state(pod: &Pod) -> Option<&ContainerState> {
+    let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
+    statuses.first()?.state.as_ref()
+}

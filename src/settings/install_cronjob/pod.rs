@@ -1,0 +1,154 @@
+//! Where and how the pods run.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::Toleration;
+
+use super::{check_name, key_of};
+use crate::cli::{PodArgs, PullPolicy};
+use crate::error::{Error, Result};
+use crate::manifest::cronjob::PodOptions;
+
+/// Under which key a ConfigMap has its authorities, unless another is named.
+const CA_KEY: &str = "ca.crt";
+
+pub(super) fn options(args: &PodArgs) -> Result<PodOptions> {
+    for name in &args.image_pull_secret {
+        check_name(name).map_err(|why| Error::usage(format!("--image-pull-secret: {why}")))?;
+    }
+    let ca = args.ca_configmap.as_ref();
+    Ok(PodOptions {
+        image: pinned(&args.image)?,
+        pull_policy: args.image_pull_policy.map(|policy| {
+            let policy = match policy {
+                PullPolicy::Always => "Always",
+                PullPolicy::IfNotPresent => "IfNotPresent",
+                PullPolicy::Never => "Never",
+            };
+            policy.to_owned()
+        }),
+        pull_secrets: args.image_pull_secret.clone(),
+        tolerations: args
+            .toleration
+            .iter()
+            .map(|taint| toleration(taint))
+            .collect::<Result<_>>()?,
+        node_selector: args
+            .node_selector
+            .iter()
+            .map(|label| node_label(label))
+            .collect::<Result<BTreeMap<_, _>>>()?,
+        proxy: args.proxy.as_deref().map(proxy).transpose()?,
+        ca: ca.map(|text| key_of("ca-configmap", text, CA_KEY)).transpose()?,
+    })
+}
+
+/// An image that is the same tomorrow: what rotates credentials must not
+/// change by itself.
+fn pinned(image: &str) -> Result<String> {
+    let last = image.rsplit('/').next().unwrap_or_default();
+    let why = match (last.split_once('@'), last.split_once(':')) {
+        _ if image.is_empty() || image.contains(char::is_whitespace) => "it is no image",
+        (Some((_, digest)), _) if digest.starts_with("sha256:") && digest.len() == 71 => {
+            return Ok(image.to_owned());
+        }
+        (Some(_), _) => "its digest is not of the form sha256: and 64 digits",
+        (None, None) => "it has no tag, which means latest",
+        (None, Some((_, "latest" | ""))) => "its tag is moved with every release",
+        (None, Some(_)) => return Ok(image.to_owned()),
+    };
+    Err(Error::usage(format!("--image `{image}` is not pinned: {why}"))
+        .hint("name a version or a digest, so that what may write credentials does not change by itself"))
+}
+
+/// As `kubectl taint` writes what it is to tolerate.
+fn toleration(text: &str) -> Result<Toleration> {
+    let (taint, effect) = match text.split_once(':') {
+        Some((taint, effect)) => (taint, Some(effect)),
+        None => (text, None),
+    };
+    let (key, value) = match taint.split_once('=') {
+        Some((key, value)) => (key, Some(value)),
+        None => (taint, None),
+    };
+    let known = effect.is_none_or(|effect| ["NoSchedule", "PreferNoSchedule", "NoExecute"].contains(&effect));
+    if key.is_empty() || !known {
+        return Err(Error::usage(format!("--toleration `{text}` is no taint"))
+            .hint("write KEY, KEY=VALUE or KEY=VALUE:EFFECT; an effect is NoSchedule, PreferNoSchedule or NoExecute"));
+    }
+    Ok(Toleration {
+        key: Some(key.to_owned()),
+        operator: Some(if value.is_some() { "Equal" } else { "Exists" }.to_owned()),
+        value: value.map(str::to_owned),
+        effect: effect.map(str::to_owned),
+        ..Toleration::default()
+    })
+}
+
+fn node_label(text: &str) -> Result<(String, String)> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(Error::usage(format!(
+            "--node-selector `{text}` is not of the form KEY=VALUE"
+        ))),
+    }
+}
+
+/// A proxy as it may stand in a manifest, where everybody reads it.
+fn proxy(text: &str) -> Result<String> {
+    let url: Option<http::Uri> = text.parse().ok();
+    let host = url.as_ref().and_then(http::Uri::authority);
+    let scheme = url.as_ref().and_then(http::Uri::scheme_str);
+    match (scheme, host) {
+        (Some("http" | "https"), Some(host)) if !host.as_str().contains('@') => Ok(text.to_owned()),
+        (_, Some(host)) if host.as_str().contains('@') => Err(Error::usage(
+            "--proxy holds a password, which would stand in the CronJob for everybody to read",
+        )
+        .hint("let the proxy know the pods by their address, or leave the password out")),
+        _ => Err(Error::usage(format!(
+            "--proxy `{text}` is not of the form http://HOST:PORT"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_pinned_image_is_taken() {
+        let digest = format!("ghcr.io/a/b@sha256:{}", "0".repeat(64));
+        for image in ["ghcr.io/a/b:v1", "localhost:5000/b:1.2", &digest] {
+            assert!(pinned(image).is_ok(), "{image}");
+        }
+        for (image, why) in [
+            ("ghcr.io/a/b", "no tag"),
+            ("localhost:5000/b", "no tag"),
+            ("ghcr.io/a/b:latest", "moved with every release"),
+            ("ghcr.io/a/b@sha256:12", "64 digits"),
+            ("", "no image"),
+        ] {
+            let error = pinned(image).unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn taints_are_written_as_for_kubectl() {
+        let all = toleration("dedicated").unwrap();
+        assert_eq!((all.operator.as_deref(), all.effect), (Some("Exists"), None));
+        let one = toleration("pool=infra:NoSchedule").unwrap();
+        assert_eq!(one.value.as_deref(), Some("infra"));
+        assert!(toleration("pool=infra:Never").is_err() && toleration("=x").is_err());
+        assert!(node_label("zone=").is_ok() && node_label("zone").is_err());
+    }
+
+    #[test]
+    fn a_password_does_not_get_into_the_manifest() {
+        assert!(proxy("http://proxy.corp:3128").is_ok());
+        for url in ["http://user:secret@proxy:3128", "proxy:3128", "socks5://proxy"] {
+            let error = proxy(url).unwrap_err().to_string();
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+}

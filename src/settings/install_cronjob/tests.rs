@@ -1,0 +1,82 @@
+use clap::FromArgMatches;
+
+use super::*;
+use crate::cli::{self, Cli, Command};
+use crate::error::Kind;
+
+fn resolve(line: &str) -> Result<InstallSettings> {
+    let words = format!("apim install-cronjob {line}");
+    let matches = cli::command("apim", &|_| false)
+        .try_get_matches_from(words.split_whitespace())
+        .unwrap();
+    let Some(Command::InstallCronjob(args)) = Cli::from_arg_matches(&matches).unwrap().command else {
+        panic!("another command");
+    };
+    let (_, matches) = matches.subcommand().unwrap();
+    let now = "2026-11-25T10:07:30Z".parse().unwrap();
+    InstallSettings::resolve(&args, matches, &Environment::default(), now)
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_before_anything_is_asked() {
+    let managed = "--auth managed-identity";
+    let long = format!("{managed} --name {}", "a".repeat(53));
+    for (line, why) in [
+        ("", "--auth is missing"),
+        ("--auth workload-identity", "needs --client-id"),
+        ("--auth service-principal --client-id x", "needs --tenant"),
+        (
+            "--auth service-principal --client-id x --tenant y",
+            "--client-secret-file or --existing-secret",
+        ),
+        (
+            "--auth managed-identity --existing-secret s",
+            "are for --auth service-principal",
+        ),
+        (
+            "--auth service-principal --client-id x --tenant y --existing-secret s:../k",
+            "is no key",
+        ),
+        (&long, "53 letters"),
+        ("--auth managed-identity --name A", "is no name"),
+        (
+            "--auth managed-identity --if-expiring-within 30d",
+            "30 days at most",
+        ),
+        (
+            "--auth managed-identity --if-expiring-within 1d",
+            "could let a token die",
+        ),
+        ("--auth managed-identity --timeout 30s", "too short"),
+        (
+            "--auth managed-identity --schedule @monthly",
+            "could let a token die",
+        ),
+        ("--auth managed-identity --image x:latest", "not pinned"),
+        (
+            "--auth managed-identity --dry-run --diff",
+            "nothing to differ from",
+        ),
+        ("--auth managed-identity --diff -o yaml", "choose one"),
+        ("--auth managed-identity --cloud mars", "a cloud is"),
+    ] {
+        let error = resolve(line).unwrap_err();
+        assert_eq!(error.kind(), Kind::Usage, "{line}");
+        assert!(error.to_string().contains(why), "{line}: {error}");
+    }
+}
+
+#[test]
+fn what_is_told_whole_needs_nothing_found() {
+    let told = "--auth managed-identity deploy/gw -t gw-token -a contoso -g orders";
+    let targets = resolve(told).unwrap().told().unwrap();
+    assert_eq!(targets.workloads[0].short(), "deployment/gw");
+    assert_eq!(targets.instance.unwrap().subscription, None);
+    for line in [
+        "--auth managed-identity gw -t gw-token -a contoso -g orders",
+        "--auth managed-identity deploy/gw -t gw-token -a contoso",
+        "--auth managed-identity --all",
+    ] {
+        assert!(resolve(line).unwrap().told().is_none(), "{line}");
+    }
+}

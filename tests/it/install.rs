@@ -1,0 +1,113 @@
+//! `install-cronjob` and `uninstall-cronjob` on the real API server: what is
+//! installed, that it runs, and what is refused.
+
+use apim_sandbox::azure::{FederatedCredential, Principal};
+use apim_sandbox::manifests::{GatewayManifest, apply};
+use k8s_openapi::api::batch::v1::CronJob;
+use k8s_openapi::api::rbac::v1::Role;
+use kube::Api;
+use serde_json::{Value, json};
+
+use crate::case::Case;
+use crate::run::Run;
+
+mod again;
+mod bad_input;
+mod legacy;
+mod runs;
+
+const NAME: &str = "apim-shg-rotate";
+
+impl Case {
+    /// `install-cronjob` with these arguments.
+    fn install_cronjob(&self, arguments: &[&str]) -> Run<'_> {
+        self.apim(&[&["install-cronjob"], arguments].concat())
+    }
+
+    /// The same for pods that can reach the sandbox's Azure: it is behind a
+    /// proxy, and has an authority of its own.
+    async fn install_cronjob_that_runs(&self, arguments: &[&str]) -> Run<'_> {
+        let roots = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "roots" },
+            "data": { "ca.crt": self.azure().ca_pem() } });
+        apply(&self.client, &self.namespace, roots).await.unwrap();
+        let proxy = self.azure().proxy_url();
+        let way = ["--proxy", &proxy, "--ca-configmap", "roots", "--run-now"];
+        self.install_cronjob(&[arguments, &way].concat())
+    }
+
+    /// An identity that trusts the ServiceAccount that is to be installed.
+    async fn federated(&self) -> Principal {
+        let control_plane = self.sandbox.control_plane();
+        let issuer = control_plane.service_account_issuer();
+        self.azure()
+            .trust_issuer(issuer, control_plane.service_account_keys().await.unwrap());
+        self.another(|principal| {
+            principal.federated_credentials = vec![FederatedCredential {
+                issuer: issuer.to_owned(),
+                subject: format!("system:serviceaccount:{}:{NAME}", self.namespace),
+                audience: "api://AzureADTokenExchange".to_owned(),
+            }];
+        })
+    }
+
+    async fn cron_jobs(&self) -> Vec<CronJob> {
+        let api: Api<CronJob> = Api::namespaced(self.client.clone(), &self.namespace);
+        api.list(&kube::api::ListParams::default()).await.unwrap().items
+    }
+
+    /// The rules of the Role, each as its verbs, resource and names.
+    async fn rules(&self) -> Vec<String> {
+        let api: Api<Role> = Api::namespaced(self.client.clone(), &self.namespace);
+        let rules = api.get(NAME).await.unwrap().rules.unwrap_or_default();
+        let words = |words: Option<Vec<String>>| words.unwrap_or_default().join(",");
+        rules
+            .into_iter()
+            .map(|rule| {
+                format!(
+                    "{} {} {}",
+                    words(Some(rule.verbs)),
+                    words(rule.resources),
+                    words(rule.resource_names)
+                )
+            })
+            .collect()
+    }
+
+    /// Another gateway of the same instance.
+    fn second_portal(&self) -> GatewayManifest {
+        let gateway = apim_sandbox::azure::Gateway {
+            name: "gw2".to_owned(),
+            ..self.gateway.clone()
+        };
+        self.azure().add_gateway(&gateway);
+        let expires = self.azure().now() + crate::case::DAY * 2;
+        let token = self
+            .azure()
+            .mint(&gateway, apim_sandbox::azure::Slot::Primary, expires);
+        self.hides(&token);
+        GatewayManifest::portal("gw2", &self.endpoint(), &format!("GatewayKey {token}"))
+    }
+
+    async fn label_namespace(&self, name: &str, value: &str) {
+        let api: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(self.client.clone());
+        let patch = json!({ "metadata": { "labels": { name: value } } });
+        api.patch(
+            &self.namespace,
+            &kube::api::PatchParams::default(),
+            &kube::api::Patch::Merge(&patch),
+        )
+        .await
+        .unwrap();
+    }
+}
+
+/// All objects of the namespace that could hold a secret in clear.
+async fn everything(case: &Case) -> String {
+    let kinds = "cronjobs,jobs,pods,serviceaccounts,roles,rolebindings,configmaps";
+    case.kubectl_in_namespace(&["get", kinds, "-o", "json", "--show-managed-fields"])
+        .await
+}
+
+fn cron_job_json(cron_job: &CronJob) -> Value {
+    serde_json::to_value(cron_job).unwrap()
+}

@@ -1,0 +1,199 @@
+//! What a run asks of the API server, what a second one changes, and what is
+//! removed.
+
+use std::collections::BTreeSet;
+
+use apim_sandbox::manifests::apply;
+use serde_json::json;
+
+use super::NAME;
+use crate::case::Case;
+
+const WORKLOAD_IDENTITY: [&str; 6] = [
+    "--auth",
+    "workload-identity",
+    "--client-id",
+    "11111111-2222-4333-8444-555555555555",
+    "--tenant",
+    "contoso.onmicrosoft.com",
+];
+
+/// The requests of all runs, and how many of them wrote.
+async fn requests(case: &Case) -> (usize, usize) {
+    let all = case.kube_requests().await.len();
+    let mut writes = case.kube_writes().await;
+    writes.retain(|write| !write.dry_run);
+    (all, writes.len())
+}
+
+#[tokio::test]
+async fn it_costs_at_most_twelve_requests_and_a_second_run_writes_nothing() {
+    let case = Case::new("install-count").await;
+    case.deploy(&case.idle_portal()).await;
+    case.install_cronjob(&WORKLOAD_IDENTITY).exits(0).await;
+    // One more asks who issues the tokens, and belongs to no namespace.
+    let (all, writes) = requests(&case).await;
+    assert!(all < 12, "{all}");
+    assert_eq!(writes, 4);
+    let ended = case.install_cronjob(&WORKLOAD_IDENTITY).exits(0).await;
+    assert_eq!(requests(&case).await.1, 4);
+    assert_eq!(ended.stdout.matches(" unchanged").count(), 4, "{}", ended.stdout);
+
+    // What differs is shown, and nothing else is written.
+    let later = [&WORKLOAD_IDENTITY[..], &["--schedule", "5 4 * * *"]].concat();
+    let shown = [&later[..], &["--dry-run=server", "--diff"]].concat();
+    let ended = case.install_cronjob(&shown).exits(0).await;
+    assert!(
+        ended.stdout.contains("+  schedule: 5 4 * * *"),
+        "{}",
+        ended.stdout
+    );
+    assert!(
+        ended
+            .stdout
+            .contains("cronjob.batch/apim-shg-rotate configured (server dry run)"),
+        "{}",
+        ended.stdout
+    );
+    assert_eq!(requests(&case).await.1, 4);
+    case.install_cronjob(&later).exits(0).await;
+    assert_eq!(requests(&case).await.1, 5);
+}
+
+#[tokio::test]
+async fn a_named_gateway_and_a_secret_cost_no_more() {
+    let case = Case::new("install-count-sp").await;
+    case.deploy(&case.idle_portal()).await;
+    let file = case.file("secret", &case.principal.client_secret);
+    let line = [
+        "deploy/gw",
+        "--auth",
+        "service-principal",
+        "--client-id",
+        &case.principal.client_id,
+        "--client-secret-file",
+        file.to_str().unwrap(),
+    ];
+    case.install_cronjob(&line).exits(0).await;
+    let (all, writes) = requests(&case).await;
+    assert!(all <= 12, "{all}");
+    assert_eq!(writes, 5);
+    case.install_cronjob(&line).exits(0).await;
+    assert_eq!(requests(&case).await.1, 5);
+}
+
+#[tokio::test]
+async fn told_whole_it_is_rendered_without_a_request_and_kubectl_applies_it() {
+    let case = Case::new("install-render").await;
+    let target = [
+        "deployment/gw",
+        "-t",
+        "gw-token",
+        "-a",
+        "contoso",
+        "-g",
+        "gw",
+        "--network-policy",
+    ];
+    let rendered = ["--dry-run=client", "-o", "yaml"];
+    let line = [&target[..], &WORKLOAD_IDENTITY, &rendered].concat();
+    let yaml = case
+        .install_cronjob(&line)
+        .env("KUBECONFIG", "/nonexistent")
+        .exits(0)
+        .await
+        .stdout;
+    let again = case.install_cronjob(&line).exits(0).await.stdout;
+    assert_eq!(yaml, again);
+    assert!(case.kube_requests().await.is_empty());
+    let apply = ["apply", "-n", &case.namespace, "-f", "-"];
+    case.kubectl(&apply).input(&yaml).exits(0).await;
+    let diff = ["diff", "-n", &case.namespace, "-f", "-"];
+    case.kubectl(&diff).input(&yaml).exits(0).await;
+}
+
+#[tokio::test]
+async fn the_account_may_do_what_the_named_objects_need_and_nothing_else() {
+    let case = Case::new("install-can-i").await;
+    case.deploy(&case.idle_portal()).await;
+    case.install_cronjob(&WORKLOAD_IDENTITY).exits(0).await;
+    let rights = async |account: &str| {
+        let user = format!("system:serviceaccount:{}:{account}", case.namespace);
+        let list = case
+            .kubectl_in_namespace(&["auth", "can-i", "--list", "--no-headers", "--as", &user])
+            .await;
+        let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        list.lines().map(words).collect::<BTreeSet<_>>()
+    };
+    let everyone = rights("default").await;
+    let own: Vec<String> = rights(NAME).await.difference(&everyone).cloned().collect();
+    assert_eq!(
+        own,
+        [
+            "deployments.apps [] [gw] [get patch]",
+            "secrets [] [gw-token] [get patch]",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_was_installed_is_removed_and_nothing_else() {
+    let case = Case::new("uninstall").await;
+    let manifest = case.idle_portal();
+    case.deploy(&manifest).await;
+    let file = case.file("secret", &case.principal.client_secret);
+    let line = [
+        "--auth",
+        "service-principal",
+        "--client-id",
+        &case.principal.client_id,
+        "--client-secret-file",
+        file.to_str().unwrap(),
+        "--network-policy",
+    ];
+    case.install_cronjob(&line).exits(0).await;
+    let other = [&line[..], &["--name", "other", "--suspend"]].concat();
+    // Two that rotate the same gateway are refused, so the other one is made by hand.
+    case.fails_untouched(case.install_cronjob(&other), 4)
+        .await
+        .says(&["cronjob/apim-shg-rotate", "rotates deployment.apps/gw already"]);
+    let bystander = json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "bystander",
+        "labels": { "app.kubernetes.io/instance": NAME, "app.kubernetes.io/managed-by": "Helm" } } });
+    apply(&case.client, &case.namespace, bystander).await.unwrap();
+
+    case.apim(&["uninstall-cronjob"])
+        .exits(2)
+        .await
+        .says(&["cronjob.batch/apim-shg-rotate", "--yes"]);
+    let shown = case
+        .apim(&["uninstall-cronjob", "--dry-run"])
+        .exits(0)
+        .await
+        .stdout;
+    assert_eq!(shown.matches(" deleted (dry run)").count(), 6, "{shown}");
+    assert_eq!(case.cron_jobs().await.len(), 1);
+    let removed = case.apim(&["uninstall-cronjob", "--yes"]).exits(0).await.stdout;
+    assert_eq!(removed, shown.replace(" (dry run)", ""));
+    assert!(case.cron_jobs().await.is_empty());
+    let left = case
+        .kubectl_in_namespace(&[
+            "get",
+            "serviceaccounts,roles,rolebindings,secrets,networkpolicies",
+            "-o",
+            "name",
+        ])
+        .await;
+    let left: Vec<&str> = left.lines().collect();
+    assert_eq!(
+        left,
+        [
+            "serviceaccount/bystander",
+            "serviceaccount/default",
+            "secret/gw-token"
+        ]
+    );
+    case.apim(&["uninstall-cronjob", "--yes"])
+        .exits(0)
+        .await
+        .says(&["nothing that is called apim-shg-rotate"]);
+}

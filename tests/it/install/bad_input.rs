@@ -1,0 +1,140 @@
+//! What is refused, and that nothing has changed then.
+
+use apim_sandbox::manifests::apply;
+use serde_json::{Value, json};
+
+use super::NAME;
+use crate::case::Case;
+use crate::run::Ended;
+
+const MANAGED: [&str; 2] = ["--auth", "managed-identity"];
+
+async fn idle(name: &str) -> Case {
+    let case = Case::new(name).await;
+    case.deploy(&case.idle_portal()).await;
+    case
+}
+
+/// Runs what must fail, and sees that nothing was installed.
+async fn fails(case: &Case, arguments: &[&str], code: i32) -> Ended {
+    let line = [&MANAGED[..], arguments].concat();
+    let ended = case.fails_untouched(case.install_cronjob(&line), code).await;
+    let mut writes = case.kube_writes().await;
+    writes.retain(|write| !write.dry_run && write.status.is_some_and(|status| status < 300));
+    assert!(writes.is_empty(), "{writes:?}");
+    ended
+}
+
+#[tokio::test]
+async fn a_schedule_that_lets_a_token_die_is_refused_with_the_dates() {
+    let case = idle("install-schedule").await;
+    let ended = fails(&case, &["--schedule", "0 0 */25 * *"], 2).await;
+    ended.says(&[
+        "could let a token die",
+        "-26 00:00",
+        "-01 00:00",
+        "hint: run daily",
+    ]);
+    fails(&case, &["--schedule", "0 0 31 2 *"], 2)
+        .await
+        .says(&["never comes"]);
+    fails(&case, &["--name", &"a".repeat(53)], 2)
+        .await
+        .says(&["53 letters"]);
+}
+
+#[tokio::test]
+async fn rights_that_one_lacks_cannot_be_granted() {
+    let case = idle("install-escalate").await;
+    let rules = json!([
+        { "apiGroups": [""], "resources": ["secrets", "configmaps", "serviceaccounts"], "verbs": ["get", "list", "create", "patch"] },
+        { "apiGroups": ["apps"], "resources": ["deployments", "statefulsets", "daemonsets"], "verbs": ["get", "list"] },
+        { "apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles", "rolebindings"], "verbs": ["get", "create", "patch"] },
+        { "apiGroups": ["batch"], "resources": ["cronjobs"], "verbs": ["get", "list", "create", "patch"] },
+    ]);
+    let meta = json!({ "name": "installer" });
+    for object in [
+        json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta }),
+        json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": meta, "rules": rules }),
+        json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": meta,
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "installer" },
+            "subjects": [{ "kind": "ServiceAccount", "name": "installer" }] }),
+    ] {
+        apply(&case.client, &case.namespace, object).await.unwrap();
+    }
+    let kubeconfig = case
+        .sandbox
+        .kubeconfig_for(&case.namespace, "installer")
+        .await
+        .unwrap();
+    let run = case
+        .install_cronjob(&MANAGED)
+        .env("KUBECONFIG", kubeconfig.to_str().unwrap());
+    let ended = case.fails_untouched(run, 4).await;
+    ended.says(&[
+        "role.rbac.authorization.k8s.io/apim-shg-rotate",
+        "deployments",
+        "patch",
+        "nobody may grant rights that they lack",
+        // This user may not create pods either.
+        "unchecked",
+    ]);
+    assert!(case.cron_jobs().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_namespace_that_does_not_admit_the_pod() {
+    let case = idle("install-quota").await;
+    let quota = json!({ "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "none" },
+        "spec": { "hard": { "pods": "0" } } });
+    apply(&case.client, &case.namespace, quota).await.unwrap();
+    fails(&case, &[], 4)
+        .await
+        .says(&["does not admit the pods", "quota"]);
+}
+
+#[tokio::test]
+async fn objects_of_others_are_left_alone() {
+    let case = idle("install-foreign").await;
+    let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": NAME },
+        "stringData": { "other": "value-of-others" } });
+    apply(&case.client, &case.namespace, secret).await.unwrap();
+    let file = case.file("secret", &case.principal.client_secret);
+    let line = [
+        "--auth",
+        "service-principal",
+        "--client-id",
+        "x",
+        "--client-secret-file",
+        file.to_str().unwrap(),
+    ];
+    let ended = case.fails_untouched(case.install_cronjob(&line), 4).await;
+    ended.says(&["secret/apim-shg-rotate", "is not of this installation", "--name"]);
+
+    let meta: Value = json!({ "name": NAME });
+    let rules = json!([{ "apiGroups": [""], "resources": ["pods"], "verbs": ["get"] }]);
+    let role = json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": meta, "rules": rules });
+    apply(&case.client, &case.namespace, role).await.unwrap();
+    fails(&case, &[], 4).await.says(&[
+        "role.rbac.authorization.k8s.io/apim-shg-rotate",
+        "written by kubectl",
+    ]);
+}
+
+#[tokio::test]
+async fn what_rotate_would_refuse_is_refused_now() {
+    let case = Case::new("install-nothing").await;
+    fails(&case, &[], 1).await.says(&["has no self-hosted gateway"]);
+    case.deploy(&case.idle_portal()).await;
+    case.deploy(&case.second_portal().replicas(0)).await;
+    fails(&case, &[], 2).await.says(&["several gateways", "--all"]);
+    fails(&case, &["deploy/gw", "deploy/gw2", "-t", "gw-token"], 2)
+        .await
+        .says(&["--token-secret names the Secret, but several gateways"]);
+    let labels = json!({ "metadata": { "labels": { "app.kubernetes.io/managed-by": "Helm" },
+        "annotations": { "meta.helm.sh/release-name": "gw" } } });
+    case.patch_secret("gw-token", &labels).await;
+    fails(&case, &["deploy/gw"], 4)
+        .await
+        .says(&["belongs to Helm", "--adopt"]);
+}
