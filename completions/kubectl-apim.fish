@@ -183,44 +183,58 @@ complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -s w -
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -l azure -d 'Ask Azure too: whether the gateway exists, its location, its APIs, the tier and the minimum API version'
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate, which makes the connection insecure'
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -s t -l token-secret -d 'The Secrets that hold the tokens; may be repeated' -r
-complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l secret-key -d 'The key of the Secrets that holds the token, for --admission-policy without a request' -r
-complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -s l -l selector -d 'Only workloads with these labels, as for kubectl: app=gw,tier!=test' -r
-complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l name -d 'The name of everything that is printed' -r
-complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l prove -d '`logs` adds the rights to list pods and to read their logs' -r -f -a "logs\t'The rollout completes and no new pod logs that the credential was refused'
-rollout\t'The rollout completes'"
-complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l scope -d 'How far the rights reach' -r -f -a "namespace\t'The named objects of one namespace'
-cluster\t'All namespaces, as for `rotate -A`'"
-complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l gateways -d 'A file with the gateways that may be rotated, a line each: namespace, TYPE/NAME, ARM id' -r -F
-complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l azure -d 'Print a custom role in Azure and its assignment instead; nothing is asked' -r -f -a "json\t'An ARM template'
-bicep\t'Bicep'
-terraform\t'Terraform, by the provider azurerm'
-az\t'A shell script that calls the Azure CLI'"
-complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l role -d 'Which role' -r -f -a "token-operator\t'Mints tokens; for the identity that rotates'
-config-validator\t'Reads who has which role; for the managed identity of the instance, whose gateways sign in by Entra'
-config-reader\t'Reads the configuration; for the Entra app of a gateway'"
-complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l principal-id -d 'The object id of whom the role is for; a parameter when absent' -r
-complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -s g -l apim-gateway -d 'The gateway\'s id in API Management; all gateways of the instance when absent' -r
-complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -s a -l apim-instance -d 'The API Management instance' -r
-complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -s r -l resource-group -d 'The resource group of the instance' -r
-complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -s s -l subscription-id -d 'The subscription of the instance' -r
-complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l kubeconfig -d 'Path to the kubeconfig file' -r -F
-complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l context -d 'The kubeconfig context to use' -r
-complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l cluster -d 'The kubeconfig cluster to use' -r
-complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l user -d 'The kubeconfig user to use' -r
-complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -s n -l namespace -d 'The namespace; the context\'s when absent' -r
-complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l as -d 'Username to impersonate, a user or a service account' -r
-complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l as-group -d 'Group to impersonate; may be repeated' -r
-complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l as-uid -d 'UID to impersonate' -r
-complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l request-timeout -d 'How long to wait for one answer of the server (1s, 2m, 3h; a bare number is seconds, 0 is forever)' -r
-complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l server -d 'The address of the Kubernetes API server' -r
-complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l token -d 'Bearer token for the API server' -r
-complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l client-certificate -d 'Path to a client certificate file for TLS' -r -F
-complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l client-key -d 'Path to a client key file for TLS' -r -F
-complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l certificate-authority -d 'Path to a certificate file of the certificate authority' -r -F
-complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l tls-server-name -d 'Name to expect in the server\'s certificate instead of its host name' -r
-complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -s v -l verbose -d 'Say more: -v the causes of an error, -v=6 every request; never a secret' -r
-complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l log-format -d 'How progress and warnings are written to stderr; text, and json in a pod' -r -f -a "text\t'Lines for people'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l k8s-object -d 'The workload as TYPE/NAME' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -s t -l token-secret -d 'The Secret that holds the token' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -s g -l apim-gateway -d 'The gateway\'s id in API Management' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -s a -l apim-instance -d 'The API Management instance' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -s r -l resource-group -d 'The resource group of the instance' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -s s -l subscription-id -d 'The subscription of the instance' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l name -d 'The name of what is installed' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l schedule -d 'When it runs, as five fields; daily at a time of the name\'s own when absent' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l time-zone -d 'The time zone of the schedule' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l if-expiring-within -d 'Which tokens a run rotates: those that expire within this time' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l timeout -d 'How long the rotation of one gateway may take' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l dry-run -d 'Only say what would be done' -r -f -a "none\t'Do it'
+client\t'Only read'
+server\t'Read, and let the API server check both patches without storing them'"
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -s o -l output -d 'Output format' -r -f -a "table\t'A line an object: what was done to it'
+json\t'The objects as JSON'
+yaml\t'The objects as YAML'
+name\t'TYPE/NAME of what was changed'"
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l auth -d 'How the pods sign in' -r -f -a "workload-identity\t'A token of the ServiceAccount, which a federated credential in Entra trusts'
+managed-identity\t'The identity of the node'
+service-principal\t'A service principal, whose client secret or certificate a Secret holds'"
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -s c -l client-id -d 'The client id of the service principal, the workload identity or a user-assigned managed identity' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l tenant -d 'The tenant, by id or domain' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l client-secret-file -d 'A file with the service principal\'s secret, or its certificate with the key; - for stdin' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l existing-secret -d 'A Secret of your own that holds it, under `client-secret` or the key named' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l cloud -d 'The cloud: public, china, usgov or the URL of its Azure Resource Manager; else told by the endpoint' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l image -d 'The image, pinned by a tag or a digest' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l image-pull-policy -d 'When the image is pulled' -r -f -a "Always\t'At every start'
+IfNotPresent\t'Where it is not there yet'
+Never\t'Never'"
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l image-pull-secret -d 'A Secret to pull the image with; may be repeated' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l toleration -d 'A taint to tolerate: KEY, KEY=VALUE, each with :EFFECT for one effect alone; may be repeated' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l node-selector -d 'A label that nodes must have; may be repeated' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l proxy -d 'The proxy on the way to Azure: http://HOST:PORT' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l ca-configmap -d 'A ConfigMap with further authorities to trust for Azure, PEM, under `ca.crt` or the key named' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l kubeconfig -d 'Path to the kubeconfig file' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l context -d 'The kubeconfig context to use' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l cluster -d 'The kubeconfig cluster to use' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l user -d 'The kubeconfig user to use' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -s n -l namespace -d 'The namespace; the context\'s when absent' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l as -d 'Username to impersonate, a user or a service account' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l as-group -d 'Group to impersonate; may be repeated' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l as-uid -d 'UID to impersonate' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l request-timeout -d 'How long to wait for one answer of the server (1s, 2m, 3h; a bare number is seconds, 0 is forever)' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l server -d 'The address of the Kubernetes API server' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l token -d 'Bearer token for the API server' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l client-certificate -d 'Path to a client certificate file for TLS' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l client-key -d 'Path to a client key file for TLS' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l certificate-authority -d 'Path to a certificate file of the certificate authority' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l tls-server-name -d 'Name to expect in the server\'s certificate instead of its host name' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -s v -l verbose -d 'Say more: -v the causes of an error, -v=6 every request; never a secret' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l log-format -d 'How progress and warnings are written to stderr' -r -f -a "text\t'Lines for people'
 json\t'One JSON object a line'"
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''

@@ -34,8 +34,9 @@ pub enum PodAuth {
     ServicePrincipal,
 }
 
-/// When an image is pulled.
+/// When an image is pulled, as Kubernetes spells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "PascalCase")]
 pub enum PullPolicy {
     /// At every start
     Always,
@@ -175,7 +176,7 @@ pub struct PodArgs {
     pub image: String,
 
     /// When the image is pulled
-    #[arg(long, value_enum, value_name = "WHEN")]
+    #[arg(long, value_enum, value_name = "WHEN", ignore_case = true)]
     pub image_pull_policy: Option<PullPolicy>,
 
     /// A Secret to pull the image with; may be repeated

@@ -91,6 +91,7 @@ async fn tell() -> Result<(Sandbox, Shell)> {
     let mut story = Story::default();
     let plugin = story.build().await?;
     let sandbox = story.start().await?;
+    sandbox.provide_binary(&plugin);
     let shell = Shell::new(&sandbox, &plugin)?;
     story.tell(&sandbox, &shell).await?;
     Ok((sandbox, shell))

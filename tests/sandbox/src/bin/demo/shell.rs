@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context, Result};
-use apim_sandbox::azure::Principal;
+use apim_sandbox::azure::{FederatedCredential, Principal};
 use apim_sandbox::{Sandbox, plugin};
 use tokio::process::Command;
 
@@ -45,6 +45,27 @@ impl Shell {
     /// The client id of the service principal.
     pub(crate) fn client_id(&self) -> &str {
         &self.principal.client_id
+    }
+
+    /// An identity of the same tenant that trusts a namespace's ServiceAccount
+    /// for the rotation, as a federated credential in Entra does.
+    pub(crate) async fn federated(&self, sandbox: &Sandbox, namespace: &str) -> Result<Principal> {
+        let control_plane = sandbox.control_plane();
+        let issuer = control_plane.service_account_issuer();
+        let azure = sandbox.azure();
+        azure.trust_issuer(issuer, control_plane.service_account_keys().await?);
+        let scope = format!("/subscriptions/{}", crate::story::SUBSCRIPTION);
+        let principal = Principal {
+            tenant: self.principal.tenant.clone(),
+            federated_credentials: vec![FederatedCredential {
+                issuer: issuer.to_owned(),
+                subject: format!("system:serviceaccount:{namespace}:apim-shg-rotate"),
+                audience: "api://AzureADTokenExchange".to_owned(),
+            }],
+            ..Principal::token_operator(&scope)
+        };
+        azure.add_principal(principal.clone());
+        Ok(principal)
     }
 
     /// Writes a file into the directory in which the commands run.

@@ -95,11 +95,15 @@ impl Story {
         screen::line(
             "Unprotected: both have weeks left now, but nothing in the cluster rotates them by itself.",
         );
-        if shell.offers("install-cronjob").await? {
+        let has_cron_job = shell.offers("install-cronjob").await?;
+        if has_cron_job {
             self.part("And from now on by itself");
-            shell
-                .run("kubectl apim install-cronjob -n shop --run-now")
-                .await?;
+            install(sandbox, shell).await?;
+            let minted = sandbox.azure().requests_for(Operation::GenerateToken);
+            ensure!(minted.len() == 2, "the CronJob has not rotated bank");
+            if has_status {
+                shell.run("kubectl apim status -A -o wide").await?;
+            }
         }
 
         self.part("What it has asked of the servers");
@@ -112,9 +116,13 @@ impl Story {
 
         self.finish();
         screen::line(
-            "\nThe pod of shop was replaced by one that signs in with a token of 30 days, and Azure has accepted it;\n\
-             the token of bank was left alone.\n",
+            "\nThe pod of shop was replaced by one that signs in with a token of 30 days, and Azure has accepted it;",
         );
+        screen::line(if has_cron_job {
+            "that of bank by a CronJob, which does so from now on.\n"
+        } else {
+            "the token of bank was left alone.\n"
+        });
         screen::durations(&self.parts);
         Ok(())
     }
@@ -130,6 +138,31 @@ impl Story {
             self.parts.push((headline, start.elapsed()));
         }
     }
+}
+
+/// From nothing to a CronJob that has rotated: its pod is a process with the
+/// ServiceAccount's own rights, and signs in by the ServiceAccount's token.
+async fn install(sandbox: &Sandbox, shell: &Shell) -> Result<()> {
+    let identity = shell.federated(sandbox, "bank").await?;
+    screen::line(
+        "No secret is stored: a federated credential of an identity in Entra trusts the ServiceAccount.",
+    );
+    screen::line("Azure is behind a proxy here, with an authority of its own, which the pods must know too.");
+    screen::line("Bank's token has 25 days left, so that a run is to find it due within 26:");
+    shell
+        .run("kubectl create configmap azure-ca -n bank --from-file=ca.crt=azure-ca.pem")
+        .await?;
+    let way = format!("--proxy {} --ca-configmap azure-ca", sandbox.azure().proxy_url());
+    shell
+        .run(&format!(
+            "kubectl apim install-cronjob -n bank --if-expiring-within 26d \\\n    --auth workload-identity --client-id {} \\\n    \
+             {way} --run-now",
+            identity.client_id
+        ))
+        .await?;
+    shell
+        .run("kubectl auth can-i --list -n bank --as system:serviceaccount:bank:apim-shg-rotate")
+        .await
 }
 
 /// Each request of a rotation.
