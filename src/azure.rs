@@ -21,6 +21,7 @@ mod http;
 mod identity;
 mod inventory;
 mod managed;
+mod permissions;
 mod roots;
 mod wire;
 
@@ -29,7 +30,7 @@ pub use client::{Arm, DEFAULT_API_VERSION, Options};
 pub use endpoints::endpoints;
 pub use error::{Error, Fault, Flaw, Refusal};
 pub use http::client as http_client;
-pub use identity::{Candidate, Identity, Proof, SignIn};
+pub use identity::{Assertion, Candidate, Identity, Proof, SignIn};
 pub use inventory::{GatewayInService, ServiceDetails};
 pub use managed::on_a_vm_of_azure;
 

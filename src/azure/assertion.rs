@@ -1,8 +1,6 @@
 //! What a service principal presents instead of a secret: an assertion that
 //! its certificate signed, or a token that another issuer signed.
 
-use std::path::PathBuf;
-
 use async_trait::async_trait;
 use azure_core::error::ErrorKind;
 use azure_core::http::ClientMethodOptions;
@@ -10,12 +8,14 @@ use azure_identity::ClientAssertion;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
+use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::certificate::Certificate;
 use super::credential::Slot;
+use super::identity::Assertion;
 use super::{Error, wire};
 
 /// As long as Entra's reference advises; an assertion is used at once. It
@@ -77,15 +77,19 @@ impl Signer {
 /// the file is read at every sign-in.
 #[derive(Debug)]
 pub(super) struct FederatedToken {
-    pub(super) file: PathBuf,
+    pub(super) token: Assertion,
     pub(super) failure: Slot,
 }
 
 #[async_trait]
 impl ClientAssertion for FederatedToken {
     async fn secret(&self, _: Option<ClientMethodOptions<'_>>) -> azure_core::Result<String> {
-        let file = self.file.display();
-        let problem = match std::fs::read_to_string(&self.file) {
+        let path = match &self.token {
+            Assertion::Given(token) => return Ok(token.expose_secret().to_owned()),
+            Assertion::File(path) => path,
+        };
+        let file = path.display();
+        let problem = match std::fs::read_to_string(path) {
             Ok(text) if !text.trim().is_empty() => return Ok(text.trim().to_owned()),
             Ok(_) => format!("{file} is empty"),
             Err(error) => format!("{file}: {error}"),
@@ -183,8 +187,9 @@ mod tests {
     async fn a_token_file_is_read_anew_and_its_absence_is_explained() {
         let failure = Slot::default();
         let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("token");
         let token = FederatedToken {
-            file: folder.path().join("token"),
+            token: Assertion::File(file.clone()),
             failure: failure.clone(),
         };
         assert!(token.secret(None).await.is_err());
@@ -192,7 +197,7 @@ mod tests {
         assert!(error.to_string().contains("No such file"), "{error}");
         assert!(error.hint().unwrap().contains("azure.workload.identity/use"));
         for content in ["one\n", "two\n"] {
-            std::fs::write(&token.file, content).unwrap();
+            std::fs::write(&file, content).unwrap();
             assert_eq!(token.secret(None).await.unwrap(), content.trim());
         }
     }

@@ -217,12 +217,12 @@ impl Credential {
             Identity::WorkloadIdentity {
                 tenant,
                 client_id,
-                token_file,
+                token,
                 authority,
             } => {
                 let authority = authority.as_ref().unwrap_or(&self.cloud.authority);
                 entra(tenant, client_id, authority).by_assertion(FederatedToken {
-                    file: token_file.clone(),
+                    token: token.clone(),
                     failure: failure.clone(),
                 })
             }

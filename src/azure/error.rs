@@ -169,6 +169,14 @@ impl fmt::Display for Refusal {
 }
 
 impl Error {
+    /// Whether nothing was learnt, because no answer came.
+    pub fn is_unanswered(&self) -> bool {
+        matches!(
+            self,
+            Self::Transport { .. } | Self::Timeout { .. } | Self::Throttled { .. }
+        )
+    }
+
     /// Azure's answer, where there was one.
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {

@@ -24,8 +24,8 @@ pub enum Identity {
         tenant: String,
         /// The client id.
         client_id: String,
-        /// The file of the issuer's token.
-        token_file: PathBuf,
+        /// The issuer's token.
+        token: Assertion,
         /// Another Entra than the cloud's.
         authority: Option<String>,
     },
@@ -41,6 +41,15 @@ pub enum Identity {
         /// The subscription whose account is meant.
         subscription: Option<String>,
     },
+}
+
+/// A token of another issuer.
+#[derive(Clone, Debug)]
+pub enum Assertion {
+    /// In a file, which the kubelet renews.
+    File(PathBuf),
+    /// Asked for just now.
+    Given(SecretString),
 }
 
 /// By what a service principal is known.

@@ -1,7 +1,11 @@
 //! Whole objects of the kinds that are installed: read, applied and removed.
 
 use http::Request;
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy};
+use secrecy::SecretString;
 use serde_json::Value;
 
 use super::Cluster;
@@ -127,6 +131,27 @@ impl Cluster {
         self.client
             .request(request.map_err(kube::Error::BuildRequest)?)
             .await
+    }
+
+    /// Asks for a token of a ServiceAccount that lives ten minutes.
+    pub async fn account_token(
+        &self,
+        name: &str,
+        audience: &str,
+    ) -> Result<Option<SecretString>, kube::Error> {
+        let api: Api<ServiceAccount> = Api::namespaced(self.client.clone(), &self.namespace);
+        let request = TokenRequest {
+            spec: TokenRequestSpec {
+                audiences: vec![audience.to_owned()],
+                expiration_seconds: Some(600),
+                bound_object_ref: None,
+            },
+            ..TokenRequest::default()
+        };
+        let answer = api
+            .create_token_request(name, &PostParams::default(), &request)
+            .await?;
+        Ok(answer.status.map(|status| status.token.into()))
     }
 
     /// Removes exactly this object, and in time what belongs to it.

@@ -2,6 +2,7 @@
 
 mod federate;
 mod legacy;
+mod mint;
 mod objects;
 mod run_now;
 mod targets;
@@ -15,9 +16,10 @@ use super::{Context, connect, local_now};
 use crate::cli::kube::KubeArgs;
 use crate::cli::{DryRun, InstallCronjobArgs, ObjectFormat};
 use crate::cluster::{Cluster, explain, objects::reference, valid_namespace};
+use crate::discover::evidence::Named;
 use crate::discover::installed::{CronJobs, cron_jobs};
 use crate::error::{Error, Result};
-use crate::manifest::cronjob::{Installation, PodIdentity, pod};
+use crate::manifest::cronjob::{AUDIENCE, Installation, PodIdentity, pod};
 use crate::manifest::{MANAGER, cronjob};
 use crate::output::Output;
 use crate::settings::{InstallSettings, Targets};
@@ -52,13 +54,13 @@ pub(super) async fn run(
     if legacy::is_legacy(&before, &settings.name) {
         legacy::complete(&mut settings.target, &before);
     }
-    let targets = targets::find(&cluster, &settings, &before, &context.output).await?;
+    let (targets, named) = targets::find(&cluster, &settings, &before, &context.output).await?;
     refuse_rivals(&cluster, &targets, &before)?;
     if settings.dry_run == DryRun::Client {
         return render(&settings, &cluster.namespace, targets, &context.output);
     }
     let installation = settings.installation(&cluster.namespace, targets);
-    install(&settings, &cluster, &installation, before, context).await
+    install(&settings, &cluster, &installation, (before, named), context).await
 }
 
 /// Applies what differs, and runs it if that was asked for.
@@ -66,7 +68,7 @@ async fn install(
     settings: &InstallSettings,
     cluster: &Cluster,
     installation: &Installation,
-    before: CronJobs,
+    (before, named): (CronJobs, Vec<Named>),
     context: &Context,
 ) -> Result<u8> {
     let output = &context.output;
@@ -76,15 +78,38 @@ async fn install(
     if objects.changes("CronJob") {
         admitted(cluster, installation, output).await?;
     }
-    if settings.dry_run == DryRun::None && objects.any_change() {
+    // A run that follows tells it better.
+    let is_new = objects.any_change() && !settings.run_now;
+    if is_new {
+        mint::refuse_powerless(settings, cluster, &named, output).await?;
+    }
+    if settings.dry_run == DryRun::None && (objects.any_change() || settings.run_now) {
         context.wrote.set_object();
     }
     objects.apply(settings.dry_run).await?;
     print(&objects, settings, output)?;
-    if let PodIdentity::Workload { .. } = installation.identity
-        && objects.any_change()
-    {
-        federate::tell(cluster, installation, output).await;
+    match installation.identity {
+        PodIdentity::Workload { .. } if objects.any_change() => {
+            let token = if is_new && settings.dry_run == DryRun::None {
+                cluster
+                    .account_token(&installation.name, AUDIENCE)
+                    .await
+                    .ok()
+                    .flatten()
+            } else {
+                None
+            };
+            federate::tell(cluster, installation, token.as_ref(), output).await;
+            match token {
+                Some(token) => mint::tell_powerless(settings, token, &named, output).await,
+                None if is_new => mint::unchecked("no token of the ServiceAccount is to be had", output),
+                None => {}
+            }
+        }
+        PodIdentity::Managed { .. } if is_new => {
+            mint::unchecked("only the pods have that identity", output);
+        }
+        _ => {}
     }
     if settings.run_now {
         let cron_job = objects.applied("CronJob");

@@ -19,6 +19,10 @@ use crate::model::{CronJobFacts, Gap, WorkloadKind, WorkloadRef};
 /// What the image, the command or an argument of such a CronJob holds.
 const PROGRAMS: [&str; 2] = ["kubectl-apim", script::LINK];
 
+/// What the script cannot do without. Its users have images of their own, whose
+/// names tell nothing.
+const SCRIPT_VARIABLES: [&str; 3] = ["APIM_INSTANCE", "APIM_GATEWAY", "TOKEN_SECRET"];
+
 /// A CronJob, cut to what is used.
 #[derive(Deserialize)]
 struct Object {
@@ -158,7 +162,11 @@ fn told(container: &Container) -> Option<Told> {
         .collect();
     let image = container.image.as_deref().unwrap_or_default();
     let ours = |text: &&str| PROGRAMS.iter().any(|program| text.contains(program));
-    if !(ours(&image) || words.iter().any(ours)) {
+    let has = |name: &&str| {
+        let mut variables = container.env.iter().flatten();
+        variables.any(|variable| variable.name == *name)
+    };
+    if !(ours(&image) || words.iter().any(ours) || SCRIPT_VARIABLES.iter().all(has)) {
         return None;
     }
     let variables = container
@@ -311,6 +319,22 @@ mod tests {
             (typed.workloads, typed.secret),
             (vec!["deployment/gw".to_owned()], Some("other".to_owned()))
         );
+    }
+
+    #[test]
+    fn the_script_is_known_by_its_variables_whatever_its_image() {
+        let variable = |name: &str, value: &str| json!({"name": name, "value": value});
+        let mut env = vec![
+            variable("APIM_INSTANCE", "contoso"),
+            variable("APIM_GATEWAY", "orders"),
+            variable("TOKEN_SECRET", "gw-token"),
+            variable("K8S_OBJECT", "deployment/gw"),
+        ];
+        let told = told_by(json!({"image": "qbqalex/rotate4shg:latest", "env": env})).unwrap();
+        assert_eq!(told.workloads, ["deployment/gw"]);
+        assert_eq!(told.secret.as_deref(), Some("gw-token"));
+        env.remove(0);
+        assert_eq!(told_by(json!({"image": "busybox", "env": env})), None);
     }
 
     #[test]

@@ -108,6 +108,12 @@ impl InstallSettings {
             return Err(Error::usage("--dry-run=client looks at nothing to differ from")
                 .hint("show the differences with --dry-run=server --diff"));
         }
+        if args.run_now && args.output != ObjectFormat::Table {
+            return Err(
+                Error::usage("--run-now prints a log, which --output would make unreadable")
+                    .hint("install it first, and then run it with the same command and --run-now"),
+            );
+        }
         let (identity, proof) = identity(&args.identity, &typed, &name)?;
         let cloud = azure::cloud_name(args.identity.cloud.as_ref())?;
         Ok(Self {
@@ -132,6 +138,11 @@ impl InstallSettings {
             cloud,
             pod: pod::options(&args.pod)?,
         })
+    }
+
+    /// Whether the cloud was told, and is not to be taken from the endpoint.
+    pub fn has_cloud(&self) -> bool {
+        self.cloud.is_some()
     }
 
     /// The targets where all was told, so that nothing need be asked.

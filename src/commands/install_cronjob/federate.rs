@@ -1,5 +1,8 @@
 //! The federated credential that a workload identity needs in Entra.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use crate::cluster::Cluster;
@@ -9,10 +12,19 @@ use crate::output::Output;
 /// Where an API server says who issues the tokens of its ServiceAccounts.
 const DISCOVERY: &str = "/.well-known/openid-configuration";
 
-/// Says what to create, once for each identity.
-pub(super) async fn tell(cluster: &Cluster, installation: &Installation, output: &Output) {
+/// Says what to create, once for each identity. A token of the ServiceAccount
+/// names its issuer just as Entra will compare it.
+pub(super) async fn tell(
+    cluster: &Cluster,
+    installation: &Installation,
+    token: Option<&SecretString>,
+    output: &Output,
+) {
     let Installation { namespace, name, .. } = installation;
-    let issuer = issuer(cluster).await;
+    let issuer = match token.and_then(issuer_of) {
+        Some(issuer) => Some(issuer),
+        None => issuer(cluster).await,
+    };
     output.step(
         "federated",
         &format!(
@@ -29,6 +41,14 @@ pub(super) async fn tell(cluster: &Cluster, installation: &Installation, output:
         "create that federated credential once: az identity federated-credential create, or az ad app \
          federated-credential create",
     );
+}
+
+/// Who has issued a token.
+fn issuer_of(token: &SecretString) -> Option<String> {
+    let claims = token.expose_secret().split('.').nth(1)?;
+    let claims = BASE64_URL_SAFE_NO_PAD.decode(claims).ok()?;
+    let claims: Value = serde_json::from_slice(&claims).ok()?;
+    Some(claims["iss"].as_str()?.to_owned())
 }
 
 async fn issuer(cluster: &Cluster) -> Option<String> {

@@ -22,7 +22,7 @@ pub(super) async fn find(
     settings: &InstallSettings,
     before: &CronJobs,
     output: &Output,
-) -> Result<Targets> {
+) -> Result<(Targets, Vec<Named>)> {
     let mut names = settings.selection.names.clone();
     if names.is_empty() {
         names.extend(settings.target.workload.clone());
@@ -45,7 +45,15 @@ pub(super) async fn find(
             subscription: settings.target.subscription.clone(),
             ..TargetSettings::default()
         };
-        (members(cluster, settings, names, output).await?, told)
+        let members = members(cluster, settings, names, output).await;
+        let members = members.map_err(|error| match before.workloads.as_slice() {
+            [] => error,
+            _ => error.hint(
+                "a gateway that is gone for good keeps its place until the CronJob is removed, with uninstall-cronjob, and \
+                 installed anew",
+            ),
+        });
+        (members?, told)
     } else {
         let told = TargetSettings {
             workload: names.pop(),
@@ -76,7 +84,7 @@ pub(super) async fn find(
              Microsoft.ApiManagement/service/read; --subscription-id and --resource-group spare it",
         );
     }
-    Ok(targets)
+    Ok((targets, identified.into_iter().map(|(_, named)| named).collect()))
 }
 
 fn means(ask: &WorkloadAsk, workload: &WorkloadRef) -> bool {

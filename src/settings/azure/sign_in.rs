@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Typed, proof};
-use crate::azure::{Candidate, Identity, Proof, SignIn, WEBHOOK};
+use crate::azure::{Assertion, Candidate, Identity, Proof, SignIn, WEBHOOK};
 use crate::cli::{AuthMethod, AzureArgs};
 use crate::error::{Error, Result};
 use crate::model::{Source, Sourced};
@@ -155,7 +155,7 @@ impl Ways<'_> {
         Ok(Identity::WorkloadIdentity {
             tenant: tenant.value,
             client_id: client_id.value,
-            token_file: PathBuf::from(token_file),
+            token: Assertion::File(PathBuf::from(token_file)),
             authority: authority.map(|authority| authority.trim_end_matches('/').to_owned()),
         })
     }

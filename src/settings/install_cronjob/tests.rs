@@ -58,6 +58,7 @@ fn what_makes_no_sense_is_refused_before_anything_is_asked() {
             "nothing to differ from",
         ),
         ("--auth managed-identity --diff -o yaml", "choose one"),
+        ("--auth managed-identity --run-now -o json", "prints a log"),
         ("--auth managed-identity --cloud mars", "a cloud is"),
     ] {
         let error = resolve(line).unwrap_err();

@@ -1,5 +1,6 @@
 //! What is refused, and that nothing has changed then.
 
+use apim_sandbox::azure::{Grant, Principal};
 use apim_sandbox::manifests::apply;
 use serde_json::{Value, json};
 
@@ -137,4 +138,92 @@ async fn what_rotate_would_refuse_is_refused_now() {
     fails(&case, &["deploy/gw"], 4)
         .await
         .says(&["belongs to Helm", "--adopt"]);
+}
+
+#[tokio::test]
+async fn an_identity_that_may_not_mint() {
+    let case = idle("install-powerless").await;
+    let subscription = format!("/subscriptions/{}", case.gateway.subscription);
+    let reader = Principal::random().with(Grant::reader(&subscription));
+    case.azure().add_principal(reader.clone());
+    case.hides(&reader.client_secret);
+    let principal = |principal: &Principal, secret: &str| {
+        let file = case.file("secret", secret);
+        let line = [
+            "--auth",
+            "service-principal",
+            "--client-id",
+            &principal.client_id,
+            "--tenant",
+            &principal.tenant,
+            "--client-secret-file",
+            file.to_str().unwrap(),
+        ];
+        case.install_cronjob(&line)
+    };
+    let run = principal(&reader, &reader.client_secret);
+    case.fails_untouched(run, 4).await.says(&[
+        "Microsoft.ApiManagement/service/gateways/generateToken/action",
+        &case.gateway.id(),
+        "az role assignment create",
+    ]);
+    let run = principal(&reader, "another-secret-than-that");
+    case.fails_untouched(run, 1).await.says(&["AADSTS7000215"]);
+    let ended = principal(&case.principal, &case.principal.client_secret)
+        .exits(0)
+        .await;
+    ended.says(&["checked", "may mint tokens of each gateway"]);
+}
+
+/// Entra is told of a ServiceAccount after it was installed, so what it lacks
+/// is a warning.
+#[tokio::test]
+async fn a_workload_identity_that_is_not_trusted_yet() {
+    let case = idle("install-untrusted").await;
+    let untrusted = case.another(|_| ());
+    let line = |principal: &Principal| {
+        let (client_id, tenant) = (&principal.client_id, &principal.tenant);
+        ["--auth", "workload-identity", "-c", client_id, "--tenant", tenant].map(str::to_owned)
+    };
+    let words = line(&untrusted);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    case.install_cronjob(&words)
+        .exits(0)
+        .await
+        .says(&["federated", "the pods cannot mint yet"]);
+    let trusted = case.federated().await;
+    let words = line(&trusted);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    case.install_cronjob(&words)
+        .exits(0)
+        .await
+        .says(&["checked", "the workload identity may mint"]);
+}
+
+#[tokio::test]
+async fn a_secret_of_ones_own_must_have_the_key() {
+    let case = idle("install-key").await;
+    let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "mine" },
+        "stringData": { "password": case.principal.client_secret } });
+    apply(&case.client, &case.namespace, secret).await.unwrap();
+    let own = |place: &str| {
+        let client_id = &case.principal.client_id;
+        case.install_cronjob(&[
+            "--auth",
+            "service-principal",
+            "-c",
+            client_id,
+            "--existing-secret",
+            place,
+        ])
+    };
+    case.fails_untouched(own("mine"), 1).await.says(&[
+        "secret/mine",
+        "has no key `client-secret`",
+        "NAME:KEY",
+    ]);
+    case.fails_untouched(own("other"), 1)
+        .await
+        .says(&["reading secret/other"]);
+    own("mine:password").exits(0).await.says(&["checked"]);
 }

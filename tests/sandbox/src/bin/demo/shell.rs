@@ -47,7 +47,7 @@ impl Shell {
         &self.principal.client_id
     }
 
-    /// An identity of the same tenant that trusts a namespace's ServiceAccount
+    /// An identity of the same tenant that trusts a namespace's service account
     /// for the rotation, as a federated credential in Entra does.
     pub(crate) async fn federated(&self, sandbox: &Sandbox, namespace: &str) -> Result<Principal> {
         let control_plane = sandbox.control_plane();

@@ -140,8 +140,8 @@ impl Story {
     }
 }
 
-/// From nothing to a CronJob that has rotated: its pod is a process with the
-/// ServiceAccount's own rights, and signs in by the ServiceAccount's token.
+/// From nothing to a scheduled rotation that has run once: its pod is a process
+/// with the rights of its own service account, and signs in by that one's token.
 async fn install(sandbox: &Sandbox, shell: &Shell) -> Result<()> {
     let identity = shell.federated(sandbox, "bank").await?;
     screen::line(

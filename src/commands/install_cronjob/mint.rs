@@ -1,0 +1,181 @@
+//! Whether the pods' identity can mint, seen by signing in as it from here.
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::Instant;
+
+use crate::azure::{self, Arm, Assertion, Certificate, Identity, Proof, SignIn, looks_like_a_certificate};
+use crate::cluster::{Cluster, explain};
+use crate::discover::directory::Directory;
+use crate::discover::evidence::Named;
+use crate::error::{Error, Result};
+use crate::manifest::cronjob::{KeyOf, PodIdentity};
+use crate::model::{Cloud, CloudName};
+use crate::output::Output;
+use crate::settings::InstallSettings;
+
+/// What a rotation does in Azure.
+const ACTIONS: [&str; 2] = [
+    "Microsoft.ApiManagement/service/gateways/read",
+    "Microsoft.ApiManagement/service/gateways/generateToken/action",
+];
+
+/// How long Azure is waited for: what is not known in this time is said to be
+/// unknown.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Sees that a service principal can mint; one that cannot is refused. Where
+/// this machine does not reach Azure, nothing is known.
+pub(super) async fn refuse_powerless(
+    settings: &InstallSettings,
+    cluster: &Cluster,
+    named: &[Named],
+    output: &Output,
+) -> Result<()> {
+    let PodIdentity::ServicePrincipal {
+        client_id,
+        tenant,
+        proof: place,
+    } = &settings.identity
+    else {
+        return Ok(());
+    };
+    let content = match &settings.proof {
+        Some(proof) => Some(proof.expose_secret().to_vec()),
+        None => stored(cluster, place, output).await?,
+    };
+    let Some(content) = content else { return Ok(()) };
+    let identity = Identity::ServicePrincipal {
+        tenant: tenant.clone(),
+        client_id: client_id.clone(),
+        proof: proof(content)?,
+    };
+    match can_mint(settings, identity, named).await {
+        Ok(Checked::Can) => output.step("checked", "the service principal may mint tokens of each gateway"),
+        Ok(Checked::Unknown(why)) => unchecked(&why, output),
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+/// Says whether the ServiceAccount that was just installed can mint. It may
+/// be that Entra is yet to be told of it, so nothing is refused.
+pub(super) async fn tell_powerless(
+    settings: &InstallSettings,
+    token: SecretString,
+    named: &[Named],
+    output: &Output,
+) {
+    let PodIdentity::Workload {
+        client_id,
+        tenant: Some(tenant),
+    } = &settings.identity
+    else {
+        return unchecked("no --tenant was told", output);
+    };
+    let identity = Identity::WorkloadIdentity {
+        tenant: tenant.clone(),
+        client_id: client_id.clone(),
+        token: Assertion::Given(token),
+        authority: None,
+    };
+    match can_mint(settings, identity, named).await {
+        Ok(Checked::Can) => output.step("checked", "the workload identity may mint tokens of each gateway"),
+        Ok(Checked::Unknown(why)) => unchecked(&why, output),
+        Err(error) => {
+            output.warning(&format!("the pods cannot mint yet: {error}"));
+            for hint in error.hints() {
+                output.hint(hint);
+            }
+        }
+    }
+}
+
+/// Says that only a run will tell.
+pub(super) fn unchecked(why: &str, output: &Output) {
+    output.note(&format!(
+        "whether the pods can mint is unchecked, because {why}; --run-now tells"
+    ));
+}
+
+enum Checked {
+    Can,
+    Unknown(String),
+}
+
+async fn can_mint(settings: &InstallSettings, identity: Identity, named: &[Named]) -> Result<Checked> {
+    let deadline = Instant::now() + PATIENCE;
+    let cloud = named
+        .iter()
+        .find_map(|named| named.cloud)
+        .unwrap_or(CloudName::Public);
+    if settings.has_cloud() {
+        return Ok(Checked::Unknown("--cloud names another one".to_owned()));
+    }
+    let arm = Arm::new(azure::Options {
+        cloud: Cloud::known(cloud),
+        identity: SignIn::only(identity, "--auth"),
+        extra_ca: None,
+        api_version: azure::DEFAULT_API_VERSION.to_owned(),
+        deadline,
+        burst: false,
+    })?;
+    match arm.sign_in().await {
+        Err(error) if error.is_unanswered() => return Ok(Checked::Unknown(error.to_string())),
+        signed_in => signed_in?,
+    }
+    let directory = Directory::default();
+    for named in named {
+        let gateway = directory.gateway(&arm, named).await?;
+        let lacking = arm.lacking(&gateway, &ACTIONS).await?;
+        if !lacking.is_empty() {
+            return Err(Error::refused(format!(
+                "the pods' identity may not do {} on {gateway}",
+                lacking.join(" and ")
+            ))
+            .hint(format!(
+                "grant it: az role assignment create --assignee CLIENT_ID --role \"API Management Self-Hosted Gateway Token \
+                 Operator\" --scope {gateway}"
+            )));
+        }
+    }
+    Ok(Checked::Can)
+}
+
+/// What a Secret of one's own holds; `None` without the right to read it.
+async fn stored(cluster: &Cluster, place: &KeyOf, output: &Output) -> Result<Option<Vec<u8>>> {
+    let KeyOf { name, key } = place;
+    let namespace = &cluster.namespace;
+    match cluster.secret(name).await {
+        Ok(secret) => match secret.data.and_then(|mut data| data.remove(key)) {
+            Some(content) => Ok(Some(content.0)),
+            None => Err(Error::failed(format!(
+                "secret/{name} in namespace {namespace} has no key `{key}`"
+            ))
+            .hint("name the key with --existing-secret NAME:KEY")),
+        },
+        Err(kube::Error::Api(status)) if status.is_forbidden() => {
+            unchecked("this user may not read the Secret", output);
+            Ok(None)
+        }
+        Err(error) => Err(explain(
+            error,
+            &format!("reading secret/{name} in namespace {namespace}"),
+        )),
+    }
+}
+
+fn proof(content: Vec<u8>) -> Result<Proof> {
+    if looks_like_a_certificate(&content) {
+        let certificate = Certificate::read(&content, None)
+            .map_err(|error| Error::usage(format!("the certificate of the service principal: {error}")))?;
+        return Ok(Proof::Certificate {
+            certificate,
+            send_chain: false,
+        });
+    }
+    let text = String::from_utf8(content)
+        .map_err(|_| Error::usage("the service principal's secret is neither text nor a certificate"))?;
+    Ok(Proof::Secret(text.trim_end_matches(['\r', '\n']).into()))
+}
