@@ -19,6 +19,9 @@ _kubectl__apim() {
             kubectl__apim,completion)
                 cmd="kubectl__apim__subcmd__completion"
                 ;;
+            kubectl__apim,install-cronjob)
+                cmd="kubectl__apim__subcmd__install__subcmd__cronjob"
+                ;;
             kubectl__apim,render-rbac)
                 cmd="kubectl__apim__subcmd__render__subcmd__rbac"
                 ;;
@@ -41,7 +44,7 @@ _kubectl__apim() {
 
     case "${cmd}" in
         kubectl__apim)
-            opts="-n -v -h -V --kubeconfig --context --cluster --user --namespace --as --as-group --as-uid --request-timeout --server --token --client-certificate --client-key --certificate-authority --insecure-skip-tls-verify --tls-server-name --verbose --log-format --color --help --version rotate status render-rbac completion version"
+            opts="-n -v -h -V --kubeconfig --context --cluster --user --namespace --as --as-group --as-uid --request-timeout --server --token --client-certificate --client-key --certificate-authority --insecure-skip-tls-verify --tls-server-name --verbose --log-format --color --help --version rotate status install-cronjob uninstall-cronjob render-rbac completion version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -228,58 +231,22 @@ _kubectl__apim() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        kubectl__subcmd__apim__subcmd__render__subcmd__rbac)
-            opts="-t -l -g -a -r -s -n -v -h --token-secret --secret-key --all --selector --name --prove --events --scope --gateways --admission-policy --azure --role --for-discovery --principal-id --apim-gateway --apim-instance --resource-group --subscription-id --kubeconfig --context --cluster --user --namespace --as --as-group --as-uid --request-timeout --server --token --client-certificate --client-key --certificate-authority --insecure-skip-tls-verify --tls-server-name --verbose --log-format --color --help"
+        kubectl__subcmd__apim__subcmd__install__subcmd__cronjob)
+            opts="-t -g -a -r -s -o -c -n -v -h --k8s-object --token-secret --apim-gateway --apim-instance --resource-group --subscription-id --all --name --schedule --time-zone --suspend --if-expiring-within --timeout --adopt --run-now --replace-legacy --dry-run --diff --output --auth --client-id --tenant --client-secret-file --existing-secret --cloud --image --image-pull-policy --image-pull-secret --toleration --node-selector --proxy --ca-configmap --network-policy --kubeconfig --context --cluster --user --namespace --as --as-group --as-uid --request-timeout --server --token --client-certificate --client-key --certificate-authority --insecure-skip-tls-verify --tls-server-name --verbose --log-format --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --k8s-object)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --token-secret)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -t)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --secret-key)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --selector)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -l)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --prove)
-                    COMPREPLY=($(compgen -W "logs rollout" -- "${cur}"))
-                    return 0
-                    ;;
-                --scope)
-                    COMPREPLY=($(compgen -W "namespace cluster" -- "${cur}"))
-                    return 0
-                    ;;
-                --gateways)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --azure)
-                    COMPREPLY=($(compgen -W "json bicep terraform az" -- "${cur}"))
-                    return 0
-                    ;;
-                --role)
-                    COMPREPLY=($(compgen -W "token-operator config-validator config-reader" -- "${cur}"))
-                    return 0
-                    ;;
-                --principal-id)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -400,6 +367,180 @@ _kubectl__apim() {
                     return 0
                     ;;
                 --ca-configmap)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kubeconfig)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --context)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cluster)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --namespace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as-group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as-uid)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --request-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --client-certificate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --client-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --certificate-authority)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-server-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --verbose)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -v)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        kubectl__subcmd__apim__subcmd__render__subcmd__rbac)
+            opts="-t -l -g -a -r -s -n -v -h --token-secret --secret-key --all --selector --name --prove --events --scope --gateways --admission-policy --azure --role --for-discovery --principal-id --apim-gateway --apim-instance --resource-group --subscription-id --kubeconfig --context --cluster --user --namespace --as --as-group --as-uid --request-timeout --server --token --client-certificate --client-key --certificate-authority --insecure-skip-tls-verify --tls-server-name --verbose --log-format --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --token-secret)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -t)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --secret-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --selector)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -l)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --prove)
+                    COMPREPLY=($(compgen -W "logs rollout" -- "${cur}"))
+                    return 0
+                    ;;
+                --scope)
+                    COMPREPLY=($(compgen -W "namespace cluster" -- "${cur}"))
+                    return 0
+                    ;;
+                --gateways)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --azure)
+                    COMPREPLY=($(compgen -W "json bicep terraform az" -- "${cur}"))
+                    return 0
+                    ;;
+                --role)
+                    COMPREPLY=($(compgen -W "token-operator config-validator config-reader" -- "${cur}"))
+                    return 0
+                    ;;
+                --principal-id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --apim-gateway)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -g)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --apim-instance)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -a)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --resource-group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -r)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --subscription-id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -s)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -50,6 +50,8 @@ complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -s h -l help -d 
 complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -s V -l version -d 'Print version'
 complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -f -a "rotate" -d 'Mint a new token for a gateway, store it, restart the gateway and prove that it works'
 complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -f -a "status" -d 'Say which credential lapses when, which pods run with an old one, and what to do about it'
+complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -f -a "install-cronjob" -d 'Install a CronJob that rotates gateways before their tokens lapse, with the least rights for it'
+complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -f -a "uninstall-cronjob" -d 'Remove what `install-cronjob` has installed, and nothing else'
 complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -f -a "render-rbac" -d 'Print the least rights that a scheduled rotation works with, in Kubernetes or in Azure'
 complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -f -a "completion" -d 'Print the completion script for a shell'
 complete -c kubectl-apim -n "__fish_kubectl_apim_needs_command" -f -a "version" -d 'Print the version'
@@ -234,7 +236,85 @@ complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjo
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l certificate-authority -d 'Path to a certificate file of the certificate authority' -r -F
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l tls-server-name -d 'Name to expect in the server\'s certificate instead of its host name' -r
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -s v -l verbose -d 'Say more: -v the causes of an error, -v=6 every request; never a secret' -r
-complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l log-format -d 'How progress and warnings are written to stderr' -r -f -a "text\t'Lines for people'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l log-format -d 'How progress and warnings are written to stderr; text, and json in a pod' -r -f -a "text\t'Lines for people'
+json\t'One JSON object a line'"
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l color -d 'When to use colour' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l all -d 'All gateways of the namespace'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l suspend -d 'Install it without letting it run'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l adopt -d 'Write a Secret that Helm, Argo CD, Flux or a controller owns'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l run-now -d 'Run it now too, follow the run to its end and exit with its code'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l replace-legacy -d 'Take over the objects that the article about the script apim-shg-rotate installs under this name'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l diff -d 'Show what differs from what is there'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l network-policy -d 'Install a NetworkPolicy too, which lets the pods out to the ports 53, 443, 6443 and the proxy\'s'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate, which makes the connection insecure'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand uninstall-cronjob" -l dry-run -d 'Only say what would be removed' -r -f -a "none\t'Do it'
+client\t'Only read'
+server\t'Read, and let the API server check both patches without storing them'"
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand uninstall-cronjob" -l kubeconfig -d 'Path to the kubeconfig file' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand uninstall-cronjob" -l context -d 'The kubeconfig context to use' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand uninstall-cronjob" -l cluster -d 'The kubeconfig cluster to use' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand uninstall-cronjob" -l user -d 'The kubeconfig user to use' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand uninstall-cronjob" -s n -l namespace -d 'The namespace; the context\'s when absent' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand uninstall-cronjob" -l as -d 'Username to impersonate, a user or a service account' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand uninstall-cronjob" -l as-group -d 'Group to impersonate; may be repeated' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand uninstall-cronjob" -l as-uid -d 'UID to impersonate' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand uninstall-cronjob" -l request-timeout -d 'How long to wait for one answer of the server (1s, 2m, 3h; a bare number is seconds, 0 is forever)' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand uninstall-cronjob" -l server -d 'The address of the Kubernetes API server' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand uninstall-cronjob" -l token -d 'Bearer token for the API server' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand uninstall-cronjob" -l client-certificate -d 'Path to a client certificate file for TLS' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand uninstall-cronjob" -l client-key -d 'Path to a client key file for TLS' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand uninstall-cronjob" -l certificate-authority -d 'Path to a certificate file of the certificate authority' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand uninstall-cronjob" -l tls-server-name -d 'Name to expect in the server\'s certificate instead of its host name' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand uninstall-cronjob" -s v -l verbose -d 'Say more: -v the causes of an error, -v=6 every request; never a secret' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand uninstall-cronjob" -l log-format -d 'How progress and warnings are written to stderr; text, and json in a pod' -r -f -a "text\t'Lines for people'
+json\t'One JSON object a line'"
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand uninstall-cronjob" -l color -d 'When to use colour' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand uninstall-cronjob" -s y -l yes -d 'Do not ask'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand uninstall-cronjob" -l insecure-skip-tls-verify -d 'Do not check the server\'s certificate, which makes the connection insecure'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand uninstall-cronjob" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -s t -l token-secret -d 'The Secrets that hold the tokens; may be repeated' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l secret-key -d 'The key of the Secrets that holds the token, for --admission-policy without a request' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -s l -l selector -d 'Only workloads with these labels, as for kubectl: app=gw,tier!=test' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l name -d 'The name of everything that is printed' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l prove -d '`logs` adds the rights to list pods and to read their logs' -r -f -a "logs\t'The rollout completes and no new pod logs that the credential was refused'
+rollout\t'The rollout completes'"
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l scope -d 'How far the rights reach' -r -f -a "namespace\t'The named objects of one namespace'
+cluster\t'All namespaces, as for `rotate -A`'"
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l gateways -d 'A file with the gateways that may be rotated, a line each: namespace, TYPE/NAME, ARM id' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l azure -d 'Print a custom role in Azure and its assignment instead; nothing is asked' -r -f -a "json\t'An ARM template'
+bicep\t'Bicep'
+terraform\t'Terraform, by the provider azurerm'
+az\t'A shell script that calls the Azure CLI'"
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l role -d 'Which role' -r -f -a "token-operator\t'Mints tokens; for the identity that rotates'
+config-validator\t'Reads who has which role; for the managed identity of the instance, whose gateways sign in by Entra'
+config-reader\t'Reads the configuration; for the Entra app of a gateway'"
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l principal-id -d 'The object id of whom the role is for; a parameter when absent' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -s g -l apim-gateway -d 'The gateway\'s id in API Management; all gateways of the instance when absent' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -s a -l apim-instance -d 'The API Management instance' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -s r -l resource-group -d 'The resource group of the instance' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -s s -l subscription-id -d 'The subscription of the instance' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l kubeconfig -d 'Path to the kubeconfig file' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l context -d 'The kubeconfig context to use' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l cluster -d 'The kubeconfig cluster to use' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l user -d 'The kubeconfig user to use' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -s n -l namespace -d 'The namespace; the context\'s when absent' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l as -d 'Username to impersonate, a user or a service account' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l as-group -d 'Group to impersonate; may be repeated' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l as-uid -d 'UID to impersonate' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l request-timeout -d 'How long to wait for one answer of the server (1s, 2m, 3h; a bare number is seconds, 0 is forever)' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l server -d 'The address of the Kubernetes API server' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l token -d 'Bearer token for the API server' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l client-certificate -d 'Path to a client certificate file for TLS' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l client-key -d 'Path to a client key file for TLS' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l certificate-authority -d 'Path to a certificate file of the certificate authority' -r -F
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l tls-server-name -d 'Name to expect in the server\'s certificate instead of its host name' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -s v -l verbose -d 'Say more: -v the causes of an error, -v=6 every request; never a secret' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l log-format -d 'How progress and warnings are written to stderr; text, and json in a pod' -r -f -a "text\t'Lines for people'
 json\t'One JSON object a line'"
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand render-rbac" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''

@@ -282,8 +282,9 @@ fn fix(facts: &GatewayFacts, verdict: Verdict) -> Option<String> {
         | Verdict::WillBeReverted
         | Verdict::ChangedByOther
         | Verdict::Due => Some(rotate),
-        // To be run by a schedule.
-        Verdict::Unprotected => Some(format!("{rotate} --if-expiring-within 15d")),
+        Verdict::Unprotected => Some(format!(
+            "kubectl apim install-cronjob {kind} -n {namespace}{adopt} --auth workload-identity --client-id CLIENT-ID"
+        )),
         Verdict::StalePods => Some(match (&facts.replacement, &facts.pods) {
             (Replacement::ByHand(_), Ok(pods)) => {
                 format!("kubectl delete pod -n {namespace} {}", pods.stale.join(" "))

@@ -229,13 +229,7 @@ impl StatusReport {
             } else {
                 workload.name.clone()
             };
-            // By hand that would do nothing as long as the token is not due.
-            let when = if *verdict == Verdict::Unprotected {
-                ", from a daily schedule"
-            } else {
-                ""
-            };
-            format!("{place} is {verdict:?}: {fix}{when}")
+            format!("{place} is {verdict:?}: {fix}")
         };
         (
             wrong.iter().take(most).map(line).collect(),

@@ -81,15 +81,6 @@ impl Shell {
             .with_context(|| line.to_owned())
     }
 
-    /// Whether the plugin has a command of this name.
-    pub(crate) async fn offers(&self, command: &str) -> Result<bool> {
-        let output = self.command("kubectl apim --help").output().await?;
-        let help = String::from_utf8_lossy(&output.stdout).into_owned();
-        Ok(help
-            .lines()
-            .any(|line| line.split_whitespace().next() == Some(command)))
-    }
-
     /// The lines with which another shell gets the same environment.
     pub(crate) fn exports(&self) -> Vec<String> {
         let path = format!("export PATH=\"{}:$PATH\"", self.plugin.display());
