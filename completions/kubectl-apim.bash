@@ -232,7 +232,7 @@ _kubectl__apim() {
             return 0
             ;;
         kubectl__subcmd__apim__subcmd__install__subcmd__cronjob)
-            opts="-t -g -a -r -s -o -c -n -v -h --k8s-object --token-secret --apim-gateway --apim-instance --resource-group --subscription-id --all --name --schedule --time-zone --suspend --if-expiring-within --timeout --adopt --run-now --replace-legacy --dry-run --diff --output --auth --client-id --tenant --client-secret-file --existing-secret --cloud --image --image-pull-policy --image-pull-secret --toleration --node-selector --proxy --ca-configmap --network-policy --kubeconfig --context --cluster --user --namespace --as --as-group --as-uid --request-timeout --server --token --client-certificate --client-key --certificate-authority --insecure-skip-tls-verify --tls-server-name --verbose --log-format --color --help"
+            opts="-t -g -a -r -s -o -c -n -v -h --k8s-object --token-secret --apim-gateway --apim-instance --resource-group --subscription-id --all --name --schedule --time-zone --suspend --if-expiring-within --timeout --adopt --prove --events --run-now --replace-legacy --dry-run --diff --output --auth --client-id --tenant --client-secret-file --existing-secret --cloud --image --image-pull-policy --image-pull-secret --toleration --node-selector --proxy --ca-configmap --network-policy --kubeconfig --context --cluster --user --namespace --as --as-group --as-uid --request-timeout --server --token --client-certificate --client-key --certificate-authority --insecure-skip-tls-verify --tls-server-name --verbose --log-format --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -300,6 +300,10 @@ _kubectl__apim() {
                     ;;
                 --timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --prove)
+                    COMPREPLY=($(compgen -W "logs rollout" -- "${cur}"))
                     return 0
                     ;;
                 --dry-run)

@@ -196,6 +196,8 @@ complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjo
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l time-zone -d 'The time zone of the schedule' -r
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l if-expiring-within -d 'Which tokens a run rotates: those that expire within this time' -r
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l timeout -d 'How long the rotation of one gateway may take' -r
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l prove -d 'Let each run prove the token by the logs of the new pods too, for which its Role may list pods and read their logs' -r -f -a "logs\t'The rollout completes and no new pod logs that the credential was refused'
+rollout\t'The rollout completes'"
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l dry-run -d 'Only say what would be done' -r -f -a "none\t'Do it'
 client\t'Only read'
 server\t'Read, and let the API server check both patches without storing them'"
@@ -244,6 +246,7 @@ never\t''"
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l all -d 'All gateways of the namespace'
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l suspend -d 'Install it without letting it run'
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l adopt -d 'Write a Secret that Helm, Argo CD, Flux or a controller owns'
+complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l events -d 'Let each run tell the workloads by Kubernetes Events, for which its Role may create Events'
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l run-now -d 'Run it now too, follow the run to its end and exit with its code'
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l replace-legacy -d 'Take over the objects that the article about the script apim-shg-rotate installs under this name'
 complete -c kubectl-apim -n "__fish_kubectl_apim_using_subcommand install-cronjob" -l diff -d 'Show what differs from what is there'

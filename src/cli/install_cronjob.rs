@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
 
-use super::{DryRun, TargetArgs};
+use super::{DryRun, ProveMode, TargetArgs};
 use crate::manifest::DEFAULT_NAME;
 use crate::model::parse_duration;
 
@@ -104,6 +104,14 @@ pub struct InstallCronjobArgs {
     /// Write a Secret that Helm, Argo CD, Flux or a controller owns
     #[arg(long)]
     pub adopt: bool,
+
+    /// Let each run prove the token by the logs of the new pods too, for which its Role may list pods and read their logs
+    #[arg(long, value_enum, value_name = "HOW", default_value = "rollout")]
+    pub prove: ProveMode,
+
+    /// Let each run tell the workloads by Kubernetes Events, for which its Role may create Events
+    #[arg(long)]
+    pub events: bool,
 
     /// Run it now too, follow the run to its end and exit with its code
     #[arg(long)]

@@ -101,6 +101,10 @@ pub struct Task {
     pub timeout: SignedDuration,
     /// Whether Secrets are written that something else owns.
     pub adopt: bool,
+    /// Whether pods and their logs are read as proof.
+    pub prove_logs: bool,
+    /// Whether Events are written.
+    pub events: bool,
 }
 
 /// An API Management instance, as far as it is known.
@@ -351,6 +355,12 @@ fn arguments(installation: &Installation) -> Vec<String> {
     }
     if installation.task.adopt {
         words.push("--adopt".to_owned());
+    }
+    if installation.task.prove_logs {
+        words.push("--prove=logs".to_owned());
+    }
+    if installation.task.events {
+        words.push("--events".to_owned());
     }
     words
 }

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretSlice;
 
 use super::{Selection, TargetSettings, Typed, WorkloadAsk, azure, check_name, checked_timeout};
-use crate::cli::{DryRun, IdentityArgs, InstallCronjobArgs, ObjectFormat, PodAuth};
+use crate::cli::{DryRun, IdentityArgs, InstallCronjobArgs, ObjectFormat, PodAuth, ProveMode};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::manifest::cronjob::{
@@ -36,6 +36,10 @@ pub struct InstallSettings {
     pub network_policy: bool,
     /// Whether Secrets are written that something else owns.
     pub adopt: bool,
+    /// Whether pods and their logs are read as proof.
+    pub prove_logs: bool,
+    /// Whether Events are written.
+    pub events: bool,
     /// Whether the objects of the article are taken over.
     pub replace_legacy: bool,
     /// Whether a run is to follow.
@@ -125,6 +129,8 @@ impl InstallSettings {
             proof,
             network_policy: args.pod.network_policy,
             adopt: args.adopt,
+            prove_logs: args.prove == ProveMode::Logs,
+            events: args.events,
             replace_legacy: args.replace_legacy,
             run_now: args.run_now,
             dry_run: args.dry_run,
@@ -190,6 +196,8 @@ impl InstallSettings {
                 if_expiring_within: self.if_expiring_within,
                 timeout: self.timeout,
                 adopt: self.adopt,
+                prove_logs: self.prove_logs,
+                events: self.events,
             },
             identity: self.identity.clone(),
             pod: self.pod.clone(),

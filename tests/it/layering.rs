@@ -46,7 +46,15 @@ fn plan_and_report_import_only_data() {
 #[test]
 fn manifest_imports_only_data() {
     let forbidden = [
-        "tokio", "kube::", "reqwest", "azure_", "jiff", "std::env", "std::fs", "std::io",
+        "tokio",
+        "kube::",
+        "reqwest",
+        "azure_",
+        "jiff::Timestamp",
+        "jiff::Zoned",
+        "std::env",
+        "std::fs",
+        "std::io",
     ];
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = vec![root.join("manifest.rs")];
@@ -57,7 +65,12 @@ fn manifest_imports_only_data() {
         for line in text.lines() {
             let of_ours = line.split("crate::").skip(1);
             let crossed = of_ours
-                .filter(|path| !path.starts_with("manifest::") && !path.starts_with("model::"))
+                // The exit codes are a word of the product too.
+                .filter(|path| {
+                    !["manifest::", "model::", "error::Kind"]
+                        .iter()
+                        .any(|known| path.starts_with(known))
+                })
                 .chain(
                     forbidden
                         .into_iter()

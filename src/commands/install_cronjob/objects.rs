@@ -74,8 +74,8 @@ pub(super) fn wanted(settings: &InstallSettings, installation: &Installation) ->
         workloads: task.workloads.clone(),
         secrets: task.secrets.clone(),
         config_maps: task.config_maps.clone(),
-        prove_logs: false,
-        events: false,
+        prove_logs: task.prove_logs,
+        events: task.events,
     });
     objects.sort_by_key(|object| object["kind"] != "Role");
     if let PodIdentity::Workload { client_id, tenant } = &installation.identity {

@@ -30,6 +30,8 @@ fn installation(identity: PodIdentity) -> Installation {
             if_expiring_within: SignedDuration::from_hours(24 * 15),
             timeout: SignedDuration::from_mins(5),
             adopt: false,
+            prove_logs: false,
+            events: false,
         },
         identity,
         pod: PodOptions {

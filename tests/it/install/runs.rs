@@ -235,3 +235,47 @@ async fn a_run_that_fails_ends_with_its_code_and_its_log() {
     ]);
     assert_eq!(case.credential(&manifest).await, before);
 }
+
+#[tokio::test]
+async fn with_events_and_logs_as_proof_the_role_has_just_what_they_need() {
+    let (case, manifest) = Case::in_pod("install-events").await;
+    let principal = case.federated().await;
+    let before = case.credential(&manifest).await;
+    let line = [
+        "--auth",
+        "workload-identity",
+        "--client-id",
+        &principal.client_id,
+        "--tenant",
+        &principal.tenant,
+        "--events",
+        "--prove",
+        "logs",
+    ];
+    let ended = case.install_cronjob_that_runs(&line).await.exits(0).await;
+    assert!(
+        ended.stdout.contains("no log says that Azure refused the token"),
+        "{}",
+        ended.stdout
+    );
+    assert_ne!(case.credential(&manifest).await, before);
+    let events = [
+        "-n",
+        &case.namespace,
+        "get",
+        "events",
+        "--field-selector",
+        "reason=CredentialRotated",
+    ];
+    let events = case.kubectl(&events).exits(0).await.stdout;
+    assert!(events.contains("deployment/gw"), "{events}");
+    let user = format!("system:serviceaccount:{}:{NAME}", case.namespace);
+    let mut requests = case.kube_requests().await;
+    requests.retain(|request| request.user == user && request.status == Some(403));
+    assert!(
+        requests
+            .iter()
+            .all(|request| request.resource.as_deref() == Some("configmaps")),
+        "{requests:?}"
+    );
+}
