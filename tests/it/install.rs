@@ -27,11 +27,17 @@ impl Case {
     /// The same for pods that can reach the sandbox's Azure: it is behind a
     /// proxy, and has an authority of its own.
     async fn install_cronjob_that_runs(&self, arguments: &[&str]) -> Run<'_> {
+        self.install_cronjob_that_can_run(&[arguments, &["--run-now"]].concat())
+            .await
+    }
+
+    /// The same, left to its schedule.
+    async fn install_cronjob_that_can_run(&self, arguments: &[&str]) -> Run<'_> {
         let roots = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "roots" },
             "data": { "ca.crt": self.azure().ca_pem() } });
         apply(&self.client, &self.namespace, roots).await.unwrap();
         let proxy = self.azure().proxy_url();
-        let way = ["--proxy", &proxy, "--ca-configmap", "roots", "--run-now"];
+        let way = ["--proxy", &proxy, "--ca-configmap", "roots"];
         self.install_cronjob(&[arguments, &way].concat())
     }
 

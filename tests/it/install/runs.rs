@@ -1,11 +1,15 @@
 //! The CronJob as installed runs as a pod, under its own Role.
 
+use std::time::Duration;
+
+use apim_sandbox::azure::Machine;
+use apim_sandbox::wait;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use serde_json::json;
 
 use super::{NAME, cron_job_json, everything};
-use crate::case::Case;
+use crate::case::{Case, LIMIT};
 
 #[tokio::test]
 async fn by_workload_identity_from_nothing_to_a_rotated_gateway() {
@@ -278,4 +282,75 @@ async fn with_events_and_logs_as_proof_the_role_has_just_what_they_need() {
             .all(|request| request.resource.as_deref() == Some("configmaps")),
         "{requests:?}"
     );
+}
+
+#[tokio::test]
+async fn by_its_schedule_and_status_shows_it() {
+    let (case, manifest) = Case::in_pod("install-schedule").await;
+    let principal = case.federated().await;
+    let before = case.credential(&manifest).await;
+    let line = [
+        "--auth",
+        "workload-identity",
+        "--client-id",
+        &principal.client_id,
+        "--tenant",
+        &principal.tenant,
+        "--schedule",
+        "* * * * *",
+    ];
+    case.install_cronjob_that_can_run(&line).await.exits(0).await;
+    let status = async || case.apim(&["status", "-o", "json"]).exits(0).await.gateway("gw");
+    let shown = status().await;
+    assert_eq!(shown["cronJob"]["name"], NAME);
+    assert_eq!(shown["verdict"], "Expiring");
+    // The controller looks at schedules at each full minute.
+    wait::until("a run by the schedule", Duration::from_mins(3), async || {
+        Ok((case.credential(&manifest).await != before).then_some(()))
+    })
+    .await
+    .unwrap();
+    case.rolled_out("gw").await;
+    wait::until("the end of the run", LIMIT, async || {
+        let shown = status().await;
+        Ok((shown["cronJob"]["lastResult"] == "Succeeded").then_some(()))
+    })
+    .await
+    .unwrap();
+    assert_eq!(status().await["verdict"], "Healthy");
+    case.apim(&["uninstall-cronjob", "--yes"]).exits(0).await;
+    assert_eq!(status().await["verdict"], "Unprotected");
+}
+
+#[tokio::test]
+async fn by_a_managed_identity() {
+    let (case, manifest) = Case::in_pod("install-mi").await;
+    let principal = case.another(|_| ());
+    let header = case.azure().add_machine(Machine {
+        system_assigned: Some(principal.client_id.clone()),
+        user_assigned: Vec::new(),
+    });
+    let before = case.credential(&manifest).await;
+    let line = ["--auth", "managed-identity"];
+    let ended = case.install_cronjob_that_can_run(&line).await.exits(0).await;
+    ended.says(&["unchecked"]);
+    // Where the node has no metadata service, its stand-in is told like this.
+    let endpoint = format!("IDENTITY_ENDPOINT={}", case.azure().identity_endpoint());
+    let header = format!("IDENTITY_HEADER={header}");
+    let cron_job = format!("cronjob/{NAME}");
+    for line in [
+        &[
+            "set",
+            "env",
+            cron_job.as_str(),
+            endpoint.as_str(),
+            header.as_str(),
+        ][..],
+        &["create", "job", "once", "--from", cron_job.as_str()],
+        &["wait", "--for=condition=complete", "--timeout=60s", "job/once"],
+    ] {
+        case.kubectl_in_namespace(line).await;
+    }
+    let after = case.credential(&manifest).await;
+    assert!(after != before && case.azure().accepts(&after));
 }

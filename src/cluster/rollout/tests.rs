@@ -1,0 +1,187 @@
+//! Rollouts and pods as the API server shows them.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde_json::{Value, json};
+
+use super::*;
+
+fn workload(value: &Value) -> Workload {
+    let mut object = json!({"metadata": {"generation": 2},
+        "spec": {"replicas": 2, "selector": {}, "template": {}}});
+    for (key, part) in value.as_object().unwrap() {
+        object[key] = part.clone();
+    }
+    serde_json::from_value(object).unwrap()
+}
+
+fn progress(status: &Value) -> Rollout {
+    rollout(&workload(&json!({ "status": status })))
+}
+
+fn waiting(text: &str) -> Rollout {
+    Rollout::Waiting(text.to_owned())
+}
+
+#[test]
+fn a_deployment_rolls_step_by_step() {
+    for (status, expected) in [
+        (
+            json!({"observedGeneration": 1, "updatedReplicas": 2}),
+            waiting("its controller has not seen the change yet"),
+        ),
+        (
+            json!({"observedGeneration": 2, "replicas": 3, "updatedReplicas": 1}),
+            waiting("1 of 2 pods are new"),
+        ),
+        (
+            json!({"observedGeneration": 2, "replicas": 3, "updatedReplicas": 2}),
+            waiting("1 old pods are left"),
+        ),
+        (
+            json!({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 1, "availableReplicas": 1}),
+            waiting("1 of 2 pods are ready"),
+        ),
+        (
+            json!({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "availableReplicas": 2}),
+            Rollout::Complete,
+        ),
+    ] {
+        assert_eq!(progress(&status), expected);
+    }
+}
+
+#[test]
+fn a_daemon_set_counts_nodes() {
+    let status = json!({"observedGeneration": 2, "desiredNumberScheduled": 3, "currentNumberScheduled": 3,
+        "updatedNumberScheduled": 3, "numberReady": 3, "numberAvailable": 2});
+    assert_eq!(progress(&status), waiting("2 of 3 pods are ready"));
+}
+
+#[test]
+fn pods_that_only_a_person_replaces_are_told_apart() {
+    let status = json!({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 1, "readyReplicas": 2, "availableReplicas": 2});
+    let strategy = |strategy: Value| {
+        workload(&json!({"status": status,
+            "spec": {"replicas": 2, "selector": {}, "template": {}, "updateStrategy": strategy}}))
+    };
+    let on_delete = strategy(json!({"type": "OnDelete"}));
+    assert_eq!(rollout(&on_delete), Rollout::LeftByHand(1));
+    let partition = strategy(json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 1}}));
+    assert_eq!(rollout(&partition), Rollout::LeftByHand(1));
+    assert_eq!(
+        replacement(WorkloadKind::StatefulSet, &partition),
+        Replacement::ByHand("the partition 1".to_owned())
+    );
+    let rolling = strategy(json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}));
+    assert_eq!(rollout(&rolling), waiting("1 of 2 pods are new"));
+}
+
+#[test]
+fn an_interruption_is_foreseen() {
+    let of = |kind, replicas: i32, strategy: Value| {
+        let spec = json!({"replicas": replicas, "selector": {}, "template": {}, "strategy": strategy});
+        matches!(
+            replacement(kind, &workload(&json!({ "spec": spec }))),
+            Replacement::Interrupting(_)
+        )
+    };
+    let surge = |surge: Value| json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": surge}});
+    assert!(of(WorkloadKind::Deployment, 2, json!({"type": "Recreate"})));
+    assert!(of(WorkloadKind::Deployment, 2, surge(json!(0))));
+    assert!(!of(WorkloadKind::Deployment, 2, surge(json!("25%"))));
+    assert!(of(WorkloadKind::DaemonSet, 0, json!({})));
+    assert!(!of(WorkloadKind::DaemonSet, 0, surge(json!(1))));
+    assert!(of(WorkloadKind::StatefulSet, 1, json!({})));
+    assert!(!of(WorkloadKind::StatefulSet, 3, json!({})));
+}
+
+#[test]
+fn nothing_wanted_is_complete() {
+    let zero = workload(&json!({"spec": {"replicas": 0, "selector": {}, "template": {}},
+        "status": {"observedGeneration": 2}}));
+    assert_eq!(rollout(&zero), Rollout::Complete);
+}
+
+fn pod(annotations: &Value, status: &Value) -> Pod {
+    serde_json::from_value(json!({"metadata": {"annotations": annotations}, "status": status})).unwrap()
+}
+
+#[test]
+fn a_pod_is_stale_by_its_id_and_else_by_its_start() {
+    let written: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
+    let own = |id: &str| pod(&json!({ ROTATION_ID: id }), &json!({}));
+    assert_eq!(is_stale(&own("r1"), "r1", written), Some(false));
+    assert_eq!(is_stale(&own("r0"), "r1", written), Some(true));
+    let started = |time: &str| is_stale(&pod(&json!({}), &json!({ "startTime": time })), "r1", written);
+    assert_eq!(started("2026-11-22T09:59:00Z"), Some(true));
+    assert_eq!(started("2026-11-22T09:59:58Z"), None);
+    assert_eq!(started("2026-11-22T10:01:00Z"), Some(false));
+    let restarted = json!({"startTime": "2026-11-22T09:00:00Z", "containerStatuses": [{"name": "gw", "image": "i",
+        "imageID": "i", "ready": true, "restartCount": 1,
+        "state": {"running": {"startedAt": "2026-11-22T10:01:00Z"}}}]});
+    assert_eq!(is_stale(&pod(&json!({}), &restarted), "r1", written), Some(false));
+    assert_eq!(PodAge::of(&own("r0"), None).is_stale(None, written), None);
+    let container = |name: &str, state: Value| json!({"name": name, "image": "i", "imageID": "i", "ready": true, "restartCount": 1, "state": state});
+    let running = |since: &str| json!({"running": {"startedAt": since}});
+    let beside = json!({"containerStatuses": [
+        container("gw", running("2026-11-22T10:01:00Z")), container("sidecar", running("2026-11-22T09:00:00Z"))]});
+    let of =
+        |status: &Value, name: &str| PodAge::of(&pod(&json!({}), status), Some(name)).is_stale(None, written);
+    assert_eq!(
+        of(&beside, "gw"),
+        Some(false),
+        "the gateway was restarted after the write"
+    );
+    assert_eq!(of(&beside, "sidecar"), Some(true));
+    let crashing = json!({"startTime": "2026-11-22T09:00:00Z",
+        "containerStatuses": [container("gw", json!({"waiting": {"reason": "CrashLoopBackOff"}}))]});
+    assert_eq!(
+        of(&crashing, "gw"),
+        Some(false),
+        "its next start reads the new one"
+    );
+    assert_eq!(of(&json!({"phase": "Pending"}), "gw"), Some(false));
+    let mut ending = own("r0");
+    ending.metadata.deletion_timestamp = Some(Time(written));
+    assert_eq!(is_stale(&ending, "r1", written), Some(false));
+    let mut recreated = own("r0");
+    recreated.metadata.creation_timestamp = Some(Time("2026-11-22T10:00:01Z".parse().unwrap()));
+    assert_eq!(is_stale(&recreated, "r1", written), Some(false));
+}
+
+#[test]
+fn the_health_of_a_pod() {
+    let of = |container: Value| {
+        let mut status =
+            json!({"name": "gw", "image": "i", "imageID": "i", "ready": false, "restartCount": 0});
+        for (key, part) in container.as_object().unwrap() {
+            status[key] = part.clone();
+        }
+        pod_health(&pod(&json!({}), &json!({"containerStatuses": [status]})))
+    };
+    assert_eq!(of(json!({"ready": true})), PodHealth::Ready);
+    assert_eq!(of(json!({"state": {"running": {}}})), PodHealth::Unready);
+    assert!(matches!(
+        of(
+            json!({"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": {"exitCode": 1}}})
+        ),
+        PodHealth::Crashed(_)
+    ));
+    assert_eq!(
+        of(json!({"state": {"waiting": {"reason": "ImagePullBackOff"}}})),
+        PodHealth::NotStarted("container gw is in ImagePullBackOff".to_owned())
+    );
+    assert!(matches!(
+        pod_health(&pod(&json!({}), &json!({}))),
+        PodHealth::NotStarted(_)
+    ));
+}
+
+#[test]
+fn a_log_betrays_a_refusal() {
+    assert_eq!(
+        refusal_in("{\"eventType\":\"ConfigurationApiV2NotAvailable\"}"),
+        Some("ConfigurationApiV2NotAvailable")
+    );
+    assert_eq!(refusal_in("{\"eventType\":\"GatewayStartup\"}"), None);
+}
