@@ -86,7 +86,11 @@ async fn install(
     if settings.dry_run == DryRun::None && (objects.any_change() || settings.run_now) {
         context.wrote.set_object();
     }
-    objects.apply(settings.dry_run).await?;
+    let applied = objects.apply(settings.dry_run).await;
+    applied.map_err(|error| match settings.dry_run {
+        DryRun::None => objects.stays(error),
+        DryRun::Client | DryRun::Server => error,
+    })?;
     print(&objects, settings, output)?;
     match installation.identity {
         PodIdentity::Workload { .. } if objects.any_change() => {
@@ -214,7 +218,8 @@ fn shown(changes: &[(&Value, Change)], settings: &InstallSettings, output: &Outp
 
 /// The objects themselves, but for a Secret of ours: no output holds a secret.
 fn whole(changes: &[(&Value, Change)], format: ObjectFormat, output: &Output) -> Result<String> {
-    let objects = changes.iter().map(|(object, _)| *object);
+    let wanted = changes.iter().filter(|(_, change)| *change != Change::Deleted);
+    let objects = wanted.map(|(object, _)| *object);
     let (secrets, shown): (Vec<&Value>, Vec<&Value>) = objects.partition(|object| object["kind"] == "Secret");
     for secret in secrets {
         let name = secret["metadata"]["name"].as_str().unwrap_or_default();

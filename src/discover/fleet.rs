@@ -35,8 +35,12 @@ type Place = (String, String);
 
 /// Finds the credentials of the gateways that were selected.
 pub async fn fleet(cluster: &Cluster, selection: &Selection) -> Result<Fleet> {
-    let survey = survey(cluster, selection, true).await?;
-    let mut members = Vec::new();
+    let mut survey = survey(cluster, selection, true).await?;
+    let mut members: Vec<Member> = survey
+        .unread
+        .drain(..)
+        .map(|(workload, error)| Member::Failed(cluster.namespace.clone(), workload, error))
+        .collect();
     let mut users: BTreeMap<Place, Vec<&Gateway>> = BTreeMap::new();
     for gateway in &survey.gateways {
         let (namespace, workload) = (gateway.namespace.clone(), gateway.workload().clone());

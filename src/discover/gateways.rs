@@ -55,7 +55,10 @@ pub async fn gateways_of(
 }
 
 async fn look(cluster: &Cluster, selection: &Selection, known: Option<&Rotators>) -> Result<Found> {
-    let survey = survey(cluster, selection, false).await?;
+    let mut survey = survey(cluster, selection, false).await?;
+    if let Some((_, error)) = survey.unread.pop() {
+        return Err(error);
+    }
     let scope = selection.scope(cluster);
     let with_gateway: BTreeSet<&str> = survey
         .gateways

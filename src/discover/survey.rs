@@ -4,10 +4,10 @@
 mod config_maps;
 mod reading;
 mod secrets;
+mod workloads;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::future::join_all;
 use k8s_openapi::api::core::v1::PodSpec;
 use kube::core::Selector;
 
@@ -17,9 +17,8 @@ use super::pod_spec::{
     ConfigMaps, GatewayContainer, config_maps_named, gateway_containers, references_to, secrets_used,
 };
 use super::reference::candidates_of;
-use crate::cluster::list::{List, MetadataOf, Scope};
-use crate::cluster::workload::{APPS, Workload};
-use crate::cluster::{Cluster, explain, pods};
+use crate::cluster::workload::Workload;
+use crate::cluster::{Cluster, pods};
 use crate::error::{Error, Result};
 use crate::model::{Gap, Part, SecretFacts, WorkloadFacts, WorkloadKind, WorkloadRef};
 use crate::settings::Selection;
@@ -27,6 +26,7 @@ use config_maps::Settings;
 
 pub(super) use reading::{gap, is_forbidden, scopes};
 use secrets::Secrets;
+use workloads::Workloads;
 
 /// An object by namespace and name.
 pub(super) type Key = (String, String);
@@ -42,6 +42,8 @@ pub struct Survey {
     pub workloads: Vec<Surveyed>,
     /// What the user should know: what could not be looked at.
     pub warnings: Vec<String>,
+    /// Workloads that were named and could not be read, of several.
+    pub unread: Vec<(WorkloadRef, Error)>,
     secrets: Secrets,
 }
 
@@ -123,13 +125,12 @@ impl Surveyed {
 /// that may use their Secrets.
 pub async fn survey(cluster: &Cluster, selection: &Selection, users: bool) -> Result<Survey> {
     let scope = &selection.scope(cluster);
-    let mut warnings = Vec::new();
-    let (mut workloads, selected) = if selection.names.is_empty() {
-        let workloads = workloads(cluster, scope, &mut warnings).await?;
-        (workloads, selected(cluster, selection, scope).await?)
-    } else {
-        named(cluster, selection, users, &mut warnings).await?
-    };
+    let Workloads {
+        all: mut workloads,
+        selected,
+        unread,
+        mut warnings,
+    } = Workloads::read(cluster, selection, scope, users).await?;
     let named: BTreeSet<Key> = workloads
         .iter()
         .flat_map(|workload| {
@@ -194,6 +195,7 @@ pub async fn survey(cluster: &Cluster, selection: &Selection, users: bool) -> Re
         gateways: Vec::new(),
         workloads,
         warnings,
+        unread,
         secrets,
     };
     // The annotation is also on workloads that only use the Secret of a
@@ -277,113 +279,4 @@ impl Survey {
         }
         first
     }
-}
-
-/// Workloads of a survey, and which of them were selected; `None` for all.
-type Selected = (Vec<Surveyed>, Option<BTreeSet<(String, WorkloadRef)>>);
-
-/// The workloads that were named, read one by one, which needs no right to
-/// list; and with `users` those beside them.
-async fn named(
-    cluster: &Cluster,
-    selection: &Selection,
-    users: bool,
-    warnings: &mut Vec<String>,
-) -> Result<Selected> {
-    let reads = join_all(
-        selection
-            .names
-            .iter()
-            .map(|ask| super::workloads::named(cluster, ask)),
-    );
-    let mut found: Vec<Surveyed> = Vec::new();
-    for read in reads.await {
-        let (reference, workload) = read?;
-        // One may be named twice, in two ways.
-        if !found.iter().any(|known| *known.reference() == reference) {
-            found.push(Surveyed::of(reference.kind, workload));
-        }
-    }
-    let place = |workload: &Surveyed| (workload.namespace.clone(), workload.reference().clone());
-    let selected: BTreeSet<_> = found.iter().map(place).collect();
-    if users {
-        match workloads(cluster, &selection.scope(cluster), warnings).await {
-            Ok(listed) => found.extend(
-                listed
-                    .into_iter()
-                    .filter(|other| !selected.contains(&place(other))),
-            ),
-            Err(error) => warnings.push(format!(
-                "what else uses the Secrets of these gateways is not known, and not restarted: {error}"
-            )),
-        }
-    }
-    Ok((found, Some(selected)))
-}
-
-/// The workloads of a namespace, or of all.
-async fn workloads(cluster: &Cluster, scope: &Scope, warnings: &mut Vec<String>) -> Result<Vec<Surveyed>> {
-    let lists = WorkloadKind::ALL.map(async |kind| {
-        let of_kind = |workload| Some(Surveyed::of(kind, workload));
-        cluster.list(List::of(APPS, kind.plural()), scope, of_kind).await
-    });
-    let mut found = Vec::new();
-    let mut denied = Vec::new();
-    for (kind, list) in WorkloadKind::ALL.into_iter().zip(join_all(lists).await) {
-        match list {
-            Ok(list) => found.extend(list),
-            Err(error) => {
-                let forbidden = is_forbidden(&error);
-                let error = explain(error, &format!("listing the {} of {}", kind.plural(), scope));
-                if !forbidden {
-                    return Err(error);
-                }
-                denied.push(error);
-            }
-        }
-    }
-    if denied.len() == WorkloadKind::ALL.len() {
-        let error = denied.swap_remove(0);
-        return Err(match scope {
-            Scope::Everywhere => error.hint("look into one namespace, with -n"),
-            Scope::Namespace(_) => {
-                error.hint("name the workload, as deployment/NAME; then nothing needs to be listed")
-            }
-        });
-    }
-    warnings.extend(denied.iter().map(Error::to_string));
-    Ok(found)
-}
-
-/// What the labels select; `None` when everything is meant. The API server
-/// does the matching, because it alone knows all the forms of a selector.
-async fn selected(
-    cluster: &Cluster,
-    selection: &Selection,
-    scope: &Scope,
-) -> Result<Option<BTreeSet<(String, WorkloadRef)>>> {
-    let Some(labels) = &selection.labels else {
-        return Ok(None);
-    };
-    let lists = WorkloadKind::ALL.map(async |kind| {
-        let list = List {
-            labels: Some(labels),
-            metadata_only: true,
-            ..List::of(APPS, kind.plural())
-        };
-        let reference = |object: MetadataOf| {
-            let name = object.metadata.name;
-            Some((object.metadata.namespace, WorkloadRef { kind, name }))
-        };
-        cluster.list(list, scope, reference).await
-    });
-    let mut selected = BTreeSet::new();
-    for list in join_all(lists).await {
-        match list {
-            Ok(list) => selected.extend(list),
-            Err(error) if is_forbidden(&error) => {}
-            Err(error) => return Err(explain(error, &format!("selecting by the labels `{labels}`"))),
-        }
-    }
-    Ok(Some(selected))
 }

@@ -335,6 +335,12 @@ fn arguments(installation: &Installation) -> Vec<String> {
     flag("if-expiring-within", Some(&due));
     flag("timeout", Some(&in_short(installation.task.timeout)));
     flag("cloud", cloud.as_deref());
+    if workloads.len() > 1 {
+        // What lapses first goes first, so that one broken gateway would be
+        // everybody's canary each night, and nobody would be rotated.
+        flag("canary", Some("0"));
+        flag("max-failures", Some(&secrets.len().max(1).to_string()));
+    }
     let (method, client_id, tenant) = match &installation.identity {
         PodIdentity::Workload { client_id, tenant } => {
             ("workload-identity", Some(client_id), tenant.as_ref())

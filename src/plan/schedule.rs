@@ -157,7 +157,24 @@ fn crontab(schedule: &str, zone: &str) -> Result<Crontab, String> {
     if fields.split_whitespace().count() != 5 {
         return Err("it does not have five fields".to_owned());
     }
+    if let Some(part) = unknown_to_kubernetes(fields) {
+        return Err(format!("Kubernetes does not know `{part}`"));
+    }
     parse_crontab(&format!("{} {zone}", fields.replace('?', "*"))).map_err(|error| error.to_string())
+}
+
+/// What the crate reads and the CronJob controller does not: L, W, # and
+/// Sunday as 7 (github.com/robfig/cron, "Special Characters").
+fn unknown_to_kubernetes(fields: &str) -> Option<&str> {
+    fields.split_whitespace().enumerate().find_map(|(field, text)| {
+        let ranges = text.split(',').map(|item| item.split('/').next().unwrap_or(item));
+        ranges.flat_map(|range| range.split('-')).find(|part| {
+            let is_name = part.len() == 3 && part.bytes().all(|byte| byte.is_ascii_alphabetic());
+            let is_number = part.bytes().all(|byte| byte.is_ascii_digit());
+            let is_any = ["*", "?"].contains(part);
+            !(is_name || is_number || is_any) || (field == 4 && *part == "7")
+        })
+    })
 }
 
 fn after(crontab: &Crontab, time: Timestamp) -> Option<Timestamp> {
@@ -222,6 +239,8 @@ mod tests {
         for schedule in [
             "17 3 * * *",
             "0 9 * * 1",
+            "0 9 * JAN-DEC mon-FRI,0/2",
+            "0 9 ? * ?",
             "* * * * *",
             "*/5 8-17 * * 1-5",
             "0 0 */3 * *",
@@ -251,6 +270,10 @@ mod tests {
             ("0 3 * * * UTC", "Etc/UTC", "five fields"),
             ("61 3 * * *", "Etc/UTC", "is no schedule"),
             ("0 3 * * *", "Nowhere/Land", "is no schedule"),
+            ("0 3 * * 7", "Etc/UTC", "does not know `7`"),
+            ("0 3 L * *", "Etc/UTC", "does not know `L`"),
+            ("0 3 1-15W * *", "Etc/UTC", "does not know `15W`"),
+            ("0 3 * * MON,FRI#2", "Etc/UTC", "does not know `FRI#2`"),
         ] {
             let refused = refusal(schedule, zone, 15).unwrap();
             assert!(refused.contains(why), "{schedule}: {refused}");

@@ -8,10 +8,8 @@ use crate::cli::{AzureForm, AzureRoleArgs, ProveMode, RenderRbacArgs, RightsScop
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::manifest::azure::{AzureRights, Place};
+use crate::manifest::cronjob::LONGEST_NAME;
 use crate::model::{AzureRole, Source, Sourced, WorkloadRef};
-
-/// The longest name: that of a CronJob, whose Jobs add eleven characters.
-const LONGEST_NAME: usize = 52;
 
 /// What is to be printed.
 #[derive(Debug)]

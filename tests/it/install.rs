@@ -1,6 +1,8 @@
 //! `install-cronjob` and `uninstall-cronjob` on the real API server: what is
 //! installed, that it runs, and what is refused.
 
+use std::path::PathBuf;
+
 use apim_sandbox::azure::{FederatedCredential, Principal};
 use apim_sandbox::manifests::{GatewayManifest, apply};
 use k8s_openapi::api::batch::v1::CronJob;
@@ -54,6 +56,31 @@ impl Case {
                 audience: "api://AzureADTokenExchange".to_owned(),
             }];
         })
+    }
+
+    /// The kubeconfig of somebody who may write all that is installed, and has
+    /// none of the rights that it grants.
+    async fn installer(&self) -> PathBuf {
+        let rules = json!([
+            { "apiGroups": [""], "resources": ["secrets", "configmaps", "serviceaccounts"], "verbs": ["get", "list", "create", "patch"] },
+            { "apiGroups": ["apps"], "resources": ["deployments", "statefulsets", "daemonsets"], "verbs": ["get", "list"] },
+            { "apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles", "rolebindings"], "verbs": ["get", "create", "patch", "delete"] },
+            { "apiGroups": ["batch"], "resources": ["cronjobs"], "verbs": ["get", "list", "create", "patch", "delete"] },
+        ]);
+        let meta = json!({ "name": "installer" });
+        for object in [
+            json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta }),
+            json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": meta, "rules": rules }),
+            json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": meta,
+                "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "installer" },
+                "subjects": [{ "kind": "ServiceAccount", "name": "installer" }] }),
+        ] {
+            apply(&self.client, &self.namespace, object).await.unwrap();
+        }
+        self.sandbox
+            .kubeconfig_for(&self.namespace, "installer")
+            .await
+            .unwrap()
     }
 
     async fn cron_jobs(&self) -> Vec<CronJob> {

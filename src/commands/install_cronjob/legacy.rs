@@ -28,10 +28,17 @@ pub(super) fn is_wide_role(object: &Value) -> bool {
 }
 
 /// Whether no tool says that an object is its own.
-pub(super) fn is_unclaimed(object: &Value) -> bool {
+fn is_unclaimed(object: &Value) -> bool {
     let managed_by = labels("").into_keys().find(|label| label.ends_with("managed-by"));
     let label = managed_by.unwrap_or_default();
     object["metadata"]["labels"].get(label).is_none()
+}
+
+/// Whether an object of the name may be of the article, which has no other
+/// kinds.
+pub(super) fn may_be_of_it(object: &Value) -> bool {
+    let kind = object["kind"].as_str().unwrap_or_default();
+    ["ServiceAccount", "Role", "RoleBinding", "CronJob"].contains(&kind) && is_unclaimed(object)
 }
 
 /// Takes over what the article's variables name, where nothing else was told.

@@ -1,5 +1,7 @@
 //! The objects, each as it is and as it is wanted.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use super::legacy;
@@ -25,6 +27,8 @@ pub(super) enum Change {
     Configured,
     /// The article's is removed first, so that nothing of it is left.
     Replaced,
+    /// An earlier installation had it, and this one has not.
+    Deleted,
     Unchanged,
 }
 
@@ -34,6 +38,7 @@ impl Change {
             Self::Created => "created",
             Self::Configured => "configured",
             Self::Replaced => "replaced",
+            Self::Deleted => "deleted",
             Self::Unchanged => "unchanged",
         }
     }
@@ -54,6 +59,10 @@ struct Object {
     /// What it is after it was applied, or would be.
     applied: Option<Value>,
 }
+
+/// Ours would be merged into another's of these kinds without a conflict, and
+/// an account of theirs be granted rights, so these are created.
+const MERGED: [&str; 2] = ["ServiceAccount", "NetworkPolicy"];
 
 /// All objects of an installation.
 pub(super) struct Objects<'a> {
@@ -136,6 +145,9 @@ impl<'a> Objects<'a> {
                 applied: None,
             });
         }
+        if !first {
+            objects.extend(left_over(cluster, &settings.name, &objects).await);
+        }
         let legacy = legacy
             || objects
                 .iter()
@@ -157,7 +169,7 @@ impl<'a> Objects<'a> {
             if is_ours(live, self.name) {
                 continue;
             }
-            if !(self.legacy && legacy::is_unclaimed(live)) {
+            if !(self.legacy && legacy::may_be_of_it(live)) {
                 return Err(foreign(live, self.name));
             }
             found.push(reference(live));
@@ -182,6 +194,9 @@ impl<'a> Objects<'a> {
 
     /// Has the API server say what would become of what is there.
     pub(super) async fn rehearse(&mut self) -> Result<()> {
+        if self.all.iter().any(|object| object.change == Change::Replaced) {
+            self.rehearse_anew().await?;
+        }
         for object in &mut self.all {
             if let (Live::There(live), Change::Configured) = (&object.live, object.change) {
                 let applied = apply(self.cluster, &object.wanted, true, true).await?;
@@ -194,6 +209,27 @@ impl<'a> Objects<'a> {
         Ok(())
     }
 
+    /// What is removed first must be sure to have a successor, so all of them
+    /// are rehearsed under a name that nothing has yet.
+    async fn rehearse_anew(&self) -> Result<()> {
+        for object in &self.all {
+            // The Role that a binding refers to has not got that name.
+            if object.wanted["kind"] == "RoleBinding"
+                || matches!(object.live, Live::There(_)) && object.change != Change::Replaced
+            {
+                continue;
+            }
+            let mut successor = object.wanted.clone();
+            successor["metadata"]["name"] = "kubectl-apim-rehearsal".into();
+            match apply(self.cluster, &successor, true, true).await {
+                // Its forerunner makes room for it.
+                Err(error) if error.to_string().contains("exceeded quota") => {}
+                rehearsed => drop(rehearsed?),
+            }
+        }
+        Ok(())
+    }
+
     /// Applies what differs; in a dry run has the rest rehearsed.
     pub(super) async fn apply(&mut self, dry_run: DryRun) -> Result<()> {
         let dry_run = dry_run != DryRun::None;
@@ -201,17 +237,25 @@ impl<'a> Objects<'a> {
             if object.change == Change::Unchanged || (dry_run && object.applied.is_some()) {
                 continue;
             }
-            if let (Live::There(live), Change::Replaced) = (&object.live, object.change) {
-                if dry_run {
+            if let (Live::There(live), Change::Replaced | Change::Deleted) = (&object.live, object.change) {
+                if !dry_run {
+                    remove(self.cluster, live).await?;
+                }
+                if dry_run || object.change == Change::Deleted {
                     object.applied = Some(object.wanted.clone());
                     continue;
                 }
-                remove(self.cluster, live).await?;
             }
             let force = matches!(object.live, Live::There(_));
-            let applied = match apply(self.cluster, &object.wanted, force, dry_run).await {
+            let unread = matches!(object.live, Live::Unread);
+            let written = if unread && MERGED.iter().any(|kind| object.wanted["kind"] == *kind) {
+                create(self.cluster, &object.wanted, dry_run).await
+            } else {
+                apply(self.cluster, &object.wanted, force, dry_run).await
+            };
+            let applied = match written {
                 Ok(applied) => applied,
-                Err(conflict) if matches!(object.live, Live::Unread) => {
+                Err(conflict) if unread => {
                     let Live::There(live) = read(self.cluster, &object.wanted).await? else {
                         return Err(conflict);
                     };
@@ -227,6 +271,23 @@ impl<'a> Objects<'a> {
             object.applied = Some(applied);
         }
         Ok(())
+    }
+
+    /// What stays of a run that an error has ended.
+    pub(super) fn stays(&self, error: Error) -> Error {
+        let written: Vec<String> = self
+            .all
+            .iter()
+            .filter(|object| object.applied.is_some() && object.change != Change::Unchanged)
+            .map(|object| reference(&object.wanted))
+            .collect();
+        if written.is_empty() {
+            return error;
+        }
+        error.hint(format!(
+            "already written: {}; run it again once that is mended, or take back what was with uninstall-cronjob",
+            written.join(", ")
+        ))
     }
 
     pub(super) fn changes_of(&self) -> impl Iterator<Item = (&Value, Change)> {
@@ -256,6 +317,11 @@ impl<'a> Objects<'a> {
     pub(super) fn diff(&self) -> Result<String> {
         let mut text = String::new();
         for object in &self.all {
+            if object.change == Change::Deleted {
+                // In the words of `diff -r`.
+                let _ = writeln!(text, "Only in live: {}", reference(&object.wanted));
+                continue;
+            }
             let live = match &object.live {
                 Live::There(live) => Some(live.as_ref()),
                 Live::Unread | Live::Absent => None,
@@ -265,6 +331,28 @@ impl<'a> Objects<'a> {
         }
         Ok(text)
     }
+}
+
+/// What an earlier installation had beyond this one. Whoever may not look has
+/// not installed it either.
+async fn left_over(cluster: &Cluster, name: &str, objects: &[Object]) -> Vec<Object> {
+    let mut found = Vec::new();
+    for kind in ["NetworkPolicy", "Secret"] {
+        if objects.iter().any(|object| object.wanted["kind"] == kind) {
+            continue;
+        }
+        if let Ok(Some(live)) = cluster.object(kind, name).await
+            && is_ours(&live, name)
+        {
+            found.push(Object {
+                wanted: live.clone(),
+                live: Live::There(Box::new(live)),
+                change: Change::Deleted,
+                applied: None,
+            });
+        }
+    }
+    found
 }
 
 async fn read(cluster: &Cluster, wanted: &Value) -> Result<Live> {
@@ -279,6 +367,14 @@ async fn read(cluster: &Cluster, wanted: &Value) -> Result<Live> {
     Ok(match live {
         Some(live) => Live::There(Box::new(live)),
         None => Live::Absent,
+    })
+}
+
+async fn create(cluster: &Cluster, wanted: &Value, dry_run: bool) -> Result<Value> {
+    let created = cluster.create(wanted, MANAGER, dry_run).await;
+    created.map_err(|error| {
+        let (what, namespace) = (reference(wanted), &cluster.namespace);
+        explain(error, &format!("creating {what} in namespace {namespace}"))
     })
 }
 

@@ -96,15 +96,17 @@ fn node_label(text: &str) -> Result<(String, String)> {
 
 /// A proxy as it may stand in a manifest, where everybody reads it.
 fn proxy(text: &str) -> Result<String> {
-    let url: Option<http::Uri> = text.parse().ok();
-    let host = url.as_ref().and_then(http::Uri::authority);
-    let scheme = url.as_ref().and_then(http::Uri::scheme_str);
-    match (scheme, host) {
-        (Some("http" | "https"), Some(host)) if !host.as_str().contains('@') => Ok(text.to_owned()),
-        (_, Some(host)) if host.as_str().contains('@') => Err(Error::usage(
+    // What does not parse may hold a password too.
+    if text.contains('@') {
+        return Err(Error::usage(
             "--proxy holds a password, which would stand in the CronJob for everybody to read",
         )
-        .hint("let the proxy know the pods by their address, or leave the password out")),
+        .hint("let the proxy know the pods by their address, or leave the password out"));
+    }
+    let url: Option<http::Uri> = text.parse().ok();
+    let has_host = url.as_ref().is_some_and(|url| url.authority().is_some());
+    match url.as_ref().and_then(http::Uri::scheme_str) {
+        Some("http" | "https") if has_host => Ok(text.to_owned()),
         _ => Err(Error::usage(format!(
             "--proxy `{text}` is not of the form http://HOST:PORT"
         ))),
@@ -146,7 +148,12 @@ mod tests {
     #[test]
     fn a_password_does_not_get_into_the_manifest() {
         assert!(proxy("http://proxy.corp:3128").is_ok());
-        for url in ["http://user:secret@proxy:3128", "proxy:3128", "socks5://proxy"] {
+        for url in [
+            "http://user:secret@proxy:3128",
+            "http://user:secret@proxy:port",
+            "proxy:3128",
+            "socks5://proxy",
+        ] {
             let error = proxy(url).unwrap_err().to_string();
             assert!(!error.contains("secret"), "{error}");
         }

@@ -20,6 +20,27 @@ fn refuse_mint(case: &Case, gateway: &str) {
 }
 
 #[tokio::test]
+async fn a_workload_that_is_gone_does_not_keep_the_others() {
+    let case = Case::new("fleet-gone").await;
+    case.members(2).await;
+    let named = [
+        "rotate",
+        "deployment/gone",
+        "deployment/gw-001",
+        "gw-002",
+        "-o",
+        "json",
+    ];
+    let ended = case.apim(&named).exits(6).await;
+    assert_eq!(ended.with_outcome("Rotated"), ["gw-001-token", "gw-002-token"]);
+    assert_eq!(ended.with_outcome("Failed"), ["gone"]);
+    ended.says(&["deployment.apps/gone", "does not exist in namespace"]);
+    case.fails_untouched(case.apim(&["rotate", "deployment/gone", "statefulset/gone"]), 1)
+        .await
+        .says(&["deployment.apps/gone", "does not exist in namespace"]);
+}
+
+#[tokio::test]
 async fn a_canary_that_fails_saves_the_others() {
     let case = Case::new("fleet-canary").await;
     case.members(3).await;

@@ -137,6 +137,37 @@ async fn the_account_may_do_what_the_named_objects_need_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn what_is_no_longer_wanted_is_removed() {
+    let case = Case::new("install-less").await;
+    case.deploy(&case.idle_portal()).await;
+    let file = case.file("secret", &case.principal.client_secret);
+    let more = [
+        "--auth",
+        "service-principal",
+        "--client-id",
+        &case.principal.client_id,
+        "--client-secret-file",
+        file.to_str().unwrap(),
+        "--network-policy",
+    ];
+    case.install_cronjob(&more).exits(0).await;
+    let get = ["get", "secrets,networkpolicies", "-o", "name"];
+    let before = case.kubectl_in_namespace(&get).await;
+    assert_eq!(before.matches("apim-shg-rotate").count(), 2, "{before}");
+    let shown = [&WORKLOAD_IDENTITY[..], &["--dry-run=server", "--diff"]].concat();
+    let shown = case.install_cronjob(&shown).exits(0).await.stdout;
+    assert!(
+        shown.contains("Only in live: secret/apim-shg-rotate\n"),
+        "{shown}"
+    );
+    assert_eq!(case.kubectl_in_namespace(&get).await, before);
+    let less = [&WORKLOAD_IDENTITY[..], &["-o", "json"]].concat();
+    let listed = case.install_cronjob(&less).exits(0).await.stdout;
+    assert!(!listed.contains("NetworkPolicy"), "{listed}");
+    assert_eq!(case.kubectl_in_namespace(&get).await, "secret/gw-token\n");
+}
+
+#[tokio::test]
 async fn what_was_installed_is_removed_and_nothing_else() {
     let case = Case::new("uninstall").await;
     let manifest = case.idle_portal();

@@ -47,27 +47,7 @@ async fn a_schedule_that_lets_a_token_die_is_refused_with_the_dates() {
 #[tokio::test]
 async fn rights_that_one_lacks_cannot_be_granted() {
     let case = idle("install-escalate").await;
-    let rules = json!([
-        { "apiGroups": [""], "resources": ["secrets", "configmaps", "serviceaccounts"], "verbs": ["get", "list", "create", "patch"] },
-        { "apiGroups": ["apps"], "resources": ["deployments", "statefulsets", "daemonsets"], "verbs": ["get", "list"] },
-        { "apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles", "rolebindings"], "verbs": ["get", "create", "patch"] },
-        { "apiGroups": ["batch"], "resources": ["cronjobs"], "verbs": ["get", "list", "create", "patch"] },
-    ]);
-    let meta = json!({ "name": "installer" });
-    for object in [
-        json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta }),
-        json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": meta, "rules": rules }),
-        json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": meta,
-            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "installer" },
-            "subjects": [{ "kind": "ServiceAccount", "name": "installer" }] }),
-    ] {
-        apply(&case.client, &case.namespace, object).await.unwrap();
-    }
-    let kubeconfig = case
-        .sandbox
-        .kubeconfig_for(&case.namespace, "installer")
-        .await
-        .unwrap();
+    let kubeconfig = case.installer().await;
     let run = case
         .install_cronjob(&MANAGED)
         .env("KUBECONFIG", kubeconfig.to_str().unwrap());
@@ -120,6 +100,23 @@ async fn objects_of_others_are_left_alone() {
         "role.rbac.authorization.k8s.io/apim-shg-rotate",
         "written by kubectl",
     ]);
+    case.kubectl_in_namespace(&["delete", "role", NAME]).await;
+
+    // An account of somebody else is neither claimed nor granted anything.
+    let account = json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta });
+    apply(&case.client, &case.namespace, account).await.unwrap();
+    let labels = ["get", "serviceaccount", NAME, "-o", "jsonpath={.metadata.labels}"];
+    for _ in 0..2 {
+        let ended = case.install_cronjob(&MANAGED).exits(4).await;
+        ended.says(&[
+            "serviceaccount/apim-shg-rotate",
+            "is not of this installation",
+            "already written: role.rbac.authorization.k8s.io/apim-shg-rotate",
+        ]);
+        assert_eq!(case.kubectl_in_namespace(&labels).await, "");
+    }
+    let bindings = ["get", "rolebindings", "-o", "name"];
+    assert_eq!(case.kubectl_in_namespace(&bindings).await, "");
 }
 
 #[tokio::test]

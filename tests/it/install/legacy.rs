@@ -101,3 +101,26 @@ async fn a_role_alone_is_recognised_too() {
     let rules = case.rules().await;
     assert_eq!(rules, ["get,patch secrets gw-token", "get,patch deployments gw"]);
 }
+
+#[tokio::test]
+async fn what_would_be_refused_a_successor_is_not_removed() {
+    let case = Case::new("install-legacy-refused").await;
+    let manifest = case.idle_portal();
+    case.deploy(&manifest).await;
+    apply_the_article(&case, &manifest).await;
+    let kubeconfig = case.installer().await;
+    let versions = [
+        "get",
+        "cronjobs,roles,rolebindings,serviceaccounts",
+        "-o",
+        "jsonpath={range .items[*]}{.kind} {.metadata.uid} {.metadata.resourceVersion}{'\\n'}{end}",
+    ];
+    let before = case.kubectl_in_namespace(&versions).await;
+    let run = case
+        .install_cronjob(&["--auth", "managed-identity", "--replace-legacy"])
+        .env("KUBECONFIG", kubeconfig.to_str().unwrap());
+    case.fails_untouched(run, 4)
+        .await
+        .says(&["nobody may grant rights that they lack"]);
+    assert_eq!(case.kubectl_in_namespace(&versions).await, before);
+}
