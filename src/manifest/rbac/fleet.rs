@@ -65,6 +65,11 @@ pub fn fleet(rights: &FleetRights) -> Vec<Value> {
         objects.push(role(place, name, rules));
         objects.push(binding(place, name, namespace));
     }
+    // An installation in one of the namespaces, which may have the same name,
+    // must not take these for its own.
+    for object in &mut objects {
+        object["metadata"]["labels"]["app.kubernetes.io/instance"] = format!("{name}-fleet").into();
+    }
     objects
 }
 
