@@ -71,6 +71,8 @@ pub(super) struct Objects<'a> {
     all: Vec<Object>,
     /// Whether the article's objects are here.
     legacy: bool,
+    /// What this run has written or removed so far.
+    written: Vec<String>,
 }
 
 /// The objects as they are wanted. The Role is first: whoever may not grant
@@ -157,6 +159,7 @@ impl<'a> Objects<'a> {
             name: &settings.name,
             all: objects,
             legacy,
+            written: Vec::new(),
         })
     }
 
@@ -240,6 +243,7 @@ impl<'a> Objects<'a> {
             if let (Live::There(live), Change::Replaced | Change::Deleted) = (&object.live, object.change) {
                 if !dry_run {
                     remove(self.cluster, live).await?;
+                    self.written.push(reference(live));
                 }
                 if dry_run || object.change == Change::Deleted {
                     object.applied = Some(object.wanted.clone());
@@ -269,24 +273,21 @@ impl<'a> Objects<'a> {
                 Err(error) => return Err(error),
             };
             object.applied = Some(applied);
+            if !dry_run && object.change != Change::Replaced {
+                self.written.push(reference(&object.wanted));
+            }
         }
         Ok(())
     }
 
     /// What stays of a run that an error has ended.
     pub(super) fn stays(&self, error: Error) -> Error {
-        let written: Vec<String> = self
-            .all
-            .iter()
-            .filter(|object| object.applied.is_some() && object.change != Change::Unchanged)
-            .map(|object| reference(&object.wanted))
-            .collect();
-        if written.is_empty() {
+        if self.written.is_empty() {
             return error;
         }
         error.hint(format!(
             "already written: {}; run it again once that is mended, or take back what was with uninstall-cronjob",
-            written.join(", ")
+            self.written.join(", ")
         ))
     }
 
