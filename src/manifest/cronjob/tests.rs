@@ -118,6 +118,8 @@ fn several_gateways_are_a_fleet_with_the_time_of_all() {
         args.starts_with(r#"["rotate","deployment/gw","statefulset/other","--apim-instance=contoso""#),
         "{args}"
     );
+    // One that is broken must not keep the others from their turn.
+    assert!(args.contains(r#""--canary=0","--max-failures=2""#), "{args}");
     let spec = &object["spec"]["jobTemplate"]["spec"];
     assert_eq!(spec["activeDeadlineSeconds"], 660);
 }
