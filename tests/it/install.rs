@@ -1,7 +1,7 @@
 //! `install-cronjob` and `uninstall-cronjob` on the real API server: what is
 //! installed, that it runs, and what is refused.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use apim_sandbox::azure::{FederatedCredential, Principal};
 use apim_sandbox::manifests::{GatewayManifest, apply};
@@ -132,6 +132,18 @@ impl Case {
         .await
         .unwrap();
     }
+}
+
+/// The flags by which the pods sign in as the case's service principal.
+fn service_principal<'a>(case: &'a Case, secret: &'a Path) -> [&'a str; 6] {
+    [
+        "--auth",
+        "service-principal",
+        "--client-id",
+        &case.principal.client_id,
+        "--client-secret-file",
+        secret.to_str().unwrap(),
+    ]
 }
 
 /// All objects of the namespace that could hold a secret in clear.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use apim_sandbox::manifests::apply;
 use serde_json::json;
 
-use super::NAME;
+use super::{NAME, service_principal};
 use crate::case::Case;
 
 const WORKLOAD_IDENTITY: [&str; 6] = [
@@ -65,15 +65,7 @@ async fn a_named_gateway_and_a_secret_cost_no_more() {
     let case = Case::new("install-count-sp").await;
     case.deploy(&case.idle_portal()).await;
     let file = case.file("secret", &case.principal.client_secret);
-    let line = [
-        "deploy/gw",
-        "--auth",
-        "service-principal",
-        "--client-id",
-        &case.principal.client_id,
-        "--client-secret-file",
-        file.to_str().unwrap(),
-    ];
+    let line = [&["deploy/gw"][..], &service_principal(&case, &file)].concat();
     case.install_cronjob(&line).exits(0).await;
     let (all, writes) = requests(&case).await;
     assert!(all <= 12, "{all}");
@@ -141,15 +133,7 @@ async fn what_is_no_longer_wanted_is_removed() {
     let case = Case::new("install-less").await;
     case.deploy(&case.idle_portal()).await;
     let file = case.file("secret", &case.principal.client_secret);
-    let more = [
-        "--auth",
-        "service-principal",
-        "--client-id",
-        &case.principal.client_id,
-        "--client-secret-file",
-        file.to_str().unwrap(),
-        "--network-policy",
-    ];
+    let more = [&service_principal(&case, &file)[..], &["--network-policy"]].concat();
     case.install_cronjob(&more).exits(0).await;
     let get = ["get", "secrets,networkpolicies", "-o", "name"];
     let before = case.kubectl_in_namespace(&get).await;
@@ -173,15 +157,7 @@ async fn what_was_installed_is_removed_and_nothing_else() {
     let manifest = case.idle_portal();
     case.deploy(&manifest).await;
     let file = case.file("secret", &case.principal.client_secret);
-    let line = [
-        "--auth",
-        "service-principal",
-        "--client-id",
-        &case.principal.client_id,
-        "--client-secret-file",
-        file.to_str().unwrap(),
-        "--network-policy",
-    ];
+    let line = [&service_principal(&case, &file)[..], &["--network-policy"]].concat();
     case.install_cronjob(&line).exits(0).await;
     let other = [&line[..], &["--name", "other", "--suspend"]].concat();
     // Two that rotate the same gateway are refused, so the other one is made by hand.

@@ -3,7 +3,7 @@
 use apim_sandbox::manifests::GatewayManifest;
 use serde_json::json;
 
-use super::{NAME, cron_job_json, everything};
+use super::{NAME, cron_job_json, everything, service_principal};
 use crate::case::Case;
 use crate::script::grant_the_scripts_role;
 
@@ -47,14 +47,7 @@ async fn they_are_shown_first_and_then_replaced_without_a_clear_secret() {
     apply_the_article(&case, &manifest).await;
     let before = case.credential(&manifest).await;
     let file = case.file("secret", &case.principal.client_secret);
-    let line = [
-        "--auth",
-        "service-principal",
-        "--client-id",
-        &case.principal.client_id,
-        "--client-secret-file",
-        file.to_str().unwrap(),
-    ];
+    let line = service_principal(&case, &file);
     let shown = case.fails_untouched(case.install_cronjob(&line), 4).await;
     shown.says(&["the article about the script", "--replace-legacy"]);
     assert!(shown.stdout.contains("value: (hidden)\n"), "{}", shown.stdout);
