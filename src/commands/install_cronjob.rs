@@ -227,7 +227,7 @@ fn whole(changes: &[(&Value, Change)], format: ObjectFormat, output: &Output) ->
         output.warning(&format!(
             "secret/{name} is left out, because no output holds a secret; create it: kubectl -n {namespace} create secret \
              generic {name} --from-file={}=FILE",
-            cronjob::PROOF_KEY
+            cronjob::CLIENT_SECRET_KEY
         ));
     }
     if format == ObjectFormat::Json {

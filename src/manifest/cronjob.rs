@@ -33,9 +33,9 @@ pub const TENANT_ID: &str = "azure.workload.identity/tenant-id";
 /// The audience of a token that Entra exchanges.
 pub const AUDIENCE: &str = "api://AzureADTokenExchange";
 
-/// The key under which a Secret of ours holds the proof of a service
+/// The key under which a Secret of ours holds the credential of a service
 /// principal.
-pub const PROOF_KEY: &str = "client-secret";
+pub const CLIENT_SECRET_KEY: &str = "client-secret";
 
 /// The CronJob's name may have so many letters, because its Jobs add eleven.
 pub const LONGEST_NAME: usize = 52;
@@ -140,7 +140,7 @@ pub enum PodIdentity {
         /// Its tenant.
         tenant: String,
         /// The Secret with its client secret or certificate.
-        proof: KeyOf,
+        credential: KeyOf,
     },
 }
 
@@ -216,12 +216,12 @@ pub fn pod(installation: &Installation) -> Value {
 }
 
 /// The Secret with a service principal's client secret or certificate.
-pub fn secret(installation: &Installation, proof: &[u8]) -> Value {
+pub fn secret(installation: &Installation, credential: &[u8]) -> Value {
     let Installation { namespace, name, .. } = installation;
     let object = Secret {
         metadata: meta(Some(namespace), name, name),
         type_: Some("Opaque".to_owned()),
-        data: Some([(PROOF_KEY.to_owned(), ByteString(proof.to_vec()))].into()),
+        data: Some([(CLIENT_SECRET_KEY.to_owned(), ByteString(credential.to_vec()))].into()),
         ..Secret::default()
     };
     document(&object)
@@ -353,8 +353,8 @@ fn arguments(installation: &Installation) -> Vec<String> {
     flag("auth", Some(method));
     flag("client-id", client_id.map(String::as_str));
     flag("tenant", tenant.map(String::as_str));
-    if let PodIdentity::ServicePrincipal { proof, .. } = &installation.identity {
-        flag("client-secret-file", Some(&pod::proof_file(proof)));
+    if let PodIdentity::ServicePrincipal { credential, .. } = &installation.identity {
+        flag("client-secret-file", Some(&pod::credential_file(credential)));
     }
     if let Some(ca) = &installation.pod.ca {
         flag("azure-ca-file", Some(&pod::ca_file(ca)));

@@ -1,11 +1,11 @@
 //! The settings of the sign-in to Azure.
 
-mod proof;
+mod client_credential;
 mod sign_in;
 
 use std::path::PathBuf;
 
-pub(super) use proof::proof_to_store;
+pub(super) use client_credential::secret_to_store;
 
 use super::Typed;
 use crate::azure::{self, SignIn};

@@ -11,7 +11,7 @@ use crate::cli::{DryRun, IdentityArgs, InstallCronjobArgs, ObjectFormat, PodAuth
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::manifest::cronjob::{
-    Installation, Instance, KeyOf, LONGEST_NAME, PROOF_KEY, PodIdentity, PodOptions, Schedule, Task,
+    CLIENT_SECRET_KEY, Installation, Instance, KeyOf, LONGEST_NAME, PodIdentity, PodOptions, Schedule, Task,
 };
 use crate::model::{MAX_LIFE, WorkloadRef, in_words};
 use crate::plan::{daily, keeps_alive};
@@ -30,8 +30,8 @@ pub struct InstallSettings {
     pub name: String,
     /// How the pods sign in.
     pub identity: PodIdentity,
-    /// The proof of a service principal, where a Secret is to be made of it.
-    pub proof: Option<SecretSlice<u8>>,
+    /// The client credential of a service principal, where a Secret is to be made of it.
+    pub client_credential: Option<SecretSlice<u8>>,
     /// Whether a NetworkPolicy is wanted.
     pub network_policy: bool,
     /// Whether Secrets are written that something else owns.
@@ -118,7 +118,7 @@ impl InstallSettings {
                     .hint("install it first, and then run it with the same command and --run-now"),
             );
         }
-        let (identity, proof) = identity(&args.identity, &typed, &name)?;
+        let (identity, client_credential) = identity(&args.identity, &typed, &name)?;
         let cloud = azure::cloud_name(args.identity.cloud.as_ref())?;
         Ok(Self {
             target: TargetSettings::resolve(&args.target, &without_script, false)?,
@@ -126,7 +126,7 @@ impl InstallSettings {
             all: args.all,
             name,
             identity,
-            proof,
+            client_credential,
             network_policy: args.pod.network_policy,
             adopt: args.adopt,
             prove_logs: args.prove == ProveMode::Logs,
@@ -251,22 +251,22 @@ fn identity(
         PodAuth::ServicePrincipal => {
             let client_id = client_id.ok_or_else(|| lacks("--client-id"))?;
             let tenant = tenant.ok_or_else(|| lacks("--tenant"))?;
-            let (proof, stored) = match (&args.client_secret_file, &args.existing_secret) {
+            let (credential, stored) = match (&args.client_secret_file, &args.existing_secret) {
                 (Some(file), _) => {
                     let source = typed.flag_or_its_variable("client-secret-file");
                     let ours = KeyOf {
                         name: name.to_owned(),
-                        key: PROOF_KEY.to_owned(),
+                        key: CLIENT_SECRET_KEY.to_owned(),
                     };
-                    (ours, Some(azure::proof_to_store(file, &source)?))
+                    (ours, Some(azure::secret_to_store(file, &source)?))
                 }
-                (None, Some(existing)) => (key_of("existing-secret", existing, PROOF_KEY)?, None),
+                (None, Some(existing)) => (key_of("existing-secret", existing, CLIENT_SECRET_KEY)?, None),
                 (None, None) => return Err(lacks("--client-secret-file or --existing-secret")),
             };
             let identity = PodIdentity::ServicePrincipal {
                 client_id,
                 tenant,
-                proof,
+                credential,
             };
             Ok((identity, stored))
         }

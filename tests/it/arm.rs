@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use apim_sandbox::azure::{Azure, Gateway, Grant, Operation, Principal};
 use futures::future::try_join_all;
 use kubectl_apim::azure::{
-    Arm, DEFAULT_API_VERSION, Error, Identity, Options, Proof, ServiceDetails, SignIn,
+    Arm, ClientCredential, DEFAULT_API_VERSION, Error, Identity, Options, ServiceDetails, SignIn,
 };
 use kubectl_apim::model::{Cloud, GatewayId, KeySlot};
 use tempfile::NamedTempFile;
@@ -26,7 +26,7 @@ fn arm(azure: &Azure, principal: &Principal, burst: bool) -> Arm {
     let identity = Identity::ServicePrincipal {
         tenant: principal.tenant.clone(),
         client_id: principal.client_id.clone(),
-        proof: Proof::Secret(principal.client_secret.as_str().into()),
+        credential: ClientCredential::Secret(principal.client_secret.as_str().into()),
     };
     let arm = Arm::new(Options {
         cloud: Cloud {

@@ -5,7 +5,9 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
-use crate::azure::{self, Arm, Assertion, Certificate, Identity, Proof, SignIn, looks_like_a_certificate};
+use crate::azure::{
+    self, Arm, Assertion, Certificate, ClientCredential, Identity, SignIn, looks_like_a_certificate,
+};
 use crate::cluster::{Cluster, explain};
 use crate::discover::directory::Directory;
 use crate::discover::evidence::Named;
@@ -36,20 +38,20 @@ pub(super) async fn refuse_powerless(
     let PodIdentity::ServicePrincipal {
         client_id,
         tenant,
-        proof: place,
+        credential: place,
     } = &settings.identity
     else {
         return Ok(());
     };
-    let content = match &settings.proof {
-        Some(proof) => Some(proof.expose_secret().to_vec()),
+    let content = match &settings.client_credential {
+        Some(credential) => Some(credential.expose_secret().to_vec()),
         None => stored(cluster, place, output).await?,
     };
     let Some(content) = content else { return Ok(()) };
     let identity = Identity::ServicePrincipal {
         tenant: tenant.clone(),
         client_id: client_id.clone(),
-        proof: proof(content)?,
+        credential: client_credential(content)?,
     };
     match can_mint(settings, identity, named).await {
         Ok(Checked::Can) => output.step("checked", "the service principal may mint tokens of each gateway"),
@@ -166,16 +168,18 @@ async fn stored(cluster: &Cluster, place: &KeyOf, output: &Output) -> Result<Opt
     }
 }
 
-fn proof(content: Vec<u8>) -> Result<Proof> {
+fn client_credential(content: Vec<u8>) -> Result<ClientCredential> {
     if looks_like_a_certificate(&content) {
         let certificate = Certificate::read(&content, None)
             .map_err(|error| Error::usage(format!("the certificate of the service principal: {error}")))?;
-        return Ok(Proof::Certificate {
+        return Ok(ClientCredential::Certificate {
             certificate,
             send_chain: false,
         });
     }
     let text = String::from_utf8(content)
         .map_err(|_| Error::usage("the service principal's secret is neither text nor a certificate"))?;
-    Ok(Proof::Secret(text.trim_end_matches(['\r', '\n']).into()))
+    Ok(ClientCredential::Secret(
+        text.trim_end_matches(['\r', '\n']).into(),
+    ))
 }

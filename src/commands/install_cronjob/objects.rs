@@ -97,8 +97,8 @@ pub(super) fn wanted(settings: &InstallSettings, installation: &Installation) ->
             }
         }
     }
-    if let Some(proof) = &settings.proof {
-        objects.push(secret(installation, proof.expose_secret()));
+    if let Some(credential) = &settings.client_credential {
+        objects.push(secret(installation, credential.expose_secret()));
     }
     if settings.network_policy {
         objects.push(network_policy(installation));

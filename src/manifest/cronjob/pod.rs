@@ -25,7 +25,7 @@ const FEDERATED: &str = "/var/run/secrets/apim-rotate/federated";
 const FEDERATED_FILE: &str = "token";
 
 /// Where a service principal's Secret is mounted.
-const PROOF: &str = "/var/run/secrets/apim-rotate/principal";
+const CREDENTIAL_DIRECTORY: &str = "/var/run/secrets/apim-rotate/principal";
 
 /// Where the ConfigMap with authorities is mounted.
 const CA: &str = "/etc/apim-rotate/ca";
@@ -71,9 +71,9 @@ impl PodOptions {
     }
 }
 
-/// The file with the service principal's proof.
-pub(super) fn proof_file(proof: &KeyOf) -> String {
-    format!("{PROOF}/{}", proof.key)
+/// The file with the service principal's credential.
+pub(super) fn credential_file(credential: &KeyOf) -> String {
+    format!("{CREDENTIAL_DIRECTORY}/{}", credential.key)
 }
 
 /// The file with the authorities.
@@ -180,17 +180,17 @@ fn volumes(installation: &Installation) -> Vec<(Volume, VolumeMount)> {
             let token = token(Some(AUDIENCE), life, FEDERATED_FILE);
             volumes.push(mounted("federated", FEDERATED, projected(vec![token])));
         }
-        PodIdentity::ServicePrincipal { proof, .. } => {
+        PodIdentity::ServicePrincipal { credential, .. } => {
             let secret = Volume {
                 secret: Some(SecretVolumeSource {
-                    secret_name: Some(proof.name.clone()),
-                    items: Some(vec![item(&proof.key)]),
+                    secret_name: Some(credential.name.clone()),
+                    items: Some(vec![item(&credential.key)]),
                     default_mode: Some(GROUP_READS),
                     optional: None,
                 }),
                 ..Volume::default()
             };
-            volumes.push(mounted("principal", PROOF, secret));
+            volumes.push(mounted("principal", CREDENTIAL_DIRECTORY, secret));
         }
         PodIdentity::Managed { .. } => {}
     }

@@ -52,9 +52,9 @@ fn service_principal() -> PodIdentity {
     PodIdentity::ServicePrincipal {
         client_id: "client".to_owned(),
         tenant: "tenant".to_owned(),
-        proof: KeyOf {
+        credential: KeyOf {
             name: "principal".to_owned(),
-            key: PROOF_KEY.to_owned(),
+            key: CLIENT_SECRET_KEY.to_owned(),
         },
     }
 }

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{Typed, proof};
-use crate::azure::{Assertion, Candidate, Identity, Proof, SignIn, WEBHOOK};
+use super::{Typed, client_credential};
+use crate::azure::{Assertion, Candidate, ClientCredential, Identity, SignIn, WORKLOAD_IDENTITY_WEBHOOK};
 use crate::cli::{AuthMethod, AzureArgs};
 use crate::error::{Error, Result};
 use crate::model::{Source, Sourced};
@@ -24,11 +24,11 @@ pub(super) fn sign_in(
     match args.auth {
         AuthMethod::Auto => ways.auto(vm, warnings),
         AuthMethod::ServicePrincipal => {
-            let proof = proof::proof(args, typed, warnings)?;
-            let reason = proof
+            let credential = client_credential::client_credential(args, typed, warnings)?;
+            let reason = credential
                 .as_ref()
                 .map_or_else(String::new, |(_, reason)| format!(", {reason}"));
-            let identity = ways.service_principal(proof.map(|(proof, _)| proof))?;
+            let identity = ways.service_principal(credential.map(|(credential, _)| credential))?;
             Ok(SignIn::only(identity, format!("{}{reason}", asked())))
         }
         AuthMethod::WorkloadIdentity => Ok(SignIn::only(ways.workload_identity()?, asked())),
@@ -49,8 +49,10 @@ impl Ways<'_> {
             auto: true,
             excluded,
         };
-        if let Some((proof, reason)) = proof::proof(self.args, self.typed, warnings)? {
-            return Ok(one(self.service_principal(Some(proof))?, reason, Vec::new()));
+        if let Some((credential, reason)) =
+            client_credential::client_credential(self.args, self.typed, warnings)?
+        {
+            return Ok(one(self.service_principal(Some(credential))?, reason, Vec::new()));
         }
         let mut excluded = vec!["service principal: no client secret or certificate is given".to_owned()];
         if self.get(TOKEN_FILE).is_some() {
@@ -103,19 +105,19 @@ impl Ways<'_> {
         })
     }
 
-    fn service_principal(&self, proof: Option<Proof>) -> Result<Identity> {
+    fn service_principal(&self, credential: Option<ClientCredential>) -> Result<Identity> {
         let client_id = self.client_id(&["SP_ID", "AZURE_CLIENT_ID"]);
         let tenant = self.tenant(&["TENANT", "AZURE_TENANT_ID"]);
-        match (client_id, proof, tenant) {
-            (Some(client_id), Some(proof), Some(tenant)) => Ok(Identity::ServicePrincipal {
+        match (client_id, credential, tenant) {
+            (Some(client_id), Some(credential), Some(tenant)) => Ok(Identity::ServicePrincipal {
                 tenant: tenant.value,
                 client_id: client_id.value,
-                proof,
+                credential,
             }),
-            (client_id, proof, tenant) => {
+            (client_id, credential, tenant) => {
                 let missing: Vec<&str> = [
                     (client_id.is_none(), "--client-id"),
-                    (proof.is_none(), "--client-secret-file"),
+                    (credential.is_none(), "--client-secret-file"),
                     (tenant.is_none(), "--tenant"),
                 ]
                 .into_iter()
@@ -133,7 +135,7 @@ impl Ways<'_> {
             Error::usage(format!(
                 "signing in by workload identity needs the variable {name}{flag}, which is not set"
             ))
-            .hint(WEBHOOK)
+            .hint(WORKLOAD_IDENTITY_WEBHOOK)
             .hint("the webhook changes pods when they are created: a pod that was there before must be made anew")
         };
         let token_file = self.get(TOKEN_FILE).ok_or_else(|| missing(TOKEN_FILE, ""))?;

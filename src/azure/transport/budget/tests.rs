@@ -4,7 +4,7 @@ use futures::future::join_all;
 use http::HeaderValue;
 
 use super::*;
-use crate::azure::Error;
+use crate::azure::transport::error::Error;
 use crate::retry::retrying;
 
 const GATEWAY: &str = "https://management.azure.com/subscriptions/S1/resourceGroups/g/providers/Microsoft.ApiManagement/service/s/gateways/g?api-version=2024-05-01";

@@ -9,13 +9,15 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::budget::Budget;
-use super::credential::Credential;
-use super::error::Flaw;
-use super::exchange::Call;
-use super::identity::SignIn;
-use super::wire::{self, Resource, TokenAnswer};
-use super::{Error, http::client};
+use crate::azure::sign_in::credential::Credential;
+use crate::azure::sign_in::identity::SignIn;
+use crate::azure::transport::budget::Budget;
+use crate::azure::transport::error::Error;
+use crate::azure::transport::error::Flaw;
+use crate::azure::transport::exchange::Call;
+use crate::azure::transport::http::client;
+use crate::azure::transport::wire;
+use crate::azure::transport::wire::{Resource, TokenAnswer};
 use crate::clock::ServerClock;
 use crate::model::{Cloud, GatewayId, KeySlot, ServiceId, Token};
 use crate::retry::retrying;
@@ -148,7 +150,7 @@ impl Arm {
     /// Makes a call whose answer is JSON and which is safe to repeat. An access
     /// token that ARM refuses, since it was revoked or the roles of its
     /// identity changed, is renewed once.
-    pub(super) async fn call<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Error> {
+    pub(crate) async fn call<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Error> {
         let credential = &self.shared.credential;
         let token = credential.token(self.deadline).await?;
         match self.repeat(call, &token).await {
@@ -162,7 +164,7 @@ impl Arm {
 
     /// The address of a path below ARM. A name such as `..` would lead to
     /// another path and is refused.
-    pub(super) fn url(&self, path: &str, api_version: &str) -> Result<Url, Error> {
+    pub(crate) fn url(&self, path: &str, api_version: &str) -> Result<Url, Error> {
         let mut url = self.shared.base.clone();
         url.set_path(path);
         if url.path() != path {
@@ -172,7 +174,7 @@ impl Arm {
         Ok(url)
     }
 
-    pub(super) fn api_version(&self) -> &str {
+    pub(crate) fn api_version(&self) -> &str {
         &self.shared.api_version
     }
 
@@ -194,7 +196,7 @@ impl Arm {
 }
 
 /// An address that may be sent a credential.
-pub(super) fn secure(address: &str) -> Result<Url, Error> {
+pub(crate) fn secure(address: &str) -> Result<Url, Error> {
     Url::parse(address)
         .ok()
         .filter(|url| url.scheme() == "https" && url.has_host())
@@ -212,21 +214,21 @@ fn about(gateway: &GatewayId, purpose: String, method: Method, url: Url, body: O
 }
 
 /// What a 404 says is missing: something of a service, and where it was sought.
-pub(super) fn whereabouts(what: &str, service: &ServiceId) -> String {
+pub(crate) fn whereabouts(what: &str, service: &ServiceId) -> String {
     format!(
         "{what} in resource group `{}` of subscription {}",
         service.resource_group, service.subscription
     )
 }
 
-pub(super) fn named(gateway: &GatewayId) -> String {
+pub(crate) fn named(gateway: &GatewayId) -> String {
     format!("gateway `{}` of service `{}`", gateway.name, gateway.service.name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::azure::Identity;
+    use crate::azure::sign_in::identity::Identity;
     use crate::model::CloudName;
 
     fn arm(resource_manager: &str) -> Result<Arm, Error> {

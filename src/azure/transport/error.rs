@@ -195,7 +195,7 @@ impl Error {
     }
 
     /// Whether another attempt may help, for a request that is safe to repeat.
-    pub(super) fn verdict(&self) -> Verdict {
+    pub(crate) fn verdict(&self) -> Verdict {
         match self {
             Self::Auto { error, .. } => error.verdict(),
             Self::Transport {

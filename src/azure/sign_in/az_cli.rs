@@ -8,15 +8,16 @@ use azure_core::credentials::TokenCredential;
 use azure_identity::{AzureCliCredential, AzureCliCredentialOptions, Executor};
 use tokio::process::Command;
 
-use super::credential::Slot;
-use super::{Error, wire};
+use super::failure::FailureSlot;
+use crate::azure::transport::error::Error;
+use crate::azure::transport::wire;
 use crate::environment::SECRET_VARIABLES;
 
 /// The identity that is logged in to the Azure CLI.
-pub(super) fn credential(
+pub(crate) fn credential(
     tenant: Option<&str>,
     subscription: Option<&str>,
-    failure: Slot,
+    failure: FailureSlot,
 ) -> azure_core::Result<Arc<dyn TokenCredential>> {
     let options = AzureCliCredentialOptions {
         subscription: subscription.map(str::to_owned),
@@ -30,7 +31,7 @@ pub(super) fn credential(
 /// ended when its future is dropped, which happens at the deadline.
 #[derive(Debug)]
 struct Runner {
-    failure: Slot,
+    failure: FailureSlot,
 }
 
 #[async_trait]
@@ -110,7 +111,7 @@ mod tests {
     #[cfg(unix)]
     #[tokio::test]
     async fn a_failed_run_is_kept_for_the_reader() {
-        let failure = Slot::default();
+        let failure = FailureSlot::default();
         let runner = Runner {
             failure: failure.clone(),
         };

@@ -14,9 +14,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::certificate::Certificate;
-use super::credential::Slot;
-use super::identity::Assertion;
-use super::{Error, wire};
+use super::failure::FailureSlot;
+use super::identity::{Assertion, WORKLOAD_IDENTITY_WEBHOOK};
+use crate::azure::transport::error::Error;
+use crate::azure::transport::wire;
 
 /// As long as Entra's reference advises; an assertion is used at once. It
 /// begins earlier by what the local clock may be ahead of Entra's.
@@ -25,14 +26,14 @@ const SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// Signs an assertion whenever one is wanted (RFC 7523, section 2.2).
 #[derive(Debug)]
-pub(super) struct Signer {
-    pub(super) certificate: Certificate,
+pub(crate) struct Signer {
+    pub(crate) certificate: Certificate,
     /// Whether to send the certificate's chain, by which Entra recognises a
     /// certificate by subject and issuer and not by its thumbprint.
-    pub(super) send_chain: bool,
-    pub(super) client_id: String,
+    pub(crate) send_chain: bool,
+    pub(crate) client_id: String,
     /// The address of the token endpoint.
-    pub(super) audience: String,
+    pub(crate) audience: String,
 }
 
 #[async_trait]
@@ -76,9 +77,9 @@ impl Signer {
 /// The token of a workload identity. The kubelet renews it in its file, so
 /// the file is read at every sign-in.
 #[derive(Debug)]
-pub(super) struct FederatedToken {
-    pub(super) token: Assertion,
-    pub(super) failure: Slot,
+pub(crate) struct FederatedToken {
+    pub(crate) token: Assertion,
+    pub(crate) failure: FailureSlot,
 }
 
 #[async_trait]
@@ -99,7 +100,7 @@ impl ClientAssertion for FederatedToken {
             message: format!("cannot read the token of the workload identity: {problem}"),
             hint: Some(format!(
                 "the variable AZURE_FEDERATED_TOKEN_FILE names the file; {}",
-                super::WEBHOOK
+                WORKLOAD_IDENTITY_WEBHOOK
             )),
         };
         let crates = azure_core::Error::with_message(ErrorKind::Credential, error.to_string());
@@ -111,10 +112,10 @@ impl ClientAssertion for FederatedToken {
 /// What a token of another issuer says about itself in clear. None of it is
 /// a secret; a federated credential is made of it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Presented {
-    pub(super) issuer: String,
-    pub(super) subject: String,
-    pub(super) audience: String,
+pub(crate) struct Presented {
+    pub(crate) issuer: String,
+    pub(crate) subject: String,
+    pub(crate) audience: String,
 }
 
 #[derive(Deserialize)]
@@ -134,7 +135,7 @@ enum Audience {
 impl Presented {
     /// Of the assertion in a form for the token endpoint; `None` where it is
     /// no token.
-    pub(super) fn in_form(form: &[u8]) -> Option<Self> {
+    pub(crate) fn in_form(form: &[u8]) -> Option<Self> {
         // A token has no character that a form would encode.
         let form = std::str::from_utf8(form).ok()?;
         let assertion = form
@@ -185,7 +186,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_token_file_is_read_anew_and_its_absence_is_explained() {
-        let failure = Slot::default();
+        let failure = FailureSlot::default();
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("token");
         let token = FederatedToken {

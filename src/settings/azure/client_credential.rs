@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 
 use super::Typed;
-use crate::azure::{Certificate, Proof, looks_like_a_certificate};
+use crate::azure::{Certificate, ClientCredential, looks_like_a_certificate};
 use crate::cli::AzureArgs;
 use crate::error::{Error, Result};
 use crate::model::{Source, Sourced, in_words};
@@ -18,12 +18,12 @@ use crate::model::{Source, Sourced, in_words};
 /// somebody else's work.
 const NOTICE: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// The proof with what it is and who named it, if one was given.
-pub(super) fn proof(
+/// The client credential with what it is and who named it, if one was given.
+pub(super) fn client_credential(
     args: &AzureArgs,
     typed: &Typed<'_>,
     warnings: &mut Vec<String>,
-) -> Result<Option<(Proof, String)>> {
+) -> Result<Option<(ClientCredential, String)>> {
     let Some(found) = find(args, typed, warnings)? else {
         if let Some(file) = &args.client_secret_password_file {
             return Err(Error::usage(format!(
@@ -36,18 +36,21 @@ pub(super) fn proof(
     };
     let Sourced { value, source } = found;
     Ok(Some(match value {
-        Found::Secret(secret) => (Proof::Secret(secret), format!("client secret in {source}")),
-        Found::Certificate { file, content } => {
+        Given::Secret(secret) => (
+            ClientCredential::Secret(secret),
+            format!("client secret in {source}"),
+        ),
+        Given::Certificate { file, content } => {
             let what = format!("certificate {file}");
-            let proof = certificate(&what, &content, args, typed, warnings)?;
-            (proof, format!("{what} in {source}"))
+            let credential = certificate(&what, &content, args, typed, warnings)?;
+            (credential, format!("{what} in {source}"))
         }
     }))
 }
 
 /// A secret or a certificate as a Secret is to hold it: a secret without the
 /// line feed that an editor has left, a certificate as it is.
-pub(in crate::settings) fn proof_to_store(file: &Path, source: &Source) -> Result<SecretSlice<u8>> {
+pub(in crate::settings) fn secret_to_store(file: &Path, source: &Source) -> Result<SecretSlice<u8>> {
     let content = read(file, source)?;
     if looks_like_a_certificate(&content) {
         Certificate::read(&content, None).map_err(|error| {
@@ -60,29 +63,29 @@ pub(in crate::settings) fn proof_to_store(file: &Path, source: &Source) -> Resul
     Ok(secret.expose_secret().as_bytes().to_vec().into())
 }
 
-enum Found {
+enum Given {
     Secret(SecretString),
     Certificate { file: String, content: Vec<u8> },
 }
 
-fn find(args: &AzureArgs, typed: &Typed<'_>, warnings: &mut Vec<String>) -> Result<Option<Sourced<Found>>> {
+fn find(args: &AzureArgs, typed: &Typed<'_>, warnings: &mut Vec<String>) -> Result<Option<Sourced<Given>>> {
     if let Some(file) = &args.client_secret_file {
         let source = typed.flag_or_its_variable("client-secret-file");
         let content = read(file, &source)?;
         let found = if looks_like_a_certificate(&content) {
-            Found::Certificate {
+            Given::Certificate {
                 file: file.display().to_string(),
                 content,
             }
         } else {
-            Found::Secret(text(content, &format!("{source} {}", file.display()))?)
+            Given::Secret(text(content, &format!("{source} {}", file.display()))?)
         };
         return Ok(Some(Sourced::new(found, source)));
     }
     if let Some(secret) = &args.client_secret {
         let source = typed.flag_or_its_variable("client-secret");
         let found = secret_or_path(secret.clone(), &source)?;
-        if matches!(found, Found::Secret(_)) && source == Source::Flag("client-secret".to_owned()) {
+        if matches!(found, Given::Secret(_)) && source == Source::Flag("client-secret".to_owned()) {
             warnings.push(
                 "other users of this machine can read the client secret on the command line; use \
                  --client-secret-file or the variable APIM_CLIENT_SECRET"
@@ -99,7 +102,7 @@ fn find(args: &AzureArgs, typed: &Typed<'_>, warnings: &mut Vec<String>) -> Resu
         return Ok(None);
     };
     let content = read(Path::new(&path.value), &path.source)?;
-    let found = Found::Certificate {
+    let found = Given::Certificate {
         file: path.value,
         content,
     };
@@ -109,15 +112,15 @@ fn find(args: &AzureArgs, typed: &Typed<'_>, warnings: &mut Vec<String>) -> Resu
 /// The script took a certificate's path as well as a secret. A value that
 /// looks like a path must not be sent to Entra as a secret by mistake, and is
 /// not shown, since it may be a secret all the same.
-fn secret_or_path(secret: SecretString, source: &Source) -> Result<Found> {
+fn secret_or_path(secret: SecretString, source: &Source) -> Result<Given> {
     let text = secret.expose_secret();
     if let Some(literal) = text.strip_prefix("literal:") {
-        return Ok(Found::Secret(SecretString::from(literal)));
+        return Ok(Given::Secret(SecretString::from(literal)));
     }
     let looks_like_a_path =
         text.contains('/') || [".pem", ".pfx", ".p12"].iter().any(|end| text.ends_with(end));
     if !looks_like_a_path {
-        return Ok(Found::Secret(secret));
+        return Ok(Given::Secret(secret));
     }
     let path = Path::new(text);
     // A pipe that a shell made of a command is no regular file.
@@ -127,7 +130,7 @@ fn secret_or_path(secret: SecretString, source: &Source) -> Result<Found> {
         ))
         .hint("if it is a secret, write literal: before it"));
     }
-    Ok(Found::Certificate {
+    Ok(Given::Certificate {
         file: text.to_owned(),
         content: read(path, source)?,
     })
@@ -139,7 +142,7 @@ fn certificate(
     args: &AzureArgs,
     typed: &Typed<'_>,
     warnings: &mut Vec<String>,
-) -> Result<Proof> {
+) -> Result<ClientCredential> {
     let password = match &args.client_secret_password_file {
         Some(file) => {
             let source = typed.flag_or_its_variable("client-secret-password-file");
@@ -173,7 +176,7 @@ fn certificate(
         ));
     }
     let send_chain = typed.environment.get("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN");
-    Ok(Proof::Certificate {
+    Ok(ClientCredential::Certificate {
         certificate,
         send_chain: send_chain.is_some_and(|value| value == "1" || value.eq_ignore_ascii_case("true")),
     })

@@ -7,7 +7,8 @@ use reqwest::{Client, ClientBuilder, retry};
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 
-use super::{Error, roots};
+use super::roots;
+use crate::azure::transport::error::Error;
 
 const USER_AGENT: &str = concat!("kubectl-apim/", env!("CARGO_PKG_VERSION"));
 
@@ -26,7 +27,7 @@ pub fn client(extra_ca: Option<&Path>) -> Result<Client, Error> {
 }
 
 /// The client for addresses on this very host, which no proxy reaches.
-pub(super) fn local_client() -> Result<Client, Error> {
+pub(crate) fn local_client() -> Result<Client, Error> {
     let builder = builder(RootCertStore::empty())?;
     builder
         .no_proxy()

@@ -1,5 +1,5 @@
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use azure_core::credentials::{AccessToken, TokenCredential};
@@ -9,31 +9,19 @@ use tokio::time::Instant;
 
 use super::assertion::{FederatedToken, Signer};
 use super::entra::Entra;
-use super::identity::{Identity, Proof, SignIn};
-use super::{Error, az_cli, http, managed, wire};
+use super::failure::FailureSlot;
+use super::identity::{ClientCredential, Identity, SignIn};
+use super::{az_cli, managed};
+use crate::azure::transport::error::Error;
+use crate::azure::transport::{http, wire};
 use crate::model::Cloud;
 use crate::retry::retrying;
 
 /// A token that lapses sooner than this is fetched anew.
 const MARGIN: Duration = Duration::from_mins(5);
 
-/// Where the code below `azure_identity` leaves why it failed, since the
-/// crate's own errors do not carry it.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Slot(Arc<Mutex<Option<Error>>>);
-
-impl Slot {
-    pub(super) fn put(&self, error: Error) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-    }
-
-    pub(super) fn take(&self) -> Option<Error> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
 /// The access token for ARM, fetched once and kept.
-pub(super) struct Credential {
+pub(crate) struct Credential {
     sign_in: SignIn,
     http: Client,
     cloud: Cloud,
@@ -52,7 +40,7 @@ struct State {
 
 struct Source {
     credential: Arc<dyn TokenCredential>,
-    failure: Slot,
+    failure: FailureSlot,
 }
 
 impl fmt::Debug for Credential {
@@ -65,7 +53,7 @@ impl fmt::Debug for Credential {
 
 impl Credential {
     /// Checks the first identity's form; nothing is sent.
-    pub(super) fn new(sign_in: SignIn, http: Client, cloud: Cloud) -> Result<Self, Error> {
+    pub(crate) fn new(sign_in: SignIn, http: Client, cloud: Cloud) -> Result<Self, Error> {
         let mut this = Self {
             sign_in,
             http,
@@ -87,12 +75,12 @@ impl Credential {
     }
 
     /// Who signs in, and why.
-    pub(super) async fn describe(&self) -> String {
+    pub(crate) async fn describe(&self) -> String {
         self.sign_in.describe(self.state.lock().await.place)
     }
 
     /// The access token; it is fetched when there is none or it lapses soon.
-    pub(super) async fn token(&self, deadline: Instant) -> Result<AccessToken, Error> {
+    pub(crate) async fn token(&self, deadline: Instant) -> Result<AccessToken, Error> {
         let timed_out = || Error::Timeout {
             purpose: match self.sign_in.candidates.as_slice() {
                 [only] => only.identity.purpose(),
@@ -112,7 +100,7 @@ impl Credential {
 
     /// Another token than `refused`, which ARM did not accept. The source is
     /// made anew because it keeps a token itself.
-    pub(super) async fn renew(&self, refused: &AccessToken, deadline: Instant) -> Result<AccessToken, Error> {
+    pub(crate) async fn renew(&self, refused: &AccessToken, deadline: Instant) -> Result<AccessToken, Error> {
         {
             let mut state = self.state.lock().await;
             let kept = state.token.as_ref();
@@ -182,7 +170,7 @@ impl Credential {
 
     fn source(&self, place: usize) -> Result<Source, Error> {
         let identity = &self.sign_in.candidates[place].identity;
-        let failure = Slot::default();
+        let failure = FailureSlot::default();
         let entra = |tenant, client_id, authority| Entra {
             http: &self.http,
             authority,
@@ -195,12 +183,12 @@ impl Credential {
             Identity::ServicePrincipal {
                 tenant,
                 client_id,
-                proof,
+                credential,
             } => {
                 let entra = entra(tenant, client_id, &self.cloud.authority);
-                match proof {
-                    Proof::Secret(secret) => entra.by_secret(secret),
-                    Proof::Certificate {
+                match credential {
+                    ClientCredential::Secret(secret) => entra.by_secret(secret),
+                    ClientCredential::Certificate {
                         certificate,
                         send_chain,
                     } => {
@@ -249,14 +237,14 @@ impl Credential {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::azure::http_client;
+    use crate::azure::transport::http::client as http_client;
     use crate::model::CloudName;
 
     fn identity(tenant: &str, secret: &str) -> SignIn {
         let identity = Identity::ServicePrincipal {
             tenant: tenant.into(),
             client_id: "c".into(),
-            proof: Proof::Secret(secret.into()),
+            credential: ClientCredential::Secret(secret.into()),
         };
         SignIn::only(identity, "--auth")
     }

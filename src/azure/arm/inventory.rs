@@ -1,12 +1,13 @@
 use reqwest::Url;
 use serde::Deserialize;
 
+use super::client::Arm;
 use super::client::{named, whereabouts};
-use super::error::Flaw;
-use super::exchange::Call;
 use super::find::service_id;
-use super::wire::Resource;
-use super::{Arm, Error};
+use crate::azure::transport::error::Error;
+use crate::azure::transport::error::Flaw;
+use crate::azure::transport::exchange::Call;
+use crate::azure::transport::wire::Resource;
 use crate::model::{GatewayId, ServiceId};
 
 /// How many entries to ask for at a time. The reference names no greatest

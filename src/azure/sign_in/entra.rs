@@ -18,26 +18,28 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::aadsts;
 use super::assertion::Presented;
-use super::credential::Slot;
-use super::error::Flaw;
-use super::exchange::{self, Answer};
-use super::wire::{self, EntraError, Grant};
-use super::{Error, Refusal};
+use super::failure::FailureSlot;
+use crate::azure::transport::error::Flaw;
+use crate::azure::transport::error::{Error, Refusal};
+use crate::azure::transport::exchange;
+use crate::azure::transport::exchange::Answer;
+use crate::azure::transport::wire;
+use crate::azure::transport::wire::{EntraError, Grant};
 
 /// A client of Entra: an application in a tenant, and where to ask.
-pub(super) struct Entra<'a> {
-    pub(super) http: &'a Client,
-    pub(super) authority: &'a str,
-    pub(super) tenant: &'a str,
-    pub(super) client_id: &'a str,
+pub(crate) struct Entra<'a> {
+    pub(crate) http: &'a Client,
+    pub(crate) authority: &'a str,
+    pub(crate) tenant: &'a str,
+    pub(crate) client_id: &'a str,
     /// What is being done, in words that follow "cannot".
-    pub(super) purpose: String,
-    pub(super) failure: Slot,
+    pub(crate) purpose: String,
+    pub(crate) failure: FailureSlot,
 }
 
 impl Entra<'_> {
     /// A service principal that signs in by its secret.
-    pub(super) fn by_secret(self, secret: &SecretString) -> azure_core::Result<Arc<dyn TokenCredential>> {
+    pub(crate) fn by_secret(self, secret: &SecretString) -> azure_core::Result<Arc<dyn TokenCredential>> {
         let secret = secret.expose_secret().to_owned().into();
         let options = ClientSecretCredentialOptions {
             client_options: self.options(),
@@ -51,7 +53,7 @@ impl Entra<'_> {
     }
 
     /// One that signs in by an assertion.
-    pub(super) fn by_assertion(
+    pub(crate) fn by_assertion(
         self,
         assertion: impl ClientAssertion + 'static,
     ) -> azure_core::Result<Arc<dyn TokenCredential>> {
@@ -68,7 +70,7 @@ impl Entra<'_> {
 
     /// The token endpoint, as `azure_identity` builds its address: what an
     /// authority has after its host is dropped.
-    pub(super) fn token_url(&self) -> String {
+    pub(crate) fn token_url(&self) -> String {
         let origin = Url::parse(self.authority).map(|url| url.origin().ascii_serialization());
         let origin = origin.unwrap_or_else(|_| self.authority.to_owned());
         format!("{origin}/{}/oauth2/v2.0/token", self.tenant)
@@ -91,7 +93,7 @@ impl Entra<'_> {
 
 /// The options of every credential of `azure_identity`: the transport is
 /// ours, and so are the retries, see `crate::retry`.
-pub(super) fn client_options(transport: impl HttpClient + 'static) -> ClientOptions {
+pub(crate) fn client_options(transport: impl HttpClient + 'static) -> ClientOptions {
     ClientOptions {
         transport: Some(Transport::new(Arc::new(transport))),
         retry: RetryOptions::none(),
@@ -108,7 +110,7 @@ pub(super) fn client_options(transport: impl HttpClient + 'static) -> ClientOpti
 struct EntraTransport {
     http: Client,
     purpose: String,
-    failure: Slot,
+    failure: FailureSlot,
 }
 
 #[async_trait]
@@ -120,9 +122,9 @@ impl HttpClient for EntraTransport {
 
 /// What the crate is given of an exchange: the answer, or an error of a kind
 /// that it does not repeat, while ours is kept for the reader.
-pub(super) fn hand_over(
+pub(crate) fn hand_over(
     exchanged: Result<(StatusCode, Answer), Error>,
-    failure: &Slot,
+    failure: &FailureSlot,
 ) -> azure_core::Result<AsyncRawResponse> {
     match exchanged {
         Ok((status, answer)) => Ok(AsyncRawResponse::from_bytes(
@@ -255,7 +257,7 @@ mod tests {
                 tenant: "t",
                 client_id: "c",
                 purpose: String::new(),
-                failure: Slot::default(),
+                failure: FailureSlot::default(),
             };
             assert_eq!(entra.token_url(), "https://login.test:8443/t/oauth2/v2.0/token");
         }

@@ -5,6 +5,11 @@ use secrecy::SecretString;
 
 use super::certificate::Certificate;
 
+/// Says where the file and the variables of a workload identity come from.
+pub const WORKLOAD_IDENTITY_WEBHOOK: &str = "the webhook of Azure Workload Identity sets it, and the file, in pods with \
+     the label azure.workload.identity/use: \"true\" whose ServiceAccount has the annotation \
+     azure.workload.identity/client-id";
+
 /// Who signs in.
 #[derive(Clone, Debug)]
 pub enum Identity {
@@ -14,8 +19,7 @@ pub enum Identity {
         tenant: String,
         /// The application's client id.
         client_id: String,
-        /// By what it is known.
-        proof: Proof,
+        credential: ClientCredential,
     },
     /// A service principal or a user-assigned identity that trusts tokens
     /// of another issuer, as a cluster's service account has one.
@@ -52,9 +56,9 @@ pub enum Assertion {
     Given(SecretString),
 }
 
-/// By what a service principal is known.
+/// What a service principal signs in with.
 #[derive(Clone, Debug)]
-pub enum Proof {
+pub enum ClientCredential {
     /// A client secret.
     Secret(SecretString),
     /// A certificate with its key.
@@ -68,7 +72,7 @@ pub enum Proof {
 
 impl Identity {
     /// Which way to sign in this is.
-    pub(super) fn way(&self) -> &'static str {
+    pub(crate) fn way(&self) -> &'static str {
         match self {
             Self::ServicePrincipal { .. } => "service principal",
             Self::WorkloadIdentity { .. } => "workload identity",
@@ -78,7 +82,7 @@ impl Identity {
     }
 
     /// What signing in as this is, in words that follow "cannot".
-    pub(super) fn purpose(&self) -> String {
+    pub(crate) fn purpose(&self) -> String {
         match self {
             Self::ServicePrincipal {
                 tenant, client_id, ..
@@ -146,7 +150,7 @@ impl SignIn {
         }
     }
 
-    pub(super) fn describe(&self, place: usize) -> String {
+    pub(crate) fn describe(&self, place: usize) -> String {
         let Candidate { identity, reason } = &self.candidates[place];
         let auto = if self.auto { "auto: " } else { "" };
         format!("as {identity}  [{auto}{reason}]")

@@ -13,25 +13,25 @@ use super::wire;
 
 /// One request to Azure, fit to be sent again.
 #[derive(Clone, Debug)]
-pub(super) struct Call {
+pub(crate) struct Call {
     /// What it is for, in words that follow "cannot".
-    pub(super) purpose: String,
+    pub(crate) purpose: String,
     /// What a 404 says is missing.
-    pub(super) what: String,
-    pub(super) method: Method,
-    pub(super) url: Url,
-    pub(super) body: Option<Value>,
+    pub(crate) what: String,
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) body: Option<Value>,
 }
 
 /// A successful answer.
-pub(super) struct Answer {
-    pub(super) headers: HeaderMap,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Call {
     /// A read of `url`; `purpose` follows "cannot", `what` is its object.
-    pub(super) fn get(purpose: String, what: String, url: Url) -> Self {
+    pub(crate) fn get(purpose: String, what: String, url: Url) -> Self {
         Self {
             purpose,
             what,
@@ -43,7 +43,7 @@ impl Call {
 
     /// Sends the request once. The answer is a success; anything else is an
     /// error that says what came. `observe` sees every answer, refusals too.
-    pub(super) async fn send(
+    pub(crate) async fn send(
         &self,
         http: &Client,
         access_token: Option<&str>,
@@ -118,7 +118,7 @@ impl Call {
     }
 
     /// The error of an answer that is a success but not what it should be.
-    pub(super) fn misread(&self, problem: impl Into<String>, flaw: Flaw) -> Error {
+    pub(crate) fn misread(&self, problem: impl Into<String>, flaw: Flaw) -> Error {
         Error::Wire {
             purpose: self.purpose.clone(),
             problem: problem.into(),
@@ -128,7 +128,7 @@ impl Call {
 }
 
 /// Sends a request and reads its whole answer, whatever the status.
-pub(super) async fn receive(
+pub(crate) async fn receive(
     server: &str,
     purpose: &str,
     request: RequestBuilder,
@@ -165,7 +165,7 @@ pub(super) async fn receive(
 }
 
 /// A redirect is never followed: it could lead a credential to another host.
-pub(super) fn redirected(purpose: &str, status: StatusCode, headers: &HeaderMap) -> Error {
+pub(crate) fn redirected(purpose: &str, status: StatusCode, headers: &HeaderMap) -> Error {
     let target = headers.get(LOCATION).and_then(|value| value.to_str().ok());
     let host = target
         .and_then(|target| Url::parse(target).ok())

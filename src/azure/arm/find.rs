@@ -4,10 +4,11 @@ use reqwest::Url;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::error::Flaw;
-use super::exchange::Call;
-use super::wire::{Page, Resource, Rows, Subscription, kql_literal};
-use super::{Arm, Error};
+use super::client::Arm;
+use crate::azure::transport::error::Error;
+use crate::azure::transport::error::Flaw;
+use crate::azure::transport::exchange::Call;
+use crate::azure::transport::wire::{Page, Resource, Rows, Subscription, kql_literal};
 use crate::model::{GatewayId, ServiceId};
 
 const RESOURCE_GRAPH: &str = "/providers/Microsoft.ResourceGraph/resources";
@@ -100,7 +101,7 @@ impl Arm {
     }
 
     /// Follows a list from its first page to its last.
-    pub(super) async fn list<T: DeserializeOwned>(&self, first: &Call) -> Result<Vec<T>, Error> {
+    pub(crate) async fn list<T: DeserializeOwned>(&self, first: &Call) -> Result<Vec<T>, Error> {
         let mut call = first.clone();
         let mut all = Vec::new();
         loop {
@@ -128,7 +129,7 @@ fn next_page(current: &Url, link: &str) -> Result<Url, String> {
 }
 
 /// Parses the ARM id of an instance.
-pub(super) fn service_id(id: &str) -> Option<ServiceId> {
+pub(crate) fn service_id(id: &str) -> Option<ServiceId> {
     GatewayId::parse(&format!("{id}/gateways/any"))
         .ok()
         .map(|gateway| gateway.service)

@@ -8,7 +8,7 @@ use rustls::pki_types::CertificateDer;
 use rustls_native_certs::load_native_certs;
 use webpki_root_certs::TLS_SERVER_ROOT_CERTS;
 
-use super::Error;
+use crate::azure::transport::error::Error;
 
 /// Where Linux distributions keep the bundle of all roots, as Go's
 /// crypto/x509 lists them. One file is read instead of the two hundred of the
@@ -24,7 +24,7 @@ const BUNDLES: [&str; 6] = [
 
 /// The trusted roots: those of `SSL_CERT_FILE` and `SSL_CERT_DIR`, else the
 /// system's, else the built-in ones, and a CA file on top.
-pub(super) fn roots(extra_ca: Option<&Path>) -> Result<RootCertStore, Error> {
+pub(crate) fn roots(extra_ca: Option<&Path>) -> Result<RootCertStore, Error> {
     let mut store = RootCertStore::empty();
     let (added, _) = store.add_parsable_certificates(trusted()?);
     if added == 0 {

@@ -1,10 +1,11 @@
 use serde::Deserialize;
 use wildmatch::WildMatch;
 
+use super::client::Arm;
 use super::client::named;
-use super::exchange::Call;
-use super::wire::Page;
-use super::{Arm, Error};
+use crate::azure::transport::error::Error;
+use crate::azure::transport::exchange::Call;
+use crate::azure::transport::wire::Page;
 use crate::model::GatewayId;
 
 const VERSION: &str = "2022-04-01";

@@ -2,7 +2,7 @@ use super::assertion::Presented;
 
 /// The next step after the refusals that are met most (Entra's reference
 /// "Microsoft Entra authentication and authorization error codes").
-pub(super) fn next_step(code: &str, presented: Option<&Presented>) -> Option<String> {
+pub(crate) fn next_step(code: &str, presented: Option<&Presented>) -> Option<String> {
     Some(match code {
         "AADSTS70021" | "AADSTS700211" | "AADSTS700212" | "AADSTS700213" | "AADSTS700223" => {
             return Some(federated_credential(presented));

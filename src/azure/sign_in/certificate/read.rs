@@ -13,10 +13,10 @@ const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 
 /// What a certificate file has in it.
-pub(super) struct Content {
-    pub(super) keys: Vec<KeyPair>,
+pub(crate) struct Content {
+    pub(crate) keys: Vec<KeyPair>,
     /// DER, in the order of the file.
-    pub(super) certificates: Vec<Vec<u8>>,
+    pub(crate) certificates: Vec<Vec<u8>>,
 }
 
 /// Why a certificate cannot be used. The texts follow the name of the file.
@@ -111,7 +111,7 @@ fn pkcs12(content: &[u8]) -> Option<Vec<u8>> {
     is_der(&decoded).then_some(decoded)
 }
 
-pub(super) fn content(bytes: &[u8], password: Option<&SecretString>) -> Result<Content, CertificateError> {
+pub(crate) fn content(bytes: &[u8], password: Option<&SecretString>) -> Result<Content, CertificateError> {
     if is_pem(bytes) {
         pem(bytes, password)
     } else if let Some(der) = pkcs12(bytes) {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use azure_core::http::Method;
 
 use super::*;
-use crate::azure::http::local_client;
+use crate::azure::transport::http::local_client;
 use crate::retry::Verdict;
 
 /// What one answer at the endpoint comes to.
@@ -32,7 +32,7 @@ fn transport(probe: bool) -> LocalTransport {
     LocalTransport {
         http: local_client().unwrap(),
         purpose: "sign in as the managed identity of this machine".into(),
-        failure: Slot::default(),
+        failure: FailureSlot::default(),
         probe,
     }
 }

@@ -12,12 +12,14 @@ use http::StatusCode;
 use reqwest::{Client, Url};
 use serde::Deserialize;
 
-use super::credential::Slot;
 use super::entra::{client_options, hand_over};
-use super::error::Flaw;
-use super::exchange::{self, Answer};
-use super::wire::{self, Grant};
-use super::{Error, Fault, Refusal};
+use super::failure::FailureSlot;
+use crate::azure::transport::error::Flaw;
+use crate::azure::transport::error::{Error, Fault, Refusal};
+use crate::azure::transport::exchange;
+use crate::azure::transport::exchange::Answer;
+use crate::azure::transport::wire;
+use crate::azure::transport::wire::Grant;
 
 /// The address of the Instance Metadata Service (IMDS) of every Azure VM.
 /// Other clouds have a service of their own there.
@@ -40,11 +42,11 @@ pub fn on_a_vm_of_azure() -> bool {
 }
 
 /// The identity of this machine or app, or the user-assigned one.
-pub(super) fn credential(
+pub(crate) fn credential(
     http: Client,
     client_id: Option<&str>,
     purpose: String,
-    failure: Slot,
+    failure: FailureSlot,
 ) -> azure_core::Result<Arc<dyn TokenCredential>> {
     let transport = LocalTransport {
         http,
@@ -65,7 +67,7 @@ pub(super) fn credential(
 struct LocalTransport {
     http: Client,
     purpose: String,
-    failure: Slot,
+    failure: FailureSlot,
     /// Whether it is unknown that there is an IMDS here.
     probe: bool,
 }

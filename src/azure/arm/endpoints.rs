@@ -3,9 +3,10 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::client::secure;
-use super::error::Flaw;
-use super::exchange::Call;
-use super::{Error, wire};
+use crate::azure::transport::error::Error;
+use crate::azure::transport::error::Flaw;
+use crate::azure::transport::exchange::Call;
+use crate::azure::transport::wire;
 use crate::model::Cloud;
 use crate::retry::retrying;
 

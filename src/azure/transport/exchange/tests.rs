@@ -3,7 +3,7 @@ use std::net::TcpListener;
 use std::thread;
 
 use super::*;
-use crate::azure::http_client;
+use crate::azure::transport::http::client as http_client;
 
 /// What one request makes of an answer; no answer means a closed port.
 async fn answered(scheme: &str, answer: Option<&'static str>) -> Result<Answer, Error> {

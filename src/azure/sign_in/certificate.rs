@@ -68,14 +68,14 @@ impl Certificate {
 
     /// The headers of an assertion by which Entra finds the registered
     /// certificate: the thumbprints, in the spelling of RFC 7515.
-    pub(super) fn thumbprints(&self) -> [(&'static str, String); 2] {
+    pub(crate) fn thumbprints(&self) -> [(&'static str, String); 2] {
         let leaf = &self.0.chain[0];
         [("x5t", &SHA1_FOR_LEGACY_USE_ONLY), ("x5t#S256", &SHA256)]
             .map(|(name, algorithm)| (name, BASE64_URL_SAFE_NO_PAD.encode(digest(algorithm, leaf))))
     }
 
     /// The chain as the header `x5c` has it.
-    pub(super) fn chain(&self) -> Vec<String> {
+    pub(crate) fn chain(&self) -> Vec<String> {
         self.0
             .chain
             .iter()
@@ -84,7 +84,7 @@ impl Certificate {
     }
 
     /// Signs as RS256 does.
-    pub(super) fn sign(&self, text: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn sign(&self, text: &[u8]) -> Option<Vec<u8>> {
         let key = &self.0.key;
         let mut signature = vec![0; key.public().modulus_len()];
         key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text, &mut signature)

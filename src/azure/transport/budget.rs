@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The buckets of one principal, made as they are needed.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub(crate) struct Budget {
     burst: bool,
     buckets: Mutex<HashMap<Key, Arc<Bucket>>>,
 }
@@ -91,12 +91,12 @@ struct Level {
 
 /// The leave to send one request, which is under way until this is dropped.
 #[derive(Debug)]
-pub(super) struct Ticket(Arc<Bucket>);
+pub(crate) struct Ticket(Arc<Bucket>);
 
 impl Budget {
     /// The budget of a run that with `burst` may use up ARM's buckets, and
     /// without leaves a part of them to others.
-    pub(super) fn new(burst: bool) -> Self {
+    pub(crate) fn new(burst: bool) -> Self {
         Self {
             burst,
             buckets: Mutex::default(),
@@ -104,7 +104,7 @@ impl Budget {
     }
 
     /// Waits, behind those who came before, until a request may be sent.
-    pub(super) async fn take(&self, method: &Method, url: &Url) -> Ticket {
+    pub(crate) async fn take(&self, method: &Method, url: &Url) -> Ticket {
         let bucket = self.bucket(method, url);
         let turn = bucket.queue.lock().await;
         loop {
@@ -244,7 +244,7 @@ fn until_whole(tokens: f64, rate: f64) -> Duration {
 impl Ticket {
     /// Learns from the answer, whatever it is. Where ARM throttles, its wait
     /// is for the whole bucket, and whoever comes early makes it longer.
-    pub(super) fn answered(self, status: StatusCode, headers: &HeaderMap) {
+    pub(crate) fn answered(self, status: StatusCode, headers: &HeaderMap) {
         let Bucket { limits, header, .. } = &*self.0;
         let now = Instant::now();
         let mut level = self.0.level();

@@ -14,39 +14,39 @@ const LONGEST_MESSAGE: usize = 300;
 
 /// The answer of `generateToken`. It has no Debug: the value is a secret.
 #[derive(Deserialize)]
-pub(super) struct TokenAnswer {
-    pub(super) value: String,
+pub(crate) struct TokenAnswer {
+    pub(crate) value: String,
 }
 
 /// What of an ARM resource the product reads.
 #[derive(Debug, Deserialize)]
-pub(super) struct Resource {
-    pub(super) id: String,
+pub(crate) struct Resource {
+    pub(crate) id: String,
     #[serde(default)]
-    pub(super) name: String,
+    pub(crate) name: String,
 }
 
 /// A subscription, as `GET /subscriptions` lists it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Subscription {
-    pub(super) subscription_id: String,
+pub(crate) struct Subscription {
+    pub(crate) subscription_id: String,
 }
 
 /// A page of a list. Azure ends a list by no `nextLink`, a null or an empty
 /// one.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Page<T> {
-    pub(super) value: Vec<T>,
+pub(crate) struct Page<T> {
+    pub(crate) value: Vec<T>,
     #[serde(default)]
-    pub(super) next_link: Option<String>,
+    pub(crate) next_link: Option<String>,
 }
 
 /// The rows of a Resource Graph query, in the result format `objectArray`.
 #[derive(Debug, Deserialize)]
-pub(super) struct Rows<T> {
-    pub(super) data: Vec<T>,
+pub(crate) struct Rows<T> {
+    pub(crate) data: Vec<T>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -72,7 +72,7 @@ struct Detail {
 
 /// Reads ARM's error envelope into its code and whole message. The message of
 /// a `ValidationError` only announces its details, so the first one is added.
-pub(super) fn envelope(body: &[u8]) -> Option<(String, String)> {
+pub(crate) fn envelope(body: &[u8]) -> Option<(String, String)> {
     let error = serde_json::from_slice::<Envelope>(body).ok()?.error;
     let code = word(error.code.as_deref()?)?;
     let message = error.message.unwrap_or_else(|| "no message".to_owned());
@@ -86,7 +86,7 @@ pub(super) fn envelope(body: &[u8]) -> Option<(String, String)> {
 }
 
 /// Parses an answer; `Err` says what came instead and how wrong that is.
-pub(super) fn parse<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, (String, Flaw)> {
+pub(crate) fn parse<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, (String, Flaw)> {
     serde_json::from_slice(body).map_err(|error| {
         let problem = if error.is_data() {
             "JSON of a form that is not Azure's".to_owned()
@@ -98,7 +98,7 @@ pub(super) fn parse<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Re
 }
 
 /// What is wrong with a body that was not parsed.
-pub(super) fn flaw(headers: &HeaderMap, body: &[u8], error: &serde_json::Error) -> Flaw {
+pub(crate) fn flaw(headers: &HeaderMap, body: &[u8], error: &serde_json::Error) -> Flaw {
     if error.is_eof() {
         Flaw::Cut
     } else if is_page(headers, body) {
@@ -114,7 +114,7 @@ fn is_page(headers: &HeaderMap, body: &[u8]) -> bool {
 }
 
 /// Describes a body without quoting it.
-pub(super) fn shape(headers: &HeaderMap, body: &[u8]) -> String {
+pub(crate) fn shape(headers: &HeaderMap, body: &[u8]) -> String {
     let text = body.trim_ascii_start();
     if text.is_empty() {
         "an empty body".into()
@@ -133,7 +133,7 @@ pub(super) fn shape(headers: &HeaderMap, body: &[u8]) -> String {
 
 /// `Retry-After` as seconds or as an HTTP date, which counts from the same
 /// answer's `Date`, so that the local clock does not matter.
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let wait = text(RETRY_AFTER)?.trim();
     if let Ok(seconds) = wait.parse::<u64>() {
@@ -145,7 +145,7 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// The first line of a server's text, without control characters.
-pub(super) fn line(text: &str) -> String {
+pub(crate) fn line(text: &str) -> String {
     let first = text.trim().lines().next().unwrap_or_default().trim_end();
     let mut line: String = first
         .chars()
@@ -160,7 +160,7 @@ pub(super) fn line(text: &str) -> String {
 }
 
 /// A code or an id of a server; `None` when it has no character of one.
-pub(super) fn word(text: &str) -> Option<String> {
+pub(crate) fn word(text: &str) -> Option<String> {
     let word: String = text
         .chars()
         .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
@@ -171,7 +171,7 @@ pub(super) fn word(text: &str) -> Option<String> {
 
 /// The action, the scope and the principal that the message of an
 /// `AuthorizationFailed` names in quotes.
-pub(super) fn forbidden(message: &str) -> Option<(String, String, Option<String>)> {
+pub(crate) fn forbidden(message: &str) -> Option<(String, String, Option<String>)> {
     let after = |words: &str| {
         let (_, rest) = message.split_once(words)?;
         let (value, _) = rest.split_once('\'')?;
@@ -184,7 +184,7 @@ pub(super) fn forbidden(message: &str) -> Option<(String, String, Option<String>
 
 /// A string literal of the Kusto query language. Control characters, which no
 /// name in Azure holds, are left out.
-pub(super) fn kql_literal(text: &str) -> String {
+pub(crate) fn kql_literal(text: &str) -> String {
     let mut literal = String::from("'");
     for c in text.chars() {
         match c {
@@ -202,21 +202,21 @@ pub(super) fn kql_literal(text: &str) -> String {
 /// here as well.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct EntraError {
-    pub(super) error: Option<String>,
-    pub(super) error_description: Option<String>,
+pub(crate) struct EntraError {
+    pub(crate) error: Option<String>,
+    pub(crate) error_description: Option<String>,
     error_codes: Option<Vec<u64>>,
-    pub(super) correlation_id: Option<String>,
+    pub(crate) correlation_id: Option<String>,
 }
 
 impl EntraError {
-    pub(super) fn parse(body: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(body: &[u8]) -> Option<Self> {
         let parsed: Self = serde_json::from_slice(body).ok()?;
         (parsed.error.is_some() || parsed.error_description.is_some()).then_some(parsed)
     }
 
     /// The first AADSTS code, from the list or from the text.
-    pub(super) fn code(&self) -> Option<String> {
+    pub(crate) fn code(&self) -> Option<String> {
         let listed = self.error_codes.iter().flatten().next();
         listed
             .map(|code| format!("AADSTS{code}"))
@@ -225,7 +225,7 @@ impl EntraError {
 
     /// The first sentence or two for a reader: the ids at the end are for
     /// Azure's support.
-    pub(super) fn message(&self) -> String {
+    pub(crate) fn message(&self) -> String {
         let text = self
             .error_description
             .as_deref()
@@ -237,7 +237,7 @@ impl EntraError {
 }
 
 /// The first `AADSTS` code in a text.
-pub(super) fn aadsts(text: &str) -> Option<String> {
+pub(crate) fn aadsts(text: &str) -> Option<String> {
     let digits: String = text
         .split_once("AADSTS")?
         .1
@@ -250,9 +250,9 @@ pub(super) fn aadsts(text: &str) -> Option<String> {
 /// What of Entra's token answer is checked before `azure_identity` reads it,
 /// which takes an answer without a token for a token that is empty.
 #[derive(Deserialize)]
-pub(super) struct Grant<'a> {
+pub(crate) struct Grant<'a> {
     #[serde(borrow)]
-    pub(super) access_token: Cow<'a, str>,
+    pub(crate) access_token: Cow<'a, str>,
 }
 
 #[cfg(test)]

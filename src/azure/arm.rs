@@ -1,0 +1,7 @@
+//! The requests to Azure Resource Manager.
+
+pub mod client;
+pub mod endpoints;
+mod find;
+pub mod inventory;
+mod permissions;

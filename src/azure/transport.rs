@@ -1,0 +1,9 @@
+//! One request to Azure and its answer: the HTTP client, the budget of
+//! requests, the form of the bodies, and the errors.
+
+pub mod budget;
+pub mod error;
+pub mod exchange;
+pub mod http;
+mod roots;
+pub mod wire;
