@@ -8,10 +8,13 @@ mod transport;
 pub use arm::client::{Arm, DEFAULT_API_VERSION, Options};
 pub use arm::endpoints::endpoints;
 pub use arm::inventory::{GatewayInService, ServiceDetails};
-pub use sign_in::certificate::{Certificate, CertificateError, looks_like_a_certificate};
+pub use sign_in::certificate::{Certificate, looks_like_a_certificate};
 pub use sign_in::identity::{
     Assertion, Candidate, ClientCredential, Identity, SignIn, WORKLOAD_IDENTITY_WEBHOOK,
 };
 pub use sign_in::managed::on_a_vm_of_azure;
-pub use transport::error::{Error, Fault, Flaw, Refusal};
+pub use transport::error::Error;
 pub use transport::http::client as http_client;
+
+#[cfg(test)]
+mod tests;

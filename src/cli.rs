@@ -6,15 +6,15 @@ mod install_cronjob;
 pub mod kube;
 mod render_rbac;
 mod rotate;
-pub mod script;
+
 mod select;
 mod status;
 mod uninstall_cronjob;
 
 pub use install_cronjob::{IdentityArgs, InstallCronjobArgs, ObjectFormat, PodArgs, PodAuth, PullPolicy};
-pub use kube::{BearerToken, KubeArgs};
+pub use kube::KubeArgs;
 pub use render_rbac::{AzureForm, AzureRoleArgs, RenderRbacArgs, RightsScope};
-pub use rotate::{AuthMethod, AzureArgs, DryRun, FleetArgs, OutputFormat, ProveMode, RotateArgs, TargetArgs};
+pub use rotate::{AuthMethod, AzureArgs, DryRun, OutputFormat, ProveMode, RotateArgs, TargetArgs};
 pub use select::SelectArgs;
 pub use status::{SortBy, StatusArgs, StatusFormat};
 pub use uninstall_cronjob::UninstallCronjobArgs;

@@ -19,7 +19,7 @@ mod source;
 pub mod watch;
 pub mod workload;
 
-pub use config::Environment;
+pub use config::ConnectInputs;
 pub use connect::Cluster;
 pub use explain::explain;
 pub use name::{valid_name, valid_namespace};

@@ -15,13 +15,13 @@ mod text;
 mod token;
 mod workload;
 
-pub use arm_id::{ArmIdError, GatewayId, ServiceId};
+pub use arm_id::{GatewayId, ServiceId};
 pub use azure_role::AzureRole;
 pub use cloud::{Cloud, CloudName};
 pub use duration::{in_short, in_words, parse_duration};
-pub use endpoint::{Endpoint, EndpointError};
+pub use endpoint::Endpoint;
 pub use event::{Event, EventReason, Subject};
-pub use gateway::{Auth, AzureFacts, CronJobFacts, Gap, GatewayFacts, Part, Presented, StalePods};
+pub use gateway::{Auth, AzureFacts, CronJobFacts, GatewayFacts, Part, Presented, StalePods, Unavailable};
 pub use key_slot::{KeyChoice, KeySlot};
 pub use snapshot::{
     Credential, Replacement, Rollout, SecretFacts, SecretMarks, SecretVersion, Snapshot, Source, Sourced,

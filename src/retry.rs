@@ -12,13 +12,13 @@ const BASE: Duration = Duration::from_millis(500);
 /// With the jitter on top, no wait of ours is longer than 30 s.
 const LONGEST: Duration = Duration::from_secs(15);
 
-/// How long [`Verdict::RetryBriefly`] tries after the first such failure. What
+/// How long [`Decision::RetryBriefly`] tries after the first such failure. What
 /// the first attempt waited for before that is not its fault.
 const BRIEF: Duration = Duration::from_secs(20);
 
 /// What to do about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum Decision {
     /// Repeating cannot help, or could do harm.
     Stop,
     /// Try again after a wait of ours.
@@ -39,7 +39,7 @@ pub(crate) enum Verdict {
 /// which must therefore hold no secret.
 pub(crate) async fn retrying<T, E, Op>(
     deadline: Instant,
-    verdict: impl Fn(&E) -> Verdict,
+    verdict: impl Fn(&E) -> Decision,
     timed_out: impl Fn() -> E,
     mut op: impl FnMut() -> Op,
 ) -> Result<T, E>
@@ -67,13 +67,13 @@ where
         .retry(waits)
         .adjust(|error, ours| {
             let wait = match verdict(error) {
-                Verdict::Stop => None,
-                Verdict::Retry => ours,
-                Verdict::RetryBriefly => {
+                Decision::Stop => None,
+                Decision::Retry => ours,
+                Decision::RetryBriefly => {
                     let since = *failing_since.get_or_insert_with(Instant::now);
                     ours.filter(|_| since.elapsed() < BRIEF)
                 }
-                Verdict::RetryAfter(wait) => Some(wait),
+                Decision::RetryAfter(wait) => Some(wait),
             };
             wait.filter(|wait| *wait < deadline.saturating_duration_since(Instant::now()))
         })
@@ -94,7 +94,7 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_mins(1);
 
-    async fn run(verdict: Verdict, failures: usize) -> (Result<(), &'static str>, usize, Duration) {
+    async fn run(verdict: Decision, failures: usize) -> (Result<(), &'static str>, usize, Duration) {
         let begun = Instant::now();
         let attempts = Cell::new(0);
         let op = async || {
@@ -111,7 +111,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn waits_double_with_jitter() {
-        let (result, attempts, took) = run(Verdict::Retry, 3).await;
+        let (result, attempts, took) = run(Decision::Retry, 3).await;
         assert_eq!((result, attempts), (Ok(()), 4));
         let (shortest, longest) = (Duration::from_millis(3_500), Duration::from_millis(7_010));
         assert!(took >= shortest && took <= longest, "{took:?}");
@@ -119,13 +119,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_error_that_repeating_cannot_heal_ends_it() {
-        assert_eq!(run(Verdict::Stop, 9).await, (Err("busy"), 1, Duration::ZERO));
+        assert_eq!(run(Decision::Stop, 9).await, (Err("busy"), 1, Duration::ZERO));
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_servers_wait_is_kept_exactly() {
         let wait = Duration::from_secs(17);
-        let (result, attempts, took) = run(Verdict::RetryAfter(wait), 1).await;
+        let (result, attempts, took) = run(Decision::RetryAfter(wait), 1).await;
         assert_eq!((result, attempts), (Ok(()), 2));
         assert!(
             took >= wait && took < wait + Duration::from_millis(10),
@@ -135,20 +135,20 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_wait_past_the_deadline_is_not_begun() {
-        let (result, attempts, took) = run(Verdict::RetryAfter(MINUTE), 1).await;
+        let (result, attempts, took) = run(Decision::RetryAfter(MINUTE), 1).await;
         assert_eq!((result, attempts, took), (Err("busy"), 1, Duration::ZERO));
     }
 
     #[tokio::test(start_paused = true)]
     async fn retries_end_inside_the_deadline_with_the_last_error() {
-        let (result, attempts, took) = run(Verdict::Retry, usize::MAX).await;
+        let (result, attempts, took) = run(Decision::Retry, usize::MAX).await;
         assert_eq!(result, Err("busy"));
         assert!(attempts > 4 && took < MINUTE, "{attempts} {took:?}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_cannot_be_reached_is_given_up_before_the_deadline() {
-        let (result, _, took) = run(Verdict::RetryBriefly, usize::MAX).await;
+        let (result, _, took) = run(Decision::RetryBriefly, usize::MAX).await;
         assert_eq!(result, Err("busy"));
         assert!(took < BRIEF + 2 * LONGEST && took < MINUTE, "{took:?}");
     }
@@ -165,7 +165,7 @@ mod tests {
             sleep(2 * BRIEF).await;
             Err("unreachable")
         };
-        let result = retrying(begun + MINUTE, |_| Verdict::RetryBriefly, || "late", op).await;
+        let result = retrying(begun + MINUTE, |_| Decision::RetryBriefly, || "late", op).await;
         assert_eq!((result, attempts.get()), (Ok(()), 2));
     }
 
@@ -173,7 +173,7 @@ mod tests {
     async fn an_attempt_that_hangs_is_dropped_at_the_deadline() {
         let begun = Instant::now();
         let hangs = pending::<Result<(), &str>>;
-        let result = retrying(begun + MINUTE, |_| Verdict::Stop, || "late", hangs).await;
+        let result = retrying(begun + MINUTE, |_| Decision::Stop, || "late", hangs).await;
         assert_eq!((result, begun.elapsed()), (Err("late"), MINUTE));
     }
 }

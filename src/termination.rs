@@ -5,7 +5,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 
 use crate::environment::Environment;
-use crate::report::last_words::LastWords;
+use crate::report::TerminationMessage;
 
 /// Where a kubelet looks unless the container says otherwise.
 const FILE: &str = "/dev/termination-log";
@@ -15,12 +15,12 @@ const VARIABLE: &str = "APIM_TERMINATION_LOG";
 
 /// Leaves the result in the pod's status. A run is worth no less where that
 /// is impossible.
-pub(crate) fn leave(environment: &Environment, words: LastWords, exit_code: u8) {
+pub(crate) fn leave(environment: &Environment, words: TerminationMessage, exit_code: u8) {
     if !environment.in_pod() {
         return;
     }
     let file = environment.get(VARIABLE).unwrap_or(FILE);
-    if let Err(error) = write(file, &words.to_json(exit_code)) {
+    if let Err(error) = write(file, &words.into_json(exit_code)) {
         tracing::debug!("no termination message in {file}: {error}");
     }
 }
@@ -43,7 +43,7 @@ mod tests {
     fn it_is_left_in_a_pod_where_the_file_is() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
-        let words = || LastWords::of_error(&Error::failed("why"));
+        let words = || TerminationMessage::of_error(&Error::failed("why"));
         let file = path.to_str().unwrap();
         let pod = Environment::from([("KUBERNETES_SERVICE_HOST", "10.0.0.1"), (VARIABLE, file)]);
         leave(&pod, words(), 1);
@@ -53,6 +53,6 @@ mod tests {
         leave(&Environment::from([(VARIABLE, file)]), words(), 1);
         assert!(fs::read_to_string(&path).unwrap().starts_with("something"));
         leave(&pod, words(), 1);
-        assert_eq!(fs::read_to_string(&path).unwrap(), words().to_json(1));
+        assert_eq!(fs::read_to_string(&path).unwrap(), words().into_json(1));
     }
 }

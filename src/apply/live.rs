@@ -15,17 +15,17 @@ use crate::cli::ProveMode;
 use crate::cluster::secret::{LastApplied, SecretChange, scrub_last_applied};
 use crate::cluster::workload::Workload;
 use crate::cluster::{Cluster, explain};
-use crate::commands::Wrote;
-use crate::discover::Found;
-use crate::discover::facts::{Former, secret_facts};
+use crate::discover::TargetFacts;
+use crate::discover::facts::{PreviousCredential, secret_facts};
 use crate::error::{Error, Kind, Result};
+use crate::interrupt::Interrupt;
 use crate::model::annotation::{LAST_APPLIED, ROTATION_ID};
 use crate::model::{
     GatewayId, KeySlot, SecretFacts, TemplateMarks, Token, WorkloadFacts, WorkloadRef, WorkloadVersion,
 };
 use crate::output::Output;
-use crate::plan::{Standing, standing};
-use crate::settings::PUT_BACK_ROOM;
+use crate::plan::{AfterWrite, after_write};
+use crate::settings::PUT_BACK_TIME;
 
 /// How often a write that met a conflict, or may not have arrived, is made
 /// again with the same token.
@@ -36,9 +36,9 @@ pub struct Live<'a> {
     cluster: &'a Cluster,
     arm: &'a Arm,
     output: &'a Output,
-    wrote: &'a Wrote,
+    interrupt: &'a Interrupt,
     secret: SecretFacts,
-    former: Former,
+    previous: PreviousCredential,
     workloads: BTreeMap<WorkloadRef, Known>,
     prove: ProveMode,
     proof_ends: Instant,
@@ -57,8 +57,8 @@ impl<'a> Live<'a> {
         cluster: &'a Cluster,
         arm: &'a Arm,
         output: &'a Output,
-        wrote: &'a Wrote,
-        found: &Found,
+        interrupt: &'a Interrupt,
+        found: &TargetFacts,
         prove: ProveMode,
         deadline: Instant,
     ) -> Self {
@@ -74,12 +74,12 @@ impl<'a> Live<'a> {
             cluster,
             arm,
             output,
-            wrote,
+            interrupt,
             secret: snapshot.secret.clone(),
-            former: found.former.clone(),
+            previous: found.previous.clone(),
             workloads: snapshot.workloads.iter().map(known).collect(),
             prove,
-            proof_ends: deadline - PUT_BACK_ROOM,
+            proof_ends: deadline - PUT_BACK_TIME,
             deadline,
         }
     }
@@ -132,7 +132,7 @@ impl<'a> Live<'a> {
     /// The change with the copy of the credential in `last-applied` cut out.
     fn complete(&self, change: &SecretChange) -> SecretChange {
         let mut change = change.clone();
-        let scrubbed = match scrub_last_applied(&self.former.annotations, &change.key) {
+        let scrubbed = match scrub_last_applied(&self.previous.annotations, &change.key) {
             LastApplied::Clean => return change,
             LastApplied::Cut(text) => Some(text),
             LastApplied::Remove => None,
@@ -142,7 +142,7 @@ impl<'a> Live<'a> {
     }
 
     fn take(&mut self, secret: &Secret) -> Result<()> {
-        (self.secret, self.former) = secret_facts(secret, &self.secret.key)?;
+        (self.secret, self.previous) = secret_facts(secret, &self.secret.key)?;
         Ok(())
     }
 
@@ -169,7 +169,7 @@ impl Effects for Live<'_> {
 
     async fn write_secret(&mut self, change: &SecretChange) -> Result<Write> {
         let before = self.secret.clone();
-        let value_before = self.former.credential.clone();
+        let value_before = self.previous.credential.clone();
         let id = change.annotations.get(ROTATION_ID).cloned().flatten();
         let name = &before.version.name;
         let doing = format!("writing secret/{name}");
@@ -177,7 +177,7 @@ impl Effects for Live<'_> {
         loop {
             attempts -= 1;
             let change = self.complete(change);
-            self.wrote.set();
+            self.interrupt.credential_written.set(true);
             let error = match self
                 .cluster
                 .change_secret(&self.secret.version, &change, false)
@@ -202,24 +202,24 @@ impl Effects for Live<'_> {
                 }
             };
             self.take(&now)?;
-            let value = self.former.credential.expose_secret();
+            let value = self.previous.credential.expose_secret();
             let is_written =
                 value == change.credential.expose_secret() && self.secret.marks.rotation_id == id;
             let is_as_before = value == value_before.expose_secret();
-            match standing(&before, &self.secret, is_written, is_as_before) {
-                Standing::Written => return Ok(Write::Done),
-                Standing::OtherRotation => return Ok(Write::Yielded),
-                Standing::ChangedByOther(writer) => {
+            match after_write(&before, &self.secret, is_written, is_as_before) {
+                AfterWrite::Written => return Ok(Write::Done),
+                AfterWrite::OtherRotation => return Ok(Write::Yielded),
+                AfterWrite::ChangedByOther(writer) => {
                     let writer = writer.unwrap_or_else(|| "something else".to_owned());
                     return Err(Error::failed(format!(
                         "secret/{name} was changed by {writer} while it was being rotated; the change stays and the new \
                          token was dropped"
                     )));
                 }
-                Standing::Untouched if trouble == Trouble::Invalid || attempts == 0 => {
+                AfterWrite::Untouched if trouble == Trouble::Invalid || attempts == 0 => {
                     return Err(explain(error, &doing));
                 }
-                Standing::Untouched => {}
+                AfterWrite::Untouched => {}
             }
         }
     }

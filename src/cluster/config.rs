@@ -36,13 +36,13 @@ const READ: Duration = Duration::from_secs(295);
 /// What a run takes from around it, handed in so that nothing below reads it
 /// from the process.
 #[derive(Clone, Copy)]
-pub struct Environment<'a> {
+pub struct ConnectInputs<'a> {
     variable: &'a (dyn Fn(&str) -> Option<String> + Sync),
     pub(super) interactive: bool,
     pub(super) now: Timestamp,
 }
 
-impl<'a> Environment<'a> {
+impl<'a> ConnectInputs<'a> {
     /// The variables, whether a person sits at the terminal of standard input,
     /// and the local time.
     pub fn new(
@@ -75,12 +75,12 @@ pub struct Connection {
 }
 
 /// The contexts of the kubeconfig that names or globs mean.
-pub fn contexts(args: &KubeArgs, environment: Environment<'_>, patterns: &[String]) -> Result<Vec<String>> {
+pub fn contexts(args: &KubeArgs, environment: ConnectInputs<'_>, patterns: &[String]) -> Result<Vec<String>> {
     source::contexts(args, environment, patterns)
 }
 
 /// The namespace of the kubeconfig's context or of the pod.
-pub fn namespace(args: &KubeArgs, environment: Environment<'_>) -> Result<String> {
+pub fn namespace(args: &KubeArgs, environment: ConnectInputs<'_>) -> Result<String> {
     let found = source::find(args, environment)?.namespace;
     let namespace = found
         .filter(|namespace| !namespace.is_empty())
@@ -90,7 +90,7 @@ pub fn namespace(args: &KubeArgs, environment: Environment<'_>) -> Result<String
 }
 
 /// Finds the cluster and applies the flags, without any request.
-pub fn load(args: &KubeArgs, environment: Environment<'_>) -> Result<Connection> {
+pub fn load(args: &KubeArgs, environment: ConnectInputs<'_>) -> Result<Connection> {
     let mut source = source::find(args, environment)?;
     apply_to_cluster(args, &mut source);
     apply_to_user(args, &mut source.user)?;

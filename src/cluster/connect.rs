@@ -8,7 +8,7 @@ use kube::Client;
 use kube::client::ClientBuilder;
 use tokio::time::Instant;
 
-use super::config::{Connection, Environment, load};
+use super::config::{ConnectInputs, Connection, load};
 use super::exec::sign_in;
 use super::explain::explain;
 use super::observe::Observe;
@@ -36,7 +36,7 @@ pub struct Cluster {
 impl Cluster {
     /// Finds the cluster and signs in to it by the kubeconfig's plugin, if it
     /// has one. No request is sent yet.
-    pub async fn connect(args: &KubeArgs, environment: Environment<'_>) -> Result<Self> {
+    pub async fn connect(args: &KubeArgs, environment: ConnectInputs<'_>) -> Result<Self> {
         let mut connection = load(args, environment)?;
         sign_in(&mut connection.config.auth_info, environment).await?;
         Self::build(connection)
@@ -115,7 +115,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_server_that_is_not_there_is_named_with_the_reason() {
-        let environment = Environment::new(&|_| None, false, Timestamp::UNIX_EPOCH);
+        let environment = ConnectInputs::new(&|_| None, false, Timestamp::UNIX_EPOCH);
         // Port 1 is reserved and nothing listens there.
         let cluster = Cluster::connect(&args("https://127.0.0.1:1"), environment)
             .await

@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::json;
 use tokio::process::Command;
 
-use super::config::Environment;
+use super::config::ConnectInputs;
 use crate::environment::SECRET_VARIABLES;
 use crate::error::{Error, Result};
 use crate::yaml::from_yaml;
@@ -25,11 +25,15 @@ const DEADLINE: Duration = Duration::from_mins(1);
 const INTERACTIVE_DEADLINE: Duration = Duration::from_mins(5);
 
 /// Runs the plugin, if the user has one, and puts its answer in its place.
-pub(super) async fn sign_in(user: &mut AuthInfo, environment: Environment<'_>) -> Result<()> {
+pub(super) async fn sign_in(user: &mut AuthInfo, environment: ConnectInputs<'_>) -> Result<()> {
     sign_in_within(user, environment, DEADLINE).await
 }
 
-async fn sign_in_within(user: &mut AuthInfo, environment: Environment<'_>, deadline: Duration) -> Result<()> {
+async fn sign_in_within(
+    user: &mut AuthInfo,
+    environment: ConnectInputs<'_>,
+    deadline: Duration,
+) -> Result<()> {
     let Some(exec) = user.exec.take() else {
         return Ok(());
     };
@@ -62,7 +66,7 @@ struct Plugin<'a> {
 }
 
 impl<'a> Plugin<'a> {
-    fn new(exec: &'a ExecConfig, environment: Environment<'_>) -> Result<Self> {
+    fn new(exec: &'a ExecConfig, environment: ConnectInputs<'_>) -> Result<Self> {
         let name = exec.command.as_deref().filter(|name| !name.is_empty());
         let name = name.ok_or_else(|| Error::usage("the kubeconfig's exec plugin has no command"))?;
         let api_version = match exec.api_version.as_deref() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Cluster;
-use crate::retry::{Verdict, retrying};
+use crate::retry::{Decision, retrying};
 
 /// Without a deadline of the run, how long a read is tried for.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -29,14 +29,14 @@ impl Cluster {
         retrying(deadline, |error| self.verdict(error), timed_out, op).await
     }
 
-    fn verdict(&self, error: &kube::Error) -> Verdict {
+    fn verdict(&self, error: &kube::Error) -> Decision {
         let kube::Error::Api(status) = error else {
             // A server that has answered before will be back; one that never
             // has is more likely a wrong address, and kubectl says so at once.
             return if self.clock.now().is_some() {
-                Verdict::Retry
+                Decision::Retry
             } else {
-                Verdict::Stop
+                Decision::Stop
             };
         };
         let asked = status
@@ -44,9 +44,9 @@ impl Cluster {
             .as_ref()
             .map_or(0, |details| details.retry_after_seconds);
         match status.code {
-            429 | 500 | 502..=504 if asked > 0 => Verdict::RetryAfter(Duration::from_secs(u64::from(asked))),
-            429 | 500 | 502..=504 => Verdict::Retry,
-            _ => Verdict::Stop,
+            429 | 500 | 502..=504 if asked > 0 => Decision::RetryAfter(Duration::from_secs(u64::from(asked))),
+            429 | 500 | 502..=504 => Decision::Retry,
+            _ => Decision::Stop,
         }
     }
 }

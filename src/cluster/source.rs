@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use kube::config::{AuthInfo, Cluster, Context, Kubeconfig, KubeconfigError};
 use wildmatch::WildMatch;
 
-use super::config::Environment;
+use super::config::ConnectInputs;
 use crate::cli::kube::KubeArgs;
 use crate::error::{Error, Result};
 
@@ -28,7 +28,7 @@ pub(super) struct Source {
 }
 
 /// Finds the source for these flags.
-pub(super) fn find(args: &KubeArgs, environment: Environment<'_>) -> Result<Source> {
+pub(super) fn find(args: &KubeArgs, environment: ConnectInputs<'_>) -> Result<Source> {
     let home = ["HOME", "USERPROFILE"]
         .iter()
         .find_map(|name| environment.variable(name));
@@ -72,7 +72,7 @@ pub(super) fn find(args: &KubeArgs, environment: Environment<'_>) -> Result<Sour
 /// globs with `*` and `?`.
 pub(super) fn contexts(
     args: &KubeArgs,
-    environment: Environment<'_>,
+    environment: ConnectInputs<'_>,
     patterns: &[String],
 ) -> Result<Vec<String>> {
     let home = ["HOME", "USERPROFILE"]
@@ -112,7 +112,7 @@ struct Files {
 }
 
 impl Files {
-    fn read(args: &KubeArgs, environment: Environment<'_>, home: Option<&Path>) -> Result<Self> {
+    fn read(args: &KubeArgs, environment: ConnectInputs<'_>, home: Option<&Path>) -> Result<Self> {
         let listed: Vec<PathBuf> = environment
             .variable("KUBECONFIG")
             .map(|list| std::env::split_paths(&list).collect())
@@ -296,7 +296,7 @@ fn short(path: &Path, home: Option<&Path>) -> String {
 
 /// The service account of the pod that this process runs in, if it runs in
 /// one. Token and authority are given as files, which the client re-reads.
-fn in_cluster(environment: Environment<'_>, directory: &Path) -> Result<Option<Source>> {
+fn in_cluster(environment: ConnectInputs<'_>, directory: &Path) -> Result<Option<Source>> {
     let host = environment.variable("KUBERNETES_SERVICE_HOST");
     let port = environment.variable("KUBERNETES_SERVICE_PORT");
     let (Some(host), Some(port)) = (host, port) else {

@@ -84,7 +84,7 @@ async fn install(
         mint::refuse_powerless(settings, cluster, &named, output).await?;
     }
     if settings.dry_run == DryRun::None && (objects.any_change() || settings.run_now) {
-        context.wrote.set_object();
+        context.interrupt.object_written.set(true);
     }
     let applied = objects.apply(settings.dry_run).await;
     applied.map_err(|error| match settings.dry_run {

@@ -8,7 +8,7 @@ use super::{Context, connect, namespace};
 use crate::cli::kube::KubeArgs;
 use crate::cli::{AzureForm, RenderRbacArgs};
 use crate::discover::fleet::{Member, fleet};
-use crate::discover::{self, Found};
+use crate::discover::{self, TargetFacts};
 use crate::error::{Error, Result};
 use crate::manifest::admission::{Guard, admission_policies};
 use crate::manifest::azure::{self, AzureRights};
@@ -167,7 +167,7 @@ async fn members(settings: &KubernetesRights, kube: &KubeArgs, context: &Context
     Ok(members)
 }
 
-fn add(members: &mut Members, found: &Found) {
+fn add(members: &mut Members, found: &TargetFacts) {
     let snapshot = &found.snapshot;
     let covers = members.entry(snapshot.namespace.clone()).or_default();
     let secret = &snapshot.secret;
@@ -188,7 +188,7 @@ async fn tokens(
     list: Option<&GatewayList>,
     kube: &KubeArgs,
     context: &Context,
-) -> Result<Vec<Found>> {
+) -> Result<Vec<TargetFacts>> {
     let fleet = fleet(&connect(kube, context).await?, selection).await?;
     for warning in &fleet.warnings {
         context.output.warning(warning);

@@ -20,17 +20,17 @@ use crate::cli::RotateArgs;
 use crate::cli::kube::KubeArgs;
 use crate::cluster::Cluster;
 use crate::discover::directory::Directory;
-use crate::discover::{self, Found};
+use crate::discover::{self, TargetFacts};
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::output::Output;
 use crate::plan::{self, Need};
 use crate::report::RotationReport;
-use crate::report::last_words::LastWords;
+use crate::report::TerminationMessage;
 use crate::settings::{RotateSettings, script_namespace};
 use events::Events;
 use run::{Azure, Run, Target};
-use tell::{tell_gateway, tell_target};
+use tell::{print_gateway, print_target};
 
 /// Runs `rotate`; returns the exit code.
 pub(super) async fn run(
@@ -84,7 +84,7 @@ async fn one(settings: &RotateSettings, kube: &KubeArgs, context: &Context, even
     events.note(&cluster, &found, &report);
     let text = report.render(settings.output, cluster.now(), &local_zone(&context.environment))?;
     print(&text, context)?;
-    context.last_words.say(LastWords::of(&report));
+    context.set_termination_message(TerminationMessage::of(&report));
     Ok(report.exit_code())
 }
 
@@ -92,18 +92,18 @@ async fn one(settings: &RotateSettings, kube: &KubeArgs, context: &Context, even
 async fn rotate(
     settings: &RotateSettings,
     cluster: &Cluster,
-    found: &mut Found,
+    found: &mut TargetFacts,
     context: &Context,
     deadline: Instant,
 ) -> Result<RotationReport> {
     let output = &context.output;
-    let mut sources = tell_target(found, cluster, output);
+    let mut sources = print_target(found, cluster, output);
     let mut warnings = plan::preflight(&found.snapshot, &settings.policy)?;
     let report = match plan::need(&found.snapshot, &settings.policy, cluster.now()) {
         Need::Nothing(reason) => RotationReport::not_due(&found.snapshot, reason),
         need => {
             let named = found.gateway(cluster, &settings.target).await?;
-            tell_gateway(&named, output, &mut sources);
+            print_gateway(&named, output, &mut sources);
             let azure = Azure {
                 arm: sign_in(&settings.azure, named.cloud, deadline, false).await?,
                 directory: Arc::new(Directory::default()),
@@ -136,7 +136,7 @@ async fn rotate(
 fn print(text: &str, context: &Context) -> Result<()> {
     let output: &Output = &context.output;
     match output.data(text) {
-        Err(error) if context.wrote.is_set() => output.warning(&error.to_string()),
+        Err(error) if context.interrupt.credential_written.get() => output.warning(&error.to_string()),
         told => told?,
     }
     Ok(())

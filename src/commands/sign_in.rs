@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use crate::azure::{self, Arm};
 use crate::error::Result;
 use crate::model::{Cloud, CloudName};
-use crate::settings::{AzureSettings, CloudAsk};
+use crate::settings::{AzureSettings, CloudRequest};
 
 /// The ARM of the cloud that was asked for, else of the one that the cluster
 /// speaks of. Nobody signs in before the first request.
@@ -25,11 +25,11 @@ pub(super) async fn sign_in(
     };
     let options = match settings.cloud.as_ref().map(|cloud| &cloud.value) {
         None => options,
-        Some(CloudAsk::Known(name)) => azure::Options {
+        Some(CloudRequest::Known(name)) => azure::Options {
             cloud: Cloud::known(*name),
             ..options
         },
-        Some(CloudAsk::ResourceManager(url)) => {
+        Some(CloudRequest::ResourceManager(url)) => {
             let http = azure::http_client(options.extra_ca.as_deref())?;
             azure::Options {
                 cloud: azure::endpoints(&http, url, deadline).await?,

@@ -45,7 +45,7 @@ pub(super) async fn run(args: &UninstallCronjobArgs, kube: &KubeArgs, context: &
         if !args.yes {
             ask(&found, &cluster, output)?;
         }
-        context.wrote.set_object();
+        context.interrupt.object_written.set(true);
     }
     let suffix = match args.dry_run {
         DryRun::None => "",

@@ -8,13 +8,14 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Container;
 use serde::Deserialize;
 
-use super::survey::{gap, scopes};
-use crate::cli::{Cli, Command, DryRun, script};
+use super::survey::{scopes, unavailable};
+use crate::cli::{Cli, Command, DryRun};
 use crate::cluster::Cluster;
 use crate::cluster::list::{List, Meta, Scope};
 use crate::environment::Environment;
 use crate::error::Result;
-use crate::model::{CronJobFacts, Gap, WorkloadKind, WorkloadRef};
+use crate::model::{CronJobFacts, Unavailable, WorkloadKind, WorkloadRef};
+use crate::script;
 
 /// What the image, the command or an argument of such a CronJob holds.
 const PROGRAMS: [&str; 2] = ["kubectl-apim", script::LINK];
@@ -75,12 +76,12 @@ struct Status {
 #[derive(Clone, Debug)]
 pub(super) struct Rotator {
     pub(super) facts: CronJobFacts,
-    told: Told,
+    told: CommandLine,
 }
 
 /// The gateways that a command line means; what is not said is open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Told {
+struct CommandLine {
     /// By labels, which only the API server can match.
     by_labels: bool,
     everywhere: bool,
@@ -127,7 +128,7 @@ impl Rotator {
 
     /// Whether it rotates a gateway.
     pub(super) fn serves(&self, namespace: &str, workload: &WorkloadRef, secret: Option<&str>) -> bool {
-        let Told {
+        let CommandLine {
             by_labels,
             everywhere,
             namespace: told,
@@ -153,7 +154,7 @@ fn names(word: &str, workload: &WorkloadRef) -> bool {
 
 /// What a container was told to rotate; `None` for one that runs something
 /// else.
-fn told(container: &Container) -> Option<Told> {
+fn told(container: &Container) -> Option<CommandLine> {
     let words: Vec<&str> = [&container.command, &container.args]
         .into_iter()
         .flatten()
@@ -193,7 +194,7 @@ fn told(container: &Container) -> Option<Told> {
 /// What stands on the command line, by the parsers that will read it there;
 /// `None` where it rotates nothing. One that is not understood may rotate
 /// anything.
-fn typed(words: &[&str], environment: &Environment) -> Option<Told> {
+fn typed(words: &[&str], environment: &Environment) -> Option<CommandLine> {
     // The words before the program's own are those of a shell or of kubectl.
     let own = words
         .iter()
@@ -207,12 +208,12 @@ fn typed(words: &[&str], environment: &Environment) -> Option<Told> {
     let is_script = program.ends_with(script::LINK) || words.first().is_none_or(|word| word.starts_with('-'));
     if is_script {
         let Ok(translated) = script::translate(&line, environment) else {
-            return Some(Told::default());
+            return Some(CommandLine::default());
         };
         line = translated;
     }
     let Ok(Cli { command, kube, .. }) = Cli::try_parse_from(line) else {
-        return Some(Told::default());
+        return Some(CommandLine::default());
     };
     let Some(Command::Rotate(args)) = command else {
         return None;
@@ -228,7 +229,7 @@ fn typed(words: &[&str], environment: &Environment) -> Option<Told> {
         workloads = names.iter().map(|name| format!("{kind}/{name}")).collect();
     }
     workloads.extend(args.target.k8s_object);
-    Some(Told {
+    Some(CommandLine {
         by_labels: args.fleet.select.selector.is_some(),
         everywhere: args.fleet.select.all_namespaces,
         namespace: kube.namespace,
@@ -243,7 +244,7 @@ pub(super) async fn rotators(
     cluster: &Cluster,
     scope: &Scope,
     namespaces: &[&str],
-) -> Result<Result<Vec<Rotator>, Gap>> {
+) -> Result<Result<Vec<Rotator>, Unavailable>> {
     // A CronJob for many namespaces may stand in any.
     let places = match scope {
         Scope::Everywhere => vec![Scope::Everywhere],
@@ -256,7 +257,12 @@ pub(super) async fn rotators(
             .await
         {
             Ok(list) => found.extend(list),
-            Err(error) => return Ok(Err(gap(error, &format!("listing the CronJobs of {place}"))?)),
+            Err(error) => {
+                return Ok(Err(unavailable(
+                    error,
+                    &format!("listing the CronJobs of {place}"),
+                )?));
+            }
         }
     }
     Ok(Ok(found))
@@ -268,23 +274,23 @@ mod tests {
 
     use super::*;
 
-    fn told_by(container: Value) -> Option<Told> {
+    fn told_by(container: Value) -> Option<CommandLine> {
         let mut container = container;
         container["name"] = json!("rotate");
         told(&serde_json::from_value(container).unwrap())
     }
 
-    fn workloads(words: &[&str]) -> Told {
-        Told {
+    fn workloads(words: &[&str]) -> CommandLine {
+        CommandLine {
             workloads: words.iter().map(|word| (*word).to_owned()).collect(),
-            ..Told::default()
+            ..CommandLine::default()
         }
     }
 
     #[test]
     fn the_command_line_says_which_gateways_are_meant() {
         let ours = |args: Value| told_by(json!({"image": "ghcr.io/x/kubectl-apim:1", "args": args})).unwrap();
-        assert_eq!(ours(json!(["rotate"])), Told::default());
+        assert_eq!(ours(json!(["rotate"])), CommandLine::default());
         assert_eq!(
             ours(json!(["rotate", "deploy/a", "b"])),
             workloads(&["deploy/a", "b"])
@@ -345,7 +351,10 @@ mod tests {
         assert_eq!(ours(json!(["status", "-A", "--fail-within", "10d"])), None);
         assert_eq!(ours(json!(["rotate", "--dry-run"])), None);
         // Of a newer version, perhaps.
-        assert_eq!(ours(json!(["rotate", "--no-such-flag"])), Some(Told::default()));
+        assert_eq!(
+            ours(json!(["rotate", "--no-such-flag"])),
+            Some(CommandLine::default())
+        );
         assert!(
             ours(json!(["rotate", "-A", "-l", "team=blue"]))
                 .unwrap()
@@ -355,7 +364,7 @@ mod tests {
 
     #[test]
     fn a_rotator_serves_what_it_was_told() {
-        let rotator = |told: Told| {
+        let rotator = |told: CommandLine| {
             let object = json!({"metadata": {"namespace": "shop", "name": "r"}, "spec": {"schedule": "@daily",
                 "jobTemplate": {"spec": {"template": {"spec": {"containers": [
                     {"name": "c", "image": "kubectl-apim"}]}}}}}});
@@ -367,18 +376,19 @@ mod tests {
             kind: WorkloadKind::Deployment,
             name: "gw".to_owned(),
         };
-        let serves = |told: Told, namespace: &str| rotator(told).serves(namespace, &gw, Some("gw-token"));
-        assert!(serves(Told::default(), "shop") && !serves(Told::default(), "bank"));
+        let serves =
+            |told: CommandLine, namespace: &str| rotator(told).serves(namespace, &gw, Some("gw-token"));
+        assert!(serves(CommandLine::default(), "shop") && !serves(CommandLine::default(), "bank"));
         assert!(serves(workloads(&["gw"]), "shop") && serves(workloads(&["deployments.apps/gw"]), "shop"));
         assert!(!serves(workloads(&["sts/gw"]), "shop") && !serves(workloads(&["other"]), "shop"));
-        let everywhere = Told {
+        let everywhere = CommandLine {
             everywhere: true,
-            ..Told::default()
+            ..CommandLine::default()
         };
         assert!(serves(everywhere, "bank"));
-        let other_secret = Told {
+        let other_secret = CommandLine {
             secret: Some("other".to_owned()),
-            ..Told::default()
+            ..CommandLine::default()
         };
         assert!(!serves(other_secret, "shop"));
     }

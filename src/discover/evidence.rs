@@ -5,7 +5,7 @@
 use crate::error::{Error, Result};
 use crate::model::annotation::GATEWAY;
 use crate::model::{CloudName, Endpoint, GatewayId, ServiceId, Source, Sourced};
-use crate::settings::TargetSettings;
+use crate::settings::TargetRequest;
 
 /// What the cluster says about the gateway.
 #[derive(Clone, Debug, Default)]
@@ -48,7 +48,7 @@ impl Named {
 }
 
 /// Weighs the evidence.
-pub fn weigh(told: &TargetSettings, evidence: &Evidence) -> Result<Named> {
+pub fn identify(told: &TargetRequest, evidence: &Evidence) -> Result<Named> {
     let recorded = evidence.recorded.as_ref();
     let service = recorded.map(|id| &id.service);
     let endpoints = &evidence.endpoints;
@@ -56,30 +56,30 @@ pub fn weigh(told: &TargetSettings, evidence: &Evidence) -> Result<Named> {
     let annotated = || Source::Annotation(GATEWAY.to_owned());
 
     let mut subscription = Claim::new("subscription", told.subscription.as_ref());
-    subscription.hear(service.map(|service| &service.subscription), annotated)?;
-    subscription.hear(
+    subscription.add(service.map(|service| &service.subscription), annotated)?;
+    subscription.add(
         endpoints.iter().filter_map(|it| it.subscription.as_ref()),
         at_endpoint,
     )?;
 
     let mut resource_group = Claim::new("resource group", told.resource_group.as_ref());
-    resource_group.hear(service.map(|service| &service.resource_group), annotated)?;
-    resource_group.hear(
+    resource_group.add(service.map(|service| &service.resource_group), annotated)?;
+    resource_group.add(
         endpoints.iter().filter_map(|it| it.resource_group.as_ref()),
         at_endpoint,
     )?;
 
     let mut instance = Claim::new("API Management instance", told.service.as_ref());
-    instance.hear(service.map(|service| &service.name), annotated)?;
-    instance.hear(endpoints.iter().filter_map(|it| it.service.as_ref()), at_endpoint)?;
+    instance.add(service.map(|service| &service.name), annotated)?;
+    instance.add(endpoints.iter().filter_map(|it| it.service.as_ref()), at_endpoint)?;
 
     let mut gateway = Claim::new("gateway", told.gateway.as_ref());
-    gateway.hear(recorded.map(|id| &id.name), annotated)?;
-    gateway.hear(&evidence.token, || {
+    gateway.add(recorded.map(|id| &id.name), annotated)?;
+    gateway.add(&evidence.token, || {
         Source::Discovery("the present token".to_owned())
     })?;
-    gateway.hear(endpoints.iter().filter_map(|it| it.gateway.as_ref()), at_endpoint)?;
-    gateway.hear(&evidence.gateway_names, || {
+    gateway.add(endpoints.iter().filter_map(|it| it.gateway.as_ref()), at_endpoint)?;
+    gateway.add(&evidence.gateway_names, || {
         Source::Discovery("the setting gateway.name".to_owned())
     })?;
 
@@ -113,7 +113,7 @@ impl Claim {
         }
     }
 
-    fn hear<'a>(
+    fn add<'a>(
         &mut self,
         said: impl IntoIterator<Item = &'a String>,
         source: impl Fn() -> Source,
@@ -156,17 +156,17 @@ mod tests {
         .unwrap()
     }
 
-    fn told(gateway: &str) -> TargetSettings {
+    fn told(gateway: &str) -> TargetRequest {
         let gateway = Sourced::new(gateway.to_owned(), Source::Flag("apim-gateway".to_owned()));
-        TargetSettings {
+        TargetRequest {
             gateway: Some(gateway),
-            ..TargetSettings::default()
+            ..TargetRequest::default()
         }
     }
 
     #[test]
     fn the_cluster_alone_names_instance_and_gateway() {
-        let named = weigh(&TargetSettings::default(), &evidence()).unwrap();
+        let named = identify(&TargetRequest::default(), &evidence()).unwrap();
         assert_eq!(
             (named.service.value.as_str(), named.gateway.value.as_str()),
             ("svc", "gw")
@@ -184,7 +184,7 @@ mod tests {
             recorded: Some(recorded()),
             ..evidence()
         };
-        let id = weigh(&TargetSettings::default(), &evidence)
+        let id = identify(&TargetRequest::default(), &evidence)
             .unwrap()
             .id()
             .unwrap();
@@ -201,7 +201,7 @@ mod tests {
             ..evidence()
         };
         assert!(
-            weigh(&TargetSettings::default(), &evidence)
+            identify(&TargetRequest::default(), &evidence)
                 .unwrap()
                 .id()
                 .is_some()
@@ -210,8 +210,8 @@ mod tests {
 
     #[test]
     fn a_flag_wins_over_nothing_but_must_agree() {
-        assert_eq!(weigh(&told("GW"), &evidence()).unwrap().gateway.value, "GW");
-        let error = weigh(&told("other"), &evidence()).unwrap_err();
+        assert_eq!(identify(&told("GW"), &evidence()).unwrap().gateway.value, "GW");
+        let error = identify(&told("other"), &evidence()).unwrap_err();
         assert_eq!(error.kind(), Kind::Refused);
         assert_eq!(
             error.to_string(),
@@ -228,7 +228,7 @@ mod tests {
             ..evidence()
         };
         assert_eq!(
-            weigh(&TargetSettings::default(), &evidence).unwrap_err().kind(),
+            identify(&TargetRequest::default(), &evidence).unwrap_err().kind(),
             Kind::Refused
         );
     }
@@ -238,7 +238,7 @@ mod tests {
         let mut evidence = evidence();
         let other = Endpoint::parse("https://other.configuration.azure-api.net").unwrap();
         evidence.endpoints.push(other);
-        let error = weigh(&TargetSettings::default(), &evidence).unwrap_err();
+        let error = identify(&TargetRequest::default(), &evidence).unwrap_err();
         assert!(
             error
                 .to_string()
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn what_nothing_names_must_be_told() {
-        let error = weigh(&TargetSettings::default(), &Evidence::default()).unwrap_err();
+        let error = identify(&TargetRequest::default(), &Evidence::default()).unwrap_err();
         assert!(error.hints()[0].contains("--apim-instance"));
     }
 }

@@ -21,7 +21,7 @@ use crate::model::{
 /// What must be kept of a Secret to put its credential back. It never leaves
 /// the process.
 #[derive(Clone, Debug)]
-pub struct Former {
+pub struct PreviousCredential {
     /// The credential's text, empty when the Secret held none.
     pub credential: SecretString,
     /// All annotations.
@@ -29,7 +29,7 @@ pub struct Former {
 }
 
 /// The facts about a Secret whose key `key` holds the credential.
-pub fn secret_facts(secret: &Secret, key: &str) -> Result<(SecretFacts, Former)> {
+pub fn secret_facts(secret: &Secret, key: &str) -> Result<(SecretFacts, PreviousCredential)> {
     let meta = &secret.metadata;
     let name = meta.name.clone().unwrap_or_default();
     let data = secret.data.as_ref();
@@ -74,7 +74,7 @@ pub fn secret_facts(secret: &Secret, key: &str) -> Result<(SecretFacts, Former)>
     };
     Ok((
         facts,
-        Former {
+        PreviousCredential {
             credential: SecretString::from(text.unwrap_or_default()),
             annotations,
         },

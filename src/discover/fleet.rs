@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::pod_spec::{CredentialSource, GatewayContainer};
 use super::reference::refuse_other_sign_in;
 use super::survey::{Gateway, Survey, Surveyed, survey};
-use super::{Apart, Containers, Found, stale_pods};
+use super::target::{ConfigMapSettings, Containers, TargetFacts, stale_pods};
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
-use crate::model::{Gap, Snapshot, Source, WorkloadRef};
+use crate::model::{Snapshot, Source, Unavailable, WorkloadRef};
 use crate::settings::Selection;
 
 /// A gateway of a fleet, or why it takes no part.
 pub enum Member {
     /// A credential to look after.
-    Credential(Box<Found>),
+    Credential(Box<TargetFacts>),
     /// A gateway that signs in without a token: its namespace and workload, and
     /// why.
     Skipped(String, WorkloadRef, Error),
@@ -95,7 +95,7 @@ async fn one_credential(
     namespace: &str,
     secret: &str,
     gateways: &[&Gateway],
-) -> Result<Found> {
+) -> Result<TargetFacts> {
     let held: Vec<_> = gateways
         .iter()
         .filter_map(|gateway| survey.credential(gateway))
@@ -110,7 +110,7 @@ async fn one_credential(
         ))
         .hint("give each gateway a Secret of its own, or rotate each by name"));
     }
-    let Some((_, Ok((facts, former)))) = held.into_iter().next() else {
+    let Some((_, Ok((facts, previous)))) = held.into_iter().next() else {
         return Err(Error::failed(format!(
             "secret/{secret} in namespace {namespace} was not read"
         )));
@@ -123,9 +123,9 @@ async fn one_credential(
         of_workload.stale_pods = stale_pods(&here, facts, &of_workload, workload.selector.as_ref()).await;
         workloads.push(of_workload);
     }
-    let mut apart = Apart::default();
+    let mut config_map_settings = ConfigMapSettings::default();
     for gateway in gateways {
-        apart.extend(gateway.apart.clone());
+        config_map_settings.extend(gateway.config_map_settings.clone());
     }
     let containers: Vec<(WorkloadRef, GatewayContainer)> = gateways
         .iter()
@@ -138,19 +138,19 @@ async fn one_credential(
                 .any(|gateway| gateway.workload() == workload.reference())
     };
     let config_maps = survey.workloads.iter().filter(is_a_gateway);
-    Ok(Found {
+    Ok(TargetFacts {
         snapshot: Snapshot {
             namespace: namespace.to_owned(),
             secret: facts.clone(),
             workloads,
         },
-        former: former.clone(),
+        previous: previous.clone(),
         workload_source: Source::Discovery(format!("discovered in namespace {namespace}")),
         secret_source: Source::Discovery("pod spec".to_owned()),
         config_maps: config_maps
             .flat_map(|workload| workload.config_maps.clone())
             .collect(),
-        apart,
+        config_map_settings,
         containers: Containers::Read {
             containers,
             denied: gateways
@@ -161,9 +161,9 @@ async fn one_credential(
     })
 }
 
-fn unread(gap: &Gap) -> Error {
+fn unread(gap: &Unavailable) -> Error {
     match gap {
-        Gap::Forbidden(why) => Error::refused(why.clone()),
-        Gap::Unknown(why) => Error::failed(why.clone()),
+        Unavailable::Forbidden(why) => Error::refused(why.clone()),
+        Unavailable::Unknown(why) => Error::failed(why.clone()),
     }
 }

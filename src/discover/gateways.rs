@@ -8,20 +8,22 @@ use kube::core::{Selector, SelectorExt};
 
 use super::cron_jobs::{self, Rotator};
 use super::pod_spec::{CredentialSource, EntraProof};
-use super::survey::{Gateway, Survey, gap, scopes, survey};
+use super::survey::{Gateway, Survey, scopes, survey, unavailable};
 use crate::cluster::Cluster;
 use crate::cluster::list::{List, MetadataOf, Scope};
 use crate::cluster::rollout::PodAge;
 use crate::error::Result;
 use crate::model::annotation::ROTATION_ID;
-use crate::model::{Auth, Endpoint, Gap, GatewayFacts, GatewayId, Part, Presented, SecretFacts, StalePods};
+use crate::model::{
+    Auth, Endpoint, GatewayFacts, GatewayId, Part, Presented, SecretFacts, StalePods, Unavailable,
+};
 use crate::settings::Selection;
 
 /// How many gateways are looked at more closely at a time.
 const SIDE_BY_SIDE: usize = 8;
 
 /// The gateways that were found, and what could not be looked at.
-pub struct Found {
+pub struct StatusFacts {
     /// The gateways, by namespace and name.
     pub gateways: Vec<GatewayFacts>,
     /// What the user should know.
@@ -35,7 +37,7 @@ pub struct Found {
 pub struct Rotators(Part<Vec<Rotator>>);
 
 /// Looks at the gateways that were selected.
-pub async fn gateways(cluster: &Cluster, selection: &Selection) -> Result<Found> {
+pub async fn gateways(cluster: &Cluster, selection: &Selection) -> Result<StatusFacts> {
     look(cluster, selection, None).await
 }
 
@@ -46,7 +48,7 @@ pub async fn gateways_of(
     namespace: &str,
     selection: &Selection,
     rotators: &Rotators,
-) -> Result<Found> {
+) -> Result<StatusFacts> {
     let selection = Selection {
         everywhere: false,
         ..selection.clone()
@@ -54,7 +56,7 @@ pub async fn gateways_of(
     look(&cluster.in_namespace(namespace), &selection, Some(rotators)).await
 }
 
-async fn look(cluster: &Cluster, selection: &Selection, known: Option<&Rotators>) -> Result<Found> {
+async fn look(cluster: &Cluster, selection: &Selection, known: Option<&Rotators>) -> Result<StatusFacts> {
     let mut survey = survey(cluster, selection, false).await?;
     if let Some((_, error)) = survey.unread.pop() {
         return Err(error);
@@ -67,7 +69,7 @@ async fn look(cluster: &Cluster, selection: &Selection, known: Option<&Rotators>
         .collect();
     let namespaces: Vec<&str> = with_gateway.into_iter().collect();
     if namespaces.is_empty() {
-        return Ok(Found {
+        return Ok(StatusFacts {
             gateways: Vec::new(),
             warnings: survey.warnings,
             rotators: known.cloned(),
@@ -103,7 +105,7 @@ async fn look(cluster: &Cluster, selection: &Selection, known: Option<&Rotators>
         look?;
     }
     drop(looks);
-    Ok(Found {
+    Ok(StatusFacts {
         gateways,
         warnings: survey.warnings,
         rotators: Some(rotators),
@@ -122,7 +124,9 @@ fn facts(survey: &Survey, gateway: &Gateway) -> GatewayFacts {
                 secret = Some(place);
                 held.map(|(facts, _)| Presented::Stored(Box::new(facts.clone())))
             }
-            None => Err(Gap::Unknown("the pod spec points at no Secret".to_owned())),
+            None => Err(Unavailable::Unknown(
+                "the pod spec points at no Secret".to_owned(),
+            )),
         },
         CredentialSource::Inline { place, claims } => Ok(Presented::Inline {
             claims: claims.clone(),
@@ -140,7 +144,7 @@ fn facts(survey: &Survey, gateway: &Gateway) -> GatewayFacts {
         CredentialSource::Missing => {
             auth = Auth::Unknown;
             let nothing = "no config.service.auth points at a Secret".to_owned();
-            Err(gateway.unread.clone().unwrap_or(Gap::Unknown(nothing)))
+            Err(gateway.unread.clone().unwrap_or(Unavailable::Unknown(nothing)))
         }
     };
     let stored = match &presented {
@@ -154,7 +158,7 @@ fn facts(survey: &Survey, gateway: &Gateway) -> GatewayFacts {
         gateway
             .unread
             .clone()
-            .unwrap_or(Gap::Unknown(format!("nothing names {what}")))
+            .unwrap_or(Unavailable::Unknown(format!("nothing names {what}")))
     };
     let of_token = match &presented {
         Ok(Presented::Stored(facts)) => facts.claims(),
@@ -197,7 +201,7 @@ fn rotator_of(
     rotators: &Part<Vec<Rotator>>,
     facts: &GatewayFacts,
 ) -> Part<Option<crate::model::CronJobFacts>> {
-    let rotators = rotators.as_ref().map_err(Gap::clone)?;
+    let rotators = rotators.as_ref().map_err(Unavailable::clone)?;
     let secret = facts.secret.as_ref().map(|(name, _)| name.as_str());
     let serving = rotators
         .iter()
@@ -254,7 +258,7 @@ async fn pods(cluster: &Cluster, scope: &Scope, namespaces: &[&str]) -> Result<P
                     pods.entry(namespace).or_default().push(pod);
                 }
             }
-            Err(error) => return Ok(Err(gap(error, "listing the pods")?)),
+            Err(error) => return Ok(Err(unavailable(error, "listing the pods")?)),
         }
     }
     Ok(Ok(pods))
@@ -275,12 +279,12 @@ async fn stale_pods(
         return Ok(Ok(StalePods::default()));
     };
     let Some(written) = secret.written() else {
-        return Ok(Err(Gap::Unknown(
+        return Ok(Err(Unavailable::Unknown(
             "nothing says when the credential was written".to_owned(),
         )));
     };
     let Some(selector) = &gateway.selector else {
-        return Ok(Err(Gap::Unknown(
+        return Ok(Err(Unavailable::Unknown(
             "the workload's selector is not understood".to_owned(),
         )));
     };
@@ -334,7 +338,7 @@ async fn look_closer(
     };
     let ages: BTreeMap<String, PodAge> = match cluster.list(list, &place, age).await {
         Ok(list) => list.into_iter().collect(),
-        Err(error) => return Ok(Err(gap(error, "listing the pods")?)),
+        Err(error) => return Ok(Err(unavailable(error, "listing the pods")?)),
     };
     for name in std::mem::take(&mut found.unsure) {
         // One that has gone since is no longer stale.

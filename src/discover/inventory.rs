@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{StreamExt, stream};
 
 use crate::azure::{Arm, Error, GatewayInService, ServiceDetails};
-use crate::model::{AzureFacts, Gap, GatewayFacts, GatewayId, Part, ServiceId};
+use crate::model::{AzureFacts, GatewayFacts, GatewayId, Part, ServiceId, Unavailable};
 
 /// How many instances, and then gateways, are asked about at a time.
 const SIDE_BY_SIDE: usize = 8;
@@ -47,7 +47,9 @@ pub async fn inventory(arm: &Arm, gateways: Vec<&mut GatewayFacts>) {
     let mut seen = BTreeSet::new();
     let existing: Vec<_> = existing.filter(|(key, _)| seen.insert(key.clone())).collect();
     let apis: Apis = stream::iter(existing)
-        .map(async |(key, id): (_, GatewayId)| (key, arm.apis(&id).await.map_err(|error| gap(&error))))
+        .map(async |(key, id): (_, GatewayId)| {
+            (key, arm.apis(&id).await.map_err(|error| unavailable(&error)))
+        })
         .buffer_unordered(SIDE_BY_SIDE)
         .collect()
         .await;
@@ -73,7 +75,10 @@ async fn instance(arm: &Arm, name: &str, known: Option<ServiceId>) -> Part<Insta
         },
     };
     let searched = async {
-        let services = arm.find_services(&[name]).await.map_err(|error| gap(&error))?;
+        let services = arm
+            .find_services(&[name])
+            .await
+            .map_err(|error| unavailable(&error))?;
         by_id(arm, &found(name, services)?).await
     };
     searched.await.map_err(|second| first.unwrap_or(second))
@@ -82,8 +87,8 @@ async fn instance(arm: &Arm, name: &str, known: Option<ServiceId>) -> Part<Insta
 async fn by_id(arm: &Arm, id: &ServiceId) -> Part<Instance> {
     let (details, gateways) = tokio::join!(arm.service(id), arm.gateways(id));
     Ok(Instance {
-        details: details.map_err(|error| gap(&error))?,
-        gateways: gateways.map_err(|error| gap(&error))?,
+        details: details.map_err(|error| unavailable(&error))?,
+        gateways: gateways.map_err(|error| unavailable(&error))?,
     })
 }
 
@@ -91,10 +96,10 @@ async fn by_id(arm: &Arm, id: &ServiceId) -> Part<Instance> {
 fn found(name: &str, mut services: Vec<ServiceId>) -> Part<ServiceId> {
     match (services.pop(), services.len()) {
         (Some(only), 0) => Ok(only),
-        (None, _) => Err(Gap::Unknown(format!(
+        (None, _) => Err(Unavailable::Unknown(format!(
             "this identity sees no API Management instance `{name}`"
         ))),
-        (Some(_), others) => Err(Gap::Unknown(format!(
+        (Some(_), others) => Err(Unavailable::Unknown(format!(
             "{} API Management instances are named `{name}`",
             others + 1
         ))),
@@ -118,12 +123,12 @@ fn sought<'a>(
 }
 
 fn of_gateway(facts: &GatewayFacts, instances: &Instances, apis: &Apis) -> Part<AzureFacts> {
-    let service = facts.service.as_ref().map_err(Gap::clone)?;
-    facts.gateway.as_ref().map_err(Gap::clone)?;
+    let service = facts.service.as_ref().map_err(Unavailable::clone)?;
+    facts.gateway.as_ref().map_err(Unavailable::clone)?;
     if let Some(Err(gap)) = instances.get(&service.to_ascii_lowercase()) {
         return Err(gap.clone());
     }
-    let unasked = || Gap::Unknown("Azure was not asked about it".to_owned());
+    let unasked = || Unavailable::Unknown("Azure was not asked about it".to_owned());
     let (key, instance, found) = sought(facts, instances).ok_or_else(unasked)?;
     let apis = match found {
         Some(_) => apis.get(&key).cloned().unwrap_or_else(|| Err(unasked())),
@@ -138,12 +143,12 @@ fn of_gateway(facts: &GatewayFacts, instances: &Instances, apis: &Apis) -> Part<
     })
 }
 
-fn gap(error: &Error) -> Gap {
+fn unavailable(error: &Error) -> Unavailable {
     let why = error.to_string();
     if error.status() == Some(403) {
-        Gap::Forbidden(why)
+        Unavailable::Forbidden(why)
     } else {
-        Gap::Unknown(why)
+        Unavailable::Unknown(why)
     }
 }
 
@@ -202,7 +207,9 @@ mod tests {
     fn an_instance_must_be_the_only_one_of_its_name() {
         assert_eq!(found("svc", vec![service()]), Ok(service()));
         for services in [Vec::new(), vec![service(), service()]] {
-            assert!(matches!(found("svc", services), Err(Gap::Unknown(why)) if why.contains("`svc`")));
+            assert!(
+                matches!(found("svc", services), Err(Unavailable::Unknown(why)) if why.contains("`svc`"))
+            );
         }
     }
 }

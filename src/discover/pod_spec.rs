@@ -124,7 +124,7 @@ pub fn config_maps_named(spec: &PodSpec) -> BTreeSet<String> {
 pub fn gateway_containers(spec: &PodSpec, config_maps: &ConfigMaps) -> Vec<GatewayContainer> {
     let mut found = Vec::new();
     for container in &spec.containers {
-        let environment = Environment::of(container, config_maps);
+        let environment = ContainerVariables::of(container, config_maps);
         if is_gateway_image(container.image.as_deref().unwrap_or_default())
             || [ENDPOINT, AUTH, AUTH_KEY]
                 .iter()
@@ -252,9 +252,9 @@ enum Value {
 
 /// The settings of one container by name: `envFrom` in order, then `env`, the
 /// later of one name winning, as the kubelet has it.
-struct Environment(BTreeMap<String, Value>);
+struct ContainerVariables(BTreeMap<String, Value>);
 
-impl Environment {
+impl ContainerVariables {
     fn of(container: &Container, config_maps: &ConfigMaps) -> Self {
         let mut values = BTreeMap::new();
         for source in container.env_from.iter().flatten() {

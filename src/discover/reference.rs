@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use super::pod_spec::{
     ConfigMaps, CredentialSource, GatewayContainer, gateway_containers, references_to, secrets_used,
 };
-use super::{Workloads, pod_spec_of};
+use super::target::{Workloads, pod_spec_of};
 use crate::cluster::workload::Workload;
 use crate::error::{Error, Result};
 use crate::model::WorkloadRef;
-use crate::settings::TargetSettings;
+use crate::settings::TargetRequest;
 
 /// Where the credential is, and who uses it.
 pub(super) struct Reference {
@@ -26,7 +26,7 @@ pub(super) struct Reference {
 /// could say more, or when there is no gateway.
 pub(super) fn credential_reference(
     namespace: &str,
-    told: &TargetSettings,
+    told: &TargetRequest,
     workloads: &Workloads,
     config_maps: Option<&ConfigMaps>,
 ) -> Result<Option<Reference>> {

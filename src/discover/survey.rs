@@ -11,20 +11,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::core::v1::PodSpec;
 use kube::core::Selector;
 
-use super::Apart;
-use super::facts::{Former, workload_facts};
+use super::facts::{PreviousCredential, workload_facts};
 use super::pod_spec::{
     ConfigMaps, GatewayContainer, config_maps_named, gateway_containers, references_to, secrets_used,
 };
 use super::reference::candidates_of;
+use super::target::ConfigMapSettings;
 use crate::cluster::workload::Workload;
 use crate::cluster::{Cluster, pods};
 use crate::error::{Error, Result};
-use crate::model::{Gap, Part, SecretFacts, WorkloadFacts, WorkloadKind, WorkloadRef};
+use crate::model::{Part, SecretFacts, Unavailable, WorkloadFacts, WorkloadKind, WorkloadRef};
 use crate::settings::Selection;
 use config_maps::Settings;
 
-pub(super) use reading::{gap, is_forbidden, scopes};
+pub(super) use reading::{is_forbidden, scopes, unavailable};
 use secrets::Secrets;
 use workloads::Workloads;
 
@@ -58,9 +58,9 @@ pub struct Gateway {
     /// The container.
     pub container: GatewayContainer,
     /// Settings that could not be read, and why.
-    pub unread: Option<Gap>,
-    /// Settings that stand apart from the pod spec.
-    pub apart: Apart,
+    pub unread: Option<Unavailable>,
+    /// Settings in ConfigMaps, which the pod specs do not show.
+    pub config_map_settings: ConfigMapSettings,
     /// Whether nothing but an earlier rotation's annotation speaks for it.
     by_annotation: bool,
 }
@@ -108,14 +108,19 @@ impl Surveyed {
         &self.facts.version.workload
     }
 
-    fn gateway(&self, container: GatewayContainer, unread: Option<Gap>, apart: Apart) -> Gateway {
+    fn gateway(
+        &self,
+        container: GatewayContainer,
+        unread: Option<Unavailable>,
+        config_map_settings: ConfigMapSettings,
+    ) -> Gateway {
         Gateway {
             namespace: self.namespace.clone(),
             facts: self.facts.clone(),
             selector: self.selector.clone(),
             container,
             unread,
-            apart,
+            config_map_settings,
             by_annotation: false,
         }
     }
@@ -154,7 +159,7 @@ pub async fn survey(cluster: &Cluster, selection: &Selection, users: bool) -> Re
         {
             continue;
         }
-        let unread = settings.gap(&workload.namespace, &workload.config_maps);
+        let unread = settings.unavailable(&workload.namespace, &workload.config_maps);
         let containers = gateway_containers(&spec, settings.of(&workload.namespace));
         if let (true, Some(gap)) = (containers.is_empty(), &unread) {
             obscure.push(format!(
@@ -164,13 +169,19 @@ pub async fn survey(cluster: &Cluster, selection: &Selection, users: bool) -> Re
                 gap.why()
             ));
         }
-        let apart = Apart::of(&spec, &containers);
+        let config_map_settings = ConfigMapSettings::of(&spec, &containers);
         if containers.is_empty() && workload.facts.marks.rotation_id.is_some() {
-            annotated.push((workload.gateway(GatewayContainer::default(), unread, apart), spec));
+            annotated.push((
+                workload.gateway(GatewayContainer::default(), unread, config_map_settings),
+                spec,
+            ));
         } else {
             let found = containers.into_iter();
-            gateways
-                .extend(found.map(|container| workload.gateway(container, unread.clone(), apart.clone())));
+            gateways.extend(
+                found.map(|container| {
+                    workload.gateway(container, unread.clone(), config_map_settings.clone())
+                }),
+            );
         }
     }
     gateways.extend(by_annotation(&gateways, annotated));
@@ -240,7 +251,7 @@ fn by_annotation(known: &[Gateway], annotated: Vec<(Gateway, PodSpec)>) -> Vec<G
                         ..GatewayContainer::default()
                     },
                     unread: gateway.unread.clone(),
-                    apart: gateway.apart.clone(),
+                    config_map_settings: gateway.config_map_settings.clone(),
                     by_annotation: true,
                 });
             }
@@ -263,7 +274,7 @@ impl Gateway {
 impl Survey {
     /// The Secret and the key that a gateway takes its credential from, and
     /// what it holds; `None` for a gateway whose credential is in no Secret.
-    pub fn credential(&self, gateway: &Gateway) -> Option<(Key, Part<&(SecretFacts, Former)>)> {
+    pub fn credential(&self, gateway: &Gateway) -> Option<(Key, Part<&(SecretFacts, PreviousCredential)>)> {
         let candidates = candidates_of(&gateway.container.credential);
         let mut first = None;
         for (secret, keys) in candidates {

@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::future::try_join_all;
 
 use super::pod_spec::{ConfigMaps, gateway_containers};
-use super::{Workloads, pod_spec_of};
+use super::target::{Workloads, pod_spec_of};
 use crate::cluster::list::{List, Scope};
 use crate::cluster::workload::{APPS, Workload};
 use crate::cluster::{Cluster, explain};
 use crate::error::{Error, Result};
 use crate::model::{Source, Sourced, WorkloadKind, WorkloadRef};
-use crate::settings::{TargetSettings, WorkloadAsk};
+use crate::settings::{TargetRequest, WorkloadRequest};
 
 /// The workload that was named, or all of the namespace; and who named it.
-pub(super) async fn workloads(cluster: &Cluster, told: &TargetSettings) -> Result<(Workloads, Source)> {
+pub(super) async fn workloads(cluster: &Cluster, told: &TargetRequest) -> Result<(Workloads, Source)> {
     let Some(asked) = &told.workload else {
         let lists = try_join_all(WorkloadKind::ALL.map(|kind| cluster.workloads(kind))).await;
         let lists = lists.map_err(|error| {
@@ -37,11 +37,11 @@ pub(super) async fn workloads(cluster: &Cluster, told: &TargetSettings) -> Resul
 /// The workload that was named.
 pub(super) async fn named(
     cluster: &Cluster,
-    asked: &Sourced<WorkloadAsk>,
+    asked: &Sourced<WorkloadRequest>,
 ) -> Result<(WorkloadRef, Workload)> {
     let (name, kinds): (&str, &[WorkloadKind]) = match &asked.value {
-        WorkloadAsk::Exactly(reference) => (&reference.name, std::slice::from_ref(&reference.kind)),
-        WorkloadAsk::Named(name) => (name, &WorkloadKind::ALL),
+        WorkloadRequest::Exact(reference) => (&reference.name, std::slice::from_ref(&reference.kind)),
+        WorkloadRequest::ByName(name) => (name, &WorkloadKind::ALL),
     };
     for &kind in kinds {
         let reference = WorkloadRef {
@@ -63,8 +63,8 @@ pub(super) async fn named(
         return Err(no_namespace(cluster));
     }
     let what = match &asked.value {
-        WorkloadAsk::Exactly(reference) => reference.to_string(),
-        WorkloadAsk::Named(name) => format!("workload {name}"),
+        WorkloadRequest::Exact(reference) => reference.to_string(),
+        WorkloadRequest::ByName(name) => format!("workload {name}"),
     };
     Err(Error::failed(format!(
         "{what} ({}) does not exist in namespace {}",
@@ -77,17 +77,17 @@ pub(super) async fn named(
 }
 
 /// Why nothing was found.
-pub(super) async fn no_gateway(cluster: &Cluster, told: &TargetSettings) -> Error {
+pub(super) async fn no_gateway(cluster: &Cluster, told: &TargetRequest) -> Error {
     let namespace = &cluster.namespace;
     match &told.workload {
         Some(Sourced {
-            value: WorkloadAsk::Exactly(reference),
+            value: WorkloadRequest::Exact(reference),
             ..
         }) => Error::refused(format!(
             "{reference} in namespace {namespace} runs no self-hosted gateway: no container has its image or its settings"
         )),
         Some(Sourced {
-            value: WorkloadAsk::Named(name),
+            value: WorkloadRequest::ByName(name),
             ..
         }) => Error::refused(format!(
             "workload {name} in namespace {namespace} runs no self-hosted gateway: no container has its image or its settings"

@@ -20,7 +20,7 @@ use super::{document, labels, meta};
 use crate::error::Kind;
 use crate::model::{WorkloadRef, in_short};
 
-pub use pod::{Ca, PodOptions};
+pub use pod::PodOptions;
 
 /// The container's name.
 pub const CONTAINER: &str = "rotate";

@@ -5,18 +5,18 @@ use super::{Claims, CloudName, GatewayId, Replacement, SecretFacts, TemplateMark
 
 /// A part of what there is to know, or why it could not be read. A row
 /// outlives a part that is missing.
-pub type Part<T> = Result<T, Gap>;
+pub type Part<T> = Result<T, Unavailable>;
 
 /// Why a part is not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Gap {
+pub enum Unavailable {
     /// This user may not read it: the API server's answer.
     Forbidden(String),
     /// It cannot be told, for the reason given.
     Unknown(String),
 }
 
-impl Gap {
+impl Unavailable {
     /// What a cell says in the place of the value.
     pub fn cell(&self) -> &'static str {
         match self {

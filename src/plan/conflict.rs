@@ -2,7 +2,7 @@ use crate::model::SecretFacts;
 
 /// How a Secret stands after a write to it failed or may have failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum AfterWrite {
     /// The write took effect after all.
     Written,
     /// Neither the credential nor its rotation changed; the write may be
@@ -17,18 +17,23 @@ pub enum Standing {
 /// Compares what is there now with what was read before a write. The values
 /// themselves are secret, so the caller compares them: with what was to be
 /// written, and with what stood there before.
-pub fn standing(before: &SecretFacts, now: &SecretFacts, is_written: bool, is_as_before: bool) -> Standing {
+pub fn after_write(
+    before: &SecretFacts,
+    now: &SecretFacts,
+    is_written: bool,
+    is_as_before: bool,
+) -> AfterWrite {
     if is_written {
-        Standing::Written
+        AfterWrite::Written
     } else if now.version.uid == before.version.uid
         && is_as_before
         && now.marks.rotation_id == before.marks.rotation_id
     {
-        Standing::Untouched
+        AfterWrite::Untouched
     } else if now.marks.rotation_id != before.marks.rotation_id && now.marks_hold() {
-        Standing::OtherRotation
+        AfterWrite::OtherRotation
     } else {
-        Standing::ChangedByOther(now.last_writer.clone())
+        AfterWrite::ChangedByOther(now.last_writer.clone())
     }
 }
 
@@ -41,26 +46,32 @@ mod tests {
     fn every_standing() {
         let before = snapshot().secret;
         let after = rotated().secret;
-        assert_eq!(standing(&before, &after, true, false), Standing::Written);
-        assert_eq!(standing(&before, &after, false, false), Standing::OtherRotation);
+        assert_eq!(after_write(&before, &after, true, false), AfterWrite::Written);
+        assert_eq!(
+            after_write(&before, &after, false, false),
+            AfterWrite::OtherRotation
+        );
 
         let mut labelled = before.clone();
         labelled.version.resource_version = "9".to_owned();
-        assert_eq!(standing(&before, &labelled, false, true), Standing::Untouched);
+        assert_eq!(
+            after_write(&before, &labelled, false, true),
+            AfterWrite::Untouched
+        );
 
         let mut by_hand = labelled.clone();
         by_hand.last_writer = Some("kubectl-edit".to_owned());
         let manager = Some("kubectl-edit".to_owned());
         assert_eq!(
-            standing(&before, &by_hand, false, false),
-            Standing::ChangedByOther(manager)
+            after_write(&before, &by_hand, false, false),
+            AfterWrite::ChangedByOther(manager)
         );
 
         let mut recreated = labelled;
         recreated.version.uid = "another".to_owned();
         assert_eq!(
-            standing(&before, &recreated, false, true),
-            Standing::ChangedByOther(None)
+            after_write(&before, &recreated, false, true),
+            AfterWrite::ChangedByOther(None)
         );
     }
 }

@@ -7,7 +7,7 @@ use crate::model::{CronJobFacts, in_words, parse_duration};
 /// How far ahead a schedule is looked at: a leap year and what follows it.
 const AHEAD: SignedDuration = SignedDuration::from_hours(24 * 366 * 5);
 
-/// Runs closer together than this are no gap worth a look.
+/// Intervals shorter than this are not checked.
 const CLOSE: SignedDuration = SignedDuration::from_hours(6);
 
 /// When a CronJob starts its next Job.
@@ -75,8 +75,8 @@ pub fn keeps_alive(
         return if interval * 2 < if_expiring_within {
             Ok(())
         } else {
-            let gap = format!("two intervals are {}", in_words(interval * 2));
-            Err(dies(&named, &gap, if_expiring_within))
+            let distance = format!("two intervals are {}", in_words(interval * 2));
+            Err(dies(&named, &distance, if_expiring_within))
         };
     }
     let crontab = crontab(schedule, zone).map_err(|why| {
@@ -91,19 +91,19 @@ pub fn keeps_alive(
         return Ok(());
     }
     let date = |time: Timestamp| time.strftime("%F %R").to_string();
-    let gap = format!(
+    let distance = format!(
         "it runs on {}, on {} and not before {} (UTC), {} after the first",
         date(one),
         date(two),
         date(three),
         in_words(three.duration_since(one))
     );
-    Err(dies(&named, &gap, if_expiring_within))
+    Err(dies(&named, &distance, if_expiring_within))
 }
 
-fn dies(named: &str, gap: &str, within: SignedDuration) -> Error {
+fn dies(named: &str, distance: &str, within: SignedDuration) -> Error {
     Error::usage(format!(
-        "{named} could let a token die: {gap}. A token that is not due on the first run may live for only {}, and the \
+        "{named} could let a token die: {distance}. A token that is not due on the first run may live for only {}, and the \
          second run may fail",
         in_words(within)
     ))

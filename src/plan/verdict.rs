@@ -3,7 +3,8 @@ use serde::Serialize;
 
 use super::{NextRun, next_run};
 use crate::model::{
-    Auth, Credential, Gap, GatewayFacts, Presented, Replacement, SecretFacts, StalePods, TokenError, in_words,
+    Auth, Credential, GatewayFacts, Presented, Replacement, SecretFacts, StalePods, TokenError, Unavailable,
+    in_words,
 };
 
 /// From when on a token is due: at half of its life, so that a daily job has
@@ -67,7 +68,7 @@ impl Verdict {
 
 /// What is to be made of a gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Judgement {
+pub struct Assessment {
     /// The verdict.
     pub verdict: Verdict,
     /// Why, in words.
@@ -78,9 +79,9 @@ pub struct Judgement {
 
 /// Judges one gateway by the API server's clock. Of several things that are
 /// wrong the worst is named.
-pub fn judge(facts: &GatewayFacts, now: Timestamp) -> Judgement {
+pub fn assess(facts: &GatewayFacts, now: Timestamp) -> Assessment {
     let (verdict, reason) = worst(facts, now);
-    Judgement {
+    Assessment {
         verdict,
         fix: fix(facts, verdict),
         reason,
@@ -89,23 +90,28 @@ pub fn judge(facts: &GatewayFacts, now: Timestamp) -> Judgement {
 
 /// Whether a gateway is an alarm: its verdict is one, its token lapses within
 /// this time, or whether its pods are behind cannot be seen.
-pub fn is_alarm(facts: &GatewayFacts, judgement: &Judgement, within: SignedDuration, now: Timestamp) -> bool {
+pub fn is_alarm(
+    facts: &GatewayFacts,
+    assessment: &Assessment,
+    within: SignedDuration,
+    now: Timestamp,
+) -> bool {
     let lapses = facts
         .claims()
         .is_some_and(|claims| claims.expires_at.duration_since(now) <= within);
     let unseen = facts.stored().is_some() && facts.pods.is_err();
-    judgement.verdict.is_alarm() || lapses || unseen
+    assessment.verdict.is_alarm() || lapses || unseen
 }
 
 /// When the verdict can next change though nothing else does; `None` when
 /// time changes nothing any more.
 pub fn next_change(facts: &GatewayFacts, now: Timestamp) -> Option<Timestamp> {
     let expires_at = facts.claims()?.expires_at;
-    let ripens = [DUE, EXPIRING, SignedDuration::ZERO].map(|left| expires_at.checked_sub(left).ok());
+    let thresholds = [DUE, EXPIRING, SignedDuration::ZERO].map(|left| expires_at.checked_sub(left).ok());
     // Each run that passes may have been the last before the expiry.
     let cron_job = facts.cron_job.as_ref().ok().and_then(Option::as_ref);
     let run = cron_job.and_then(|cron_job| next_run(cron_job, now).time());
-    ripens
+    thresholds
         .into_iter()
         .chain([run])
         .flatten()
@@ -223,7 +229,7 @@ fn unknown(facts: &GatewayFacts) -> Option<String> {
 
 /// A Secret that nobody has rotated for long is not unknown for want of the
 /// right to see pods: the cell says so.
-fn pods_unknown(pods: &Result<StalePods, Gap>) -> Option<String> {
+fn pods_unknown(pods: &Result<StalePods, Unavailable>) -> Option<String> {
     match pods {
         Ok(StalePods { unsure, .. }) if !unsure.is_empty() => Some(format!(
             "{} started too close to the last write to tell which token it has",
@@ -300,7 +306,7 @@ fn unreadable(facts: &GatewayFacts, rotate: String) -> String {
     let GatewayFacts { namespace, .. } = facts;
     let secret = facts.secret.as_ref().map(|(name, _)| name);
     match (&facts.presented, secret) {
-        (Err(Gap::Forbidden(_)), Some(name)) => {
+        (Err(Unavailable::Forbidden(_)), Some(name)) => {
             format!("kubectl auth can-i get secret/{name} -n {namespace}")
         }
         (Ok(Presented::Stored(stored)), Some(_))

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Ending, RotationReport};
+use super::rotation::{Ending, RotationReport};
 use crate::model::{Event, EventReason, in_words};
 
 /// From when on a token that this run did not renew is worth an Event.
@@ -11,7 +11,7 @@ const SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
 impl RotationReport {
     /// The Events that the result is worth. `former` is when the token expires
     /// that was there before the run.
-    pub fn events(&self, former: Option<Timestamp>, now: Timestamp) -> Vec<Event> {
+    pub fn events(&self, previous: Option<Timestamp>, now: Timestamp) -> Vec<Event> {
         let mut events = Vec::new();
         let mut tell = |reason, note| events.push(Event { reason, note });
         let token = match &self.secret {
@@ -37,7 +37,7 @@ impl RotationReport {
             }
             _ => {}
         }
-        let lapses = self.expires_at.or(former).filter(|_| self.left_as_it_was());
+        let lapses = self.expires_at.or(previous).filter(|_| self.left_as_it_was());
         if let Some(expires_at) = lapses {
             let left = expires_at.duration_since(now);
             let when = if left.is_negative() {
@@ -66,13 +66,13 @@ impl RotationReport {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::rotated;
+    use super::super::rotation::tests::rotated;
     use super::*;
     use crate::error::Error;
     use crate::plan::fixture::{DAY, now, snapshot};
 
-    fn told(report: &RotationReport, former: SignedDuration) -> Vec<(EventReason, String)> {
-        let events = report.events(Some(now() + former), now()).into_iter();
+    fn told(report: &RotationReport, previous: SignedDuration) -> Vec<(EventReason, String)> {
+        let events = report.events(Some(now() + previous), now()).into_iter();
         events.map(|event| (event.reason, event.note)).collect()
     }
 

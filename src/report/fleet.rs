@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use super::rotation::{Ending, ErrorLine, RotationReport, WorkloadLine, to_json};
 use super::table::{Tone, cell, render};
-use super::{Ending, ErrorLine, RotationReport, WorkloadLine, to_json};
 use crate::cli::OutputFormat;
 use crate::error::{Error, Kind, Result};
 use crate::model::{Snapshot, WorkloadRef, in_words};

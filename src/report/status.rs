@@ -9,14 +9,14 @@ pub use stream::Stream;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::to_json;
+use super::rotation::to_json;
 use crate::cli::{SortBy, StatusFormat};
 use crate::error::Result;
 use crate::model::{
-    Auth, AzureFacts, CronJobFacts, Gap, GatewayFacts, GatewayId, KeySlot, Part, SecretFacts, WorkloadKind,
-    WorkloadRef, in_words,
+    Auth, AzureFacts, CronJobFacts, GatewayFacts, GatewayId, KeySlot, Part, SecretFacts, Unavailable,
+    WorkloadKind, WorkloadRef, in_words,
 };
-use crate::plan::{Judgement, Verdict, judge, next_run};
+use crate::plan::{Assessment, Verdict, assess, next_run};
 use crate::yaml::to_yaml;
 
 /// Gateways with their verdicts.
@@ -43,7 +43,7 @@ pub struct Layout {
 #[derive(Clone)]
 struct Row {
     facts: GatewayFacts,
-    judgement: Judgement,
+    assessment: Assessment,
     /// Whether it is there no more, and this is what was known of it.
     deleted: bool,
 }
@@ -183,9 +183,9 @@ impl StatusReport {
 
     /// Every gateway that is an alarm, with the reason.
     pub fn alarms(&self, within: jiff::SignedDuration) -> Vec<String> {
-        let alarming = |row: &&Row| crate::plan::is_alarm(&row.facts, &row.judgement, within, self.now);
+        let alarming = |row: &&Row| crate::plan::is_alarm(&row.facts, &row.assessment, within, self.now);
         let line = |row: &Row| {
-            let Judgement { verdict, reason, .. } = &row.judgement;
+            let Assessment { verdict, reason, .. } = &row.assessment;
             let GatewayFacts {
                 namespace, workload, ..
             } = &row.facts;
@@ -201,7 +201,7 @@ impl StatusReport {
                     )
                 }
                 None => match &row.facts.pods {
-                    Err(gap) if !verdict.is_alarm() => gap.why().to_owned(),
+                    Err(unavailable) if !verdict.is_alarm() => unavailable.why().to_owned(),
                     _ => reason.clone(),
                 },
             };
@@ -215,11 +215,11 @@ impl StatusReport {
         let mut wrong: Vec<&Row> = self
             .rows
             .iter()
-            .filter(|row| row.judgement.fix.is_some())
+            .filter(|row| row.assessment.fix.is_some())
             .collect();
-        wrong.sort_by_key(|row| row.judgement.verdict);
+        wrong.sort_by_key(|row| row.assessment.verdict);
         let line = |row: &&Row| {
-            let Judgement { verdict, fix, .. } = &row.judgement;
+            let Assessment { verdict, fix, .. } = &row.assessment;
             let fix = fix.as_deref().unwrap_or_default();
             let GatewayFacts {
                 namespace, workload, ..
@@ -266,7 +266,7 @@ fn sort(rows: &mut [Row], by: SortBy) {
     match by {
         SortBy::Name => {}
         SortBy::ExpiresIn => rows.sort_by_key(|row| row.facts.claims().map(|claims| claims.expires_at)),
-        SortBy::Verdict => rows.sort_by_key(|row| row.judgement.verdict),
+        SortBy::Verdict => rows.sort_by_key(|row| row.assessment.verdict),
         SortBy::RotatedAt => rows.sort_by_key(|row| row.facts.stored().and_then(SecretFacts::written)),
     }
 }
@@ -274,7 +274,7 @@ fn sort(rows: &mut [Row], by: SortBy) {
 impl Row {
     fn new(facts: GatewayFacts, now: Timestamp) -> Self {
         Self {
-            judgement: judge(&facts, now),
+            assessment: assess(&facts, now),
             facts,
             deleted: false,
         }
@@ -300,9 +300,9 @@ impl Row {
                 Auth::Unknown => "unknown",
                 auth => auth.as_str(),
             },
-            verdict: self.judgement.verdict,
-            reason: &self.judgement.reason,
-            fix: self.judgement.fix.as_deref(),
+            verdict: self.assessment.verdict,
+            reason: &self.assessment.reason,
+            fix: self.assessment.fix.as_deref(),
             expires_at,
             expires_in_seconds: expires_at.map(|expires_at| expires_at.duration_since(now).as_secs()),
             key_slot: stored.and_then(SecretFacts::slot),
@@ -363,25 +363,25 @@ fn last_result(facts: &CronJobFacts) -> Option<&'static str> {
 impl GatewayFacts {
     /// The parts that could not be read, and why.
     fn unread(&self) -> Vec<Unread<'_>> {
-        fn gap<T>(part: &Part<T>) -> Option<&Gap> {
+        fn unavailable<T>(part: &Part<T>) -> Option<&Unavailable> {
             part.as_ref().err()
         }
         let azure = self.azure.as_ref().and_then(|azure| azure.as_ref().ok());
         let parts = [
-            ("credential", gap(&self.presented)),
-            ("gateway", gap(&self.gateway)),
-            ("service", gap(&self.service)),
-            ("pods", gap(&self.pods)),
-            ("cronJob", gap(&self.cron_job)),
-            ("azure", self.azure.as_ref().and_then(gap)),
-            ("apis", azure.and_then(|azure| gap(&azure.apis))),
+            ("credential", unavailable(&self.presented)),
+            ("gateway", unavailable(&self.gateway)),
+            ("service", unavailable(&self.service)),
+            ("pods", unavailable(&self.pods)),
+            ("cronJob", unavailable(&self.cron_job)),
+            ("azure", self.azure.as_ref().and_then(unavailable)),
+            ("apis", azure.and_then(|azure| unavailable(&azure.apis))),
         ];
-        let unread = parts.into_iter().filter_map(|(part, gap)| {
-            let gap = gap?;
+        let unread = parts.into_iter().filter_map(|(part, unavailable)| {
+            let unavailable = unavailable?;
             Some(Unread {
                 part,
-                forbidden: matches!(gap, Gap::Forbidden(_)),
-                reason: gap.why(),
+                forbidden: matches!(unavailable, Unavailable::Forbidden(_)),
+                reason: unavailable.why(),
             })
         });
         unread.collect()

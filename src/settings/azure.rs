@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 pub(super) use client_credential::secret_to_store;
 
-use super::Typed;
+use super::typed::Typed;
 use crate::azure::{self, SignIn};
 use crate::cli::AzureArgs;
 use crate::error::{Error, Result};
@@ -19,7 +19,7 @@ pub struct AzureSettings {
     /// As whom.
     pub identity: SignIn,
     /// The cloud, if that was said.
-    pub cloud: Option<Sourced<CloudAsk>>,
+    pub cloud: Option<Sourced<CloudRequest>>,
     /// The API version of ARM.
     pub api_version: String,
     /// Further certificate authorities.
@@ -28,7 +28,7 @@ pub struct AzureSettings {
 
 /// A cloud as it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CloudAsk {
+pub enum CloudRequest {
     /// A known one.
     Known(CloudName),
     /// Any other, by the URL of its ARM, which names the rest.
@@ -55,12 +55,12 @@ pub(super) fn cloud_name(told: Option<&String>) -> Result<Option<String>> {
     };
     let ask = cloud_ask(value, &Source::Flag("cloud".to_owned()))?;
     Ok(Some(match ask {
-        CloudAsk::Known(name) => name.as_str().to_owned(),
-        CloudAsk::ResourceManager(url) => url,
+        CloudRequest::Known(name) => name.as_str().to_owned(),
+        CloudRequest::ResourceManager(url) => url,
     }))
 }
 
-fn cloud(args: &AzureArgs, typed: &Typed<'_>) -> Result<Option<Sourced<CloudAsk>>> {
+fn cloud(args: &AzureArgs, typed: &Typed<'_>) -> Result<Option<Sourced<CloudRequest>>> {
     let Some(Sourced { value, source }) = typed.text("cloud", args.cloud.as_ref(), &[]) else {
         return Ok(None);
     };
@@ -68,13 +68,13 @@ fn cloud(args: &AzureArgs, typed: &Typed<'_>) -> Result<Option<Sourced<CloudAsk>
     Ok(Some(Sourced::new(ask, source)))
 }
 
-fn cloud_ask(value: &str, source: &Source) -> Result<CloudAsk> {
+fn cloud_ask(value: &str, source: &Source) -> Result<CloudRequest> {
     Ok(match value.to_ascii_lowercase().as_str() {
-        "public" | "azurecloud" => CloudAsk::Known(CloudName::Public),
-        "china" | "azurechinacloud" => CloudAsk::Known(CloudName::China),
-        "usgov" | "azureusgovernment" => CloudAsk::Known(CloudName::UsGov),
+        "public" | "azurecloud" => CloudRequest::Known(CloudName::Public),
+        "china" | "azurechinacloud" => CloudRequest::Known(CloudName::China),
+        "usgov" | "azureusgovernment" => CloudRequest::Known(CloudName::UsGov),
         url if url.starts_with("https://") => {
-            CloudAsk::ResourceManager(value.trim_end_matches('/').to_owned())
+            CloudRequest::ResourceManager(value.trim_end_matches('/').to_owned())
         }
         _ => {
             return Err(Error::usage(format!(

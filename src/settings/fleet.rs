@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Selection, TargetSettings};
+use super::{Selection, TargetRequest};
 use crate::cli::RotateArgs;
 use crate::error::{Error, Result};
 use crate::plan::FollowUp;
@@ -38,7 +38,7 @@ impl FleetSettings {
     /// `None` when one gateway is meant.
     pub(super) fn resolve(
         args: &RotateArgs,
-        target: &TargetSettings,
+        target: &TargetRequest,
         follow_up: FollowUp,
     ) -> Result<Option<Self>> {
         let fleet = &args.fleet;

@@ -6,7 +6,9 @@ use clap::ArgMatches;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretSlice;
 
-use super::{Selection, TargetSettings, Typed, WorkloadAsk, azure, check_name, checked_timeout};
+use super::rotate::checked_timeout;
+use super::typed::{Typed, check_name};
+use super::{Selection, TargetRequest, WorkloadRequest, azure};
 use crate::cli::{DryRun, IdentityArgs, InstallCronjobArgs, ObjectFormat, PodAuth, ProveMode};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
@@ -21,7 +23,7 @@ use crate::plan::{daily, keeps_alive};
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct InstallSettings {
     /// What was said about the one target.
-    pub target: TargetSettings,
+    pub target: TargetRequest,
     /// The workloads that were named.
     pub selection: Selection,
     /// Whether all gateways of the namespace are meant.
@@ -121,7 +123,7 @@ impl InstallSettings {
         let (identity, client_credential) = identity(&args.identity, &typed, &name)?;
         let cloud = azure::cloud_name(args.identity.cloud.as_ref())?;
         Ok(Self {
-            target: TargetSettings::resolve(&args.target, &without_script, false)?,
+            target: TargetRequest::resolve(&args.target, &without_script, false)?,
             selection: Selection::named(&args.target)?,
             all: args.all,
             name,
@@ -153,7 +155,7 @@ impl InstallSettings {
 
     /// The targets where all was told, so that nothing need be asked.
     pub fn told(&self) -> Option<Targets> {
-        let WorkloadAsk::Exactly(workload) = &self.target.workload.as_ref()?.value else {
+        let WorkloadRequest::Exact(workload) = &self.target.workload.as_ref()?.value else {
             return None;
         };
         if self.all || self.selection.names.len() > 1 {

@@ -3,7 +3,8 @@
 use clap::ArgMatches;
 use uuid::Uuid;
 
-use super::{GatewayList, Selection, TargetSettings, Typed, WorkloadAsk, check_name};
+use super::typed::{Typed, check_name};
+use super::{GatewayList, Selection, TargetRequest, WorkloadRequest};
 use crate::cli::{AzureForm, AzureRoleArgs, ProveMode, RenderRbacArgs, RightsScope, SelectArgs};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
@@ -43,7 +44,7 @@ pub enum Covered {
     /// All of them were told.
     Told(Vec<WorkloadRef>, Vec<String>),
     /// One gateway, to be discovered.
-    One(Box<TargetSettings>),
+    One(Box<TargetRequest>),
     /// Several of a namespace, to be discovered.
     Many(Selection),
     /// Those of a file, with these labels, wherever they are.
@@ -127,8 +128,8 @@ fn of_namespace(args: &RenderRbacArgs) -> Result<Covered> {
         check_name(secret).map_err(|why| Error::usage(format!("--token-secret: {why}")))?;
     }
     let exactly = selection.names.iter().map(|ask| match &ask.value {
-        WorkloadAsk::Exactly(workload) => Some(workload.clone()),
-        WorkloadAsk::Named(_) => None,
+        WorkloadRequest::Exact(workload) => Some(workload.clone()),
+        WorkloadRequest::ByName(_) => None,
     });
     let exactly: Option<Vec<WorkloadRef>> = exactly.collect();
     let exactly = exactly.filter(|workloads| !workloads.is_empty());
@@ -139,13 +140,13 @@ fn of_namespace(args: &RenderRbacArgs) -> Result<Covered> {
     let many = args.all || selection.labels.is_some() || selection.names.len() > 1;
     match args.token_secret.as_slice() {
         [] if many => Ok(Covered::Many(selection)),
-        [] | [_] if !many => Ok(Covered::One(Box::new(TargetSettings {
+        [] | [_] if !many => Ok(Covered::One(Box::new(TargetRequest {
             workload: selection.names.into_iter().next(),
             secret: args
                 .token_secret
                 .first()
                 .map(|name| Sourced::new(name.clone(), Source::Flag("token-secret".to_owned()))),
-            ..TargetSettings::default()
+            ..TargetRequest::default()
         }))),
         _ => Err(Error::usage(
             "--token-secret names the Secrets of several gateways, but not everything else is named",

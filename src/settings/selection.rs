@@ -1,6 +1,7 @@
 //! Which workloads are meant.
 
-use super::{Typed, WorkloadAsk, check_name};
+use super::WorkloadRequest;
+use super::typed::{Typed, check_name};
 use crate::cli::{SelectArgs, TargetArgs};
 use crate::cluster::Cluster;
 use crate::cluster::list::Scope;
@@ -15,7 +16,7 @@ pub struct Selection {
     /// Only those with these labels.
     pub labels: Option<String>,
     /// Only those that were named; empty for all.
-    pub names: Vec<Sourced<WorkloadAsk>>,
+    pub names: Vec<Sourced<WorkloadRequest>>,
 }
 
 impl Selection {
@@ -67,7 +68,7 @@ impl Selection {
 
 /// Workloads as kubectl takes them: `NAME ...`, `TYPE/NAME ...` or `TYPE NAME
 /// ...`.
-fn targets_named(targets: &[String]) -> Result<Vec<Sourced<WorkloadAsk>>> {
+fn targets_named(targets: &[String]) -> Result<Vec<Sourced<WorkloadRequest>>> {
     // `Flag` would print dashes before a positional argument.
     let source = || Source::Discovery("command line".to_owned());
     let kind = match targets {
@@ -81,7 +82,7 @@ fn targets_named(targets: &[String]) -> Result<Vec<Sourced<WorkloadAsk>>> {
             (None, true) => exactly(word)?,
             (None, false) => {
                 check_name(word).map_err(|why| malformed(word, &why))?;
-                WorkloadAsk::Named(word.clone())
+                WorkloadRequest::ByName(word.clone())
             }
         };
         Ok(Sourced::new(ask, source()))
@@ -91,7 +92,7 @@ fn targets_named(targets: &[String]) -> Result<Vec<Sourced<WorkloadAsk>>> {
 
 /// The one workload that was named by position, flag or variable; of several
 /// the first.
-pub(super) fn one_target(args: &TargetArgs, typed: &Typed<'_>) -> Result<Option<Sourced<WorkloadAsk>>> {
+pub(super) fn one_target(args: &TargetArgs, typed: &Typed<'_>) -> Result<Option<Sourced<WorkloadRequest>>> {
     if let Some(first) = targets_named(&args.target)?.into_iter().next() {
         return Ok(Some(first));
     }
@@ -115,7 +116,7 @@ pub(super) fn one_target(args: &TargetArgs, typed: &Typed<'_>) -> Result<Option<
     Ok(Some(Sourced::new(ask?, source)))
 }
 
-fn exactly(word: &str) -> Result<WorkloadAsk> {
+fn exactly(word: &str) -> Result<WorkloadRequest> {
     let (kind, name) = word.split_once('/').unwrap_or((word, ""));
     let kind = WorkloadKind::parse(kind).ok_or_else(|| {
         malformed(
@@ -126,9 +127,9 @@ fn exactly(word: &str) -> Result<WorkloadAsk> {
     named(word, kind, name)
 }
 
-fn named(word: &str, kind: WorkloadKind, name: &str) -> Result<WorkloadAsk> {
+fn named(word: &str, kind: WorkloadKind, name: &str) -> Result<WorkloadRequest> {
     check_name(name).map_err(|why| malformed(word, &why))?;
-    Ok(WorkloadAsk::Exactly(WorkloadRef {
+    Ok(WorkloadRequest::Exact(WorkloadRef {
         kind,
         name: name.to_owned(),
     }))
@@ -143,13 +144,13 @@ fn malformed(word: &str, why: &str) -> Error {
 mod tests {
     use super::*;
 
-    fn asks(words: &[&str]) -> Result<Vec<WorkloadAsk>> {
+    fn asks(words: &[&str]) -> Result<Vec<WorkloadRequest>> {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
         Ok(targets_named(&words)?.into_iter().map(|ask| ask.value).collect())
     }
 
-    fn deployment(name: &str) -> WorkloadAsk {
-        WorkloadAsk::Exactly(WorkloadRef {
+    fn deployment(name: &str) -> WorkloadRequest {
+        WorkloadRequest::Exact(WorkloadRef {
             kind: WorkloadKind::Deployment,
             name: name.to_owned(),
         })
@@ -157,7 +158,7 @@ mod tests {
 
     #[test]
     fn workloads_are_named_as_for_kubectl() {
-        let by_name = |name: &str| WorkloadAsk::Named(name.to_owned());
+        let by_name = |name: &str| WorkloadRequest::ByName(name.to_owned());
         for (words, expected) in [
             (&["a"][..], vec![by_name("a")]),
             (&["a", "b"], vec![by_name("a"), by_name("b")]),

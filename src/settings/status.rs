@@ -3,7 +3,8 @@
 use clap::ArgMatches;
 use jiff::SignedDuration;
 
-use super::{AzureSettings, Selection, Typed};
+use super::typed::Typed;
+use super::{AzureSettings, Selection};
 use crate::cli::{SortBy, StatusArgs, StatusFormat};
 use crate::environment::Environment;
 use crate::error::{Error, Result};

@@ -4,8 +4,6 @@
 use std::fs;
 use std::path::Path;
 
-use kubectl_apim::cli::script;
-
 fn file(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
@@ -38,7 +36,7 @@ fn the_sandbox_plays_the_image_that_is_built() {
         .into_iter()
         .filter(|(word, _)| *word != "LABEL")
         .collect();
-    let link = script::LINK;
+    let link = "apim-shg-rotate";
     assert_eq!(
         told,
         [

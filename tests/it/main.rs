@@ -3,7 +3,6 @@
 
 #![expect(clippy::unwrap_used, reason = "test helpers are test code too")]
 
-mod arm;
 mod case;
 mod cli;
 mod completions;

@@ -99,8 +99,7 @@ impl ClientAssertion for FederatedToken {
             code: None,
             message: format!("cannot read the token of the workload identity: {problem}"),
             hint: Some(format!(
-                "the variable AZURE_FEDERATED_TOKEN_FILE names the file; {}",
-                WORKLOAD_IDENTITY_WEBHOOK
+                "the variable AZURE_FEDERATED_TOKEN_FILE names the file; {WORKLOAD_IDENTITY_WEBHOOK}"
             )),
         };
         let crates = azure_core::Error::with_message(ErrorKind::Credential, error.to_string());

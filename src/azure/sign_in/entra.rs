@@ -286,7 +286,7 @@ mod tests {
              (correlation id c-1)"
         );
         assert!(error.hint().unwrap().contains("not its id"));
-        assert_eq!(error.verdict(), crate::retry::Verdict::Stop);
+        assert_eq!(error.verdict(), crate::retry::Decision::Stop);
     }
 
     #[test]
@@ -296,7 +296,7 @@ mod tests {
         for (status, body) in [(503, ""), (429, passing), (500, "<html>"), (400, passing)] {
             assert_eq!(
                 error(status, body).verdict(),
-                crate::retry::Verdict::Retry,
+                crate::retry::Decision::Retry,
                 "{status}"
             );
         }

@@ -12,6 +12,10 @@ pub const WORKLOAD_IDENTITY_WEBHOOK: &str = "the webhook of Azure Workload Ident
 
 /// Who signs in.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::enum_variant_names,
+    reason = "these are the names that Azure gives them"
+)]
 pub enum Identity {
     /// An app registration's service principal.
     ServicePrincipal {

@@ -2,7 +2,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::error::Error as TopError;
-use crate::retry::Verdict;
+use crate::retry::Decision;
 
 /// Why something at Azure did not work. No variant holds a secret: texts of
 /// servers are cut to their first line and are error texts only, and bodies
@@ -195,24 +195,24 @@ impl Error {
     }
 
     /// Whether another attempt may help, for a request that is safe to repeat.
-    pub(crate) fn verdict(&self) -> Verdict {
+    pub(crate) fn verdict(&self) -> Decision {
         match self {
             Self::Auto { error, .. } => error.verdict(),
             Self::Transport {
                 fault: Fault::Connect,
                 ..
             }
-            | Self::Wire { flaw: Flaw::Page, .. } => Verdict::RetryBriefly,
+            | Self::Wire { flaw: Flaw::Page, .. } => Decision::RetryBriefly,
             Self::Transport {
                 fault: Fault::Broken, ..
             }
-            | Self::Wire { flaw: Flaw::Cut, .. } => Verdict::Retry,
+            | Self::Wire { flaw: Flaw::Cut, .. } => Decision::Retry,
             Self::Throttled { refusal } | Self::Status { refusal }
                 if matches!(refusal.status, 408 | 429 | 500 | 502 | 503 | 504) =>
             {
-                refusal.retry_after.map_or(Verdict::Retry, Verdict::RetryAfter)
+                refusal.retry_after.map_or(Decision::Retry, Decision::RetryAfter)
             }
-            _ => Verdict::Stop,
+            _ => Decision::Stop,
         }
     }
 
@@ -322,13 +322,13 @@ mod tests {
         };
         let purpose = String::new();
         for (error, verdict) in [
-            (broken(Fault::Connect), Verdict::RetryBriefly),
-            (broken(Fault::Broken), Verdict::Retry),
-            (broken(Fault::Certificate), Verdict::Stop),
-            (status(429), Verdict::Retry),
-            (status(503), Verdict::Retry),
-            (status(409), Verdict::Stop),
-            (Error::Timeout { purpose }, Verdict::Stop),
+            (broken(Fault::Connect), Decision::RetryBriefly),
+            (broken(Fault::Broken), Decision::Retry),
+            (broken(Fault::Certificate), Decision::Stop),
+            (status(429), Decision::Retry),
+            (status(503), Decision::Retry),
+            (status(409), Decision::Stop),
+            (Error::Timeout { purpose }, Decision::Stop),
         ] {
             assert_eq!(error.verdict(), verdict, "{error:?}");
         }
@@ -339,6 +339,6 @@ mod tests {
         let wait = Duration::from_secs(7);
         let mut refusal = refusal(429, None);
         refusal.retry_after = Some(wait);
-        assert_eq!(Error::Throttled { refusal }.verdict(), Verdict::RetryAfter(wait));
+        assert_eq!(Error::Throttled { refusal }.verdict(), Decision::RetryAfter(wait));
     }
 }

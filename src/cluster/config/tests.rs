@@ -39,7 +39,7 @@ fn given(kubeconfig: &str) -> (TempDir, KubeArgs) {
 }
 
 fn load_from(args: &KubeArgs) -> Result<Connection> {
-    load(args, Environment::new(&|_| None, false, Timestamp::UNIX_EPOCH))
+    load(args, ConnectInputs::new(&|_| None, false, Timestamp::UNIX_EPOCH))
 }
 
 #[test]

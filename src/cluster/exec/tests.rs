@@ -40,7 +40,7 @@ fn at_ten() -> Timestamp {
 }
 
 async fn sign_in_to(user: &mut AuthInfo) -> Result<()> {
-    sign_in(user, Environment::new(&|_| None, false, at_ten())).await
+    sign_in(user, ConnectInputs::new(&|_| None, false, at_ten())).await
 }
 
 #[tokio::test]
@@ -123,7 +123,7 @@ async fn a_failure_tells_what_it_said_and_what_was_withheld() {
         "echo s3cr3t\nprintf 'a\\033[31mred\\033[0m\\nb\\n' >&2\nexit 7\n",
     );
     let variable = |name: &str| (name == "AZURE_CLIENT_SECRET").then(|| "x".to_owned());
-    let error = sign_in(&mut user, Environment::new(&variable, false, at_ten()))
+    let error = sign_in(&mut user, ConnectInputs::new(&variable, false, at_ten()))
         .await
         .unwrap_err();
     assert_eq!(
@@ -184,7 +184,7 @@ async fn yaml_will_do_and_a_static_token_comes_first() {
 async fn a_plugin_that_hangs_is_ended_and_one_for_a_terminal_is_refused_without() {
     let dir = tempfile::tempdir().unwrap();
     let mut user = plugin(dir.path(), "exec sleep 30");
-    let environment = Environment::new(&|_| None, false, at_ten());
+    let environment = ConnectInputs::new(&|_| None, false, at_ten());
     let error = sign_in_within(&mut user, environment, Duration::from_millis(50))
         .await
         .unwrap_err();

@@ -29,7 +29,7 @@ fn find_with(args: &KubeArgs, variables: &[(&str, String)]) -> Result<Source> {
         let found = variables.iter().find(|(key, _)| *key == name);
         found.map(|(_, value)| value.clone())
     };
-    find(args, Environment::new(&variable, false, Timestamp::UNIX_EPOCH))
+    find(args, ConnectInputs::new(&variable, false, Timestamp::UNIX_EPOCH))
 }
 
 fn list(paths: &[PathBuf]) -> String {
@@ -133,7 +133,7 @@ fn the_pods_service_account_is_given_as_files() {
         "KUBERNETES_SERVICE_PORT" => Some("443".to_owned()),
         _ => None,
     };
-    let environment = Environment::new(&variable, false, Timestamp::UNIX_EPOCH);
+    let environment = ConnectInputs::new(&variable, false, Timestamp::UNIX_EPOCH);
     assert!(in_cluster(environment, dir.path()).is_err());
     fs::write(dir.path().join("token"), "t").unwrap();
     fs::write(dir.path().join("namespace"), "shop\n").unwrap();
@@ -146,6 +146,6 @@ fn the_pods_service_account_is_given_as_files() {
         dir.path().join("token").to_str()
     );
     assert_eq!(source.root_cert_file, Some(dir.path().join("ca.crt")));
-    let nowhere = Environment::new(&|_| None, false, Timestamp::UNIX_EPOCH);
+    let nowhere = ConnectInputs::new(&|_| None, false, Timestamp::UNIX_EPOCH);
     assert!(in_cluster(nowhere, dir.path()).unwrap().is_none());
 }

@@ -7,7 +7,7 @@ use super::objects::is_ours;
 use crate::discover::installed::CronJobs;
 use crate::manifest::labels;
 use crate::model::{Source, Sourced};
-use crate::settings::TargetSettings;
+use crate::settings::TargetRequest;
 
 /// Whether the CronJob of this name is the article's: it rotates, and nobody
 /// claims to manage it.
@@ -42,7 +42,7 @@ pub(super) fn may_be_of_it(object: &Value) -> bool {
 }
 
 /// Takes over what the article's variables name, where nothing else was told.
-pub(super) fn complete(target: &mut TargetSettings, before: &CronJobs) {
+pub(super) fn complete(target: &mut TargetRequest, before: &CronJobs) {
     let Some(object) = &before.present else { return };
     let containers = object.pointer("/spec/jobTemplate/spec/template/spec/containers");
     let variables: Vec<&Value> = containers

@@ -7,13 +7,13 @@ use crate::cluster::Cluster;
 use crate::discover::evidence::Named;
 use crate::discover::fleet::{Member, fleet};
 use crate::discover::installed::CronJobs;
-use crate::discover::{self, Found};
+use crate::discover::{self, TargetFacts};
 use crate::error::{Error, Result};
 use crate::manifest::cronjob::Instance;
 use crate::model::{CloudName, KeyChoice, MAX_LIFE, Source, Sourced, WorkloadRef};
 use crate::output::Output;
 use crate::plan::{self, FollowUp, Policy};
-use crate::settings::{InstallSettings, Selection, TargetSettings, Targets, WorkloadAsk};
+use crate::settings::{InstallSettings, Selection, TargetRequest, Targets, WorkloadRequest};
 
 /// Finds the gateways: those that were named, and those that the CronJob
 /// rotates already.
@@ -32,18 +32,18 @@ pub(super) async fn find(
         for workload in &before.workloads {
             if !names.iter().any(|ask| means(&ask.value, workload)) {
                 let source = Source::Discovery(format!("cronjob/{}", settings.name));
-                names.push(Sourced::new(WorkloadAsk::Exactly(workload.clone()), source));
+                names.push(Sourced::new(WorkloadRequest::Exact(workload.clone()), source));
             }
         }
     }
     let many = settings.all || names.len() > 1;
     let (found, told) = if many {
         refuse_what_is_of_one(&settings.target)?;
-        let told = TargetSettings {
+        let told = TargetRequest {
             service: settings.target.service.clone(),
             resource_group: settings.target.resource_group.clone(),
             subscription: settings.target.subscription.clone(),
-            ..TargetSettings::default()
+            ..TargetRequest::default()
         };
         let members = members(cluster, settings, names, output).await;
         let members = members.map_err(|error| match before.workloads.as_slice() {
@@ -55,7 +55,7 @@ pub(super) async fn find(
         });
         (members?, told)
     } else {
-        let told = TargetSettings {
+        let told = TargetRequest {
             workload: names.pop(),
             ..settings.target.clone()
         };
@@ -87,14 +87,14 @@ pub(super) async fn find(
     Ok((targets, identified.into_iter().map(|(_, named)| named).collect()))
 }
 
-fn means(ask: &WorkloadAsk, workload: &WorkloadRef) -> bool {
+fn means(ask: &WorkloadRequest, workload: &WorkloadRef) -> bool {
     match ask {
-        WorkloadAsk::Exactly(reference) => reference == workload,
-        WorkloadAsk::Named(name) => *name == workload.name,
+        WorkloadRequest::Exact(reference) => reference == workload,
+        WorkloadRequest::ByName(name) => *name == workload.name,
     }
 }
 
-fn refuse_what_is_of_one(target: &TargetSettings) -> Result<()> {
+fn refuse_what_is_of_one(target: &TargetRequest) -> Result<()> {
     let one = [("the Secret", &target.secret), ("the gateway", &target.gateway)];
     match one
         .into_iter()
@@ -114,9 +114,9 @@ fn refuse_what_is_of_one(target: &TargetSettings) -> Result<()> {
 async fn members(
     cluster: &Cluster,
     settings: &InstallSettings,
-    names: Vec<Sourced<WorkloadAsk>>,
+    names: Vec<Sourced<WorkloadRequest>>,
     output: &Output,
-) -> Result<Vec<Found>> {
+) -> Result<Vec<TargetFacts>> {
     let selection = Selection {
         names: if settings.all { Vec::new() } else { names },
         ..Selection::default()
@@ -150,7 +150,7 @@ fn policy(adopt: bool) -> Policy {
     }
 }
 
-fn tell(found: &Found, named: &Named, output: &Output) {
+fn tell(found: &TargetFacts, named: &Named, output: &Output) {
     let workloads: Vec<String> = found.gateways().iter().map(ToString::to_string).collect();
     output.step(
         "workload",
@@ -167,7 +167,7 @@ fn tell(found: &Found, named: &Named, output: &Output) {
 }
 
 /// All of it in one task.
-fn together(found: &[(Found, Named)]) -> Targets {
+fn together(found: &[(TargetFacts, Named)]) -> Targets {
     let workloads: BTreeSet<WorkloadRef> = found
         .iter()
         .flat_map(|(found, _)| &found.snapshot.workloads)
@@ -186,14 +186,16 @@ fn together(found: &[(Found, Named)]) -> Targets {
         told.map(|told| told.value.clone())
     };
     let one_instance = instances.len() == 1;
-    let hidden = found.iter().any(|(found, _)| found.apart.hide_credential);
+    let hidden = found
+        .iter()
+        .any(|(found, _)| found.config_map_settings.hide_credential);
     // One gateway is told whole. Of several each must be known by what the
     // Role lets the run read.
     let must_read = workloads.len() > 1 && (!one_instance || hidden);
     let config_maps: BTreeSet<String> = found
         .iter()
         .filter(|_| must_read)
-        .flat_map(|(found, _)| found.apart.config_maps.iter().cloned())
+        .flat_map(|(found, _)| found.config_map_settings.config_maps.iter().cloned())
         .collect();
     let cloud = found.iter().find_map(|(_, named)| named.cloud);
     let (_, first) = &found[0];

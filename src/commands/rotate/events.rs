@@ -6,7 +6,7 @@ use futures::{StreamExt, stream};
 use jiff::Timestamp;
 
 use crate::cluster::{Cluster, explain};
-use crate::discover::Found;
+use crate::discover::TargetFacts;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::model::{Event, Subject, WorkloadRef};
@@ -37,18 +37,18 @@ impl Events {
 
     /// Takes down what a result is worth, on each workload that runs the
     /// gateway.
-    pub(super) fn note(&self, cluster: &Cluster, found: &Found, report: &RotationReport) {
+    pub(super) fn note(&self, cluster: &Cluster, found: &TargetFacts, report: &RotationReport) {
         let snapshot = &found.snapshot;
         let gateways = found.gateways();
         let workloads = snapshot.workloads.iter().map(|facts| &facts.version);
-        let former = snapshot.secret.claims().map(|claims| claims.expires_at);
+        let previous = snapshot.secret.claims().map(|claims| claims.expires_at);
         for version in workloads.filter(|version| gateways.contains(&version.workload)) {
             let subject = Subject {
                 namespace: snapshot.namespace.clone(),
                 workload: version.workload.clone(),
                 uid: Some(version.uid.clone()),
             };
-            self.note_on(cluster, &subject, former, report);
+            self.note_on(cluster, &subject, previous, report);
         }
     }
 
@@ -66,13 +66,13 @@ impl Events {
         &self,
         cluster: &Cluster,
         subject: &Subject,
-        former: Option<Timestamp>,
+        previous: Option<Timestamp>,
         report: &RotationReport,
     ) {
         if self.instance.is_none() {
             return;
         }
-        let events = report.events(former, cluster.now()).into_iter();
+        let events = report.events(previous, cluster.now()).into_iter();
         let pending = events.map(|event| (cluster.clone(), subject.clone(), event));
         self.pending.borrow_mut().extend(pending);
     }

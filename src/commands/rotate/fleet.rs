@@ -16,16 +16,16 @@ use super::{local_zone, print};
 use crate::cli::DryRun;
 use crate::cli::kube::KubeArgs;
 use crate::commands::{Context, nothing_found};
-use crate::discover::Found;
+use crate::discover::TargetFacts;
 use crate::discover::evidence::Named;
 use crate::discover::fleet::{Member, fleet};
 use crate::error::{Error, Result};
 use crate::model::{CloudName, Source, Sourced};
 use crate::plan::{self, Need};
 use crate::report::RotationReport;
+use crate::report::TerminationMessage;
 use crate::report::fleet::FleetReport;
-use crate::report::last_words::LastWords;
-use crate::settings::{FleetSettings, RotateSettings, TargetSettings};
+use crate::settings::{FleetSettings, RotateSettings, TargetRequest};
 
 /// A run over many gateways.
 struct Fleet<'a> {
@@ -112,7 +112,7 @@ pub(super) async fn run(
         context.output.error(&error);
     }
     context.output.note(&report.summary());
-    context.last_words.say(LastWords::of_fleet(&report));
+    context.set_termination_message(TerminationMessage::of_fleet(&report));
     Ok(report.exit_code())
 }
 
@@ -154,7 +154,11 @@ impl Fleet<'_> {
     }
 
     /// What one credential needs; `None` where that is nothing.
-    async fn decide(&mut self, place: &Place, mut found: Found) -> Result<Option<Task>, (Box<Found>, Error)> {
+    async fn decide(
+        &mut self,
+        place: &Place,
+        mut found: TargetFacts,
+    ) -> Result<Option<Task>, (Box<TargetFacts>, Error)> {
         let policy = &self.settings.policy;
         let warnings = match plan::preflight(&found.snapshot, policy) {
             Ok(warnings) => warnings,
@@ -186,11 +190,11 @@ impl Fleet<'_> {
     }
 
     /// A gateway has ended before its turn.
-    fn stopped(&mut self, place: &Place, found: &Found, error: &Error) {
+    fn stopped(&mut self, place: &Place, found: &TargetFacts, error: &Error) {
         self.ended(place, found, RotationReport::stopped(&found.snapshot, error));
     }
 
-    fn ended(&mut self, place: &Place, found: &Found, report: RotationReport) {
+    fn ended(&mut self, place: &Place, found: &TargetFacts, report: RotationReport) {
         self.events.note(&place.cluster, found, &report);
         self.reports.push(report.of(place.context.as_deref()));
     }
@@ -316,9 +320,9 @@ impl Fleet<'_> {
         );
         let run = Run {
             settings: self.settings,
-            target: &TargetSettings {
+            target: &TargetRequest {
                 secret: Some(secret),
-                ..TargetSettings::default()
+                ..TargetRequest::default()
             },
             cluster: &cluster,
             azure: &azure,

@@ -15,23 +15,23 @@ use crate::cluster::secret::SecretChange;
 use crate::commands::Context;
 use crate::discover::directory::Directory;
 use crate::discover::evidence::Named;
-use crate::discover::{self, Found};
+use crate::discover::{self, TargetFacts};
 use crate::error::{Error, Result};
 use crate::model::annotation::ROTATION_ID;
 use crate::model::{GatewayId, WorkloadRef, in_words};
 use crate::output::Output;
 use crate::plan::{self, Need, Plan};
 use crate::report::RotationReport;
-use crate::settings::{RotateSettings, TargetSettings};
+use crate::settings::{RotateSettings, TargetRequest};
 
 /// A run whose target is known and that has something to do.
 pub(super) struct Run<'a> {
     pub(super) settings: &'a RotateSettings,
     /// How to find the target again.
-    pub(super) target: &'a TargetSettings,
+    pub(super) target: &'a TargetRequest,
     pub(super) cluster: &'a Cluster,
     pub(super) azure: &'a Azure,
-    pub(super) found: &'a Found,
+    pub(super) found: &'a TargetFacts,
     /// Where to tell of each step.
     pub(super) output: &'a Output,
     pub(super) context: &'a Context,
@@ -186,7 +186,7 @@ impl Run<'_> {
             effects: &mut live,
             plan,
             snapshot: &self.found.snapshot,
-            former: &self.found.former,
+            previous: &self.found.previous,
             replacement_id: Uuid::new_v4().to_string(),
             output: self.output,
         })
@@ -210,7 +210,7 @@ impl Run<'_> {
             self.cluster,
             &self.azure.arm,
             self.output,
-            &self.context.wrote,
+            &self.context.interrupt,
             self.found,
             prove,
             self.deadline,

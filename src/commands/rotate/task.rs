@@ -6,7 +6,7 @@ use super::parallel::Load;
 use crate::cli::kube::KubeArgs;
 use crate::cluster::Cluster;
 use crate::commands::{Context, connect, contexts};
-use crate::discover::Found;
+use crate::discover::TargetFacts;
 use crate::discover::evidence::Named;
 use crate::error::Result;
 use crate::model::{CloudName, GatewayId};
@@ -20,7 +20,7 @@ const MOST_WARNINGS: usize = 10;
 pub(super) struct Task {
     /// The context that was asked for, where several were.
     pub(super) place: Place,
-    pub(super) found: Found,
+    pub(super) found: TargetFacts,
     pub(super) need: Need,
     pub(super) named: Named,
     pub(super) warnings: Vec<String>,

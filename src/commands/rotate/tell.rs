@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::cluster::Cluster;
-use crate::discover::Found;
+use crate::discover::TargetFacts;
 use crate::discover::evidence::Named;
 use crate::model::{Source, Sourced, in_words};
 use crate::output::Output;
@@ -12,7 +12,7 @@ use crate::plan::Plan;
 /// Who named what.
 pub(super) type Sources = BTreeMap<&'static str, Sourced<String>>;
 
-pub(super) fn tell_target(found: &Found, cluster: &Cluster, output: &Output) -> Sources {
+pub(super) fn print_target(found: &TargetFacts, cluster: &Cluster, output: &Output) -> Sources {
     let snapshot = &found.snapshot;
     let secret = &snapshot.secret;
     output.step(
@@ -58,7 +58,7 @@ pub(super) fn tell_target(found: &Found, cluster: &Cluster, output: &Output) -> 
     ])
 }
 
-pub(super) fn tell_gateway(named: &Named, output: &Output, sources: &mut Sources) {
+pub(super) fn print_gateway(named: &Named, output: &Output, sources: &mut Sources) {
     let Named { gateway, service, .. } = named;
     output.step("gateway", &format!("{}  [{}]", gateway.value, gateway.source));
     output.step("instance", &format!("{}  [{}]", service.value, service.source));

@@ -8,7 +8,7 @@ use crate::azure::Arm;
 use crate::commands::sign_in::sign_in;
 use crate::discover::inventory::inventory;
 use crate::error::Result;
-use crate::model::{CloudName, Gap, GatewayFacts};
+use crate::model::{CloudName, GatewayFacts, Unavailable};
 use crate::output::Output;
 use crate::settings::AzureSettings;
 
@@ -38,7 +38,7 @@ pub(super) async fn ask(
             }
             Err(error) => {
                 for facts in group {
-                    facts.azure = Some(Err(Gap::Unknown(error.to_string())));
+                    facts.azure = Some(Err(Unavailable::Unknown(error.to_string())));
                 }
                 failures.push(error);
             }

@@ -11,7 +11,7 @@ use super::{Context, layout, nothing_found};
 use crate::cluster::list::Scope;
 use crate::cluster::watch::{Notice, Watched, Watches};
 use crate::cluster::{Cluster, explain};
-use crate::discover::gateways::{Found, Rotators, gateways, gateways_of};
+use crate::discover::gateways::{Rotators, StatusFacts, gateways, gateways_of};
 use crate::error::{Error, Result};
 use crate::model::WorkloadRef;
 use crate::report::status::Stream;
@@ -67,7 +67,7 @@ pub(super) async fn run(settings: &StatusSettings, cluster: &Cluster, context: &
 struct Dirty {
     all: bool,
     namespaces: BTreeSet<String>,
-    /// When the first of it was heard of.
+    /// When the first of it was noticed of.
     since: Option<Instant>,
 }
 
@@ -97,7 +97,7 @@ impl Run<'_> {
             if !matches!(notice, Notice::Changed { .. }) {
                 waiting.remove(&what);
             }
-            self.hear(what, notice)?;
+            self.add(what, notice)?;
         }
         self.dirty = Dirty::default();
         let found = gateways(self.cluster, &self.settings.selection).await?;
@@ -115,17 +115,17 @@ impl Run<'_> {
 
     async fn go_on(mut self, watches: &mut Watches) -> Result<u8> {
         loop {
-            let ripe = Instant::now() + self.until_ripe();
-            let heard = self.dirty.since.map(|since| since + SETTLE);
-            let look = heard.map(|heard| heard.max(self.not_before));
+            let next_change = Instant::now() + self.until_next_change();
+            let noticed = self.dirty.since.map(|since| since + SETTLE);
+            let look = noticed.map(|noticed| noticed.max(self.not_before));
             let news = tokio::select! {
                 notice = watches.next() => {
                     let (what, notice) = notice.ok_or_else(|| nothing_to_watch(&self.scope))?;
-                    self.hear(what, notice)?;
+                    self.add(what, notice)?;
                     continue;
                 }
-                () = sleep_until(look.unwrap_or(ripe)), if look.is_some() => self.look_again().await?,
-                () = sleep_until(ripe) => self.stream.ripen(self.cluster.now())?,
+                () = sleep_until(look.unwrap_or(next_change)), if look.is_some() => self.look_again().await?,
+                () = sleep_until(next_change) => self.stream.update_verdicts(self.cluster.now())?,
             };
             if !news.is_empty() && !self.context.output.more_data(&news)? {
                 return Ok(0);
@@ -134,7 +134,7 @@ impl Run<'_> {
     }
 
     /// How long it is until time alone may change something.
-    fn until_ripe(&self) -> Duration {
+    fn until_next_change(&self) -> Duration {
         let now = self.cluster.now();
         let left = |at: Timestamp| at.duration_since(now).max(SignedDuration::ZERO);
         let left = self.stream.next_change(now).map(left);
@@ -142,7 +142,7 @@ impl Run<'_> {
         left.map_or(GLANCE, |left| left.min(GLANCE))
     }
 
-    fn hear(&mut self, what: Watched, notice: Notice) -> Result<()> {
+    fn add(&mut self, what: Watched, notice: Notice) -> Result<()> {
         let plural = what.plural();
         let doing = format!("watching the {plural} of {}", self.scope);
         match notice {
@@ -215,8 +215,8 @@ impl Run<'_> {
         self.stream.update(looked_at, found.gateways, self.cluster.now())
     }
 
-    async fn look_into(&self, namespaces: &BTreeSet<String>, rotators: &Rotators) -> Result<Found> {
-        let mut all = Found {
+    async fn look_into(&self, namespaces: &BTreeSet<String>, rotators: &Rotators) -> Result<StatusFacts> {
+        let mut all = StatusFacts {
             gateways: Vec::new(),
             warnings: Vec::new(),
             rotators: Some(rotators.clone()),
@@ -228,7 +228,7 @@ impl Run<'_> {
         Ok(all)
     }
 
-    async fn look_at_all(&self) -> Result<Found> {
+    async fn look_at_all(&self) -> Result<StatusFacts> {
         let selection = &self.settings.selection;
         let Some(named) = &self.named else {
             return gateways(self.cluster, selection).await;

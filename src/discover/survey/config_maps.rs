@@ -7,11 +7,11 @@ use futures::{StreamExt, stream};
 use kube::Api;
 use serde::Deserialize;
 
-use super::{ConfigMaps, FEW, Key, gap, is_forbidden, scopes};
+use super::{ConfigMaps, FEW, Key, is_forbidden, scopes, unavailable};
 use crate::cluster::list::{List, Meta, Scope};
 use crate::cluster::{Cluster, explain};
 use crate::error::Result;
-use crate::model::Gap;
+use crate::model::Unavailable;
 
 /// How many are read at a time.
 const SIDE_BY_SIDE: usize = 16;
@@ -28,7 +28,7 @@ struct ConfigMap {
 #[derive(Default)]
 pub(super) struct Settings {
     maps: BTreeMap<String, ConfigMaps>,
-    denied: BTreeMap<Key, Gap>,
+    denied: BTreeMap<Key, Unavailable>,
     nothing: ConfigMaps,
 }
 
@@ -68,12 +68,12 @@ impl Settings {
                 Ok(map) => settings.extend([(key.clone(), map.data.unwrap_or_default())]),
                 Err(error) => {
                     let (namespace, name) = key;
-                    match gap(
+                    match unavailable(
                         error,
                         &format!("reading configmap/{name} in namespace {namespace}"),
                     )? {
-                        Gap::Unknown(_) => {}
-                        denied @ Gap::Forbidden(_) => {
+                        Unavailable::Unknown(_) => {}
+                        denied @ Unavailable::Forbidden(_) => {
                             settings.denied.insert(key.clone(), denied);
                         }
                     }
@@ -95,7 +95,7 @@ impl Settings {
     }
 
     /// Why settings in any of these are not known.
-    pub(super) fn gap(&self, namespace: &str, names: &BTreeSet<String>) -> Option<Gap> {
+    pub(super) fn unavailable(&self, namespace: &str, names: &BTreeSet<String>) -> Option<Unavailable> {
         let mut keys = names.iter().map(|name| (namespace.to_owned(), name.clone()));
         keys.find_map(|key| self.denied.get(&key).cloned())
     }

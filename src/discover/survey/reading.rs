@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::cluster::explain;
 use crate::cluster::list::Scope;
 use crate::error::Result;
-use crate::model::Gap;
+use crate::model::Unavailable;
 
 /// Over up to this many namespaces, each is listed by itself.
 const FEW_NAMESPACES: usize = 4;
@@ -25,16 +25,16 @@ pub(crate) fn is_forbidden(error: &kube::Error) -> bool {
 }
 
 /// What a failed read leaves unknown, where that is no reason to end the run.
-pub(crate) fn gap(error: kube::Error, doing: &str) -> Result<Gap> {
+pub(crate) fn unavailable(error: kube::Error, doing: &str) -> Result<Unavailable> {
     let forbidden = is_forbidden(&error);
     // Who is not signed in, or reaches no server, can read nothing at all.
     let of_this_alone =
         matches!(&error, kube::Error::Api(status) if status.code != 401 && status.details.is_some());
     let error = explain(error, doing);
     if forbidden {
-        Ok(Gap::Forbidden(error.to_string()))
+        Ok(Unavailable::Forbidden(error.to_string()))
     } else if of_this_alone {
-        Ok(Gap::Unknown(error.to_string()))
+        Ok(Unavailable::Unknown(error.to_string()))
     } else {
         Err(error)
     }

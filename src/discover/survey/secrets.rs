@@ -7,12 +7,12 @@ use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 
-use super::{FEW, Key, gap, is_forbidden, scopes};
+use super::{FEW, Key, is_forbidden, scopes, unavailable};
 use crate::cluster::list::{List, Scope};
 use crate::cluster::{Cluster, explain};
-use crate::discover::facts::{Former, secret_facts};
+use crate::discover::facts::{PreviousCredential, secret_facts};
 use crate::error::Result;
-use crate::model::{Gap, Part, SecretFacts};
+use crate::model::{Part, SecretFacts, Unavailable};
 
 /// How many are read at a time.
 const SIDE_BY_SIDE: usize = 16;
@@ -23,7 +23,7 @@ const FIELDS: &str = "type!=helm.sh/release.v1,type!=kubernetes.io/service-accou
      type!=kubernetes.io/dockerconfigjson";
 
 /// What each key of a Secret holds.
-type Held = BTreeMap<String, (SecretFacts, Former)>;
+type Held = BTreeMap<String, (SecretFacts, PreviousCredential)>;
 
 /// What the Secrets hold, or why that is not known.
 #[derive(Default)]
@@ -97,7 +97,7 @@ impl Secrets {
                 Ok(secret) => held(&secret, keys),
                 Err(error) => {
                     let (namespace, name) = key;
-                    Err(gap(
+                    Err(unavailable(
                         error,
                         &format!("reading secret/{name} in namespace {namespace}"),
                     )?)
@@ -109,16 +109,16 @@ impl Secrets {
     }
 
     /// What a key of a Secret holds.
-    pub(super) fn held(&self, place: &Key, key: &str) -> Part<&(SecretFacts, Former)> {
-        let unread = || Gap::Unknown(format!("secret/{} was not read", place.1));
+    pub(super) fn held(&self, place: &Key, key: &str) -> Part<&(SecretFacts, PreviousCredential)> {
+        let unread = || Unavailable::Unknown(format!("secret/{} was not read", place.1));
         let keys = self
             .0
             .get(place)
             .ok_or_else(unread)?
             .as_ref()
-            .map_err(Gap::clone)?;
+            .map_err(Unavailable::clone)?;
         keys.get(key).ok_or_else(|| {
-            Gap::Unknown(format!(
+            Unavailable::Unknown(format!(
                 "secret/{} has no key `{key}`, which the pod spec points at",
                 place.1
             ))
@@ -140,7 +140,7 @@ fn held(secret: &Secret, keys: &BTreeSet<String>) -> Part<Held> {
         }
     }
     match first_miss {
-        Some(error) if held.is_empty() => Err(Gap::Unknown(error.to_string())),
+        Some(error) if held.is_empty() => Err(Unavailable::Unknown(error.to_string())),
         _ => Ok(held),
     }
 }

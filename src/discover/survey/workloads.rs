@@ -11,7 +11,7 @@ use crate::cluster::{Cluster, explain};
 use crate::discover::workloads::named;
 use crate::error::{Error, Result};
 use crate::model::{WorkloadKind, WorkloadRef};
-use crate::settings::{Selection, WorkloadAsk};
+use crate::settings::{Selection, WorkloadRequest};
 
 /// The workloads of a survey.
 #[derive(Default)]
@@ -86,10 +86,10 @@ impl Workloads {
 }
 
 /// What was asked for; a bare name stands for a Deployment before all else.
-fn reference(ask: &WorkloadAsk) -> WorkloadRef {
+fn reference(ask: &WorkloadRequest) -> WorkloadRef {
     match ask {
-        WorkloadAsk::Exactly(reference) => reference.clone(),
-        WorkloadAsk::Named(name) => WorkloadRef {
+        WorkloadRequest::Exact(reference) => reference.clone(),
+        WorkloadRequest::ByName(name) => WorkloadRef {
             kind: WorkloadKind::Deployment,
             name: name.clone(),
         },

@@ -36,15 +36,15 @@ fn stale(names: &[&str]) -> StalePods {
 fn after(change: impl Fn(&mut GatewayFacts)) -> (Verdict, String) {
     let mut facts = gateway();
     change(&mut facts);
-    let judgement = judge(&facts, now());
-    assert!(!judgement.reason.is_empty());
-    (judgement.verdict, judgement.fix.unwrap_or_default())
+    let assessment = assess(&facts, now());
+    assert!(!assessment.reason.is_empty());
+    (assessment.verdict, assessment.fix.unwrap_or_default())
 }
 
 const ROTATE: &str = "kubectl apim rotate deployment.apps/gw -n shop";
 
 #[test]
-fn time_alone_ripens_a_token() {
+fn time_alone_changes_a_verdict() {
     let at = |left: SignedDuration| after(|facts| expires_in(facts, left));
     let rotate = ROTATE.to_owned();
     assert_eq!(at(DAY * 30), (Verdict::Healthy, String::new()));
@@ -82,7 +82,7 @@ fn pods_behind_their_secret() {
 
 #[test]
 fn without_the_right_to_see_pods_the_ids_decide() {
-    let unseen = |facts: &mut GatewayFacts| facts.pods = Err(Gap::Forbidden("pods".to_owned()));
+    let unseen = |facts: &mut GatewayFacts| facts.pods = Err(Unavailable::Forbidden("pods".to_owned()));
     assert_eq!(after(unseen).0, Verdict::Healthy);
     let cut_off = |facts: &mut GatewayFacts| {
         unseen(facts);
@@ -100,7 +100,8 @@ fn without_the_right_to_see_pods_the_ids_decide() {
 
 #[test]
 fn what_cannot_be_read_is_unknown_and_never_passes() {
-    let forbidden = |facts: &mut GatewayFacts| facts.presented = Err(Gap::Forbidden("secrets".to_owned()));
+    let forbidden =
+        |facts: &mut GatewayFacts| facts.presented = Err(Unavailable::Forbidden("secrets".to_owned()));
     let (verdict, fix) = after(forbidden);
     assert_eq!(
         (verdict, fix.as_str()),
@@ -157,7 +158,7 @@ fn what_nothing_rotates_is_unprotected() {
         Verdict::Unprotected
     );
     // What may not be seen may be there.
-    let unseen = after(|facts| facts.cron_job = Err(Gap::Forbidden("cronjobs".to_owned())));
+    let unseen = after(|facts| facts.cron_job = Err(Unavailable::Forbidden("cronjobs".to_owned())));
     assert_eq!(unseen.0, Verdict::Healthy);
     let in_clear = after(|facts| {
         let claims = facts.claims().cloned().unwrap();
@@ -194,7 +195,7 @@ fn an_alarm_counts_days_and_verdicts() {
     let alarm = |change: &dyn Fn(&mut GatewayFacts), within: SignedDuration| {
         let mut facts = gateway();
         change(&mut facts);
-        is_alarm(&facts, &judge(&facts, now()), within, now())
+        is_alarm(&facts, &assess(&facts, now()), within, now())
     };
     let lives = |left: SignedDuration| move |facts: &mut GatewayFacts| expires_in(facts, left);
     assert!(alarm(&lives(DAY * 10), DAY * 10));
@@ -204,12 +205,12 @@ fn an_alarm_counts_days_and_verdicts() {
         SignedDuration::ZERO
     ));
     assert!(alarm(
-        &|facts| facts.presented = Err(Gap::Unknown("x".to_owned())),
+        &|facts| facts.presented = Err(Unavailable::Unknown("x".to_owned())),
         SignedDuration::ZERO
     ));
     // What cannot be seen must not pass.
     assert!(alarm(
-        &|facts| facts.pods = Err(Gap::Forbidden("pods".to_owned())),
+        &|facts| facts.pods = Err(Unavailable::Forbidden("pods".to_owned())),
         DAY
     ));
     // A CronJob that is missing is no reason to wake anybody.
@@ -223,7 +224,7 @@ fn until_the_next_change_the_verdict_stands() {
         expires_in(&mut facts, left);
         facts
     };
-    let verdict = |facts: &GatewayFacts, at: Timestamp| judge(facts, at).verdict;
+    let verdict = |facts: &GatewayFacts, at: Timestamp| assess(facts, at).verdict;
     let weekly = |mut facts: GatewayFacts| {
         if let Ok(Some(cron_job)) = &mut facts.cron_job {
             cron_job.schedule = "0 0 * * 0".to_owned();

@@ -56,7 +56,7 @@ pub(super) fn metrics(report: &StatusReport) -> String {
     );
     for row in &report.rows {
         for verdict in Verdict::ALL {
-            let value = u8::from(row.judgement.verdict == verdict);
+            let value = u8::from(row.assessment.verdict == verdict);
             let _ = writeln!(text, "{name}{{{},verdict=\"{verdict:?}\"}} {value}", labels(row));
         }
     }

@@ -10,7 +10,7 @@ use super::{CronJob, Item, Layout, Row, StatusReport, several_kinds, sort};
 use crate::cli::{SortBy, StatusFormat};
 use crate::error::{Error, Result};
 use crate::model::{GatewayFacts, WorkloadRef};
-use crate::plan::{judge, next_change};
+use crate::plan::{assess, next_change};
 
 /// The gateways as they were shown last.
 pub struct Stream {
@@ -93,12 +93,12 @@ impl Stream {
     }
 
     /// What time alone has made of the gateways, as text.
-    pub fn ripen(&mut self, now: Timestamp) -> Result<String> {
+    pub fn update_verdicts(&mut self, now: Timestamp) -> Result<String> {
         let mut news = Vec::new();
         for row in self.rows.values_mut() {
-            let judgement = judge(&row.facts, now);
-            if judgement.verdict != row.judgement.verdict {
-                row.judgement = judgement;
+            let assessment = assess(&row.facts, now);
+            if assessment.verdict != row.assessment.verdict {
+                row.assessment = assessment;
                 news.push(row.clone());
             }
         }

@@ -68,8 +68,8 @@ fn columns(report: &StatusReport, row: &Row, wide: bool) -> Vec<(&'static str, C
                 cell("Deleted", Tone::Caution)
             } else {
                 cell(
-                    &format!("{:?}", row.judgement.verdict),
-                    tone(row.judgement.verdict),
+                    &format!("{:?}", row.assessment.verdict),
+                    tone(row.assessment.verdict),
                 )
             },
         ),
@@ -109,7 +109,7 @@ fn columns(report: &StatusReport, row: &Row, wide: bool) -> Vec<(&'static str, C
                 "NEXT-RUN",
                 next(cron_job.ok().and_then(Option::as_ref), report.now),
             ),
-            ("REASON", plain(&row.judgement.reason)),
+            ("REASON", plain(&row.assessment.reason)),
         ]);
     }
     columns
@@ -135,7 +135,7 @@ fn expires_in(row: &Row, now: Timestamp) -> Cell {
     let Some(claims) = row.facts.claims() else {
         let text = match &row.facts.presented {
             Err(gap) => gap.cell(),
-            Ok(_) if row.judgement.verdict == Verdict::Healthy => "never",
+            Ok(_) if row.assessment.verdict == Verdict::Healthy => "never",
             Ok(_) => UNKNOWN,
         };
         return cell(text, Tone::Plain);
@@ -144,7 +144,7 @@ fn expires_in(row: &Row, now: Timestamp) -> Cell {
     if left <= SignedDuration::ZERO {
         return cell(&format!("expired {} ago", in_words(left)), Tone::Bad);
     }
-    let tone = match row.judgement.verdict {
+    let tone = match row.assessment.verdict {
         Verdict::Expiring => Tone::Bad,
         Verdict::Due => Tone::Caution,
         _ => Tone::Plain,

@@ -8,11 +8,11 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 
-use super::Typed;
 use crate::azure::{Certificate, ClientCredential, looks_like_a_certificate};
 use crate::cli::AzureArgs;
 use crate::error::{Error, Result};
 use crate::model::{Source, Sourced, in_words};
+use crate::settings::typed::Typed;
 
 /// A certificate that lapses sooner than this is warned of: its renewal is
 /// somebody else's work.

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::{Typed, client_credential};
+use super::client_credential;
 use crate::azure::{Assertion, Candidate, ClientCredential, Identity, SignIn, WORKLOAD_IDENTITY_WEBHOOK};
 use crate::cli::{AuthMethod, AzureArgs};
 use crate::error::{Error, Result};
 use crate::model::{Source, Sourced};
+use crate::settings::typed::Typed;
 
 const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
 const AUTHORITY: &str = "AZURE_AUTHORITY_HOST";
@@ -19,7 +20,7 @@ pub(super) fn sign_in(
     vm: bool,
     warnings: &mut Vec<String>,
 ) -> Result<SignIn> {
-    let ways = Ways { args, typed };
+    let ways = SignInMethods { args, typed };
     let asked = || typed.flag_or_its_variable("auth").to_string();
     match args.auth {
         AuthMethod::Auto => ways.auto(vm, warnings),
@@ -37,12 +38,12 @@ pub(super) fn sign_in(
     }
 }
 
-struct Ways<'a> {
+struct SignInMethods<'a> {
     args: &'a AzureArgs,
     typed: &'a Typed<'a>,
 }
 
-impl Ways<'_> {
+impl SignInMethods<'_> {
     fn auto(&self, vm: bool, warnings: &mut Vec<String>) -> Result<SignIn> {
         let one = |identity, reason, excluded| SignIn {
             candidates: vec![Candidate { identity, reason }],

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Toleration;
 
-use super::{check_name, key_of};
+use super::key_of;
 use crate::cli::{PodArgs, PullPolicy};
 use crate::error::{Error, Result};
 use crate::manifest::cronjob::PodOptions;
+use crate::settings::typed::check_name;
 
 /// Under which key a ConfigMap has its authorities, unless another is named.
 const CA_KEY: &str = "ca.crt";

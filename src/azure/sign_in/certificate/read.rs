@@ -21,7 +21,6 @@ pub(crate) struct Content {
 
 /// Why a certificate cannot be used. The texts follow the name of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say it")]
 pub enum CertificateError {
     #[error("it is neither PEM nor PKCS#12")]
     Unreadable,

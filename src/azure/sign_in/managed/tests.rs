@@ -7,7 +7,7 @@ use azure_core::http::Method;
 
 use super::*;
 use crate::azure::transport::http::local_client;
-use crate::retry::Verdict;
+use crate::retry::Decision;
 
 /// What one answer at the endpoint comes to.
 async fn answered(status: &str, body: &str) -> Result<Vec<u8>, Error> {
@@ -46,10 +46,10 @@ async fn answers_are_told_apart() {
     assert!(matches!(error, Error::NoIdentity { .. }), "{error:?}");
     assert!(error.to_string().contains("Identity not found"), "{error}");
     for (status, verdict) in [
-        ("410 Gone", Verdict::Retry),
-        ("429 Too Many Requests", Verdict::Retry),
-        ("500 Internal Server Error", Verdict::Retry),
-        ("403 Forbidden", Verdict::Stop),
+        ("410 Gone", Decision::Retry),
+        ("429 Too Many Requests", Decision::Retry),
+        ("500 Internal Server Error", Decision::Retry),
+        ("403 Forbidden", Decision::Stop),
     ] {
         assert_eq!(
             answered(status, "{}").await.unwrap_err().verdict(),

@@ -102,11 +102,11 @@ fn rows_align_with_the_table_that_they_follow() {
 }
 
 #[test]
-fn time_ripens_what_nobody_touches() {
+fn time_alone_changes_a_verdict() {
     let mut stream = stream(StatusFormat::Table);
     look(&mut stream, &[named("a")]);
-    assert_eq!(stream.ripen(now() + DAY).unwrap(), "");
+    assert_eq!(stream.update_verdicts(now() + DAY).unwrap(), "");
     let due = now() + DAY * 15;
     assert!(stream.next_change(now()).is_some_and(|at| at <= due));
-    assert!(plain(&stream.ripen(due).unwrap()).ends_with("Due\n"));
+    assert!(plain(&stream.update_verdicts(due).unwrap()).ends_with("Due\n"));
 }

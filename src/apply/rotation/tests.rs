@@ -49,7 +49,7 @@ impl World {
         }
     }
 
-    fn snapshot(&self) -> (Snapshot, Former) {
+    fn snapshot(&self) -> (Snapshot, PreviousCredential) {
         let secret = Secret {
             metadata: ObjectMeta {
                 name: Some("gw-token".to_owned()),
@@ -63,16 +63,16 @@ impl World {
             )])),
             ..Secret::default()
         };
-        let (facts, former) = secret_facts(&secret, "value").unwrap();
+        let (facts, previous) = secret_facts(&secret, "value").unwrap();
         let mut snapshot = snapshot();
         snapshot.secret = facts;
         snapshot.workloads[0].marks = self.template.clone();
-        (snapshot, former)
+        (snapshot, previous)
     }
 
     /// What `rotate` does: decide and apply. `None` when nothing was to be done.
     async fn rotate(&mut self, policy: &Policy, id: &str) -> Option<Outcome> {
-        let (snapshot, former) = self.snapshot();
+        let (snapshot, previous) = self.snapshot();
         let need = need(&snapshot, policy, now());
         let gateway = GatewayId::parse(
             "/subscriptions/s/resourceGroups/rg/providers/Microsoft.ApiManagement/service/svc/gateways/gw",
@@ -82,7 +82,7 @@ impl World {
             effects: self,
             plan: &plan,
             snapshot: &snapshot,
-            former: &former,
+            previous: &previous,
             replacement_id: format!("{id}-replacement"),
             output: &Output::new(&TalkArgs::default()),
         };

@@ -1,7 +1,7 @@
 //! One result in every format.
 
 use super::*;
-use crate::apply::Record;
+use crate::apply::outcome::Record;
 use crate::plan::fixture::{DAY, now, policy, snapshot};
 use crate::plan::rotation;
 use crate::yaml::from_yaml;
@@ -13,7 +13,7 @@ fn plan() -> Plan {
     rotation(&snapshot(), &policy(), gateway.unwrap(), now(), "r1".to_owned())
 }
 
-pub(super) fn rotated() -> RotationReport {
+pub fn rotated() -> RotationReport {
     let plan = plan();
     let record = Record {
         rotation_id: "r1".to_owned(),

@@ -3,12 +3,10 @@
 
 use std::time::{Duration, Instant};
 
+use super::{Arm, ClientCredential, DEFAULT_API_VERSION, Error, Identity, Options, ServiceDetails, SignIn};
+use crate::model::{Cloud, GatewayId, KeySlot};
 use apim_sandbox::azure::{Azure, Gateway, Grant, Operation, Principal};
 use futures::future::try_join_all;
-use kubectl_apim::azure::{
-    Arm, ClientCredential, DEFAULT_API_VERSION, Error, Identity, Options, ServiceDetails, SignIn,
-};
-use kubectl_apim::model::{Cloud, GatewayId, KeySlot};
 use tempfile::NamedTempFile;
 
 const PATIENCE: Duration = Duration::from_mins(2);

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::fleet::{Counts, FleetReport};
-use super::{Ending, ErrorLine, RotationReport, SecretKey};
+use super::rotation::{Ending, ErrorLine, RotationReport, SecretKey};
 use crate::error::Error;
 use crate::model::{GatewayId, one_line, shortened};
 
@@ -21,7 +21,7 @@ const FEW: usize = 5;
 /// mean what they mean in `-o json`.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct LastWords {
+pub struct TerminationMessage {
     api_version: &'static str,
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,7 +45,7 @@ pub struct LastWords {
     errors: Vec<ErrorLine>,
 }
 
-impl LastWords {
+impl TerminationMessage {
     /// Those of a run that ended before it had a result.
     pub fn of_error(error: &Error) -> Self {
         Self {
@@ -104,7 +104,7 @@ impl LastWords {
 
     /// As compact JSON, short enough to be kept whole, with the exit code that
     /// the process really ends with.
-    pub fn to_json(mut self, exit_code: u8) -> String {
+    pub fn into_json(mut self, exit_code: u8) -> String {
         self.exit_code = exit_code;
         let mut longest = LONGEST_TEXT;
         loop {
@@ -128,20 +128,20 @@ impl LastWords {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::rotated;
+    use super::super::rotation::tests::rotated;
     use super::*;
     use crate::error::Kind;
     use crate::plan::fixture::snapshot;
 
     #[test]
     fn one_rotation_in_one_line() {
-        insta::assert_snapshot!(LastWords::of(&rotated()).to_json(0), @r#"{"apiVersion":"kubectl-apim/v1","kind":"Rotation","outcome":"Rotated","exitCode":0,"namespace":"apim","secret":{"name":"gw-token","key":"value"},"gateway":"/subscriptions/s/resourceGroups/rg/providers/Microsoft.ApiManagement/service/svc/gateways/gw","expiresAt":"2027-02-14T07:50:00Z","rotationId":"r1"}"#);
+        insta::assert_snapshot!(TerminationMessage::of(&rotated()).into_json(0), @r#"{"apiVersion":"kubectl-apim/v1","kind":"Rotation","outcome":"Rotated","exitCode":0,"namespace":"apim","secret":{"name":"gw-token","key":"value"},"gateway":"/subscriptions/s/resourceGroups/rg/providers/Microsoft.ApiManagement/service/svc/gateways/gw","expiresAt":"2027-02-14T07:50:00Z","rotationId":"r1"}"#);
     }
 
     #[test]
     fn an_early_error_has_all_its_hints_and_the_code_of_the_process() {
         let error = Error::refused("no\nway").hint("first").hint("second");
-        insta::assert_snapshot!(LastWords::of_error(&error).to_json(1), @r#"{"apiVersion":"kubectl-apim/v1","kind":"Error","exitCode":1,"error":{"message":"no way","hints":["first","second"]}}"#);
+        insta::assert_snapshot!(TerminationMessage::of_error(&error).into_json(1), @r#"{"apiVersion":"kubectl-apim/v1","kind":"Error","exitCode":1,"error":{"message":"no way","hints":["first","second"]}}"#);
     }
 
     #[test]
@@ -153,7 +153,7 @@ mod tests {
             RotationReport::stopped(&snapshot(), &error)
         });
         let report = FleetReport::new(items.collect(), false);
-        insta::assert_snapshot!(LastWords::of_fleet(&report).to_json(6), @r#"{"apiVersion":"kubectl-apim/v1","kind":"RotationList","exitCode":6,"counts":{"rotated":0,"notDue":0,"skipped":0,"refused":0,"failed":9,"notBegun":0},"errors":[{"message":"apim/secret/gw-token: failure 0","hints":["one"]},{"message":"apim/secret/gw-token: failure 1","hints":["one"]},{"message":"apim/secret/gw-token: failure 2","hints":["one"]},{"message":"apim/secret/gw-token: failure 3","hints":["one"]},{"message":"apim/secret/gw-token: failure 4","hints":["one"]}]}"#);
+        insta::assert_snapshot!(TerminationMessage::of_fleet(&report).into_json(6), @r#"{"apiVersion":"kubectl-apim/v1","kind":"RotationList","exitCode":6,"counts":{"rotated":0,"notDue":0,"skipped":0,"refused":0,"failed":9,"notBegun":0},"errors":[{"message":"apim/secret/gw-token: failure 0","hints":["one"]},{"message":"apim/secret/gw-token: failure 1","hints":["one"]},{"message":"apim/secret/gw-token: failure 2","hints":["one"]},{"message":"apim/secret/gw-token: failure 3","hints":["one"]},{"message":"apim/secret/gw-token: failure 4","hints":["one"]}]}"#);
     }
 
     #[test]
@@ -161,13 +161,13 @@ mod tests {
         // Each quote takes two bytes of JSON, each letter two of UTF-8.
         let long = "\"ü".repeat(3000);
         let error = Error::failed(long.clone()).hint(long.clone()).hint(long.clone());
-        let text = LastWords::of_error(&error).to_json(1);
+        let text = TerminationMessage::of_error(&error).into_json(1);
         assert!(text.len() <= LIMIT && text.len() > LIMIT / 4, "{}", text.len());
         let items = (0..9).map(|number| {
             let error = Error::failed(format!("{number} {long}")).hint(long.clone());
             RotationReport::stopped(&snapshot(), &error)
         });
-        let text = LastWords::of_fleet(&FleetReport::new(items.collect(), false)).to_json(6);
+        let text = TerminationMessage::of_fleet(&FleetReport::new(items.collect(), false)).into_json(6);
         assert!(text.len() <= LIMIT && text.len() > LIMIT / 4, "{}", text.len());
     }
 }

@@ -1,0 +1,77 @@
+//! Reaches the cluster that the flags, the kubeconfig and the environment name.
+
+use std::io::IsTerminal;
+
+use super::Context;
+use crate::cli::kube::KubeArgs;
+use crate::cluster::{self, Cluster, valid_namespace};
+use crate::error::{Error, Result};
+use crate::settings::Selection;
+
+/// Reaches the cluster that the flags and the environment mean.
+pub async fn connect(kube: &KubeArgs, context: &Context) -> Result<Cluster> {
+    if let Some(namespace) = &kube.namespace {
+        valid_namespace(namespace)?;
+    }
+    let environment = &context.environment;
+    let variable = |name: &str| environment.get(name).map(str::to_owned);
+    Cluster::connect(kube, around(&variable)).await
+}
+
+/// The namespace that the flags and the kubeconfig mean, without any request.
+pub fn namespace(kube: &KubeArgs, context: &Context) -> Result<String> {
+    if let Some(namespace) = &kube.namespace {
+        valid_namespace(namespace)?;
+        return Ok(namespace.clone());
+    }
+    let environment = &context.environment;
+    let variable = |name: &str| environment.get(name).map(str::to_owned);
+    cluster::config::namespace(kube, around(&variable))
+        .map_err(|error| error.hint("or name the namespace, with -n"))
+}
+
+/// The contexts of the kubeconfig that these names or globs mean.
+pub fn contexts(kube: &KubeArgs, context: &Context, patterns: &[String]) -> Result<Vec<String>> {
+    let environment = &context.environment;
+    let variable = |name: &str| environment.get(name).map(str::to_owned);
+    cluster::config::contexts(kube, around(&variable), patterns)
+}
+
+/// What a connection takes from around the process.
+fn around(variable: &(dyn Fn(&str) -> Option<String> + Sync)) -> cluster::ConnectInputs<'_> {
+    let interactive = std::io::stdin().is_terminal();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a plugin's credential expires by the local clock"
+    )]
+    let now = jiff::Timestamp::now();
+    cluster::ConnectInputs::new(variable, interactive, now)
+}
+
+/// The machine's own time, for what no server's clock is asked about.
+pub fn local_now() -> jiff::Timestamp {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a schedule is judged by its distances, which are the same at any time"
+    )]
+    jiff::Timestamp::now()
+}
+
+/// There is no gateway where it was looked for.
+pub fn nothing_found(selection: &Selection, cluster: &Cluster) -> Error {
+    let labels = selection
+        .labels
+        .as_ref()
+        .map(|labels| format!(" with the labels `{labels}`"))
+        .unwrap_or_default();
+    if selection.everywhere {
+        return Error::failed(format!(
+            "no self-hosted gateway{labels} was found in any namespace"
+        ));
+    }
+    Error::failed(format!(
+        "no self-hosted gateway{labels} was found in namespace {}",
+        cluster.namespace
+    ))
+    .hint("choose the namespace with -n, or look in all with -A")
+}

@@ -1,0 +1,62 @@
+//! Parses the command line and runs the command that it names.
+
+use clap::{ArgMatches, FromArgMatches};
+
+use super::{Context, completion, install_cronjob, render_rbac, rotate, status, uninstall_cronjob};
+use crate::cli::{self, Cli, Command, OutputFormat};
+use crate::environment::Environment;
+use crate::error::Result;
+use crate::yaml::to_yaml;
+
+/// Runs the command that was typed; returns the exit code.
+pub async fn run(cli: Cli, matches: &ArgMatches, program: &str, context: &Context) -> Result<u8> {
+    let subcommand = matches.subcommand().map(|(_, matches)| matches);
+    match (cli.command, subcommand) {
+        (Some(Command::Rotate(args)), Some(matches)) => {
+            // A fleet keeps much beside each gateway.
+            Box::pin(rotate::run(&args, matches, &cli.kube, context)).await
+        }
+        (Some(Command::Status(args)), Some(matches)) => status::run(&args, matches, &cli.kube, context).await,
+        (Some(Command::RenderRbac(args)), Some(matches)) => {
+            render_rbac::run(&args, matches, &cli.kube, context).await
+        }
+        (Some(Command::InstallCronjob(args)), Some(matches)) => {
+            Box::pin(install_cronjob::run(&args, matches, &cli.kube, context)).await
+        }
+        (Some(Command::UninstallCronjob(args)), _) => uninstall_cronjob::run(&args, &cli.kube, context).await,
+        (Some(Command::Completion { shell }), _) => {
+            context.output.data(&completion::script(shell, program)?)?;
+            Ok(0)
+        }
+        (Some(Command::Version { output }), _) => {
+            context.output.data(&version(output)?)?;
+            Ok(0)
+        }
+        _ => {
+            let help = cli::command(program, &|_| false).render_help();
+            context.output.data(&help.ansi().to_string())?;
+            Ok(0)
+        }
+    }
+}
+
+/// Parses the command line.
+pub fn parse(
+    program: &str,
+    arguments: Vec<std::ffi::OsString>,
+    environment: &Environment,
+) -> clap::error::Result<(Cli, ArgMatches)> {
+    let is_set = |name: &str| environment.get(name).is_some();
+    let matches = cli::command(program, &is_set).try_get_matches_from(arguments)?;
+    Ok((Cli::from_arg_matches(&matches)?, matches))
+}
+
+fn version(format: OutputFormat) -> Result<String> {
+    let version = env!("CARGO_PKG_VERSION");
+    let value = serde_json::json!({"apiVersion": "kubectl-apim/v1", "kind": "Version", "version": version});
+    match format {
+        OutputFormat::Json => Ok(format!("{value:#}\n")),
+        OutputFormat::Yaml => to_yaml(&value),
+        OutputFormat::Table | OutputFormat::Wide | OutputFormat::Name => Ok(format!("{version}\n")),
+    }
+}

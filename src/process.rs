@@ -1,0 +1,136 @@
+//! The process from its arguments to its exit code.
+
+use std::cell::OnceCell;
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use crate::cli::{self, LogFormat};
+use crate::commands::{self, Context};
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::interrupt::{Interrupt, interrupted};
+use crate::output::Output;
+use crate::report::TerminationMessage;
+use crate::{logging, script, settings, termination};
+
+/// Runs the program with its arguments, the first being its own name.
+pub fn main(arguments: Vec<OsString>) -> ExitCode {
+    let environment = Environment::of_this_process();
+    let program = arguments
+        .first()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    // kubectl asks at every press of the tab key; clap must not see its message.
+    if let Some(message) = cli::complete::answer(&arguments) {
+        let _ = Output::new(&cli::TalkArgs::default()).data(&message);
+        return ExitCode::SUCCESS;
+    }
+    let as_script = cli::file_name(&program) == script::LINK;
+    let Ended { code, message } = start(arguments, &program, as_script, &environment);
+    // The script ended with 1 whatever had failed, and its callers know no
+    // other code.
+    let code = if as_script { code.min(1) } else { code };
+    if let Some(message) = message {
+        termination::leave(&environment, message, code);
+    }
+    ExitCode::from(code)
+}
+
+/// How a run has ended.
+struct Ended {
+    code: u8,
+    /// What is to be left in the status of its pod.
+    message: Option<TerminationMessage>,
+}
+
+impl From<&Error> for Ended {
+    fn from(error: &Error) -> Self {
+        Self {
+            code: error.kind().exit_code(),
+            message: Some(TerminationMessage::of_error(error)),
+        }
+    }
+}
+
+fn start(arguments: Vec<OsString>, program: &str, as_script: bool, environment: &Environment) -> Ended {
+    let translated = if as_script {
+        script::translate(&arguments, environment)
+    } else {
+        Ok(arguments)
+    };
+    let arguments = match translated {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            Output::new(&cli::TalkArgs::default()).error(&error);
+            return Ended::from(&error);
+        }
+    };
+    let format = settings::log_format(environment, as_script, std::io::stderr().is_terminal());
+    let (mut cli, matches) = match commands::parse(program, arguments, environment) {
+        Ok(parsed) => parsed,
+        Err(error) => return unparsed(&error, format),
+    };
+    cli.talk.log_format.get_or_insert(format);
+    logging::start(&cli, environment);
+    let context = Context {
+        output: Output::new(&cli.talk),
+        environment: environment.clone(),
+        as_script,
+        interrupt: Interrupt::default(),
+        termination_message: OnceCell::new(),
+    };
+    // The one crypto provider; a second installation would be a bug of ours
+    // that the first TLS connection reports.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+
+    let ended = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::failed(format!("cannot start: {error}")).caused_by(error))
+        .and_then(|runtime| {
+            runtime.block_on(async {
+                tokio::select! {
+                    ended = commands::run(cli, &matches, program, &context) => ended,
+                    error = interrupted(&context.interrupt) => Err(error?),
+                }
+            })
+        });
+    match ended {
+        Ok(code) => Ended {
+            code,
+            message: context.termination_message.into_inner(),
+        },
+        Err(error) => {
+            context.output.error(&error);
+            Ended::from(&error)
+        }
+    }
+}
+
+/// The end of a run whose command line clap did not take, or answered itself.
+fn unparsed(error: &clap::Error, format: LogFormat) -> Ended {
+    let code = u8::try_from(error.exit_code()).unwrap_or(2);
+    if code == 0 {
+        let _ = error.print();
+        return Ended { code, message: None };
+    }
+    let text = error.to_string();
+    let told = text.split("\n\nUsage:").next().unwrap_or(&text);
+    let told = told.strip_prefix("error: ").unwrap_or(told);
+    let message: Vec<&str> = told.split_whitespace().collect();
+    let ours = Error::usage(message.join(" ")).hint("see --help");
+    match format {
+        // clap knows which stream its text belongs to, and its colours.
+        LogFormat::Text => drop(error.print()),
+        LogFormat::Json => Output::new(&cli::TalkArgs {
+            log_format: Some(format),
+            ..cli::TalkArgs::default()
+        })
+        .error(&ours),
+    }
+    Ended {
+        code,
+        ..Ended::from(&ours)
+    }
+}
