@@ -5,16 +5,21 @@
 
 mod case;
 mod cli;
+mod command_lines;
 mod completions;
+mod documents;
+mod examples;
 mod fleet;
 mod image;
 mod in_pod;
 mod install;
 mod krew;
 mod layering;
+mod links;
 mod observe;
 mod policy;
-mod readme;
+mod quotes;
+mod reference;
 mod render_rbac;
 mod rotate;
 mod run;

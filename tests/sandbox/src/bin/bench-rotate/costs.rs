@@ -10,9 +10,9 @@ const HEAD: [&str; 7] = [
     "command",
     "gateways",
     "time",
-    "a gateway",
+    "per gateway",
     "CPU",
-    "a gateway",
+    "per gateway",
     "peak memory",
 ];
 

@@ -1,5 +1,5 @@
 //! `cargo bench-rotate`: what a rotation and a look at a fleet cost, beside
-//! kubectl on the same server, and whether they stay within the bounds.
+//! kubectl on the same server, and whether they meet their targets.
 
 mod bench;
 mod costs;
@@ -16,20 +16,19 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use apim_sandbox::{Sandbox, plugin};
 
-use self::bench::Bench;
+use self::bench::{Bench, Single};
 use self::document::Report;
 use self::fleet::FleetBench;
 use self::machine::Kubectl;
-use self::table::Table;
 
 const USAGE: &str = "usage: cargo bench-rotate [--pairs N] [--write]
        cargo bench-rotate [--single-only | --fleet-only] [--pairs N] [--gateways N] [--plugin FILE]
 
-  --pairs N      how many pairs of runs to measure on one gateway, 20 unless told
-  --write        write the tables to docs/benchmarks.md
+  --pairs N      how many pairs of runs to measure on one gateway, 20 unless given
+  --write        write docs/benchmarks.md
   --single-only  leave the fleet out
   --fleet-only   leave the one gateway out
-  --gateways N   how large the fleet is, 1000 unless told
+  --gateways N   how large the fleet is, 1000 unless given
   --plugin FILE  measure this binary instead of building one";
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/benchmarks.md");
@@ -70,7 +69,7 @@ fn main() -> ExitCode {
     match start(&options) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
-            say("error: a bound is missed");
+            say("error: a target is missed");
             ExitCode::FAILURE
         }
         Err(error) => {
@@ -112,7 +111,7 @@ async fn start(options: &Options) -> Result<bool> {
     tokio::select! {
         report = run(options) => {
             let report = report?;
-            // A closed stdout changes nothing about the bounds.
+            // A closed stdout changes nothing about the targets.
             let _ = write!(std::io::stdout().lock(), "{report}");
             Ok(report.is_met())
         }
@@ -157,12 +156,12 @@ async fn build() -> Result<PathBuf> {
     plugin::build(&["--release", "--package", "kubectl-apim"]).await
 }
 
-async fn single(options: &Options, plugin: &Path, kubectl: &Kubectl) -> Result<Table> {
+async fn single(options: &Options, plugin: &Path, kubectl: &Kubectl) -> Result<Single> {
     let sandbox = Sandbox::start().await?;
     let bench = Bench::prepare(&sandbox, plugin, kubectl).await?;
-    let table = bench.run(options.pairs).await?;
+    let figures = bench.run(options.pairs).await?;
     sandbox.shutdown().await;
-    Ok(table)
+    Ok(figures)
 }
 
 /// Progress and errors go to stderr, as the table is the data.

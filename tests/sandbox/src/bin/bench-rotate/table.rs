@@ -1,4 +1,4 @@
-//! The figures with their bounds, as a table in Markdown.
+//! The figures with their targets, as a table in Markdown.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,17 +11,17 @@ pub(crate) struct Table {
     pub(crate) rows: Vec<Row>,
 }
 
-/// One figure and its bound.
+/// One figure and its target.
 pub(crate) struct Row {
     what: String,
     ours: String,
     kubectl: String,
-    must: String,
+    target: String,
     met: bool,
 }
 
 impl Row {
-    /// A time that may be so large a part of kubectl's.
+    /// A time that may be this part of kubectl's.
     pub(crate) fn beside(what: &str, ours: Duration, kubectl: Duration, limit: f64) -> Self {
         let ratio = ours.div_duration_f64(kubectl);
         Self {
@@ -31,7 +31,7 @@ impl Row {
         }
     }
 
-    /// A time that must be so many times less than another.
+    /// A time that must be this many times less than another.
     pub(crate) fn faster(what: &str, ours: Duration, other: Duration, times: f64) -> Self {
         let ratio = other.div_duration_f64(ours);
         Self {
@@ -40,7 +40,7 @@ impl Row {
         }
     }
 
-    /// A time with a fixed bound.
+    /// A time with a fixed target.
     pub(crate) fn at_most(what: &str, ours: Duration, limit: Duration) -> Self {
         Self {
             ours: time(ours),
@@ -67,42 +67,54 @@ impl Row {
 
     /// A number of requests.
     pub(crate) fn count(what: &str, ours: usize, limit: usize) -> Self {
-        let must = match limit {
+        let target = match limit {
             0 => "none".to_owned(),
             limit => format!("≤ {limit}"),
         };
         Self {
             ours: ours.to_string(),
-            ..Self::new(what, must, ours <= limit)
+            ..Self::new(what, target, ours <= limit)
         }
     }
 
-    fn new(what: &str, must: String, met: bool) -> Self {
+    fn new(what: &str, target: String, met: bool) -> Self {
         Self {
             what: what.to_owned(),
             ours: String::new(),
             kubectl: String::new(),
-            must,
+            target,
             met,
         }
     }
 
     fn cells(&self) -> [&str; 5] {
         let met = if self.met { "yes" } else { "NO" };
-        [&self.what, &self.ours, &self.kubectl, &self.must, met]
+        [&self.what, &self.ours, &self.kubectl, &self.target, met]
     }
 }
 
 impl Table {
-    /// Whether every bound is kept.
+    /// Whether every target is met.
     pub(crate) fn is_met(&self) -> bool {
         self.rows.iter().all(|row| row.met)
+    }
+
+    /// The figures and targets for the page, where each reader can compare them.
+    pub(crate) fn page(&self) -> impl fmt::Display + '_ {
+        fmt::from_fn(|f| {
+            let rows: Vec<_> = self.rows.iter().map(Row::cells).collect();
+            let rows: Vec<_> = rows
+                .iter()
+                .map(|&[what, ours, kubectl, target, _]| [what, ours, kubectl, target])
+                .collect();
+            markdown(f, ["what", "kubectl-apim", self.beside, "target"], &rows)
+        })
     }
 }
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let head = ["what", "kubectl-apim", self.beside, "must", "met"];
+        let head = ["what", "kubectl-apim", self.beside, "target", "met"];
         let rows: Vec<_> = self.rows.iter().map(Row::cells).collect();
         markdown(f, head, &rows)
     }
@@ -148,7 +160,7 @@ pub(crate) fn mebibytes(bytes: u64) -> String {
     format!("{:.1} MiB", f64::from(kib) / 1024.0)
 }
 
-fn megabytes(bytes: u64) -> String {
+pub(crate) fn megabytes(bytes: u64) -> String {
     let kilobytes = u32::try_from(bytes / 1000).unwrap_or(u32::MAX);
     format!("{:.2} MB", f64::from(kilobytes) / 1000.0)
 }

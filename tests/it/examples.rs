@@ -1,12 +1,10 @@
-//! The examples of the README that hand JSON to jq: each is run as it stands
-//! there, by a shell with the real kubectl.
-
-use std::fs;
-use std::path::Path;
+//! The examples of the documents that pass JSON to jq: each is run exactly as
+//! it is printed there, by a shell with the real kubectl.
 
 use serde_json::json;
 
 use crate::case::Case;
+use crate::documents::for_users;
 use crate::status::gallery::gallery;
 
 /// Where an example is run.
@@ -23,7 +21,7 @@ enum Place {
 /// A part of an example that no other has, where it is run, what must be in its
 /// output, and what must not. `GALLERY`, `ALONE` and `GATEWAY` stand for the
 /// two namespaces and the ARM id.
-const EXAMPLES: [(&str, Place, &[&str], &[&str]); 9] = [
+const EXAMPLES: [(&str, Place, &[&str], &[&str]); 10] = [
     (
         "infinite) < 10 * 86400",
         Place::Gallery,
@@ -71,41 +69,23 @@ const EXAMPLES: [(&str, Place, &[&str], &[&str]); 9] = [
         &[r#""rotated": 1"#, r#""failed": 0"#],
         &["items"],
     ),
+    (
+        "[.secret.name, .outcome]",
+        Place::Alone,
+        &["gw-token\tPlanned\n"],
+        &["null"],
+    ),
     (".keySlot", Place::Alone, &["Rotated\tprimary\t20"], &["null"]),
 ];
 
-/// The commands in the README's console blocks, each in one text. One goes on
-/// while a quote is open or its line ends in a backslash or a pipe.
-fn commands(readme: &str) -> Vec<String> {
-    let mut commands = Vec::new();
-    for block in readme.split("```console\n").skip(1) {
-        let block = block.split("```").next().unwrap();
-        let mut open: Option<String> = None;
-        for line in block.lines() {
-            let mut command = match (open.take(), line.strip_prefix("$ ")) {
-                (Some(begun), _) => begun + "\n" + line,
-                (None, Some(begun)) => begun.to_owned(),
-                (None, None) => continue,
-            };
-            let goes_on = command.matches('\'').count() % 2 == 1 || line.ends_with(['\\', '|']);
-            if goes_on {
-                open = Some(command);
-            } else {
-                command.truncate(command.trim_end().len());
-                commands.push(command);
-            }
-        }
-        assert_eq!(open, None, "a command without an end");
-    }
-    commands
-}
-
 #[tokio::test]
-async fn every_example_with_jq_does_what_the_readme_says() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let mut commands = commands(&fs::read_to_string(path).unwrap());
-    commands.retain(|command| command.contains("| jq"));
-    let (gallery, alone) = tokio::join!(gallery("readme"), Case::new("readme-alone"));
+async fn every_example_with_jq_does_what_the_documents_say() {
+    let mut commands: Vec<String> = for_users()
+        .iter()
+        .flat_map(|document| document.commands())
+        .filter(|command| command.contains("| jq"))
+        .collect();
+    let (gallery, alone) = tokio::join!(gallery("examples"), Case::new("examples-alone"));
     alone.deploy(&alone.idle_portal()).await;
     let fleet = json!({"metadata": {"labels": {"fleet": alone.namespace}}});
     alone.patch_deployment("gw", &fleet).await;
@@ -120,7 +100,7 @@ async fn every_example_with_jq_does_what_the_readme_says() {
             .filter(|at| commands[*at].contains(part))
             .collect();
         let [at] = found[..] else {
-            panic!("`{part}` is in {} examples of the README", found.len());
+            panic!("`{part}` is in {} examples", found.len());
         };
         let command = commands.remove(at);
         let everywhere = command.contains(" -A");
@@ -143,18 +123,9 @@ async fn every_example_with_jq_does_what_the_readme_says() {
             }
         }
     }
-    assert!(
-        commands.is_empty(),
-        "examples of the README that are not tested: {commands:#?}"
-    );
+    assert!(commands.is_empty(), "examples that are not tested: {commands:#?}");
     // The file that was made lets its gateway through.
     let line = "kubectl apim rotate -A --gateways gateways.txt --dry-run -o name";
     let accepted = alone.shell(line).env("APIM_SELECTOR", &selector).exits(0).await;
     assert_eq!(accepted.stdout, "secret/gw-token\ndeployment.apps/gw\n");
-}
-
-#[test]
-fn a_command_may_have_several_lines() {
-    let text = "```console\n$ a 'b\n  c' | jq .\nan output\n$ d \\\n    e\n```\n$ none\n```console\n$ f |\n  g\n```\n";
-    assert_eq!(commands(text), ["a 'b\n  c' | jq .", "d \\\n    e", "f |\n  g"]);
 }
