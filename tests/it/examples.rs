@@ -79,7 +79,7 @@ const EXAMPLES: [(&str, Place, &[&str], &[&str]); 10] = [
 ];
 
 #[tokio::test]
-async fn every_example_with_jq_does_what_the_documents_say() {
+async fn every_example_with_jq_prints_what_it_should() {
     let mut commands: Vec<String> = for_users()
         .iter()
         .flat_map(|document| document.commands())
