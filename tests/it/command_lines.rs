@@ -120,7 +120,7 @@ fn lines(document: &Document) -> Vec<String> {
             && language != "console"
         {
             // What a line does stands behind it.
-            let shown = content.lines().map(|line| line.trim_start());
+            let shown = content.lines().map(str::trim_start);
             let shown = shown.map(|line| line.split("   ").next().unwrap_or_default());
             lines.extend(shown.map(|line| line.replace("-s SUBSCRIPTION ", SUBSCRIPTION)));
         }

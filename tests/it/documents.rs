@@ -33,13 +33,12 @@ pub(crate) fn document(path: &str) -> Document {
 pub(crate) fn for_users() -> Vec<Document> {
     let files = fs::read_dir(root().join("docs")).unwrap();
     let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
-    let mut paths: Vec<String> = names
-        .filter(|name| name.ends_with(".md"))
-        .map(|name| format!("docs/{name}"))
+    let mut pages: Vec<String> = names
+        .filter_map(|name| Some(format!("docs/{}.md", name.strip_suffix(".md")?)))
         .collect();
-    paths.sort_unstable();
-    paths.insert(0, "README.md".to_owned());
-    paths.iter().map(|path| document(path)).collect()
+    pages.sort_unstable();
+    let paths = std::iter::once("README.md".to_owned()).chain(pages);
+    paths.map(|path| document(&path)).collect()
 }
 
 impl Document {

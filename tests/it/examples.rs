@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::case::Case;
-use crate::documents::for_users;
+use crate::documents::{Document, for_users};
 use crate::status::gallery::gallery;
 
 /// Where an example is run.
@@ -82,7 +82,7 @@ const EXAMPLES: [(&str, Place, &[&str], &[&str]); 10] = [
 async fn every_example_with_jq_prints_what_it_should() {
     let mut commands: Vec<String> = for_users()
         .iter()
-        .flat_map(|document| document.commands())
+        .flat_map(Document::commands)
         .filter(|command| command.contains("| jq"))
         .collect();
     let (gallery, alone) = tokio::join!(gallery("examples"), Case::new("examples-alone"));

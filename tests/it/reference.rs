@@ -197,7 +197,7 @@ fn chapter(words: &[String], shared: &[Section]) -> String {
         help.usage
     );
     let mut below = String::new();
-    let mut shares = false;
+    let mut has_shared = false;
     for section in &help.sections {
         if section.title == "Commands" {
             text += "\n**Commands:**\n\n";
@@ -210,7 +210,7 @@ fn chapter(words: &[String], shared: &[Section]) -> String {
                 below += &chapter(&words, if shared.is_empty() { &help.sections } else { shared });
             }
         } else if shared.contains(section) {
-            shares = true;
+            has_shared = true;
         } else if words.is_empty() {
             let _ = write!(text, "\n### {}\n\n{}", section.title, list(section));
         } else {
@@ -220,7 +220,7 @@ fn chapter(words: &[String], shared: &[Section]) -> String {
             }
         }
     }
-    if shares {
+    if has_shared {
         text += "\nAlso the [Kubernetes options](#kubernetes-options) and the [global options](#global-options).\n";
     }
     if !help.more.is_empty() {
