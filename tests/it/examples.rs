@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::case::Case;
-use crate::documents::{Document, for_users};
+use crate::documents::{Document, document, for_users};
 use crate::status::gallery::gallery;
 
 /// Where an example is run.
@@ -128,4 +128,55 @@ async fn every_example_with_jq_prints_what_it_should() {
     let line = "kubectl apim rotate -A --gateways gateways.txt --dry-run -o name";
     let accepted = alone.shell(line).env("APIM_SELECTOR", &selector).exits(0).await;
     assert_eq!(accepted.stdout, "secret/gw-token\ndeployment.apps/gw\n");
+}
+
+/// What follows a command in its console block.
+fn shown_after<'a>(document: &'a Document, command: &str) -> &'a str {
+    let (_, rest) = document.text.split_once(&format!("\n$ {command}\n")).unwrap();
+    rest.split("```").next().unwrap()
+}
+
+/// A text with one digit for every number, since times differ.
+fn without_numbers(text: &str) -> String {
+    let mut plain = String::new();
+    for letter in text.chars() {
+        match letter {
+            '0'..='9' if plain.ends_with('0') => {}
+            '0'..='9' => plain.push('0'),
+            other => plain.push(other),
+        }
+    }
+    plain
+}
+
+#[tokio::test]
+async fn a_rotation_prints_what_the_page_shows() {
+    let page = document("docs/rotate.md");
+    let case = Case::new("examples-rotate").await;
+    case.deploy(&case.portal().replicas(2)).await;
+    let ended = case.apim(&["rotate"]).exits(0).await;
+    let place = ended.stderr.lines().next().unwrap();
+    let real = format!("{}{}", ended.stderr, ended.stdout)
+        .replace(
+            place,
+            &format!(
+                "cluster    namespace {} of context prod of ~/.kube/config",
+                case.namespace
+            ),
+        )
+        .replace(&case.gateway.subscription, "11111111-2222-3333-4444-555555555555")
+        .replace(&case.gateway.service, "contoso")
+        .replace(&case.namespace, "apim")
+        .replace(&case.principal.client_id, "99999999-8888-7777-6666-555555555555")
+        .replace(&case.principal.tenant, "contoso.onmicrosoft.com");
+    assert_eq!(
+        without_numbers(&real),
+        without_numbers(shown_after(&page, "kubectl apim rotate"))
+    );
+
+    let line = "rotate deployment/gw --if-expiring-within 10d";
+    let words: Vec<&str> = line.split(' ').collect();
+    let ended = case.apim(&words).exits(0).await;
+    let shown = shown_after(&page, &format!("kubectl apim {line}"));
+    assert_eq!(without_numbers(&ended.stdout), without_numbers(shown));
 }
