@@ -1,12 +1,13 @@
-//! Carries a plan out: mint, verify, write, restart, prove, and put back what
-//! Azure refuses. The order of the effects is here; the effects themselves
-//! are behind [`Effects`], of which there are two: the live one, and a
-//! recorder in the tests that fails at a chosen step.
+//! Executes a plan: mint, verify, write, restart, prove, and put back what Azure
+//! refuses. The order of the effects is here. The effects themselves implement
+//! [`Effects`]: one implementation works on the cluster and on Azure, another
+//! one records the effects in the tests and fails at a chosen one.
 
-mod live;
-pub mod outcome;
+mod effects;
+mod put_back;
+mod real_effects;
 mod rotation;
 
-pub use live::Live;
-pub use outcome::{Outcome, Verdict};
-pub use rotation::{Effects, Proof, Refusal, Rotation, Write};
+pub use effects::{Effects, Proof, Refusal, Write};
+pub use real_effects::RealEffects;
+pub use rotation::Rotation;

@@ -5,11 +5,14 @@ pub mod annotation;
 mod arm_id;
 mod azure_role;
 mod cloud;
+mod credential;
 mod duration;
 mod endpoint;
 mod event;
 mod gateway;
 mod key_slot;
+mod prove;
+mod secret_change;
 mod snapshot;
 mod text;
 mod token;
@@ -18,14 +21,17 @@ mod workload;
 pub use arm_id::{GatewayId, ServiceId};
 pub use azure_role::AzureRole;
 pub use cloud::{Cloud, CloudName};
+pub use credential::{Credential, Recorded};
 pub use duration::{in_short, in_words, parse_duration};
 pub use endpoint::Endpoint;
 pub use event::{Event, EventReason, Subject};
 pub use gateway::{Auth, AzureFacts, CronJobFacts, GatewayFacts, Part, Presented, StalePods, Unavailable};
 pub use key_slot::{KeyChoice, KeySlot};
+pub use prove::ProveMode;
+pub use secret_change::{Annotations, Minted, SecretChange, SecretData};
 pub use snapshot::{
-    Credential, Replacement, Rollout, SecretFacts, SecretMarks, SecretVersion, Snapshot, Source, Sourced,
-    TemplateMarks, WorkloadFacts, WorkloadVersion,
+    Replacement, Rollout, SecretFacts, SecretMarks, SecretVersion, Snapshot, Source, Sourced, TemplateMarks,
+    WorkloadFacts, WorkloadVersion,
 };
 pub use text::{one_line, shortened};
 pub use token::{Claims, MAX_LIFE, Token, TokenError};

@@ -5,12 +5,11 @@ use std::cell::Cell;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::time::Duration;
 
-use anstream::AutoStream;
+use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
-use crate::cli::{LogFormat, TalkArgs};
 use crate::error::Error;
 use crate::model::one_line;
 
@@ -22,11 +21,30 @@ const HINT: Style = AnsiColor::Cyan.on_default().bold();
 /// How wide the label of a step is, the longest one and a space.
 const LABEL_WIDTH: usize = 11;
 
-/// The door to stdout and stderr.
+/// How lines on stderr are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What the user has chosen about all output.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OutputSettings {
+    pub format: LogFormat,
+    pub color: ColorChoice,
+    /// The level of `-v`: from 1 on, errors come with their causes.
+    pub verbose: u8,
+}
+
+/// The one writer to stdout and stderr.
 #[derive(Clone, Debug)]
 pub struct Output {
     format: LogFormat,
-    color: anstream::ColorChoice,
+    color: ColorChoice,
     causes: bool,
     spin: bool,
     /// Of many things, what this is about; it stands before each line.
@@ -36,20 +54,18 @@ pub struct Output {
 }
 
 impl Output {
-    /// The output that the flags ask for.
-    pub fn new(talk: &TalkArgs) -> Self {
-        let color = match talk.color {
-            clap::ColorChoice::Auto => anstream::ColorChoice::Auto,
-            clap::ColorChoice::Always => anstream::ColorChoice::Always,
-            clap::ColorChoice::Never => anstream::ColorChoice::Never,
-        };
-        let format = talk.log_format.unwrap_or_default();
+    pub fn new(settings: OutputSettings) -> Self {
+        let OutputSettings {
+            format,
+            color,
+            verbose,
+        } = settings;
         // A spinner would be torn apart by the lines of a log.
-        let spin = format == LogFormat::Text && talk.verbose < 1 && io::stderr().is_terminal();
+        let spin = format == LogFormat::Text && verbose < 1 && io::stderr().is_terminal();
         Self {
             format,
             color,
-            causes: talk.verbose > 0,
+            causes: verbose > 0,
             spin,
             about: None,
             hushed: false,

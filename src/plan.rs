@@ -1,20 +1,26 @@
-//! Decides what a rotation has to do: pure functions of the facts, of what
-//! was asked, and of the time. Nothing here reads a clock or a server.
+//! The decisions of a rotation and of `status`: pure functions of the facts, the
+//! request and the time. Nothing here reads a clock or a server.
 
 mod change;
 mod conflict;
+mod mint;
 mod need;
+mod outcome;
 mod preflight;
+mod put_back;
 mod rotation;
 mod schedule;
 mod slot;
 mod verdict;
 
-pub use change::{restored_annotations, rotation_annotations};
+pub use change::{dry_run_change, restored_annotations, rotation_change};
 pub use conflict::{AfterWrite, after_write};
+pub use mint::Mint;
 pub use need::{Need, Unfinished, need, unfinished};
+pub use outcome::{Outcome, OutcomeKind, Record};
 pub use preflight::preflight;
-pub use rotation::{FollowUp, Plan, Policy, rotation, whole_seconds};
+pub use put_back::{AfterRefusal, PUT_BACK_TIME, after_refusal};
+pub use rotation::{FollowUp, Plan, Policy, completion, replacement, rotation, whole_seconds};
 pub use schedule::{NextRun, daily, keeps_alive, next_run};
 pub use slot::choose_slot;
 pub use verdict::{Assessment, Verdict, assess, is_alarm, next_change};

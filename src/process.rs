@@ -10,7 +10,7 @@ use crate::commands::{self, Context};
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::interrupt::{Interrupt, interrupted};
-use crate::output::Output;
+use crate::output::{self, Output, OutputSettings};
 use crate::report::TerminationMessage;
 use crate::{logging, script, settings, termination};
 
@@ -23,7 +23,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         .unwrap_or_default();
     // kubectl asks at every press of the tab key; clap must not see its message.
     if let Some(message) = cli::complete::answer(&arguments) {
-        let _ = Output::new(&cli::TalkArgs::default()).data(&message);
+        let _ = Output::new(OutputSettings::default()).data(&message);
         return ExitCode::SUCCESS;
     }
     let as_script = cli::file_name(&program) == script::LINK;
@@ -62,7 +62,7 @@ fn start(arguments: Vec<OsString>, program: &str, as_script: bool, environment: 
     let arguments = match translated {
         Ok(arguments) => arguments,
         Err(error) => {
-            Output::new(&cli::TalkArgs::default()).error(&error);
+            Output::new(OutputSettings::default()).error(&error);
             return Ended::from(&error);
         }
     };
@@ -74,7 +74,7 @@ fn start(arguments: Vec<OsString>, program: &str, as_script: bool, environment: 
     cli.talk.log_format.get_or_insert(format);
     logging::start(&cli, environment);
     let context = Context {
-        output: Output::new(&cli.talk),
+        output: Output::new(settings::output_settings(&cli.talk)),
         environment: environment.clone(),
         as_script,
         interrupt: Interrupt::default(),
@@ -123,9 +123,9 @@ fn unparsed(error: &clap::Error, format: LogFormat) -> Ended {
     match format {
         // clap knows which stream its text belongs to, and its colours.
         LogFormat::Text => drop(error.print()),
-        LogFormat::Json => Output::new(&cli::TalkArgs {
-            log_format: Some(format),
-            ..cli::TalkArgs::default()
+        LogFormat::Json => Output::new(OutputSettings {
+            format: output::LogFormat::Json,
+            ..OutputSettings::default()
         })
         .error(&ours),
     }

@@ -12,20 +12,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
 use super::{Cluster, FIELD_MANAGER};
-use crate::model::SecretVersion;
 use crate::model::annotation::LAST_APPLIED;
-
-/// One write to a Secret: the credential and the annotations about it, in one
-/// request, so that they can never disagree.
-#[derive(Clone, Debug)]
-pub struct SecretChange {
-    /// The key of the Secret's data.
-    pub key: String,
-    /// What to put there.
-    pub credential: SecretString,
-    /// The annotations to set; `None` removes one.
-    pub annotations: BTreeMap<String, Option<String>>,
-}
+use crate::model::{SecretChange, SecretData, SecretVersion};
 
 impl Cluster {
     /// Reads a Secret.
@@ -41,38 +29,48 @@ impl Cluster {
         change: &SecretChange,
         dry_run: bool,
     ) -> Result<Secret, kube::Error> {
-        let patch = json!({
-            "metadata": {
-                "uid": version.uid,
-                "resourceVersion": version.resource_version,
-                "annotations": change.annotations,
-            },
-            "data": {change.key.as_str(): STANDARD.encode(change.credential.expose_secret())},
-        });
         let params = PatchParams {
             dry_run,
             field_manager: Some(FIELD_MANAGER.to_owned()),
             ..PatchParams::default()
         };
         let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
-        api.patch(&version.name, &params, &Patch::Merge(patch)).await
+        api.patch(&version.name, &params, &Patch::Merge(patch(version, change)))
+            .await
     }
 }
 
-/// What must become of `last-applied-configuration`, so that it holds no copy
-/// of the credential.
+/// The body of the one request that a change is: all keys of the data and all
+/// annotations.
+fn patch(version: &SecretVersion, change: &SecretChange) -> Value {
+    let encoded = |(key, value): (&str, &SecretString)| {
+        let value = STANDARD.encode(value.expose_secret());
+        (key.to_owned(), Value::String(value))
+    };
+    json!({
+        "metadata": {
+            "uid": version.uid,
+            "resourceVersion": version.resource_version,
+            "annotations": change.annotations,
+        },
+        "data": change.data.iter().map(encoded).collect::<Map<_, _>>(),
+    })
+}
+
+/// What happens to `last-applied-configuration`, so that it holds no copy of the
+/// credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LastApplied {
-    /// It holds none.
+    /// It holds none and stays as it is.
     Clean,
     /// It is kept without the credential.
     Cut(String),
-    /// It does not parse, so it can only be removed whole.
+    /// It does not parse, so it is removed as a whole.
     Remove,
 }
 
-/// Cuts the credential out of `last-applied-configuration`.
-pub fn scrub_last_applied(annotations: &BTreeMap<String, String>, key: &str) -> LastApplied {
+/// Cuts the keys of a credential out of `last-applied-configuration`.
+pub fn scrub_last_applied(annotations: &BTreeMap<String, String>, data: &SecretData) -> LastApplied {
     let Some(text) = annotations.get(LAST_APPLIED) else {
         return LastApplied::Clean;
     };
@@ -82,7 +80,9 @@ pub fn scrub_last_applied(annotations: &BTreeMap<String, String>, key: &str) -> 
     let mut found = false;
     for field in ["data", "stringData"] {
         if let Some(Value::Object(values)) = object.get_mut(field) {
-            found |= values.remove(key).is_some();
+            for key in data.keys() {
+                found |= values.remove(key).is_some();
+            }
         }
     }
     // kubectl ends its own copy with a line feed.
@@ -97,24 +97,69 @@ pub fn scrub_last_applied(annotations: &BTreeMap<String, String>, key: &str) -> 
 mod tests {
     use super::*;
 
-    fn scrub(text: &str) -> LastApplied {
+    fn scrub(text: &str, keys: &SecretData) -> LastApplied {
         scrub_last_applied(
             &BTreeMap::from([(LAST_APPLIED.to_owned(), text.to_owned())]),
-            "value",
+            keys,
         )
+    }
+
+    fn value() -> SecretData {
+        SecretData::from([("value", "secret".into())])
+    }
+
+    fn pair() -> SecretData {
+        SecretData::from([("pfx", "secret".into()), ("password", "x".into())])
     }
 
     #[test]
     fn only_the_credential_is_cut_out() {
         let text = r#"{"apiVersion":"v1","data":{"other":"eA==","value":"c2VjcmV0"},"kind":"Secret","stringData":{"value":"secret"}}"#;
         let cut = r#"{"apiVersion":"v1","data":{"other":"eA=="},"kind":"Secret","stringData":{}}"#;
-        assert_eq!(scrub(text), LastApplied::Cut(format!("{cut}\n")));
+        assert_eq!(scrub(text, &value()), LastApplied::Cut(format!("{cut}\n")));
+    }
+
+    #[test]
+    fn every_key_of_a_credential_is_cut_out() {
+        let text = r#"{"data":{"other":"eA==","pfx":"c2VjcmV0"},"stringData":{"password":"x"}}"#;
+        let cut = r#"{"data":{"other":"eA=="},"stringData":{}}"#;
+        assert_eq!(scrub(text, &pair()), LastApplied::Cut(format!("{cut}\n")));
     }
 
     #[test]
     fn without_a_copy_nothing_changes_and_nonsense_is_removed() {
-        assert_eq!(scrub_last_applied(&BTreeMap::new(), "value"), LastApplied::Clean);
-        assert_eq!(scrub(r#"{"data":{"other":"eA=="}}"#), LastApplied::Clean);
-        assert_eq!(scrub("not json"), LastApplied::Remove);
+        assert_eq!(scrub_last_applied(&BTreeMap::new(), &value()), LastApplied::Clean);
+        assert_eq!(
+            scrub(r#"{"data":{"other":"eA=="}}"#, &value()),
+            LastApplied::Clean
+        );
+        assert_eq!(scrub("not json", &value()), LastApplied::Remove);
+    }
+
+    #[test]
+    fn one_request_writes_every_key_and_every_annotation() {
+        let version = SecretVersion {
+            name: "gw".to_owned(),
+            uid: "u1".to_owned(),
+            resource_version: "7".to_owned(),
+        };
+        let change = SecretChange {
+            data: pair(),
+            annotations: BTreeMap::from([
+                ("set".to_owned(), Some("yes".to_owned())),
+                ("removed".to_owned(), None),
+            ]),
+        };
+        assert_eq!(
+            patch(&version, &change),
+            json!({
+                "metadata": {
+                    "uid": "u1",
+                    "resourceVersion": "7",
+                    "annotations": {"removed": null, "set": "yes"},
+                },
+                "data": {"password": "eA==", "pfx": "c2VjcmV0"},
+            })
+        );
     }
 }

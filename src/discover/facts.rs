@@ -1,12 +1,7 @@
-//! From objects of the API server to facts.
+//! Turns objects of the API server into facts.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
-
-use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Secret;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
-use secrecy::SecretString;
 
 use crate::cluster::rollout::{replacement, rollout};
 use crate::cluster::workload::Workload;
@@ -15,16 +10,20 @@ use crate::model::annotation::{
     EXPIRES_AT, GATEWAY, LAST_USED_KEY, PREVIOUS_KEY, RESTART_BY_OTHER, ROTATED_AT, ROTATION_ID,
 };
 use crate::model::{
-    Credential, SecretFacts, SecretMarks, SecretVersion, Token, TokenError, WorkloadFacts, WorkloadRef,
+    Credential, SecretData, SecretFacts, SecretMarks, SecretVersion, Token, TokenError, WorkloadFacts,
+    WorkloadRef,
 };
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
 
-/// What must be kept of a Secret to put its credential back. It never leaves
-/// the process.
+/// The part of a Secret that is needed to put its credential back. It never
+/// leaves the process.
 #[derive(Clone, Debug)]
 pub struct PreviousCredential {
-    /// The credential's text, empty when the Secret held none.
-    pub credential: SecretString,
-    /// All annotations.
+    /// Its keys, empty where they held no text.
+    pub data: SecretData,
+    /// All annotations of the Secret.
     pub annotations: BTreeMap<String, String>,
 }
 
@@ -32,19 +31,8 @@ pub struct PreviousCredential {
 pub fn secret_facts(secret: &Secret, key: &str) -> Result<(SecretFacts, PreviousCredential)> {
     let meta = &secret.metadata;
     let name = meta.name.clone().unwrap_or_default();
-    let data = secret.data.as_ref();
-    let Some(bytes) = data.and_then(|data| data.get(key)) else {
-        let keys: Vec<&str> = data.into_iter().flatten().map(|(key, _)| key.as_str()).collect();
-        let there = if keys.is_empty() {
-            "it is empty".to_owned()
-        } else {
-            format!("it has {}", keys.join(", "))
-        };
-        return Err(Error::failed(format!("secret/{name} has no key `{key}`, which the pod spec points at; {there}"))
-            .hint(format!(
-                "add the key, empty if need be: kubectl -n {} patch secret {name} -p '{{\"stringData\":{{\"{key}\":\"\"}}}}'",
-                secret.metadata.namespace.as_deref().unwrap_or_default(),
-            )));
+    let Some(bytes) = secret.data.as_ref().and_then(|data| data.get(key)) else {
+        return Err(without_key(secret, &name, key));
     };
     let text = std::str::from_utf8(&bytes.0).ok();
     let credential = match text.map(Token::parse) {
@@ -75,14 +63,35 @@ pub fn secret_facts(secret: &Secret, key: &str) -> Result<(SecretFacts, Previous
     Ok((
         facts,
         PreviousCredential {
-            credential: SecretString::from(text.unwrap_or_default()),
+            data: SecretData::from([(key, text.unwrap_or_default().into())]),
             annotations,
         },
     ))
 }
 
-/// The facts about a workload; whether its pods are stale is not among what
-/// the workload itself says.
+fn without_key(secret: &Secret, name: &str, key: &str) -> Error {
+    let keys: Vec<&str> = secret
+        .data
+        .iter()
+        .flatten()
+        .map(|(key, _)| key.as_str())
+        .collect();
+    let present = if keys.is_empty() {
+        "it is empty".to_owned()
+    } else {
+        format!("it has {}", keys.join(", "))
+    };
+    let namespace = secret.metadata.namespace.as_deref().unwrap_or_default();
+    Error::failed(format!(
+        "secret/{name} has no key `{key}`, which the pod spec points at; {present}"
+    ))
+    .hint(format!(
+        "add the key, with an empty value: kubectl -n {namespace} patch secret {name} -p \
+         '{{\"stringData\":{{\"{key}\":\"\"}}}}'"
+    ))
+}
+
+/// The facts about a workload, without `stale_pods`: only its pods show that.
 pub fn workload_facts(reference: &WorkloadRef, workload: &Workload) -> WorkloadFacts {
     WorkloadFacts {
         version: workload.version(reference),
@@ -111,8 +120,8 @@ fn marks(annotations: &BTreeMap<String, String>) -> SecretMarks {
     }
 }
 
-/// Who would undo a write to the object: its controller, or a tool that keeps
-/// it as its source has it.
+/// The controller or tool that would undo a write to the object, because it
+/// keeps the object equal to its own source.
 fn owner(meta: &ObjectMeta) -> Option<String> {
     let controller = meta
         .owner_references
@@ -149,10 +158,10 @@ fn owner(meta: &ObjectMeta) -> Option<String> {
     label("reconcile.external-secrets.io/created-by").map(|name| format!("ExternalSecret {name}"))
 }
 
-/// The field manager that last wrote the key, and when.
+/// The field manager that last wrote the key, and when it did.
 fn last_write(meta: &ObjectMeta, key: &str) -> (Option<String>, Option<Timestamp>) {
     let field = format!("f:{key}");
-    // What was applied as stringData is recorded as such.
+    // Managed fields name `stringData` if that was applied.
     let of_key = |fields: &serde_json::Value| {
         ["f:data", "f:stringData"]
             .iter()
@@ -210,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_write_is_the_latest_of_the_very_key() {
+    fn the_last_write_is_the_latest_of_that_key() {
         let meta = meta(json!({"managedFields": [
             {"manager": "old", "time": "2026-01-01T00:00:00Z", "fieldsV1": {"f:data": {"f:value": {}}}},
             {"manager": "kubectl-edit", "time": "2026-02-01T00:00:00Z", "fieldsV1": {"f:data": {"f:value": {}}}},
@@ -237,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_no_token() {
+    fn bytes_that_are_not_text_are_not_a_token() {
         let secret: Secret =
             serde_json::from_value(json!({"metadata": {"name": "s"}, "data": {"value": "//79"}})).unwrap();
         let (facts, _) = secret_facts(&secret, "value").unwrap();

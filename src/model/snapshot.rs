@@ -3,70 +3,49 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Claims, KeySlot, TokenError, WorkloadRef};
+use super::{Claims, Credential, KeySlot, Recorded, WorkloadRef};
 
-/// Everything about a gateway's credential and workloads that a decision is
-/// made from. It holds no secret and may be logged and printed.
+/// The facts about a gateway's credential and workloads that decisions are made
+/// from. It holds no secret, so it may be logged and printed.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// The namespace.
     pub namespace: String,
     /// The Secret with the credential.
     pub secret: SecretFacts,
-    /// The workloads that use it and are to be restarted.
+    /// The workloads that use the Secret and are to be restarted.
     pub workloads: Vec<WorkloadFacts>,
 }
 
-/// Which version of a Secret was read.
+/// The version of a Secret that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretVersion {
-    /// The name.
     pub name: String,
-    /// The object's uid: a new object of the same name is another one.
+    /// Tells a Secret from a later one of the same name.
     pub uid: String,
-    /// The version.
     pub resource_version: String,
 }
 
-/// The facts about the Secret.
+/// The facts about a Secret that holds a credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretFacts {
-    /// The version that was read.
     pub version: SecretVersion,
     /// The key of its data that holds the credential.
     pub key: String,
-    /// When the object was created.
     pub created: Option<Timestamp>,
-    /// Whether it refuses every change.
+    /// Whether the API server refuses every change of it.
     pub immutable: bool,
-    /// Who else writes it and would undo a rotation.
+    /// The tool or controller that also writes it and would undo a rotation.
     pub owner: Option<String>,
-    /// Who wrote the key last, by managed fields; named when a conflict stops
-    /// us.
+    /// The field manager that last wrote the key.
     pub last_writer: Option<String>,
-    /// When that was.
+    /// When it did.
     pub last_written: Option<Timestamp>,
-    /// What the credential is.
     pub credential: Credential,
-    /// What our annotations say.
     pub marks: SecretMarks,
 }
 
-/// A credential, as far as it can be told in clear.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Credential {
-    /// A gateway token.
-    Token {
-        /// What it says in clear.
-        claims: Claims,
-        /// Whether it has the prefix `GatewayKey `.
-        prefixed: bool,
-    },
-    /// Something else, or nothing.
-    Unusable(TokenError),
-}
-
-/// The annotations of earlier rotations on the Secret.
+/// The annotations of earlier rotations on the Secret, as they are. Only
+/// [`SecretFacts::marks_hold`] shows whether they describe its credential.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SecretMarks {
     /// `last-used-key`
@@ -86,7 +65,7 @@ pub struct SecretMarks {
 }
 
 impl SecretFacts {
-    /// The token's clear part, when there is a token.
+    /// The public part of the token, if the Secret holds one.
     pub fn claims(&self) -> Option<&Claims> {
         match &self.credential {
             Credential::Token { claims, .. } => Some(claims),
@@ -94,49 +73,60 @@ impl SecretFacts {
         }
     }
 
-    /// Whether our annotations are about this very credential: its own stamp
-    /// equals the one recorded. A person, or the old script, who wrote another
-    /// token in between left the annotations behind.
+    /// Whether our annotations describe the credential that is there. They stay
+    /// the same when a person or the old script writes another credential, so
+    /// each kind is recognised by something of its own: a token by the expiry
+    /// that it contains.
     pub fn marks_hold(&self) -> bool {
-        self.marks.expires_at.is_some()
-            && self.claims().map(|claims| claims.expires_at) == self.marks.expires_at
+        match &self.credential {
+            Credential::Token { claims, .. } => self.marks.expires_at == Some(claims.expires_at),
+            Credential::Unusable(_) => false,
+        }
     }
 
-    /// When the credential was written, as far as anything says so.
+    /// How our annotations describe the credential, if they do.
+    pub fn recorded(&self) -> Option<Recorded> {
+        match &self.credential {
+            Credential::Token { .. } if self.marks_hold() => Some(Recorded::Token {
+                key_slot: self.marks.last_used_key?,
+                previous_key_slot: self.marks.previous_key,
+            }),
+            Credential::Token { .. } | Credential::Unusable(_) => None,
+        }
+    }
+
+    /// When the credential was written, if that is recorded anywhere.
     pub fn written(&self) -> Option<Timestamp> {
         let recorded = self.marks.rotated_at.filter(|_| self.marks_hold());
         recorded.or(self.last_written)
     }
 
-    /// The rotation that wrote the credential.
+    /// The id of the rotation that wrote the credential.
     pub fn rotation(&self) -> Option<&str> {
         self.marks.rotation_id.as_deref().filter(|_| self.marks_hold())
     }
 
-    /// The slot that signed the credential, as far as anything says so. The
-    /// script leaves only `last-used-key`; where we recorded an expiry too, it
-    /// must be this credential's.
+    /// The slot that signed the token, if that is recorded. The old script
+    /// leaves only `last-used-key`. If an expiry is recorded too, it must be
+    /// that of the token.
     pub fn slot(&self) -> Option<KeySlot> {
-        let recorded = self.marks.expires_at.is_some();
+        let has_expiry = self.marks.expires_at.is_some();
         self.marks
             .last_used_key
-            .filter(|_| !recorded || self.marks_hold())
+            .filter(|_| !has_expiry || self.marks_hold())
     }
 }
 
-/// Which version of a workload was read.
+/// The version of a workload that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkloadVersion {
-    /// Kind and name.
     pub workload: WorkloadRef,
-    /// The object's uid.
     pub uid: String,
-    /// The version.
     pub resource_version: String,
 }
 
-/// The two annotations of a pod template that a rotation sets; `None` where
-/// there is none, or is to be none.
+/// The two annotations of a pod template that a rotation sets; `None` if an
+/// annotation is absent, or is to be removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TemplateMarks {
     /// `apim-rotate/rotation-id`
@@ -148,50 +138,47 @@ pub struct TemplateMarks {
 /// How a workload replaces its pods.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Replacement {
-    /// New ones start before old ones end.
+    /// New pods start before old ones end.
     Rolling,
-    /// Old ones end first, for the reason given.
+    /// Old pods end first, for the reason given.
     Interrupting(&'static str),
-    /// Some or all only when somebody deletes them, for the reason given.
+    /// Some or all pods stay until they are deleted by hand, for the reason
+    /// given.
     ByHand(String),
 }
 
-/// How far the newest revision of a workload is.
+/// The progress of a workload's newest revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rollout {
-    /// Every wanted pod is of the newest revision and ready, and no other is
-    /// left.
+    /// Every wanted pod is of the newest revision and ready, and no older pod
+    /// is left.
     Complete,
-    /// What it is waiting for, in words.
+    /// It is not complete, for the reason given.
     Waiting(String),
-    /// Its controller is done, and so many pods of older revisions are left
-    /// for somebody to delete.
+    /// The controller is done, and this number of older pods has to be deleted
+    /// by hand.
     LeftByHand(i32),
 }
 
-/// The facts about one workload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkloadFacts {
-    /// The version that was read.
     pub version: WorkloadVersion,
     /// Whether its rollout is paused.
     pub paused: bool,
-    /// How it replaces its pods.
     pub replacement: Replacement,
-    /// How many pods it wants.
+    /// The number of pods that it wants.
     pub wanted: i32,
-    /// How many pods were ready when it was read.
+    /// The number of pods that were ready when it was read.
     pub ready: i32,
-    /// How far its newest revision is.
     pub rollout: Rollout,
-    /// The template's annotations.
+    /// The annotations of its pod template.
     pub marks: TemplateMarks,
     /// Whether a pod runs with an older credential than the Secret holds;
-    /// `None` where that was not looked for, or could not be seen.
+    /// `None` if nobody looked, or the pods cannot be seen.
     pub stale_pods: Option<bool>,
 }
 
-/// Where a value of this run came from.
+/// Where a value of this run comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "from", content = "name")]
 pub enum Source {
@@ -201,9 +188,8 @@ pub enum Source {
     Variable(String),
     /// An annotation of the Secret.
     Annotation(String),
-    /// Found in the cluster or in Azure; where, in words.
+    /// A place in the cluster or in Azure, in words.
     Discovery(String),
-    /// Nothing said otherwise.
     Default,
 }
 
@@ -219,18 +205,73 @@ impl fmt::Display for Source {
     }
 }
 
-/// A value and where it came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Sourced<T> {
-    /// The value.
     pub value: T,
-    /// Who said so.
     pub source: Source,
 }
 
 impl<T> Sourced<T> {
-    /// A value and its source.
     pub fn new(value: T, source: Source) -> Self {
         Self { value, source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::TokenError;
+
+    /// A Secret with a token that expires at second 60.
+    fn facts() -> SecretFacts {
+        SecretFacts {
+            version: SecretVersion {
+                name: "gw-token".to_owned(),
+                uid: "u1".to_owned(),
+                resource_version: "7".to_owned(),
+            },
+            key: "value".to_owned(),
+            created: None,
+            immutable: false,
+            owner: None,
+            last_writer: None,
+            last_written: None,
+            credential: Credential::Token {
+                claims: Claims {
+                    gateway: "gw".to_owned(),
+                    expires_at: Timestamp::from_second(60).unwrap(),
+                },
+                prefixed: true,
+            },
+            marks: SecretMarks::default(),
+        }
+    }
+
+    #[test]
+    fn the_marks_of_a_token_hold_while_its_expiry_is_the_recorded_one() {
+        let recorded = Recorded::Token {
+            key_slot: KeySlot::Secondary,
+            previous_key_slot: None,
+        };
+        for (expiry, unusable, holds, slot) in [
+            (None, None, false, Some(KeySlot::Secondary)),
+            (Some(60), None, true, Some(KeySlot::Secondary)),
+            (Some(120), None, false, None),
+            (Some(60), Some(TokenError::Empty), false, None),
+            (None, Some(TokenError::NotAToken), false, Some(KeySlot::Secondary)),
+        ] {
+            let mut facts = facts();
+            facts.marks.last_used_key = Some(KeySlot::Secondary);
+            facts.marks.expires_at = expiry.map(|second| Timestamp::from_second(second).unwrap());
+            facts.marks.rotation_id = Some("r1".to_owned());
+            if let Some(error) = unusable {
+                facts.credential = Credential::Unusable(error);
+            }
+            let given = format!("{expiry:?} {unusable:?}");
+            assert_eq!(facts.marks_hold(), holds, "{given}");
+            assert_eq!(facts.rotation(), holds.then_some("r1"), "{given}");
+            assert_eq!(facts.recorded(), holds.then_some(recorded), "{given}");
+            assert_eq!(facts.slot(), slot, "{given}");
+        }
     }
 }

@@ -1,22 +1,22 @@
 use crate::model::SecretFacts;
 
-/// How a Secret stands after a write to it failed or may have failed.
+/// The state of a Secret after a write to it failed or may have failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AfterWrite {
-    /// The write took effect after all.
+    /// The write took effect.
     Written,
-    /// Neither the credential nor its rotation changed; the write may be
-    /// repeated on the new version with the same token.
+    /// Neither the credential nor its rotation changed. The write may be
+    /// repeated on the new version with the same credential.
     Untouched,
-    /// Another rotation replaced the credential; it wins.
+    /// Another rotation replaced the credential. It wins.
     OtherRotation,
-    /// Something else changed the credential; its field manager, if known.
+    /// Something else changed the credential: its field manager, if known.
     ChangedByOther(Option<String>),
 }
 
-/// Compares what is there now with what was read before a write. The values
-/// themselves are secret, so the caller compares them: with what was to be
-/// written, and with what stood there before.
+/// Compares a Secret with its state before a write. The values are secret, so the
+/// caller compares them: `is_written` if they are those of the write,
+/// `is_as_before` if they are those from before it.
 pub fn after_write(
     before: &SecretFacts,
     now: &SecretFacts,
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_standing() {
+    fn every_state() {
         let before = snapshot().secret;
         let after = rotated().secret;
         assert_eq!(after_write(&before, &after, true, false), AfterWrite::Written);

@@ -1,12 +1,12 @@
-//! A snapshot to vary in the unit tests of the decisions.
+//! Facts and a plan that the unit tests of the decisions vary.
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{FollowUp, Policy};
+use super::{FollowUp, Mint, Plan, Policy, rotation};
 use crate::model::{
-    Auth, Claims, Credential, CronJobFacts, GatewayFacts, KeyChoice, KeySlot, Presented, Replacement,
-    Rollout, SecretFacts, SecretMarks, SecretVersion, Snapshot, StalePods, TemplateMarks, WorkloadFacts,
-    WorkloadKind, WorkloadRef, WorkloadVersion,
+    Auth, Claims, Credential, CronJobFacts, GatewayFacts, GatewayId, KeyChoice, KeySlot, Minted, Presented,
+    Replacement, Rollout, SecretFacts, SecretMarks, SecretVersion, Snapshot, StalePods, TemplateMarks, Token,
+    WorkloadFacts, WorkloadKind, WorkloadRef, WorkloadVersion,
 };
 
 pub(crate) const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -28,7 +28,28 @@ pub(crate) fn policy() -> Policy {
     }
 }
 
-/// One gateway that no rotation has touched yet, with a token of 30 days.
+pub(crate) fn gateway_id() -> GatewayId {
+    let service = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.ApiManagement/service/svc";
+    GatewayId::parse(&format!("{service}/gateways/gw")).unwrap()
+}
+
+/// The first rotation of [`snapshot`].
+pub(crate) fn plan() -> Plan {
+    rotation(&snapshot(), &policy(), gateway_id(), now(), "r1".to_owned())
+}
+
+pub(crate) fn mint() -> Mint {
+    plan().mint
+}
+
+/// The token that [`mint`] asks for.
+pub(crate) fn minted() -> Minted {
+    let Mint::Token(wanted) = mint();
+    let stamp = wanted.expires_at.strftime("%Y%m%d%H%M");
+    wanted.minted(&Token::parse(&format!("gw&{stamp}&c2ln")).unwrap())
+}
+
+/// One gateway that was never rotated, with a token of 30 days.
 pub(crate) fn snapshot() -> Snapshot {
     let claims = Claims {
         gateway: "gw".to_owned(),

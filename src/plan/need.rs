@@ -2,46 +2,46 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Policy, choose_slot};
 use crate::model::{
-    KeyChoice, KeySlot, Rollout, SecretFacts, Snapshot, WorkloadFacts, WorkloadRef, in_words,
+    KeyChoice, Recorded, Rollout, SecretFacts, Snapshot, WorkloadFacts, WorkloadRef, in_words,
 };
 
-/// What a gateway needs.
+/// What a run has to do for a gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// A new token.
+    /// Mint a new credential.
     Mint,
-    /// Nothing: the reason, in words.
+    /// Nothing, for the reason given.
     Nothing(String),
     /// Only the rest of an earlier rotation.
     Completion(Unfinished),
 }
 
-/// A rotation that was written, but not restarted or not waited for.
+/// A rotation whose credential was written, but whose restart or rollout is not
+/// complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unfinished {
-    /// Its id.
     pub rotation_id: String,
-    /// When its credential was written.
+    /// When the credential was written.
     pub rotated_at: Timestamp,
-    /// When its credential expires.
+    /// When the credential expires.
     pub expires_at: Timestamp,
-    /// The slot that signed its credential.
-    pub key_slot: KeySlot,
+    /// How the credential was made.
+    pub recorded: Recorded,
     /// The workloads whose restart is owed.
     pub restarts: Vec<WorkloadRef>,
     /// The workloads that are still rolling out.
     pub rolling: Vec<WorkloadRef>,
 }
 
-/// What is to be done, by the API server's clock. An owed restart is done
-/// even when the token is not due; a second token is minted only where the
-/// unfinished rotation's does not satisfy what was asked.
+/// Decides what a run has to do, by the API server's clock. An owed restart is
+/// done even if the token is not due. A second token is minted only if that of
+/// the unfinished rotation does not satisfy the policy.
 pub fn need(snapshot: &Snapshot, policy: &Policy, now: Timestamp) -> Need {
     let secret = &snapshot.secret;
     let due = due(secret, policy, now);
     if !policy.force
         && let Some(unfinished) = unfinished(snapshot, now)
-        && (due.is_err() || satisfies(&unfinished, secret, policy, now))
+        && (due.is_err() || satisfies(&unfinished, policy, now))
     {
         return Need::Completion(unfinished);
     }
@@ -51,16 +51,16 @@ pub fn need(snapshot: &Snapshot, policy: &Policy, now: Timestamp) -> Need {
     }
 }
 
-/// `Err` with the reason when nothing is due. A credential whose age or expiry
-/// is unknown is due: better one rotation too many than a dead gateway.
+/// `Err` with the reason if nothing is due. A credential of unknown age or expiry
+/// is due: one rotation too many is better than a gateway that stops.
 fn due(secret: &SecretFacts, policy: &Policy, now: Timestamp) -> Result<(), String> {
     if !policy.is_conditional() {
         return Ok(());
     }
-    let Some(claims) = secret.claims() else {
+    let Some(expires_at) = secret.credential.expires_at() else {
         return Ok(());
     };
-    let left = claims.expires_at.duration_since(now);
+    let left = expires_at.duration_since(now);
     let mut reasons = Vec::new();
     if let Some(within) = policy.if_expiring_within {
         if left <= within {
@@ -89,14 +89,13 @@ fn due(secret: &SecretFacts, policy: &Policy, now: Timestamp) -> Result<(), Stri
     Err(reasons.join(", and "))
 }
 
-/// The rotation that wrote the present credential, if it still owes a restart
-/// or is rolling out.
+/// The rotation that wrote the credential, if a restart is owed or a workload is
+/// still rolling out.
 pub fn unfinished(snapshot: &Snapshot, now: Timestamp) -> Option<Unfinished> {
     let secret = &snapshot.secret;
     let marks = &secret.marks;
-    let claims = secret
-        .claims()
-        .filter(|claims| secret.marks_hold() && claims.expires_at > now)?;
+    let recorded = secret.recorded()?;
+    let expires_at = secret.credential.expires_at().filter(|at| *at > now)?;
     if marks.restart_by_other {
         return None;
     }
@@ -106,8 +105,8 @@ pub fn unfinished(snapshot: &Snapshot, now: Timestamp) -> Option<Unfinished> {
     let owed = snapshot
         .workloads
         .iter()
-        // Without a pod the restart costs nothing, and leaves what an
-        // uninterrupted run would have left.
+        // Without pods the restart costs nothing, and the end state is that of
+        // an uninterrupted run.
         .filter(|facts| !restarted(facts) && (facts.stale_pods != Some(false) || facts.wanted == 0));
     let rolls = |facts: &WorkloadFacts| match facts.rollout {
         Rollout::Complete => false,
@@ -120,8 +119,8 @@ pub fn unfinished(snapshot: &Snapshot, now: Timestamp) -> Option<Unfinished> {
         .filter(|facts| restarted(facts) && rolls(facts));
     let unfinished = Unfinished {
         rotated_at: marks.rotated_at?,
-        expires_at: claims.expires_at,
-        key_slot: secret.slot()?,
+        expires_at,
+        recorded,
         restarts: owed.map(name).collect(),
         rolling: rolling.map(name).collect(),
         rotation_id,
@@ -129,16 +128,21 @@ pub fn unfinished(snapshot: &Snapshot, now: Timestamp) -> Option<Unfinished> {
     (!unfinished.restarts.is_empty() || !unfinished.rolling.is_empty()).then_some(unfinished)
 }
 
-/// Whether the credential of an unfinished rotation is what a new one would
-/// give: of the slot asked for, and with at least half of the asked life left.
-fn satisfies(unfinished: &Unfinished, secret: &SecretFacts, policy: &Policy, now: Timestamp) -> bool {
-    let slot_fits = match policy.key {
-        KeyChoice::Last => true,
-        // The unfinished rotation itself has moved on from the previous slot.
-        KeyChoice::Rotate => secret.marks.previous_key != Some(unfinished.key_slot),
-        choice => choose_slot(choice, None) == unfinished.key_slot,
+/// Whether the credential of an unfinished rotation is as good as a new one: of
+/// the slot that the policy asks for, and valid for at least half of its life.
+fn satisfies(unfinished: &Unfinished, policy: &Policy, now: Timestamp) -> bool {
+    let fits = match unfinished.recorded {
+        Recorded::Token {
+            key_slot,
+            previous_key_slot,
+        } => match policy.key {
+            KeyChoice::Last => true,
+            // The unfinished rotation itself has changed the slot already.
+            KeyChoice::Rotate => previous_key_slot != Some(key_slot),
+            choice => choose_slot(choice, None) == key_slot,
+        },
     };
-    slot_fits && unfinished.expires_at.duration_since(now) >= policy.life / 2
+    fits && unfinished.expires_at.duration_since(now) >= policy.life / 2
 }
 
 #[cfg(test)]
@@ -147,16 +151,16 @@ mod tests {
 
     use super::super::fixture::{DAY, NOW, now, policy, rotated, snapshot};
     use super::*;
-    use crate::model::{Credential, TokenError};
+    use crate::model::{Credential, KeySlot, TokenError};
 
     #[test]
-    fn unconditional_means_mint() {
+    fn an_unconditional_run_mints() {
         assert_eq!(need(&snapshot(), &policy(), now()), Need::Mint);
         assert_eq!(need(&rotated(), &policy(), now()), Need::Mint);
     }
 
     #[test]
-    fn expiring_within_is_by_the_tokens_own_stamp() {
+    fn expiring_within_goes_by_the_expiry_in_the_token() {
         let mut policy = policy();
         policy.if_expiring_within = Some(DAY * 15);
         let mut snapshot = snapshot();
@@ -184,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn age_counts_only_while_our_annotations_are_about_this_token() {
+    fn age_counts_only_while_our_annotations_describe_the_token() {
         let mut policy = policy();
         policy.if_older_than = Some(DAY);
         assert!(matches!(need(&rotated(), &policy, now()), Need::Nothing(_)));
@@ -209,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn fresh_pods_owe_no_restart_whatever_the_ids_say() {
+    fn no_restart_is_owed_if_the_pods_are_fresh() {
         let mut owed = rotated();
         owed.workloads[0].marks.rotation_id = None;
         owed.workloads[0].stale_pods = Some(false);
@@ -217,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_pod_the_marks_alone_are_owed() {
+    fn without_pods_only_the_annotations_are_owed() {
         let mut owed = rotated();
         owed.workloads[0].marks.rotation_id = None;
         owed.workloads[0].stale_pods = Some(false);
@@ -239,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn pods_left_by_hand_are_owed_until_none_is_stale() {
+    fn pods_to_delete_by_hand_are_owed_until_none_is_stale() {
         let mut left = rotated();
         left.workloads[0].rollout = Rollout::LeftByHand(1);
         assert!(matches!(need(&left, &policy(), now()), Need::Completion(_)));
@@ -248,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unfinished_rotation_that_is_not_what_was_asked_is_superseded() {
+    fn an_unfinished_rotation_of_the_wrong_slot_is_superseded() {
         let mut owed = rotated();
         owed.workloads[0].marks.rotation_id = None;
         let ask = |change: &dyn Fn(&mut Policy)| {
@@ -276,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expired_unfinished_rotation_is_not_worth_completing() {
+    fn an_expired_unfinished_rotation_is_not_completed() {
         let mut owed = rotated();
         owed.workloads[0].marks.rotation_id = None;
         assert_eq!(need(&owed, &policy(), now() + DAY * 31), Need::Mint);
@@ -292,7 +296,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_just_rotated_is_not_due(hours in 1_i64..700, older in 0_i64..700) {
+        fn a_token_that_was_just_rotated_is_not_due(hours in 1_i64..700, older in 0_i64..700) {
             let mut policy = policy();
             policy.if_expiring_within = Some(SignedDuration::from_hours(hours.min(719)));
             policy.if_older_than = Some(SignedDuration::from_hours(older));

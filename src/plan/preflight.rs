@@ -2,9 +2,8 @@ use super::Policy;
 use crate::error::{Error, Result};
 use crate::model::{Credential, Replacement, Snapshot, TokenError};
 
-/// Refuses what a rotation must not or cannot touch, before anything is
-/// minted or written. Returns the warnings about what it may touch, but with
-/// effects that the user should know.
+/// Refuses what a rotation must not or cannot change, before anything is minted
+/// or written. Returns warnings about side effects of what it may change.
 pub fn preflight(snapshot: &Snapshot, policy: &Policy) -> Result<Vec<String>> {
     let secret = &snapshot.secret;
     let name = format!(
@@ -13,18 +12,19 @@ pub fn preflight(snapshot: &Snapshot, policy: &Policy) -> Result<Vec<String>> {
     );
     if secret.immutable {
         return Err(
-            Error::refused(format!("{name} is immutable, so its token can never be replaced"))
-                .hint("create a Secret without `immutable: true`, and point the workload's pod spec to it"),
+            Error::refused(format!("{name} is immutable, so its token cannot be replaced")).hint(
+                "create a Secret without `immutable: true`, and refer to it in the workload's pod spec",
+            ),
         );
     }
     match secret.credential {
         Credential::Token { .. } | Credential::Unusable(TokenError::Empty) => {}
         Credential::Unusable(reason) => {
             return Err(Error::refused(format!(
-                "what {name} holds under `{}` is not replaced, because {reason}",
+                "the value under `{}` of {name} is not replaced: {reason}",
                 secret.key
             ))
-            .hint("if this key is to hold the gateway's token, empty it and run again"));
+            .hint("if this key should hold the gateway's token, empty it and run the same command again"));
         }
     }
     let mut warnings = Vec::new();
@@ -34,7 +34,7 @@ pub fn preflight(snapshot: &Snapshot, policy: &Policy) -> Result<Vec<String>> {
                 "{name} belongs to {owner}, which would undo the rotation"
             ))
             .hint(format!(
-                "let {owner} leave the token alone, or take the Secret over with --adopt"
+                "configure {owner} to ignore the token, or take over the Secret with --adopt"
             )));
         }
         warnings.push(format!(
@@ -48,13 +48,13 @@ pub fn preflight(snapshot: &Snapshot, policy: &Policy) -> Result<Vec<String>> {
         let workload = &facts.version.workload;
         if facts.paused {
             return Err(Error::refused(format!(
-                "{workload} is paused, so its pods would keep the old token until they die with it"
+                "{workload} is paused, so its pods would keep the old token until it expires"
             ))
             .hint(format!(
                 "resume it first: kubectl -n {} rollout resume {workload}",
                 snapshot.namespace
             ))
-            .hint("or write the token only, with --no-restart"));
+            .hint("or only write the token, with --no-restart"));
         }
         match &facts.replacement {
             Replacement::Rolling => {}
@@ -62,7 +62,7 @@ pub fn preflight(snapshot: &Snapshot, policy: &Policy) -> Result<Vec<String>> {
                 warnings.push(format!("{workload} is interrupted by its restart: {why}"));
             }
             Replacement::ByHand(why) => warnings.push(format!(
-                "{workload} leaves pods with the old token until somebody deletes them, because of {why}"
+                "{workload} keeps pods with the old token until somebody deletes them, because of {why}"
             )),
         }
     }
@@ -86,12 +86,12 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_gateway_passes_without_a_word() {
+    fn a_plain_gateway_passes_without_a_warning() {
         assert_eq!(preflight(&snapshot(), &policy()).unwrap(), Vec::<String>::new());
     }
 
     #[test]
-    fn what_cannot_or_must_not_be_written_is_refused() {
+    fn a_secret_or_workload_that_must_not_change_is_refused() {
         assert!(refusal(|snapshot| snapshot.secret.immutable = true).contains("immutable"));
         assert!(refusal(|snapshot| snapshot.secret.owner = Some("Helm".to_owned())).contains("Helm"));
         assert!(

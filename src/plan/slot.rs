@@ -1,7 +1,7 @@
 use crate::model::{KeyChoice, KeySlot};
 
-/// The slot to sign with, given the one that signed the present credential.
-/// Where that is unknown, `last` and `rotate` mean primary, as in the script.
+/// The slot that signs the next token, given the one that signed the present
+/// token. If that is unknown, `last` and `rotate` mean primary, as in the script.
 pub fn choose_slot(choice: KeyChoice, present: Option<KeySlot>) -> KeySlot {
     match choice {
         KeyChoice::Primary => KeySlot::Primary,
@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_scripts_rules() {
+    fn the_rules_of_the_script() {
         for (choice, present, slot) in [
             (Last, None, Primary),
             (Last, Some(Primary), Primary),

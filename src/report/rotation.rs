@@ -5,11 +5,10 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use crate::apply::{Outcome, Verdict};
 use crate::cli::OutputFormat;
 use crate::error::{Error, Result};
 use crate::model::{GatewayId, KeySlot, Snapshot, Sourced, WorkloadKind, WorkloadRef, in_words};
-use crate::plan::Plan;
+use crate::plan::{Mint, Outcome, OutcomeKind, Plan};
 use crate::yaml::to_yaml;
 
 /// The result of one `rotate`, as `-o json` and `-o yaml` print it. Fields are
@@ -146,12 +145,13 @@ impl RotationReport {
 
     /// What a dry run would have done.
     pub fn planned(snapshot: &Snapshot, plan: &Plan) -> Self {
+        let Mint::Token(token) = &plan.mint;
         let mut report = Self {
             dry_run: true,
-            gateway: Some(plan.gateway.clone()),
-            key_slot: Some(plan.key_slot),
-            previous_key_slot: plan.previous_key_slot,
-            expires_at: Some(plan.expires_at),
+            gateway: Some(token.gateway.clone()),
+            key_slot: Some(token.key_slot),
+            previous_key_slot: token.previous_key_slot,
+            expires_at: Some(token.expires_at),
             ..Self::new(snapshot, Ending::Planned)
         };
         for line in &mut report.workloads {
@@ -162,22 +162,27 @@ impl RotationReport {
 
     /// What a run did.
     pub fn done(snapshot: &Snapshot, plan: &Plan, outcome: &Outcome) -> Self {
-        let ending = match outcome.verdict {
-            Verdict::Rotated => Ending::Rotated,
-            Verdict::Completed => Ending::Completed,
-            Verdict::PutBack => Ending::PutBack,
-            Verdict::Replaced => Ending::Replaced,
-            Verdict::Yielded => Ending::Yielded,
-            Verdict::Owed => Ending::Owed,
-            Verdict::Failed => Ending::Failed,
+        let ending = match outcome.kind {
+            OutcomeKind::Rotated => Ending::Rotated,
+            OutcomeKind::Completed => Ending::Completed,
+            OutcomeKind::PutBack => Ending::PutBack,
+            OutcomeKind::Replaced => Ending::Replaced,
+            OutcomeKind::Yielded => Ending::Yielded,
+            OutcomeKind::Owed => Ending::Owed,
+            OutcomeKind::Failed => Ending::Failed,
         };
         let record = outcome.record.as_ref();
+        let Mint::Token(planned) = &plan.mint;
+        let written = record.map(|record| {
+            let Mint::Token(token) = &record.mint;
+            token
+        });
         let mut report = Self {
             exit_code: outcome.error.as_ref().map_or(0, |error| error.kind().exit_code()),
-            gateway: Some(plan.gateway.clone()),
-            key_slot: record.map(|record| record.key_slot),
-            previous_key_slot: record.and(plan.previous_key_slot),
-            expires_at: record.map(|record| record.expires_at),
+            gateway: Some(planned.gateway.clone()),
+            key_slot: written.map(|token| token.key_slot),
+            previous_key_slot: written.and(planned.previous_key_slot),
+            expires_at: written.map(|token| token.expires_at),
             rotated_at: record.map(|record| record.rotated_at),
             rotation_id: record.map(|record| record.rotation_id.clone()),
             proof: outcome.proof.clone(),

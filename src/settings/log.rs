@@ -1,7 +1,24 @@
 use clap::ValueEnum;
 
-use crate::cli::{LogFormat, variable_of};
+use crate::cli::{LogFormat, TalkArgs, variable_of};
 use crate::environment::Environment;
+use crate::output::{self, OutputSettings};
+
+/// The settings of the one writer, from the flags of every command.
+pub fn output_settings(talk: &TalkArgs) -> OutputSettings {
+    OutputSettings {
+        format: match talk.log_format.unwrap_or_default() {
+            LogFormat::Text => output::LogFormat::Text,
+            LogFormat::Json => output::LogFormat::Json,
+        },
+        color: match talk.color {
+            clap::ColorChoice::Auto => anstream::ColorChoice::Auto,
+            clap::ColorChoice::Always => anstream::ColorChoice::Always,
+            clap::ColorChoice::Never => anstream::ColorChoice::Never,
+        },
+        verbose: talk.verbose,
+    }
+}
 
 /// How the log is written where no flag says it: by the variable, else for
 /// machines in a pod, whose log is collected, unless a person sits at its

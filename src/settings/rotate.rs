@@ -6,18 +6,14 @@ use jiff::SignedDuration;
 
 use super::typed::Typed;
 use super::{AzureSettings, FleetSettings, selection};
-use crate::cli::{DryRun, OutputFormat, ProveMode, RotateArgs, TargetArgs};
+use crate::cli::{self, DryRun, OutputFormat, RotateArgs, TargetArgs};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::model::{KeyChoice, MAX_LIFE, Sourced, WorkloadRef, in_words};
-use crate::plan::{FollowUp, Policy};
+use crate::model::{KeyChoice, MAX_LIFE, ProveMode, Sourced, WorkloadRef, in_words};
+use crate::plan::{FollowUp, PUT_BACK_TIME, Policy};
 
 /// A token that lives for less would lapse while it is being proved.
 const SHORTEST_LIFE: SignedDuration = SignedDuration::from_mins(10);
-
-/// The room that a run keeps before its deadline for putting a refused
-/// credential back.
-pub const PUT_BACK_TIME: Duration = Duration::from_secs(30);
 
 /// The settings of one `rotate`.
 #[derive(Debug)]
@@ -96,7 +92,7 @@ impl RotateSettings {
             fleet: FleetSettings::resolve(args, &target, policy.follow_up)?,
             policy,
             target,
-            prove: args.prove,
+            prove: args.prove.map(ProveMode::from),
             timeout,
             dry_run: args.dry_run,
             events: args.events && args.dry_run == DryRun::None,
@@ -104,6 +100,15 @@ impl RotateSettings {
             azure: AzureSettings::resolve(&args.azure, &typed, &mut warnings)?,
             warnings,
         })
+    }
+}
+
+impl From<cli::ProveMode> for ProveMode {
+    fn from(mode: cli::ProveMode) -> Self {
+        match mode {
+            cli::ProveMode::Logs => Self::Logs,
+            cli::ProveMode::Rollout => Self::Rollout,
+        }
     }
 }
 

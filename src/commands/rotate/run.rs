@@ -1,26 +1,23 @@
 //! What one gateway needs is done.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::tell::tell_plan;
-use crate::apply::{Live, Outcome, Rotation, Verdict};
+use crate::apply::{RealEffects, Rotation};
 use crate::azure::Arm;
-use crate::cli::{DryRun, ProveMode};
+use crate::cli::DryRun;
 use crate::cluster::Cluster;
-use crate::cluster::secret::SecretChange;
 use crate::commands::Context;
 use crate::discover::directory::Directory;
 use crate::discover::evidence::Named;
 use crate::discover::{self, TargetFacts};
 use crate::error::{Error, Result};
-use crate::model::annotation::ROTATION_ID;
-use crate::model::{GatewayId, WorkloadRef, in_words};
+use crate::model::{GatewayId, ProveMode, WorkloadRef, in_words};
 use crate::output::Output;
-use crate::plan::{self, Need, Plan};
+use crate::plan::{self, Need, Outcome, OutcomeKind, Plan};
 use crate::report::RotationReport;
 use crate::settings::{RotateSettings, TargetRequest};
 
@@ -69,7 +66,7 @@ impl Run<'_> {
 
     async fn mint(&self, target: &Target<'_>, warnings: &mut Vec<String>) -> Result<RotationReport> {
         let snapshot = &self.found.snapshot;
-        let live = self.effects();
+        let effects = self.effects();
         let rotation_id = Uuid::new_v4().to_string();
         let restarts: Vec<WorkloadRef> = if self.settings.policy.restarts() {
             snapshot
@@ -85,8 +82,8 @@ impl Run<'_> {
             if self.settings.dry_run == DryRun::Client {
                 return Ok(Vec::new());
             }
-            live.rehearse(&rehearsal(&snapshot.secret.key, &rotation_id), &restarts)
-                .await
+            let change = plan::dry_run_change(&snapshot.secret, &rotation_id);
+            effects.rehearse(&change, &restarts).await
         };
         let (gateway, rehearsed) = tokio::join!(self.gateway_in_azure(target), rehearsal);
         let gateway = gateway?;
@@ -99,7 +96,7 @@ impl Run<'_> {
             return Ok(RotationReport::planned(snapshot, &plan));
         }
         let outcome = self.carry_out(&plan, async |rotation| rotation.run().await).await;
-        if outcome.verdict == Verdict::Yielded
+        if outcome.kind == OutcomeKind::Yielded
             && let Some(report) = self.complete_for_the_winner(target).await?
         {
             return Ok(report);
@@ -154,19 +151,7 @@ impl Run<'_> {
             Error::failed("the unfinished rotation did not record its gateway")
                 .hint("mint a new token, with --force")
         })?;
-        let plan = Plan {
-            rotation_id: unfinished.rotation_id.clone(),
-            key_slot: unfinished.key_slot,
-            previous_key_slot: snapshot.secret.marks.previous_key,
-            expires_at: unfinished.expires_at,
-            ..plan::rotation(
-                snapshot,
-                &self.settings.policy,
-                gateway,
-                self.cluster.now(),
-                String::new(),
-            )
-        };
+        let plan = plan::completion(snapshot, &self.settings.policy, gateway, unfinished);
         if self.settings.dry_run != DryRun::None {
             return Ok(RotationReport::planned(snapshot, &plan));
         }
@@ -179,11 +164,11 @@ impl Run<'_> {
     async fn carry_out<'p>(
         &'p self,
         plan: &'p Plan,
-        run: impl AsyncFnOnce(Rotation<'_, Live<'p>>) -> Outcome,
+        run: impl AsyncFnOnce(Rotation<'_, RealEffects<'p>>) -> Outcome,
     ) -> Outcome {
-        let mut live = self.effects();
+        let mut effects = self.effects();
         let outcome = run(Rotation {
-            effects: &mut live,
+            effects: &mut effects,
             plan,
             snapshot: &self.found.snapshot,
             previous: &self.found.previous,
@@ -197,7 +182,7 @@ impl Run<'_> {
         outcome
     }
 
-    fn effects(&self) -> Live<'_> {
+    fn effects(&self) -> RealEffects<'_> {
         let prove = self
             .settings
             .prove
@@ -206,7 +191,7 @@ impl Run<'_> {
             } else {
                 ProveMode::Logs
             });
-        Live::new(
+        RealEffects::new(
             self.cluster,
             &self.azure.arm,
             self.output,
@@ -222,15 +207,5 @@ impl Run<'_> {
             Some(id) => Ok(id.clone()),
             None => self.azure.directory.gateway(&self.azure.arm, target.named).await,
         }
-    }
-}
-
-/// Dummies of the right form, for the API server to check before a token is
-/// minted.
-fn rehearsal(key: &str, rotation_id: &str) -> SecretChange {
-    SecretChange {
-        key: key.to_owned(),
-        credential: "GatewayKey dry-run".into(),
-        annotations: BTreeMap::from([(ROTATION_ID.to_owned(), Some(rotation_id.to_owned()))]),
     }
 }

@@ -7,7 +7,7 @@ use crate::discover::TargetFacts;
 use crate::discover::evidence::Named;
 use crate::model::{Source, Sourced, in_words};
 use crate::output::Output;
-use crate::plan::Plan;
+use crate::plan::{Mint, Plan};
 
 /// Who named what.
 pub(super) type Sources = BTreeMap<&'static str, Sourced<String>>;
@@ -73,7 +73,8 @@ pub(super) fn print_gateway(named: &Named, output: &Output, sources: &mut Source
 }
 
 pub(super) fn tell_plan(plan: &Plan, output: &Output) {
-    let service = &plan.gateway.service;
+    let Mint::Token(token) = &plan.mint;
+    let service = &token.gateway.service;
     output.step(
         "azure",
         &format!(
@@ -81,10 +82,10 @@ pub(super) fn tell_plan(plan: &Plan, output: &Output) {
             service.resource_group, service.subscription
         ),
     );
-    let before = match plan.previous_key_slot {
-        Some(slot) if slot == plan.key_slot => "as before".to_owned(),
+    let before = match token.previous_key_slot {
+        Some(slot) if slot == token.key_slot => "as before".to_owned(),
         Some(slot) => format!("after {slot}"),
         None => "the one before is unknown".to_owned(),
     };
-    output.step("key slot", &format!("{} ({before})", plan.key_slot));
+    output.step("key slot", &format!("{} ({before})", token.key_slot));
 }

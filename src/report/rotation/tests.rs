@@ -1,28 +1,19 @@
 //! One result in every format.
 
 use super::*;
-use crate::apply::outcome::Record;
-use crate::plan::fixture::{DAY, now, policy, snapshot};
-use crate::plan::rotation;
+use crate::plan::Record;
+use crate::plan::fixture::{DAY, now, plan, snapshot};
 use crate::yaml::from_yaml;
-
-fn plan() -> Plan {
-    let gateway = GatewayId::parse(
-        "/subscriptions/s/resourceGroups/rg/providers/Microsoft.ApiManagement/service/svc/gateways/gw",
-    );
-    rotation(&snapshot(), &policy(), gateway.unwrap(), now(), "r1".to_owned())
-}
 
 pub fn rotated() -> RotationReport {
     let plan = plan();
     let record = Record {
         rotation_id: "r1".to_owned(),
-        key_slot: KeySlot::Primary,
-        expires_at: plan.expires_at,
+        mint: plan.mint.clone(),
         rotated_at: now(),
     };
     let outcome = Outcome {
-        verdict: Verdict::Rotated,
+        kind: OutcomeKind::Rotated,
         record: Some(record),
         restarted: plan.workloads.clone(),
         proof: Some("2 new pods are ready".to_owned()),

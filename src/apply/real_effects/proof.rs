@@ -1,27 +1,24 @@
-//! The proof of a credential: what the rollout, the pods and their logs say.
-
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 use tokio::time::{Instant, sleep};
 
-use super::Live;
+use super::RealEffects;
 use crate::apply::{Proof, Refusal};
-use crate::cli::ProveMode;
 use crate::cluster::explain;
 use crate::cluster::pods::selector;
 use crate::cluster::rollout::{PodHealth, is_stale, pod_health, refusal_in, rollout, rotation_id};
 use crate::cluster::workload::Workload;
 use crate::error::Result;
-use crate::model::{Rollout, WorkloadRef};
+use crate::model::{ProveMode, Rollout, WorkloadRef};
 
-/// How often a rollout is looked at.
+/// The time between two reads of a rollout.
 const POLL: Duration = Duration::from_millis(500);
 
-impl Live<'_> {
-    /// Watches the workloads until their pods speak for or against the
-    /// credential of the rotation `id`, or the deadline comes.
+impl RealEffects<'_> {
+    /// Reads the workloads until their rollouts, pods and logs show whether the
+    /// credential of the rotation `id` works, or until the deadline.
     pub(super) async fn proof(&self, workloads: &[WorkloadRef], id: &str) -> Proof {
         let mut logs = Logs {
             may_read: self.prove == ProveMode::Logs,
@@ -32,35 +29,35 @@ impl Live<'_> {
         loop {
             let mut pods = 0;
             let mut missing = None;
-            let mut suspicious = false;
-            let mut left = Vec::new();
+            let mut some_unready = false;
+            let mut by_hand = Vec::new();
             for workload in workloads {
-                match self.look_at(workload, id, &mut logs).await {
-                    Ok(Look::Complete(wanted)) => pods += wanted,
-                    Ok(Look::Left(text)) => left.push(text),
-                    Ok(Look::Waiting { text, unready }) => {
-                        suspicious |= unready;
+                match self.observe(workload, id, &mut logs).await {
+                    Ok(Observation::Complete(wanted)) => pods += wanted,
+                    Ok(Observation::LeftByHand(text)) => by_hand.push(text),
+                    Ok(Observation::Waiting { text, unready }) => {
+                        some_unready |= unready;
                         missing.get_or_insert(text);
                     }
-                    Ok(Look::Refused(refusal)) => return Proof::Refused(refusal),
-                    Ok(Look::Gone(why)) => return Proof::Undecided(why),
+                    Ok(Observation::Refused(refusal)) => return Proof::Refused(refusal),
+                    Ok(Observation::Changed(why)) => return Proof::Undecided(why),
                     Err(error) => {
                         missing.get_or_insert(error.to_string());
                     }
                 }
             }
             let Some(missing) = missing else {
-                return if left.is_empty() {
+                return if by_hand.is_empty() {
                     Proof::Proved(evidence(pods, &logs))
                 } else {
-                    Proof::Undecided(left.join("; "))
+                    Proof::Undecided(by_hand.join("; "))
                 };
             };
             waiting.on(&missing);
             if Instant::now() + POLL >= self.proof_ends {
-                return if suspicious {
+                return if some_unready {
                     Proof::Refused(Refusal {
-                        evidence: format!("{missing} at the deadline, though the old ones were ready"),
+                        evidence: format!("{missing} at the deadline, although the old pods were ready"),
                         pod: None,
                     })
                 } else {
@@ -71,9 +68,15 @@ impl Live<'_> {
         }
     }
 
-    /// What is left for somebody to delete; nothing where the pods of older
-    /// revisions were created after the write and so have the new token.
-    async fn left_by_hand(&self, workload: &WorkloadRef, live: &Workload, count: i32, id: &str) -> Look {
+    /// The pods of older revisions that have to be deleted by hand. Those that
+    /// were created after the write have the new token and may stay.
+    async fn left_by_hand(
+        &self,
+        workload: &WorkloadRef,
+        live: &Workload,
+        count: i32,
+        id: &str,
+    ) -> Observation {
         let written = self.secret.marks.rotated_at.unwrap_or_else(|| self.cluster.now());
         let pods = self.pods_of(live).await;
         let stale: Option<Vec<Pod>> = pods.ok().map(|mut pods| {
@@ -81,7 +84,7 @@ impl Live<'_> {
             pods
         });
         let command = match &stale {
-            Some(pods) if pods.is_empty() => return Look::Complete(live.wanted()),
+            Some(pods) if pods.is_empty() => return Observation::Complete(live.wanted()),
             Some(pods) => {
                 let names: Vec<&str> = pods
                     .iter()
@@ -93,24 +96,26 @@ impl Live<'_> {
                     names.join(" ")
                 )
             }
-            None => "this user may not see which".to_owned(),
+            None => "this user has no right to list them".to_owned(),
         };
-        let count = stale.map_or_else(|| count.to_string(), |pods| pods.len().to_string());
-        Look::Left(format!(
-            "{count} pods of {workload} keep the old token until they are deleted: {command}"
-        ))
+        let count = stale.map_or_else(|| usize::try_from(count).unwrap_or_default(), |pods| pods.len());
+        let keep = match count {
+            1 => format!("1 pod of {workload} keeps the old token until it is deleted"),
+            _ => format!("{count} pods of {workload} keep the old token until they are deleted"),
+        };
+        Observation::LeftByHand(format!("{keep}: {command}"))
     }
 
-    /// The evidence of one workload's pods, and what is still missing.
-    async fn look_at(&self, workload: &WorkloadRef, id: &str, logs: &mut Logs) -> Result<Look> {
+    /// The evidence of one workload and its pods.
+    async fn observe(&self, workload: &WorkloadRef, id: &str, logs: &mut Logs) -> Result<Observation> {
         let live = self.read_workload(workload).await?;
         if live.marks().rotation_id.as_deref() != Some(id) {
-            return Ok(Look::Gone(format!(
-                "{workload} was changed by something else meanwhile"
+            return Ok(Observation::Changed(format!(
+                "something else changed {workload} during the rollout"
             )));
         }
         let progress = rollout(&live);
-        let was_ready = self.workloads.get(workload).is_some_and(|known| known.was_ready);
+        let was_ready = self.workloads.get(workload).is_some_and(|state| state.was_ready);
         let mut unready = false;
         if logs.may_read {
             match self.pods_of(&live).await {
@@ -122,18 +127,18 @@ impl Live<'_> {
                         let name = pod.metadata.name.as_deref().unwrap_or_default();
                         unready |= health == PodHealth::Unready && was_ready;
                         if let Some(event) = self.refusal_of(pod, &health, &progress, logs).await {
-                            return Ok(Look::refused(name, &format!("pod {name} logs {event}")));
+                            return Ok(Observation::refused(name, &format!("pod {name} logs {event}")));
                         }
                         if let (PodHealth::Crashed(how), true) = (&health, was_ready) {
-                            return Ok(Look::refused(name, &format!("pod {name}: {how}")));
+                            return Ok(Observation::refused(name, &format!("pod {name}: {how}")));
                         }
                     }
                 }
             }
         }
         Ok(match progress {
-            Rollout::Complete => Look::Complete(live.wanted()),
-            Rollout::Waiting(text) => Look::Waiting {
+            Rollout::Complete => Observation::Complete(live.wanted()),
+            Rollout::Waiting(text) => Observation::Waiting {
                 text: format!("{workload}: {text}"),
                 unready,
             },
@@ -148,9 +153,9 @@ impl Live<'_> {
         }
     }
 
-    /// What a pod's log says against the credential. A ready pod is read when
-    /// it is first seen, and again when all are ready: readiness alone proves
-    /// nothing.
+    /// The event in a pod's log that shows a refusal of the credential. The log of
+    /// a ready pod is read when the pod is first seen, and again when all are
+    /// ready: readiness alone proves nothing.
     async fn refusal_of(
         &self,
         pod: &Pod,
@@ -175,7 +180,7 @@ impl Live<'_> {
                     }
                 }
                 Err(kube::Error::Api(status)) if status.is_forbidden() => logs.forbidden(),
-                // A container that is just being replaced has no log yet.
+                // A container that has just been replaced has no log yet.
                 Err(error) => tracing::debug!("log of pod {name}: {error}"),
             }
         }
@@ -183,9 +188,11 @@ impl Live<'_> {
     }
 }
 
-/// Whether and which logs were read.
+/// Which logs were read.
 struct Logs {
+    /// Whether to read logs: by the mode, and until the API server denies it.
     may_read: bool,
+    /// The ready pods whose log was read.
     read: BTreeSet<String>,
     denied: bool,
 }
@@ -197,16 +204,23 @@ impl Logs {
     }
 }
 
-/// One look at a workload.
-enum Look {
+/// What one read of a workload and its pods shows.
+enum Observation {
+    /// Everything is as it should be, with this number of pods.
     Complete(i32),
-    Left(String),
-    Waiting { text: String, unready: bool },
+    /// Pods have to be deleted by hand.
+    LeftByHand(String),
+    Waiting {
+        text: String,
+        /// Whether a new pod started and is not ready, although old ones were.
+        unready: bool,
+    },
     Refused(Refusal),
-    Gone(String),
+    /// The pod template no longer belongs to this rotation.
+    Changed(String),
 }
 
-impl Look {
+impl Observation {
     fn refused(pod: &str, evidence: &str) -> Self {
         Self::Refused(Refusal {
             evidence: evidence.to_owned(),
@@ -215,7 +229,7 @@ impl Look {
     }
 }
 
-/// The proof in words, no larger than what was seen.
+/// The proof in words. It claims no more than was observed.
 fn evidence(pods: i32, logs: &Logs) -> String {
     let ready = match pods {
         0 => return "no pod to prove: the workload is scaled to 0".to_owned(),
@@ -225,7 +239,7 @@ fn evidence(pods: i32, logs: &Logs) -> String {
     if logs.may_read {
         format!("{ready}, and no log says that Azure refused the token")
     } else if logs.denied {
-        format!("{ready}; their logs may not be read by this user")
+        format!("{ready}; this user has no right to read their logs")
     } else {
         format!("{ready}; their logs were not read")
     }

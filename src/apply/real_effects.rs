@@ -1,0 +1,199 @@
+mod proof;
+mod write;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
+use tokio::time::Instant;
+
+use super::{Effects, Proof, Write};
+use crate::azure::Arm;
+use crate::cluster::secret::{LastApplied, scrub_last_applied};
+use crate::cluster::workload::Workload;
+use crate::cluster::{Cluster, explain};
+use crate::discover::TargetFacts;
+use crate::discover::facts::{PreviousCredential, secret_facts};
+use crate::error::{Kind, Result};
+use crate::interrupt::Interrupt;
+use crate::model::annotation::{LAST_APPLIED, ROTATION_ID};
+use crate::model::{
+    Minted, ProveMode, SecretChange, SecretFacts, TemplateMarks, WorkloadFacts, WorkloadRef, WorkloadVersion,
+};
+use crate::output::Output;
+use crate::plan::{Mint, PUT_BACK_TIME};
+
+/// The effects of one rotation on the cluster and on Azure.
+pub struct RealEffects<'a> {
+    cluster: &'a Cluster,
+    arm: &'a Arm,
+    output: &'a Output,
+    interrupt: &'a Interrupt,
+    secret: SecretFacts,
+    previous: PreviousCredential,
+    workloads: BTreeMap<WorkloadRef, WorkloadState>,
+    prove: ProveMode,
+    proof_ends: Instant,
+    deadline: Instant,
+}
+
+/// The state of a workload after the last read or write.
+struct WorkloadState {
+    version: WorkloadVersion,
+    /// Whether a pod was ready before the rotation.
+    was_ready: bool,
+}
+
+impl<'a> RealEffects<'a> {
+    /// The effects on a target, to end by the deadline.
+    pub fn new(
+        cluster: &'a Cluster,
+        arm: &'a Arm,
+        output: &'a Output,
+        interrupt: &'a Interrupt,
+        target: &TargetFacts,
+        prove: ProveMode,
+        deadline: Instant,
+    ) -> Self {
+        let snapshot = &target.snapshot;
+        let state = |facts: &WorkloadFacts| {
+            let state = WorkloadState {
+                version: facts.version.clone(),
+                was_ready: facts.ready > 0,
+            };
+            (facts.version.workload.clone(), state)
+        };
+        Self {
+            cluster,
+            arm,
+            output,
+            interrupt,
+            secret: snapshot.secret.clone(),
+            previous: target.previous.clone(),
+            workloads: snapshot.workloads.iter().map(state).collect(),
+            prove,
+            proof_ends: deadline - PUT_BACK_TIME,
+            deadline,
+        }
+    }
+
+    /// Sends both writes to the API server as dry runs, so that it checks
+    /// rights, quotas and webhooks before a token is minted. Returns warnings
+    /// about checks that it could not make.
+    pub async fn rehearse(&self, change: &SecretChange, workloads: &[WorkloadRef]) -> Result<Vec<String>> {
+        let mut warnings = Vec::new();
+        let change = self.without_copy(change);
+        let name = &self.secret.version.name;
+        if let Err(error) = self
+            .cluster
+            .change_secret(&self.secret.version, &change, true)
+            .await
+        {
+            warnings.extend(rehearsal_failed(error, &format!("writing secret/{name}"))?);
+        }
+        let marks = TemplateMarks {
+            rotation_id: change.annotations.get(ROTATION_ID).cloned().flatten(),
+            restarted_at: Some("1970-01-01T00:00:00Z".to_owned()),
+        };
+        for workload in workloads {
+            let Some(state) = self.workloads.get(workload) else {
+                continue;
+            };
+            if let Err(error) = self.cluster.mark_template(&state.version, &marks, true).await {
+                warnings.extend(rehearsal_failed(error, &format!("restarting {workload}"))?);
+            }
+        }
+        Ok(warnings)
+    }
+
+    /// The change, extended so that `last-applied-configuration` holds no copy
+    /// of the credential.
+    fn without_copy(&self, change: &SecretChange) -> SecretChange {
+        let mut change = change.clone();
+        let scrubbed = match scrub_last_applied(&self.previous.annotations, &change.data) {
+            LastApplied::Clean => return change,
+            LastApplied::Cut(text) => Some(text),
+            LastApplied::Remove => None,
+        };
+        change.annotations.insert(LAST_APPLIED.to_owned(), scrubbed);
+        change
+    }
+
+    /// Replaces the facts about the Secret by those of a newer version.
+    fn update(&mut self, secret: &Secret) -> Result<()> {
+        (self.secret, self.previous) = secret_facts(secret, &self.secret.key)?;
+        Ok(())
+    }
+
+    async fn read_secret(&self) -> Result<Secret> {
+        let name = &self.secret.version.name;
+        self.cluster
+            .secret(name)
+            .await
+            .map_err(|error| explain(error, &format!("reading secret/{name} back")))
+    }
+
+    async fn read_workload(&self, workload: &WorkloadRef) -> Result<Workload> {
+        self.cluster
+            .workload(workload)
+            .await
+            .map_err(|error| explain(error, &format!("reading {workload}")))
+    }
+}
+
+/// The error of a dry run, or a warning if the dry run shows nothing about the
+/// real write.
+fn rehearsal_failed(error: kube::Error, doing: &str) -> Result<Option<String>> {
+    match &error {
+        // An admission webhook that does not support dry runs answers 400.
+        kube::Error::Api(status) if status.code == 400 && status.message.contains("dry run") => {
+            Ok(Some(format!("could not rehearse {doing}: {}", status.message)))
+        }
+        // The real write handles a concurrent change.
+        kube::Error::Api(status) if status.code == 409 => Ok(None),
+        kube::Error::Api(status) if matches!(status.code, 403 | 422) => {
+            Err(explain(error, doing).with_kind(Kind::Refused))
+        }
+        _ => Err(explain(error, doing)),
+    }
+}
+
+impl Effects for RealEffects<'_> {
+    async fn mint(&mut self, mint: &Mint) -> Result<Minted> {
+        match mint {
+            Mint::Token(wanted) => {
+                let token = self
+                    .arm
+                    .generate_token(&wanted.gateway, wanted.key_slot, wanted.expires_at)
+                    .await?;
+                Ok(wanted.minted(&token))
+            }
+        }
+    }
+
+    async fn write_secret(&mut self, change: &SecretChange) -> Result<Write> {
+        self.write_with_retries(change).await
+    }
+
+    async fn restart(
+        &mut self,
+        workload: &WorkloadRef,
+        marks: &TemplateMarks,
+        id: Option<&str>,
+    ) -> Result<()> {
+        self.restart_with_retries(workload, marks, id).await
+    }
+
+    async fn prove(&mut self, workloads: &[WorkloadRef], id: &str) -> Proof {
+        let proof = self.proof(workloads, id).await;
+        if matches!(proof, Proof::Refused(_)) {
+            // From now on the time that was kept for putting back may be used.
+            self.proof_ends = self.deadline;
+        }
+        proof
+    }
+
+    fn now(&self) -> Timestamp {
+        self.cluster.now()
+    }
+}
