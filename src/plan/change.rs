@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::Plan;
 use crate::model::annotation::{EXPIRES_AT, OF_SECRET, RESTART_BY_OTHER, ROTATED_AT, ROTATION_ID};
-use crate::model::{Annotations, Minted, SecretChange, SecretData, SecretFacts};
+use crate::model::{Annotations, Credential, Minted, SecretChange, SecretData, SecretFacts};
 
 /// The write that brings a new credential into the Secret.
 pub fn rotation_change(plan: &Plan, minted: Minted, rotated_at: Timestamp) -> SecretChange {
@@ -28,8 +28,11 @@ pub fn rotation_change(plan: &Plan, minted: Minted, rotated_at: Timestamp) -> Se
 /// A write with a dummy of the right form. The API server checks it as a dry
 /// run before a credential is minted.
 pub fn dry_run_change(secret: &SecretFacts, rotation_id: &str) -> SecretChange {
+    let dummy = match secret.credential {
+        Credential::Token { .. } | Credential::Unusable(_) => "GatewayKey dry-run",
+    };
     SecretChange {
-        data: SecretData::from([(secret.key.as_str(), "GatewayKey dry-run".into())]),
+        data: SecretData::from([(secret.key.as_str(), dummy.into())]),
         annotations: BTreeMap::from([(ROTATION_ID.to_owned(), Some(rotation_id.to_owned()))]),
     }
 }

@@ -95,7 +95,7 @@ pub(crate) fn snapshot() -> Snapshot {
     }
 }
 
-/// The same, just after a rotation from the primary key.
+/// The same, just after a rotation by the primary key.
 pub(crate) fn rotated() -> Snapshot {
     let mut snapshot = snapshot();
     snapshot.secret.marks = SecretMarks {

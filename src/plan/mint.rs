@@ -36,16 +36,19 @@ pub struct TokenMint {
 }
 
 impl Mint {
-    /// A new credential for a Secret, of the kind that it holds.
+    /// A new credential for a Secret, of the kind that it holds; an empty Secret
+    /// gets a token.
     pub(super) fn new(secret: &SecretFacts, policy: &Policy, gateway: GatewayId, arm_now: Timestamp) -> Self {
-        Self::Token(TokenMint {
-            gateway,
-            data_key: secret.key.clone(),
-            key_slot: choose_slot(policy.key, secret.slot()),
-            previous_key_slot: secret.slot(),
-            expires_at: expiry(policy.life, arm_now),
-            prefixed: is_prefixed(&secret.credential),
-        })
+        match secret.credential {
+            Credential::Token { .. } | Credential::Unusable(_) => Self::Token(TokenMint {
+                gateway,
+                data_key: secret.key.clone(),
+                key_slot: choose_slot(policy.key, secret.slot()),
+                previous_key_slot: secret.slot(),
+                expires_at: expiry(policy.life, arm_now),
+                prefixed: is_prefixed(&secret.credential),
+            }),
+        }
     }
 
     /// How an unfinished rotation made the credential that the Secret holds.
@@ -76,7 +79,7 @@ impl Mint {
     pub fn previous(&self) -> String {
         match self {
             Self::Token(token) => match token.previous_key_slot {
-                Some(slot) => format!("token from the {slot} key"),
+                Some(slot) => format!("token of the {slot} key"),
                 None => "token".to_owned(),
             },
         }
@@ -115,7 +118,7 @@ impl fmt::Display for Mint {
     /// The credential in words, without an article.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Token(token) => write!(f, "token from the {} key", token.key_slot),
+            Self::Token(token) => write!(f, "token of the {} key", token.key_slot),
         }
     }
 }
@@ -130,7 +133,7 @@ fn is_prefixed(credential: &Credential) -> bool {
 }
 
 impl TokenMint {
-    /// The same token from the other key.
+    /// The same token of the other key.
     pub(super) fn of_other_key(&self) -> Self {
         Self {
             key_slot: self.key_slot.other(),

@@ -12,7 +12,7 @@ pub fn preflight(snapshot: &Snapshot, policy: &Policy) -> Result<Vec<String>> {
     );
     if secret.immutable {
         return Err(
-            Error::refused(format!("{name} is immutable, so its token cannot be replaced")).hint(
+            Error::refused(format!("{name} is immutable, so its token can never be replaced")).hint(
                 "create a Secret without `immutable: true`, and refer to it in the workload's pod spec",
             ),
         );
@@ -21,7 +21,7 @@ pub fn preflight(snapshot: &Snapshot, policy: &Policy) -> Result<Vec<String>> {
         Credential::Token { .. } | Credential::Unusable(TokenError::Empty) => {}
         Credential::Unusable(reason) => {
             return Err(Error::refused(format!(
-                "the value under `{}` of {name} is not replaced: {reason}",
+                "the value under `{}` of {name} is not replaced, because {reason}",
                 secret.key
             ))
             .hint("if this key should hold the gateway's token, empty it and run the same command again"));
@@ -38,7 +38,7 @@ pub fn preflight(snapshot: &Snapshot, policy: &Policy) -> Result<Vec<String>> {
             )));
         }
         warnings.push(format!(
-            "{name} belongs to {owner}, which may restore the old token"
+            "{name} belongs to {owner}, which may restore the previous token"
         ));
     }
     if !policy.restarts() {
@@ -48,7 +48,7 @@ pub fn preflight(snapshot: &Snapshot, policy: &Policy) -> Result<Vec<String>> {
         let workload = &facts.version.workload;
         if facts.paused {
             return Err(Error::refused(format!(
-                "{workload} is paused, so its pods would keep the old token until it expires"
+                "{workload} is paused, so its pods would keep the previous token until it expires"
             ))
             .hint(format!(
                 "resume it first: kubectl -n {} rollout resume {workload}",
@@ -62,7 +62,7 @@ pub fn preflight(snapshot: &Snapshot, policy: &Policy) -> Result<Vec<String>> {
                 warnings.push(format!("{workload} is interrupted by its restart: {why}"));
             }
             Replacement::ByHand(why) => warnings.push(format!(
-                "{workload} keeps pods with the old token until somebody deletes them, because of {why}"
+                "{workload} keeps pods with the previous token until somebody deletes them, because of {why}"
             )),
         }
     }

@@ -57,7 +57,7 @@ impl RealEffects<'_> {
             if Instant::now() + POLL >= self.proof_ends {
                 return if some_unready {
                     Proof::Refused(Refusal {
-                        evidence: format!("{missing} at the deadline, although the old pods were ready"),
+                        evidence: format!("{missing} at the deadline, although the previous pods were ready"),
                         pod: None,
                     })
                 } else {
@@ -100,8 +100,8 @@ impl RealEffects<'_> {
         };
         let count = stale.map_or_else(|| usize::try_from(count).unwrap_or_default(), |pods| pods.len());
         let keep = match count {
-            1 => format!("1 pod of {workload} keeps the old token until it is deleted"),
-            _ => format!("{count} pods of {workload} keep the old token until they are deleted"),
+            1 => format!("1 pod of {workload} keeps the previous token until it is deleted"),
+            _ => format!("{count} pods of {workload} keep the previous token until they are deleted"),
         };
         Observation::LeftByHand(format!("{keep}: {command}"))
     }
@@ -212,7 +212,7 @@ enum Observation {
     LeftByHand(String),
     Waiting {
         text: String,
-        /// Whether a new pod started and is not ready, although old ones were.
+        /// Whether a new pod started and is not ready, although previous ones were.
         unready: bool,
     },
     Refused(Refusal),
@@ -239,7 +239,7 @@ fn evidence(pods: i32, logs: &Logs) -> String {
     if logs.may_read {
         format!("{ready}, and no log says that Azure refused the token")
     } else if logs.denied {
-        format!("{ready}; this user has no right to read their logs")
+        format!("{ready}; this user has no right to read the logs")
     } else {
         format!("{ready}; their logs were not read")
     }

@@ -149,6 +149,6 @@ impl RealEffects<'_> {
 fn changed_by_other(secret: &str, writer: Option<String>) -> Error {
     let writer = writer.unwrap_or_else(|| "something else".to_owned());
     Error::failed(format!(
-        "secret/{secret} was changed by {writer} during the rotation; the change stays, and the new token was dropped"
+        "secret/{secret} was changed by {writer} while it was being rotated; the change stays, and the new token was dropped"
     ))
 }

@@ -73,7 +73,7 @@ async fn crash_at_every_effect(start: World) {
 }
 
 #[tokio::test]
-async fn a_refused_token_is_put_back_if_the_previous_one_is_from_the_other_key() {
+async fn a_refused_token_is_put_back_if_the_previous_one_is_of_the_other_key() {
     for start in [World::new(), World::with_two_keys()] {
         let mut world = World {
             refuses: vec![KeySlot::Secondary],
@@ -91,19 +91,16 @@ async fn a_refused_token_is_put_back_if_the_previous_one_is_from_the_other_key()
         assert_eq!(world.template, before.template);
         assert_eq!(world.minted, 1);
         let hints = outcome.error.unwrap().hints().join("\n");
+        assert!(hints.contains("the previous token of the primary key"), "{hints}");
         assert!(
-            hints.contains("the previous token from the primary key"),
-            "{hints}"
-        );
-        assert!(
-            hints.contains("refused the token from the secondary key"),
+            hints.contains("refused the token of the secondary key"),
             "{hints}"
         );
     }
 }
 
 #[tokio::test]
-async fn a_refused_token_from_the_same_key_is_replaced_by_one_from_the_other() {
+async fn a_refused_token_of_the_same_key_is_replaced_by_one_of_the_other() {
     let mut world = World {
         refuses: vec![KeySlot::Primary],
         ..World::new()

@@ -85,12 +85,12 @@ async fn without_patch_of_the_workload_nothing_is_minted() {
 
 #[tokio::test]
 async fn without_list_of_pods_the_rollout_is_the_proof() {
-    let says = ["1 new pod is ready; their logs may not be read by this user"];
+    let says = ["1 new pod is ready; this user has no right to read the logs"];
     without("list", "pods", 0, &says).await;
 }
 
 #[tokio::test]
 async fn without_get_of_logs_the_rollout_is_the_proof() {
-    let says = ["1 new pod is ready; their logs may not be read by this user"];
+    let says = ["1 new pod is ready; this user has no right to read the logs"];
     without("get", "pods/log", 0, &says).await;
 }

@@ -43,7 +43,7 @@ pub(super) struct World {
 }
 
 impl World {
-    /// A gateway whose token from the primary key is valid for two more days.
+    /// A gateway whose token of the primary key is valid for two more days.
     pub(super) fn new() -> Self {
         Self::with_token(now() + DAY * 2)
     }
