@@ -63,7 +63,12 @@ impl<E: Effects> Rotation<'_, E> {
         ))
     }
 
-    pub(super) fn both_refused(&self, refused: &Refused, replacement: &Mint, missing: &str) -> Error {
+    pub(super) fn replacement_not_proved(
+        &self,
+        refused: &Refused,
+        replacement: &Mint,
+        missing: &str,
+    ) -> Error {
         let error = Error::failed(format!(
             "Azure refused a {} ({}), and its replacement, a {replacement}, is not proved: {missing}",
             refused.mint, refused.refusal.evidence

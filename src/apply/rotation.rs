@@ -151,7 +151,7 @@ impl<E: Effects> Rotation<'_, E> {
 
     fn not_proved(&self, mint: &Mint, replaced: Option<&Refused>, missing: &str) -> Error {
         match replaced {
-            Some(refused) => self.both_refused(refused, mint, missing),
+            Some(refused) => self.replacement_not_proved(refused, mint, missing),
             None => Error::failed(format!(
                 "the new {} is in place, but not proved: {missing}",
                 mint.noun()

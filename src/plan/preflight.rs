@@ -1,6 +1,6 @@
 use super::Policy;
 use crate::error::{Error, Result};
-use crate::model::{Credential, Replacement, Snapshot, TokenError};
+use crate::model::{Credential, Replacement, Snapshot, TokenError, WorkloadFacts};
 
 /// Refuses what a rotation must not or cannot change, before anything is minted
 /// or written. Returns warnings about side effects of what it may change.
@@ -45,28 +45,31 @@ pub fn preflight(snapshot: &Snapshot, policy: &Policy) -> Result<Vec<String>> {
         return Ok(warnings);
     }
     for facts in &snapshot.workloads {
-        let workload = &facts.version.workload;
-        if facts.paused {
-            return Err(Error::refused(format!(
-                "{workload} is paused, so its pods would keep the previous token until it expires"
-            ))
-            .hint(format!(
-                "resume it first: kubectl -n {} rollout resume {workload}",
-                snapshot.namespace
-            ))
-            .hint("or only write the token, with --no-restart"));
-        }
-        match &facts.replacement {
-            Replacement::Rolling => {}
-            Replacement::Interrupting(why) => {
-                warnings.push(format!("{workload} is interrupted by its restart: {why}"));
-            }
-            Replacement::ByHand(why) => warnings.push(format!(
-                "{workload} keeps pods with the previous token until somebody deletes them, because of {why}"
-            )),
-        }
+        warnings.extend(restart_warning(facts, &snapshot.namespace)?);
     }
     Ok(warnings)
+}
+
+/// Refuses a workload that cannot be restarted, or warns of the side effects of
+/// its restart.
+fn restart_warning(facts: &WorkloadFacts, namespace: &str) -> Result<Option<String>> {
+    let workload = &facts.version.workload;
+    if facts.paused {
+        return Err(Error::refused(format!(
+            "{workload} is paused, so its pods would keep the previous token until it expires"
+        ))
+        .hint(format!(
+            "resume it first: kubectl -n {namespace} rollout resume {workload}"
+        ))
+        .hint("or only write the token, with --no-restart"));
+    }
+    Ok(match &facts.replacement {
+        Replacement::Rolling => None,
+        Replacement::Interrupting(why) => Some(format!("{workload} is interrupted by its restart: {why}")),
+        Replacement::ByHand(why) => Some(format!(
+            "{workload} keeps pods with the previous token until somebody deletes them, because of {why}"
+        )),
+    })
 }
 
 #[cfg(test)]

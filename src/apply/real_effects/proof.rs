@@ -96,7 +96,7 @@ impl RealEffects<'_> {
                     names.join(" ")
                 )
             }
-            None => "this user has no right to list them".to_owned(),
+            None => "the API server did not list them".to_owned(),
         };
         let count = stale.map_or_else(|| usize::try_from(count).unwrap_or_default(), |pods| pods.len());
         let keep = match count {
@@ -237,7 +237,7 @@ fn evidence(pods: i32, logs: &Logs) -> String {
         _ => format!("{pods} new pods are ready"),
     };
     if logs.may_read {
-        format!("{ready}, and no log says that Azure refused the token")
+        format!("{ready}, and no log shows that Azure refused the token")
     } else if logs.denied {
         format!("{ready}; this user has no right to read the logs")
     } else {

@@ -258,7 +258,7 @@ async fn with_events_and_logs_as_proof_the_role_has_just_what_they_need() {
     ];
     let ended = case.install_cronjob_that_runs(&line).await.exits(0).await;
     assert!(
-        ended.stdout.contains("no log says that Azure refused the token"),
+        ended.stdout.contains("no log shows that Azure refused the token"),
         "{}",
         ended.stdout
     );

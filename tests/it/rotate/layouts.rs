@@ -11,7 +11,7 @@ async fn rotates(case: &Case, manifest: GatewayManifest, prefix: &str) {
     case.deploy(&manifest).await;
     let before = case.credential(&manifest).await;
     let ended = case.kubectl(&["apim", "rotate"]).exits(0).await;
-    ended.says(&["proved", "no log says that Azure refused"]);
+    ended.says(&["proved", "no log shows that Azure refused"]);
 
     let after = case.credential(&manifest).await;
     assert_ne!(after, before);
