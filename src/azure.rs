@@ -1,5 +1,5 @@
 //! Azure: sign-in at Entra and the few calls of Azure Resource Manager (ARM)
-//! that the product makes. [`Arm`] is all that a command needs.
+//! that the product makes. A command needs only [`Arm`].
 
 mod arm;
 mod sign_in;

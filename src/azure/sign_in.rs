@@ -1,5 +1,5 @@
-//! Access tokens for ARM: `identity` says who signs in, `credential` fetches
-//! the token and keeps it, and the other files are the ways to sign in.
+//! Access tokens for ARM: `identity` defines who signs in, `credential` fetches
+//! and keeps the token, and the other files implement the ways to sign in.
 
 mod aadsts;
 mod assertion;

@@ -1,5 +1,5 @@
-//! The library's own client of ARM against the emulator, without the program:
-//! what only many requests of one process show.
+//! The ARM client against the emulator, without the program: these tests need
+//! many requests from one process.
 
 use std::time::{Duration, Instant};
 
@@ -15,8 +15,8 @@ fn gateway(name: &str) -> Gateway {
     Gateway::new("5ab50001-0000-4000-8000-000000000001", "Rg-One", "contoso", name)
 }
 
-/// A client that signs in as `principal`; the emulator is Entra and ARM at
-/// once.
+/// A client that signs in as `principal`. The emulator plays both Entra and
+/// ARM.
 fn arm(azure: &Azure, principal: &Principal, burst: bool) -> Arm {
     let ca = NamedTempFile::new().unwrap();
     std::fs::write(ca.path(), azure.ca_pem()).unwrap();
@@ -41,7 +41,7 @@ fn arm(azure: &Azure, principal: &Principal, burst: bool) -> Arm {
     arm.unwrap().until(tokio::time::Instant::now() + PATIENCE)
 }
 
-/// Mints so many tokens at once; gives the time that it took.
+/// Mints `many` tokens at once and returns how long that took.
 async fn mint(azure: &Azure, arm: &Arm, many: usize) -> Duration {
     let gateway = GatewayId::parse(&gateway("gw").id()).unwrap();
     let expires = azure.now() + jiff::SignedDuration::from_hours(1);
@@ -52,7 +52,7 @@ async fn mint(azure: &Azure, arm: &Arm, many: usize) -> Duration {
 }
 
 #[tokio::test]
-async fn a_fleet_empties_the_buckets_and_is_never_refused() {
+async fn a_fleet_uses_up_the_buckets_and_is_never_throttled() {
     let azure = Azure::start().await.unwrap();
     azure.add_gateway(&gateway("gw"));
     azure.enforce_buckets(true);
@@ -73,7 +73,7 @@ async fn a_fleet_empties_the_buckets_and_is_never_refused() {
 }
 
 #[tokio::test]
-async fn the_inventory_of_a_service_is_read_whole() {
+async fn the_whole_inventory_of_a_service_is_read() {
     let azure = Azure::start().await.unwrap();
     for number in 0..250 {
         azure.add_gateway(&gateway(&format!("Gw-{number:03}")));
@@ -108,7 +108,7 @@ async fn the_inventory_of_a_service_is_read_whole() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_of_the_inventory_is_named() {
+async fn an_error_names_the_part_of_the_inventory_that_cannot_be_read() {
     let azure = Azure::start().await.unwrap();
     azure.add_gateway(&gateway("gw"));
     let operator = arm(&azure, &Principal::token_operator("/"), false);

@@ -249,7 +249,7 @@ async fn a_managed_identity() {
     let ended = run(&["--auth=managed-identity", "-c", &unknown]).exits(1).await;
     says(
         &ended,
-        &["no managed identity here: none is assigned that fits (Identity not found)"],
+        &["no managed identity here: no matching identity is assigned (Identity not found)"],
     );
 
     // One that is not there leaves its place to the Azure CLI, which is not
@@ -262,7 +262,7 @@ async fn a_managed_identity() {
             "error: the Azure CLI (az) is not on the PATH",
             "hint: service principal: no client secret or certificate is given",
             "hint: workload identity: the variable AZURE_FEDERATED_TOKEN_FILE is not set",
-            "hint: managed identity: no managed identity here: none is assigned that fits",
+            "hint: managed identity: no managed identity here: no matching identity is assigned",
             "hint: Azure CLI: chosen by --auth auto: nothing else is there",
         ],
     );

@@ -25,27 +25,25 @@ use crate::retry::retrying;
 /// The newest stable version of Microsoft.ApiManagement's API.
 pub const DEFAULT_API_VERSION: &str = "2024-05-01";
 
-/// What an [`Arm`] is made of.
+/// The options of an [`Arm`].
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The cloud's endpoints.
     pub cloud: Cloud,
-    /// Who signs in.
     pub identity: SignIn,
     /// A PEM file of CAs to trust besides the usual roots.
     pub extra_ca: Option<PathBuf>,
     /// The version of API Management's API, [`DEFAULT_API_VERSION`] unless
-    /// the instance demands another.
+    /// the instance requires another.
     pub api_version: String,
     /// When every request must have ended, retries included.
     pub deadline: Instant,
-    /// Whether to use ARM's limits up instead of leaving a fifth of them to
+    /// Whether to use up ARM's limits instead of leaving a fifth of them to
     /// others who sign in as the same identity.
     pub burst: bool,
 }
 
-/// Azure Resource Manager as one identity sees it. Clones share connections,
-/// access token, clock and the budget of requests.
+/// A client of Azure Resource Manager that signs in as one identity. Clones
+/// share connections, access token, clock and the budget of requests.
 #[derive(Clone, Debug)]
 pub struct Arm {
     shared: Arc<Shared>,
@@ -65,7 +63,7 @@ struct Shared {
 impl Arm {
     /// Checks the options; nothing is sent.
     pub fn new(options: Options) -> Result<Self, Error> {
-        let base = secure(&options.cloud.resource_manager)?;
+        let base = https_url(&options.cloud.resource_manager)?;
         let http = client(options.extra_ca.as_deref())?;
         let credential = Credential::new(options.identity, http.clone(), options.cloud)?;
         Ok(Self {
@@ -81,8 +79,7 @@ impl Arm {
         })
     }
 
-    /// The same ARM, with another moment at which every request must have
-    /// ended.
+    /// The same client with another deadline for its requests.
     #[must_use]
     pub fn until(&self, deadline: Instant) -> Self {
         Self {
@@ -91,30 +88,30 @@ impl Arm {
         }
     }
 
-    /// Fetches the access token, which every call otherwise does when there
-    /// is none. On its own it can run beside requests to other servers.
+    /// Fetches the access token now instead of at the first request, so that
+    /// it can run at the same time as requests to other servers.
     pub async fn sign_in(&self) -> Result<(), Error> {
         self.shared.credential.token(self.deadline).await.map(|_| ())
     }
 
     /// Who signs in and why: `as service principal X of tenant Y  [auto:
-    /// client secret in variable SP_SECRET]`. Where several identities come
-    /// into question it is certain after [`Self::sign_in`].
+    /// client secret in variable SP_SECRET]`. With several candidates it is
+    /// final only after [`Self::sign_in`].
     pub async fn describe(&self) -> String {
         self.shared.credential.describe().await
     }
 
-    /// ARM's time, by its latest successful answer; `None` before one.
+    /// ARM's time, by its latest successful answer; `None` before the first.
     pub fn now(&self) -> Option<Timestamp> {
         self.shared.clock.now()
     }
 
-    /// Reads a gateway and gives its id as ARM spells it.
+    /// Reads a gateway and returns its id as ARM spells it.
     pub async fn gateway(&self, gateway: &GatewayId) -> Result<GatewayId, Error> {
         let url = self.url(&gateway.path(), &self.shared.api_version)?;
-        let call = about(
+        let call = gateway_call(
             gateway,
-            format!("read {}", named(gateway)),
+            format!("read {}", gateway_title(gateway)),
             Method::GET,
             url,
             None,
@@ -123,11 +120,11 @@ impl Arm {
         GatewayId::parse(&answer.id)
             .ok()
             .filter(|found| found.same_as(gateway))
-            .ok_or_else(|| call.misread("Azure answered about something else", Flaw::Form))
+            .ok_or_else(|| call.malformed("Azure answered with another object", Flaw::Form))
     }
 
-    /// Has a token minted that is signed by the key in `slot` and lives until
-    /// `expires`. Repeating is safe: earlier tokens stay valid.
+    /// Has Azure mint a token that is signed with the key in `slot` and valid
+    /// until `expires`. A retry is safe: earlier tokens stay valid.
     pub async fn generate_token(
         &self,
         gateway: &GatewayId,
@@ -140,16 +137,18 @@ impl Arm {
             "keyType": slot.as_str(),
             "expiry": expires.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         });
-        let purpose = format!("mint a token of {}", named(gateway));
-        let call = about(gateway, purpose, Method::POST, url, Some(body));
+        let purpose = format!("mint a token for {}", gateway_title(gateway));
+        let call = gateway_call(gateway, purpose, Method::POST, url, Some(body));
         let answer: TokenAnswer = self.call(&call).await?;
-        Token::parse(&answer.value)
-            .map_err(|error| call.misread(format!("Azure answered with no token: {error}"), Flaw::Form))
+        Token::parse(&answer.value).map_err(|error| {
+            let problem = format!("Azure's answer holds no valid token: {error}");
+            call.malformed(problem, Flaw::Form)
+        })
     }
 
-    /// Makes a call whose answer is JSON and which is safe to repeat. An access
-    /// token that ARM refuses, since it was revoked or the roles of its
-    /// identity changed, is renewed once.
+    /// Makes a call whose answer is JSON and which is safe to repeat. If ARM
+    /// refuses the access token, because it was revoked or the roles of its
+    /// identity changed, it is renewed once.
     pub(crate) async fn call<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Error> {
         let credential = &self.shared.credential;
         let token = credential.token(self.deadline).await?;
@@ -162,13 +161,15 @@ impl Arm {
         }
     }
 
-    /// The address of a path below ARM. A name such as `..` would lead to
-    /// another path and is refused.
+    /// The address of a path of ARM. A name such as `..` would lead to another
+    /// path and is refused.
     pub(crate) fn url(&self, path: &str, api_version: &str) -> Result<Url, Error> {
         let mut url = self.shared.base.clone();
         url.set_path(path);
         if url.path() != path {
-            return Err(Error::Setup(format!("{path} is no path of an Azure resource")));
+            return Err(Error::Setup(format!(
+                "{path} is not the path of an Azure resource"
+            )));
         }
         url.query_pairs_mut().append_pair("api-version", api_version);
         Ok(url)
@@ -189,39 +190,39 @@ impl Arm {
             let answer = call.send(http, Some(token.token.secret()), observe).await?;
             self.shared.clock.observe(&answer.headers);
             wire::parse(&answer.headers, &answer.body)
-                .map_err(|(came, flaw)| call.misread(format!("Azure answered with {came}"), flaw))
+                .map_err(|(came, flaw)| call.malformed(format!("Azure answered with {came}"), flaw))
         };
-        retrying(self.deadline, Error::verdict, timed_out, attempt).await
+        retrying(self.deadline, Error::retry_decision, timed_out, attempt).await
     }
 }
 
-/// An address that may be sent a credential.
-pub(crate) fn secure(address: &str) -> Result<Url, Error> {
+/// Parses an address that credentials may be sent to: it must be https.
+pub(crate) fn https_url(address: &str) -> Result<Url, Error> {
     Url::parse(address)
         .ok()
         .filter(|url| url.scheme() == "https" && url.has_host())
-        .ok_or_else(|| Error::Setup(format!("`{address}` is no address that begins with https://")))
+        .ok_or_else(|| Error::Setup(format!("`{address}` is not an https:// address")))
 }
 
-fn about(gateway: &GatewayId, purpose: String, method: Method, url: Url, body: Option<Value>) -> Call {
+fn gateway_call(gateway: &GatewayId, purpose: String, method: Method, url: Url, body: Option<Value>) -> Call {
     Call {
         purpose,
-        what: whereabouts(&named(gateway), &gateway.service),
+        what: in_resource_group(&gateway_title(gateway), &gateway.service),
         method,
         url,
         body,
     }
 }
 
-/// What a 404 says is missing: something of a service, and where it was sought.
-pub(crate) fn whereabouts(what: &str, service: &ServiceId) -> String {
+/// The object that a 404 reports as missing, with the scope of its service.
+pub(crate) fn in_resource_group(what: &str, service: &ServiceId) -> String {
     format!(
         "{what} in resource group `{}` of subscription {}",
         service.resource_group, service.subscription
     )
 }
 
-pub(crate) fn named(gateway: &GatewayId) -> String {
+pub(crate) fn gateway_title(gateway: &GatewayId) -> String {
     format!("gateway `{}` of service `{}`", gateway.name, gateway.service.name)
 }
 
@@ -252,16 +253,13 @@ mod tests {
     }
 
     #[test]
-    fn credentials_are_for_https_only() {
+    fn credentials_are_sent_over_https_only() {
         let error = arm("http://management.azure.com").unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "`http://management.azure.com` is no address that begins with https://"
-        );
+        assert_eq!(error, "`http://management.azure.com` is not an https:// address");
     }
 
     #[test]
-    fn a_path_stays_the_path_that_was_meant() {
+    fn a_name_cannot_change_the_path() {
         let arm = arm("https://management.azure.com").unwrap();
         let id = "/subscriptions/s/resourceGroups/r/providers/Microsoft.ApiManagement/service/v/gateways/g";
         let service = GatewayId::parse(id).unwrap().service;

@@ -2,7 +2,7 @@ use reqwest::{Client, Url};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::client::secure;
+use super::client::https_url;
 use crate::azure::transport::error::Error;
 use crate::azure::transport::error::Flaw;
 use crate::azure::transport::exchange::Call;
@@ -10,10 +10,10 @@ use crate::azure::transport::wire;
 use crate::model::Cloud;
 use crate::retry::retrying;
 
-/// Asks an ARM endpoint that is not of a known cloud where its Entra is and
-/// how it is called there. The answer is public; no credential is sent.
+/// Asks the ARM endpoint of an unknown cloud for the cloud's Entra address and
+/// for its own audience there. The answer is public; no credential is sent.
 pub async fn endpoints(http: &Client, arm_url: &str, deadline: Instant) -> Result<Cloud, Error> {
-    let arm = secure(arm_url)?;
+    let arm = https_url(arm_url)?;
     let mut url = arm.clone();
     url.set_path("/metadata/endpoints");
     url.set_query(Some("api-version=2019-05-01"));
@@ -28,10 +28,10 @@ pub async fn endpoints(http: &Client, arm_url: &str, deadline: Instant) -> Resul
     let attempt = async || {
         let answer = call.send(http, None, |_, _| ()).await?;
         wire::parse::<Metadata>(&answer.headers, &answer.body)
-            .map_err(|(came, flaw)| call.misread(format!("it answered with {came}"), flaw))
+            .map_err(|(came, flaw)| call.malformed(format!("it answered with {came}"), flaw))
     };
-    let metadata = retrying(deadline, Error::verdict, timed_out, attempt).await?;
-    cloud(&arm, metadata).map_err(|problem| call.misread(problem, Flaw::Form))
+    let metadata = retrying(deadline, Error::retry_decision, timed_out, attempt).await?;
+    cloud(&arm, metadata).map_err(|problem| call.malformed(problem, Flaw::Form))
 }
 
 /// ARM answers with a list of clouds or, in older versions, with its own
@@ -75,10 +75,10 @@ fn cloud(arm: &Url, metadata: Metadata) -> Result<Cloud, String> {
     let authentication = entry
         .and_then(|entry| entry.authentication)
         .ok_or("its metadata does not name this cloud's authentication")?;
-    let login = secure(&authentication.login_endpoint)
+    let login = https_url(&authentication.login_endpoint)
         .map_err(|error| format!("its metadata has no login endpoint: {error}"))?;
-    // A token for another audience than ARM's own is refused, and Entra takes
-    // the audience as it is, with the slash that it may end in: "//.default".
+    // ARM refuses a token for another audience than its own. Entra expects the
+    // audience unchanged, so one that ends in a slash gives "//.default".
     let audiences = &authentication.audiences;
     let audience = audiences
         .iter()
@@ -107,7 +107,7 @@ mod tests {
         {"loginEndpoint":"https://login.microsoftonline.com","audiences":["https://management.azure.com"]}}"#;
 
     #[test]
-    fn a_list_and_a_single_entry_say_the_same() {
+    fn a_list_and_a_single_entry_give_the_same_cloud() {
         let expected = Cloud {
             authority: "https://login.example".into(),
             resource_manager: "https://arm.example".into(),
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn metadata_of_other_clouds_alone_does_not_do() {
+    fn metadata_without_this_cloud_is_an_error() {
         for body in [
             format!("[{OTHER},{OTHER}]"),
             OWN.replace("https://login", "http://login"),

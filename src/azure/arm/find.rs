@@ -15,17 +15,17 @@ const RESOURCE_GRAPH: &str = "/providers/Microsoft.ResourceGraph/resources";
 const RESOURCE_GRAPH_VERSION: &str = "2022-10-01";
 const SUBSCRIPTIONS_VERSION: &str = "2022-12-01";
 
-/// As many rows as the Resource Graph gives at once; no cloud has as many
-/// instances that one cluster's gateways belong to.
+/// The most rows that the Resource Graph returns at once. The gateways of one
+/// cluster never belong to that many instances.
 const LARGEST_PAGE: usize = 1000;
 
-/// How many subscriptions are listed at a time.
-const SIDE_BY_SIDE: usize = 8;
+/// How many subscriptions are listed at the same time.
+const CONCURRENCY: usize = 8;
 
 impl Arm {
-    /// Finds the API Management instances of these names in all subscriptions
-    /// that the identity may read: by one query of the Resource Graph, or where
-    /// that is not to be had by listing each subscription.
+    /// Finds the API Management instances with these names in all subscriptions
+    /// that the identity can read: with one query of the Resource Graph or, if
+    /// that is not available, by listing each subscription.
     pub async fn find_services(&self, names: &[&str]) -> Result<Vec<ServiceId>, Error> {
         let what = match names {
             [name] => format!("the service `{name}`"),
@@ -33,15 +33,17 @@ impl Arm {
         };
         let found = match self.query_services(names, &what).await {
             Err(error) if matches!(error.status(), Some(400 | 403 | 404)) => {
-                tracing::debug!("listing the subscriptions, as there is no Resource Graph: {error}");
+                tracing::debug!(
+                    "listing the subscriptions, because the Resource Graph is not available: {error}"
+                );
                 self.list_services(&what).await?
             }
             outcome => outcome?,
         };
-        let meant = found
+        let matching = found
             .iter()
             .filter(|service| names.iter().any(|name| service.name.eq_ignore_ascii_case(name)));
-        Ok(meant.filter_map(|service| service_id(&service.id)).collect())
+        Ok(matching.filter_map(|service| service_id(&service.id)).collect())
     }
 
     async fn query_services(&self, names: &[&str], what: &str) -> Result<Vec<Resource>, Error> {
@@ -64,8 +66,8 @@ impl Arm {
         Ok(rows.data)
     }
 
-    /// A subscription that cannot be listed is passed over, since the service
-    /// may be in another. Only if none can be listed is that the answer.
+    /// Skips subscriptions that cannot be listed, since the service may be in
+    /// another. It is an error only if none can be listed.
     async fn list_services(&self, what: &str) -> Result<Vec<Resource>, Error> {
         let url = self.url("/subscriptions", SUBSCRIPTIONS_VERSION)?;
         let call = Call::get("list the subscriptions".into(), "the list".into(), url);
@@ -79,7 +81,7 @@ impl Arm {
                 self.list::<Resource>(&Call::get(purpose, "the list".into(), url))
                     .await
             })
-            .buffer_unordered(SIDE_BY_SIDE);
+            .buffer_unordered(CONCURRENCY);
         let (mut services, mut first_failure, mut listed) = (Vec::new(), None, false);
         while let Some(list) = lists.next().await {
             match list {
@@ -100,7 +102,7 @@ impl Arm {
         }
     }
 
-    /// Follows a list from its first page to its last.
+    /// Reads a list from its first page to its last.
     pub(crate) async fn list<T: DeserializeOwned>(&self, first: &Call) -> Result<Vec<T>, Error> {
         let mut call = first.clone();
         let mut all = Vec::new();
@@ -111,19 +113,19 @@ impl Arm {
             if next.is_empty() {
                 return Ok(all);
             }
-            call.url = next_page(&call.url, &next).map_err(|problem| call.misread(problem, Flaw::Form))?;
+            call.url = next_page(&call.url, &next).map_err(|problem| call.malformed(problem, Flaw::Form))?;
         }
     }
 }
 
-/// The address of the next page, if it may be sent our access token.
+/// The address of the next page, if the access token may be sent there.
 fn next_page(current: &Url, link: &str) -> Result<Url, String> {
-    let next = Url::parse(link).map_err(|_| "the next page has no address".to_owned())?;
+    let next = Url::parse(link).map_err(|_| "the link to the next page is not a URL".to_owned())?;
     if next.origin() == current.origin() {
         return Ok(next);
     }
     Err(format!(
-        "the next page is on {}, which must not see the access token",
+        "the next page is on {}, where the access token must not be sent",
         next.host_str().unwrap_or("no host")
     ))
 }
@@ -162,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_is_known_by_its_id() {
+    fn a_service_id_is_parsed() {
         let id = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.ApiManagement/service/svc";
         assert_eq!(service_id(id).unwrap().path(), id);
         assert_eq!(service_id("/subscriptions/s"), None);

@@ -2,7 +2,7 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use super::client::Arm;
-use super::client::{named, whereabouts};
+use super::client::{gateway_title, in_resource_group};
 use super::find::service_id;
 use crate::azure::transport::error::Error;
 use crate::azure::transport::error::Flaw;
@@ -10,8 +10,8 @@ use crate::azure::transport::exchange::Call;
 use crate::azure::transport::wire::Resource;
 use crate::model::{GatewayId, ServiceId};
 
-/// How many entries to ask for at a time. The reference names no greatest
-/// number, and this is what a service gives who asks for none.
+/// How many entries to ask for at a time. The reference gives no maximum, and
+/// this is the default of a service.
 const PAGE: &str = "100";
 
 /// A gateway as the list of its service shows it.
@@ -19,18 +19,18 @@ const PAGE: &str = "100";
 pub struct GatewayInService {
     /// Its id as ARM spells it.
     pub id: GatewayId,
-    /// The name of the place where it is said to be, which is free text.
+    /// The name of its location, which is free text.
     pub location: Option<String>,
 }
 
-/// What of an API Management instance the product reads.
+/// The properties of an API Management instance that the product reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceDetails {
     /// Its region, `West Europe`.
     pub location: String,
     /// Its tier, `Developer`.
     pub tier: String,
-    /// The oldest API version with which it may be managed, if it has one.
+    /// The oldest API version that it accepts, if it is limited.
     pub min_api_version: Option<String>,
 }
 
@@ -38,11 +38,11 @@ impl Arm {
     /// Reads an API Management instance.
     pub async fn service(&self, service: &ServiceId) -> Result<ServiceDetails, Error> {
         let url = self.url(&service.path(), self.api_version())?;
-        let call = about(service, format!("read service `{}`", service.name), url);
+        let call = service_call(service, format!("read service `{}`", service.name), url);
         let answer: ServiceAnswer = self.call(&call).await?;
         service_id(&answer.id)
             .filter(|found| found.same_as(service))
-            .ok_or_else(|| elsewhere(&call))?;
+            .ok_or_else(|| other_object(&call))?;
         Ok(answer.details())
     }
 
@@ -50,26 +50,26 @@ impl Arm {
     pub async fn gateways(&self, service: &ServiceId) -> Result<Vec<GatewayInService>, Error> {
         let url = self.pages(&format!("{}/gateways", service.path()))?;
         let purpose = format!("list the gateways of service `{}`", service.name);
-        let call = about(service, purpose, url);
+        let call = service_call(service, purpose, url);
         let listed: Vec<Listed> = self.list(&call).await?;
         listed
             .into_iter()
-            .map(|gateway| gateway.of(service).ok_or_else(|| elsewhere(&call)))
+            .map(|gateway| gateway.of(service).ok_or_else(|| other_object(&call)))
             .collect()
     }
 
     /// Lists the APIs that are assigned to a gateway, by their names in ARM.
     pub async fn apis(&self, gateway: &GatewayId) -> Result<Vec<String>, Error> {
         let call = Call::get(
-            format!("list the APIs of {}", named(gateway)),
-            whereabouts(&named(gateway), &gateway.service),
+            format!("list the APIs of {}", gateway_title(gateway)),
+            in_resource_group(&gateway_title(gateway), &gateway.service),
             self.pages(&format!("{}/apis", gateway.path()))?,
         );
         let apis: Vec<Resource> = self.list(&call).await?;
         Ok(apis.into_iter().map(|api| api.name).collect())
     }
 
-    /// The address of a list that comes in pages.
+    /// The address of a paged list.
     fn pages(&self, path: &str) -> Result<Url, Error> {
         let mut url = self.url(path, self.api_version())?;
         url.query_pairs_mut().append_pair("$top", PAGE);
@@ -77,13 +77,13 @@ impl Arm {
     }
 }
 
-fn about(service: &ServiceId, purpose: String, url: Url) -> Call {
-    let what = whereabouts(&format!("service `{}`", service.name), service);
+fn service_call(service: &ServiceId, purpose: String, url: Url) -> Call {
+    let what = in_resource_group(&format!("service `{}`", service.name), service);
     Call::get(purpose, what, url)
 }
 
-fn elsewhere(call: &Call) -> Error {
-    call.misread("Azure answered about something else", Flaw::Form)
+fn other_object(call: &Call) -> Error {
+    call.malformed("Azure answered with another object", Flaw::Form)
 }
 
 #[derive(Deserialize)]
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gateway_keeps_arms_spelling_and_its_place() {
+    fn a_gateway_keeps_arms_spelling_and_its_location() {
         let listed = |body: Value| from_value::<Listed>(body).unwrap().of(&service());
         let id = format!("{SERVICE}/gateways/Gw-1");
         let full = listed(json!({
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_tells_its_region_tier_and_oldest_version() {
+    fn a_service_has_a_region_a_tier_and_an_oldest_version() {
         let details = |properties: Value| {
             let body = json!({
                 "id": SERVICE,

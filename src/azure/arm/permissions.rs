@@ -2,7 +2,7 @@ use serde::Deserialize;
 use wildmatch::WildMatch;
 
 use super::client::Arm;
-use super::client::named;
+use super::client::gateway_title;
 use crate::azure::transport::error::Error;
 use crate::azure::transport::exchange::Call;
 use crate::azure::transport::wire::Page;
@@ -10,7 +10,7 @@ use crate::model::GatewayId;
 
 const VERSION: &str = "2022-04-01";
 
-/// What one role grants at a scope.
+/// The actions that one role grants at a scope.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Permission {
@@ -19,23 +19,30 @@ struct Permission {
 }
 
 impl Arm {
-    /// Which of these actions the identity may not do to a gateway. Azure
-    /// tells everybody what they may do.
-    pub async fn lacking<'a>(&self, gateway: &GatewayId, actions: &[&'a str]) -> Result<Vec<&'a str>, Error> {
+    /// The actions that the identity is not allowed to do on a gateway. Reading
+    /// one's own permissions needs no right.
+    pub async fn missing_actions<'a>(
+        &self,
+        gateway: &GatewayId,
+        actions: &[&'a str],
+    ) -> Result<Vec<&'a str>, Error> {
         let path = format!("{}/providers/Microsoft.Authorization/permissions", gateway.path());
         let call = Call::get(
-            format!("read one's own permissions on {}", named(gateway)),
+            format!(
+                "read the permissions of the signed-in identity on {}",
+                gateway_title(gateway)
+            ),
             "the scope".into(),
             self.url(&path, VERSION)?,
         );
         let granted: Page<Permission> = self.call(&call).await?;
-        let lacks = |action: &&&str| !granted.value.iter().any(|permission| permission.allows(action));
-        Ok(actions.iter().filter(lacks).copied().collect())
+        let missing = |action: &&&str| !granted.value.iter().any(|permission| permission.allows(action));
+        Ok(actions.iter().filter(missing).copied().collect())
     }
 }
 
 impl Permission {
-    /// Azure compares actions without regard to case; `*` stands for any text.
+    /// Azure ignores the case of actions; `*` matches any text.
     fn allows(&self, action: &str) -> bool {
         let action = action.to_ascii_lowercase();
         let any = |patterns: &[String]| {
@@ -52,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pattern_grants_and_an_exception_takes_away() {
+    fn actions_grant_and_not_actions_subtract() {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         let allows = |actions: &[&str], not: &[&str]| {
             let permission = Permission {

@@ -1,5 +1,5 @@
-//! What a service principal presents instead of a secret: an assertion that
-//! its certificate signed, or a token that another issuer signed.
+//! The assertion that a service principal presents instead of a secret: signed
+//! with its certificate, or a token signed by another issuer.
 
 use async_trait::async_trait;
 use azure_core::error::ErrorKind;
@@ -19,17 +19,17 @@ use super::identity::{Assertion, WORKLOAD_IDENTITY_WEBHOOK};
 use crate::azure::transport::error::Error;
 use crate::azure::transport::wire;
 
-/// As long as Entra's reference advises; an assertion is used at once. It
-/// begins earlier by what the local clock may be ahead of Entra's.
-const LIFE: SignedDuration = SignedDuration::from_mins(10);
+/// The lifetime that Entra's reference recommends; an assertion is used at once.
+const LIFETIME: SignedDuration = SignedDuration::from_mins(10);
+/// How far the local clock may be ahead of Entra's.
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
 
-/// Signs an assertion whenever one is wanted (RFC 7523, section 2.2).
+/// Signs an assertion for each sign-in (RFC 7523, section 2.2).
 #[derive(Debug)]
 pub(crate) struct Signer {
     pub(crate) certificate: Certificate,
-    /// Whether to send the certificate's chain, by which Entra recognises a
-    /// certificate by subject and issuer and not by its thumbprint.
+    /// Whether to send the certificate's chain. With it Entra recognises a
+    /// certificate by subject and issuer instead of by thumbprint.
     pub(crate) send_chain: bool,
     pub(crate) client_id: String,
     /// The address of the token endpoint.
@@ -64,7 +64,7 @@ impl Signer {
             "sub": self.client_id,
             "jti": Uuid::new_v4().to_string(),
             "nbf": (now - SKEW).as_second(),
-            "exp": (now + LIFE).as_second(),
+            "exp": (now + LIFETIME).as_second(),
         });
         let signed = [header, claims]
             .map(|part| BASE64_URL_SAFE_NO_PAD.encode(part.to_string()))
@@ -86,7 +86,7 @@ pub(crate) struct FederatedToken {
 impl ClientAssertion for FederatedToken {
     async fn secret(&self, _: Option<ClientMethodOptions<'_>>) -> azure_core::Result<String> {
         let path = match &self.token {
-            Assertion::Given(token) => return Ok(token.expose_secret().to_owned()),
+            Assertion::Token(token) => return Ok(token.expose_secret().to_owned()),
             Assertion::File(path) => path,
         };
         let file = path.display();
@@ -99,17 +99,17 @@ impl ClientAssertion for FederatedToken {
             code: None,
             message: format!("cannot read the token of the workload identity: {problem}"),
             hint: Some(format!(
-                "the variable AZURE_FEDERATED_TOKEN_FILE names the file; {WORKLOAD_IDENTITY_WEBHOOK}"
+                "AZURE_FEDERATED_TOKEN_FILE must name the token file; {WORKLOAD_IDENTITY_WEBHOOK}"
             )),
         };
-        let crates = azure_core::Error::with_message(ErrorKind::Credential, error.to_string());
+        let for_crate = azure_core::Error::with_message(ErrorKind::Credential, error.to_string());
         self.failure.put(error);
-        Err(crates)
+        Err(for_crate)
     }
 }
 
-/// What a token of another issuer says about itself in clear. None of it is
-/// a secret; a federated credential is made of it.
+/// The public claims of another issuer's token, which a federated credential
+/// must match. None of them is a secret.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Presented {
     pub(crate) issuer: String,
@@ -132,8 +132,8 @@ enum Audience {
 }
 
 impl Presented {
-    /// Of the assertion in a form for the token endpoint; `None` where it is
-    /// no token.
+    /// Reads the assertion in a form for the token endpoint; `None` if it is
+    /// not a token.
     pub(crate) fn in_form(form: &[u8]) -> Option<Self> {
         // A token has no character that a form would encode.
         let form = std::str::from_utf8(form).ok()?;
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_presented_token_says_what_a_federated_credential_needs() {
+    fn the_claims_of_an_assertion_are_read() {
         let form = |claims: &str| {
             let payload = BASE64_URL_SAFE_NO_PAD.encode(claims);
             format!("client_id=c&client_assertion=aGVhZA.{payload}.c2ln&scope=s")
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_file_is_read_anew_and_its_absence_is_explained() {
+    async fn a_token_file_is_read_each_time_and_a_missing_one_explained() {
         let failure = FailureSlot::default();
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("token");

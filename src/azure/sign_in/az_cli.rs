@@ -13,7 +13,7 @@ use crate::azure::transport::error::Error;
 use crate::azure::transport::wire;
 use crate::environment::SECRET_VARIABLES;
 
-/// The identity that is logged in to the Azure CLI.
+/// The credential of the account that is logged in to the Azure CLI.
 pub(crate) fn credential(
     tenant: Option<&str>,
     subscription: Option<&str>,
@@ -27,8 +27,8 @@ pub(crate) fn credential(
     Ok(AzureCliCredential::new(Some(options))?)
 }
 
-/// Runs the Azure CLI and keeps what it said when it failed. The process is
-/// ended when its future is dropped, which happens at the deadline.
+/// Runs the Azure CLI and keeps its error message. The process is killed when
+/// its future is dropped, which happens at the deadline.
 #[derive(Debug)]
 struct Runner {
     failure: FailureSlot,
@@ -64,25 +64,30 @@ fn failed(exit_code: Option<i32>, stderr: &str) -> Error {
     if not_found {
         return missing();
     }
-    let told = stderr
+    let message = stderr
         .lines()
         .find_map(|line| line.trim().strip_prefix("ERROR:"))
         .or_else(|| stderr.lines().find(|line| !line.trim().is_empty()));
-    no_token(told.unwrap_or("it said nothing"))
+    no_token(message.unwrap_or("it failed without a message"))
 }
 
 fn no_token(why: &str) -> Error {
     Error::SignIn {
         code: wire::aadsts(why),
-        message: format!("the Azure CLI gave no access token: {}", wire::line(why)),
-        hint: Some("log in with `az login`, or name a service principal by --client-id".into()),
+        message: format!(
+            "cannot get an access token from the Azure CLI: {}",
+            wire::line(why)
+        ),
+        hint: Some("run `az login`, or sign in as a service principal with --client-id".into()),
     }
 }
 
 fn missing() -> Error {
     Error::NoIdentity {
         message: "the Azure CLI (az) is not on the PATH".into(),
-        hint: Some("install it and run `az login`, or name a service principal by --client-id".into()),
+        hint: Some(
+            "install it and run `az login`, or sign in as a service principal with --client-id".into(),
+        ),
     }
 }
 
@@ -91,15 +96,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_az_says_is_passed_on_with_the_way_out() {
+    fn the_message_of_az_is_kept_and_gets_a_next_step() {
         for (code, stderr, message) in [
             (
                 1,
                 "WARNING: old\nERROR: Please run 'az login' to setup account.\n",
-                "the Azure CLI gave no access token: Please run 'az login' to setup account.",
+                "cannot get an access token from the Azure CLI: Please run 'az login' to setup account.",
             ),
-            (1, "\ntraceback", "the Azure CLI gave no access token: traceback"),
-            (1, "", "the Azure CLI gave no access token: it said nothing"),
+            (
+                1,
+                "\ntraceback",
+                "cannot get an access token from the Azure CLI: traceback",
+            ),
+            (
+                1,
+                "",
+                "cannot get an access token from the Azure CLI: it failed without a message",
+            ),
             (127, "sh: az: not found", "the Azure CLI (az) is not on the PATH"),
         ] {
             let error = failed(Some(code), stderr);
@@ -110,7 +123,7 @@ mod tests {
 
     #[cfg(unix)]
     #[tokio::test]
-    async fn a_failed_run_is_kept_for_the_reader() {
+    async fn the_error_of_a_failed_run_is_kept() {
         let failure = FailureSlot::default();
         let runner = Runner {
             failure: failure.clone(),

@@ -28,7 +28,7 @@ struct Inner {
 }
 
 impl Certificate {
-    /// Reads PEM or PKCS#12, whichever it is.
+    /// Reads PEM or PKCS#12; the content shows which it is.
     pub fn read(content: &[u8], password: Option<&SecretString>) -> Result<Self, CertificateError> {
         let read::Content { keys, certificates } = read::content(content, password)?;
         if certificates.is_empty() {
@@ -37,8 +37,8 @@ impl Certificate {
         if keys.is_empty() {
             return Err(CertificateError::NoKey);
         }
-        // A file may hold the keys of other certificates and any order of
-        // its chain: the leaf is the certificate that has the key's public half.
+        // A file may contain keys of other certificates, and its chain in any
+        // order: the leaf is the certificate with the key's public half.
         for key in keys {
             let public = key.public().as_ref();
             let is_leaf = |der: &Vec<u8>| parsed(der).is_some_and(|(spki, _)| spki == public);
@@ -61,20 +61,20 @@ impl Certificate {
         Err(CertificateError::Mismatch)
     }
 
-    /// When its life ends.
+    /// When it expires.
     pub fn not_after(&self) -> Timestamp {
         self.0.not_after
     }
 
-    /// The headers of an assertion by which Entra finds the registered
-    /// certificate: the thumbprints, in the spelling of RFC 7515.
+    /// The thumbprints as headers of an assertion (RFC 7515). Entra finds the
+    /// registered certificate by them.
     pub(crate) fn thumbprints(&self) -> [(&'static str, String); 2] {
         let leaf = &self.0.chain[0];
         [("x5t", &SHA1_FOR_LEGACY_USE_ONLY), ("x5t#S256", &SHA256)]
             .map(|(name, algorithm)| (name, BASE64_URL_SAFE_NO_PAD.encode(digest(algorithm, leaf))))
     }
 
-    /// The chain as the header `x5c` has it.
+    /// The chain as value of the header `x5c`.
     pub(crate) fn chain(&self) -> Vec<String> {
         self.0
             .chain
@@ -83,7 +83,7 @@ impl Certificate {
             .collect()
     }
 
-    /// Signs as RS256 does.
+    /// Signs with RS256.
     pub(crate) fn sign(&self, text: &[u8]) -> Option<Vec<u8>> {
         let key = &self.0.key;
         let mut signature = vec![0; key.public().modulus_len()];
@@ -102,7 +102,7 @@ impl fmt::Debug for Certificate {
     }
 }
 
-/// A certificate's public key and the end of its life.
+/// A certificate's public key and expiry.
 fn parsed(der: &[u8]) -> Option<(Vec<u8>, Timestamp)> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
     let key = certificate.public_key().subject_public_key.data.to_vec();

@@ -17,10 +17,10 @@ use crate::azure::transport::{http, wire};
 use crate::model::Cloud;
 use crate::retry::retrying;
 
-/// A token that lapses sooner than this is fetched anew.
+/// An access token that expires sooner than this is replaced.
 const MARGIN: Duration = Duration::from_mins(5);
 
-/// The access token for ARM, fetched once and kept.
+/// The access token for ARM, which is fetched once and kept.
 pub(crate) struct Credential {
     sign_in: SignIn,
     http: Client,
@@ -29,13 +29,13 @@ pub(crate) struct Credential {
 }
 
 struct State {
-    /// The candidate whose turn it is.
-    place: usize,
+    /// The index of the candidate in use.
+    candidate: usize,
     /// Its source of tokens.
     source: Option<Source>,
     token: Option<AccessToken>,
-    /// What the candidates before it said.
-    said: Vec<String>,
+    /// Why the candidates before it were not used.
+    attempts: Vec<String>,
 }
 
 struct Source {
@@ -52,23 +52,23 @@ impl fmt::Debug for Credential {
 }
 
 impl Credential {
-    /// Checks the first identity's form; nothing is sent.
+    /// Checks the first candidate; nothing is sent.
     pub(crate) fn new(sign_in: SignIn, http: Client, cloud: Cloud) -> Result<Self, Error> {
         let mut this = Self {
             sign_in,
             http,
             cloud,
             state: tokio::sync::Mutex::new(State {
-                place: 0,
+                candidate: 0,
                 source: None,
                 token: None,
-                said: Vec::new(),
+                attempts: Vec::new(),
             }),
         };
         this.state.get_mut().source = match this.source(0) {
             Ok(source) => Some(source),
             Err(error @ Error::Setup(_)) => return Err(error),
-            // It is said again when its turn has come.
+            // The error occurs again when this candidate is tried.
             Err(_) => None,
         };
         Ok(this)
@@ -76,10 +76,10 @@ impl Credential {
 
     /// Who signs in, and why.
     pub(crate) async fn describe(&self) -> String {
-        self.sign_in.describe(self.state.lock().await.place)
+        self.sign_in.describe(self.state.lock().await.candidate)
     }
 
-    /// The access token; it is fetched when there is none or it lapses soon.
+    /// The access token. It is fetched if there is none, or it expires soon.
     pub(crate) async fn token(&self, deadline: Instant) -> Result<AccessToken, Error> {
         let timed_out = || Error::Timeout {
             purpose: match self.sign_in.candidates.as_slice() {
@@ -87,7 +87,7 @@ impl Credential {
                 _ => "sign in to Azure".to_owned(),
             },
         };
-        // Whoever comes second waits for the lock and finds the token.
+        // A second caller waits for the lock and then finds the token.
         let attempt = async || {
             let mut state = self.state.lock().await;
             match &state.token {
@@ -95,11 +95,11 @@ impl Credential {
                 _ => self.fetch(&mut state).await,
             }
         };
-        retrying(deadline, Error::verdict, timed_out, attempt).await
+        retrying(deadline, Error::retry_decision, timed_out, attempt).await
     }
 
     /// Another token than `refused`, which ARM did not accept. The source is
-    /// made anew because it keeps a token itself.
+    /// replaced because it caches the token itself.
     pub(crate) async fn renew(&self, refused: &AccessToken, deadline: Instant) -> Result<AccessToken, Error> {
         {
             let mut state = self.state.lock().await;
@@ -112,32 +112,35 @@ impl Credential {
         self.token(deadline).await
     }
 
-    /// Asks the candidate whose turn it is, and the next as long as one is
-    /// not there.
+    /// Fetches a token as the current candidate, and moves on to the next as
+    /// long as a candidate does not exist here.
     async fn fetch(&self, state: &mut State) -> Result<AccessToken, Error> {
         loop {
-            let candidate = &self.sign_in.candidates[state.place];
-            match self.ask(state).await {
+            let candidate = &self.sign_in.candidates[state.candidate];
+            match self.fetch_as_candidate(state).await {
                 Ok(token) => {
-                    tracing::debug!("signed in {}", self.sign_in.describe(state.place));
+                    tracing::debug!("signed in {}", self.sign_in.describe(state.candidate));
                     state.token = Some(token.clone());
                     return Ok(token);
                 }
-                Err(error @ Error::NoIdentity { .. }) if state.place + 1 < self.sign_in.candidates.len() => {
-                    state.said.push(format!("{}: {error}", candidate.identity.way()));
-                    state.place += 1;
+                Err(error @ Error::NoIdentity { .. })
+                    if state.candidate + 1 < self.sign_in.candidates.len() =>
+                {
+                    let method = candidate.identity.method();
+                    state.attempts.push(format!("{method}: {error}"));
+                    state.candidate += 1;
                     state.source = None;
                 }
                 Err(error) if self.sign_in.auto => {
                     let chosen = format!(
                         "{}: chosen by --auth auto: {}",
-                        candidate.identity.way(),
+                        candidate.identity.method(),
                         candidate.reason
                     );
                     let excluded = self.sign_in.excluded.iter();
                     return Err(Error::Auto {
                         error: Box::new(error),
-                        said: excluded.chain(&state.said).cloned().chain([chosen]).collect(),
+                        attempts: excluded.chain(&state.attempts).cloned().chain([chosen]).collect(),
                     });
                 }
                 Err(error) => return Err(error),
@@ -145,31 +148,31 @@ impl Credential {
         }
     }
 
-    async fn ask(&self, state: &mut State) -> Result<AccessToken, Error> {
+    async fn fetch_as_candidate(&self, state: &mut State) -> Result<AccessToken, Error> {
         let source = match &mut state.source {
             Some(source) => source,
-            none => none.insert(self.source(state.place)?),
+            none => none.insert(self.source(state.candidate)?),
         };
         source.failure.take();
         if let Ok(token) = source.credential.get_token(&[&self.cloud.scope], None).await {
             return Ok(token);
         }
-        let identity = &self.sign_in.candidates[state.place].identity;
-        // The crate's own text is left out: a parser's error may quote what
-        // it failed on, which here is a token.
+        let identity = &self.sign_in.candidates[state.candidate].identity;
+        // The crate's own text is left out: a parser's error may quote its
+        // input, which here is a token.
         let cli = matches!(identity, Identity::AzureCli { .. });
         Err(source.failure.take().unwrap_or_else(|| Error::SignIn {
             code: None,
             message: format!(
-                "cannot {}: the answer holds no usable access token",
+                "cannot {}: the answer contains no usable access token",
                 identity.purpose()
             ),
-            hint: cli.then(|| "the Azure CLI must be 2.54 or newer".to_owned()),
+            hint: cli.then(|| "update the Azure CLI to 2.54 or newer: az upgrade".to_owned()),
         }))
     }
 
-    fn source(&self, place: usize) -> Result<Source, Error> {
-        let identity = &self.sign_in.candidates[place].identity;
+    fn source(&self, candidate: usize) -> Result<Source, Error> {
+        let identity = &self.sign_in.candidates[candidate].identity;
         let failure = FailureSlot::default();
         let entra = |tenant, client_id, authority| Entra {
             http: &self.http,
@@ -184,24 +187,7 @@ impl Credential {
                 tenant,
                 client_id,
                 credential,
-            } => {
-                let entra = entra(tenant, client_id, &self.cloud.authority);
-                match credential {
-                    ClientCredential::Secret(secret) => entra.by_secret(secret),
-                    ClientCredential::Certificate {
-                        certificate,
-                        send_chain,
-                    } => {
-                        let signer = Signer {
-                            certificate: certificate.clone(),
-                            send_chain: *send_chain,
-                            client_id: client_id.clone(),
-                            audience: entra.token_url(),
-                        };
-                        entra.by_assertion(signer)
-                    }
-                }
-            }
+            } => service_principal(entra(tenant, client_id, &self.cloud.authority), credential),
             Identity::WorkloadIdentity {
                 tenant,
                 client_id,
@@ -224,12 +210,33 @@ impl Credential {
         };
         match credential {
             Ok(credential) => Ok(Source { credential, failure }),
-            // The kinds of managed identity that the crate does not know.
+            // The crate does not support every kind of managed identity.
             Err(error) if matches!(identity, Identity::ManagedIdentity { .. }) => Err(Error::NoIdentity {
                 message: format!("no managed identity here: {}", wire::line(&error.to_string())),
                 hint: None,
             }),
             Err(error) => Err(Error::Setup(format!("cannot sign in: {error}"))),
+        }
+    }
+}
+
+fn service_principal(
+    entra: Entra<'_>,
+    credential: &ClientCredential,
+) -> azure_core::Result<Arc<dyn TokenCredential>> {
+    match credential {
+        ClientCredential::Secret(secret) => entra.by_secret(secret),
+        ClientCredential::Certificate {
+            certificate,
+            send_chain,
+        } => {
+            let signer = Signer {
+                certificate: certificate.clone(),
+                send_chain: *send_chain,
+                client_id: entra.client_id.to_owned(),
+                audience: entra.token_url(),
+            };
+            entra.by_assertion(signer)
         }
     }
 }
@@ -255,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn an_identity_of_the_wrong_form_is_refused_before_anything_is_sent() {
+    fn an_invalid_identity_is_refused_before_anything_is_sent() {
         for (tenant, secret) in [("no tenant", "s3cr3t-s3cr3t"), ("", "s3cr3t-s3cr3t"), ("t", "")] {
             let error = credential(tenant, secret).unwrap_err().to_string();
             assert!(
@@ -272,7 +279,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn why_the_sign_in_failed_reaches_the_reader() {
+    async fn the_error_has_the_reason_why_the_sign_in_failed() {
         let credential = Credential::new(
             identity("t", "s3cr3t-s3cr3t"),
             http_client(None).unwrap(),

@@ -26,19 +26,19 @@ use crate::azure::transport::exchange::Answer;
 use crate::azure::transport::wire;
 use crate::azure::transport::wire::{EntraError, Grant};
 
-/// A client of Entra: an application in a tenant, and where to ask.
+/// A client of Entra: an application in a tenant, and Entra's address.
 pub(crate) struct Entra<'a> {
     pub(crate) http: &'a Client,
     pub(crate) authority: &'a str,
     pub(crate) tenant: &'a str,
     pub(crate) client_id: &'a str,
-    /// What is being done, in words that follow "cannot".
+    /// The purpose, in words that follow "cannot".
     pub(crate) purpose: String,
     pub(crate) failure: FailureSlot,
 }
 
 impl Entra<'_> {
-    /// A service principal that signs in by its secret.
+    /// A service principal that signs in with its secret.
     pub(crate) fn by_secret(self, secret: &SecretString) -> azure_core::Result<Arc<dyn TokenCredential>> {
         let secret = secret.expose_secret().to_owned().into();
         let options = ClientSecretCredentialOptions {
@@ -52,7 +52,7 @@ impl Entra<'_> {
         )?)
     }
 
-    /// One that signs in by an assertion.
+    /// An application that signs in with an assertion.
     pub(crate) fn by_assertion(
         self,
         assertion: impl ClientAssertion + 'static,
@@ -68,8 +68,8 @@ impl Entra<'_> {
         )?)
     }
 
-    /// The token endpoint, as `azure_identity` builds its address: what an
-    /// authority has after its host is dropped.
+    /// The token endpoint, as `azure_identity` builds its address: it drops the
+    /// path of the authority.
     pub(crate) fn token_url(&self) -> String {
         let origin = Url::parse(self.authority).map(|url| url.origin().ascii_serialization());
         let origin = origin.unwrap_or_else(|_| self.authority.to_owned());
@@ -91,8 +91,8 @@ impl Entra<'_> {
     }
 }
 
-/// The options of every credential of `azure_identity`: the transport is
-/// ours, and so are the retries, see `crate::retry`.
+/// The options of every credential of `azure_identity`: our own transport, and
+/// no retries, since `crate::retry` has them.
 pub(crate) fn client_options(transport: impl HttpClient + 'static) -> ClientOptions {
     ClientOptions {
         transport: Some(Transport::new(Arc::new(transport))),
@@ -104,8 +104,8 @@ pub(crate) fn client_options(transport: impl HttpClient + 'static) -> ClientOpti
     }
 }
 
-/// Carries the requests of `azure_identity` to Entra and keeps why one
-/// failed: the crate itself loses the text of many refusals.
+/// Sends the requests of `azure_identity` to Entra and keeps the error of a
+/// failed one: the crate loses the text of many refusals.
 #[derive(Debug)]
 struct EntraTransport {
     http: Client,
@@ -120,8 +120,8 @@ impl HttpClient for EntraTransport {
     }
 }
 
-/// What the crate is given of an exchange: the answer, or an error of a kind
-/// that it does not repeat, while ours is kept for the reader.
+/// Returns the outcome of a request to the crate: the answer, or an error of a
+/// kind that it does not retry. Our own error is kept in `failure`.
 pub(crate) fn hand_over(
     exchanged: Result<(StatusCode, Answer), Error>,
     failure: &FailureSlot,
@@ -133,9 +133,9 @@ pub(crate) fn hand_over(
             answer.body,
         )),
         Err(error) => {
-            let crates = azure_core::Error::with_message(ErrorKind::Credential, error.to_string());
+            let for_crate = azure_core::Error::with_message(ErrorKind::Credential, error.to_string());
             failure.put(error);
-            Err(crates)
+            Err(for_crate)
         }
     }
 }
@@ -143,7 +143,7 @@ pub(crate) fn hand_over(
 impl EntraTransport {
     async fn exchange(&self, request: &Request) -> Result<(StatusCode, Answer), Error> {
         let Body::Bytes(form) = request.body() else {
-            return Err(self.misread("the request is a stream".into(), Flaw::Form));
+            return Err(self.malformed("the request is a stream".into(), Flaw::Form));
         };
         let url = request.url().clone();
         let path = url.path().to_owned();
@@ -161,16 +161,16 @@ impl EntraTransport {
         }
         match serde_json::from_slice::<Grant<'_>>(&answer.body) {
             Ok(grant) if !grant.access_token.is_empty() => Ok((status, answer)),
-            Ok(_) => Err(self.misread("Entra answered with an empty access token".into(), Flaw::Form)),
+            Ok(_) => Err(self.malformed("Entra answered with an empty access token".into(), Flaw::Form)),
             Err(error) => {
                 let came = wire::shape(&answer.headers, &answer.body);
                 let flaw = wire::flaw(&answer.headers, &answer.body, &error);
-                Err(self.misread(format!("Entra answered {status} with {came}"), flaw))
+                Err(self.malformed(format!("Entra answered {status} with {came}"), flaw))
             }
         }
     }
 
-    fn misread(&self, problem: String, flaw: Flaw) -> Error {
+    fn malformed(&self, problem: String, flaw: Flaw) -> Error {
         Error::Wire {
             purpose: self.purpose.clone(),
             problem,
@@ -179,8 +179,8 @@ impl EntraTransport {
     }
 }
 
-/// What Entra's answer means: a refusal of who asks, or a failure of Entra's
-/// own that another attempt may heal.
+/// The error for Entra's answer: a refusal of the client, or a failure of Entra
+/// itself, for which another attempt may help.
 fn refused(
     purpose: &str,
     path: &str,
@@ -208,7 +208,7 @@ fn refused(
     let refusal = Box::new(Refusal {
         purpose: purpose.to_owned(),
         request: format!("POST {path}"),
-        // A client error that Entra calls temporary is repeated like its 503.
+        // A client error that Entra calls temporary is retried like a 503.
         status: if passing && status.is_client_error() {
             503
         } else {
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn the_audience_of_an_assertion_is_where_it_is_sent() {
+    fn the_audience_of_an_assertion_is_the_token_endpoint() {
         let http = crate::azure::http_client(None).unwrap();
         for authority in ["https://login.test:8443", "https://login.test:8443/dropped"] {
             let entra = Entra {
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_fits_no_federated_credential_is_described() {
+    fn the_claims_of_an_unmatched_federated_token_are_shown() {
         let presented = Presented {
             issuer: "https://issuer/".into(),
             subject: "system:serviceaccount:n:s".into(),
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_keeps_entras_words_and_gets_a_next_step() {
+    fn a_refusal_keeps_entras_message_and_gets_a_next_step() {
         let body = r#"{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret provided.\r\nTrace ID: t","error_codes":[7000215],"correlation_id":"c-1"}"#;
         let error = error(401, body);
         assert_eq!(
@@ -286,16 +286,16 @@ mod tests {
              (correlation id c-1)"
         );
         assert!(error.hint().unwrap().contains("not its id"));
-        assert_eq!(error.verdict(), crate::retry::Decision::Stop);
+        assert_eq!(error.retry_decision(), crate::retry::Decision::Stop);
     }
 
     #[test]
-    fn failures_of_entra_itself_are_worth_another_attempt() {
+    fn failures_of_entra_itself_are_retried() {
         let passing =
             r#"{"error":"temporarily_unavailable","error_description":"AADSTS90033: A transient error."}"#;
         for (status, body) in [(503, ""), (429, passing), (500, "<html>"), (400, passing)] {
             assert_eq!(
-                error(status, body).verdict(),
+                error(status, body).retry_decision(),
                 crate::retry::Decision::Retry,
                 "{status}"
             );
@@ -303,10 +303,10 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_that_is_not_entras_is_described() {
+    fn a_refusal_without_entras_json_is_described() {
         assert_eq!(
             error(403, "<html>").to_string(),
-            "cannot sign in as client c of tenant t: Azure answered 403: HTML and not JSON: \
+            "cannot sign in as client c of tenant t: Azure answered 403: HTML instead of JSON: \
              is there a proxy in between? (POST /t/oauth2/v2.0/token, correlation id unknown)"
         );
     }

@@ -5,12 +5,12 @@ use secrecy::SecretString;
 
 use super::certificate::Certificate;
 
-/// Says where the file and the variables of a workload identity come from.
-pub const WORKLOAD_IDENTITY_WEBHOOK: &str = "the webhook of Azure Workload Identity sets it, and the file, in pods with \
-     the label azure.workload.identity/use: \"true\" whose ServiceAccount has the annotation \
+/// Part of a hint: where a workload identity gets its file and variables.
+pub const WORKLOAD_IDENTITY_WEBHOOK: &str = "the webhook of Azure Workload Identity sets the variable and the file in \
+     pods with the label azure.workload.identity/use: \"true\" whose ServiceAccount has the annotation \
      azure.workload.identity/client-id";
 
-/// Who signs in.
+/// The identity that signs in.
 #[derive(Clone, Debug)]
 #[expect(
     clippy::enum_variant_names,
@@ -19,34 +19,31 @@ pub const WORKLOAD_IDENTITY_WEBHOOK: &str = "the webhook of Azure Workload Ident
 pub enum Identity {
     /// An app registration's service principal.
     ServicePrincipal {
-        /// The tenant, as GUID or domain.
+        /// A GUID or a domain.
         tenant: String,
-        /// The application's client id.
         client_id: String,
         credential: ClientCredential,
     },
-    /// A service principal or a user-assigned identity that trusts tokens
-    /// of another issuer, as a cluster's service account has one.
+    /// A service principal or a user-assigned identity that trusts tokens of
+    /// another issuer, such as those of a cluster's service account.
     WorkloadIdentity {
-        /// The tenant.
         tenant: String,
-        /// The client id.
         client_id: String,
         /// The issuer's token.
         token: Assertion,
-        /// Another Entra than the cloud's.
+        /// An Entra address other than the cloud's.
         authority: Option<String>,
     },
-    /// The identity that Azure gave to this machine or app.
+    /// The identity that Azure assigned to this machine or app.
     ManagedIdentity {
-        /// The client id of a user-assigned one.
+        /// The client id of a user-assigned identity.
         client_id: Option<String>,
     },
-    /// Whoever is logged in to the Azure CLI.
+    /// The account that is logged in to the Azure CLI.
     AzureCli {
-        /// Another tenant than the CLI's current one.
+        /// A tenant other than the CLI's current one.
         tenant: Option<String>,
-        /// The subscription whose account is meant.
+        /// The subscription that selects the account.
         subscription: Option<String>,
     },
 }
@@ -56,27 +53,25 @@ pub enum Identity {
 pub enum Assertion {
     /// In a file, which the kubelet renews.
     File(PathBuf),
-    /// Asked for just now.
-    Given(SecretString),
+    /// A token that was just requested.
+    Token(SecretString),
 }
 
-/// What a service principal signs in with.
+/// The credential of a service principal.
 #[derive(Clone, Debug)]
 pub enum ClientCredential {
-    /// A client secret.
     Secret(SecretString),
-    /// A certificate with its key.
+    /// A certificate with its private key.
     Certificate {
-        /// The certificate.
         certificate: Certificate,
-        /// Whether its chain is sent along.
+        /// Whether to send its chain as well.
         send_chain: bool,
     },
 }
 
 impl Identity {
-    /// Which way to sign in this is.
-    pub(crate) fn way(&self) -> &'static str {
+    /// The name of the way to sign in.
+    pub(crate) fn method(&self) -> &'static str {
         match self {
             Self::ServicePrincipal { .. } => "service principal",
             Self::WorkloadIdentity { .. } => "workload identity",
@@ -85,7 +80,7 @@ impl Identity {
         }
     }
 
-    /// What signing in as this is, in words that follow "cannot".
+    /// Signing in as this identity, in words that follow "cannot".
     pub(crate) fn purpose(&self) -> String {
         match self {
             Self::ServicePrincipal {
@@ -98,7 +93,7 @@ impl Identity {
             Self::ManagedIdentity { client_id: None } => {
                 "sign in as the managed identity of this machine".into()
             }
-            Self::AzureCli { .. } => "sign in by the Azure CLI".into(),
+            Self::AzureCli { .. } => "sign in with the Azure CLI".into(),
         }
     }
 }
@@ -114,35 +109,33 @@ impl fmt::Display for Identity {
             } => write!(f, "workload identity {client_id} of tenant {tenant}"),
             Self::ManagedIdentity { client_id: Some(id) } => write!(f, "managed identity {id}"),
             Self::ManagedIdentity { client_id: None } => f.write_str("the managed identity of this machine"),
-            Self::AzureCli { .. } => f.write_str("whoever is logged in to the Azure CLI"),
+            Self::AzureCli { .. } => f.write_str("the account logged in to the Azure CLI"),
         }
     }
 }
 
-/// How to sign in: as whom, and how that was found.
+/// How to sign in: the identities to try, and why these.
 #[derive(Clone, Debug)]
 pub struct SignIn {
-    /// The identities that may be there, in the order to try them. One that
-    /// turns out not to be there leaves its place to the next; any other
-    /// failure is final. Never empty.
+    /// The identities in the order to try them. If one turns out not to exist
+    /// here, the next is tried; any other failure is final. Never empty.
     pub candidates: Vec<Candidate>,
-    /// Whether the user left the choice to us.
+    /// Whether `--auth auto` chose the candidates.
     pub auto: bool,
-    /// Why other ways do not come into question.
+    /// One line per excluded way to sign in: why it cannot be used.
     pub excluded: Vec<String>,
 }
 
-/// An identity that may be there.
+/// An identity that may exist here.
 #[derive(Clone, Debug)]
 pub struct Candidate {
-    /// Who.
     pub identity: Identity,
-    /// What points to it, `client secret in variable SP_SECRET`.
+    /// Why it may exist: `client secret in variable SP_SECRET`.
     pub reason: String,
 }
 
 impl SignIn {
-    /// As this identity and no other; `reason` says who asked for it.
+    /// Signs in as this identity only; `reason` is where it was set.
     pub fn only(identity: Identity, reason: impl Into<String>) -> Self {
         Self {
             candidates: vec![Candidate {
@@ -154,8 +147,8 @@ impl SignIn {
         }
     }
 
-    pub(crate) fn describe(&self, place: usize) -> String {
-        let Candidate { identity, reason } = &self.candidates[place];
+    pub(crate) fn describe(&self, candidate: usize) -> String {
+        let Candidate { identity, reason } = &self.candidates[candidate];
         let auto = if self.auto { "auto: " } else { "" };
         format!("as {identity}  [{auto}{reason}]")
     }

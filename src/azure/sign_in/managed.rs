@@ -1,5 +1,5 @@
-//! Managed identities: a token for the asking, from an address that only
-//! this machine reaches. It is never asked through a proxy.
+//! Managed identities. Their tokens come from an address that only this machine
+//! reaches, without a credential and never through a proxy.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,26 +22,28 @@ use crate::azure::transport::wire;
 use crate::azure::transport::wire::Grant;
 
 /// The address of the Instance Metadata Service (IMDS) of every Azure VM.
-/// Other clouds have a service of their own there.
+/// Other cloud providers have their own service at the same address.
 const IMDS: &str = "169.254.169.254";
 
-/// A VM of Azure says so in its firmware, wherever it runs.
+/// Where the firmware identifies a VM of Azure.
 const ASSET_TAG_FILE: &str = "/sys/class/dmi/id/chassis_asset_tag";
 const ASSET_TAG_OF_AZURE: &str = "7783-7084-3265-9085-8269-3286-77";
 
-/// How long a metadata service may take to answer at all: it is on the same
-/// host.
-const PROBE: Duration = Duration::from_secs(1);
+/// How long to wait for any answer of the metadata service, which is on the
+/// same host.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long it may take to fetch a token from Entra.
-const LIMIT: Duration = Duration::from_secs(30);
+/// How long to wait for a token, which the service fetches from Entra.
+const TOKEN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Whether this is a VM of Azure, as far as its firmware can be read.
+/// Whether the firmware identifies this machine as a VM of Azure; false if it
+/// cannot be read.
 pub fn on_a_vm_of_azure() -> bool {
     std::fs::read_to_string(ASSET_TAG_FILE).is_ok_and(|tag| tag.trim() == ASSET_TAG_OF_AZURE)
 }
 
-/// The identity of this machine or app, or the user-assigned one.
+/// The credential of the system-assigned identity of this machine or app, or
+/// of the user-assigned one.
 pub(crate) fn credential(
     http: Client,
     client_id: Option<&str>,
@@ -61,14 +63,15 @@ pub(crate) fn credential(
     Ok(ManagedIdentityCredential::new(Some(options))?)
 }
 
-/// Carries the request of `azure_identity`, which would repeat it for 72 s
-/// where nothing answers. An error of ours ends its attempts.
+/// Sends the request of `azure_identity`, which would repeat it for 72 s if
+/// nothing answers. An error from here ends its attempts.
 #[derive(Debug)]
 struct LocalTransport {
     http: Client,
     purpose: String,
     failure: FailureSlot,
-    /// Whether it is unknown that there is an IMDS here.
+    /// Whether to check first that IMDS answers, because this machine is not
+    /// known to be a VM of Azure.
     probe: bool,
 }
 
@@ -87,7 +90,7 @@ impl LocalTransport {
             self.probe(&url).await?;
         }
         let path = url.path().to_owned();
-        let mut ours = self.http.get(url).timeout(LIMIT);
+        let mut ours = self.http.get(url).timeout(TOKEN_TIMEOUT);
         for (name, value) in request.headers().iter() {
             ours = ours.header(name.as_str(), value.as_str());
         }
@@ -104,7 +107,7 @@ impl LocalTransport {
         }
         match serde_json::from_slice::<Grant<'_>>(&answer.body) {
             Ok(grant) if !grant.access_token.is_empty() => Ok((status, answer)),
-            // Some other service is at the same address.
+            // Another service has the same address.
             _ if is_imds && self.probe => Err(absent()),
             _ => Err(Error::Wire {
                 purpose: self.purpose.clone(),
@@ -117,39 +120,39 @@ impl LocalTransport {
         }
     }
 
-    /// IMDS refuses a request without its header at once. Any answer will do;
-    /// what it is worth shows with the next.
+    /// Checks that something answers. IMDS refuses a request without its header
+    /// at once; whether it is IMDS shows with the next request.
     async fn probe(&self, url: &Url) -> Result<(), Error> {
         let begun = std::time::Instant::now();
-        let answer = self.http.get(url.clone()).timeout(PROBE).send().await;
+        let answer = self.http.get(url.clone()).timeout(PROBE_TIMEOUT).send().await;
         tracing::debug!(
             "probed {IMDS}: {} after {} ms",
-            if answer.is_ok() { "an answer" } else { "nothing" },
+            if answer.is_ok() { "an answer" } else { "no answer" },
             begun.elapsed().as_millis()
         );
         answer.map(|_| ()).map_err(|_| absent())
     }
 
     fn refused(&self, path: &str, is_imds: bool, status: StatusCode, answer: &Answer) -> Error {
-        let told = serde_json::from_slice::<Told>(&answer.body).ok();
-        let told = told.and_then(|told| told.error_description.or(told.message));
+        let body = serde_json::from_slice::<ErrorBody>(&answer.body).ok();
+        let text = body.and_then(|body| body.error_description.or(body.message));
         let passing =
             status.is_server_error() || matches!(status, StatusCode::GONE | StatusCode::TOO_MANY_REQUESTS);
-        // 404 is also IMDS while it is updated, but far more often a
-        // metadata service that is not Azure's.
-        if is_imds && !passing && (told.is_none() || status == StatusCode::NOT_FOUND) {
+        // IMDS also answers 404 while it is updated, but far more often a 404
+        // comes from a metadata service that is not Azure's.
+        if is_imds && !passing && (text.is_none() || status == StatusCode::NOT_FOUND) {
             return absent();
         }
-        let message = told.map_or_else(
+        let message = text.map_or_else(
             || wire::shape(&answer.headers, &answer.body),
-            |told| wire::line(&told),
+            |text| wire::line(&text),
         );
         if status == StatusCode::BAD_REQUEST {
             return Error::NoIdentity {
-                message: format!("no managed identity here: none is assigned that fits ({message})"),
+                message: format!("no managed identity here: no matching identity is assigned ({message})"),
                 hint: Some(
-                    "assign one to this machine or app (`az vm identity assign`); --client-id names the client id of \
-                     a user-assigned one"
+                    "assign one to this machine or app (`az vm identity assign`); for a user-assigned one, pass its \
+                     client id with --client-id"
                         .to_owned(),
                 ),
             };
@@ -176,9 +179,9 @@ impl LocalTransport {
     }
 }
 
-/// What IMDS and App Service say about a failure.
+/// The error body of IMDS (`error_description`) and App Service (`message`).
 #[derive(Deserialize)]
-struct Told {
+struct ErrorBody {
     error_description: Option<String>,
     message: Option<String>,
 }
@@ -188,7 +191,7 @@ fn absent() -> Error {
         message: format!(
             "no managed identity here: not on Azure (its metadata service does not answer at {IMDS})"
         ),
-        hint: Some("name a service principal by --client-id, or use --auth azure-cli".to_owned()),
+        hint: Some("sign in as a service principal with --client-id, or use --auth azure-cli".to_owned()),
     }
 }
 

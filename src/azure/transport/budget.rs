@@ -1,12 +1,12 @@
-//! A budget that keeps a run under ARM's throttling.
+//! A budget of requests that keeps a run below ARM's throttling.
 //!
-//! ARM has a token bucket for each subscription, or the tenant where the path
-//! names none, each principal and each kind of operation. Ours never holds more
-//! than ARM's, however long the way is: a request is under way until it was
-//! answered, and while all that ours lacks is under way, ARM's bucket may still
-//! be full, so that nothing flows into it, and nothing flows into ours. ARM's
-//! own count, a header of every answer, is obeyed above ours, since others may
-//! sign in as the same principal.
+//! ARM has a token bucket per principal, kind of operation and subscription (or
+//! the tenant, if the path has no subscription). Our bucket never holds more
+//! than ARM's, however long requests take: a request counts as in flight until
+//! its answer arrives, and a token that is in flight is not refilled, because
+//! ARM may not have taken it yet, and a full bucket of ARM's does not refill.
+//! ARM's own count, a header of every answer, overrides ours, since others may
+//! use the same principal.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,16 +19,16 @@ use tokio::time::{Instant, timeout_at};
 
 use super::wire;
 
-/// The part of ARM's buckets that a run uses, unless it may use them up.
+/// The share of ARM's buckets that a run without `burst` uses.
 const SHARE: f64 = 0.8;
-/// What stays in ARM's bucket even so: it counts whole tokens, and by a clock
-/// that is not ours.
+/// The tokens that even a run with `burst` leaves in ARM's bucket: ARM counts
+/// whole tokens, and by its own clock.
 const MARGIN: f64 = 2.0;
-/// How many requests go out before ARM has said what is left in a bucket. A
-/// single rotation sends no more, and so never waits for that.
+/// How many requests are sent to a bucket before its first answer. A single
+/// rotation sends no more, and so never waits.
 const PROBES: u32 = 2;
-/// How long the others wait for the answer to these.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long further requests wait for the first answer.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The buckets of one principal, made as they are needed.
 #[derive(Debug)]
@@ -37,11 +37,11 @@ pub(crate) struct Budget {
     buckets: Mutex<HashMap<Key, Arc<Bucket>>>,
 }
 
-/// The subscription, or none for the tenant, and the kind.
+/// The subscription (none for the tenant) and the kind of operation.
 type Key = (Option<String>, Kind);
 
-/// The kinds of operation that ARM counts apart. Deletes are another, which
-/// no call of ours is.
+/// The kinds of operation that ARM counts separately. It also counts deletes,
+/// of which the product makes none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Kind {
     Read,
@@ -51,11 +51,12 @@ enum Kind {
 #[derive(Debug)]
 struct Bucket {
     limits: Limits,
-    /// The header that tells what is left in ARM's bucket.
+    /// The header with the number of tokens left in ARM's bucket.
     header: String,
-    /// Who waits, first come, first served: only the first one has the lock.
+    /// The waiting requests, first come, first served: the first in the queue
+    /// holds the lock.
     queue: tokio::sync::Mutex<()>,
-    /// Wakes the first one when an answer may have made room.
+    /// Wakes the first in the queue when an answer may have made room.
     answered: Notify,
     level: Mutex<Level>,
 }
@@ -63,39 +64,40 @@ struct Bucket {
 #[derive(Clone, Copy, Debug)]
 struct Limits {
     /// The size of ARM's bucket.
-    full: f64,
-    /// What flows into it in a second.
-    refill: f64,
-    /// The size of ours.
+    arm_size: f64,
+    /// Tokens per second that ARM adds to its bucket.
+    arm_rate: f64,
+    /// The size of our bucket.
     size: f64,
-    /// What flows into ours in a second.
+    /// Tokens per second that are added to our bucket.
     rate: f64,
-    /// What must stay in ARM's by its own count.
+    /// Tokens that must stay in ARM's bucket, by its own count.
     reserve: f64,
 }
 
 #[derive(Debug)]
 struct Level {
-    /// What is left in our bucket.
+    /// The tokens left in our bucket.
     ours: f64,
-    /// What is left in ARM's, by the lowest that it said; `None` before it
-    /// said anything.
-    theirs: Option<f64>,
+    /// The tokens left in ARM's bucket, by the lowest count it reported;
+    /// `None` before the first report.
+    arms: Option<f64>,
     filled_at: Instant,
     /// How many requests have no answer yet.
-    under_way: u32,
-    /// When the first answer came, or is no longer waited for.
+    in_flight: u32,
+    /// When the first answer came, or when waiting for it ends.
     probed_at: Instant,
     paused_until: Instant,
 }
 
-/// The leave to send one request, which is under way until this is dropped.
+/// The permission to send one request, which counts as in flight until this is
+/// dropped.
 #[derive(Debug)]
 pub(crate) struct Ticket(Arc<Bucket>);
 
 impl Budget {
-    /// The budget of a run that with `burst` may use up ARM's buckets, and
-    /// without leaves a part of them to others.
+    /// The budget of a run. With `burst` it may use up ARM's buckets; without,
+    /// it leaves a part of them to others.
     pub(crate) fn new(burst: bool) -> Self {
         Self {
             burst,
@@ -103,7 +105,7 @@ impl Budget {
         }
     }
 
-    /// Waits, behind those who came before, until a request may be sent.
+    /// Waits in the queue until a request may be sent.
     pub(crate) async fn take(&self, method: &Method, url: &Url) -> Ticket {
         let bucket = self.bucket(method, url);
         let turn = bucket.queue.lock().await;
@@ -111,7 +113,7 @@ impl Budget {
             let Err(wait) = bucket.level().take(&bucket.limits, Instant::now()) else {
                 break;
             };
-            // Either way it is looked at again.
+            // Woken or timed out, the loop checks the level again.
             let _ = timeout_at(Instant::now() + wait, bucket.answered.notified()).await;
         }
         drop(turn);
@@ -132,7 +134,7 @@ impl Budget {
     }
 }
 
-/// The subscription that a path names; ARM compares ids without regard to case.
+/// The subscription in a path. ARM ignores the case of ids.
 fn subscription(url: &Url) -> Option<String> {
     let mut segments = url.path_segments()?;
     let fixed = segments.next()?;
@@ -147,28 +149,28 @@ impl Kind {
         if method.is_safe() { Self::Read } else { Self::Write }
     }
 
-    /// The figures are those of "Understand how Azure Resource Manager
-    /// throttles requests" on Microsoft Learn.
+    /// The figures come from "Understand how Azure Resource Manager throttles
+    /// requests" on Microsoft Learn.
     fn limits(self, burst: bool) -> Limits {
-        let (full, refill) = match self {
+        let (arm_size, arm_rate) = match self {
             Self::Read => (250.0, 25.0),
             Self::Write => (200.0, 10.0),
         };
         if burst {
             return Limits {
-                full,
-                refill,
-                size: full - MARGIN,
-                rate: refill,
+                arm_size,
+                arm_rate,
+                size: arm_size - MARGIN,
+                rate: arm_rate,
                 reserve: 0.0,
             };
         }
         Limits {
-            full,
-            refill,
-            size: full * SHARE,
-            rate: refill * SHARE,
-            reserve: full - full * SHARE,
+            arm_size,
+            arm_rate,
+            size: arm_size * SHARE,
+            rate: arm_rate * SHARE,
+            reserve: arm_size - arm_size * SHARE,
         }
     }
 }
@@ -188,10 +190,10 @@ impl Bucket {
             answered: Notify::new(),
             level: Mutex::new(Level {
                 ours: limits.size,
-                theirs: None,
+                arms: None,
                 filled_at: now,
-                under_way: 0,
-                probed_at: now + PATIENCE,
+                in_flight: 0,
+                probed_at: now + PROBE_TIMEOUT,
                 paused_until: now,
             }),
         }
@@ -203,47 +205,46 @@ impl Bucket {
 }
 
 impl Level {
-    /// Takes one token, or says how long it will be until that is worth
-    /// another try.
+    /// Takes one token. The error is the time after which to try again.
     fn take(&mut self, limits: &Limits, now: Instant) -> Result<(), Duration> {
         self.fill(limits, now);
         let mut wait = self.paused_until.saturating_duration_since(now);
-        wait = wait.max(until_whole(self.ours, limits.rate));
-        if let Some(theirs) = self.theirs {
-            let free = theirs - limits.reserve - f64::from(self.under_way);
-            wait = wait.max(until_whole(free, limits.refill));
+        wait = wait.max(time_until_token(self.ours, limits.rate));
+        if let Some(arms) = self.arms {
+            let free = arms - limits.reserve - f64::from(self.in_flight);
+            wait = wait.max(time_until_token(free, limits.arm_rate));
         }
-        if self.under_way >= PROBES {
+        if self.in_flight >= PROBES {
             wait = wait.max(self.probed_at.saturating_duration_since(now));
         }
         if !wait.is_zero() {
             return Err(wait);
         }
         self.ours -= 1.0;
-        self.under_way += 1;
+        self.in_flight += 1;
         Ok(())
     }
 
     fn fill(&mut self, limits: &Limits, now: Instant) {
         let elapsed = now.duration_since(self.filled_at).as_secs_f64();
         self.filled_at = now;
-        // ARM's bucket may be full and wait for what is under way.
-        let most = limits.size - f64::from(self.under_way);
+        // ARM may not have taken the tokens of the requests in flight yet.
+        let most = limits.size - f64::from(self.in_flight);
         self.ours = (self.ours + elapsed * limits.rate).min(most);
-        if let Some(theirs) = &mut self.theirs {
-            *theirs = (*theirs + elapsed * limits.refill).min(limits.full);
+        if let Some(arms) = &mut self.arms {
+            *arms = (*arms + elapsed * limits.arm_rate).min(limits.arm_size);
         }
     }
 }
 
-/// How long it takes until there is one token.
-fn until_whole(tokens: f64, rate: f64) -> Duration {
+/// The time until the bucket holds a whole token.
+fn time_until_token(tokens: f64, rate: f64) -> Duration {
     Duration::from_secs_f64(((1.0 - tokens) / rate).max(0.0))
 }
 
 impl Ticket {
-    /// Learns from the answer, whatever it is. Where ARM throttles, its wait
-    /// is for the whole bucket, and whoever comes early makes it longer.
+    /// Updates the bucket from the answer, whatever it is. A wait that ARM
+    /// asks for applies to the whole bucket, and an early request extends it.
     pub(crate) fn answered(self, status: StatusCode, headers: &HeaderMap) {
         let Bucket { limits, header, .. } = &*self.0;
         let now = Instant::now();
@@ -252,9 +253,9 @@ impl Ticket {
         level.probed_at = level.probed_at.min(now);
         let left = headers.get(header).and_then(|value| value.to_str().ok());
         if let Some(left) = left.and_then(|text| text.trim().parse::<u32>().ok()) {
-            // Answers overtake each other, so the lowest count is the newest.
+            // Answers may arrive out of order, so the lowest count is the newest.
             let left = f64::from(left);
-            level.theirs = Some(level.theirs.map_or(left, |theirs| theirs.min(left)));
+            level.arms = Some(level.arms.map_or(left, |arms| arms.min(left)));
         }
         if status == StatusCode::TOO_MANY_REQUESTS
             && let Some(until) = wire::retry_after(headers).and_then(|wait| now.checked_add(wait))
@@ -267,9 +268,9 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         let mut level = self.0.level();
-        // What is under way counts for the time that has passed.
+        // Until now the request counted as in flight.
         level.fill(&self.0.limits, Instant::now());
-        level.under_way -= 1;
+        level.in_flight -= 1;
         drop(level);
         self.0.answered.notify_one();
     }

@@ -4,110 +4,82 @@ use std::time::Duration;
 use crate::error::Error as TopError;
 use crate::retry::Decision;
 
-/// Why something at Azure did not work. No variant holds a secret: texts of
-/// servers are cut to their first line and are error texts only, and bodies
-/// that were not understood are described, never quoted.
+/// Why a request to Azure failed. No variant holds a secret: only the first
+/// line of a server's error text is kept, and a body that cannot be parsed is
+/// described, never quoted.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// What was given makes no client; nothing was sent.
+    /// The settings are invalid; nothing was sent.
     #[error("{0}")]
     Setup(String),
-    /// There is no access token to be had.
+    /// No access token could be obtained.
     #[error("{message}")]
     SignIn {
         /// Entra's code, `AADSTS7000215`.
         code: Option<String>,
-        /// Who was refused by whom, and why.
         message: String,
-        /// The next step, in plain words.
         hint: Option<String>,
     },
-    /// What was to sign in is not there. Where the choice is ours, another
-    /// way may be.
+    /// The identity does not exist here. With `--auth auto` the next candidate
+    /// is tried.
     #[error("{message}")]
-    NoIdentity {
-        /// What is not there.
-        message: String,
-        /// The next step, in plain words.
-        hint: Option<String>,
-    },
-    /// The sign-in failed after we had chosen the way.
+    NoIdentity { message: String, hint: Option<String> },
+    /// The sign-in failed, and `--auth auto` had chosen how to sign in.
     #[error("{error}")]
     Auto {
-        /// Why it failed.
         error: Box<Error>,
-        /// What each way had to say, in the order in which they were tried.
-        said: Vec<String>,
+        /// One line per way to sign in, in the order tried: why it was not
+        /// used, or why it was chosen.
+        attempts: Vec<String>,
     },
     /// ARM has no such object.
     #[error("{what} was not found: {}", refusal.answer())]
-    NotFound {
-        /// The object that was asked for.
-        what: String,
-        /// ARM's answer.
-        refusal: Box<Refusal>,
-    },
+    NotFound { what: String, refusal: Box<Refusal> },
     /// The identity lacks a right.
     #[error("{refusal}")]
     Forbidden {
         /// The operation, `Microsoft.ApiManagement/service/gateways/read`.
         action: String,
-        /// The ARM id on which it was wanted.
+        /// The ARM id of the object that the operation needs the right on.
         scope: String,
         /// The identity's object id.
         principal: Option<String>,
-        /// ARM's answer.
         refusal: Box<Refusal>,
     },
-    /// Azure wants fewer requests, for longer than the deadline allows.
+    /// Azure throttles requests, for longer than the deadline allows.
     #[error("{refusal}")]
-    Throttled {
-        /// Azure's answer.
-        refusal: Box<Refusal>,
-    },
+    Throttled { refusal: Box<Refusal> },
     /// Any other answer that is not a success.
     #[error("{refusal}")]
-    Status {
-        /// Azure's answer.
-        refusal: Box<Refusal>,
-    },
-    /// No whole answer came.
+    Status { refusal: Box<Refusal> },
+    /// No complete answer was received.
     #[error("cannot {purpose}: {message}")]
     Transport {
-        /// What was being done.
         purpose: String,
-        /// What kind of failure.
         fault: Fault,
-        /// Which host, and why.
         message: String,
     },
-    /// The deadline passed before an answer came.
+    /// The deadline passed before an answer was received.
     #[error("cannot {purpose}: Azure did not answer in time")]
-    Timeout {
-        /// What was being done.
-        purpose: String,
-    },
-    /// An answer that is not what Azure's reference says.
+    Timeout { purpose: String },
+    /// The answer differs from Azure's reference.
     #[error("cannot {purpose}: {problem}")]
     Wire {
-        /// What was being done.
         purpose: String,
-        /// What came instead.
         problem: String,
-        /// What kind of wrong it is, which says whether another attempt may
-        /// heal it.
+        /// Decides whether another attempt may help.
         flaw: Flaw,
     },
 }
 
-/// Where an exchange broke.
+/// Where a request failed in transit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// No connection, so the request was not sent.
     Connect,
     /// The server's certificate is not trusted.
     Certificate,
-    /// The proxy wants a name and a password.
+    /// The proxy requires a user name and a password.
     ProxyAuthentication,
     /// The connection broke after the request may have been sent.
     Broken,
@@ -117,36 +89,36 @@ pub enum Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
     /// It ended too early.
-    Cut,
-    /// It is a page for people, which something on the way sent: that may be
-    /// a proxy's hiccup, and more often stays until somebody signs in there.
-    Page,
-    /// It came whole and is of another form.
+    Truncated,
+    /// It is an HTML page, which some proxy sent: either a passing error, or,
+    /// more often, a sign-in page that stays until somebody signs in.
+    Html,
+    /// It is complete and of an unexpected form.
     Form,
 }
 
-/// An answer of Azure that is no success.
+/// An answer of Azure that is not a success.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// What was being done, in words that follow "cannot".
+    /// What the request does, in words that follow "cannot".
     pub purpose: String,
     /// The request's method and path.
     pub request: String,
-    /// The HTTP status.
     pub status: u16,
     /// The code of the error envelope.
     pub code: Option<String>,
-    /// The first line of its message, or what came instead of an envelope.
+    /// The first line of the envelope's message, or a description of the body
+    /// without an envelope.
     pub message: String,
-    /// What Azure's support asks for: the correlation id, or else the id
-    /// that the request was sent with.
+    /// The id that Azure's support asks for: the correlation id, or else the
+    /// id that the request was sent with.
     pub correlation: String,
     /// How long Azure asked to wait.
     pub retry_after: Option<Duration>,
 }
 
 impl Refusal {
-    /// What Azure answered, without what was being done.
+    /// Azure's answer, without the purpose of the request.
     fn answer(&self) -> String {
         let code = self
             .code
@@ -169,7 +141,7 @@ impl fmt::Display for Refusal {
 }
 
 impl Error {
-    /// Whether nothing was learnt, because no answer came.
+    /// Whether Azure gave no usable answer, so that nothing is known.
     pub fn is_unanswered(&self) -> bool {
         matches!(
             self,
@@ -177,7 +149,7 @@ impl Error {
         )
     }
 
-    /// Azure's answer, where there was one.
+    /// Azure's answer, if it was a refusal.
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::NotFound { refusal, .. }
@@ -189,24 +161,27 @@ impl Error {
         }
     }
 
-    /// The HTTP status of Azure's answer, where it was a refusal.
+    /// The HTTP status of Azure's answer, if it was a refusal.
     pub fn status(&self) -> Option<u16> {
         self.refusal().map(|refusal| refusal.status)
     }
 
     /// Whether another attempt may help, for a request that is safe to repeat.
-    pub(crate) fn verdict(&self) -> Decision {
+    pub(crate) fn retry_decision(&self) -> Decision {
         match self {
-            Self::Auto { error, .. } => error.verdict(),
+            Self::Auto { error, .. } => error.retry_decision(),
             Self::Transport {
                 fault: Fault::Connect,
                 ..
             }
-            | Self::Wire { flaw: Flaw::Page, .. } => Decision::RetryBriefly,
+            | Self::Wire { flaw: Flaw::Html, .. } => Decision::RetryBriefly,
             Self::Transport {
                 fault: Fault::Broken, ..
             }
-            | Self::Wire { flaw: Flaw::Cut, .. } => Decision::Retry,
+            | Self::Wire {
+                flaw: Flaw::Truncated,
+                ..
+            } => Decision::Retry,
             Self::Throttled { refusal } | Self::Status { refusal }
                 if matches!(refusal.status, 408 | 429 | 500 | 502 | 503 | 504) =>
             {
@@ -216,7 +191,7 @@ impl Error {
         }
     }
 
-    /// What the reader can do about it.
+    /// The next step for the user.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::SignIn { hint, .. } | Self::NoIdentity { hint, .. } => return hint.clone(),
@@ -231,24 +206,24 @@ impl Error {
                     .as_ref()
                     .map_or_else(|| "the identity".to_owned(), |id| format!("the principal {id}"));
                 return Some(format!(
-                    "grant {who} the action {action} on {scope}; a new role takes some minutes to work, \
-                     and Azure answers the same when the scope does not exist"
+                    "grant {who} the action {action} on {scope}; a new role assignment takes a few minutes to work, \
+                     and Azure gives the same answer if the scope does not exist"
                 ));
             }
             Self::Throttled { refusal } => {
                 let wait = refusal.retry_after?.as_secs();
-                return Some(format!("Azure asks to wait {wait} s before the next attempt"));
+                return Some(format!("wait {wait} s before the next attempt, as Azure asks"));
             }
             Self::Transport {
                 fault: Fault::Certificate,
                 ..
-            } => "where a proxy inspects TLS, name its CA with --azure-ca-file or SSL_CERT_FILE",
+            } => "if a proxy inspects TLS, pass its CA with --azure-ca-file FILE or SSL_CERT_FILE",
             Self::Transport {
                 fault: Fault::ProxyAuthentication,
                 ..
-            } => "put the proxy's user name and password into the address in HTTPS_PROXY",
-            Self::Transport { .. } => "check the network; HTTPS_PROXY and NO_PROXY are obeyed",
-            Self::Timeout { .. } => "give it longer with --timeout",
+            } => "add the proxy's user name and password to the address in HTTPS_PROXY",
+            Self::Transport { .. } => "check the network, and the proxy in HTTPS_PROXY and NO_PROXY",
+            Self::Timeout { .. } => "allow more time with --timeout",
             Self::NotFound { .. } | Self::Status { .. } => {
                 match self.refusal().and_then(|refusal| refusal.code.as_deref())? {
                     "SubscriptionNotFound" | "InvalidAuthenticationTokenTenant" => {
@@ -256,7 +231,7 @@ impl Error {
                          and to this cloud (--cloud)"
                     }
                     "MethodNotAllowedInPricingTier" => {
-                        "only the tiers Developer and Premium have self-hosted gateways"
+                        "only the Developer and Premium tiers have self-hosted gateways"
                     }
                     _ => return None,
                 }
@@ -269,12 +244,12 @@ impl Error {
 
 impl From<Error> for TopError {
     fn from(error: Error) -> Self {
-        let said = match &error {
-            Error::Auto { said, .. } => said.clone(),
+        let attempts = match &error {
+            Error::Auto { attempts, .. } => attempts.clone(),
             _ => Vec::new(),
         };
         let failed = Self::failed(error.to_string());
-        error.hint().into_iter().chain(said).fold(failed, Self::hint)
+        error.hint().into_iter().chain(attempts).fold(failed, Self::hint)
     }
 }
 
@@ -295,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn the_message_says_what_failed_and_why_and_keeps_the_ids() {
+    fn the_message_has_the_purpose_the_reason_and_the_ids() {
         let error = TopError::from(Error::Status {
             refusal: refusal(400, Some("MethodNotAllowedInPricingTier")),
         });
@@ -306,12 +281,12 @@ mod tests {
         );
         assert_eq!(
             error.hints(),
-            ["only the tiers Developer and Premium have self-hosted gateways"]
+            ["only the Developer and Premium tiers have self-hosted gateways"]
         );
     }
 
     #[test]
-    fn what_another_attempt_may_heal_is_repeated() {
+    fn errors_that_may_pass_are_retried() {
         let broken = |fault| Error::Transport {
             purpose: String::new(),
             fault,
@@ -321,7 +296,7 @@ mod tests {
             refusal: refusal(status, None),
         };
         let purpose = String::new();
-        for (error, verdict) in [
+        for (error, decision) in [
             (broken(Fault::Connect), Decision::RetryBriefly),
             (broken(Fault::Broken), Decision::Retry),
             (broken(Fault::Certificate), Decision::Stop),
@@ -330,7 +305,7 @@ mod tests {
             (status(409), Decision::Stop),
             (Error::Timeout { purpose }, Decision::Stop),
         ] {
-            assert_eq!(error.verdict(), verdict, "{error:?}");
+            assert_eq!(error.retry_decision(), decision, "{error:?}");
         }
     }
 
@@ -339,6 +314,9 @@ mod tests {
         let wait = Duration::from_secs(7);
         let mut refusal = refusal(429, None);
         refusal.retry_after = Some(wait);
-        assert_eq!(Error::Throttled { refusal }.verdict(), Decision::RetryAfter(wait));
+        assert_eq!(
+            Error::Throttled { refusal }.retry_decision(),
+            Decision::RetryAfter(wait)
+        );
     }
 }

@@ -11,12 +11,12 @@ use uuid::Uuid;
 use super::error::{Error, Fault, Flaw, Refusal};
 use super::wire;
 
-/// One request to Azure, fit to be sent again.
+/// One request to Azure, which can be sent again.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
-    /// What it is for, in words that follow "cannot".
+    /// What the request does, in words that follow "cannot": `read gateway gw`.
     pub(crate) purpose: String,
-    /// What a 404 says is missing.
+    /// The object that a 404 reports as missing.
     pub(crate) what: String,
     pub(crate) method: Method,
     pub(crate) url: Url,
@@ -30,7 +30,7 @@ pub(crate) struct Answer {
 }
 
 impl Call {
-    /// A read of `url`; `purpose` follows "cannot", `what` is its object.
+    /// A read of `url`, with the purpose and the object for error messages.
     pub(crate) fn get(purpose: String, what: String, url: Url) -> Self {
         Self {
             purpose,
@@ -41,8 +41,8 @@ impl Call {
         }
     }
 
-    /// Sends the request once. The answer is a success; anything else is an
-    /// error that says what came. `observe` sees every answer, refusals too.
+    /// Sends the request once. Any answer that is not a success is an error.
+    /// `observe` is called for every answer, errors included.
     pub(crate) async fn send(
         &self,
         http: &Client,
@@ -58,7 +58,7 @@ impl Call {
         }
         request = match &self.body {
             Some(body) => request.json(body),
-            // ARM's front end wants a length with every POST.
+            // ARM's front end requires a Content-Length for every POST.
             None if self.method == Method::POST => request.body(""),
             None => request,
         };
@@ -99,7 +99,7 @@ impl Call {
         if status == StatusCode::TOO_MANY_REQUESTS {
             return Error::Throttled { refusal };
         }
-        // A 404 without an envelope comes from something that is not ARM.
+        // A 404 without an error envelope does not come from ARM.
         if status == StatusCode::NOT_FOUND && code.is_some() {
             return Error::NotFound {
                 what: self.what.clone(),
@@ -117,8 +117,8 @@ impl Call {
         }
     }
 
-    /// The error of an answer that is a success but not what it should be.
-    pub(crate) fn misread(&self, problem: impl Into<String>, flaw: Flaw) -> Error {
+    /// The error for a successful answer whose body is not what ARM documents.
+    pub(crate) fn malformed(&self, problem: impl Into<String>, flaw: Flaw) -> Error {
         Error::Wire {
             purpose: self.purpose.clone(),
             problem: problem.into(),
@@ -157,14 +157,14 @@ pub(crate) async fn receive(
             Ok((status, Answer { headers, body }))
         }
         Err(error) => {
-            let error = broken(purpose, url.host_str().unwrap_or_default(), &error);
+            let error = transport_error(purpose, url.host_str().unwrap_or_default(), &error);
             tracing::debug!("{shown} failed in {took} ms");
             Err(error)
         }
     }
 }
 
-/// A redirect is never followed: it could lead a credential to another host.
+/// Redirects are never followed: one could send a credential to another host.
 pub(crate) fn redirected(purpose: &str, status: StatusCode, headers: &HeaderMap) -> Error {
     let target = headers.get(LOCATION).and_then(|value| value.to_str().ok());
     let host = target
@@ -173,7 +173,7 @@ pub(crate) fn redirected(purpose: &str, status: StatusCode, headers: &HeaderMap)
     Error::Wire {
         purpose: purpose.to_owned(),
         problem: format!(
-            "it was answered {} with a redirect to {}, which is not followed: is there a proxy in between?",
+            "the answer is {}, a redirect to {}, which is not followed: is there a proxy in between?",
             status.as_u16(),
             host.as_deref().unwrap_or("another path")
         ),
@@ -181,7 +181,7 @@ pub(crate) fn redirected(purpose: &str, status: StatusCode, headers: &HeaderMap)
     }
 }
 
-fn broken(purpose: &str, host: &str, error: &reqwest::Error) -> Error {
+fn transport_error(purpose: &str, host: &str, error: &reqwest::Error) -> Error {
     let mut fault = if error.is_connect() {
         Fault::Connect
     } else {
@@ -202,7 +202,7 @@ fn broken(purpose: &str, host: &str, error: &reqwest::Error) -> Error {
     let message = match fault {
         Fault::Connect => format!("no connection to {host}: {why}"),
         Fault::Certificate => format!("the certificate of {host} is not trusted: {why}"),
-        Fault::ProxyAuthentication => format!("the proxy on the way to {host} asks for a password"),
+        Fault::ProxyAuthentication => format!("the proxy for {host} requires a user name and a password"),
         Fault::Broken => format!("the connection to {host} broke: {why}"),
     };
     Error::Transport {
@@ -212,9 +212,8 @@ fn broken(purpose: &str, host: &str, error: &reqwest::Error) -> Error {
     }
 }
 
-/// An `io::Error` names as its source not the error that it wraps but that
-/// one's source, so the wrapped one, which may be another `io::Error`, is
-/// looked at as well.
+/// Looks into `io::Error` as well: its `source` skips the error that it wraps,
+/// which may be another `io::Error`.
 fn certificate_refused(cause: &(dyn StdError + 'static)) -> bool {
     if let Some(error) = cause.downcast_ref::<rustls::Error>() {
         return matches!(error, rustls::Error::InvalidCertificate(_));

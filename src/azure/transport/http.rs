@@ -16,9 +16,9 @@ const USER_AGENT: &str = concat!("kubectl-apim/", env!("CARGO_PKG_VERSION"));
 /// CAs to trust besides the usual roots; proxies come from the environment.
 ///
 /// It follows no redirects, since one could carry a credential to another
-/// host, and repeats nothing: repeating is the business of [`crate::retry`].
+/// host, and has no retries of its own: those are in [`crate::retry`].
 pub fn client(extra_ca: Option<&Path>) -> Result<Client, Error> {
-    proxy_has_an_address()?;
+    check_proxy_variables()?;
     let builder = builder(roots::roots(extra_ca)?)?;
     builder
         .connect_timeout(Duration::from_secs(10))
@@ -26,7 +26,7 @@ pub fn client(extra_ca: Option<&Path>) -> Result<Client, Error> {
         .map_err(|error| setup(&error))
 }
 
-/// The client for addresses on this very host, which no proxy reaches.
+/// The client for addresses of this host itself, which uses no proxy.
 pub(crate) fn local_client() -> Result<Client, Error> {
     let builder = builder(RootCertStore::empty())?;
     builder
@@ -37,15 +37,15 @@ pub(crate) fn local_client() -> Result<Client, Error> {
 }
 
 fn builder(roots: RootCertStore) -> Result<ClientBuilder, Error> {
-    // The provider is named so that none needs to be installed, and the
-    // configuration is built here so that the roots are parsed only once.
+    // With an explicit provider none has to be installed, and with the
+    // configuration built here the roots are parsed only once.
     let mut tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| setup(&error))?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    // A run makes few requests to a host, one after the other: HTTP/2 would
-    // bring half a megabyte of code and no time.
+    // A run makes few requests to a host, one after the other: HTTP/2 would add
+    // half a megabyte of code and save no time.
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Client::builder()
         .tls_backend_preconfigured(tls)
@@ -59,9 +59,9 @@ fn setup(error: &dyn std::error::Error) -> Error {
     Error::Setup(format!("cannot set up TLS: {error}"))
 }
 
-/// The client passes over a proxy whose address it cannot read, and would then
-/// go where the user did not want it to go.
-fn proxy_has_an_address() -> Result<(), Error> {
+/// reqwest ignores a proxy whose address it cannot parse, and would then
+/// connect directly, against the user's intent.
+fn check_proxy_variables() -> Result<(), Error> {
     for name in ["HTTPS_PROXY", "https_proxy"] {
         #[expect(
             clippy::disallowed_methods,
@@ -70,7 +70,7 @@ fn proxy_has_an_address() -> Result<(), Error> {
         let value = std::env::var(name).unwrap_or_default();
         if !value.is_empty() && reqwest::Proxy::https(value).is_err() {
             return Err(Error::Setup(format!(
-                "{name} holds no address of a proxy, like http://proxy:8080"
+                "{name} is not the address of a proxy, such as http://proxy:8080"
             )));
         }
     }

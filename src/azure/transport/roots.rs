@@ -10,9 +10,9 @@ use webpki_root_certs::TLS_SERVER_ROOT_CERTS;
 
 use crate::azure::transport::error::Error;
 
-/// Where Linux distributions keep the bundle of all roots, as Go's
-/// crypto/x509 lists them. One file is read instead of the two hundred of the
-/// directory beside it, which hold the same roots.
+/// The bundles of all roots on Linux distributions, in the order of Go's
+/// crypto/x509. One file is read instead of the two hundred in the directory
+/// beside it, which contain the same roots.
 const BUNDLES: [&str; 6] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -23,7 +23,7 @@ const BUNDLES: [&str; 6] = [
 ];
 
 /// The trusted roots: those of `SSL_CERT_FILE` and `SSL_CERT_DIR`, else the
-/// system's, else the built-in ones, and a CA file on top.
+/// system's, else the built-in ones; plus those of a CA file.
 pub(crate) fn roots(extra_ca: Option<&Path>) -> Result<RootCertStore, Error> {
     let mut store = RootCertStore::empty();
     let (added, _) = store.add_parsable_certificates(trusted()?);
@@ -31,35 +31,32 @@ pub(crate) fn roots(extra_ca: Option<&Path>) -> Result<RootCertStore, Error> {
         store.add_parsable_certificates(TLS_SERVER_ROOT_CERTS.iter().cloned());
     }
     if let Some(path) = extra_ca {
-        let (added, _) = store.add_parsable_certificates(named(path, "the CA file")?);
+        let (added, _) = store.add_parsable_certificates(read_named(path, "the CA file")?);
         if added == 0 {
             let path = path.display();
             return Err(Error::Setup(format!(
-                "cannot use the CA file {path}: it holds no certificate in PEM form"
+                "cannot use the CA file {path}: it contains no PEM certificate"
             )));
         }
     }
     Ok(store)
 }
 
-/// The roots that were named, or the system's. Other roots than the ones that
-/// were named would be a surprise.
+/// The roots that the variables name, or else the system's. If the variables
+/// name no usable root, falling back to others would be a surprise.
 fn trusted() -> Result<Vec<CertificateDer<'static>>, Error> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the two variables are read where they are known"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "only this file uses the two variables")]
     let [file, folders] =
         ["SSL_CERT_FILE", "SSL_CERT_DIR"].map(|name| env::var_os(name).filter(|value| !value.is_empty()));
     if file.is_some() || folders.is_some() {
         let mut certificates = match &file {
-            Some(file) => named(Path::new(file), "SSL_CERT_FILE")?,
+            Some(file) => read_named(Path::new(file), "SSL_CERT_FILE")?,
             None => Vec::new(),
         };
         for folder in folders.iter().flat_map(env::split_paths) {
             let files = fs::read_dir(folder).into_iter().flatten().flatten();
-            // A folder holds other files too, and each certificate under two
-            // names and in a bundle.
+            // A folder also contains other files, and each certificate twice
+            // by name and once in a bundle.
             certificates.extend(files.filter_map(|file| read(&file.path()).ok()).flatten());
         }
         certificates.sort_unstable_by(|one, other| one.as_ref().cmp(other.as_ref()));
@@ -71,7 +68,7 @@ fn trusted() -> Result<Vec<CertificateDer<'static>>, Error> {
                 .map(|value| value.to_string_lossy())
                 .collect();
             Err(Error::Setup(format!(
-                "SSL_CERT_FILE and SSL_CERT_DIR name no certificate: {}",
+                "no certificate found in SSL_CERT_FILE or SSL_CERT_DIR: {}",
                 named.join(", ")
             )))
         } else {
@@ -85,7 +82,7 @@ fn trusted() -> Result<Vec<CertificateDer<'static>>, Error> {
     })
 }
 
-fn named(path: &Path, what: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
+fn read_named(path: &Path, what: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
     read(path).map_err(|why| Error::Setup(format!("cannot use {what} {}: {why}", path.display())))
 }
 
@@ -96,8 +93,8 @@ fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
 }
 
 /// The certificates of a PEM text. The parsers of rustls and of the crate pem
-/// take 80 instructions a byte, which for the roots of a system is half the
-/// work of a whole rotation; public certificates need no such care.
+/// take 80 instructions per byte, which for the roots of a system is half the
+/// work of a whole rotation. Public certificates do not need that care.
 fn certificates(text: &str) -> Vec<CertificateDer<'static>> {
     let sections = text.split("-----BEGIN CERTIFICATE-----").skip(1);
     let decoded = sections.filter_map(|section| {
@@ -117,7 +114,7 @@ mod tests {
         assert!(roots(None).unwrap().len() > 10);
     }
 
-    /// The text around certificates, as distributions write it, says nothing.
+    /// Distributions write comments around the certificates.
     #[test]
     fn certificates_are_found_among_other_text() {
         let bundle = "# Root\r\n-----BEGIN CERTIFICATE-----\r\nAQID\r\nBA==\r\n-----END CERTIFICATE-----\r\n\

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::Flaw;
 
-/// Longer messages of Azure are cut: what matters stands at their beginning.
+/// Longer messages of Azure are cut: they begin with what matters.
 const LONGEST_MESSAGE: usize = 300;
 
 /// The answer of `generateToken`. It has no Debug: the value is a secret.
@@ -18,7 +18,7 @@ pub(crate) struct TokenAnswer {
     pub(crate) value: String,
 }
 
-/// What of an ARM resource the product reads.
+/// The fields of an ARM resource that the product reads.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Resource {
     pub(crate) id: String,
@@ -33,8 +33,7 @@ pub(crate) struct Subscription {
     pub(crate) subscription_id: String,
 }
 
-/// A page of a list. Azure ends a list by no `nextLink`, a null or an empty
-/// one.
+/// A page of a list. In the last page `nextLink` is missing, null or empty.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Page<T> {
@@ -85,11 +84,11 @@ pub(crate) fn envelope(body: &[u8]) -> Option<(String, String)> {
     Some((code, message))
 }
 
-/// Parses an answer; `Err` says what came instead and how wrong that is.
+/// Parses an answer. The error describes what came instead, and its flaw.
 pub(crate) fn parse<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, (String, Flaw)> {
     serde_json::from_slice(body).map_err(|error| {
         let problem = if error.is_data() {
-            "JSON of a form that is not Azure's".to_owned()
+            "JSON of an unexpected form".to_owned()
         } else {
             shape(headers, body)
         };
@@ -97,18 +96,18 @@ pub(crate) fn parse<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Re
     })
 }
 
-/// What is wrong with a body that was not parsed.
+/// Classifies a body that could not be parsed.
 pub(crate) fn flaw(headers: &HeaderMap, body: &[u8], error: &serde_json::Error) -> Flaw {
     if error.is_eof() {
-        Flaw::Cut
-    } else if is_page(headers, body) {
-        Flaw::Page
+        Flaw::Truncated
+    } else if is_html(headers, body) {
+        Flaw::Html
     } else {
         Flaw::Form
     }
 }
 
-fn is_page(headers: &HeaderMap, body: &[u8]) -> bool {
+fn is_html(headers: &HeaderMap, body: &[u8]) -> bool {
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     kind.is_some_and(|kind| kind.contains("html")) || body.trim_ascii_start().starts_with(b"<")
 }
@@ -118,21 +117,21 @@ pub(crate) fn shape(headers: &HeaderMap, body: &[u8]) -> String {
     let text = body.trim_ascii_start();
     if text.is_empty() {
         "an empty body".into()
-    } else if is_page(headers, body) {
-        "HTML and not JSON: is there a proxy in between?".into()
+    } else if is_html(headers, body) {
+        "HTML instead of JSON: is there a proxy in between?".into()
     } else if text.starts_with(b"{") || text.starts_with(b"[") {
         match serde_json::from_slice::<serde::de::IgnoredAny>(body) {
-            Ok(_) => "JSON of a form that is not Azure's".into(),
-            Err(error) if error.is_eof() => "JSON that breaks off".into(),
+            Ok(_) => "JSON of an unexpected form".into(),
+            Err(error) if error.is_eof() => "truncated JSON".into(),
             Err(_) => "broken JSON".into(),
         }
     } else {
-        "text and not JSON: is there a proxy in between?".into()
+        "text instead of JSON: is there a proxy in between?".into()
     }
 }
 
-/// `Retry-After` as seconds or as an HTTP date, which counts from the same
-/// answer's `Date`, so that the local clock does not matter.
+/// `Retry-After` in seconds or as an HTTP date. A date counts from the `Date`
+/// of the same answer, so the local clock does not matter.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let wait = text(RETRY_AFTER)?.trim();
@@ -159,7 +158,8 @@ pub(crate) fn line(text: &str) -> String {
     line
 }
 
-/// A code or an id of a server; `None` when it has no character of one.
+/// A code or an id from a server, reduced to the characters that such a word
+/// has; `None` if no character remains.
 pub(crate) fn word(text: &str) -> Option<String> {
     let word: String = text
         .chars()
@@ -182,8 +182,8 @@ pub(crate) fn forbidden(message: &str) -> Option<(String, String, Option<String>
     Some((action, scope, after("object id '")))
 }
 
-/// A string literal of the Kusto query language. Control characters, which no
-/// name in Azure holds, are left out.
+/// A string literal of the Kusto query language. Control characters are left
+/// out: names in Azure contain none.
 pub(crate) fn kql_literal(text: &str) -> String {
     let mut literal = String::from("'");
     for c in text.chars() {
@@ -197,9 +197,9 @@ pub(crate) fn kql_literal(text: &str) -> String {
     literal
 }
 
-/// What of Entra's error answer the product reads. `azure_identity` fails on
-/// a description that holds a JSON escape and loses the text, so it is read
-/// here as well.
+/// The fields of Entra's error answer that the product reads. They are parsed
+/// here as well because `azure_identity` fails on a description with a JSON
+/// escape and loses the text.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct EntraError {
@@ -223,8 +223,7 @@ impl EntraError {
             .or_else(|| aadsts(self.error_description.as_deref()?))
     }
 
-    /// The first sentence or two for a reader: the ids at the end are for
-    /// Azure's support.
+    /// The message without the ids at its end, which are for Azure's support.
     pub(crate) fn message(&self) -> String {
         let text = self
             .error_description
@@ -247,8 +246,8 @@ pub(crate) fn aadsts(text: &str) -> Option<String> {
     (!digits.is_empty()).then(|| format!("AADSTS{digits}"))
 }
 
-/// What of Entra's token answer is checked before `azure_identity` reads it,
-/// which takes an answer without a token for a token that is empty.
+/// The part of Entra's token answer that is checked before `azure_identity`
+/// reads it: the crate takes an answer without a token for an empty token.
 #[derive(Deserialize)]
 pub(crate) struct Grant<'a> {
     #[serde(borrow)]

@@ -79,7 +79,7 @@ pub(super) async fn tell_powerless(
     let identity = Identity::WorkloadIdentity {
         tenant: tenant.clone(),
         client_id: client_id.clone(),
-        token: Assertion::Given(token),
+        token: Assertion::Token(token),
         authority: None,
     };
     match can_mint(settings, identity, named).await {
@@ -130,7 +130,7 @@ async fn can_mint(settings: &InstallSettings, identity: Identity, named: &[Named
     let directory = Directory::default();
     for named in named {
         let gateway = directory.gateway(&arm, named).await?;
-        let lacking = arm.lacking(&gateway, &ACTIONS).await?;
+        let lacking = arm.missing_actions(&gateway, &ACTIONS).await?;
         if !lacking.is_empty() {
             return Err(Error::refused(format!(
                 "the pods' identity may not do {} on {gateway}",

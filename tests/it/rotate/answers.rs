@@ -61,7 +61,7 @@ async fn never_healed(operation: Operation, action: Action, says: &[&str]) {
 
 #[tokio::test]
 async fn html_that_does_not_go_away() {
-    let says = ["HTML and not JSON", "proxy"];
+    let says = ["HTML instead of JSON", "proxy"];
     futures::future::join_all(OPERATIONS.map(|operation| never_healed(operation, Action::Html200, &says)))
         .await;
 }
@@ -112,7 +112,7 @@ async fn a_proxy_or_an_authority_that_makes_no_sense() {
             "http://127.0.0.1:1",
             &["no connection", "HTTPS_PROXY"][..],
         ),
-        ("HTTPS_PROXY", "::nonsense::", &["HTTPS_PROXY holds no address"]),
+        ("HTTPS_PROXY", "::nonsense::", &["HTTPS_PROXY is not the address"]),
         (
             "SSL_CERT_FILE",
             "/does/not/exist",

@@ -79,9 +79,9 @@ async fn a_certificate_that_will_not_do() {
         (
             "certificate.pem",
             None,
-            "it holds a certificate but no private key",
+            "it contains a certificate but no private key",
         ),
-        ("key.pem", None, "it holds a private key but no certificate"),
+        ("key.pem", None, "it contains a private key but no certificate"),
         (
             "mismatch.pem",
             None,
@@ -93,11 +93,7 @@ async fn a_certificate_that_will_not_do() {
         ("both.pfx", Some("wrong"), "the password is wrong"),
         ("old-both.pem", Some("password"), "openssl pkcs8 -topk8"),
         ("small.pem", None, "shorter than 2048 bits"),
-        (
-            "pbes1.pem",
-            Some("password"),
-            "encrypted in a way that is not supported",
-        ),
+        ("pbes1.pem", Some("password"), "its encryption is not supported"),
         ("ec.pem", None, "elliptic-curve key"),
         ("no-such.pem", None, "No such file"),
     ] {

@@ -1,4 +1,4 @@
-//! From a file's content to keys and certificates.
+//! Reads the keys and certificates in the content of a file.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 
-/// What a certificate file has in it.
+/// The content of a certificate file.
 pub(crate) struct Content {
     pub(crate) keys: Vec<KeyPair>,
     /// DER, in the order of the file.
@@ -24,15 +24,15 @@ pub(crate) struct Content {
 pub enum CertificateError {
     #[error("it is neither PEM nor PKCS#12")]
     Unreadable,
-    #[error("its PEM is broken: a section does not end, or is not base64")]
+    #[error("its PEM is broken: a section has no end, or is not base64")]
     BrokenPem,
     #[error("its certificate cannot be parsed")]
     BrokenCertificate,
     #[error("its private key cannot be parsed")]
     BrokenKey,
-    #[error("it holds a private key but no certificate")]
+    #[error("it contains a private key but no certificate")]
     NoCertificate,
-    #[error("it holds a certificate but no private key")]
+    #[error("it contains a certificate but no private key")]
     NoKey,
     #[error("its private key does not belong to its certificate")]
     Mismatch,
@@ -40,13 +40,15 @@ pub enum CertificateError {
     PasswordNeeded,
     #[error("the password is wrong")]
     WrongPassword,
-    #[error("its private key is encrypted in the old way of OpenSSL (Proc-Type: 4,ENCRYPTED)")]
+    #[error(
+        "its private key has OpenSSL's legacy encryption (Proc-Type: 4,ENCRYPTED), which is not supported"
+    )]
     OldEncryption,
-    #[error("it is encrypted in a way that is not supported")]
+    #[error("its encryption is not supported")]
     UnknownEncryption,
-    #[error("its private key is an elliptic-curve key, but Entra takes RSA keys only")]
+    #[error("its private key is an elliptic-curve key, but Entra accepts only RSA keys")]
     EllipticCurve,
-    #[error("its private key is not an RSA key, but Entra takes RSA keys only")]
+    #[error("its private key is not an RSA key, but Entra accepts only RSA keys")]
     NotRsa,
     #[error("its RSA key is longer than 4096 bits, which is not supported")]
     TooLarge,
@@ -55,35 +57,32 @@ pub enum CertificateError {
 }
 
 impl CertificateError {
-    /// The way out.
+    /// The next step for the user.
     pub fn hint(self) -> Option<&'static str> {
         Some(match self {
-            Self::Unreadable => {
-                "a service principal's certificate is a .pem file with key and certificate, or a .pfx"
-            }
+            Self::Unreadable => "use a .pem file with the private key and the certificate, or a .pfx file",
             Self::NoCertificate | Self::NoKey => {
-                "put both into one file: cat key.pem certificate.pem > both.pem; a .pfx is exported with its private key"
+                "put both into one file: cat key.pem certificate.pem > both.pem; export a .pfx with its private key"
             }
             Self::Mismatch => {
-                "the certificate was perhaps renewed with a new key: take both from the same renewal"
+                "use the key and the certificate of the same renewal: a renewed certificate may have a new key"
             }
             Self::PasswordNeeded | Self::WrongPassword => {
-                "name a file that holds the password with --client-secret-password-file"
+                "pass the password in a file with --client-secret-password-file"
             }
             Self::OldEncryption | Self::UnknownEncryption => {
-                "encrypt the key anew: openssl pkcs8 -topk8 -in OLD -out NEW"
+                "encrypt the key again: openssl pkcs8 -topk8 -in OLD -out NEW"
             }
             Self::EllipticCurve | Self::NotRsa | Self::TooLarge | Self::TooSmall => {
-                "make a certificate with an RSA key of 2048 to 4096 bits and register it with the application"
+                "create a certificate with an RSA key of 2048 to 4096 bits and register it with the application"
             }
             Self::BrokenPem | Self::BrokenCertificate | Self::BrokenKey => return None,
         })
     }
 }
 
-/// Whether this is the content of a certificate file and not a secret. A
-/// secret is text; of text only PEM, and what Key Vault hands out, a PKCS#12
-/// in base64, are certificates.
+/// Whether this is the content of a certificate file and not a client secret:
+/// binary PKCS#12, PEM, or PKCS#12 in base64, which Key Vault returns.
 pub fn looks_like_a_certificate(content: &[u8]) -> bool {
     is_pem(content) || pkcs12(content).is_some()
 }
@@ -93,8 +92,8 @@ fn is_pem(content: &[u8]) -> bool {
     content.windows(mark.len()).any(|window| window == mark)
 }
 
-/// The DER of a PKCS#12: a sequence that is longer than one byte can tell,
-/// as it is or in base64.
+/// The DER of a PKCS#12 file, binary or in base64. It begins with a sequence
+/// whose length takes more than one byte.
 fn pkcs12(content: &[u8]) -> Option<Vec<u8>> {
     let is_der = |bytes: &[u8]| matches!(bytes, [0x30, 0x80..=0x84, ..]);
     if is_der(content) {
@@ -155,7 +154,7 @@ fn pem(bytes: &[u8], password: Option<&SecretString>) -> Result<Content, Certifi
         keys: Vec::new(),
         certificates: Vec::new(),
     };
-    // What stands between the sections may be of any encoding.
+    // The text between the sections may have any encoding.
     for section in sections(&String::from_utf8_lossy(bytes))? {
         match section.label.as_str() {
             "CERTIFICATE" | "X509 CERTIFICATE" => content.certificates.push(section.der),
@@ -183,7 +182,7 @@ fn from_pkcs8(der: &[u8]) -> Result<KeyPair, CertificateError> {
 
 fn decrypted(der: &[u8], password: Option<&SecretString>) -> Result<KeyPair, CertificateError> {
     let password = password.ok_or(CertificateError::PasswordNeeded)?;
-    // The parameters of an older scheme are not understood at all.
+    // The parameters of older schemes do not parse.
     let info = EncryptedPrivateKeyInfoRef::try_from(der).map_err(|_| CertificateError::UnknownEncryption)?;
     let plain = info
         .decrypt(password.expose_secret().as_bytes())
@@ -191,13 +190,13 @@ fn decrypted(der: &[u8], password: Option<&SecretString>) -> Result<KeyPair, Cer
             pkcs8::Error::EncryptedPrivateKey(
                 pkcs8::pkcs5::Error::UnsupportedAlgorithm { .. } | pkcs8::pkcs5::Error::NoPbes1CryptSupport,
             ) => CertificateError::UnknownEncryption,
-            // A wrong password shows as padding that is none, or as a key that is none.
+            // A wrong password leads to invalid padding or an invalid key.
             _ => CertificateError::WrongPassword,
         })?;
     from_pkcs8(plain.as_bytes())
 }
 
-/// ring tells why by a word that is only in its text.
+/// ring gives the reason only as a word in the error's text.
 fn rejected(error: ring::error::KeyRejected) -> CertificateError {
     match error.to_string().as_str() {
         "TooLarge" => CertificateError::TooLarge,
@@ -206,7 +205,6 @@ fn rejected(error: ring::error::KeyRejected) -> CertificateError {
     }
 }
 
-/// A section of PEM.
 struct Section {
     label: String,
     der: Vec<u8>,
@@ -249,7 +247,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_told_from_a_certificate_by_its_content() {
+    fn the_content_shows_whether_it_is_a_secret_or_a_certificate() {
         let base64 = BASE64_STANDARD.encode([&[0x30, 0x82, 4, 0], [7; 600].as_slice()].concat());
         for (content, is_certificate) in [
             (b"Bag Attributes\n-----BEGIN CERTIFICATE-----\n".as_slice(), true),
@@ -264,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pem_is_not_taken_for_it() {
+    fn each_unusable_file_has_its_error() {
         let error = |text: &str| content(text.as_bytes(), None).err();
         for (text, expected) in [
             ("-----BEGIN CERTIFICATE-----\nAAAA\n", CertificateError::BrokenPem),

@@ -9,7 +9,7 @@ use super::*;
 use crate::azure::transport::http::local_client;
 use crate::retry::Decision;
 
-/// What one answer at the endpoint comes to.
+/// The outcome of one answer of the endpoint.
 async fn answered(status: &str, body: &str) -> Result<Vec<u8>, Error> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -38,36 +38,36 @@ fn transport(probe: bool) -> LocalTransport {
 }
 
 #[tokio::test]
-async fn answers_are_told_apart() {
+async fn each_answer_has_its_outcome() {
     let token = r#"{"access_token":"t","expires_on":"1","resource":"r","token_type":"Bearer"}"#;
     assert_eq!(answered("200 OK", token).await.unwrap(), token.as_bytes());
     let none = r#"{"error":"invalid_request","error_description":"Identity not found"}"#;
     let error = answered("400 Bad Request", none).await.unwrap_err();
     assert!(matches!(error, Error::NoIdentity { .. }), "{error:?}");
     assert!(error.to_string().contains("Identity not found"), "{error}");
-    for (status, verdict) in [
+    for (status, decision) in [
         ("410 Gone", Decision::Retry),
         ("429 Too Many Requests", Decision::Retry),
         ("500 Internal Server Error", Decision::Retry),
         ("403 Forbidden", Decision::Stop),
     ] {
         assert_eq!(
-            answered(status, "{}").await.unwrap_err().verdict(),
-            verdict,
+            answered(status, "{}").await.unwrap_err().retry_decision(),
+            decision,
             "{status}"
         );
     }
     let error = answered("200 OK", "<html>").await.unwrap_err();
-    assert!(error.to_string().contains("HTML and not JSON"), "{error}");
+    assert!(error.to_string().contains("HTML instead of JSON"), "{error}");
 }
 
 #[tokio::test]
-async fn a_probe_of_what_never_answers_is_short() {
-    // Its backlog accepts the connection, but nobody will answer.
+async fn a_probe_without_an_answer_is_short() {
+    // The backlog accepts the connection, but nothing answers.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
     let begun = Instant::now();
     let error = transport(true).probe(&url).await.unwrap_err();
-    assert!(begun.elapsed() < PROBE * 2, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < PROBE_TIMEOUT * 2, "{:?}", begun.elapsed());
     assert!(error.to_string().contains("not on Azure"), "{error}");
 }

@@ -30,7 +30,7 @@ fn answer(ticket: Ticket, left: u32) {
     ticket.answered(StatusCode::OK, &headers(&[(WRITES, &left.to_string())]));
 }
 
-/// What the last of so many writes waited for, each answered at once.
+/// How long a number of writes take, each answered at once.
 async fn time_for(budget: &Budget, writes: u32) -> Duration {
     let begun = Instant::now();
     for _ in 0..writes {
@@ -69,17 +69,17 @@ impl Server {
         (StatusCode::OK, headers(&[(WRITES, &left)]))
     }
 
-    /// Sends a thousand writes at once over a way whose length changes up to
-    /// `longest` milliseconds, and repeats what is refused.
+    /// Sends a thousand writes at once, with a latency that varies up to
+    /// `longest` milliseconds, and repeats the refused ones.
     async fn thousand(&self, budget: &Budget, longest: u64) -> Duration {
         let begun = Instant::now();
         let writes = (1..=1000).map(async |number: u64| {
-            let way = |factor: u64| Duration::from_millis(number * factor % longest);
+            let latency = |factor: u64| Duration::from_millis(number * factor % longest);
             loop {
                 let ticket = write(budget).await;
-                tokio::time::sleep(way(7919)).await;
+                tokio::time::sleep(latency(7919)).await;
                 let (status, headers) = self.arrive();
-                tokio::time::sleep(way(104_729)).await;
+                tokio::time::sleep(latency(104_729)).await;
                 ticket.answered(status, &headers);
                 if status.is_success() {
                     return;
@@ -104,7 +104,7 @@ async fn the_rate_is_kept_exactly() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn arm_never_refuses_and_hardly_any_time_is_lost() {
+async fn arm_never_throttles_and_little_time_is_lost() {
     for (burst, floor) in [(false, 105.0), (true, 80.2)] {
         for (longest, lost) in [(2, 0.01), (300, 1.0), (4_000, 16.0)] {
             let server = Server::holding(200.0);
@@ -116,7 +116,7 @@ async fn arm_never_refuses_and_hardly_any_time_is_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bucket_that_another_run_emptied_refuses_nothing_either() {
+async fn a_bucket_that_another_run_emptied_throttles_nothing_either() {
     for burst in [false, true] {
         let server = Server::holding(10.0);
         let took = server.thousand(&Budget::new(burst), 300).await;
@@ -134,15 +134,15 @@ async fn a_single_rotation_never_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn many_wait_until_arm_has_said_what_is_left_but_not_for_ever() {
+async fn many_requests_wait_for_the_first_answer_but_not_for_ever() {
     let budget = Budget::new(false);
     let begun = Instant::now();
     let probes = (write(&budget).await, write(&budget).await);
-    let learns = async {
+    let first_answer = async {
         tokio::time::sleep(Duration::from_millis(400)).await;
         answer(probes.0, 51);
     };
-    let ((), many) = tokio::join!(learns, join_all((0..10).map(|_| write(&budget))));
+    let ((), many) = tokio::join!(first_answer, join_all((0..10).map(|_| write(&budget))));
     assert_eq!(begun.elapsed(), Duration::from_millis(400));
     drop(many);
 
@@ -150,34 +150,34 @@ async fn many_wait_until_arm_has_said_what_is_left_but_not_for_ever() {
     let begun = Instant::now();
     let _hanging = (write(&budget).await, write(&budget).await);
     let _third = write(&budget).await;
-    assert_eq!(begun.elapsed(), PATIENCE);
+    assert_eq!(begun.elapsed(), PROBE_TIMEOUT);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_arm_says_counts_above_our_own_count() {
-    // 40 of 200 are for others, so 42 leave two, of which one is under way.
+async fn arms_own_count_overrides_ours() {
+    // 40 of 200 are for others, so 42 leave two, of which one is in flight.
     for (burst, left) in [(false, 42), (true, 2)] {
         let budget = Budget::new(burst);
-        let under_way = (write(&budget).await, write(&budget).await);
-        answer(under_way.0, left);
+        let in_flight = (write(&budget).await, write(&budget).await);
+        answer(in_flight.0, left);
         let begun = Instant::now();
         let third = write(&budget).await;
         assert_eq!(begun.elapsed(), Duration::ZERO);
         let fourth = write(&budget).await;
         between(0.1, begun.elapsed(), 0.102);
-        // An answer that comes late with an older count changes nothing.
+        // A late answer with an older count changes nothing.
         answer(third, left + 100);
         let begun = Instant::now();
         let fifth = write(&budget).await;
         between(0.0, begun.elapsed(), 0.002);
         let _sixth = write(&budget).await;
         between(0.1, begun.elapsed(), 0.102);
-        drop((under_way.1, fourth, fifth));
+        drop((in_flight.1, fourth, fifth));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_flows_in_while_all_that_is_missing_is_under_way() {
+async fn tokens_in_flight_are_not_refilled() {
     let budget = Budget::new(true);
     answer(write(&budget).await, 199);
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -192,7 +192,7 @@ async fn nothing_flows_in_while_all_that_is_missing_is_under_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_429_stops_everyone_in_its_bucket_and_no_one_else() {
+async fn a_429_pauses_its_bucket_and_no_other() {
     let budget = Budget::new(false);
     let (first, second) = (write(&budget).await, write(&budget).await);
     let refuse = |ticket: Ticket, seconds| {
@@ -240,7 +240,7 @@ async fn the_tenant_has_a_bucket_with_a_header_of_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_comes_first_is_served_first() {
+async fn requests_are_served_in_order() {
     let budget = Budget::new(false);
     time_for(&budget, 160).await;
     let served = RefCell::new(Vec::new());
@@ -255,7 +255,7 @@ async fn who_comes_first_is_served_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_ends_at_the_deadline_and_holds_up_nobody() {
+async fn a_wait_ends_at_the_deadline_and_blocks_no_other() {
     let budget = Budget::new(false);
     let refused = headers(&[("retry-after", "60")]);
     write(&budget)
@@ -275,7 +275,7 @@ async fn a_wait_ends_at_the_deadline_and_holds_up_nobody() {
             Ok(())
         };
         let deadline = begun + Duration::from_secs(30);
-        let outcome = retrying(deadline, Error::verdict, timed_out, attempt).await;
+        let outcome = retrying(deadline, Error::retry_decision, timed_out, attempt).await;
         (outcome, begun.elapsed())
     };
     let ((outcome, gave_up), served) = tokio::join!(hasty, patient);

@@ -5,7 +5,8 @@ use std::thread;
 use super::*;
 use crate::azure::transport::http::client as http_client;
 
-/// What one request makes of an answer; no answer means a closed port.
+/// The outcome of one request to a server that gives this answer, or to a
+/// closed port without one.
 async fn answered(scheme: &str, answer: Option<&'static str>) -> Result<Answer, Error> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -55,7 +56,7 @@ async fn a_redirect_is_not_followed() {
 }
 
 #[tokio::test]
-async fn refusals_are_told_apart() {
+async fn each_refusal_has_its_error() {
     let gone = "HTTP/1.1 404 Not Found\r\nx-ms-correlation-request-id: c-1\r\ncontent-length: 63\r\n\r\n\
                 {\"error\":{\"code\":\"ResourceNotFound\",\"message\":\"It is gone.\" } }";
     assert_eq!(
@@ -73,7 +74,7 @@ async fn refusals_are_told_apart() {
 }
 
 #[tokio::test]
-async fn a_connection_that_fails_is_told_from_one_that_breaks() {
+async fn a_failed_connection_and_a_broken_one_are_different_faults() {
     let cut = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"value\":";
     for (scheme, answer, expected) in [
         ("http", None, Fault::Connect),

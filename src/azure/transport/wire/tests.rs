@@ -54,20 +54,20 @@ fn a_servers_text_is_one_printable_line() {
 }
 
 #[test]
-fn what_came_is_described_and_not_quoted() {
+fn an_unparsable_body_is_described_and_not_quoted() {
     let json = headers(&[(CONTENT_TYPE, "application/json")]);
     for (body, expected, flaw) in [
-        ("", "an empty body", Flaw::Cut),
+        ("", "an empty body", Flaw::Truncated),
         (
             "<html>",
-            "HTML and not JSON: is there a proxy in between?",
-            Flaw::Page,
+            "HTML instead of JSON: is there a proxy in between?",
+            Flaw::Html,
         ),
-        (r#"{"value":"gw&20301"#, "JSON that breaks off", Flaw::Cut),
-        (r#"{"value":1}"#, "JSON of a form that is not Azure's", Flaw::Form),
+        (r#"{"value":"gw&20301"#, "truncated JSON", Flaw::Truncated),
+        (r#"{"value":1}"#, "JSON of an unexpected form", Flaw::Form),
         (
             "Bad Gateway",
-            "text and not JSON: is there a proxy in between?",
+            "text instead of JSON: is there a proxy in between?",
             Flaw::Form,
         ),
     ] {
@@ -136,7 +136,7 @@ fn entra_errors_with_escapes_and_without_lists() {
 }
 
 #[test]
-fn a_list_ends_in_every_way_that_azure_ends_one() {
+fn the_last_page_of_a_list_has_an_empty_null_or_missing_link() {
     for (body, next) in [
         (r#"{"value":[],"nextLink":""}"#, Some("")),
         (r#"{"value":[],"nextLink":null}"#, None),

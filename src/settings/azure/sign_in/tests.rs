@@ -36,7 +36,7 @@ const CLIENT: (&str, &str) = ("AZURE_CLIENT_ID", "c");
 const TENANT: (&str, &str) = ("AZURE_TENANT_ID", "t");
 const TOKEN: (&str, &str) = (TOKEN_FILE, "/token");
 const POD: (&str, &str) = ("KUBERNETES_SERVICE_HOST", "10.0.0.1");
-const CLI: &str = "whoever is logged in to the Azure CLI [nothing else is there]";
+const CLI: &str = "the account logged in to the Azure CLI [nothing else is there]";
 
 #[test]
 fn auto_takes_the_first_that_is_there() {
@@ -87,7 +87,7 @@ fn a_client_id_that_was_typed_is_no_user_of_the_azure_cli() {
 #[test]
 fn what_is_asked_for_is_the_only_candidate() {
     for (auth, shown) in [
-        ("azure-cli", "whoever is logged in to the Azure CLI [--auth]"),
+        ("azure-cli", "the account logged in to the Azure CLI [--auth]"),
         ("managed-identity", "managed identity c [--auth]"),
         ("workload-identity", "workload identity c of tenant t [--auth]"),
         (
