@@ -1,5 +1,5 @@
-//! The servers' clocks. Whether a token is due is decided by the API server's
-//! clock and its expiry by ARM's, so that a wrong local clock changes neither.
+//! The servers' clocks. The API server's clock decides whether a token is due,
+//! and ARM's clock its expiry, so a wrong local clock affects neither.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -8,13 +8,13 @@ use http::HeaderMap;
 use http::header::DATE;
 use jiff::{SignedDuration, Timestamp};
 
-/// The clock of one server, as its latest `Date` header told it and the
-/// monotonic clock carried it on. Clones share what was observed.
+/// The clock of one server: its latest `Date` header plus the time since, by
+/// the monotonic clock. Clones share the observations.
 #[derive(Clone, Debug, Default)]
 pub struct ServerClock(Arc<Mutex<Option<(Timestamp, Instant)>>>);
 
 impl ServerClock {
-    /// Sets the clock by the `Date` header of an answer, if it has one.
+    /// Sets the clock to the `Date` header of an answer, if there is one.
     pub fn observe(&self, headers: &HeaderMap) {
         let date = headers.get(DATE).and_then(|value| value.to_str().ok());
         let Some(date) = date.and_then(|text| jiff::fmt::rfc2822::parse(text).ok()) else {
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_date_header_sets_the_clock_and_nonsense_leaves_it() {
+    fn a_date_header_sets_the_clock_and_an_invalid_one_is_ignored() {
         let clock = ServerClock::default();
         assert_eq!(clock.now(), None);
         let mut headers = HeaderMap::new();

@@ -1,4 +1,5 @@
-//! The Kubernetes side: from kubectl's flags and the environment to a client.
+//! The Kubernetes client, built from kubectl's flags, the kubeconfig and the
+//! environment, and the requests that the product makes.
 
 pub mod config;
 pub mod connect;
@@ -24,6 +25,6 @@ pub use connect::Cluster;
 pub use explain::explain;
 pub use name::{valid_name, valid_namespace};
 
-/// The field manager of every write. Flux strips the managers whose names
-/// begin with `kubectl`.
+/// The field manager of every write. It does not begin with `kubectl`, because
+/// Flux removes the fields of such managers.
 pub const FIELD_MANAGER: &str = "apim-rotate";

@@ -1,10 +1,10 @@
-//! The process environment, read once, so that everything below takes its
+//! The process environment. It is read once, and everything else receives the
 //! variables as values.
 
 use std::collections::HashMap;
 
-/// The variables that hold a secret: ours, the script's and those of Azure's
-/// own tools. No child process gets them.
+/// The variables with secrets: ours, the script's and those of Azure's own
+/// tools. They are removed from the environment of child processes.
 pub(crate) const SECRET_VARIABLES: [&str; 7] = [
     "APIM_CLIENT_SECRET",
     "APIM_CLIENT_SECRET_PASSWORD",
@@ -20,10 +20,10 @@ pub(crate) const SECRET_VARIABLES: [&str; 7] = [
 pub struct Environment(HashMap<String, String>);
 
 impl Environment {
-    /// The environment of this process; what is no UTF-8 is left out.
+    /// The environment of this process, without variables that are not UTF-8.
     #[expect(
         clippy::disallowed_methods,
-        reason = "the one place that reads the environment"
+        reason = "only this function reads the environment"
     )]
     pub fn of_this_process() -> Self {
         let readable = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
@@ -32,7 +32,7 @@ impl Environment {
         Self(std::env::vars_os().filter_map(readable).collect())
     }
 
-    /// The variable, unless it is unset or empty.
+    /// The value of a variable; `None` if it is unset or empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0
             .get(name)
@@ -40,7 +40,6 @@ impl Environment {
             .filter(|value| !value.is_empty())
     }
 
-    /// Whether this process runs in a pod.
     pub fn in_pod(&self) -> bool {
         self.get("KUBERNETES_SERVICE_HOST").is_some()
     }

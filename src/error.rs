@@ -1,38 +1,35 @@
-//! The one error type of the commands, and the table of exit codes.
+//! The error type of the commands, and the table of exit codes.
 //!
-//! Modules at the edges (`azure`, `cluster`) have typed errors of their own
-//! and turn them into an [`Error`] where they know which object is meant and
-//! what the reader can do about it.
+//! `azure` and `cluster` have error types of their own. They are turned into an
+//! [`Error`] where the object and the next step are known.
 
 use std::error::Error as StdError;
 use std::fmt;
 
-/// Why a run ended other than well. Each kind has an exit code of its own,
-/// which scripts rely on.
+/// How a run failed. Each kind has its own exit code, which scripts rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// An error; nothing was changed. Exit code 1.
     Failed,
-    /// The command line or a variable makes no sense. Exit code 2.
+    /// The command line or a variable is invalid. Exit code 2.
     Usage,
-    /// The credential was written, but a restart or its proof is owed; a
-    /// rerun resumes. Exit code 3.
+    /// The credential was written, but a restart or its proof is owed; running
+    /// the command again completes it. Exit code 3.
     Owed,
-    /// Preflight refuses to touch this gateway. Exit code 4.
+    /// Preflight refuses to rotate this gateway. Exit code 4.
     Refused,
-    /// The new credential was refused by Azure and was put back or replaced.
-    /// Exit code 5.
+    /// Azure refused the new credential, so it was put back or replaced. Exit
+    /// code 5.
     PutBack,
     /// Of several gateways, some were not rotated. Exit code 6.
     Partial,
     /// A write whose outcome could not be read back. Exit code 7.
     Unknown,
-    /// A gateway needs a hand, which `--fail-within` was to find. Exit code 9.
+    /// `--fail-within` found a gateway that needs attention. Exit code 9.
     Alarm,
 }
 
 impl Kind {
-    /// The exit code of the process.
     pub const fn exit_code(self) -> u8 {
         match self {
             Self::Failed => 1,
@@ -57,11 +54,9 @@ pub struct Error {
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
-/// A result with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// An error of the given kind.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self {
             kind,
@@ -81,35 +76,36 @@ impl Error {
         Self::new(Kind::Usage, message)
     }
 
-    /// Preflight refuses.
+    /// Preflight refuses to rotate.
     pub fn refused(message: impl Into<String>) -> Self {
         Self::new(Kind::Refused, message)
     }
 
-    /// Adds a next step for the reader.
+    /// Adds a next step for the user.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
     }
 
-    /// Records the cause, which `-v` shows. The message must already tell the
-    /// reader why, so that it need not be repeated.
+    /// Adds the cause, which is shown with `-v`. The message must contain the
+    /// reason even without it.
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// The same error under another kind, for a caller that knows more about
-    /// what was already changed.
+    /// The same error with another kind, for a caller that knows what was
+    /// already changed.
     #[must_use]
     pub fn with_kind(mut self, kind: Kind) -> Self {
         self.kind = kind;
         self
     }
 
-    /// The same error for another object that it is about, without its cause.
+    /// A copy of the error for another object, without the cause, which cannot
+    /// be cloned.
     #[must_use]
     pub fn again(&self) -> Self {
         Self {
@@ -120,7 +116,6 @@ impl Error {
         }
     }
 
-    /// The kind.
     pub fn kind(&self) -> Kind {
         self.kind
     }

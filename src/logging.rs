@@ -1,5 +1,5 @@
-//! The log, on stderr. Only this crate's own targets are on: the libraries
-//! below log headers and bodies at their lowest levels.
+//! The log, on stderr. Only this crate's own targets are enabled: libraries log
+//! headers and bodies at their lowest levels.
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
@@ -11,8 +11,7 @@ use crate::cli::{Cli, Command, LogFormat};
 use crate::environment::Environment;
 use crate::settings::script_debug;
 
-/// Starts the log at the level that was asked for; without one, only what
-/// deserves attention is shown.
+/// Starts the log at the level that the flags set; the default is warnings.
 pub(crate) fn start(cli: &Cli, environment: &Environment) {
     let debug =
         matches!(&cli.command, Some(Command::Rotate(args)) if args.debug || script_debug(environment));

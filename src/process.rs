@@ -32,7 +32,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     // other code.
     let code = if as_script { code.min(1) } else { code };
     if let Some(message) = message {
-        termination::leave(&environment, message, code);
+        termination::write_message(&environment, message, code);
     }
     ExitCode::from(code)
 }

@@ -1,5 +1,5 @@
-//! The one retry policy of the product: exponential waits with jitter inside
-//! a deadline, and the server's own `Retry-After` above both.
+//! The only retry policy of the product: exponential waits with jitter within a
+//! deadline, or the wait that the server asks for with `Retry-After`.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -9,37 +9,37 @@ use tokio::time::{Instant, timeout_at};
 
 /// The first wait is between this and twice this.
 const BASE: Duration = Duration::from_millis(500);
-/// With the jitter on top, no wait of ours is longer than 30 s.
+/// The maximum without jitter; with it, no wait is longer than 30 s.
 const LONGEST: Duration = Duration::from_secs(15);
 
-/// How long [`Decision::RetryBriefly`] tries after the first such failure. What
-/// the first attempt waited for before that is not its fault.
+/// How long [`Decision::RetryBriefly`] retries, counted from the first such
+/// failure: the time before it may have been spent waiting for something else.
 const BRIEF: Duration = Duration::from_secs(20);
 
-/// What to do about an error.
+/// What to do after an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
-    /// Repeating cannot help, or could do harm.
+    /// A retry cannot help, or could do harm.
     Stop,
-    /// Try again after a wait of ours.
+    /// Retry after a wait of our own.
     Retry,
-    /// The same, but not for long: a host that cannot be reached may be a pod's
-    /// network that is not up yet, and is more often a mistake.
+    /// Retry, but not for long: if a host cannot be reached, a pod's network
+    /// may not be up yet, but more often the address is wrong.
     RetryBriefly,
-    /// Try again after exactly the wait that the server asked for: ARM
-    /// refuses earlier attempts and lets them renew the wait.
+    /// Retry after exactly the wait that the server asked for: ARM refuses
+    /// earlier attempts, and each of them restarts the wait.
     RetryAfter(Duration),
 }
 
-/// Runs `op` until it succeeds, `verdict` says stop or the deadline leaves no
-/// room for the next wait; then its last error is the result. An attempt
-/// that is under way at the deadline is dropped and ends in `timed_out`.
+/// Runs `op` until it succeeds, or until `decide` returns `Stop` or the next
+/// wait would pass the deadline; then the last error is returned. An attempt
+/// that is running at the deadline is dropped and returns `timed_out`.
 ///
-/// Each retry is told to the log as a warning, by the error's `Display`,
-/// which must therefore hold no secret.
+/// Each retry is logged as a warning with the error's `Display`, which must
+/// therefore contain no secret.
 pub(crate) async fn retrying<T, E, Op>(
     deadline: Instant,
-    verdict: impl Fn(&E) -> Decision,
+    decide: impl Fn(&E) -> Decision,
     timed_out: impl Fn() -> E,
     mut op: impl FnMut() -> Op,
 ) -> Result<T, E>
@@ -66,7 +66,7 @@ where
     attempt
         .retry(waits)
         .adjust(|error, ours| {
-            let wait = match verdict(error) {
+            let wait = match decide(error) {
                 Decision::Stop => None,
                 Decision::Retry => ours,
                 Decision::RetryBriefly => {
@@ -78,7 +78,7 @@ where
             wait.filter(|wait| *wait < deadline.saturating_duration_since(Instant::now()))
         })
         .notify(|error, wait| {
-            tracing::warn!("trying again in {:.1} s: {error}", wait.as_secs_f32());
+            tracing::warn!("retrying in {:.1} s: {error}", wait.as_secs_f32());
         })
         .await
 }
@@ -94,7 +94,7 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_mins(1);
 
-    async fn run(verdict: Decision, failures: usize) -> (Result<(), &'static str>, usize, Duration) {
+    async fn run(decision: Decision, failures: usize) -> (Result<(), &'static str>, usize, Duration) {
         let begun = Instant::now();
         let attempts = Cell::new(0);
         let op = async || {
@@ -105,7 +105,7 @@ mod tests {
                 Err("busy")
             }
         };
-        let result = retrying(begun + MINUTE, |_| verdict, || "late", op).await;
+        let result = retrying(begun + MINUTE, |_| decision, || "late", op).await;
         (result, attempts.get(), begun.elapsed())
     }
 
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_error_that_repeating_cannot_heal_ends_it() {
+    async fn stop_returns_the_error_at_once() {
         assert_eq!(run(Decision::Stop, 9).await, (Err("busy"), 1, Duration::ZERO));
     }
 
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_wait_past_the_deadline_is_not_begun() {
+    async fn a_wait_past_the_deadline_is_not_started() {
         let (result, attempts, took) = run(Decision::RetryAfter(MINUTE), 1).await;
         assert_eq!((result, attempts, took), (Err("busy"), 1, Duration::ZERO));
     }
@@ -147,14 +147,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_cannot_be_reached_is_given_up_before_the_deadline() {
+    async fn brief_retries_end_before_the_deadline() {
         let (result, _, took) = run(Decision::RetryBriefly, usize::MAX).await;
         assert_eq!(result, Err("busy"));
         assert!(took < BRIEF + 2 * LONGEST && took < MINUTE, "{took:?}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_could_not_be_reached_after_a_long_wait_is_tried_again() {
+    async fn brief_retries_follow_even_after_a_long_first_attempt() {
         let begun = Instant::now();
         let attempts = Cell::new(0);
         let op = async || {

@@ -1,5 +1,5 @@
-//! The command line of the shell script `apim-shg-rotate`, for a link of that
-//! name: what its getopt took is turned into our own flags.
+//! The command line of the shell script `apim-shg-rotate`, for a link with that
+//! name: turns the options that its getopt accepts into flags of `rotate`.
 
 use std::ffi::OsString;
 
@@ -9,12 +9,11 @@ use crate::error::{Error, Result};
 /// The name of the link.
 pub const LINK: &str = "apim-shg-rotate";
 
-/// A long option: its name, whether it takes a value, and our flag for it;
-/// `None` for one that the script accepted and ignored.
 struct LongOption {
     name: &'static str,
     short: Option<char>,
     takes_value: bool,
+    /// Our flag; `None` if the script accepted and ignored the option.
     flag: Option<&'static str>,
 }
 
@@ -51,7 +50,7 @@ const OPTIONS: [LongOption; 14] = [
         takes_value: false,
         flag: Some("help"),
     },
-    // Left over from a login type that the script once had.
+    // The script accepts this remnant of a login type.
     LongOption {
         name: "",
         short: Some('l'),
@@ -60,7 +59,7 @@ const OPTIONS: [LongOption; 14] = [
     },
 ];
 
-/// The script's parameters that have no default, by variable and flag.
+/// The script's parameters without a default, by variable and flag.
 const REQUIRED: [(&str, &str); 5] = [
     ("SUBSCRIPTION_ID", "subscription-id"),
     ("RESOURCE_GROUP", "resource-group"),
@@ -69,9 +68,9 @@ const REQUIRED: [(&str, &str); 5] = [
     ("TOKEN_SECRET", "token-secret"),
 ];
 
-/// Turns the script's command line into one for `rotate`. It asks for no more
-/// rights than the script's own Role grants: the proof is by reading the
-/// workload, and without a workload nothing is restarted.
+/// Turns the script's command line into one of `rotate`. It needs no more
+/// rights than the script's own Role grants: the proof only reads the workload,
+/// and without a workload nothing is restarted.
 pub fn translate(arguments: &[OsString], environment: &Environment) -> Result<Vec<OsString>> {
     let mut words = arguments.iter();
     let mut translated: Vec<OsString> = words.next().cloned().into_iter().collect();
@@ -79,17 +78,17 @@ pub fn translate(arguments: &[OsString], environment: &Environment) -> Result<Ve
     let mut flags: Vec<&str> = Vec::new();
 
     while let Some(word) = words.next() {
-        let text = word.to_str().ok_or_else(|| usage("an argument is no UTF-8"))?;
+        let text = word.to_str().ok_or_else(|| usage("an argument is not UTF-8"))?;
         let Some((option, attached)) = parse(text)? else {
             if text == "--" && words.len() == 0 {
                 break;
             }
-            return Err(usage(format!("`{text}` is no option")));
+            return Err(usage(format!("unexpected argument `{text}`")));
         };
         let mut value = attached.map(str::to_owned);
         if option.takes_value && value.is_none() {
             let next = words.next().and_then(|word| word.to_str()).map(str::to_owned);
-            value = Some(next.ok_or_else(|| usage(format!("option `{text}` wants a value")))?);
+            value = Some(next.ok_or_else(|| usage(format!("option `{text}` requires a value")))?);
         }
         if !option.takes_value && value.is_some() {
             return Err(usage(format!("option `{text}` takes no value")));
@@ -102,22 +101,22 @@ pub fn translate(arguments: &[OsString], environment: &Environment) -> Result<Ve
         });
     }
 
-    let told = |variable: &str, flag: &str| flags.contains(&flag) || environment.get(variable).is_some();
+    let given = |variable: &str, flag: &str| flags.contains(&flag) || environment.get(variable).is_some();
     if flags.contains(&"help") {
         return Ok(translated);
     }
     let missing: Vec<String> = REQUIRED
         .iter()
-        .filter(|(variable, flag)| !told(variable, flag))
+        .filter(|(variable, flag)| !given(variable, flag))
         .map(|(variable, flag)| format!("{variable} (--{flag})"))
         .collect();
     if !missing.is_empty() {
         return Err(usage(format!(
-            "not given, neither as argument nor as variable: {}",
+            "missing, neither given as an argument nor as a variable: {}",
             missing.join(", ")
         )));
     }
-    let proof = if told("K8S_OBJECT", "k8s-object") {
+    let proof = if given("K8S_OBJECT", "k8s-object") {
         "--prove=rollout"
     } else {
         "--no-restart"
@@ -126,8 +125,9 @@ pub fn translate(arguments: &[OsString], environment: &Environment) -> Result<Ve
     Ok(translated)
 }
 
-/// One option as getopt has it: `-s X`, `-sX`, `--long X`, `--long=X`, any
-/// unique beginning of a long name, and long names behind one dash.
+/// Parses an option by the rules of getopt: `-s X`, `-sX`, `--long X`,
+/// `--long=X`, any unique beginning of a long name, and long names after one
+/// dash.
 fn parse(text: &str) -> Result<Option<(&'static LongOption, Option<&str>)>> {
     let Some(word) = text.strip_prefix("--").or_else(|| text.strip_prefix('-')) else {
         return Ok(None);
@@ -148,12 +148,12 @@ fn parse(text: &str) -> Result<Option<(&'static LongOption, Option<&str>)>> {
             .map(|option| Some((option, None)))
             .ok_or_else(|| unknown(text));
     }
-    let fits: Vec<&LongOption> = OPTIONS
+    let candidates: Vec<&LongOption> = OPTIONS
         .iter()
         .filter(|option| option.name.starts_with(name))
         .collect();
-    let exact = fits.iter().find(|option| option.name == name);
-    match (exact, fits.as_slice()) {
+    let exact = candidates.iter().find(|option| option.name == name);
+    match (exact, candidates.as_slice()) {
         (Some(option), _) | (None, [option]) => Ok(Some((option, attached))),
         (None, []) if one_dash => {
             let mut letters = word.chars();
@@ -171,13 +171,16 @@ fn parse(text: &str) -> Result<Option<(&'static LongOption, Option<&str>)>> {
                 .iter()
                 .map(|option| format!("--{}", option.name))
                 .collect();
-            Err(usage(format!("option `{text}` may mean {}", names.join(" or "))))
+            Err(usage(format!(
+                "option `{text}` is ambiguous: it may mean {}",
+                names.join(" or ")
+            )))
         }
     }
 }
 
 fn unknown(text: &str) -> Error {
-    // Only the name: what follows may be a secret.
+    // Only the name is shown: the value may be a secret.
     usage(format!(
         "unknown option `{}`",
         text.split('=').next().unwrap_or(text)
@@ -185,7 +188,7 @@ fn unknown(text: &str) -> Error {
 }
 
 fn usage(message: impl Into<String>) -> Error {
-    Error::usage(message).hint(format!("see {LINK} --help"))
+    Error::usage(message).hint(format!("see `{LINK} --help`"))
 }
 
 #[cfg(test)]
@@ -194,7 +197,7 @@ mod tests {
 
     use super::*;
 
-    fn told() -> Environment {
+    fn required_variables() -> Environment {
         Environment::from([
             ("SUBSCRIPTION_ID", "s"),
             ("RESOURCE_GROUP", "r"),
@@ -206,7 +209,7 @@ mod tests {
 
     fn translated(line: &str) -> Vec<String> {
         let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-        let words = translate(&words, &told()).unwrap();
+        let words = translate(&words, &required_variables()).unwrap();
         words
             .into_iter()
             .map(|word| word.into_string().unwrap())
@@ -216,7 +219,7 @@ mod tests {
 
     fn refused(line: &str) -> String {
         let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-        translate(&words, &told()).unwrap_err().to_string()
+        translate(&words, &required_variables()).unwrap_err().to_string()
     }
 
     #[test]
@@ -245,24 +248,24 @@ mod tests {
     }
 
     #[test]
-    fn what_getopt_refuses_is_refused() {
+    fn options_that_getopt_refuses_are_refused() {
         assert_eq!(
             refused("link --token-"),
-            "option `--token-` may mean --token-secret or --token-key"
+            "option `--token-` is ambiguous: it may mean --token-secret or --token-key"
         );
         assert_eq!(refused("link --nonsense=x"), "unknown option `--nonsense`");
-        assert_eq!(refused("link -k"), "option `-k` wants a value");
+        assert_eq!(refused("link -k"), "option `-k` requires a value");
         assert_eq!(refused("link --debug=1"), "option `--debug=1` takes no value");
-        assert_eq!(refused("link stray"), "`stray` is no option");
+        assert_eq!(refused("link stray"), "unexpected argument `stray`");
     }
 
     #[test]
-    fn what_the_script_required_is_required() {
+    fn parameters_that_the_script_requires_are_required() {
         let error =
             translate(&["link".into(), "-s".into(), "x".into()], &Environment::default()).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "not given, neither as argument nor as variable: RESOURCE_GROUP (--resource-group), APIM_INSTANCE \
+            "missing, neither given as an argument nor as a variable: RESOURCE_GROUP (--resource-group), APIM_INSTANCE \
              (--apim-instance), APIM_GATEWAY (--apim-gateway), TOKEN_SECRET (--token-secret)"
         );
     }
@@ -271,7 +274,7 @@ mod tests {
         #[test]
         fn no_command_line_makes_it_panic(words in prop::collection::vec(".{0,12}", 0..6)) {
             let words: Vec<OsString> = words.into_iter().map(OsString::from).collect();
-            let _ = translate(&words, &told());
+            let _ = translate(&words, &required_variables());
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Events on workloads, as `kubectl describe` and `kubectl get events` show
 //! them.
 //!
-//! kube's own recorder stamps them by the local clock, and patches an Event
-//! that is told twice, for which our Role has no right.
+//! kube's own recorder takes the time from the local clock, and patches an
+//! Event that occurs again, for which our Role has no right.
 
 use std::io;
 use std::time::Duration;
@@ -17,21 +17,21 @@ use tokio::time::timeout;
 use super::{Cluster, FIELD_MANAGER};
 use crate::model::{Event, Subject, one_line, shortened};
 
-/// Who tells, in the form that the API asks for.
+/// The reporting controller, in the form that the API requires.
 const CONTROLLER: &str = "kubectl-apim/apim-rotate";
 
-/// What is done to the workload's credential, however that ends.
+/// The action of every Event, whatever its outcome.
 const ACTION: &str = "RotateCredential";
 
 /// The limits of the API server, in bytes.
 const LONGEST_NOTE: usize = 1024;
 const LONGEST_INSTANCE: usize = 128;
 
-/// An Event comes after the work, which must not wait for it for long.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// An Event is written after the work is done, and must not delay the run.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Cluster {
-    /// Writes an Event about a workload, told by this pod or host.
+    /// Writes an Event about a workload; `instance` is this pod or host.
     pub async fn publish(&self, event: &Event, subject: &Subject, instance: &str) -> Result<(), kube::Error> {
         let events: Api<Written> = Api::namespaced(self.client.clone(), &subject.namespace);
         let params = PostParams {
@@ -39,7 +39,7 @@ impl Cluster {
             ..PostParams::default()
         };
         let written = self.event(event, subject, instance);
-        match timeout(PATIENCE, events.create(&params, &written)).await {
+        match timeout(TIMEOUT, events.create(&params, &written)).await {
             Ok(created) => created.map(|_| ()),
             Err(_) => Err(kube::Error::Service(Box::new(io::Error::from(
                 io::ErrorKind::TimedOut,

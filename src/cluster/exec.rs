@@ -1,6 +1,6 @@
-//! The credential plugin of a kubeconfig (`exec`), run once and by us: the
-//! client would run it three times, blocking the runtime, and hand it our own
-//! secrets.
+//! The credential plugin of a kubeconfig (`exec`). It runs here, once: the
+//! client would run it three times, block the runtime, and pass our own secrets
+//! to it.
 
 use std::io::ErrorKind;
 use std::process::{Output, Stdio};
@@ -21,10 +21,10 @@ use crate::error::{Error, Result};
 use crate::yaml::from_yaml;
 
 const DEADLINE: Duration = Duration::from_mins(1);
-/// A person who signs in with a browser takes longer than a program.
+/// Signing in with a browser takes longer than a program does.
 const INTERACTIVE_DEADLINE: Duration = Duration::from_mins(5);
 
-/// Runs the plugin, if the user has one, and puts its answer in its place.
+/// Runs the user's plugin, if there is one, and replaces it with its answer.
 pub(super) async fn sign_in(user: &mut AuthInfo, environment: ConnectInputs<'_>) -> Result<()> {
     sign_in_within(user, environment, DEADLINE).await
 }
@@ -37,7 +37,7 @@ async fn sign_in_within(
     let Some(exec) = user.exec.take() else {
         return Ok(());
     };
-    // What the kubeconfig itself holds comes first, as for client-go.
+    // Credentials in the kubeconfig itself come first, as in client-go.
     let has_password = user.username.is_some() && user.password.is_some();
     if user.auth_provider.is_some() || has_password || user.token.is_some() || user.token_file.is_some() {
         return Ok(());
@@ -61,7 +61,8 @@ struct Plugin<'a> {
     name: &'a str,
     api_version: &'a str,
     interactive: bool,
-    /// One of our variables is set, which the plugin may have counted on.
+    /// A variable that is set and removed from the plugin's environment, which
+    /// the plugin may need.
     withheld: Option<&'static str>,
 }
 
@@ -75,7 +76,7 @@ impl<'a> Plugin<'a> {
             }
             other => {
                 return Err(Error::usage(format!(
-                    "the kubeconfig calls the credential plugin `{name}` by apiVersion `{}`; \
+                    "the kubeconfig sets apiVersion `{}` for the credential plugin `{name}`; \
                      v1 and v1beta1 of client.authentication.k8s.io are supported",
                     other.unwrap_or_default()
                 )));
@@ -87,7 +88,7 @@ impl<'a> Plugin<'a> {
             Some(ExecInteractiveMode::Always) if environment.interactive => true,
             Some(ExecInteractiveMode::Always) => {
                 return Err(Error::failed(format!(
-                    "the credential plugin `{name}` needs a terminal, and standard input is none"
+                    "the credential plugin `{name}` needs a terminal, and standard input is not a terminal"
                 )));
             }
         };
@@ -128,7 +129,7 @@ impl<'a> Plugin<'a> {
         command.env("KUBERNETES_EXEC_INFO", info.to_string());
         command.stdout(Stdio::piped()).kill_on_drop(true);
         if self.interactive {
-            // The plugin talks with the person: a prompt must appear at once.
+            // The plugin may ask the user: a prompt must appear at once.
             command.stdin(Stdio::inherit()).stderr(Stdio::inherit());
         } else {
             command.stdin(Stdio::null()).stderr(Stdio::piped());
@@ -149,27 +150,29 @@ impl<'a> Plugin<'a> {
             .await
             .map_err(|_| {
                 Error::failed(format!(
-                    "the credential plugin `{name}` gave no answer within {seconds} seconds"
+                    "the credential plugin `{name}` did not answer within {seconds} seconds"
                 ))
             })?
-            .map_err(|error| Error::failed(format!("the credential plugin `{name}` was lost: {error}")))?;
+            .map_err(|error| {
+                Error::failed(format!(
+                    "cannot read from the credential plugin `{name}`: {error}"
+                ))
+            })?;
         if output.status.success() {
             return Ok(output);
         }
         let how = match output.status.code() {
             Some(code) => format!("failed with exit code {code}"),
-            None => "was ended by a signal".to_owned(),
+            None => "was killed by a signal".to_owned(),
         };
-        let said = last_lines(&output.stderr);
-        let said = if said.is_empty() {
-            said
-        } else {
-            format!(": {said}")
-        };
-        let mut error = Error::failed(format!("the credential plugin `{name}` {how}{said}"));
+        let mut message = last_lines(&output.stderr);
+        if !message.is_empty() {
+            message.insert_str(0, ": ");
+        }
+        let mut error = Error::failed(format!("the credential plugin `{name}` {how}{message}"));
         if let Some(variable) = self.withheld {
             error = error.hint(format!(
-                "{variable} is not handed to plugins; if `{name}` needs it, set it in the kubeconfig's exec env"
+                "{variable} is not passed to plugins; if `{name}` needs it, set it in the kubeconfig's exec env"
             ));
         }
         Err(error.hint(
@@ -180,21 +183,19 @@ impl<'a> Plugin<'a> {
     fn not_started(&self, error: &std::io::Error) -> Error {
         let name = self.name;
         if error.kind() != ErrorKind::NotFound {
-            return Error::failed(format!(
-                "the credential plugin `{name}` cannot be started: {error}"
-            ));
+            return Error::failed(format!("cannot start the credential plugin `{name}`: {error}"));
         }
         let error = Error::failed(format!(
             "the kubeconfig's credential plugin `{name}` is not installed"
         ));
         match self.exec.install_hint.as_deref().map(plain) {
             Some(hint) if !hint.is_empty() => error.hint(hint),
-            _ => error.hint(format!("install `{name}`, or put its directory into PATH")),
+            _ => error.hint(format!("install `{name}`, or add its directory to PATH")),
         }
     }
 
-    /// Parsers quote what they cannot read, so that their words are not passed
-    /// on: it may be a token.
+    /// Parses the plugin's answer. A parser's error is not passed on: it may
+    /// quote a token.
     fn read(&self, stdout: &[u8], now: Timestamp) -> Result<Credential> {
         let name = self.name;
         let answer: ExecCredential = serde_json::from_slice(stdout)
@@ -202,12 +203,12 @@ impl<'a> Plugin<'a> {
             .or_else(|| from_yaml(stdout))
             .ok_or_else(|| {
                 Error::failed(format!(
-                    "the credential plugin `{name}` answered with no ExecCredential"
+                    "the answer of the credential plugin `{name}` is not an ExecCredential"
                 ))
             })?;
         if answer.api_version.as_deref() != Some(self.api_version) {
             return Err(Error::failed(format!(
-                "the credential plugin `{name}` answered in another apiVersion than {}",
+                "the credential plugin `{name}` answered with another apiVersion than {}",
                 self.api_version
             )));
         }
@@ -220,19 +221,19 @@ impl<'a> Plugin<'a> {
         let certificate = credential.client_certificate_data.is_some();
         if certificate != credential.client_key_data.is_some() {
             return Err(Error::failed(format!(
-                "the credential plugin `{name}` gave a client certificate or a key without the other"
+                "the credential plugin `{name}` returned a client certificate or a key without the other"
             )));
         }
         if credential.token.is_none() && !certificate {
             return Err(Error::failed(format!(
-                "the credential plugin `{name}` gave neither a token nor a client certificate"
+                "the credential plugin `{name}` returned neither a token nor a client certificate"
             )));
         }
         if let Some(expiry) = credential.expiration_timestamp.filter(|expiry| *expiry <= now) {
             return Err(Error::failed(format!(
-                "the credential plugin `{name}` gave a credential that expired at {expiry}"
+                "the credential plugin `{name}` returned a credential that expired at {expiry}"
             ))
-            .hint("sign in again with the tool that wrote the kubeconfig; if it is fresh, this machine's clock is wrong"));
+            .hint("sign in again with the tool that wrote the kubeconfig; if you just did, check this machine's clock"));
         }
         Ok(credential)
     }
@@ -260,7 +261,7 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretStr
     Ok(Option::<String>::deserialize(deserializer)?.map(SecretString::from))
 }
 
-/// The last lines of what the plugin told people, in one line.
+/// The last lines of the plugin's stderr, joined into one line.
 fn last_lines(stderr: &[u8]) -> String {
     let text = String::from_utf8_lossy(stderr);
     let lines: Vec<String> = text.lines().map(plain).filter(|line| !line.is_empty()).collect();

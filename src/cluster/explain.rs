@@ -1,4 +1,4 @@
-//! The client's errors in the product's words.
+//! Turns errors of the client into errors of the product.
 
 use kube::core::Status;
 
@@ -6,12 +6,12 @@ use super::observe::{NoAnswer, Reason};
 use crate::error::Error;
 use crate::model::one_line;
 
-/// The reason that the client gives an answer that no API server wrote.
+/// The client's reason for an answer that did not come from an API server.
 const FOREIGN: &str = "Failed to parse error data";
 
-/// Says what failed ("reading Secret shop/token"), why, and what to do about
-/// it. Bodies and the texts of JSON errors are left out, since they may quote
-/// a Secret.
+/// An error with what failed (`doing`: "reading Secret shop/token"), why, and
+/// the next step. Bodies and the texts of JSON errors are left out, since they
+/// may quote a Secret.
 pub fn explain(error: kube::Error, doing: &str) -> Error {
     match error {
         kube::Error::Api(status) => refused_by_server(&status, doing),
@@ -26,7 +26,7 @@ pub fn explain(error: kube::Error, doing: &str) -> Error {
         kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => Error::failed(format!(
             "{doing}: the answer is not what a Kubernetes API server sends"
         ))
-        .hint("check the server's address, and whether a proxy or a sign-in page answers in its place"),
+        .hint("check the server's address, and whether a proxy or a sign-in page answers instead"),
         kube::Error::HyperError(error) => {
             let why = root(&error);
             Error::failed(format!("{doing}: the connection to the API server broke: {why}")).caused_by(error)
@@ -43,24 +43,24 @@ fn refused_by_server(status: &Status, doing: &str) -> Error {
     let message = plain(&status.message);
     match status.code {
         401 => Error::failed(format!(
-            "{doing}: the API server does not accept the credentials (401); they have expired or are wrong"
+            "{doing}: the API server does not accept the credentials (401): they have expired or are wrong"
         ))
         .hint(SIGN_IN),
         403 if status.message.contains("system:anonymous") => Error::failed(format!(
-            "{doing}: the API server got no credentials that it knows (403): {message}"
+            "{doing}: the API server received no valid credentials (403): {message}"
         ))
         .hint(SIGN_IN),
-        // JSON of another form is read as a Status that says nothing.
+        // The client reads other JSON as a Status without content.
         code if status.reason == FOREIGN || code == 0 => {
             let error = match code {
                 404 => format!(
-                    "{doing}: the server has no such API (404); it is no Kubernetes API server, or an old one"
+                    "{doing}: the server has no such API (404): it is not a Kubernetes API server, or an old one"
                 ),
-                0 => format!("{doing}: an error from something that is no Kubernetes API server"),
-                _ => format!("{doing}: {code} from something that is no Kubernetes API server"),
+                0 => format!("{doing}: an error from a server that is not a Kubernetes API server"),
+                _ => format!("{doing}: {code} from a server that is not a Kubernetes API server"),
             };
             Error::failed(error)
-                .hint("check the server's address (https?), and whether a proxy answers in its place")
+                .hint("check the server's address (https?), and whether a proxy answers instead")
         }
         403 => {
             let error = Error::failed(format!("{doing}: not allowed: {message}"));
@@ -75,10 +75,10 @@ fn refused_by_server(status: &Status, doing: &str) -> Error {
 }
 
 const SIGN_IN: &str = "sign in again with the tool that wrote the kubeconfig (for AKS: az aks get-credentials, \
-                       kubelogin), or check --token; `kubectl auth whoami` tells who you are";
+                       kubelogin), or check --token; `kubectl auth whoami` shows who you are";
 
-/// The question for kubectl that this denial by RBAC answers: `User "u" cannot
-/// get resource "secrets" in API group "apps" in the namespace "shop"`.
+/// The `kubectl auth can-i` command for a denial by RBAC: `User "u" cannot get
+/// resource "secrets" in API group "apps" in the namespace "shop"`.
 fn can_i(message: &str) -> Option<String> {
     let (_, denied) = message.split_once(" cannot ")?;
     let (verb, rest) = denied.split_once(" resource \"")?;
@@ -106,27 +106,27 @@ fn can_i(message: &str) -> Option<String> {
 }
 
 fn unanswered(error: NoAnswer, doing: &str) -> Error {
-    let told = Error::failed(format!("{doing}: {error}"));
+    let failed = Error::failed(format!("{doing}: {error}"));
     let hint = match &error.reason {
         Reason::Refused | Reason::NoSuchHost | Reason::TimedOut | Reason::Closed => {
             "check that the cluster runs, that this network reaches it (VPN, proxy, authorized address ranges), \
-             and that the kubeconfig's context is the one you mean"
+             and that the kubeconfig's context is the right one (`kubectl config current-context`)"
         }
         Reason::UnknownIssuer => {
-            "name the cluster's authority with --certificate-authority, or fetch the kubeconfig again"
+            "pass the cluster's CA file with --certificate-authority, or fetch the kubeconfig again"
         }
-        Reason::OtherName => "name what the certificate is for with --tls-server-name",
+        Reason::OtherName => "pass the name in the certificate with --tls-server-name",
         Reason::CertificateExpired => "renew the server's certificate, or set this machine's clock",
         Reason::ClientCertificate => SIGN_IN,
-        Reason::NoTls => "check the server's address; if it is meant to be plain HTTP, write http://",
-        Reason::Certificate(_) | Reason::Other(_) => return told.caused_by(error),
+        Reason::NoTls => "check the server's address; for plain HTTP it must begin with http://",
+        Reason::Certificate(_) | Reason::Other(_) => return failed.caused_by(error),
     };
-    told.hint(hint).caused_by(error)
+    failed.hint(hint).caused_by(error)
 }
 
 fn not_signed_in(error: &kube::client::AuthError, doing: &str) -> Error {
     Error::failed(format!(
-        "{doing}: signing in to the cluster failed: {}",
+        "{doing}: cannot sign in to the cluster: {}",
         plain(&error.to_string())
     ))
     .hint(SIGN_IN)
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_denial_names_the_question_for_kubectl() {
+    fn a_denial_gives_the_can_i_command() {
         let error = api(
             403,
             "Forbidden",
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn who_answers_is_told_apart() {
+    fn answers_of_api_servers_and_others_have_different_errors() {
         assert!(
             api(401, "Unauthorized", "Unauthorized")
                 .to_string()
@@ -190,12 +190,15 @@ mod tests {
                 .contains("no such API")
         );
         let page = api(502, FOREIGN, "<html>s3cr3t</html>");
-        assert!(page.to_string().contains("502 from something"));
+        assert!(
+            page.to_string()
+                .contains("502 from a server that is not a Kubernetes")
+        );
         assert!(!format!("{page:?}").contains("s3cr3t"));
         assert!(
             api(0, "", "")
                 .to_string()
-                .contains("an error from something that is no Kubernetes")
+                .contains("an error from a server that is not a Kubernetes")
         );
         assert_eq!(
             api(404, "NotFound", "secrets \"token\"\n\u{7}not found").to_string(),

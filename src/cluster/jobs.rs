@@ -1,4 +1,4 @@
-//! A Job while it runs, and what its pods say.
+//! A running Job and the logs of its pods.
 
 use futures::{AsyncBufReadExt, TryStreamExt};
 use k8s_openapi::api::batch::v1::Job;
@@ -9,20 +9,20 @@ use kube::core::{Expression, Selector};
 
 use super::Cluster;
 
-/// The label by which a Job knows its pods.
+/// The label that a Job's pods have.
 const JOB_NAME: &str = "job-name";
 
-/// How a Job has ended.
+/// How a Job ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// A pod of it has succeeded.
+    /// One of its pods succeeded.
     Complete,
-    /// It is given up, for the reason given.
+    /// The Job controller gave up, with this message.
     Failed(String),
 }
 
 impl Cluster {
-    /// Whether a Job has ended, and how.
+    /// How a Job ended; `None` while it runs.
     pub async fn job_end(&self, name: &str) -> Result<Option<End>, kube::Error> {
         let jobs: Api<Job> = Api::namespaced(self.client.clone(), &self.namespace);
         let job = self.reading(|| jobs.get(name)).await?;
@@ -61,7 +61,7 @@ impl Cluster {
         };
         let log = pods.log_stream(pod, &params).await?;
         let mut lines = log.lines();
-        // A log that breaks off has said what it could.
+        // If the log breaks off, the lines so far are all there is.
         while let Ok(Some(text)) = lines.try_next().await {
             line(&text);
         }
@@ -69,7 +69,7 @@ impl Cluster {
     }
 }
 
-/// The state of the only container of a pod.
+/// The state of a pod's only container.
 pub fn container_state(pod: &Pod) -> Option<&ContainerState> {
     let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
     statuses.first()?.state.as_ref()

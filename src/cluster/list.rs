@@ -1,4 +1,4 @@
-//! Lists in pages, of one namespace or of all, cut to what is used.
+//! Paged lists of one namespace or of all, reduced to the fields that are used.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
@@ -13,18 +13,17 @@ use serde::de::DeserializeOwned;
 use super::Cluster;
 use super::name::query;
 
-/// As many as kubectl asks for at once.
+/// The page size of kubectl.
 const PAGE: usize = 500;
 
-/// The form of an answer that leaves out spec and status.
+/// The media type of a list without spec and status.
 const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 
-/// Where to look.
+/// The namespaces to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// In one namespace.
     Namespace(String),
-    /// In all of them.
+    /// All namespaces.
     Everywhere,
 }
 
@@ -42,59 +41,52 @@ impl fmt::Display for Scope {
 pub struct List<'a> {
     /// The API's path up to its version, `/apis/apps/v1`.
     pub api: &'a str,
-    /// The resource in plural.
+    /// The resource in plural, `deployments`.
     pub resource: &'a str,
-    /// Only what has these labels.
+    /// A label selector.
     pub labels: Option<&'a str>,
-    /// Only what has these fields.
+    /// A field selector.
     pub fields: Option<&'a str>,
-    /// Whether the metadata is enough.
+    /// Whether to request only the metadata.
     pub metadata_only: bool,
 }
 
-/// What is used of an object's metadata. The managed fields, which are most of
-/// it, are passed over.
+/// The fields of an object's metadata that are used. The managed fields, which
+/// are most of it, are skipped.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Meta {
-    /// The name.
     pub name: String,
-    /// The namespace.
     pub namespace: String,
-    /// The object's uid.
     pub uid: String,
-    /// The version.
     pub resource_version: String,
-    /// How often its spec was changed.
+    /// Counts the changes of the spec.
     pub generation: Option<i64>,
-    /// When it was created, by the API server's clock.
+    /// By the API server's clock.
     pub creation_timestamp: Option<Time>,
-    /// When it was told to go, if it was.
+    /// Set once its deletion was requested.
     pub deletion_timestamp: Option<Time>,
-    /// The labels.
     pub labels: BTreeMap<String, String>,
-    /// The annotations.
     pub annotations: BTreeMap<String, String>,
 }
 
 impl Meta {
-    /// When the object was created.
+    /// By the API server's clock.
     pub fn created(&self) -> Option<Timestamp> {
         self.creation_timestamp.as_ref().map(|time| time.0)
     }
 }
 
-/// An object of which only the metadata is known.
+/// An object of which only the metadata was read.
 #[derive(Clone, Debug, Deserialize)]
 pub struct MetadataOf {
-    /// The metadata.
     pub metadata: Meta,
 }
 
 #[derive(Deserialize)]
 struct Page<T> {
     metadata: PageMeta,
-    /// Null in an empty list of metadata.
+    /// Null in an empty metadata-only list.
     items: Option<Vec<T>>,
 }
 
@@ -105,7 +97,7 @@ struct PageMeta {
 }
 
 impl<'a> List<'a> {
-    /// All of a resource.
+    /// All objects of a resource.
     pub fn of(api: &'a str, resource: &'a str) -> Self {
         Self {
             api,
@@ -134,8 +126,8 @@ impl<'a> List<'a> {
 }
 
 impl Cluster {
-    /// Reads a list page by page and keeps what `keep` makes of each object,
-    /// so that never more than a page of whole objects is in memory.
+    /// Reads a list page by page and collects the results of `keep`, so that
+    /// no more than one page of whole objects is in memory.
     pub async fn list<T, U>(
         &self,
         list: List<'_>,
@@ -146,15 +138,15 @@ impl Cluster {
         T: DeserializeOwned,
     {
         let path = list.path(scope);
-        let mut begun_anew = false;
+        let mut restarted = false;
         let mut kept = Vec::new();
         let mut next = String::new();
         loop {
             let page: Result<Page<T>, kube::Error> = self.page(&list, &path, &next).await;
             let page = match page {
-                // The server forgets where a list stood after some minutes.
-                Err(kube::Error::Api(status)) if status.code == 410 && !next.is_empty() && !begun_anew => {
-                    begun_anew = true;
+                // The server drops the position of a list after some minutes.
+                Err(kube::Error::Api(status)) if status.code == 410 && !next.is_empty() && !restarted => {
+                    restarted = true;
                     kept.clear();
                     next.clear();
                     continue;
@@ -198,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_is_asked_for_by_scope_and_selectors() {
+    fn the_path_of_a_list_has_the_scope_and_the_selectors() {
         let pods = List::of("/api/v1", "pods");
         assert_eq!(
             pods.path(&Scope::Namespace("shop".to_owned())),
@@ -216,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_page_has_no_successor() {
+    fn the_last_page_has_no_continue_token() {
         let page: Page<MetadataOf> = serde_json::from_str(
             r#"{"metadata": {"resourceVersion": "1"}, "items": [{"metadata": {"name": "a"}}]}"#,
         )

@@ -1,5 +1,5 @@
-//! Names that go into a request's path. The client does not percent-encode
-//! them, so that `a/../../x?y=1` would reach another object.
+//! Checks names before they go into a request's path. The client does not
+//! percent-encode them, so `a/../../x?y=1` would address another object.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::error::{Error, Result};
 
-/// What RFC 3986 leaves unreserved may stand in a query as it is.
+/// All characters but the unreserved ones of RFC 3986 are encoded in a query.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -20,7 +20,7 @@ pub fn valid_name(name: &str) -> Result<()> {
         return Ok(());
     }
     Err(Error::usage(format!(
-        "{} is no name of a Kubernetes object: at most 253 lower-case letters, digits, `-` and `.`, \
+        "{} is not a valid name of a Kubernetes object: use at most 253 lower-case letters, digits, `-` and `.`, \
          with a letter or digit first and last",
         quoted(name)
     )))
@@ -32,13 +32,13 @@ pub fn valid_namespace(name: &str) -> Result<()> {
         return Ok(());
     }
     Err(Error::usage(format!(
-        "{} is no name of a namespace: at most 63 lower-case letters, digits and `-`, \
+        "{} is not a valid name of a namespace: use at most 63 lower-case letters, digits and `-`, \
          with a letter or digit first and last",
         quoted(name)
     )))
 }
 
-/// A value for a request's query.
+/// Encodes a value for a request's query.
 pub(super) fn query(value: &str) -> impl fmt::Display + '_ {
     utf8_percent_encode(value, QUERY)
 }

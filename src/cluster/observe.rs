@@ -1,5 +1,5 @@
-//! The layer around every request to the API server: it shows the server's
-//! clock, bounds the wait, logs one line, and names the server in a failure.
+//! The layer around every request to the API server: it reads the server's
+//! clock, limits the wait, logs one line, and adds the server to errors.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -15,11 +15,11 @@ use tower::{BoxError, Layer, Service};
 
 use crate::clock::ServerClock;
 
-/// Makes [`Observed`] services.
 #[derive(Clone)]
 pub(super) struct Observe {
     pub(super) clock: ServerClock,
     pub(super) server: Arc<str>,
+    /// How long to wait for an answer that is not a stream.
     pub(super) answer_within: Option<Duration>,
 }
 
@@ -34,7 +34,7 @@ impl<S> Layer<S> for Observe {
     }
 }
 
-/// The service with the layer around it.
+/// A service inside the layer.
 pub(super) struct Observed<S> {
     inner: S,
     observe: Observe,
@@ -60,7 +60,7 @@ where
             .path_and_query()
             .map_or_else(String::new, ToString::to_string);
         let observe = self.observe.clone();
-        // A stream's head may come with its first line only.
+        // The headers of a stream may arrive only with its first line.
         let streams = path.contains("watch=") || path.contains("follow=");
         let limit = observe.answer_within.filter(|_| !streams);
         let answer = self.inner.call(request);
@@ -91,7 +91,7 @@ where
     }
 }
 
-/// A request that got no answer.
+/// The error of a request without an answer.
 #[derive(Debug)]
 pub(super) struct NoAnswer {
     pub(super) server: Arc<str>,
@@ -120,14 +120,14 @@ impl fmt::Display for Reason {
         f.write_str(match self {
             Self::Refused => "the connection was refused",
             Self::TimedOut => "it did not answer in time",
-            Self::NoSuchHost => "its host name is not known",
+            Self::NoSuchHost => "its host name does not resolve",
             Self::Closed => "the connection was closed",
-            Self::UnknownIssuer => "its certificate is of an authority that is not trusted",
+            Self::UnknownIssuer => "its certificate was issued by an authority that is not trusted",
             Self::CertificateExpired => "its certificate has expired",
             Self::OtherName => "its certificate is for another host name",
             Self::ClientCertificate => "it does not accept the client certificate",
-            Self::NoTls => "it does not speak TLS",
-            Self::Certificate(why) => return write!(f, "its certificate does not hold ({why})"),
+            Self::NoTls => "it does not use TLS",
+            Self::Certificate(why) => return write!(f, "its certificate is not valid ({why})"),
             Self::Other(why) => why,
         })
     }
@@ -146,8 +146,8 @@ impl StdError for NoAnswer {
 }
 
 impl NoAnswer {
-    /// Wraps what the connection failed with. An error of the sign-in, which
-    /// happens before anything is sent, is passed on as it is.
+    /// Wraps the error of the connection. An error of the sign-in, which occurs
+    /// before anything is sent, is passed on unchanged.
     fn from(server: &Arc<str>, error: BoxError) -> BoxError {
         if error.is::<kube::client::AuthError>() || error.is::<kube::Error>() {
             return error;
@@ -160,7 +160,7 @@ impl NoAnswer {
     }
 }
 
-/// The first cause in the chain that has a plain word, else the root's text.
+/// The first known reason in the chain of causes, else the text of the root.
 fn reason(error: &(dyn StdError + 'static)) -> Reason {
     let mut next = Some(error);
     let mut last = String::new();
@@ -169,7 +169,7 @@ fn reason(error: &(dyn StdError + 'static)) -> Reason {
             return reason;
         }
         last = cause.to_string();
-        // An I/O error names as its source that of the error inside, not the error inside.
+        // The `source` of an I/O error skips the error that it wraps.
         let inside = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         next = match inside {
             Some(inside) => Some(inside),
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_wait_is_bounded_but_for_streams() {
+    async fn the_wait_is_limited_except_for_streams() {
         let slow = service_fn(|_: Request<()>| async {
             tokio::time::sleep(Duration::from_millis(100)).await;
             Ok::<_, BoxError>(Response::new(()))
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_is_found_inside_the_chain() {
+    fn the_reason_is_found_in_the_chain_of_causes() {
         let tls = |error: rustls::Error| io::Error::other(error);
         for (error, expected) in [
             (io::Error::from(io::ErrorKind::ConnectionRefused), Reason::Refused),

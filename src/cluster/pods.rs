@@ -8,8 +8,8 @@ use kube::core::Selector;
 
 use super::Cluster;
 
-/// A gateway says at its start whether Azure accepts it; a chatty one must
-/// not fill the memory.
+/// A gateway logs at its start whether Azure accepts it, so the beginning of
+/// its log is enough, and a long log must not fill the memory.
 const LOG_BYTES: i64 = 256 * 1024;
 
 impl Cluster {
@@ -33,8 +33,8 @@ impl Cluster {
     }
 }
 
-/// A workload's selector, to be matched here or sent; one that the API server
-/// would not have stored selects nothing.
+/// A workload's selector, for matching here or in a request; `None` for one
+/// that the API server would not store.
 pub fn selector(selector: &LabelSelector) -> Option<Selector> {
     Selector::try_from(selector.clone()).ok()
 }
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_of_requirement_is_sent() {
+    fn every_operator_is_sent() {
         let labels: LabelSelector = serde_json::from_value(json!({
             "matchLabels": {"app": "gw"},
             "matchExpressions": [

@@ -1,5 +1,5 @@
-//! Which proxy stands before the API server. Decided here, because the client
-//! compares `NO_PROXY` with the proxy's own address instead of the cluster's.
+//! The choice of the proxy for the API server. It is made here because the
+//! client compares `NO_PROXY` with the proxy's address instead of the cluster's.
 
 use std::net::IpAddr;
 
@@ -8,8 +8,8 @@ use http::Uri;
 use crate::error::{Error, Result};
 
 /// The proxy for the server: the kubeconfig's `proxy-url`, which no variable
-/// overrules; else the variable of the server's scheme, unless `NO_PROXY`
-/// names the server. The rules are those of kubectl (Go's `httpproxy`).
+/// overrides; else the variable for the server's scheme, unless `NO_PROXY`
+/// matches the server. The rules are those of kubectl (Go's `httpproxy`).
 pub(super) fn proxy_for(
     server: &Uri,
     kubeconfig: Option<&str>,
@@ -36,7 +36,7 @@ pub(super) fn proxy_for(
     parse(&proxy, name).map(Some)
 }
 
-/// The address may hold a password, so that no message shows it.
+/// No message shows the address, since it may contain a password.
 fn parse(proxy: &str, origin: &str) -> Result<Uri> {
     let full = if proxy.contains("://") {
         proxy.to_owned()
@@ -45,20 +45,20 @@ fn parse(proxy: &str, origin: &str) -> Result<Uri> {
     };
     let uri: Uri = full
         .parse()
-        .map_err(|_| Error::usage(format!("{origin} is no URL of a proxy")))?;
+        .map_err(|_| Error::usage(format!("{origin} is not the URL of a proxy")))?;
     match uri.scheme_str() {
         Some("http" | "https" | "socks5") if uri.host().is_some_and(|host| !host.is_empty()) => Ok(uri),
         Some("socks5h") => Err(Error::usage(format!(
-            "{origin} is of the kind socks5h, which is not supported"
+            "{origin} has the scheme socks5h, which is not supported"
         ))
-        .hint("write socks5:// instead; the proxy resolves the host name there too")),
+        .hint("use socks5:// instead: the proxy resolves the host name there too")),
         _ => Err(Error::usage(format!(
-            "{origin} is of an unsupported kind; http, https and socks5 are supported"
+            "{origin} has an unsupported scheme: http, https and socks5 are supported"
         ))),
     }
 }
 
-/// Whether `NO_PROXY` or being local exempts the host from the proxy.
+/// Whether the host is local or exempted by `NO_PROXY`.
 fn excluded(host: &str, port: u16, no_proxy: &str) -> bool {
     let host = unbracketed(host).trim_end_matches('.').to_ascii_lowercase();
     let address: Option<IpAddr> = host.parse().ok();
@@ -68,13 +68,13 @@ fn excluded(host: &str, port: u16, no_proxy: &str) -> bool {
             .split([',', ' '])
             .map(|entry| entry.trim().to_ascii_lowercase())
             .filter(|entry| !entry.is_empty())
-            .any(|entry| names(&entry, &host, address, port))
+            .any(|entry| matches(&entry, &host, address, port))
 }
 
-/// Whether one entry names the host: `*`, a network, or an address or domain
-/// with or without a port. A domain covers its subdomains; with a dot before
-/// it, only those.
-fn names(entry: &str, host: &str, address: Option<IpAddr>, port: u16) -> bool {
+/// Whether an entry matches the host: `*`, a network, or an address or domain
+/// with or without a port. A domain includes its subdomains; with a leading dot
+/// it matches only those.
+fn matches(entry: &str, host: &str, address: Option<IpAddr>, port: u16) -> bool {
     if entry == "*" {
         return true;
     }
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_supported_is_refused_without_showing_the_password() {
+    fn an_unsupported_proxy_is_refused_without_showing_the_password() {
         let https: Uri = "https://api.example.com".parse().unwrap();
         for proxy in [
             "socks5h://u:s3cr3t@jump:1080",

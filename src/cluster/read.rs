@@ -1,4 +1,4 @@
-//! Reads, which are repeated inside the run's deadline; writes never are.
+//! Reads are retried within the run's deadline; writes never are.
 
 use std::io;
 use std::time::Duration;
@@ -8,31 +8,31 @@ use tokio::time::Instant;
 use super::Cluster;
 use crate::retry::{Decision, retrying};
 
-/// Without a deadline of the run, how long a read is tried for.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long a read is retried if the run has no deadline.
+const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
 
 impl Cluster {
-    /// The same cluster, whose reads give up at the deadline.
+    /// The same cluster with a deadline for its reads.
     #[must_use]
     pub fn until(mut self, deadline: Instant) -> Self {
         self.deadline = Some(deadline);
         self
     }
 
-    /// Repeats a read while the server is busy or cannot be reached.
+    /// Retries a read while the server is busy or cannot be reached.
     pub(crate) async fn reading<T, Op>(&self, op: impl FnMut() -> Op) -> Result<T, kube::Error>
     where
         Op: Future<Output = Result<T, kube::Error>>,
     {
-        let deadline = self.deadline.unwrap_or_else(|| Instant::now() + PATIENCE);
+        let deadline = self.deadline.unwrap_or_else(|| Instant::now() + DEFAULT_TIMEOUT);
         let timed_out = || kube::Error::Service(Box::new(io::Error::from(io::ErrorKind::TimedOut)));
-        retrying(deadline, |error| self.verdict(error), timed_out, op).await
+        retrying(deadline, |error| self.retry_decision(error), timed_out, op).await
     }
 
-    fn verdict(&self, error: &kube::Error) -> Decision {
+    fn retry_decision(&self, error: &kube::Error) -> Decision {
         let kube::Error::Api(status) = error else {
-            // A server that has answered before will be back; one that never
-            // has is more likely a wrong address, and kubectl says so at once.
+            // A server that has answered before will come back. If it never
+            // has, the address is probably wrong: fail at once, like kubectl.
             return if self.clock.now().is_some() {
                 Decision::Retry
             } else {

@@ -1,4 +1,4 @@
-//! How far a rollout is: pure functions of what the API server says.
+//! The progress of a rollout: pure functions of objects from the API server.
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
@@ -8,16 +8,16 @@ use super::workload::Workload;
 use crate::model::annotation::ROTATION_ID;
 use crate::model::{Replacement, Rollout, WorkloadKind};
 
-/// How far apart the clocks of a node and of the API server may be.
-const CLOCK_BAND: SignedDuration = SignedDuration::from_secs(5);
+/// How much the clocks of a node and of the API server may differ.
+const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(5);
 
-/// Whether every wanted pod is of the newest revision and ready, as `kubectl
-/// rollout status` has it.
+/// Whether every wanted pod is of the newest revision and ready, by the rules
+/// of `kubectl rollout status`.
 pub fn rollout(workload: &Workload) -> Rollout {
     let status = &workload.status;
     let wanted = workload.wanted();
     if workload.metadata.generation > status.observed_generation {
-        return Rollout::Waiting("its controller has not seen the change yet".to_owned());
+        return Rollout::Waiting("the controller has not seen the change yet".to_owned());
     }
     let by_hand = left_by_hand(workload).min(wanted);
     if status.updated_replicas < wanted - by_hand {
@@ -25,7 +25,9 @@ pub fn rollout(workload: &Workload) -> Rollout {
     }
     let old = status.replicas - status.updated_replicas;
     if old > by_hand {
-        return Rollout::Waiting(format!("{} old pods are left", old - by_hand));
+        let left = old - by_hand;
+        let pods = if left == 1 { "pod is" } else { "pods are" };
+        return Rollout::Waiting(format!("{left} old {pods} left"));
     }
     let ready = status.ready_replicas.min(status.available_replicas);
     if ready < wanted {
@@ -56,45 +58,45 @@ pub fn replacement(kind: WorkloadKind, workload: &Workload) -> Replacement {
     match (strategy.kind.as_deref(), kind) {
         (Some("OnDelete"), _) => Replacement::ByHand("the strategy OnDelete".to_owned()),
         (Some("Recreate"), _) => {
-            Replacement::Interrupting("all pods end before new ones start (strategy Recreate)")
+            Replacement::Interrupting("all pods stop before new ones start (strategy Recreate)")
         }
         (_, WorkloadKind::StatefulSet) if rolling.partition > 0 => {
             Replacement::ByHand(format!("the partition {}", rolling.partition))
         }
         (_, WorkloadKind::StatefulSet) if workload.wanted() == 1 => {
-            Replacement::Interrupting("its only pod ends before the new one starts")
+            Replacement::Interrupting("its only pod stops before the new one starts")
         }
         (_, WorkloadKind::DaemonSet) if no_surge || rolling.max_surge.is_none() => {
-            Replacement::Interrupting("on each node the old pod ends before the new one starts")
+            Replacement::Interrupting("on each node the old pod stops before the new one starts")
         }
         (_, WorkloadKind::Deployment) if no_surge => {
-            Replacement::Interrupting("a pod ends before its successor starts (maxSurge is 0)")
+            Replacement::Interrupting("a pod stops before its replacement starts (maxSurge is 0)")
         }
         _ => Replacement::Rolling,
     }
 }
 
-/// What a pod tells about the age of the credential that it runs with.
+/// The facts of a pod that show the age of the credential that it runs with.
 #[derive(Clone, Debug, Default)]
 pub struct PodAge {
-    /// Whether it is on its way out, or runs nothing, so that its next start
-    /// reads what the Secret holds then.
+    /// Whether it is being deleted or no container runs. Its next start reads
+    /// the current credential.
     pub is_idle: bool,
-    /// The rotation whose restart made it.
+    /// The rotation whose restart created it.
     pub rotation_id: Option<String>,
     /// When it was created, by the API server's clock.
     pub created: Option<Timestamp>,
-    /// When its container was started, by its node's clock: a container reads
-    /// the credential at its start. Of several the first counts.
+    /// When its container started, by its node's clock: a container reads the
+    /// credential at its start. Of several containers, the first to start.
     pub started: Option<Timestamp>,
 }
 
 impl PodAge {
-    /// The age of a whole pod, by the container named or by all of them.
+    /// The age of a pod, by the given container or by all of them.
     pub fn of(pod: &Pod, container: Option<&str>) -> Self {
         let status = pod.status.as_ref();
         let statuses = status.and_then(|status| status.container_statuses.as_deref());
-        let meant: Vec<&ContainerStatus> = statuses
+        let selected: Vec<&ContainerStatus> = statuses
             .into_iter()
             .flatten()
             .filter(|status| container.is_none_or(|name| status.name == name))
@@ -102,25 +104,25 @@ impl PodAge {
         let runs =
             |status: &ContainerStatus| status.state.as_ref().is_some_and(|state| state.running.is_some());
         let never_started = status.and_then(|status| status.phase.as_deref()) == Some("Pending");
-        let stands_still = !meant.is_empty() && !meant.iter().any(|status| runs(status));
-        let running = meant
+        let all_stopped = !selected.is_empty() && !selected.iter().any(|status| runs(status));
+        let running = selected
             .iter()
             .filter_map(|container| Some(container.state.as_ref()?.running.as_ref()?.started_at.as_ref()?.0));
-        let pods_own = || Some(status?.start_time.as_ref()?.0);
+        let pod_start = || Some(status?.start_time.as_ref()?.0);
         Self {
-            is_idle: pod.metadata.deletion_timestamp.is_some() || never_started || stands_still,
+            is_idle: pod.metadata.deletion_timestamp.is_some() || never_started || all_stopped,
             rotation_id: rotation_id(pod).map(str::to_owned),
             created: pod.metadata.creation_timestamp.as_ref().map(|time| time.0),
-            started: running.min().or_else(pods_own),
+            started: running.min().or_else(pod_start),
         }
     }
 
     /// Whether the pod runs with an older credential than the one written at
-    /// `written` by the rotation `id`, if it was one. A pod that was created
+    /// `written` by the rotation `id`, if a rotation wrote it. A pod created
     /// after the write, by the API server's own clock, has read the new one,
-    /// whatever its template says. Else its rotation id decides, and where
-    /// there is none, when its containers were started; `None` when that is
-    /// not known or too close to tell.
+    /// whatever its annotations are. Otherwise its rotation id decides, and
+    /// without one, the start of its containers; `None` if that is unknown or
+    /// too close to the write.
     pub fn is_stale(&self, id: Option<&str>, written: Timestamp) -> Option<bool> {
         if self.is_idle || self.created.is_some_and(|created| created > written) {
             return Some(false);
@@ -129,7 +131,7 @@ impl PodAge {
             return Some(own != id);
         }
         let after = self.started?.duration_since(written);
-        (after.abs() > CLOCK_BAND).then(|| after.is_negative())
+        (after.abs() > CLOCK_SKEW).then(|| after.is_negative())
     }
 }
 
@@ -139,7 +141,7 @@ pub fn is_stale(pod: &Pod, id: &str, written: Timestamp) -> Option<bool> {
     PodAge::of(pod, None).is_stale(Some(id), written)
 }
 
-/// The rotation whose restart made the pod.
+/// The rotation whose restart created the pod.
 pub fn rotation_id(pod: &Pod) -> Option<&str> {
     pod.metadata
         .annotations
@@ -148,16 +150,17 @@ pub fn rotation_id(pod: &Pod) -> Option<&str> {
         .map(String::as_str)
 }
 
-/// What a new pod's containers say about the credential.
+/// The state of a new pod's containers, as a sign of whether the credential
+/// works.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PodHealth {
     /// All containers are ready.
     Ready,
     /// It runs, but a container is not ready.
     Unready,
-    /// A container has ended on its own.
+    /// A container exited on its own.
     Crashed(String),
-    /// It never ran, for a reason that is not the credential's.
+    /// It never ran, for a reason other than the credential.
     NotStarted(String),
 }
 
@@ -169,7 +172,7 @@ pub fn pod_health(pod: &Pod) -> PodHealth {
         .and_then(|status| status.container_statuses.as_deref())
         .unwrap_or_default();
     if statuses.is_empty() {
-        return PodHealth::NotStarted("it is not scheduled or its node has not started it".to_owned());
+        return PodHealth::NotStarted("it is not scheduled, or its node has not started it".to_owned());
     }
     for status in statuses {
         let last_end = status
@@ -183,7 +186,7 @@ pub fn pod_health(pod: &Pod) -> PodHealth {
             .or(last_end);
         if let Some(end) = end.filter(|end| end.exit_code != 0) {
             return PodHealth::Crashed(format!(
-                "container {} ended with exit code {}",
+                "container {} exited with code {}",
                 status.name, end.exit_code
             ));
         }
@@ -201,10 +204,10 @@ pub fn pod_health(pod: &Pod) -> PodHealth {
     }
 }
 
-/// The event by which a gateway's log says that Azure gave it no
-/// configuration, if it does. The names are those that the gateway's users
-/// have reported (Azure/api-management-self-hosted-gateway issues 164, 269 and
-/// pull request 371).
+/// The event in a gateway's log that shows that Azure refused it its
+/// configuration. The names come from reports of the gateway's users
+/// (Azure/api-management-self-hosted-gateway issues 164, 269 and pull request
+/// 371).
 pub fn refusal_in(log: &str) -> Option<&'static str> {
     const EVENTS: [&str; 2] = ["ConfigurationApiV2NotAvailable", "ConfigInitialSyncFailed"];
     let named = EVENTS.into_iter().find(|event| log.contains(event));

@@ -1,5 +1,4 @@
-//! The Secret that holds the credential: what is read from it and the one
-//! write to it.
+//! Reading and writing the Secret with the credential.
 
 use std::collections::BTreeMap;
 
@@ -16,13 +15,13 @@ use crate::model::annotation::LAST_APPLIED;
 use crate::model::{SecretChange, SecretData, SecretVersion};
 
 impl Cluster {
-    /// Reads a Secret.
     pub async fn secret(&self, name: &str) -> Result<Secret, kube::Error> {
         let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
         self.reading(|| api.get(name)).await
     }
 
-    /// Writes to exactly the version named; any other is a conflict.
+    /// Writes the change. It is a conflict if the Secret's version is not the
+    /// given one.
     pub async fn change_secret(
         &self,
         version: &SecretVersion,
@@ -40,8 +39,8 @@ impl Cluster {
     }
 }
 
-/// The body of the one request that a change is: all keys of the data and all
-/// annotations.
+/// The body of the request for a change. All keys and all annotations are in one
+/// request, so that they always match.
 fn patch(version: &SecretVersion, change: &SecretChange) -> Value {
     let encoded = |(key, value): (&str, &SecretString)| {
         let value = STANDARD.encode(value.expose_secret());
@@ -57,19 +56,18 @@ fn patch(version: &SecretVersion, change: &SecretChange) -> Value {
     })
 }
 
-/// What happens to `last-applied-configuration`, so that it holds no copy of the
-/// credential.
+/// How to keep `last-applied-configuration` free of copies of the credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LastApplied {
-    /// It holds none and stays as it is.
+    /// It contains no copy.
     Clean,
-    /// It is kept without the credential.
+    /// The annotation without the copy.
     Cut(String),
-    /// It does not parse, so it is removed as a whole.
+    /// It does not parse and must be removed.
     Remove,
 }
 
-/// Cuts the keys of a credential out of `last-applied-configuration`.
+/// Removes the keys of a credential from `last-applied-configuration`.
 pub fn scrub_last_applied(annotations: &BTreeMap<String, String>, data: &SecretData) -> LastApplied {
     let Some(text) = annotations.get(LAST_APPLIED) else {
         return LastApplied::Clean;
@@ -85,7 +83,7 @@ pub fn scrub_last_applied(annotations: &BTreeMap<String, String>, data: &SecretD
             }
         }
     }
-    // kubectl ends its own copy with a line feed.
+    // kubectl ends the annotation with a line feed.
     if found {
         LastApplied::Cut(format!("{}\n", Value::Object(object)))
     } else {
@@ -113,21 +111,21 @@ mod tests {
     }
 
     #[test]
-    fn only_the_credential_is_cut_out() {
+    fn only_the_credential_is_removed() {
         let text = r#"{"apiVersion":"v1","data":{"other":"eA==","value":"c2VjcmV0"},"kind":"Secret","stringData":{"value":"secret"}}"#;
         let cut = r#"{"apiVersion":"v1","data":{"other":"eA=="},"kind":"Secret","stringData":{}}"#;
         assert_eq!(scrub(text, &value()), LastApplied::Cut(format!("{cut}\n")));
     }
 
     #[test]
-    fn every_key_of_a_credential_is_cut_out() {
+    fn every_key_of_a_credential_is_removed() {
         let text = r#"{"data":{"other":"eA==","pfx":"c2VjcmV0"},"stringData":{"password":"x"}}"#;
         let cut = r#"{"data":{"other":"eA=="},"stringData":{}}"#;
         assert_eq!(scrub(text, &pair()), LastApplied::Cut(format!("{cut}\n")));
     }
 
     #[test]
-    fn without_a_copy_nothing_changes_and_nonsense_is_removed() {
+    fn an_annotation_without_a_copy_is_kept_and_an_invalid_one_removed() {
         assert_eq!(scrub_last_applied(&BTreeMap::new(), &value()), LastApplied::Clean);
         assert_eq!(
             scrub(r#"{"data":{"other":"eA=="}}"#, &value()),

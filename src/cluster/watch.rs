@@ -1,5 +1,5 @@
-//! Watches that tell that something has changed, and where. They see metadata
-//! alone: what a Secret holds is read only by whoever looks then.
+//! Watches that report that an object has changed, and in which namespace. They
+//! receive metadata only, never the content of a Secret.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -19,42 +19,34 @@ use kube::runtime::watcher::{self, Config, Event, watcher};
 use super::Cluster;
 use super::list::Scope;
 
-/// What can be watched.
+/// The resources that can be watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Watched {
-    /// Deployments.
     Deployments,
-    /// StatefulSets.
     StatefulSets,
-    /// DaemonSets.
     DaemonSets,
-    /// CronJobs.
     CronJobs,
-    /// Pods.
     Pods,
-    /// Secrets, but for the releases of Helm.
+    /// Secrets except Helm's releases.
     Secrets,
-    /// ConfigMaps.
     ConfigMaps,
 }
 
-/// What a watch has to say.
+/// An item of a watch's stream.
 #[derive(Debug)]
 pub enum Notice {
-    /// It has begun, or begun anew: from now on nothing is missed, and what
-    /// was before may have been.
+    /// The watch started or restarted. From now on no change is missed, but
+    /// earlier ones may have been.
     Listed,
-    /// An object came, changed or went.
+    /// An object was created, changed or deleted.
     Changed {
-        /// Where it is.
         namespace: String,
-        /// Whether somebody has changed what is wanted of it, and not just
-        /// its controller what has become of it.
+        /// Whether its desired state changed, and not only its status.
         declared: bool,
     },
-    /// It cannot go on for now, and tries again by itself.
+    /// It fails for now and retries by itself.
     Failing(kube::Error),
-    /// This user may not watch it. This is the last that is heard of it.
+    /// The user is not allowed to watch. The stream ends here.
     Forbidden(kube::Error),
 }
 
@@ -64,7 +56,6 @@ pub type Watches = SelectAll<LocalBoxStream<'static, (Watched, Notice)>>;
 type Metadata = PartialObjectMeta<DynamicObject>;
 
 impl Watched {
-    /// All of them.
     pub const ALL: [Self; 7] = [
         Self::Deployments,
         Self::StatefulSets,
@@ -75,12 +66,11 @@ impl Watched {
         Self::ConfigMaps,
     ];
 
-    /// Whether its objects run pods for good.
     pub fn is_workload(self) -> bool {
         matches!(self, Self::Deployments | Self::StatefulSets | Self::DaemonSets)
     }
 
-    /// The resource in plural.
+    /// The resource in plural, `deployments`.
     pub fn plural(self) -> String {
         self.resource().plural
     }
@@ -99,7 +89,7 @@ impl Watched {
 
     fn config(self) -> Config {
         match self {
-            // Every upgrade by Helm writes one.
+            // Every Helm upgrade writes such a Secret.
             Self::Secrets => Config::default().fields("type!=helm.sh/release.v1"),
             _ => Config::default(),
         }
@@ -107,7 +97,7 @@ impl Watched {
 }
 
 impl Cluster {
-    /// Watches everything that `status` reads. Nothing is sent before the
+    /// Watches all resources that `status` reads. Nothing is sent before the
     /// stream is polled.
     pub fn watch(&self, scope: &Scope) -> Watches {
         select_all(Watched::ALL.map(|what| {
@@ -126,16 +116,15 @@ impl Cluster {
     }
 }
 
-/// One watch.
 struct Watch {
     what: Watched,
     events: BoxStream<'static, watcher::Result<Event<Metadata>>>,
-    /// What is wanted of each object, as a hash under its uid.
+    /// A hash of each object's desired state, by uid.
     declared: HashMap<String, u64>,
 }
 
 impl Watch {
-    /// The next thing that it has to say, and the watch unless it is over.
+    /// The next notice, and the watch unless it has ended.
     async fn next(mut self) -> Option<((Watched, Notice), Option<Self>)> {
         loop {
             let notice = match self.events.try_next().await {
@@ -174,14 +163,13 @@ impl Watch {
         }
     }
 
-    /// Whether something else is wanted of an object than when it was seen
-    /// last.
+    /// Whether an object's desired state differs from when it was last seen.
     fn is_declared(&mut self, meta: &ObjectMeta) -> bool {
         let has_controller = self.what.is_workload() || self.what == Watched::CronJobs;
         let Some(uid) = meta.uid.clone().filter(|_| has_controller) else {
             return true;
         };
-        // The generation counts the changes of the spec, and of no label.
+        // The generation counts changes of the spec, but not of labels.
         let mut hash = DefaultHasher::new();
         (meta.generation, &meta.labels).hash(&mut hash);
         let hash = hash.finish();
@@ -189,14 +177,15 @@ impl Watch {
     }
 }
 
-/// What a failure means. A stream that breaks off is resumed where it ended,
-/// and one whose place the server has forgotten begins anew.
+/// The notice for a failure. None is needed for a stream that breaks off, which
+/// resumes where it ended, nor for one whose position the server has dropped,
+/// which restarts.
 fn failure(error: watcher::Error) -> Option<Notice> {
     let error = match error {
         watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error) => error,
         watcher::Error::WatchError(status) if status.code != 410 => kube::Error::Api(status),
         other => {
-            tracing::debug!(target: "kubectl_apim::cluster", "a watch was cut: {other}");
+            tracing::debug!(target: "kubectl_apim::cluster", "a watch was interrupted: {other}");
             return None;
         }
     };
@@ -226,7 +215,7 @@ mod tests {
         meta.into_response_partial()
     }
 
-    async fn heard(what: Watched, events: Vec<watcher::Result<Event<Metadata>>>) -> Vec<String> {
+    async fn notices(what: Watched, events: Vec<watcher::Result<Event<Metadata>>>) -> Vec<String> {
         let watch = Watch {
             what,
             events: stream::iter(events).boxed(),
@@ -248,7 +237,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_controllers_word_is_told_from_a_persons() {
+    async fn changes_of_spec_or_labels_are_declared_and_of_status_are_not() {
         let events = || {
             vec![
                 Ok(Event::Init),
@@ -261,7 +250,7 @@ mod tests {
             ]
         };
         assert_eq!(
-            heard(Watched::Deployments, events()).await,
+            notices(Watched::Deployments, events()).await,
             [
                 "listed",
                 "changed false",
@@ -270,22 +259,22 @@ mod tests {
                 "changed true"
             ]
         );
-        assert_eq!(heard(Watched::Secrets, events()).await[1], "changed true");
+        assert_eq!(notices(Watched::Secrets, events()).await[1], "changed true");
     }
 
     #[tokio::test]
-    async fn what_is_forbidden_is_asked_once_and_what_fails_again() {
+    async fn a_forbidden_watch_ends_and_a_failing_one_goes_on() {
         let after = |error| vec![Err(error), Ok(Event::InitDone)];
         assert_eq!(
-            heard(Watched::Pods, after(refused(403, "Forbidden"))).await,
+            notices(Watched::Pods, after(refused(403, "Forbidden"))).await,
             ["forbidden"]
         );
         assert_eq!(
-            heard(Watched::Pods, after(refused(500, "InternalError"))).await,
+            notices(Watched::Pods, after(refused(500, "InternalError"))).await,
             ["failing", "listed"]
         );
         let gone = Status::failure("too old", "Expired").with_code(410);
         let gone = watcher::Error::WatchError(gone.boxed());
-        assert_eq!(heard(Watched::Pods, after(gone)).await, ["listed"]);
+        assert_eq!(notices(Watched::Pods, after(gone)).await, ["listed"]);
     }
 }

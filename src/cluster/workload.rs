@@ -17,33 +17,28 @@ use super::{Cluster, FIELD_MANAGER};
 use crate::model::annotation::{RESTARTED_AT, ROTATION_ID};
 use crate::model::{TemplateMarks, WorkloadKind, WorkloadRef, WorkloadVersion};
 
-/// The API of workloads.
+/// The path of the API with the three kinds of workloads.
 pub const APPS: &str = "/apis/apps/v1";
 
-/// A workload as the API server returns it, cut to what is used.
+/// A workload, reduced to the fields that are used.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Workload {
-    /// The metadata.
     pub metadata: Meta,
-    /// The spec.
     pub spec: WorkloadSpec,
-    /// The status; empty before its controller has seen it.
+    /// Empty before its controller has seen the workload.
     #[serde(default)]
     pub status: WorkloadStatus,
 }
 
-/// The spec of a workload.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkloadSpec {
-    /// How many pods are wanted; a DaemonSet has none of its own.
+    /// How many pods are wanted; a DaemonSet has no such field.
     pub replicas: Option<i32>,
     /// Whether a Deployment's rollout is paused.
     #[serde(default)]
     pub paused: bool,
-    /// Which pods belong to it.
     pub selector: LabelSelector,
-    /// What its pods are made from.
     pub template: PodTemplateSpec,
     /// How its pods are replaced; a Deployment spells the field `strategy`.
     #[serde(default, alias = "strategy")]
@@ -57,7 +52,6 @@ pub struct Strategy {
     /// `RollingUpdate`, `Recreate` or `OnDelete`.
     #[serde(rename = "type")]
     pub kind: Option<String>,
-    /// The limits of a rolling update.
     #[serde(default)]
     pub rolling_update: RollingUpdate,
 }
@@ -66,15 +60,15 @@ pub struct Strategy {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RollingUpdate {
-    /// How many pods of a StatefulSet, from ordinal 0, are left alone.
+    /// Pods of a StatefulSet with a lower ordinal keep their revision.
     #[serde(default)]
     pub partition: i32,
-    /// How many pods more than wanted may run.
+    /// How many pods may run in addition to the wanted ones.
     pub max_surge: Option<IntOrString>,
 }
 
-/// The counters of a workload's status under one roof: a Deployment and a
-/// StatefulSet count replicas, a DaemonSet counts nodes.
+/// The counters of a workload's status, under the same names for all kinds: a
+/// Deployment and a StatefulSet count replicas, a DaemonSet counts nodes.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct WorkloadStatus {
@@ -86,10 +80,10 @@ pub struct WorkloadStatus {
     /// Pods of the newest revision.
     #[serde(alias = "updatedNumberScheduled")]
     pub updated_replicas: i32,
-    /// Ready pods of any revision.
+    /// Ready pods, of any revision.
     #[serde(alias = "numberReady")]
     pub ready_replicas: i32,
-    /// Pods ready for long enough.
+    /// Pods that have been ready for `minReadySeconds`.
     #[serde(alias = "numberAvailable")]
     pub available_replicas: i32,
     /// How many nodes should run a pod of a DaemonSet.
@@ -97,7 +91,7 @@ pub struct WorkloadStatus {
 }
 
 impl Workload {
-    /// The annotations that a rotation sets, as they are now.
+    /// The current values of the annotations that a rotation sets.
     pub fn marks(&self) -> TemplateMarks {
         let annotations = self
             .spec
@@ -112,7 +106,7 @@ impl Workload {
         }
     }
 
-    /// How many pods are wanted, as live: an autoscaler may move it.
+    /// How many pods are wanted now; an autoscaler may change it.
     pub fn wanted(&self) -> i32 {
         self.status
             .desired_number_scheduled
@@ -120,7 +114,7 @@ impl Workload {
             .unwrap_or(1)
     }
 
-    /// The version at hand.
+    /// The version that was read.
     pub fn version(&self, workload: &WorkloadRef) -> WorkloadVersion {
         WorkloadVersion {
             workload: workload.clone(),
@@ -151,16 +145,16 @@ impl Cluster {
         Ok(list.into_iter().collect())
     }
 
-    /// Whether the namespace is known not to exist; false without the right
-    /// to see namespaces.
+    /// Whether the namespace is known not to exist; false without the right to
+    /// read namespaces.
     pub async fn lacks_namespace(&self) -> bool {
         let path = format!("/api/v1/namespaces/{}", self.namespace);
         let read = self.get::<IgnoredAny>(&path).await;
         matches!(read, Err(kube::Error::Api(status)) if status.is_not_found() && status.details.is_some())
     }
 
-    /// Sets the pod template's annotations, and so replaces the pods, on
-    /// exactly the version named; any other is a conflict.
+    /// Sets the pod template's annotations, which restarts the pods. It is a
+    /// conflict if the object's version is not the given one.
     pub async fn mark_template(
         &self,
         version: &WorkloadVersion,

@@ -88,23 +88,23 @@ async fn its_certificate_is_taken() {
     assert!(user.token.is_none());
 }
 
-/// A test cannot set a variable of its own process, so it runs itself again
-/// with them set.
+/// A test cannot set variables of its own process, so it runs itself again with
+/// the variables set.
 #[tokio::test]
-async fn our_secrets_are_not_handed_on() {
+async fn our_secrets_are_not_passed_on() {
     #[expect(
         clippy::disallowed_methods,
-        reason = "the test looks at the environment it was given"
+        reason = "the variable shows whether this is the second run"
     )]
     if std::env::var_os("APIM_CLIENT_SECRET").is_none() {
-        let name = "cluster::exec::tests::our_secrets_are_not_handed_on";
+        let name = "cluster::exec::tests::our_secrets_are_not_passed_on";
         let again = std::process::Command::new(std::env::current_exe().unwrap())
             .args(["--exact", name])
             .envs(SECRET_VARIABLES.map(|name| (name, "s3cr3t")))
             .output()
             .unwrap();
-        let said = String::from_utf8_lossy(&again.stdout);
-        assert!(again.status.success() && said.contains("1 passed"), "{said}");
+        let stdout = String::from_utf8_lossy(&again.stdout);
+        assert!(again.status.success() && stdout.contains("1 passed"), "{stdout}");
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -116,7 +116,7 @@ async fn our_secrets_are_not_handed_on() {
 }
 
 #[tokio::test]
-async fn a_failure_tells_what_it_said_and_what_was_withheld() {
+async fn a_failure_shows_the_message_and_the_withheld_variable() {
     let dir = tempfile::tempdir().unwrap();
     let mut user = plugin(
         dir.path(),
@@ -130,7 +130,7 @@ async fn a_failure_tells_what_it_said_and_what_was_withheld() {
         error.to_string(),
         "the credential plugin `sh` failed with exit code 7: ared; b"
     );
-    assert!(error.hints()[0].starts_with("AZURE_CLIENT_SECRET is not handed to plugins"));
+    assert!(error.hints()[0].starts_with("AZURE_CLIENT_SECRET is not passed to plugins"));
 }
 
 #[tokio::test]
@@ -145,10 +145,10 @@ async fn a_missing_plugin_is_named_with_its_hint() {
 }
 
 #[tokio::test]
-async fn an_answer_that_will_not_do_is_refused_unquoted() {
+async fn an_invalid_answer_is_refused_and_not_quoted() {
     let dir = tempfile::tempdir().unwrap();
     for (script, expected) in [
-        ("echo s3cr3t".to_owned(), "no ExecCredential"),
+        ("echo s3cr3t".to_owned(), "not an ExecCredential"),
         (
             "echo '{\"status\":{\"token\":\"s3cr3t\"}}'".to_owned(),
             "another apiVersion",
@@ -168,7 +168,7 @@ async fn an_answer_that_will_not_do_is_refused_unquoted() {
 }
 
 #[tokio::test]
-async fn yaml_will_do_and_a_static_token_comes_first() {
+async fn yaml_is_accepted_and_a_static_token_comes_first() {
     let dir = tempfile::tempdir().unwrap();
     let yaml = format!("printf 'apiVersion: {V1}\\nstatus:\\n  token: t\\n'");
     let mut user = plugin(dir.path(), &yaml);
@@ -181,14 +181,14 @@ async fn yaml_will_do_and_a_static_token_comes_first() {
 }
 
 #[tokio::test]
-async fn a_plugin_that_hangs_is_ended_and_one_for_a_terminal_is_refused_without() {
+async fn a_plugin_that_hangs_is_killed_and_one_that_needs_a_terminal_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let mut user = plugin(dir.path(), "exec sleep 30");
     let environment = ConnectInputs::new(&|_| None, false, at_ten());
     let error = sign_in_within(&mut user, environment, Duration::from_millis(50))
         .await
         .unwrap_err();
-    assert!(error.to_string().contains("no answer within"));
+    assert!(error.to_string().contains("did not answer within"));
 
     let mut user = plugin(dir.path(), "exit 0");
     user.exec.as_mut().unwrap().interactive_mode = Some(ExecInteractiveMode::Always);

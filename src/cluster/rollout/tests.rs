@@ -1,4 +1,4 @@
-//! Rollouts and pods as the API server shows them.
+//! Rollouts and pods as the API server returns them.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
@@ -58,7 +58,7 @@ fn a_daemon_set_counts_nodes() {
 }
 
 #[test]
-fn pods_that_only_a_person_replaces_are_told_apart() {
+fn pods_that_must_be_replaced_by_hand_are_counted_separately() {
     let status = json!({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 1, "readyReplicas": 2, "availableReplicas": 2});
     let strategy = |strategy: Value| {
         workload(&json!({"status": status,
@@ -77,7 +77,7 @@ fn pods_that_only_a_person_replaces_are_told_apart() {
 }
 
 #[test]
-fn an_interruption_is_foreseen() {
+fn an_interruption_is_predicted() {
     let of = |kind, replicas: i32, strategy: Value| {
         let spec = json!({"replicas": replicas, "selector": {}, "template": {}, "strategy": strategy});
         matches!(
@@ -96,7 +96,7 @@ fn an_interruption_is_foreseen() {
 }
 
 #[test]
-fn nothing_wanted_is_complete() {
+fn a_workload_without_pods_is_complete() {
     let zero = workload(&json!({"spec": {"replicas": 0, "selector": {}, "template": {}},
         "status": {"observedGeneration": 2}}));
     assert_eq!(rollout(&zero), Rollout::Complete);
@@ -107,7 +107,7 @@ fn pod(annotations: &Value, status: &Value) -> Pod {
 }
 
 #[test]
-fn a_pod_is_stale_by_its_id_and_else_by_its_start() {
+fn a_pod_is_stale_by_its_id_or_else_by_its_start() {
     let written: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
     let own = |id: &str| pod(&json!({ ROTATION_ID: id }), &json!({}));
     assert_eq!(is_stale(&own("r1"), "r1", written), Some(false));
@@ -178,7 +178,7 @@ fn the_health_of_a_pod() {
 }
 
 #[test]
-fn a_log_betrays_a_refusal() {
+fn a_refusal_is_found_in_the_log() {
     assert_eq!(
         refusal_in("{\"eventType\":\"ConfigurationApiV2NotAvailable\"}"),
         Some("ConfigurationApiV2NotAvailable")
