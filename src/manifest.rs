@@ -1,5 +1,5 @@
-//! The objects that are installed, and the roles that they need in Azure, as
-//! pure functions of what was asked: no client, no clock, no environment.
+//! The objects to install and the roles that they need in Azure, as pure
+//! functions: no client, no clock, no environment.
 
 pub mod admission;
 pub mod azure;
@@ -12,11 +12,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
 use serde_json::Value;
 
-/// The name of everything that is installed, unless another is asked for: the
-/// script's, so that its objects are found again.
+/// The default name of all installed objects. It is the script's name, so that
+/// the script's objects are found.
 pub const DEFAULT_NAME: &str = "apim-shg-rotate";
 
-/// Who manages what is installed, by its label and as the field manager of
+/// The manager of all installed objects, as a label and as the field manager of
 /// server-side apply.
 pub const MANAGER: &str = "kubectl-apim";
 
@@ -31,7 +31,7 @@ pub fn meta(namespace: Option<&str>, name: &str, installation: &str) -> ObjectMe
     }
 }
 
-/// The labels of everything that belongs to one installation.
+/// The labels of all objects of an installation.
 pub fn labels(installation: &str) -> BTreeMap<String, String> {
     let pairs = [
         ("app.kubernetes.io/name", MANAGER),
@@ -44,7 +44,7 @@ pub fn labels(installation: &str) -> BTreeMap<String, String> {
         .into()
 }
 
-/// A typed object as a document.
+/// A typed object as JSON.
 pub fn document<T: Serialize>(object: &T) -> Value {
     serde_json::to_value(object).expect("an object of the API has string keys")
 }

@@ -1,5 +1,6 @@
-//! Admission policies that hold the ServiceAccount to what a rotation changes.
-//! RBAC ends at the object: whoever may patch a workload may change its image.
+//! Admission policies that restrict the ServiceAccount to the changes of a
+//! rotation. RBAC cannot restrict fields: the right to patch a workload includes
+//! its image.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,21 +15,20 @@ use super::{document, meta};
 use crate::model::annotation::{LAST_APPLIED, OF_SECRET, OF_TEMPLATE};
 use crate::model::{WorkloadKind, WorkloadRef};
 
-/// Whom the policies are about, and what may be changed.
+/// The ServiceAccount to restrict, and the objects that it may change.
 #[derive(Clone, Debug)]
 pub struct Guard {
     /// The namespace of the ServiceAccount.
     pub namespace: String,
-    /// Its name.
+    /// The name of the ServiceAccount.
     pub name: String,
-    /// The Secrets, by namespace and name, each with the key of its
-    /// credential.
+    /// The key of the credential in each Secret, by namespace and name.
     pub secrets: BTreeMap<(String, String), String>,
-    /// The workloads, by namespace.
+    /// The workloads with their namespaces.
     pub workloads: BTreeSet<(String, WorkloadRef)>,
 }
 
-/// What differs in every write without anybody's doing.
+/// Fields that the API server changes with every write.
 const BOOKKEEPING: [&str; 3] = ["generation", "managedFields", "resourceVersion"];
 
 /// A policy for the Secrets and one for the workloads, each with its binding.
@@ -38,7 +38,7 @@ pub fn admission_policies(guard: &Guard) -> Vec<Value> {
     objects
 }
 
-/// What makes one policy differ from the other.
+/// The parts in which the two policies differ.
 struct Rules {
     group: &'static str,
     resources: Vec<String>,
@@ -70,7 +70,7 @@ fn secrets(guard: &Guard) -> Rules {
         validations: vec![
             validation(
                 "request.operation == 'UPDATE' && variables.place in variables.keys",
-                "this account may change the Secrets of its gateways and no others",
+                "this account may change only the Secrets of its gateways",
             ),
             on_update(
                 &format!(
@@ -81,11 +81,11 @@ fn secrets(guard: &Guard) -> Rules {
                         "k == variables.keys[variables.place]"
                     )
                 ),
-                "this account may change the key of the credential and no other",
+                "this account may change only the key of the credential",
             ),
             on_update(
                 &same_but("variables.annotations", "variables.oldAnnotations", &ours),
-                "this account may change the annotations of a rotation and no others",
+                "this account may change only the annotations of a rotation",
             ),
             on_update(
                 &same_but(
@@ -93,11 +93,11 @@ fn secrets(guard: &Guard) -> Rules {
                     "dyn(oldObject.metadata)",
                     &[&BOOKKEEPING[..], &["annotations"]].concat(),
                 ),
-                "this account may change the annotations and nothing else of the metadata",
+                "this account may change only the annotations in the metadata",
             ),
             on_update(
                 &same_but("dyn(object)", "dyn(oldObject)", &["data", "metadata"]),
-                "this account may change the data and the annotations alone",
+                "this account may change only the data and the annotations",
             ),
         ],
     }
@@ -116,7 +116,7 @@ fn workloads(guard: &Guard) -> Rules {
         })
         .collect();
     let mut resources: Vec<String> = WorkloadKind::ALL.map(|kind| kind.plural().to_owned()).into();
-    // A scale is a write to the workload by another name.
+    // The subresource `scale` also writes to the workload.
     resources.extend(WorkloadKind::ALL.map(|kind| format!("{}/*", kind.plural())));
     Rules {
         group: "apps",
@@ -136,46 +136,50 @@ fn workloads(guard: &Guard) -> Rules {
                 "dyn(oldObject).spec.template.metadata.?annotations.orValue({})",
             ),
         ],
-        validations: vec![
-            validation(
-                "request.operation == 'UPDATE' && (!has(request.subResource) || request.subResource == '') \
-                 && variables.place in variables.places",
-                "this account may restart the workloads of its gateways and no others",
-            ),
-            on_update(
-                &same_but("variables.marks", "variables.oldMarks", &OF_TEMPLATE),
-                "this account may change the annotations of a restart and no others",
-            ),
-            on_update(
-                &same_but(
-                    "dyn(object.spec.template.metadata)",
-                    "dyn(oldObject.spec.template.metadata)",
-                    &["annotations"],
-                ),
-                "this account may change the annotations and nothing else of the template's metadata",
-            ),
-            on_update(
-                &same_but(
-                    "dyn(object.spec.template)",
-                    "dyn(oldObject.spec.template)",
-                    &["metadata"],
-                ),
-                "this account may not change the pods",
-            ),
-            on_update(
-                &same_but("dyn(object.spec)", "dyn(oldObject.spec)", &["template"]),
-                "this account may change the template's annotations and nothing else of the spec",
-            ),
-            on_update(
-                &same_but("dyn(object.metadata)", "dyn(oldObject.metadata)", &BOOKKEEPING),
-                "this account may not change the metadata",
-            ),
-        ],
+        validations: workload_validations(),
     }
 }
 
-/// That two maps differ in nothing but these fields. Fields are not listed one
-/// by one: what a later version of Kubernetes adds is held fast too.
+fn workload_validations() -> Vec<Validation> {
+    vec![
+        validation(
+            "request.operation == 'UPDATE' && (!has(request.subResource) || request.subResource == '') \
+             && variables.place in variables.places",
+            "this account may restart only the workloads of its gateways",
+        ),
+        on_update(
+            &same_but("variables.marks", "variables.oldMarks", &OF_TEMPLATE),
+            "this account may change only the annotations of a restart",
+        ),
+        on_update(
+            &same_but(
+                "dyn(object.spec.template.metadata)",
+                "dyn(oldObject.spec.template.metadata)",
+                &["annotations"],
+            ),
+            "this account may change only the annotations in the template's metadata",
+        ),
+        on_update(
+            &same_but(
+                "dyn(object.spec.template)",
+                "dyn(oldObject.spec.template)",
+                &["metadata"],
+            ),
+            "this account may not change the pods",
+        ),
+        on_update(
+            &same_but("dyn(object.spec)", "dyn(oldObject.spec)", &["template"]),
+            "this account may change only the template's annotations in the spec",
+        ),
+        on_update(
+            &same_but("dyn(object.metadata)", "dyn(oldObject.metadata)", &BOOKKEEPING),
+            "this account may not change the metadata",
+        ),
+    ]
+}
+
+/// An expression: two maps are equal except for these fields. All other fields
+/// must be equal, so fields that later versions of Kubernetes add are included.
 fn same_but(new: &str, old: &str, except: &[&str]) -> String {
     let names: Vec<String> = except.iter().map(|name| text(name)).collect();
     same(new, old, &format!("k in [{}]", names.join(", ")))
@@ -208,8 +212,8 @@ fn validation(expression: &str, message: &str) -> Validation {
     }
 }
 
-/// A validation of what an update changes; there is nothing to compare with
-/// in a creation or a deletion, which the first validation refuses.
+/// A validation of the changes of an update. A creation or a deletion has
+/// nothing to compare, and the first validation refuses it.
 fn on_update(expression: &str, message: &str) -> Validation {
     validation(
         &format!("request.operation != 'UPDATE' || ({expression})"),
@@ -219,8 +223,9 @@ fn on_update(expression: &str, message: &str) -> Validation {
 
 fn policy(guard: &Guard, what: &str, rules: Rules) -> Vec<Value> {
     let Guard { namespace, name, .. } = guard;
-    // Policies are of the whole cluster, and a namespace has no dot in it.
-    let of_cluster = format!("{name}.{namespace}.{what}");
+    // Policies have no namespace, so the name includes it. A namespace contains
+    // no dot, which keeps the name unique.
+    let policy_name = format!("{name}.{namespace}.{what}");
     let strings = |words: &[&str]| Some(words.iter().map(|word| (*word).to_owned()).collect());
     let rule = NamedRuleWithOperations {
         api_groups: strings(&[rules.group]),
@@ -231,7 +236,7 @@ fn policy(guard: &Guard, what: &str, rules: Rules) -> Vec<Value> {
     };
     let account = format!("system:serviceaccount:{namespace}:{name}");
     let policy = ValidatingAdmissionPolicy {
-        metadata: meta(None, &of_cluster, name),
+        metadata: meta(None, &policy_name, name),
         spec: Some(ValidatingAdmissionPolicySpec {
             failure_policy: Some("Fail".to_owned()),
             match_conditions: Some(vec![MatchCondition {
@@ -249,9 +254,9 @@ fn policy(guard: &Guard, what: &str, rules: Rules) -> Vec<Value> {
         ..ValidatingAdmissionPolicy::default()
     };
     let binding = ValidatingAdmissionPolicyBinding {
-        metadata: meta(None, &of_cluster, name),
+        metadata: meta(None, &policy_name, name),
         spec: Some(ValidatingAdmissionPolicyBindingSpec {
-            policy_name: Some(of_cluster.clone()),
+            policy_name: Some(policy_name.clone()),
             validation_actions: strings(&["Deny"]),
             ..ValidatingAdmissionPolicyBindingSpec::default()
         }),

@@ -1,5 +1,5 @@
-//! The custom roles in Azure and their assignments. What is granted is decided
-//! here; each form has a file of its own.
+//! The custom roles in Azure and their assignments. The grants are decided here;
+//! each output format has its own file.
 
 mod az_cli;
 mod bicep;
@@ -15,35 +15,33 @@ use uuid::Uuid;
 
 use crate::model::AzureRole;
 
-/// Where a role is assigned. The names stand as they are: only a request's
-/// path has them percent-encoded.
+/// The object that a role is for. The names are not percent-encoded, unlike in
+/// the path of a request.
 #[derive(Clone, Debug)]
-pub struct Place {
-    /// The subscription's GUID.
+pub struct RoleTarget {
+    /// A GUID.
     pub subscription: String,
     /// The resource group of the instance.
     pub resource_group: String,
     /// The API Management instance; a role of the resource group needs none.
     pub service: Option<String>,
-    /// The gateway; `None` for all of the instance.
+    /// `None` for all gateways of the instance.
     pub gateway: Option<String>,
 }
 
-/// What Azure is to grant.
+/// A role and its assignment, as requested.
 #[derive(Clone, Debug)]
 pub struct AzureRights {
-    /// The role.
     pub role: AzureRole,
-    /// What it is about.
-    pub place: Place,
-    /// To whom, by object id; `None` leaves a parameter.
+    pub target: RoleTarget,
+    /// The object id of the principal; `None` leaves a parameter.
     pub principal: Option<Uuid>,
-    /// Whether the subscription and the resource group of the instance are to
-    /// be found by its name.
+    /// Whether the rotation finds the subscription and the resource group by
+    /// the name of the instance.
     pub for_discovery: bool,
 }
 
-/// The narrowest place at which a role works.
+/// The narrowest scope at which a role works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Level {
     ResourceGroup,
@@ -51,13 +49,13 @@ enum Level {
     Gateway,
 }
 
-/// A custom role as Azure knows it.
+/// The definition of a custom role.
 struct Definition {
-    /// What the roles' blocks are called, in camel case.
+    /// The name of the role's blocks in a file, in camel case.
     symbol: &'static str,
     name: &'static str,
     description: &'static str,
-    /// What it allows, and which call needs that.
+    /// Each action, and the request that needs it.
     actions: &'static [(&'static str, &'static str)],
     data_actions: &'static [(&'static str, &'static str)],
     level: Level,
@@ -70,7 +68,7 @@ const TOKEN_OPERATOR: Definition = Definition {
     actions: &[
         (
             "Microsoft.ApiManagement/service/gateways/read",
-            "GET .../gateways/NAME, which sees before a token is minted that the gateway exists",
+            "GET .../gateways/NAME, which checks that the gateway exists before a token is minted",
         ),
         (
             "Microsoft.ApiManagement/service/gateways/generateToken/action",
@@ -81,8 +79,9 @@ const TOKEN_OPERATOR: Definition = Definition {
     level: Level::Gateway,
 };
 
-/// A role of its own, because it works at the instance alone: with it the
-/// token operator would have to be assigned there, and so for every gateway.
+/// A separate role, because its action works only at the instance. As part of
+/// the token operator, that role would have to be assigned at the instance, and
+/// so for every gateway.
 const INSTANCE_FINDER: Definition = Definition {
     symbol: "instanceFinder",
     name: "API Management Self-Hosted Gateway Instance Finder",
@@ -102,7 +101,7 @@ const CONFIG_VALIDATOR: Definition = Definition {
                   API.",
     actions: &[(
         "Microsoft.Authorization/*/read",
-        "the instance's own reads of role assignments and definitions, when a gateway signs in by Entra",
+        "the instance's own reads of role assignments and definitions, when a gateway signs in with Entra",
     )],
     data_actions: &[],
     level: Level::ResourceGroup,
@@ -123,7 +122,7 @@ const CONFIG_READER: Definition = Definition {
 /// A role and its assignment.
 struct Grant<'a> {
     role: Definition,
-    place: &'a Place,
+    target: &'a RoleTarget,
     principal: Option<Uuid>,
 }
 
@@ -136,23 +135,23 @@ fn grants(rights: &AzureRights) -> Vec<Grant<'_>> {
     };
     let grant = |role| Grant {
         role,
-        place: &rights.place,
+        target: &rights.target,
         principal: rights.principal,
     };
     roles.into_iter().map(grant).collect()
 }
 
 impl Grant<'_> {
-    /// The scope that is offered the role: a role's name is unique in its
-    /// tenant, so all gateways of a subscription share one.
+    /// The role's assignable scope. The name of a role is unique in its tenant,
+    /// so all gateways of a subscription share a role.
     fn subscription(&self) -> String {
-        format!("/subscriptions/{}", self.place.subscription)
+        format!("/subscriptions/{}", self.target.subscription)
     }
 
-    /// The resource within its group that the role is assigned at; `None` for
+    /// The scope of the assignment, relative to the resource group; `None` for
     /// the group itself.
     fn resource(&self) -> Option<String> {
-        let Place { service, gateway, .. } = self.place;
+        let RoleTarget { service, gateway, .. } = self.target;
         let service = service
             .as_ref()
             .filter(|_| self.role.level != Level::ResourceGroup)?;
@@ -164,12 +163,12 @@ impl Grant<'_> {
         })
     }
 
-    /// The ARM id of what the role is assigned at.
+    /// The ARM id of the scope of the assignment.
     fn scope(&self) -> String {
         let group = format!(
             "{}/resourceGroups/{}",
             self.subscription(),
-            self.place.resource_group
+            self.target.resource_group
         );
         match self.resource() {
             Some(resource) => format!("{group}/providers/{resource}"),
@@ -177,10 +176,10 @@ impl Grant<'_> {
         }
     }
 
-    /// The id of the role: the same for the same subscription, whoever writes
-    /// it down.
+    /// The id of the role, which depends only on the subscription and the
+    /// role's name.
     fn role_id(&self) -> Uuid {
-        stable(&[&self.subscription(), self.role.name])
+        stable_uuid(&[&self.subscription(), self.role.name])
     }
 
     fn role_path(&self) -> String {
@@ -191,45 +190,44 @@ impl Grant<'_> {
         )
     }
 
-    /// The name of the assignment, which must be another one for another
-    /// principal.
+    /// The name of the assignment, which must differ between principals.
     fn assignment(&self, principal: Uuid) -> Uuid {
-        stable(&[&self.scope(), &principal.to_string(), &self.role_id().to_string()])
+        stable_uuid(&[&self.scope(), &principal.to_string(), &self.role_id().to_string()])
     }
 
-    /// For the comments: what is assigned where.
-    fn about(&self) -> String {
-        match (&self.place.service, &self.place.gateway, self.role.level) {
+    /// The scope of the assignment in words, for comments.
+    fn scope_in_words(&self) -> String {
+        match (&self.target.service, &self.target.gateway, self.role.level) {
             (Some(service), Some(gateway), Level::Gateway) => {
-                format!("the gateway {gateway} of {service} alone")
+                format!("the gateway {gateway} of {service} only")
             }
             (Some(service), None, Level::Gateway) => format!("all gateways of {service}"),
             (Some(service), _, Level::Service) => format!("the instance {service}"),
-            _ => format!("the resource group {}", self.place.resource_group),
+            _ => format!("the resource group {}", self.target.resource_group),
         }
     }
 }
 
-/// Whose object id is meant; three ids of an app look alike.
-fn whose(role: AzureRole) -> &'static str {
+/// Describes the object id to pass, because an app has three similar ids.
+fn principal_description(role: AzureRole) -> &'static str {
     match role {
         AzureRole::TokenOperator => {
-            "The object id of the service principal or managed identity that rotates; neither the client id nor the \
+            "The object id of the service principal or managed identity that rotates, not its client id and not the \
              object id of the app registration"
         }
         AzureRole::ConfigValidator => {
             "The object id of the system-assigned managed identity of the API Management instance"
         }
         AzureRole::ConfigReader => {
-            "The object id of the service principal of the gateway's app; neither the client id nor the object id of \
+            "The object id of the service principal of the gateway's app, not its client id and not the object id of \
              the app registration"
         }
     }
 }
 
-/// A UUID of version 5 in the namespace of URLs. ARM compares without regard to
+/// A UUID of version 5 in the namespace of URLs, in lower case, since ARM ignores
 /// case.
-fn stable(parts: &[&str]) -> Uuid {
+fn stable_uuid(parts: &[&str]) -> Uuid {
     Uuid::new_v5(&Uuid::NAMESPACE_URL, parts.join("|").to_lowercase().as_bytes())
 }
 

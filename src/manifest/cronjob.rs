@@ -1,4 +1,4 @@
-//! The CronJob that rotates, and what stands beside it.
+//! The CronJob that rotates, and the objects installed with it.
 
 mod pod;
 
@@ -22,124 +22,110 @@ use crate::model::{WorkloadRef, in_short};
 
 pub use pod::PodOptions;
 
-/// The container's name.
+/// The name of the CronJob's only container.
 pub const CONTAINER: &str = "rotate";
 
 /// The annotations of Azure Workload Identity on a ServiceAccount.
 pub const CLIENT_ID: &str = "azure.workload.identity/client-id";
-/// The tenant, of the same.
 pub const TENANT_ID: &str = "azure.workload.identity/tenant-id";
 
 /// The audience of a token that Entra exchanges.
 pub const AUDIENCE: &str = "api://AzureADTokenExchange";
 
-/// The key under which a Secret of ours holds the credential of a service
+/// The key in an installed Secret for the client credential of a service
 /// principal.
 pub const CLIENT_SECRET_KEY: &str = "client-secret";
 
-/// The CronJob's name may have so many letters, because its Jobs add eleven.
+/// The maximum length of the CronJob's name: the names of its Jobs are eleven
+/// characters longer.
 pub const LONGEST_NAME: usize = 52;
 
-/// How many Jobs of each outcome are kept to be looked at.
+/// How many successful and how many failed Jobs are kept.
 const HISTORY: i32 = 3;
 
-/// How late a Job may begin; after that the next one is soon enough.
+/// How many seconds late a Job may start. After that, the next one is soon
+/// enough.
 const LATEST_START: i64 = 3600;
 
-/// What a Job has beyond the time of its rotations, for its pod to start.
+/// The time for a Job's pod to start, in addition to the rotations.
 const START: SignedDuration = SignedDuration::from_secs(60);
 
-/// The ends that another try would repeat.
-const HOPELESS: [Kind; 3] = [Kind::Usage, Kind::Refused, Kind::PutBack];
+/// The errors that would recur if the Job were retried.
+const NOT_RETRIED: [Kind; 3] = [Kind::Usage, Kind::Refused, Kind::PutBack];
 
-/// What is installed.
+/// An installation: its objects all have the same namespace and name.
 #[derive(Clone, Debug)]
 pub struct Installation {
-    /// The namespace of everything.
     pub namespace: String,
-    /// The name of everything.
     pub name: String,
-    /// When it runs.
     pub schedule: Schedule,
-    /// What it rotates.
     pub task: Task,
-    /// As whom it signs in to Azure.
     pub identity: PodIdentity,
-    /// Where and how its pod runs.
     pub pod: PodOptions,
 }
 
-/// When it runs.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     /// Five fields or a macro.
     pub cron: String,
-    /// The zone that they are of.
     pub time_zone: String,
-    /// Whether nothing is started at present.
     pub suspend: bool,
 }
 
-/// What a run rotates, told so that nothing need be looked for.
+/// What a run rotates, complete enough that nothing must be discovered.
 #[derive(Clone, Debug)]
 pub struct Task {
     /// The workloads, in order.
     pub workloads: Vec<WorkloadRef>,
     /// The Secrets with their tokens, in order.
     pub secrets: Vec<String>,
-    /// ConfigMaps that must be read to know a gateway or its instance.
+    /// ConfigMaps that contain the name of a gateway or its instance.
     pub config_maps: Vec<String>,
-    /// The instance, where all gateways are of one.
+    /// The instance, if all gateways belong to the same one.
     pub instance: Option<Instance>,
-    /// The gateway's id, where there is one.
+    /// The gateway's id, if there is only one gateway.
     pub gateway: Option<String>,
     /// The cloud, unless it is Azure's global one.
     pub cloud: Option<String>,
-    /// Which tokens are due.
     pub if_expiring_within: SignedDuration,
-    /// How long a rotation may take.
+    /// The limit for one rotation.
     pub timeout: SignedDuration,
-    /// Whether Secrets are written that something else owns.
+    /// Whether to write Secrets that something else owns.
     pub adopt: bool,
-    /// Whether pods and their logs are read as proof.
+    /// Whether to read pods and their logs as proof.
     pub prove_logs: bool,
-    /// Whether Events are written.
+    /// Whether to write Events.
     pub events: bool,
 }
 
 /// An API Management instance, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instance {
-    /// Its name.
     pub name: String,
-    /// Its resource group.
     pub resource_group: Option<String>,
-    /// Its subscription.
     pub subscription: Option<String>,
 }
 
-/// As whom the pod signs in to Azure.
+/// The identity with which the pod signs in to Azure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PodIdentity {
-    /// By a token of its ServiceAccount, which a federated credential trusts.
+    /// An app or a user-assigned identity that trusts the tokens of the pod's
+    /// ServiceAccount by a federated credential.
     Workload {
-        /// The app or the user-assigned identity.
         client_id: String,
-        /// Its tenant; the webhook's default if it is not told.
+        /// Without it, the webhook's default tenant.
         tenant: Option<String>,
     },
-    /// As the identity of the node.
+    /// A managed identity of the node.
     Managed {
-        /// Which of several.
+        /// Selects one of several.
         client_id: Option<String>,
     },
-    /// As a service principal, by what a Secret holds.
+    /// A service principal with a client credential in a Secret.
     ServicePrincipal {
-        /// The app.
         client_id: String,
-        /// Its tenant.
         tenant: String,
-        /// The Secret with its client secret or certificate.
+        /// The Secret with the client secret or the certificate.
         credential: KeyOf,
     },
 }
@@ -147,14 +133,14 @@ pub enum PodIdentity {
 /// A key of a Secret or a ConfigMap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyOf {
-    /// The object.
+    /// The object's name.
     pub name: String,
-    /// The key of its data.
     pub key: String,
 }
 
 impl Installation {
-    /// How long a Job may take: each gateway its time, and the pod its start.
+    /// The limit for a Job in seconds: the sum of its rotations, and the start
+    /// of its pod.
     fn deadline(&self) -> i64 {
         let gateways = i64::try_from(self.task.secrets.len().max(1)).unwrap_or(i64::MAX);
         let rotations = self.task.timeout.as_secs().saturating_mul(gateways);
@@ -162,7 +148,6 @@ impl Installation {
     }
 }
 
-/// The CronJob.
 pub fn cron_job(installation: &Installation) -> Value {
     let Installation {
         namespace,
@@ -196,9 +181,9 @@ pub fn cron_job(installation: &Installation) -> Value {
     document(&object)
 }
 
-/// A pod as the CronJob's Jobs make it, to see whether the namespace admits
-/// it. Its ServiceAccount may be yet to come, so it has that of every
-/// namespace.
+/// A pod like those of the CronJob's Jobs, to check whether the namespace
+/// admits it. It uses the default ServiceAccount, since its own may not exist
+/// yet.
 pub fn pod(installation: &Installation) -> Value {
     let PodTemplateSpec { metadata, spec } = template(installation);
     let mut spec = spec.unwrap_or_default();
@@ -227,9 +212,9 @@ pub fn secret(installation: &Installation, credential: &[u8]) -> Value {
     document(&object)
 }
 
-/// A NetworkPolicy that lets the pods out to names and to TLS, and nobody in.
-/// The ports are the API server's, a proxy's and Azure's; addresses are left
-/// out, because Azure's change.
+/// A NetworkPolicy that allows the pods DNS and TLS, and no incoming
+/// connections. The ports are those of the API server, a proxy and Azure. It
+/// restricts no addresses, because Azure's change.
 pub fn network_policy(installation: &Installation) -> Value {
     let Installation { namespace, name, .. } = installation;
     let port = |protocol: &str, port: i32| NetworkPolicyPort {
@@ -249,7 +234,7 @@ pub fn network_policy(installation: &Installation) -> Value {
         ports.push(port("TCP", i32::from(proxy)));
     }
     if matches!(installation.identity, PodIdentity::Managed { .. }) {
-        // The metadata service speaks plain HTTP on the node.
+        // The metadata service of the node uses plain HTTP.
         ports.push(port("TCP", 80));
     }
     let object = NetworkPolicy {
@@ -270,10 +255,10 @@ pub fn network_policy(installation: &Installation) -> Value {
     document(&object)
 }
 
-/// Another try cures neither a wrong command line, nor a refusal, nor a token
-/// that Azure has refused.
+/// A retry does not help with a wrong command line, a refusal of preflight or a
+/// token that Azure refused.
 fn failure_policy() -> PodFailurePolicy {
-    let codes = HOPELESS.map(|kind| i32::from(kind.exit_code()));
+    let codes = NOT_RETRIED.map(|kind| i32::from(kind.exit_code()));
     PodFailurePolicy {
         rules: vec![PodFailurePolicyRule {
             action: "FailJob".to_owned(),
@@ -306,7 +291,7 @@ fn labelled(installation: &str) -> ObjectMeta {
     }
 }
 
-/// The arguments of the program.
+/// The arguments of the container.
 fn arguments(installation: &Installation) -> Vec<String> {
     let Task {
         workloads,
@@ -336,11 +321,28 @@ fn arguments(installation: &Installation) -> Vec<String> {
     flag("timeout", Some(&in_short(installation.task.timeout)));
     flag("cloud", cloud.as_deref());
     if workloads.len() > 1 {
-        // What lapses first goes first, so that one broken gateway would be
-        // everybody's canary each night, and nobody would be rotated.
+        // The soonest to expire goes first. As the canary, one broken gateway
+        // would keep all others from being rotated, every night.
         flag("canary", Some("0"));
         flag("max-failures", Some(&secrets.len().max(1).to_string()));
     }
+    sign_in_flags(installation, &mut flag);
+    if let Some(ca) = &installation.pod.ca {
+        flag("azure-ca-file", Some(&pod::ca_file(ca)));
+    }
+    if installation.task.adopt {
+        words.push("--adopt".to_owned());
+    }
+    if installation.task.prove_logs {
+        words.push("--prove=logs".to_owned());
+    }
+    if installation.task.events {
+        words.push("--events".to_owned());
+    }
+    words
+}
+
+fn sign_in_flags(installation: &Installation, flag: &mut impl FnMut(&str, Option<&str>)) {
     let (method, client_id, tenant) = match &installation.identity {
         PodIdentity::Workload { client_id, tenant } => {
             ("workload-identity", Some(client_id), tenant.as_ref())
@@ -356,19 +358,6 @@ fn arguments(installation: &Installation) -> Vec<String> {
     if let PodIdentity::ServicePrincipal { credential, .. } = &installation.identity {
         flag("client-secret-file", Some(&pod::credential_file(credential)));
     }
-    if let Some(ca) = &installation.pod.ca {
-        flag("azure-ca-file", Some(&pod::ca_file(ca)));
-    }
-    if installation.task.adopt {
-        words.push("--adopt".to_owned());
-    }
-    if installation.task.prove_logs {
-        words.push("--prove=logs".to_owned());
-    }
-    if installation.task.events {
-        words.push("--events".to_owned());
-    }
-    words
 }
 
 #[cfg(test)]

@@ -1,5 +1,4 @@
-//! The least rights that a scheduled rotation works with, from one table of
-//! verbs.
+//! The least rights that a scheduled rotation needs.
 
 mod fleet;
 
@@ -16,10 +15,9 @@ use crate::model::{WorkloadKind, WorkloadRef};
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
-/// What is to be rotated, and what beyond the least is wanted of it.
+/// The objects that a rotation needs rights on, and the options that need more.
 #[derive(Clone, Debug)]
 pub struct Rights {
-    /// The namespace of everything.
     pub namespace: String,
     /// The name of the ServiceAccount, the Role and the RoleBinding.
     pub name: String,
@@ -27,15 +25,15 @@ pub struct Rights {
     pub workloads: Vec<WorkloadRef>,
     /// The Secrets to write.
     pub secrets: Vec<String>,
-    /// Whether pods and their logs are read as proof.
+    /// Whether to read pods and their logs as proof.
     pub prove_logs: bool,
-    /// Whether Events are written.
+    /// Whether to write Events.
     pub events: bool,
-    /// ConfigMaps that must be read to know a gateway or its instance.
+    /// ConfigMaps that contain the name of a gateway or its instance.
     pub config_maps: Vec<String>,
 }
 
-/// The ServiceAccount, its Role and what binds them.
+/// The ServiceAccount, the Role and the RoleBinding.
 pub fn rbac(rights: &Rights) -> Vec<Value> {
     let Rights { namespace, name, .. } = rights;
     let mut rules = named("", "secrets", WRITE, &rights.secrets);
@@ -49,10 +47,10 @@ pub fn rbac(rights: &Rights) -> Vec<Value> {
     ]
 }
 
-/// A read, and a write of one object.
+/// The verbs to read and write an object.
 const WRITE: &[&str] = &["get", "patch"];
 
-/// The restart of each workload, which is read again until it is proved.
+/// The rules to restart each workload and to read it until the restart is done.
 fn restarts(workloads: &[WorkloadRef]) -> Vec<PolicyRule> {
     let of_kind = |kind: WorkloadKind| {
         let of_kind = workloads.iter().filter(move |workload| workload.kind == kind);
@@ -62,8 +60,8 @@ fn restarts(workloads: &[WorkloadRef]) -> Vec<PolicyRule> {
     WorkloadKind::ALL.into_iter().flat_map(of_kind).collect()
 }
 
-/// What is granted only where it is asked for. No name can narrow it: the
-/// names of pods and Events are made up anew each time.
+/// The rules of optional features. Names cannot restrict them, because pods and
+/// Events have generated names.
 fn options(prove_logs: bool, events: bool) -> Vec<PolicyRule> {
     let mut rules = Vec::new();
     if prove_logs {
@@ -76,8 +74,8 @@ fn options(prove_logs: bool, events: bool) -> Vec<PolicyRule> {
     rules
 }
 
-/// A rule for certain objects; none where there are none, because a rule
-/// without names is one for all objects.
+/// A rule for the named objects. There is none without names, because a rule
+/// without names would apply to all objects.
 fn named(group: &str, resource: &str, verbs: &[&str], names: &[String]) -> Vec<PolicyRule> {
     if names.is_empty() {
         return Vec::new();
@@ -112,13 +110,12 @@ fn role(namespace: &str, name: &str, rules: Vec<PolicyRule>) -> Value {
     })
 }
 
-/// Binds the Role of a namespace to the ServiceAccount, which may be at home
-/// in another one.
-fn binding(namespace: &str, name: &str, home: &str) -> Value {
+/// Binds a Role to the ServiceAccount, which may be in another namespace.
+fn binding(namespace: &str, name: &str, account_namespace: &str) -> Value {
     document(&RoleBinding {
         metadata: meta(Some(namespace), name, name),
         role_ref: role_ref("Role", name),
-        subjects: Some(vec![subject(home, name)]),
+        subjects: Some(vec![subject(account_namespace, name)]),
     })
 }
 
@@ -155,15 +152,15 @@ mod tests {
         }
     }
 
-    /// An empty list of names in a rule would mean every Secret.
+    /// A rule with an empty list of names would apply to every Secret.
     #[test]
-    fn nothing_named_is_nothing_granted() {
+    fn without_names_nothing_is_granted() {
         let objects = rbac(&rights());
         assert_eq!(objects[1]["rules"], serde_json::json!([]));
     }
 
     #[test]
-    fn the_order_in_which_things_are_named_changes_nothing() {
+    fn the_order_of_names_does_not_matter() {
         let with = |secrets: &[&str]| {
             let secrets = secrets.iter().map(|name| (*name).to_owned()).collect();
             rbac(&Rights { secrets, ..rights() })

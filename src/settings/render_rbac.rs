@@ -8,7 +8,7 @@ use super::{GatewayList, Selection, TargetRequest, WorkloadRequest};
 use crate::cli::{AzureForm, AzureRoleArgs, ProveMode, RenderRbacArgs, RightsScope, SelectArgs};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::manifest::azure::{AzureRights, Place};
+use crate::manifest::azure::{AzureRights, RoleTarget};
 use crate::manifest::cronjob::LONGEST_NAME;
 use crate::model::{AzureRole, Source, Sourced, WorkloadRef};
 
@@ -193,7 +193,7 @@ fn azure_rights(args: &AzureRoleArgs, typed: &Typed<'_>) -> Result<AzureRights> 
     });
     Ok(AzureRights {
         role: args.role,
-        place: Place {
+        target: RoleTarget {
             subscription: told.to_string(),
             resource_group: plain(group)?,
             service: service.map(plain).transpose()?,

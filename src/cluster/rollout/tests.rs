@@ -35,7 +35,7 @@ fn a_deployment_rolls_step_by_step() {
         ),
         (
             json!({"observedGeneration": 2, "replicas": 3, "updatedReplicas": 2}),
-            waiting("1 old pods are left"),
+            waiting("1 old pod is left"),
         ),
         (
             json!({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 1, "availableReplicas": 1}),

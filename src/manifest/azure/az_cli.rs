@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::{AzureRights, Grant, grants, whose};
+use super::{AzureRights, Grant, grants, principal_description};
 
 const HEAD: &str = "#!/bin/sh
-# To be run again if Azure does not know the new role yet: nothing is made twice.
+# Run it again if Azure does not know the new role yet: nothing is created twice.
 set -eu
 ";
 
@@ -15,7 +15,7 @@ pub fn az_cli(rights: &AzureRights) -> String {
     if rights.principal.is_none() {
         parts.push(format!(
             "\n# {}.\n: \"${{PRINCIPAL_ID:?}}\"\n",
-            whose(rights.role)
+            principal_description(rights.role)
         ));
     }
     for grant in &grants(rights) {
@@ -24,8 +24,8 @@ pub fn az_cli(rights: &AzureRights) -> String {
     parts.concat()
 }
 
-/// `az role definition create` makes up an id each time, so the definition is
-/// put by its id.
+/// `az role definition create` generates a new id each time, so the definition
+/// is put with its id by `az rest`.
 fn role(grant: &Grant<'_>) -> String {
     let role = &grant.role;
     let actions = |actions: &[(&str, &str)]| -> Vec<String> {
@@ -64,18 +64,18 @@ fn assignment(grant: &Grant<'_>) -> String {
             format!("--name {} ", grant.assignment(principal)),
             principal.to_string(),
         ),
-        // The Azure CLI then takes an assignment that is there already.
+        // Without a name, the Azure CLI accepts an existing assignment.
         None => (String::new(), "\"$PRINCIPAL_ID\"".to_owned()),
     };
     format!(
         "
-# The role is assigned at {about}.
+# The role is assigned at {scope_in_words}.
 az role assignment create {name}--assignee-object-id {principal} \\
   --assignee-principal-type ServicePrincipal \\
   --role {role} \\
   --scope {scope}
 ",
-        about = grant.about(),
+        scope_in_words = grant.scope_in_words(),
         role = text(&grant.role_path()),
         scope = text(&grant.scope()),
     )

@@ -1,9 +1,9 @@
 //! The roles in Bicep.
 
 use super::template::{deploy, deployment};
-use super::{AzureRights, Grant, grants, whose};
+use super::{AzureRights, Grant, grants, principal_description};
 
-/// A Bicep file for a deployment in the subscription.
+/// A Bicep file for a deployment at the scope of the subscription.
 pub fn bicep(rights: &AzureRights) -> String {
     let head = format!(
         "// {}\ntargetScope = 'subscription'\n",
@@ -13,7 +13,7 @@ pub fn bicep(rights: &AzureRights) -> String {
     if rights.principal.is_none() {
         parts.push(format!(
             "\n@description({})\nparam principalId string\n",
-            text(whose(rights.role))
+            text(principal_description(rights.role))
         ));
     }
     for grant in &grants(rights) {
@@ -66,8 +66,8 @@ fn list(actions: &[(&str, &str)]) -> String {
     format!("[\n{}        ]", lines.concat())
 }
 
-/// Bicep has no other way to a resource of a group in a file of the
-/// subscription than a second file or this inner deployment.
+/// A file at the scope of the subscription can reach a resource in a group only
+/// with an inner deployment or a second file.
 fn assignment(grant: &Grant<'_>) -> String {
     let symbol = grant.role.symbol;
     let (name, principal) = match grant.principal {
@@ -90,7 +90,7 @@ fn assignment(grant: &Grant<'_>) -> String {
     };
     format!(
         "
-// The role is assigned at {about}.
+// The role is assigned at {scope_in_words}.
 resource {symbol}Assignment 'Microsoft.Resources/deployments@2022-09-01' = {{
   name: '{deployment}'
   resourceGroup: {group}
@@ -115,9 +115,9 @@ resource {symbol}Assignment 'Microsoft.Resources/deployments@2022-09-01' = {{
   }}
 }}
 ",
-        about = grant.about(),
+        scope_in_words = grant.scope_in_words(),
         deployment = deployment(grant),
-        group = text(&grant.place.resource_group),
+        group = text(&grant.target.resource_group),
     )
 }
 

@@ -2,13 +2,16 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{AzureRights, Grant, grants, whose};
+use super::{AzureRights, Grant, grants, principal_description};
 
-/// A template for a deployment in the subscription.
+/// A template for a deployment at the scope of the subscription.
 pub fn template(rights: &AzureRights) -> Value {
     let mut parameters = Map::new();
     if rights.principal.is_none() {
-        let principal = json!({"type": "string", "metadata": {"description": whose(rights.role)}});
+        let principal = json!({
+            "type": "string",
+            "metadata": {"description": principal_description(rights.role)},
+        });
         parameters.insert("principalId".to_owned(), principal);
     }
     let resources: Vec<Value> = grants(rights)
@@ -32,7 +35,7 @@ pub(super) fn deploy(rights: &AzureRights, file: &str) -> String {
     };
     format!(
         "az deployment sub create --subscription {} --location REGION --template-file {file}{parameter}",
-        rights.place.subscription
+        rights.target.subscription
     )
 }
 
@@ -61,7 +64,8 @@ fn role(grant: &Grant<'_>) -> Value {
     })
 }
 
-/// JSON has no comments but this one, so it says of each line what needs it.
+/// The text for `comments`, because JSON itself has no comments: each action,
+/// and the request that needs it.
 fn reasons(grant: &Grant<'_>) -> String {
     let all = grant.role.actions.iter().chain(grant.role.data_actions);
     let reasons: Vec<String> = all
@@ -70,8 +74,8 @@ fn reasons(grant: &Grant<'_>) -> String {
     reasons.join(" ")
 }
 
-/// A role is a thing of the subscription, and what it is assigned at is one of
-/// a resource group: that takes a deployment within the deployment.
+/// The role belongs to the subscription and the scope of its assignment to a
+/// resource group, which requires a deployment within the deployment.
 fn assignment(grant: &Grant<'_>) -> Value {
     let (name, principal) = match grant.principal {
         Some(principal) => (grant.assignment(principal).to_string(), principal.to_string()),
@@ -88,7 +92,7 @@ fn assignment(grant: &Grant<'_>) -> Value {
         "type": "Microsoft.Authorization/roleAssignments",
         "apiVersion": "2022-04-01",
         "name": name,
-        "comments": format!("At {}.", grant.about()),
+        "comments": format!("At {}.", grant.scope_in_words()),
         "properties": {
             "roleDefinitionId": grant.role_path(),
             "principalId": principal,
@@ -102,7 +106,7 @@ fn assignment(grant: &Grant<'_>) -> Value {
         "type": "Microsoft.Resources/deployments",
         "apiVersion": "2022-09-01",
         "name": deployment(grant),
-        "resourceGroup": grant.place.resource_group,
+        "resourceGroup": grant.target.resource_group,
         "dependsOn": [format!(
             "[subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '{}')]",
             grant.role_id()
@@ -118,8 +122,8 @@ fn assignment(grant: &Grant<'_>) -> Value {
     })
 }
 
-/// The name of the inner deployment, at most 64 characters: those of the
-/// role's id make it another one for another subscription.
+/// The name of the inner deployment, at most 64 characters. The role's id makes
+/// it differ between subscriptions.
 pub(super) fn deployment(grant: &Grant<'_>) -> String {
     format!("{}-{}", grant.role.symbol, grant.role_id())
 }

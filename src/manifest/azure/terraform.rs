@@ -1,8 +1,8 @@
-//! The roles for Terraform, by the provider azurerm.
+//! The roles for Terraform, with the provider azurerm.
 
-use super::{AzureRights, Grant, grants, whose};
+use super::{AzureRights, Grant, grants, principal_description};
 
-/// A file with the resources; the provider is configured elsewhere.
+/// A file with the resources, without the configuration of the provider.
 pub fn terraform(rights: &AzureRights) -> String {
     let mut parts = vec!["# For the provider hashicorp/azurerm.\n".to_owned()];
     if rights.principal.is_none() {
@@ -13,7 +13,7 @@ variable \"principal_id\" {{
   type        = string
 }}
 ",
-            text(whose(rights.role))
+            text(principal_description(rights.role))
         ));
     }
     for grant in &grants(rights) {
@@ -65,7 +65,7 @@ fn assignment(grant: &Grant<'_>) -> String {
     };
     format!(
         "
-# The role is assigned at {about}.
+# The role is assigned at {scope_in_words}.
 resource \"azurerm_role_assignment\" \"{symbol}\" {{
   name               = {name}
   scope              = {scope}
@@ -74,13 +74,14 @@ resource \"azurerm_role_assignment\" \"{symbol}\" {{
   principal_type     = \"ServicePrincipal\"
 }}
 ",
-        about = grant.about(),
+        scope_in_words = grant.scope_in_words(),
         symbol = symbol(grant),
         scope = text(&grant.scope()),
     )
 }
 
-/// What comes to the same name as for a principal that is told.
+/// An expression for the name that [`Grant::assignment`] computes when the
+/// principal is known.
 fn computed(grant: &Grant<'_>) -> String {
     let scope = text(&format!("{}|", grant.scope()).to_lowercase());
     let scope = scope.trim_end_matches('"');
@@ -90,7 +91,7 @@ fn computed(grant: &Grant<'_>) -> String {
     )
 }
 
-/// The name of a role's blocks, which are written in lower case here.
+/// The name of a role's blocks, in snake case.
 fn symbol(grant: &Grant<'_>) -> String {
     let mut symbol = String::new();
     for letter in grant.role.symbol.chars() {

@@ -3,7 +3,7 @@ use super::*;
 fn rights(role: AzureRole, gateway: Option<&str>) -> AzureRights {
     AzureRights {
         role,
-        place: Place {
+        target: RoleTarget {
             subscription: "11111111-2222-3333-4444-555555555555".to_owned(),
             resource_group: "rg-apim".to_owned(),
             service: Some("contoso".to_owned()),
@@ -38,7 +38,7 @@ fn each_role_is_assigned_at_the_narrowest_scope_that_works() {
 }
 
 #[test]
-fn to_find_the_instance_is_another_role_which_leaves_the_first_at_its_gateway() {
+fn discovery_has_its_own_role_and_the_first_stays_at_its_gateway() {
     let rights = AzureRights {
         for_discovery: true,
         ..rights(AzureRole::TokenOperator, Some("gw"))
@@ -53,18 +53,18 @@ fn to_find_the_instance_is_another_role_which_leaves_the_first_at_its_gateway() 
 }
 
 #[test]
-fn ids_are_the_same_whatever_the_case_and_others_for_another_principal() {
+fn ids_ignore_case_and_differ_between_principals() {
     let small = rights(AzureRole::TokenOperator, Some("gw"));
     let mut large = small.clone();
-    large.place.resource_group = "RG-APIM".to_owned();
+    large.target.resource_group = "RG-APIM".to_owned();
     let (small, large) = (grants(&small), grants(&large));
     let ids = |grant: &Grant<'_>, principal| (grant.role_id(), grant.assignment(Uuid::from_u128(principal)));
     assert_eq!(ids(&small[0], 7), ids(&large[0], 7));
     assert_ne!(ids(&small[0], 7).1, ids(&small[0], 8).1);
 }
 
-/// No registry has a parser of Bicep, so this sees that every bracket is
-/// closed by its like and that no string runs over its line.
+/// There is no parser of Bicep for Rust, so this checks that brackets match and
+/// that each string ends on its line.
 #[test]
 fn the_brackets_of_bicep_are_balanced() {
     for role in ROLES {
@@ -102,7 +102,7 @@ fn the_brackets_of_bicep_are_balanced() {
 }
 
 #[test]
-fn terraform_is_parsed_and_says_what_was_meant() {
+fn terraform_parses_and_has_the_expected_values() {
     for role in ROLES {
         for gateway in ["gw", "it's a \"${trap}\" of %{ills}"] {
             let rights = rights(role, Some(gateway));
@@ -122,7 +122,7 @@ fn terraform_is_parsed_and_says_what_was_meant() {
     };
     let text = terraform(&unknown);
     hcl_edit::parser::parse_body(&text).unwrap();
-    // Terraform comes to the same name as soon as it knows the principal.
+    // Terraform computes the same name once it knows the principal.
     let grants = grants(&unknown);
     let formula = format!(
         "{}|${{lower(var.principal_id)}}|{}",
@@ -142,7 +142,7 @@ fn terraform_is_parsed_and_says_what_was_meant() {
 }
 
 #[test]
-fn a_name_of_the_inner_deployment_is_short_enough() {
+fn the_name_of_the_inner_deployment_is_short_enough() {
     for role in ROLES {
         let rights = rights(role, Some("gw"));
         for grant in grants(&rights) {

@@ -1,5 +1,5 @@
-//! The pod of a Job: it passes the Pod Security Standard `restricted`, writes
-//! to no disk, and holds no token longer than it runs.
+//! The pod of a Job: it meets the Pod Security Standard `restricted`, writes to
+//! no disk, and its tokens expire when it ends.
 
 use std::collections::BTreeMap;
 
@@ -13,61 +13,54 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::{AUDIENCE, CONTAINER, Installation, KeyOf, PodIdentity, arguments};
 
-/// The user of the image, who owns nothing.
+/// The user of the image, which owns no files.
 const USER: i64 = 65532;
 
-/// Where a client of Kubernetes looks for its ServiceAccount.
+/// Where a client of Kubernetes looks for the token of its ServiceAccount.
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-/// Where the token for Entra is mounted. The webhook of Azure Workload
-/// Identity mounts another one, and leaves a variable alone that is set.
+/// Where the token for Entra is mounted. The webhook of Azure Workload Identity
+/// mounts another one, and does not change a variable that is already set.
 const FEDERATED: &str = "/var/run/secrets/apim-rotate/federated";
 const FEDERATED_FILE: &str = "token";
 
 /// Where a service principal's Secret is mounted.
 const CREDENTIAL_DIRECTORY: &str = "/var/run/secrets/apim-rotate/principal";
 
-/// Where the ConfigMap with authorities is mounted.
+/// Where the ConfigMap with the CA certificates is mounted.
 const CA: &str = "/etc/apim-rotate/ca";
 
-/// The shortest life that the API server gives a token.
+/// The shortest lifetime of a token that the API server accepts, in seconds.
 const SHORTEST_TOKEN: i64 = 600;
 
-/// Readable by the group of the pod, and by nobody else.
+/// Readable by the pod's user and group only.
 const GROUP_READS: i32 = 0o440;
 
-/// A ConfigMap with authorities to trust for Azure.
+/// A ConfigMap with CA certificates to trust for Azure.
 pub type Ca = KeyOf;
 
-/// Where and how a pod runs.
 #[derive(Clone, Debug, Default)]
 pub struct PodOptions {
-    /// The image, pinned.
+    /// With a tag or a digest.
     pub image: String,
-    /// When it is pulled, if that was said.
     pub pull_policy: Option<String>,
-    /// The Secrets to pull it with.
     pub pull_secrets: Vec<String>,
-    /// What taints it tolerates.
     pub tolerations: Vec<Toleration>,
-    /// Which nodes it runs on.
     pub node_selector: BTreeMap<String, String>,
-    /// The proxy on the way to Azure, as a URL.
+    /// The URL of the proxy for requests to Azure.
     pub proxy: Option<String>,
-    /// Authorities to trust for Azure.
     pub ca: Option<Ca>,
 }
 
 impl PodOptions {
-    /// The port of the proxy.
     pub(super) fn proxy_port(&self) -> Option<u16> {
         let proxy: http::Uri = self.proxy.as_ref()?.parse().ok()?;
-        let usual = if proxy.scheme_str() == Some("https") {
+        let default = if proxy.scheme_str() == Some("https") {
             443
         } else {
             80
         };
-        Some(proxy.port_u16().unwrap_or(usual))
+        Some(proxy.port_u16().unwrap_or(default))
     }
 }
 
@@ -76,7 +69,7 @@ pub(super) fn credential_file(credential: &KeyOf) -> String {
     format!("{CREDENTIAL_DIRECTORY}/{}", credential.key)
 }
 
-/// The file with the authorities.
+/// The file with the CA certificates.
 pub(super) fn ca_file(ca: &Ca) -> String {
     format!("{CA}/{}", ca.key)
 }
@@ -88,7 +81,7 @@ pub(super) fn spec(installation: &Installation) -> PodSpec {
         name: CONTAINER.to_owned(),
         image: Some(options.image.clone()),
         image_pull_policy: options.pull_policy.clone(),
-        // The image's entry point is the script's name.
+        // The image's entry point is the script's link.
         command: Some(vec!["/kubectl-apim".to_owned()]),
         args: Some(arguments(installation)),
         env: Some(variables(installation)).filter(|variables| !variables.is_empty()),
@@ -109,7 +102,7 @@ pub(super) fn spec(installation: &Installation) -> PodSpec {
     let pull_secret = |name: &String| LocalObjectReference { name: name.clone() };
     PodSpec {
         service_account_name: Some(installation.name.clone()),
-        // The token of the usual mount lives on after the pod.
+        // The automounted token would be valid for longer than the pod runs.
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),
         restart_policy: Some("Never".to_owned()),
@@ -137,7 +130,7 @@ fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
     Some(list).filter(|list| !list.is_empty())
 }
 
-/// A run takes 15 MiB and, but for the handshakes, waits. The limit leaves
+/// A run needs 15 MiB, and CPU only for the TLS handshakes. The limits leave
 /// room for a fleet.
 fn resources() -> ResourceRequirements {
     let quantities = |pairs: &[(&str, &str)]| {
@@ -159,8 +152,8 @@ fn variables(installation: &Installation) -> Vec<EnvVar> {
     };
     let mut variables = Vec::new();
     if let Some(proxy) = &installation.pod.proxy {
-        // A proxy reaches neither the cluster from inside nor the metadata
-        // service of this very node.
+        // A proxy cannot reach the cluster's internal addresses or the metadata
+        // service of the node.
         let direct = "$(KUBERNETES_SERVICE_HOST),169.254.169.254,localhost,.svc,.cluster.local";
         variables.push(variable("HTTPS_PROXY", proxy.clone()));
         variables.push(variable("NO_PROXY", direct.to_owned()));
@@ -173,11 +166,11 @@ fn variables(installation: &Installation) -> Vec<EnvVar> {
 }
 
 fn volumes(installation: &Installation) -> Vec<(Volume, VolumeMount)> {
-    let life = installation.deadline().max(SHORTEST_TOKEN);
-    let mut volumes = vec![mounted("account", ACCOUNT, projected(account(life)))];
+    let lifetime = installation.deadline().max(SHORTEST_TOKEN);
+    let mut volumes = vec![mounted("account", ACCOUNT, projected(account(lifetime)))];
     match &installation.identity {
         PodIdentity::Workload { .. } => {
-            let token = token(Some(AUDIENCE), life, FEDERATED_FILE);
+            let token = token(Some(AUDIENCE), lifetime, FEDERATED_FILE);
             volumes.push(mounted("federated", FEDERATED, projected(vec![token])));
         }
         PodIdentity::ServicePrincipal { credential, .. } => {
@@ -222,10 +215,11 @@ fn mounted(name: &str, path: &str, source: Volume) -> (Volume, VolumeMount) {
     (volume, mount)
 }
 
-/// What the usual mount holds, with a token that lives no longer than a Job.
-fn account(life: i64) -> Vec<VolumeProjection> {
+/// The content of the automounted volume, but with a token that expires with
+/// the Job.
+fn account(lifetime: i64) -> Vec<VolumeProjection> {
     vec![
-        token(None, life, "token"),
+        token(None, lifetime, "token"),
         VolumeProjection {
             config_map: Some(ConfigMapProjection {
                 name: "kube-root-ca.crt".to_owned(),
@@ -250,11 +244,11 @@ fn account(life: i64) -> Vec<VolumeProjection> {
     ]
 }
 
-fn token(audience: Option<&str>, life: i64, path: &str) -> VolumeProjection {
+fn token(audience: Option<&str>, lifetime: i64, path: &str) -> VolumeProjection {
     VolumeProjection {
         service_account_token: Some(ServiceAccountTokenProjection {
             audience: audience.map(str::to_owned),
-            expiration_seconds: Some(life),
+            expiration_seconds: Some(lifetime),
             path: path.to_owned(),
         }),
         ..VolumeProjection::default()

@@ -64,7 +64,7 @@ fn container(object: &Value) -> &Value {
 }
 
 #[test]
-fn another_try_is_for_what_another_try_may_cure() {
+fn errors_that_would_recur_are_not_retried() {
     let object = cron_job(&installation(workload_identity()));
     let job = &object["spec"]["jobTemplate"]["spec"];
     assert_eq!(
@@ -79,7 +79,7 @@ fn another_try_is_for_what_another_try_may_cure() {
 }
 
 #[test]
-fn everything_is_told_so_that_nothing_is_looked_for() {
+fn the_arguments_leave_nothing_to_discover() {
     let object = cron_job(&installation(service_principal()));
     assert_eq!(
         container(&object)["args"],
@@ -103,7 +103,7 @@ fn everything_is_told_so_that_nothing_is_looked_for() {
 }
 
 #[test]
-fn several_gateways_are_a_fleet_with_the_time_of_all() {
+fn several_gateways_are_a_fleet_with_the_sum_of_their_timeouts() {
     let mut several = installation(PodIdentity::Managed { client_id: None });
     let another = WorkloadRef {
         kind: WorkloadKind::StatefulSet,
@@ -118,31 +118,31 @@ fn several_gateways_are_a_fleet_with_the_time_of_all() {
         args.starts_with(r#"["rotate","deployment/gw","statefulset/other","--apim-instance=contoso""#),
         "{args}"
     );
-    // One that is broken must not keep the others from their turn.
+    // A broken gateway must not keep the others from being rotated.
     assert!(args.contains(r#""--canary=0","--max-failures=2""#), "{args}");
     let spec = &object["spec"]["jobTemplate"]["spec"];
     assert_eq!(spec["activeDeadlineSeconds"], 660);
 }
 
 #[test]
-fn the_way_to_azure_may_lead_through_a_proxy() {
-    let mut behind = installation(workload_identity());
-    behind.pod.proxy = Some("http://proxy.corp:3128".to_owned());
-    behind.pod.ca = Some(KeyOf {
+fn a_proxy_and_its_ca_are_passed_on() {
+    let mut behind_proxy = installation(workload_identity());
+    behind_proxy.pod.proxy = Some("http://proxy.corp:3128".to_owned());
+    behind_proxy.pod.ca = Some(KeyOf {
         name: "roots".to_owned(),
         key: "ca.crt".to_owned(),
     });
-    let object = cron_job(&behind);
+    let object = cron_job(&behind_proxy);
     let container = container(&object);
     assert_eq!(container["env"][0]["value"], "http://proxy.corp:3128");
     let trusted = "--azure-ca-file=/etc/apim-rotate/ca/ca.crt";
     assert!(container["args"].as_array().unwrap().contains(&json!(trusted)));
-    let ports = network_policy(&behind)["spec"]["egress"][0]["ports"].clone();
+    let ports = network_policy(&behind_proxy)["spec"]["egress"][0]["ports"].clone();
     assert!(ports.to_string().contains("3128"), "{ports}");
 }
 
 #[test]
-fn the_rehearsed_pod_is_of_an_account_that_exists() {
+fn the_pod_of_the_dry_run_uses_the_default_service_account() {
     let pod = pod(&installation(workload_identity()));
     assert_eq!(pod["spec"]["serviceAccountName"], Value::Null);
     assert_eq!(pod["metadata"]["generateName"], "apim-shg-rotate-");

@@ -1,4 +1,4 @@
-//! The rights of a rotation over all namespaces.
+//! The rights of a rotation in all namespaces.
 
 use std::collections::BTreeMap;
 
@@ -9,46 +9,46 @@ use super::{WRITE, account, binding, named, options, restarts, role, role_ref, r
 use crate::manifest::{document, meta};
 use crate::model::{WorkloadKind, WorkloadRef};
 
-/// A fleet, and what beyond the least is wanted of it.
+/// The objects that a fleet needs rights on, and the options that need more.
 #[derive(Clone, Debug)]
 pub struct FleetRights {
     /// The namespace of the ServiceAccount.
     pub namespace: String,
-    /// The name of everything.
+    /// The name of all objects.
     pub name: String,
-    /// What belongs to the fleet, by namespace; `None` for whatever there is
-    /// at the time of a rotation.
+    /// The members by namespace; `None` for all gateways that exist when a
+    /// rotation runs.
     pub members: Option<BTreeMap<String, Member>>,
-    /// Whether pods and their logs are read as proof.
+    /// Whether to read pods and their logs as proof.
     pub prove_logs: bool,
-    /// Whether Events are written.
+    /// Whether to write Events.
     pub events: bool,
 }
 
-/// What belongs to the fleet in one namespace.
+/// The objects of the fleet in one namespace.
 #[derive(Clone, Debug, Default)]
 pub struct Member {
     /// The workloads to restart.
     pub workloads: Vec<WorkloadRef>,
     /// The Secrets to write.
     pub secrets: Vec<String>,
-    /// The ConfigMaps with the settings that name the gateways.
+    /// The ConfigMaps that contain the names of the gateways.
     pub config_maps: Vec<String>,
 }
 
-/// The ServiceAccount, what it may do everywhere and, where the members are
-/// known, what it may do in each namespace.
+/// The ServiceAccount, its ClusterRole and, if the members are known, its Role
+/// in each namespace.
 pub fn fleet(rights: &FleetRights) -> Vec<Value> {
     let FleetRights { namespace, name, .. } = rights;
-    let everywhere = match &rights.members {
-        Some(_) => finding(),
-        None => anything(rights),
+    let cluster_rules = match &rights.members {
+        Some(_) => find_members(),
+        None => rotate_any(rights),
     };
     let mut objects = vec![
         account(namespace, name),
         document(&ClusterRole {
             metadata: meta(None, name, name),
-            rules: Some(everywhere),
+            rules: Some(cluster_rules),
             ..ClusterRole::default()
         }),
         document(&ClusterRoleBinding {
@@ -57,31 +57,31 @@ pub fn fleet(rights: &FleetRights) -> Vec<Value> {
             subjects: Some(vec![subject(namespace, name)]),
         }),
     ];
-    for (place, member) in rights.members.iter().flatten() {
+    for (member_namespace, member) in rights.members.iter().flatten() {
         let mut rules = named("", "configmaps", &["get"], &member.config_maps);
         rules.extend(named("", "secrets", WRITE, &member.secrets));
         rules.extend(restarts(&member.workloads));
         rules.extend(options(rights.prove_logs, rights.events));
-        objects.push(role(place, name, rules));
-        objects.push(binding(place, name, namespace));
+        objects.push(role(member_namespace, name, rules));
+        objects.push(binding(member_namespace, name, namespace));
     }
-    // An installation in one of the namespaces, which may have the same name,
-    // must not take these for its own.
+    // An installation with the same name in one of the namespaces must not take
+    // these objects for its own.
     for object in &mut objects {
         object["metadata"]["labels"]["app.kubernetes.io/instance"] = format!("{name}-fleet").into();
     }
     objects
 }
 
-/// What finds the members: their pod specs, which hold no secret.
-fn finding() -> Vec<PolicyRule> {
+/// The rules to find the members by their pod specs, which contain no secret.
+fn find_members() -> Vec<PolicyRule> {
     let list = |kind: WorkloadKind| rule("apps", kind.plural(), &["list"]);
     WorkloadKind::ALL.map(list).into()
 }
 
-/// What rotates whatever is found. Even so no Secrets are listed: each is read
-/// by the name that a pod spec has for it.
-fn anything(rights: &FleetRights) -> Vec<PolicyRule> {
+/// The rules to rotate all gateways that are found. Secrets are not listed: each
+/// is read by its name from a pod spec.
+fn rotate_any(rights: &FleetRights) -> Vec<PolicyRule> {
     let mut rules = vec![
         rule("", "configmaps", &["get", "list"]),
         rule("", "secrets", WRITE),

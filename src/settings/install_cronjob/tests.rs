@@ -38,7 +38,7 @@ fn what_makes_no_sense_is_refused_before_anything_is_asked() {
             "is no key",
         ),
         (&long, "53 letters"),
-        ("--auth managed-identity --name A", "is no name"),
+        ("--auth managed-identity --name A", "is not a valid name"),
         (
             "--auth managed-identity --if-expiring-within 30d",
             "30 days at most",

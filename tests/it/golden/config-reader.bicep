@@ -1,7 +1,7 @@
 // az deployment sub create --subscription 11111111-2222-3333-4444-555555555555 --location REGION --template-file role.bicep --parameters principalId=OBJECT_ID
 targetScope = 'subscription'
 
-@description('The object id of the service principal of the gateway\'s app; neither the client id nor the object id of the app registration')
+@description('The object id of the service principal of the gateway\'s app, not its client id and not the object id of the app registration')
 param principalId string
 
 resource configReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {

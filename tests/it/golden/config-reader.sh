@@ -1,8 +1,8 @@
 #!/bin/sh
-# To be run again if Azure does not know the new role yet: nothing is made twice.
+# Run it again if Azure does not know the new role yet: nothing is created twice.
 set -eu
 
-# The object id of the service principal of the gateway's app; neither the client id nor the object id of the app registration.
+# The object id of the service principal of the gateway's app, not its client id and not the object id of the app registration.
 : "${PRINCIPAL_ID:?}"
 
 # The role API Management Gateway Configuration Reader Role, which allows:

@@ -1,7 +1,7 @@
 # For the provider hashicorp/azurerm.
 
 variable "principal_id" {
-  description = "The object id of the service principal of the gateway's app; neither the client id nor the object id of the app registration"
+  description = "The object id of the service principal of the gateway's app, not its client id and not the object id of the app registration"
   type        = string
 }
 

@@ -13,7 +13,7 @@ resource configValidator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = 
     permissions: [
       {
         actions: [
-          // For the instance's own reads of role assignments and definitions, when a gateway signs in by Entra.
+          // For the instance's own reads of role assignments and definitions, when a gateway signs in with Entra.
           'Microsoft.Authorization/*/read'
         ]
         notActions: []

@@ -14,7 +14,7 @@ resource "azurerm_role_definition" "config_validator" {
 
   permissions {
     actions = [
-      # For the instance's own reads of role assignments and definitions, when a gateway signs in by Entra.
+      # For the instance's own reads of role assignments and definitions, when a gateway signs in with Entra.
       "Microsoft.Authorization/*/read",
     ]
   }

@@ -10,7 +10,7 @@ resource tokenOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
     permissions: [
       {
         actions: [
-          // For GET .../gateways/NAME, which sees before a token is minted that the gateway exists.
+          // For GET .../gateways/NAME, which checks that the gateway exists before a token is minted.
           'Microsoft.ApiManagement/service/gateways/read'
           // For POST .../gateways/NAME/generateToken, which mints the token.
           'Microsoft.ApiManagement/service/gateways/generateToken/action'
@@ -26,7 +26,7 @@ resource tokenOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   }
 }
 
-// The role is assigned at the gateway gw of contoso alone.
+// The role is assigned at the gateway gw of contoso only.
 resource tokenOperatorAssignment 'Microsoft.Resources/deployments@2022-09-01' = {
   name: 'tokenOperator-602a2161-18aa-5010-8ccd-7ca52270f672'
   resourceGroup: 'rg-apim'

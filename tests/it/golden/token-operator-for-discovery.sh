@@ -1,10 +1,10 @@
 #!/bin/sh
-# To be run again if Azure does not know the new role yet: nothing is made twice.
+# Run it again if Azure does not know the new role yet: nothing is created twice.
 set -eu
 
 # The role API Management Self-Hosted Gateway Token Operator, which allows:
 #   Microsoft.ApiManagement/service/gateways/read:
-#     for GET .../gateways/NAME, which sees before a token is minted that the gateway exists
+#     for GET .../gateways/NAME, which checks that the gateway exists before a token is minted
 #   Microsoft.ApiManagement/service/gateways/generateToken/action:
 #     for POST .../gateways/NAME/generateToken, which mints the token
 az rest --method put --url '/subscriptions/11111111-2222-3333-4444-555555555555/providers/Microsoft.Authorization/roleDefinitions/602a2161-18aa-5010-8ccd-7ca52270f672?api-version=2022-04-01' --body '{
@@ -29,7 +29,7 @@ az rest --method put --url '/subscriptions/11111111-2222-3333-4444-555555555555/
   }
 }'
 
-# The role is assigned at the gateway gw of contoso alone.
+# The role is assigned at the gateway gw of contoso only.
 az role assignment create --name 5300c54c-35c3-5328-9d30-c303ba5ade9d --assignee-object-id 99999999-8888-7777-6666-555555555555 \
   --assignee-principal-type ServicePrincipal \
   --role '/subscriptions/11111111-2222-3333-4444-555555555555/providers/Microsoft.Authorization/roleDefinitions/602a2161-18aa-5010-8ccd-7ca52270f672' \

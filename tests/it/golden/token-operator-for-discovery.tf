@@ -9,7 +9,7 @@ resource "azurerm_role_definition" "token_operator" {
 
   permissions {
     actions = [
-      # For GET .../gateways/NAME, which sees before a token is minted that the gateway exists.
+      # For GET .../gateways/NAME, which checks that the gateway exists before a token is minted.
       "Microsoft.ApiManagement/service/gateways/read",
       # For POST .../gateways/NAME/generateToken, which mints the token.
       "Microsoft.ApiManagement/service/gateways/generateToken/action",
@@ -17,7 +17,7 @@ resource "azurerm_role_definition" "token_operator" {
   }
 }
 
-# The role is assigned at the gateway gw of contoso alone.
+# The role is assigned at the gateway gw of contoso only.
 resource "azurerm_role_assignment" "token_operator" {
   name               = "5300c54c-35c3-5328-9d30-c303ba5ade9d"
   scope              = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/rg-apim/providers/Microsoft.ApiManagement/service/contoso/gateways/gw"

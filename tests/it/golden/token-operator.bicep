@@ -1,7 +1,7 @@
 // az deployment sub create --subscription 11111111-2222-3333-4444-555555555555 --location REGION --template-file role.bicep --parameters principalId=OBJECT_ID
 targetScope = 'subscription'
 
-@description('The object id of the service principal or managed identity that rotates; neither the client id nor the object id of the app registration')
+@description('The object id of the service principal or managed identity that rotates, not its client id and not the object id of the app registration')
 param principalId string
 
 resource tokenOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
@@ -13,7 +13,7 @@ resource tokenOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
     permissions: [
       {
         actions: [
-          // For GET .../gateways/NAME, which sees before a token is minted that the gateway exists.
+          // For GET .../gateways/NAME, which checks that the gateway exists before a token is minted.
           'Microsoft.ApiManagement/service/gateways/read'
           // For POST .../gateways/NAME/generateToken, which mints the token.
           'Microsoft.ApiManagement/service/gateways/generateToken/action'
@@ -29,7 +29,7 @@ resource tokenOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   }
 }
 
-// The role is assigned at the gateway gw of contoso alone.
+// The role is assigned at the gateway gw of contoso only.
 resource tokenOperatorAssignment 'Microsoft.Resources/deployments@2022-09-01' = {
   name: 'tokenOperator-602a2161-18aa-5010-8ccd-7ca52270f672'
   resourceGroup: 'rg-apim'

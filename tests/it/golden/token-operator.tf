@@ -1,7 +1,7 @@
 # For the provider hashicorp/azurerm.
 
 variable "principal_id" {
-  description = "The object id of the service principal or managed identity that rotates; neither the client id nor the object id of the app registration"
+  description = "The object id of the service principal or managed identity that rotates, not its client id and not the object id of the app registration"
   type        = string
 }
 
@@ -14,7 +14,7 @@ resource "azurerm_role_definition" "token_operator" {
 
   permissions {
     actions = [
-      # For GET .../gateways/NAME, which sees before a token is minted that the gateway exists.
+      # For GET .../gateways/NAME, which checks that the gateway exists before a token is minted.
       "Microsoft.ApiManagement/service/gateways/read",
       # For POST .../gateways/NAME/generateToken, which mints the token.
       "Microsoft.ApiManagement/service/gateways/generateToken/action",
@@ -22,7 +22,7 @@ resource "azurerm_role_definition" "token_operator" {
   }
 }
 
-# The role is assigned at the gateway gw of contoso alone.
+# The role is assigned at the gateway gw of contoso only.
 resource "azurerm_role_assignment" "token_operator" {
   name               = uuidv5("url", "/subscriptions/11111111-2222-3333-4444-555555555555/resourcegroups/rg-apim/providers/microsoft.apimanagement/service/contoso/gateways/gw|${lower(var.principal_id)}|602a2161-18aa-5010-8ccd-7ca52270f672")
   scope              = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/rg-apim/providers/Microsoft.ApiManagement/service/contoso/gateways/gw"

@@ -78,7 +78,7 @@ async fn guard(case: &Case) {
     }
 }
 
-/// Changes, and what is said against each.
+/// Changes, and the message that each is denied with.
 fn refused() -> Vec<(&'static str, Value, &'static str)> {
     let (secret, deployment) = ("secret/gw-token", "deployment/gw");
     let annotated = || json!({"metadata": {"annotations": {"theirs": "x"}}});
@@ -89,24 +89,24 @@ fn refused() -> Vec<(&'static str, Value, &'static str)> {
         (
             secret,
             json!({"data": {"other": "eA=="}}),
-            "the key of the credential and no other",
+            "only the key of the credential",
         ),
         (
             secret,
             json!({"data": {"value": null}}),
-            "the key of the credential and no other",
+            "only the key of the credential",
         ),
-        (secret, labelled(), "nothing else of the metadata"),
+        (secret, labelled(), "only the annotations in the metadata"),
         (
             secret,
             json!({"metadata": {"finalizers": ["a.b/c"]}}),
-            "nothing else of the metadata",
+            "only the annotations in the metadata",
         ),
-        (secret, annotated(), "the annotations of a rotation and no others"),
+        (secret, annotated(), "only the annotations of a rotation"),
         (
             secret,
             json!({"immutable": true}),
-            "the data and the annotations alone",
+            "only the data and the annotations",
         ),
         (
             deployment,
@@ -126,24 +126,24 @@ fn refused() -> Vec<(&'static str, Value, &'static str)> {
         (
             deployment,
             json!({"spec": {"replicas": 7}}),
-            "nothing else of the spec",
+            "only the template's annotations in the spec",
         ),
         (
             deployment,
             json!({"spec": {"paused": true}}),
-            "nothing else of the spec",
+            "only the template's annotations in the spec",
         ),
         (deployment, annotated(), "not change the metadata"),
         (deployment, labelled(), "not change the metadata"),
         (
             deployment,
             template(&annotated()),
-            "the annotations of a restart and no others",
+            "only the annotations of a restart",
         ),
         (
             deployment,
             template(&labelled()),
-            "nothing else of the template's metadata",
+            "only the annotations in the template's metadata",
         ),
     ]
 }
@@ -167,10 +167,10 @@ async fn a_rotation_works_and_nothing_else_does() {
         &["create", "secret", "generic", "other"],
     ] {
         let denied = case.kubectl_as_account(line).await.exits(1).await;
-        denied.says(&["ValidatingAdmissionPolicy", "and no others"]);
+        denied.says(&["ValidatingAdmissionPolicy", " of its gateways"]);
     }
     assert_eq!(case.versions().await, before);
-    // Everybody else is as free as ever.
+    // Others are not restricted.
     let other = json!({"stringData": {"other": "x"}});
     case.patch_secret("gw-token", &other).await;
 

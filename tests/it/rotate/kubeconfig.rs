@@ -45,7 +45,7 @@ async fn a_credential_plugin_that_fails() {
         "AADSTS70043",
         "sign in again",
         // The variable that the test signs in to Azure with.
-        "AZURE_CLIENT_SECRET is not handed to plugins",
+        "AZURE_CLIENT_SECRET is not passed to plugins",
     ];
     plugin_fails(&case, &helper, &says).await;
 }
@@ -160,7 +160,7 @@ async fn a_server_that_is_not_kubernetes() {
             &["is not what a Kubernetes API server sends", "proxy"][..],
         ),
         ("404 Not Found", &["no such API (404)", "address"]),
-        ("403 Forbidden", &["403 from something that is no Kubernetes"]),
+        ("403 Forbidden", &["403 from a server that is not a Kubernetes"]),
     ] {
         let url = web_server(status).await;
         for target in [&[][..], &["deploy/gw"]] {
