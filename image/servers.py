@@ -1,5 +1,5 @@
-"""What the test of the image talks to: a DNS server, and a TLS server whose
-authority nobody knows. Says so on stdout when both listen.
+"""The servers for the test of the image: a DNS server, and a TLS server with a
+certificate that nobody trusts. Prints `ready` on stdout when both listen.
 
 usage: servers.py CERTIFICATE KEY
 """
@@ -17,14 +17,14 @@ NO_SUCH_NAME = 3
 
 
 def answer(query):
-    """The answer to a query of one name, all that a resolver asks."""
+    """The answer to a query for one name; resolvers send no others."""
     end = query.index(0, 12) + 1
     name, kind = query[12:end], struct.unpack(">H", query[end : end + 2])[0]
     question = query[12 : end + 4]
     found = name == KNOWN and kind == IPV4
     flags = 0x8180 | (0 if name == KNOWN else NO_SUCH_NAME)
     head = query[:2] + struct.pack(">HHHHH", flags, 1, int(found), 0, 0)
-    # The name is a pointer to the question's; it holds for a minute.
+    # The name is a pointer to the question's; the TTL is a minute.
     record = b"\xc0\x0c" + struct.pack(">HHIH", IPV4, 1, 60, 4) + socket.inet_aton(ADDRESS)
     return head + question + (record if found else b"")
 
@@ -41,7 +41,7 @@ def serve_tls(server, context):
         try:
             context.wrap_socket(connection, server_side=True).close()
         except OSError as error:
-            # The client refuses the certificate: that is what is tested.
+            # The client refuses the certificate, as the test expects.
             print(error, file=sys.stderr)
             connection.close()
 
