@@ -21,7 +21,7 @@ pub(crate) fn next_step(code: &str, presented: Option<&Presented>) -> Option<Str
         }
         "AADSTS53003" => "a conditional access policy blocks this sign-in: ask the tenant's administrator",
         "AADSTS700027" | "AADSTS50027" => {
-            "the certificate must be registered with the application and not be expired: upload its public part to \
+            "the certificate must be registered with the application and must not be expired: upload its public part to \
              the app registration, under Certificates & secrets"
         }
         "AADSTS700024" => {

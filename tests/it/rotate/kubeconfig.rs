@@ -181,5 +181,5 @@ async fn a_server_that_speaks_another_protocol() {
     fails(&case, &["--server", &url], 1, &[&url, "certificate"]).await;
     let ca_file = case.file("ca.pem", case.azure().ca_pem()).display().to_string();
     let line = ["--server", &url, "--certificate-authority", &ca_file];
-    fails(&case, &line, 1, &["no Kubernetes API server"]).await;
+    fails(&case, &line, 1, &["not a Kubernetes API server"]).await;
 }

@@ -149,7 +149,7 @@ async fn a_certificate_that_entra_refuses() {
     let ended = case.signs_in(&lapsed, &["-p", &path]).exits(1).await;
     says(
         &ended,
-        &["expired on 2021-01-01", "AADSTS700027", "and not expired"],
+        &["expired on 2021-01-01", "AADSTS700027", "not be expired"],
     );
     folder.shows_nothing(&ended);
 }
