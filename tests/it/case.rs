@@ -215,7 +215,7 @@ impl Case {
         self.mints_reach(1).await;
     }
 
-    /// Waits until so many requests for a token have arrived.
+    /// Waits until this many requests for a token have arrived.
     pub(crate) async fn mints_reach(&self, count: usize) {
         let asked = wait::until("a request for a token", LIMIT, async || {
             Ok((self.mints() >= count).then_some(()))

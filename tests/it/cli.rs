@@ -1,4 +1,4 @@
-//! What the program says about itself, without a cluster and without a login.
+//! Help and completion, without a cluster and without a login.
 //! The transcripts are in `tests/cmd`.
 
 use std::path::Path;

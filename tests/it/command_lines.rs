@@ -44,7 +44,7 @@ const FILES: [(&str, &str); 3] = [
     ("FILE", "secret"),
 ];
 
-/// What stands for a name in the help must be of the right form to be read.
+/// A placeholder in the help must have the form of a real name to be parsed.
 const SUBSCRIPTION: &str = "-s 11111111-2222-3333-4444-555555555555 ";
 
 struct Shell {
@@ -119,7 +119,7 @@ fn lines(document: &Document) -> Vec<String> {
         if let Part::Block(language, content) = part
             && language != "console"
         {
-            // What a line does stands behind it.
+            // A comment after the line explains it.
             let shown = content.lines().map(str::trim_start);
             let shown = shown.map(|line| line.split("   ").next().unwrap_or_default());
             lines.extend(shown.map(|line| line.replace("-s SUBSCRIPTION ", SUBSCRIPTION)));

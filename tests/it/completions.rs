@@ -29,7 +29,7 @@ fn stdout(command: &mut Command) -> String {
 
 #[test]
 fn the_scripts_are_fresh() {
-    #[expect(clippy::disallowed_methods, reason = "the switch for writing them anew")]
+    #[expect(clippy::disallowed_methods, reason = "the switch for writing them again")]
     let update = std::env::var_os("UPDATE").is_some();
     for (shell, file) in FILES {
         let path = directory().join(file);
@@ -40,7 +40,7 @@ fn the_scripts_are_fresh() {
         let kept = std::fs::read_to_string(&path).unwrap_or_default();
         assert!(
             kept == fresh,
-            "completions/{file} is stale; write it anew with: UPDATE=1 cargo test --test it completions"
+            "completions/{file} is stale; write it again with: UPDATE=1 cargo test --test it completions"
         );
     }
 }

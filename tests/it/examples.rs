@@ -19,7 +19,7 @@ enum Place {
 }
 
 /// A part of an example that no other has, where it is run, what must be in its
-/// output, and what must not. `GALLERY`, `ALONE` and `GATEWAY` stand for the
+/// output, and what must not. `GALLERY`, `ALONE` and `GATEWAY` are placeholders for the
 /// two namespaces and the ARM id.
 const EXAMPLES: [(&str, Place, &[&str], &[&str]); 10] = [
     (
@@ -79,7 +79,7 @@ const EXAMPLES: [(&str, Place, &[&str], &[&str]); 10] = [
 ];
 
 #[tokio::test]
-async fn every_example_with_jq_prints_what_it_should() {
+async fn every_example_with_jq_prints_the_expected_output() {
     let mut commands: Vec<String> = for_users()
         .iter()
         .flat_map(Document::commands)
@@ -150,7 +150,7 @@ fn without_numbers(text: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_rotation_prints_what_the_page_shows() {
+async fn a_rotation_prints_the_output_on_the_page() {
     let page = document("docs/rotate.md");
     let case = Case::new("examples-rotate").await;
     case.deploy(&case.portal().replicas(2)).await;

@@ -38,7 +38,7 @@ impl Case {
         manifest
     }
 
-    /// So many of them, whose Deployments have all been seen by their
+    /// This many of them, whose Deployments have all been seen by their
     /// controller.
     async fn members(&self, count: usize) -> Vec<GatewayManifest> {
         let manifests: Vec<GatewayManifest> = stream::iter(1..=count)
@@ -131,7 +131,7 @@ async fn all_gateways_of_a_namespace() {
     );
     ended.says(&["3 gateways: 3 rotated", "3/3"]);
     assert_eq!(case.mints(), 3);
-    // One list of the instance stands for a read of each gateway.
+    // One list of the instance replaces a read of each gateway.
     let asked: Vec<String> = case
         .arm_requests()
         .iter()
@@ -165,7 +165,7 @@ async fn all_gateways_of_a_namespace() {
 }
 
 #[tokio::test]
-async fn what_has_no_token_is_skipped_and_counted() {
+async fn gateways_without_a_token_are_skipped_and_counted() {
     let case = Case::new("fleet-entra").await;
     case.members(1).await;
     let entra = case.member("entra").await;

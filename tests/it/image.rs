@@ -32,13 +32,13 @@ fn labels(text: &str) -> Vec<(String, String)> {
 #[test]
 fn the_sandbox_plays_the_image_that_is_built() {
     let containerfile = file("Containerfile");
-    let told: Vec<(&str, &str)> = instructions(&containerfile)
+    let instructions: Vec<(&str, &str)> = instructions(&containerfile)
         .into_iter()
         .filter(|(word, _)| *word != "LABEL")
         .collect();
     let link = "apim-shg-rotate";
     assert_eq!(
-        told,
+        instructions,
         [
             ("FROM", "scratch"),
             ("ARG", "TARGETARCH"),
@@ -72,7 +72,7 @@ fn the_sandbox_plays_the_image_that_is_built() {
 }
 
 #[test]
-fn the_labels_say_what_the_package_says() {
+fn the_labels_match_the_package() {
     let krew: serde_json::Value = serde_yaml::from_str(&file("krew/apim.yaml")).unwrap();
     let home = krew["spec"]["homepage"].as_str().unwrap();
     let version = env!("CARGO_PKG_VERSION");

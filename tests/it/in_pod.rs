@@ -91,7 +91,7 @@ impl Case {
 
     /// The pod template, in which the way to Azure is that of a cluster with an egress proxy.
     fn template(&self, container: &Value, identity: &Value) -> Value {
-        // The Role lets nobody read the ConfigMap that holds the gateway's endpoint.
+        // The Role has no right to read the ConfigMap with the gateway's endpoint.
         let env = json!([
             { "name": "APIM_INSTANCE", "value": self.gateway.service },
             { "name": "HTTPS_PROXY", "value": self.azure().proxy_url() },
@@ -240,14 +240,14 @@ async fn without_the_right_to_patch_nothing_is_minted_and_the_log_names_it() {
     let result = ended.result();
     assert_eq!(result["exitCode"], 4);
     let message = result["error"]["message"].as_str().unwrap();
-    let told = |record: &Value| record["level"] == "error" && record["message"] == message;
-    assert!(ended.records().iter().any(told), "{}", ended.log);
+    let reported = |record: &Value| record["level"] == "error" && record["message"] == message;
+    assert!(ended.records().iter().any(reported), "{}", ended.log);
     assert!(message.contains("patch"), "{message}");
     assert!(result["error"]["hints"].is_array());
 }
 
 #[tokio::test]
-async fn a_wrong_command_line_is_told_in_the_pod_s_status_and_as_json() {
+async fn a_wrong_command_line_is_reported_in_the_pod_s_status_and_as_json() {
     let (case, manifest) = Case::in_pod("in-pod-usage").await;
     case.install(&manifest, &["get"]).await;
     let container = json!({ "command": ["kubectl-apim"], "args": ["rotate", "--nonsense"] });

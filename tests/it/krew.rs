@@ -1,4 +1,4 @@
-//! The krew manifest, held against the rules by which krew's own validator
+//! The krew manifest, checked against the rules by which krew's own validator
 //! and its reviewers judge one.
 
 use std::collections::BTreeSet;
@@ -27,7 +27,7 @@ fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
 }
 
 #[test]
-fn the_head_is_what_krew_wants() {
+fn the_head_meets_krews_rules() {
     let manifest = manifest();
     assert_eq!(
         text(&manifest, "/apiVersion"),

@@ -48,7 +48,7 @@ fn references(line: &str) -> Vec<String> {
         .collect()
 }
 
-/// The anchors that GitHub makes of the headings.
+/// The anchors that GitHub generates for the headings.
 fn anchors(document: &Document) -> BTreeSet<String> {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let headings = document.prose().into_iter().filter_map(|(_, line)| {

@@ -58,7 +58,7 @@ impl NoRestarts {
     }
 
     /// Waits until the API server goes by the policy, or no more; it is tried
-    /// on a Deployment that is paused, so that nothing comes of that.
+    /// on a paused Deployment, so that it has no effect.
     async fn denies(case: &Case, expected: bool) {
         let labels = json!({"app": "probe"});
         let object = |round: usize| {

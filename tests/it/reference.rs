@@ -166,7 +166,7 @@ fn list(section: &Section) -> String {
     entries.map(item).collect()
 }
 
-/// What stands below the flags: a block for each list, the rest as text.
+/// The text below the flags: a block for each list, the rest as text.
 fn more(text: &str) -> String {
     let blocks = text.split("\n\n").map(|block| {
         let (first, rest) = block.split_once('\n').unwrap_or((block, ""));
@@ -237,14 +237,14 @@ fn page() -> String {
 fn the_reference_is_fresh() {
     let fresh = page();
     let path = root().join(PAGE);
-    #[expect(clippy::disallowed_methods, reason = "the switch for writing it anew")]
+    #[expect(clippy::disallowed_methods, reason = "the switch for writing it again")]
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(&path, &fresh).unwrap();
     }
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         kept == fresh,
-        "{PAGE} is stale; write it anew with: UPDATE=1 cargo test --test it -- reference"
+        "{PAGE} is stale; write it again with: UPDATE=1 cargo test --test it -- reference"
     );
 }
 

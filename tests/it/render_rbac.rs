@@ -86,7 +86,7 @@ impl Case {
     }
 
     /// A rotation of the named gateway as a service account that may read
-    /// nothing else, so that the instance is told.
+    /// nothing else, so the instance must be given.
     async fn rotates_as(&self, account: &str, more: &[&str], code: i32) -> Ended {
         let line = [
             &["rotate", "deployment/gw", "--token-secret", "gw-token"],
@@ -117,16 +117,16 @@ impl Case {
 }
 
 #[tokio::test]
-async fn the_account_may_do_what_is_named_and_nothing_else() {
+async fn the_account_has_the_named_rights_and_no_others() {
     let case = Case::new("rbac").await;
     let manifest = case.portal();
     case.deploy(&manifest).await;
     let before = case.credential(&manifest).await;
-    let told = ["deployment/gw", "--token-secret", "gw-token"];
-    let rendered = case.rendered(&told).await;
+    let arguments = ["deployment/gw", "--token-secret", "gw-token"];
+    let rendered = case.rendered(&arguments).await;
     assert!(
         case.kube_requests().await.is_empty(),
-        "all was told, and something was asked"
+        "everything was given, and a request was made"
     );
     assert_eq!(
         case.rendered(&[]).await,
@@ -163,7 +163,7 @@ async fn the_account_may_do_what_is_named_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn the_options_add_what_they_say_and_no_request() {
+async fn each_option_adds_its_rights_and_no_request() {
     let case = Case::new("rbac-options").await;
     let line = [
         "deployment/gw",
@@ -203,8 +203,8 @@ async fn several_gateways_share_an_account() {
     let token = case.token(Slot::Primary, DAY);
     let other = GatewayManifest::custom("gw2", &case.endpoint(), &token, "own", "token");
     case.deploy(&other.replicas(0)).await;
-    let told = ["deploy", "gw", "gw2", "-t", "own", "-t", "gw-token"];
-    let rendered = case.rendered(&told).await;
+    let arguments = ["deploy", "gw", "gw2", "-t", "own", "-t", "gw-token"];
+    let rendered = case.rendered(&arguments).await;
     assert_eq!(case.rendered(&["--all"]).await, rendered);
     assert_eq!(case.rendered(&["gw2", "gw"]).await, rendered);
     let ambiguous = case.apim(&["render-rbac"]).exits(2).await;

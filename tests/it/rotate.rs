@@ -6,6 +6,7 @@ mod clouds;
 mod conflict;
 mod dry_run;
 mod events;
+mod given;
 mod interrupted;
 mod keys;
 mod kubeconfig;
@@ -19,7 +20,6 @@ mod resume;
 mod rights;
 mod sign_in;
 mod terminal;
-mod told;
 
 use serde_json::Value;
 

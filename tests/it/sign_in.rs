@@ -58,7 +58,7 @@ impl Case {
     }
 }
 
-/// What the run said on stderr, which must hold all of `parts`.
+/// Checks that stderr contains all of `parts`.
 fn says(ended: &Ended, parts: &[&str]) {
     for part in parts {
         assert!(ended.stderr.contains(part), "no `{part}` in\n{}", ended.stderr);
@@ -66,7 +66,7 @@ fn says(ended: &Ended, parts: &[&str]) {
 }
 
 #[tokio::test]
-async fn a_secret_that_will_not_do() {
+async fn an_unusable_secret() {
     let case = Case::with_gateway("secrets").await;
     let secret = case.principal.client_secret.clone();
     let file = case.file("secret", &format!("{secret}\n")).display().to_string();
@@ -166,7 +166,7 @@ async fn a_workload_identity() {
     assert_eq!(case.sign_ins(&principal), 1);
     run(&principal, &["--auth", "workload-identity"]).exits(0).await;
 
-    // Whoever has to create the federated credential is told what is in it.
+    // The hint shows what the federated credential must contain.
     let ended = run(&trusting("system:serviceaccount:other:default"), &[])
         .exits(1)
         .await;
@@ -207,7 +207,7 @@ async fn a_workload_identity() {
     );
 }
 
-/// No part of a token's payload and signature; its header is no secret.
+/// No part of a token's payload or signature may be shown; its header is not a secret.
 fn shows_no_token(ended: &Ended, token: &str) {
     let shown = format!("{}{}", ended.stdout, ended.stderr);
     let (_, secret) = token.split_once('.').unwrap();
@@ -282,10 +282,10 @@ async fn off_azure_no_managed_identity_is_waited_for() {
     let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", proxy.local_addr().unwrap());
     // Where the test itself runs in Azure, it must not get the identity of
-    // the machine: nobody has this one.
-    let nobody = Principal::random().client_id;
+    // the machine: no machine has this one.
+    let unassigned = Principal::random().client_id;
     let (ended, took) = timed(
-        run(&["--auth=managed-identity", "-c", &nobody])
+        run(&["--auth=managed-identity", "-c", &unassigned])
             .env("HTTP_PROXY", &address)
             .env("http_proxy", &address),
         1,

@@ -35,8 +35,8 @@ impl Ended {
 }
 
 impl Case {
-    /// A portal deployment of this name, without a pod, whose token lives for
-    /// so many days.
+    /// A portal deployment of this name, without a pod, whose token is valid
+    /// for `days`.
     fn gateway(&self, name: &str, days: i32) -> GatewayManifest {
         let token = self.token(Slot::Primary, DAY * days);
         GatewayManifest::portal(name, &self.endpoint(), &token).replicas(0)

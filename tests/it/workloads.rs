@@ -125,7 +125,7 @@ async fn pods_that_only_a_person_deletes_are_named() {
 
         // Once they are deleted, the next run finds the rotation complete:
         // whatever their revision is, they have read the new token. The API
-        // server tells times to the second, so a pod of the very second of the
+        // server gives times to the second, so a pod of the very second of the
         // write counts as old.
         let pods: Api<Pod> = Api::namespaced(case.client.clone(), &case.namespace);
         let secret = case.secret("gw-token").await;
@@ -298,7 +298,7 @@ async fn settings_come_from_config_maps_by_key_and_by_import() {
 }
 
 #[tokio::test]
-async fn a_person_who_wrote_another_token_in_between_is_noticed() {
+async fn a_token_written_by_hand_meanwhile_is_noticed() {
     let case = Case::new("person").await;
     let manifest = case.portal();
     case.deploy(&manifest).await;

@@ -49,7 +49,7 @@ async fn without_consent_nothing_is_minted() {
         .exits(0)
         .await
         .says(&["2 to rotate"]);
-    // That only one is due today is no consent either.
+    // It is not consent either that only one is due today.
     let soon = ours.azure().mint(
         &ours.gateway_named("theirs"),
         Slot::Primary,
@@ -72,7 +72,7 @@ async fn without_consent_nothing_is_minted() {
 }
 
 #[tokio::test]
-async fn a_terminal_is_asked_and_shown_what_would_be_rotated() {
+async fn on_a_terminal_the_gateways_are_listed_before_the_question() {
     let (ours, theirs) = two_teams("fleet-ask").await;
     let labels = format!("fleet={}", ours.namespace);
     let binary = env!("CARGO_BIN_EXE_kubectl-apim");
@@ -116,7 +116,7 @@ async fn a_secret_that_is_forged_to_name_another_teams_gateway_is_refused() {
         ),
     );
     let file = file.display().to_string();
-    // Whoever may write Secrets in the other namespace names our gateway.
+    // Someone with the right to write Secrets in the other namespace names our gateway.
     let token = ours.azure().mint(
         &ours.gateway_named("ours"),
         Slot::Primary,
@@ -151,7 +151,7 @@ async fn a_secret_that_is_forged_to_name_another_teams_gateway_is_refused() {
             .contains_key("apim-rotate/rotation-id")
     );
 
-    // One that nobody has put into the list is refused just so.
+    // A gateway that is not on the list is refused the same way.
     let only_ours = ours.file(
         "ours.txt",
         &format!("{} deploy/ours {service}/gateways/ours\n", ours.namespace),

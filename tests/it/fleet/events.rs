@@ -3,21 +3,21 @@
 use crate::case::Case;
 
 #[tokio::test]
-async fn each_workload_is_told_of_its_own_gateway() {
+async fn each_workload_gets_the_event_of_its_own_gateway() {
     let case = Case::new("fleet-events").await;
     case.members(2).await;
     let rotate = |more: &[&str]| case.apim(&[&["rotate", "--all", "--events"], more].concat());
     rotate(&["--dry-run"]).exits(0).await;
-    assert_eq!(case.told().await, Vec::<[String; 4]>::new());
+    assert_eq!(case.events().await, Vec::<[String; 4]>::new());
 
-    // Nobody is signed in, so all of them fail at once.
+    // Without a login, all of them fail at once.
     rotate(&[])
         .env("AZURE_CLIENT_SECRET", "not-the-secret")
         .exits(1)
         .await;
     rotate(&[]).exits(0).await;
-    let told = case.told().await;
-    let heads: Vec<(&str, &str)> = told.iter().map(|event| (&*event[0], &*event[2])).collect();
+    let events = case.events().await;
+    let heads: Vec<(&str, &str)> = events.iter().map(|event| (&*event[0], &*event[2])).collect();
     assert_eq!(
         heads,
         [
@@ -29,5 +29,5 @@ async fn each_workload_is_told_of_its_own_gateway() {
             ("RotationFailed", "Deployment/gw-002"),
         ]
     );
-    assert!(told[2][3].contains("secret/gw-001-token"), "{told:?}");
+    assert!(events[2][3].contains("secret/gw-001-token"), "{events:?}");
 }

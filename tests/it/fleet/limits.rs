@@ -44,7 +44,7 @@ async fn a_workload_that_is_gone_does_not_keep_the_others() {
 async fn a_canary_that_fails_saves_the_others() {
     let case = Case::new("fleet-canary").await;
     case.members(3).await;
-    // The one that lapses first goes first.
+    // The soonest to expire goes first.
     let soon = case.token(
         apim_sandbox::azure::Slot::Primary,
         jiff::SignedDuration::from_hours(1),
@@ -102,7 +102,7 @@ async fn too_many_failures_stop_the_fleet() {
     let ended = case.apim(&line).exits(6).await;
     assert_eq!(ended.with_outcome("Failed"), ["gw-001-token", "gw-002-token"]);
     assert_eq!(ended.with_outcome("NotBegun").len(), 4);
-    // Trouble of the same kind is told once.
+    // An error of the same kind is printed once.
     ended.says(&["2 gateways (", "6 gateways: 0 rotated, 2 failed, 4 not begun"]);
     assert_eq!(
         ended.stderr.matches("The gateway is being updated").count(),

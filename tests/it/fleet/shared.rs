@@ -46,7 +46,7 @@ async fn a_shared_secret_is_rotated_once_and_every_user_of_it_restarted() {
         }
     };
     rotated(&["--all"]).await;
-    // Whoever names two of them means their Secrets, and all that use these.
+    // Naming two of them selects their Secrets, and all workloads that use these.
     rotated(&["gw", "other"]).await;
     assert_eq!(case.mints(), 4);
 }

@@ -49,11 +49,11 @@ async fn may_do_anything(case: &Case) {
     case.lets(ACCOUNT, &right, true).await;
 }
 
-/// Puts the policies in force, which say the same whether the key was told or
+/// Puts the policies in force. They are the same whether the key was given or
 /// discovered.
 async fn guard(case: &Case) {
     let rendered = case.rendered(&["--prove", "logs", "--admission-policy"]).await;
-    let told = [
+    let arguments = [
         "deployment/gw",
         "--token-secret",
         "gw-token",
@@ -63,7 +63,7 @@ async fn guard(case: &Case) {
         "logs",
         "--admission-policy",
     ];
-    assert_eq!(case.rendered(&told).await, rendered);
+    assert_eq!(case.rendered(&arguments).await, rendered);
     case.takes(&rendered).await;
     may_do_anything(case).await;
     let probe = json!({"metadata": {"labels": {"probe": "x"}}}).to_string();
@@ -149,7 +149,7 @@ fn refused() -> Vec<(&'static str, Value, &'static str)> {
 }
 
 #[tokio::test]
-async fn a_rotation_works_and_nothing_else_does() {
+async fn a_rotation_works_and_other_changes_are_denied() {
     let case = Case::new("rbac-policy").await;
     let manifest = case.portal();
     case.deploy(&manifest).await;
@@ -182,10 +182,10 @@ async fn a_rotation_works_and_nothing_else_does() {
     assert!(case.azure().accepts(&case.credential(&manifest).await));
 }
 
-/// The API server reads the expressions by the types of what they are about,
-/// and says in the status what it has against them.
+/// The API server checks the expressions against the types of the objects, and
+/// reports warnings in the status.
 #[tokio::test]
-async fn the_type_check_has_nothing_against_the_policies() {
+async fn the_policies_pass_the_type_check() {
     let case = Case::new("rbac-policy-types").await;
     let line = [
         "deployment/gw",

@@ -40,7 +40,7 @@ fn secrets(verb: &str) -> Right<'_> {
 }
 
 #[tokio::test]
-async fn what_is_listed_is_named_and_what_finds_it_may_list_workloads_alone() {
+async fn listed_members_are_named_and_finding_them_needs_only_lists_of_workloads() {
     let (home, away) = two("rbac-listed").await;
     let service = home.gateway.service_id();
     let lines = format!(
@@ -53,10 +53,10 @@ async fn what_is_listed_is_named_and_what_finds_it_may_list_workloads_alone() {
     let line = ["--scope", "cluster", "--gateways", &file, "--name", &name];
     let line = [&line[..], &["--admission-policy"]].concat();
     let rendered = home.rendered(&line).await;
-    let told = rendered
+    let named = rendered
         .replace(&home.namespace, "home")
         .replace(&away.namespace, "outpost");
-    golden::is_kept("fleet.yaml", &told);
+    golden::is_kept("fleet.yaml", &named);
     home.takes(&rendered).await;
     let workloads = Right {
         verb: "list",
@@ -85,7 +85,7 @@ async fn what_is_listed_is_named_and_what_finds_it_may_list_workloads_alone() {
 }
 
 #[tokio::test]
-async fn whatever_there_is_may_be_rotated_and_still_no_secret_be_listed() {
+async fn all_gateways_can_be_rotated_without_a_right_to_list_secrets() {
     let (home, _away) = two("rbac-cluster").await;
     let name = home.namespace.clone();
     let before = home.kube_requests().await.len();

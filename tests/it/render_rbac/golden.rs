@@ -23,9 +23,9 @@ fn printed(arguments: &[&str]) -> String {
     text(output.stdout)
 }
 
-/// Compares with the file that is kept, or writes it anew.
+/// Compares with the file that is kept, or writes it again.
 pub(super) fn is_kept(file: &str, fresh: &str) {
-    #[expect(clippy::disallowed_methods, reason = "the switch for writing them anew")]
+    #[expect(clippy::disallowed_methods, reason = "the switch for writing them again")]
     let update = std::env::var_os("UPDATE").is_some();
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/it/golden")
@@ -36,13 +36,13 @@ pub(super) fn is_kept(file: &str, fresh: &str) {
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         kept == fresh,
-        "tests/it/golden/{file} is stale; write it anew with: UPDATE=1 cargo test --test it render_rbac\n{fresh}"
+        "tests/it/golden/{file} is stale; write it again with: UPDATE=1 cargo test --test it render_rbac\n{fresh}"
     );
 }
 
 #[test]
 fn kubernetes() {
-    let told = ["deployment/gw", "-n", "shop", "--token-secret", "gw-token"];
+    let arguments = ["deployment/gw", "-n", "shop", "--token-secret", "gw-token"];
     let several = [
         "deploy/gw",
         "sts/eu",
@@ -59,10 +59,10 @@ fn kubernetes() {
         "logs",
         "--events",
     ];
-    let policy = [&told[..], &["--secret-key", "value", "--admission-policy"]].concat();
+    let policy = [&arguments[..], &["--secret-key", "value", "--admission-policy"]].concat();
     let everywhere = ["--scope", "cluster", "-n", "ops", "--prove", "logs", "--events"];
     for (file, line) in [
-        ("role.yaml", &told[..]),
+        ("role.yaml", &arguments[..]),
         ("role-options.yaml", &several),
         ("admission-policy.yaml", &policy),
         ("cluster-role.yaml", &everywhere),

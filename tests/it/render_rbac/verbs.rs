@@ -54,7 +54,7 @@ async fn without(verb: &str, resource: &str, code: i32, says: &[&str]) {
 }
 
 #[tokio::test]
-async fn without_get_of_the_secret_nothing_begins() {
+async fn without_get_of_the_secret_nothing_is_written() {
     let says = ["reading secret/gw-token", "kubectl auth can-i get secrets"];
     without("get", "secrets", 1, &says).await;
 }
@@ -66,7 +66,7 @@ async fn without_patch_of_the_secret_nothing_is_minted() {
 }
 
 #[tokio::test]
-async fn without_get_of_the_workload_nothing_begins() {
+async fn without_get_of_the_workload_nothing_is_written() {
     let says = [
         "reading deployment.apps/gw",
         "kubectl auth can-i get deployments.apps",

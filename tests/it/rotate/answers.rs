@@ -1,4 +1,4 @@
-//! Azure, or what answers in its place, sends something else than an answer.
+//! Azure, or something that answers instead of it, sends an unusable answer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,14 +31,14 @@ const OPERATIONS: [Operation; 4] = [
 ];
 
 #[tokio::test]
-async fn one_bad_answer_is_healed_by_another_attempt() {
+async fn one_bad_answer_is_retried() {
     for action in [
         Action::Html200,
         Action::Empty200,
         Action::CutBody,
         Action::ResetAfter,
     ] {
-        let case = idle("healed").await;
+        let case = idle("retried").await;
         for operation in OPERATIONS {
             case.azure().fault(fault(&case, operation, action.clone()).once());
         }
@@ -48,8 +48,8 @@ async fn one_bad_answer_is_healed_by_another_attempt() {
 }
 
 /// Sees that a run under a lasting fault ends in time and has written nothing.
-async fn never_healed(operation: Operation, action: Action, says: &[&str]) {
-    let case = idle("not-healed").await;
+async fn fails_in_time(operation: Operation, action: Action, says: &[&str]) {
+    let case = idle("not-retried").await;
     case.azure().fault(fault(&case, operation, action));
     let before = case.versions().await;
     let begun = std::time::Instant::now();
@@ -60,23 +60,23 @@ async fn never_healed(operation: Operation, action: Action, says: &[&str]) {
 }
 
 #[tokio::test]
-async fn html_that_does_not_go_away() {
+async fn html_in_every_answer() {
     let says = ["HTML instead of JSON", "proxy"];
-    futures::future::join_all(OPERATIONS.map(|operation| never_healed(operation, Action::Html200, &says)))
+    futures::future::join_all(OPERATIONS.map(|operation| fails_in_time(operation, Action::Html200, &says)))
         .await;
 }
 
 #[tokio::test]
-async fn an_empty_answer_that_does_not_go_away() {
+async fn an_empty_body_in_every_answer() {
     let says = ["empty body"];
-    futures::future::join_all(OPERATIONS.map(|operation| never_healed(operation, Action::Empty200, &says)))
+    futures::future::join_all(OPERATIONS.map(|operation| fails_in_time(operation, Action::Empty200, &says)))
         .await;
 }
 
 #[tokio::test]
-async fn an_answer_that_always_breaks_off() {
+async fn an_answer_that_is_always_truncated() {
     let says = ["the connection to ", " broke"];
-    futures::future::join_all(OPERATIONS.map(|operation| never_healed(operation, Action::CutBody, &says)))
+    futures::future::join_all(OPERATIONS.map(|operation| fails_in_time(operation, Action::CutBody, &says)))
         .await;
 }
 
@@ -95,15 +95,19 @@ async fn a_redirect_to_another_host_is_not_followed() {
         let to = format!("{scheme}://{host}/elsewhere");
         let runs = OPERATIONS.map(|operation| {
             let action = Action::Redirect { to: to.clone() };
-            never_healed(operation, action, &["redirect to 127.0.0.1", "not followed"])
+            fails_in_time(operation, action, &["redirect to 127.0.0.1", "not followed"])
         });
         futures::future::join_all(runs).await;
     }
-    assert_eq!(seen.load(Ordering::Relaxed), 0, "the other host was spoken to");
+    assert_eq!(
+        seen.load(Ordering::Relaxed),
+        0,
+        "a request was sent to the other host"
+    );
 }
 
 #[tokio::test]
-async fn a_proxy_or_an_authority_that_makes_no_sense() {
+async fn an_invalid_proxy_or_ca() {
     let case = idle("proxy").await;
     let text = case.file("words.pem", "these are words").display().to_string();
     for (name, value, says) in [

@@ -1,4 +1,4 @@
-//! What is wrong or missing in what was told, in the cluster or in Azure: each
+//! Wrong or missing input, objects in the cluster or objects in Azure: each
 //! message names the thing, and nothing has been changed or minted.
 
 use apim_sandbox::azure::{Gateway, Grant, Principal, Slot};
@@ -21,7 +21,7 @@ async fn a_namespace_without_a_gateway_beside_one_with() {
     let case = Case::new("no-gateway-here").await;
     let namespace = case.namespace.clone();
     let plain = format!("namespace {namespace} has no self-hosted gateway");
-    // One who may not look around is told as much as he may know.
+    // A user without the right to list gets only what is allowed.
     let role = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "lister"},
         "rules": [{"apiGroups": ["apps"], "resources": ["*"], "verbs": ["list"]}],
@@ -67,7 +67,7 @@ async fn a_namespace_that_does_not_exist() {
 }
 
 #[tokio::test]
-async fn a_workload_told_as_the_script_was() {
+async fn a_workload_given_in_the_scripts_form() {
     let case = broken("k8s-object", &Value::Null, &Value::Null).await;
     for (object, code, says) in [
         ("job/gw", 2, &["--k8s-object", "job"][..]),

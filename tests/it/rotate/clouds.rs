@@ -6,7 +6,7 @@ use apim_sandbox::manifests::GatewayManifest;
 use crate::case::{Case, DAY};
 
 #[tokio::test]
-async fn the_endpoints_domain_tells_the_cloud() {
+async fn the_domain_of_the_endpoint_selects_the_cloud() {
     for (suffix, login, manager) in [
         (
             "azure-api.cn",
@@ -41,11 +41,11 @@ async fn the_endpoints_domain_tells_the_cloud() {
         );
         assert!(hosts.iter().any(|host| host == login), "{hosts:?}");
 
-        // What is told wins over what the domain says.
+        // The given cloud overrides the domain.
         case.apim(&["rotate", "--cloud", "public", "--force", "--dry-run"])
             .exits(0)
             .await;
-        let told = case.arm_requests().pop().unwrap();
-        assert_eq!(told.host, "management.azure.com");
+        let request = case.arm_requests().pop().unwrap();
+        assert_eq!(request.host, "management.azure.com");
     }
 }

@@ -53,7 +53,7 @@ async fn a_credential_that_a_person_wrote_meanwhile_stays() {
 }
 
 #[tokio::test]
-async fn a_secret_that_was_made_anew_meanwhile_is_left_alone() {
+async fn a_secret_that_was_recreated_meanwhile_is_not_changed() {
     let case = Case::new("conflict-uid").await;
     let manifest = case.idle_portal();
     case.deploy(&manifest).await;

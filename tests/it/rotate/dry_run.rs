@@ -1,4 +1,4 @@
-//! A dry run tells the plan and changes nothing; a token that was minted
+//! A dry run prints the plan and changes nothing; a token that was minted
 //! would be a change, since it is a live credential.
 
 use crate::case::Case;
@@ -24,7 +24,7 @@ async fn on_the_clients_side_it_only_reads() {
 }
 
 #[tokio::test]
-async fn on_the_servers_side_both_patches_are_rehearsed() {
+async fn both_patches_are_sent_as_a_server_side_dry_run() {
     let case = Case::new("dry-server").await;
     case.deploy(&case.idle_portal()).await;
     let run = case.apim(&["rotate", "--dry-run=server", "-o", "json"]);
@@ -46,7 +46,7 @@ async fn on_the_servers_side_both_patches_are_rehearsed() {
 }
 
 #[tokio::test]
-async fn it_says_that_nothing_is_due() {
+async fn nothing_due_is_reported() {
     let case = Case::new("dry-not-due").await;
     case.deploy(&case.idle_portal()).await;
     let run = case.apim(&["rotate", "--dry-run", "--if-expiring-within", "1d"]);

@@ -1,4 +1,4 @@
-//! What is told on the workload, and by which right.
+//! The Events on the workload, and the right that they need.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ const USER: &str = "teller";
 
 impl Case {
     /// Our Events of the namespace as reason, type, object and note, in the order of the reasons.
-    pub(crate) async fn told(&self) -> Vec<[String; 4]> {
+    pub(crate) async fn events(&self) -> Vec<[String; 4]> {
         let list = self.kubectl_in_namespace(&["get", "events", "-o", "json"]).await;
         let list: Value = serde_json::from_str(&list).unwrap();
         let ours = |event: &&Value| event["reportingComponent"] == "kubectl-apim/apim-rotate";
@@ -63,7 +63,7 @@ impl Case {
 }
 
 #[tokio::test]
-async fn a_workload_shows_what_became_of_its_credential() {
+async fn the_events_of_a_workload_show_the_outcome() {
     let case = Case::new("events").await;
     let manifest = case.idle_portal();
     case.deploy(&manifest).await;
@@ -83,28 +83,28 @@ async fn a_workload_shows_what_became_of_its_credential() {
     };
     rotate(&["--dry-run=server"]).exits(0).await;
     rotate(&["--dry-run"]).exits(0).await;
-    assert_eq!(case.told().await, Vec::<[String; 4]>::new());
+    assert_eq!(case.events().await, Vec::<[String; 4]>::new());
 
     rotate(&[])
         .env("AZURE_CLIENT_SECRET", "not-the-secret")
         .exits(1)
         .await;
     let object = "Deployment/gw".to_owned();
-    let told = case.told().await;
-    let heads: Vec<&[String]> = told.iter().map(|event| &event[..3]).collect();
+    let events = case.events().await;
+    let heads: Vec<&[String]> = events.iter().map(|event| &event[..3]).collect();
     let warning = |reason: &str| [reason.to_owned(), "Warning".to_owned(), object.clone()];
     assert_eq!(heads, [warning("CredentialExpiring"), warning("RotationFailed")]);
-    assert!(told[0][3].contains("expires in 1 day 23 hours"), "{told:?}");
-    assert!(told[1][3].contains("secret"), "{told:?}");
+    assert!(events[0][3].contains("expires in 1 day 23 hours"), "{events:?}");
+    assert!(events[1][3].contains("secret"), "{events:?}");
 
-    // What is told again is another Event, because the Role cannot change one.
+    // The same event again is another object, because the Role cannot change one.
     rotate(&["--if-expiring-within", "1d"]).exits(0).await;
-    assert_eq!(case.told().await.len(), 3);
+    assert_eq!(case.events().await.len(), 3);
     let ended = rotate(&[]).exits(0).await;
     assert!(!ended.stderr.contains("warning"), "{}", ended.stderr);
-    let told = case.told().await;
-    assert_eq!(told.len(), 4);
-    let [reason, kind, on, note] = &told[2];
+    let events = case.events().await;
+    assert_eq!(events.len(), 4);
+    let [reason, kind, on, note] = &events[2];
     assert_eq!(
         [reason, kind, on],
         [&"CredentialRotated".to_owned(), &"Normal".to_owned(), &object]
@@ -144,5 +144,5 @@ async fn without_the_right_to_write_events_a_run_warns_and_ends_well() {
         "kubectl auth can-i create events.events.k8s.io",
     ]);
     assert!(case.azure().accepts(&case.credential(&manifest).await));
-    assert_eq!(case.told().await, Vec::<[String; 4]>::new());
+    assert_eq!(case.events().await, Vec::<[String; 4]>::new());
 }

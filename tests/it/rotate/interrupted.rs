@@ -1,4 +1,4 @@
-//! A run that is ended from outside: its exit code tells what is owed, and
+//! A run that is interrupted: its exit code shows what is owed, and
 //! the next run does it.
 
 use std::time::Duration;

@@ -116,7 +116,7 @@ async fn a_kubeconfig_that_is_none() {
             2,
             &["apim-sandbox", "cluster"],
         ),
-        // kubectl goes on as nobody, too.
+        // kubectl also continues without a user.
         ("no-users", without("/users"), 1, &["system:anonymous", "sign in"]),
         ("no-server", without("/clusters/0/cluster/server"), 2, &["server"]),
     ] {
@@ -171,7 +171,7 @@ async fn a_server_that_is_not_kubernetes() {
 }
 
 #[tokio::test]
-async fn a_server_that_speaks_another_protocol() {
+async fn a_server_with_another_protocol() {
     let case = broken("other-protocol", &Value::Null, &Value::Null).await;
     // HTTPS asked of a server of HTTP.
     let url = web_server("200 OK").await.replace("http://", "https://");

@@ -90,7 +90,7 @@ async fn a_gateway_that_signs_in_by_entra() {
 }
 
 #[tokio::test]
-async fn a_token_of_another_gateway_than_the_one_told() {
+async fn a_token_of_another_gateway_than_the_given_one() {
     let case = broken("other-gateway", &Value::Null, &Value::Null).await;
     fails(
         &case,
@@ -107,13 +107,13 @@ async fn flags_against_what_the_last_rotation_recorded() {
     case.apim(&["rotate"]).exits(0).await;
     let subscription = case.gateway.subscription.clone();
     let service = case.gateway.service.clone();
-    for (line, told, recorded) in [
+    for (line, given, recorded) in [
         (["-a", "other"], "`other` by --apim-instance", service.as_str()),
         (["-r", "other"], "`other` by --resource-group", "rg-apim"),
         (["-s", "other"], "`other` by --subscription-id", &subscription),
         (["-g", "other"], "`other` by --apim-gateway", "gw"),
     ] {
-        let says = [told, &format!("`{recorded}` by "), "apim-rotate/gateway"];
+        let says = [given, &format!("`{recorded}` by "), "apim-rotate/gateway"];
         let run = case.apim(&[&["rotate"][..], &line].concat());
         case.fails_untouched(run, 4).await.says(&says);
     }

@@ -64,7 +64,7 @@ async fn is_put_back(name: &str, mode: Option<&str>) {
 }
 
 #[tokio::test]
-async fn the_previous_token_of_the_other_key_is_put_back_exactly() {
+async fn the_previous_token_of_the_other_key_is_put_back_unchanged() {
     is_put_back("put-back", None).await;
 }
 
@@ -108,10 +108,10 @@ async fn an_expired_previous_token_is_not_put_back() {
     let manifest = GatewayManifest::portal("gw", &case.endpoint(), &token).mode("silent");
     case.deploy(&manifest).await;
     let expired = case.token(Slot::Secondary, -DAY);
-    let lapsed = json!({
+    let expired = json!({
         "metadata": {"annotations": {LAST_USED_KEY: "secondary"}}, "stringData": {"value": expired},
     });
-    case.patch_secret("gw-token", &lapsed).await;
+    case.patch_secret("gw-token", &expired).await;
     case.disturb_mint(Action::RefusedToken, 1);
     case.apim(&["rotate", "-k", "primary"]).exits(5).await;
     assert_eq!(case.slot(&manifest).await, Slot::Secondary);
@@ -119,7 +119,7 @@ async fn an_expired_previous_token_is_not_put_back() {
 }
 
 #[tokio::test]
-async fn two_refused_tokens_are_owed_and_the_next_run_heals() {
+async fn after_two_refused_tokens_the_next_run_completes() {
     let case = Case::new("both-refused").await;
     let manifest = case.portal();
     case.deploy(&manifest).await;

@@ -54,8 +54,8 @@ async fn a_token_of_unknown_age_is_older_than_anything_until_it_was_rotated() {
 }
 
 #[tokio::test]
-async fn told_everything_it_makes_two_requests_to_azure_and_at_most_eight_to_the_cluster() {
-    let case = Case::new("count-told").await;
+async fn given_everything_it_makes_two_requests_to_azure_and_at_most_eight_to_the_cluster() {
+    let case = Case::new("count-given").await;
     case.deploy(&case.idle_portal()).await;
     let gateway = &case.gateway;
     case.apim(&["rotate", "deploy/gw", "--no-wait", "-t", "gw-token"])

@@ -65,7 +65,7 @@ async fn an_owed_restart_is_made_even_if_nothing_is_due_and_without_azure() {
 }
 
 #[tokio::test]
-async fn an_owed_restart_is_only_told_by_a_dry_run() {
+async fn a_dry_run_only_reports_an_owed_restart() {
     let case = Case::new("owed-dry").await;
     restart_owed(&case).await;
     let run = case.apim(&["rotate", "--dry-run", "-o", "json"]);
@@ -121,7 +121,7 @@ async fn pods_that_an_older_manifest_brought_back_are_restarted() {
     let manifest = case.portal();
     case.deploy(&manifest).await;
     case.apim(&["rotate"]).exits(0).await;
-    // New pods read the new token, whatever the template says: nothing is owed.
+    // New pods read the new token, whatever their annotations are: nothing is owed.
     case.patch_deployment("gw", &without_marks()).await;
     case.rolled_out("gw").await;
     let line = ["rotate", "--if-expiring-within", "1d", "-o", "json"];
@@ -150,7 +150,7 @@ async fn a_restart_that_was_left_to_something_else_is_not_owed() {
     let ended = case.fails_untouched(case.apim(&line), 0).await;
     assert!(ended.stdout.contains("unchanged"), "{}", ended.stdout);
 
-    // The next rotation restarts by itself, and says so.
+    // The next rotation restarts, and reports it.
     case.apim(&["rotate"]).exits(0).await;
     assert_eq!(case.mints(), 2);
     is_complete(&case, &manifest).await;

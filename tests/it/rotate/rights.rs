@@ -27,7 +27,7 @@ fn signed_in<'a>(case: &'a Case, principal: &Principal, arguments: &[&str]) -> R
         .env("AZURE_TENANT_ID", &principal.tenant)
 }
 
-/// Who may do something, where, and what is told of it.
+/// Runs as a principal with a grant, and checks the message.
 async fn as_principal(case: &Case, grant: Grant, arguments: &[&str], says: &[&str]) {
     let principal = Principal::random().with(grant);
     let run = signed_in(case, &principal, arguments);
@@ -150,7 +150,7 @@ async fn each_right_that_is_missing_is_named() {
 }
 
 #[tokio::test]
-async fn rights_at_the_gateway_alone_are_enough_when_all_is_named() {
+async fn rights_on_the_gateway_are_enough_when_everything_is_given() {
     let case = idle("narrow-rights").await;
     let scope = format!(
         "/subscriptions/{}/resourceGroups/rg-apim/providers/Microsoft.ApiManagement/service/{}/gateways/gw",

@@ -85,7 +85,7 @@ async fn half_a_service_principal() {
 }
 
 #[tokio::test]
-async fn a_wrong_secret_says_what_entra_said_and_what_to_do() {
+async fn a_wrong_secret_shows_entras_message_and_a_next_step() {
     let case = idle("wrong-secret").await;
     let run = case.apim(&["rotate"]).env("AZURE_CLIENT_SECRET", "this~is.wrong");
     case.hides("this~is.wrong");
@@ -165,7 +165,7 @@ fn az(case: &Case, script: &str) -> PathBuf {
 }
 
 #[tokio::test]
-async fn whoever_is_logged_in_to_the_azure_cli() {
+async fn the_account_logged_in_to_the_azure_cli() {
     let case = idle("az").await;
     let token = access_token(&case).await;
     for part in token.split('.') {
@@ -203,7 +203,7 @@ async fn whoever_is_logged_in_to_the_azure_cli() {
 }
 
 #[tokio::test]
-async fn an_azure_cli_that_nobody_is_logged_in_to() {
+async fn an_azure_cli_without_a_login() {
     let case = idle("az-logged-out").await;
     let script = "echo \"ERROR: Please run 'az login' to setup account.\" >&2; exit 1";
     let path = format!("{}:/usr/bin:/bin", az(&case, script).display());
@@ -229,7 +229,7 @@ async fn no_azure_cli_at_all() {
 /// The real Azure CLI, signed in to the emulator as to a cloud of its own.
 #[tokio::test]
 #[ignore = "needs the Azure CLI, whose directory is named by AZURE_CLI"]
-async fn whoever_is_logged_in_to_the_real_azure_cli() {
+async fn the_account_logged_in_to_the_real_azure_cli() {
     let case = idle("real-az").await;
     #[expect(clippy::disallowed_methods, reason = "it is this test's own variable")]
     let directory = std::env::var("AZURE_CLI").unwrap();

@@ -71,9 +71,9 @@ async fn a_certificate_in_every_form() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_will_not_do() {
+async fn an_unusable_certificate() {
     let case = Case::with_gateway("bad-certificates").await;
-    let folder = files_that_will_not_do();
+    let folder = unusable_files();
     let principal = case.another(|principal| principal.certificates = vec![folder.read("certificate.pem")]);
     for (file, password, message) in [
         (
@@ -144,9 +144,9 @@ async fn a_certificate_that_entra_refuses() {
 
     folder.expired_certificate("expired.pem");
     folder.join(&["key.pem", "expired.pem"], "expired-both.pem");
-    let lapsed = case.another(|principal| principal.certificates = vec![folder.read("expired.pem")]);
+    let expired = case.another(|principal| principal.certificates = vec![folder.read("expired.pem")]);
     let path = folder.path("expired-both.pem");
-    let ended = case.signs_in(&lapsed, &["-p", &path]).exits(1).await;
+    let ended = case.signs_in(&expired, &["-p", &path]).exits(1).await;
     says(
         &ended,
         &["expired on 2021-01-01", "AADSTS700027", "not be expired"],
@@ -154,7 +154,7 @@ async fn a_certificate_that_entra_refuses() {
     folder.shows_nothing(&ended);
 }
 
-fn files_that_will_not_do() -> Folder {
+fn unusable_files() -> Folder {
     let folder = Folder::with_certificate();
     folder.write("wrong", "not-the-password\n");
     folder.openssl("genrsa -out other.pem 2048");

@@ -1,4 +1,4 @@
-//! `status --azure`: what Azure says about the gateways of the cluster.
+//! `status --azure`: the facts from Azure about the gateways of the cluster.
 
 use apim_sandbox::azure::{Gateway, Grant, Operation, Principal, Slot};
 use apim_sandbox::manifests::GatewayManifest;
@@ -126,7 +126,7 @@ async fn azure_completes_the_rows() {
 }
 
 #[tokio::test]
-async fn what_the_last_rotation_recorded_is_not_looked_for() {
+async fn values_recorded_by_the_last_rotation_are_not_discovered() {
     let case = Case::new("azure-recorded").await;
     case.deploy(&case.idle_portal()).await;
     case.apim(&["rotate"]).exits(0).await;
@@ -155,22 +155,34 @@ async fn a_row_that_azure_does_not_complete_keeps_its_place() {
         "{row:#}"
     );
 
-    // Whoever sees no instance cannot tell whether there is one.
-    let nobody = case.known(Principal::random());
+    // Without a role on the instance, it is unknown whether it exists.
+    let without_roles = case.known(Principal::random());
     let line = ["status", "--azure", "-o", "json"];
-    let row = case.as_principal(&line, &nobody).exits(0).await.gateway("gw");
+    let row = case
+        .as_principal(&line, &without_roles)
+        .exits(0)
+        .await
+        .gateway("gw");
     assert!(row["azure"].is_null());
     assert_eq!(row["unread"][0]["part"], "azure");
     assert_eq!(row["verdict"], "Expiring");
     case.apim(&["rotate"]).exits(0).await;
-    let row = case.as_principal(&line, &nobody).exits(0).await.gateway("gw");
+    let row = case
+        .as_principal(&line, &without_roles)
+        .exits(0)
+        .await
+        .gateway("gw");
     assert_eq!(row["unread"][0]["forbidden"], true, "{row:#}");
-    let table = case.as_principal(&line[..2], &nobody).exits(0).await.stdout;
+    let table = case
+        .as_principal(&line[..2], &without_roles)
+        .exits(0)
+        .await
+        .stdout;
     assert_eq!(table.matches("<forbidden>").count(), 5, "{table}");
 }
 
 #[tokio::test]
-async fn who_cannot_sign_in_is_told_so() {
+async fn a_failed_sign_in_is_reported() {
     let case = Case::new("azure-sign-in").await;
     case.deploy(&case.idle_portal()).await;
     let stranger = Principal::random();
@@ -209,8 +221,8 @@ async fn each_gateway_is_looked_for_in_its_own_cloud() {
         hosts(Operation::ListGateways),
         ["management.azure.com", "management.chinacloudapi.cn"]
     );
-    let told = ["status", "--azure", "--cloud", "china", "-o", "name"];
-    case.as_principal(&told, &reader).exits(0).await;
+    let arguments = ["status", "--azure", "--cloud", "china", "-o", "name"];
+    case.as_principal(&arguments, &reader).exits(0).await;
     assert_eq!(
         hosts(Operation::ListGateways)[1..],
         ["management.chinacloudapi.cn"; 2]

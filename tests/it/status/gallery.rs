@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::case::{Case, DAY, LIMIT};
 
-/// The gateways of the gallery and what is to be said of them.
+/// The gateways of the gallery and the verdict expected for each.
 const VERDICTS: [(&str, &str); 8] = [
     ("catalog", "Unknown"),
     ("checkout", "Expired"),
@@ -137,7 +137,7 @@ async fn every_gateway_of_a_namespace_has_its_verdict() {
 }
 
 #[tokio::test]
-async fn each_fix_mends_what_it_is_for() {
+async fn each_fix_works() {
     let case = Case::new("fixes").await;
     case.cron_job(&json!({"image": "kubectl-apim", "args": ["rotate", "deployment/gw"]}))
         .await;
@@ -146,7 +146,7 @@ async fn each_fix_mends_what_it_is_for() {
         let status = case.apim(&["status", "-o", "json"]).exits(0).await.gateway("gw");
         assert_eq!(status["verdict"], verdict, "{status:#}");
         let fix = status["fix"].as_str().unwrap().to_owned();
-        // The API server tells times to the second: a pod of the same second
+        // The API server gives times to the second: a pod of the same second
         // as the write would count as older.
         let rotated_at = status["rotatedAt"].as_str().and_then(|time| time.parse().ok());
         wait::until("the second after the write", LIMIT, async || {

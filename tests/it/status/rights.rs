@@ -32,7 +32,7 @@ pub(super) fn may(group: &str, resources: &[&str], verbs: &[&str]) -> Value {
 }
 
 #[tokio::test]
-async fn a_cell_that_may_not_be_read_says_so_and_the_row_stays() {
+async fn a_value_that_cannot_be_read_is_marked_and_the_row_stays() {
     let case = Case::new("viewer").await;
     case.deploy(&case.gateway("gw", 20)).await;
     let workloads = may("apps", &["deployments"], &["list"]);
@@ -103,7 +103,7 @@ async fn a_named_gateway_needs_no_right_to_list() {
         .exits(0)
         .await;
     let row = ended.gateway("gw");
-    // What may not be seen may be there, so nobody says that it is unprotected.
+    // A CronJob that cannot be seen may exist, so the gateway is not called unprotected.
     assert_eq!(row["verdict"], "Healthy", "{row:#}");
     assert_eq!(row["service"], case.gateway.service);
 }

@@ -55,7 +55,7 @@ impl Case {
 }
 
 #[tokio::test]
-async fn what_changes_is_printed_again() {
+async fn changed_rows_are_printed_again() {
     let case = Case::new("watch").await;
     case.deploy(&case.gateway("gw", 20)).await;
     let mut watch = case.apim(&WATCH).start().await;
@@ -163,7 +163,7 @@ async fn all_namespaces_are_watched_at_once() {
 }
 
 #[tokio::test]
-async fn what_may_not_be_watched_costs_a_warning() {
+async fn a_forbidden_watch_is_a_warning() {
     let case = Case::new("watch-rights").await;
     case.deploy(&case.gateway("gw", 20)).await;
     let rules = json!([
@@ -174,7 +174,7 @@ async fn what_may_not_be_watched_costs_a_warning() {
     let kubeconfig = user(&case, &rules).await;
     let mut watch = case.apim(&WATCH).env("KUBECONFIG", &kubeconfig).start().await;
     assert_eq!(watch.gateway().await["verdict"], "Healthy");
-    // Nobody hears of the Secret, until something else is a reason to look.
+    // A change of the Secret is not noticed until something else causes a read.
     case.give_token("gw", 5).await;
     case.patch_deployment(
         "gw",
@@ -192,7 +192,7 @@ async fn what_may_not_be_watched_costs_a_warning() {
 }
 
 #[tokio::test]
-async fn without_any_right_to_watch_it_says_so() {
+async fn without_any_right_to_watch_it_is_an_error() {
     let case = Case::new("watch-none").await;
     case.deploy(&case.gateway("gw", 20)).await;
     let rules = json!([may("apps", &["deployments"], &["list"])]);

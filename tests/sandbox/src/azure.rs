@@ -1,12 +1,12 @@
 //! An emulator of Entra, Azure Resource Manager and the gateway configuration endpoint.
 //!
 //! One TLS listener answers for every host name of Azure that the plugin talks to. A client reaches it in one of two
-//! ways: by [`Azure::url`], where the path tells Entra from ARM, or under the real host names through
+//! ways: by [`Azure::url`], where the path distinguishes Entra and ARM, or under the real host names through
 //! [`Azure::proxy_url`]. Either way it must trust [`Azure::ca_pem`]. The emulator has a clock of its own, does what a
-//! [`Fault`] tells it to, and keeps a log of every [`Request`].
+//! [`Fault`] sets, and keeps a log of every [`Request`].
 //!
 //! Wire forms, error envelopes and limits follow the REST reference of Azure; where that is silent, the item that had
-//! to choose says so.
+//! to choose documents its choice.
 
 mod access;
 mod admin;
@@ -59,7 +59,7 @@ use self::server::Server;
 pub struct Azure {
     emulator: Arc<Emulator>,
     addresses: Arc<Addresses>,
-    /// Nothing in the handle that the admin endpoint holds, which must not keep itself alive.
+    /// `None` in the handle of the admin endpoint, which must not keep itself alive.
     _listeners: Option<Arc<JoinSet<()>>>,
 }
 
@@ -73,7 +73,7 @@ struct Addresses {
 impl Azure {
     /// Starts an emulator without gateways and principals on the current Tokio runtime.
     pub async fn start() -> anyhow::Result<Azure> {
-        // An error says that a provider is installed already, which is all that is wanted.
+        // An error means that a provider is already installed, which is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let Identity { ca_pem, server } = Identity::generate()?;
         let [tls, proxy, admin] = [bind().await?, bind().await?, bind().await?];
@@ -129,17 +129,17 @@ impl Azure {
         format!("http://{}", self.addresses.proxy)
     }
 
-    /// The URL of the admin endpoint for scripts, which speaks JSON in plain HTTP.
+    /// The URL of the admin endpoint for scripts, which uses JSON over plain HTTP.
     pub fn admin_url(&self) -> String {
         format!("http://{}", self.addresses.admin)
     }
 
-    /// The endpoint of managed identities in the way of App Service; for `IDENTITY_ENDPOINT`.
+    /// The endpoint of managed identities in the form of App Service; for `IDENTITY_ENDPOINT`.
     pub fn identity_endpoint(&self) -> String {
         format!("http://{}/msi/token", self.addresses.managed)
     }
 
-    /// The endpoint of managed identities in the way of a VM, for the newest machine.
+    /// The endpoint of managed identities in the form of a VM, for the newest machine.
     pub fn metadata_endpoint(&self) -> String {
         format!("http://{}/metadata/identity/oauth2/token", self.addresses.managed)
     }
@@ -166,7 +166,7 @@ impl Azure {
         self.emulator.state().inventory.add(gateway);
     }
 
-    /// Sets where a gateway is said to be, which is `sandbox` otherwise.
+    /// Sets the location of a gateway; the default is `sandbox`.
     ///
     /// The gateway must have been added.
     pub fn set_location(&self, gateway: &Gateway, location: &str) {
@@ -200,14 +200,14 @@ impl Azure {
         self.emulator.state().directory.add(principal);
     }
 
-    /// Adds a machine with its identities; gives the value of its `IDENTITY_HEADER`.
+    /// Adds a machine with its identities; returns the value of its `IDENTITY_HEADER`.
     pub fn add_machine(&self, machine: Machine) -> String {
         let header = uuid::Uuid::new_v4().to_string();
         self.emulator.state().machines.add(header.clone(), machine);
         header
     }
 
-    /// Makes the keys of another issuer of tokens known, as a JWK set, which Entra would fetch from the issuer.
+    /// Registers the keys of another issuer of tokens as a JWK set, which Entra would fetch from the issuer.
     pub fn trust_issuer(&self, issuer: &str, keys: serde_json::Value) {
         self.emulator.state().directory.trust(issuer, keys);
     }
@@ -226,13 +226,13 @@ impl Azure {
         self.judge(token).is_ok()
     }
 
-    /// What the configuration endpoint would make of a token now.
+    /// How the configuration endpoint would judge a token now.
     pub fn judge(&self, token: &str) -> Result<Acceptance, Refusal> {
         let state = self.emulator.state();
         token::judge(&state.inventory, None, token, state.clock.now())
     }
 
-    /// Gives a gateway a new key, with which the old key's tokens die; false if there is no such gateway.
+    /// Regenerates a gateway's key, which invalidates the tokens of the old one; false if there is no such gateway.
     pub fn regenerate(&self, gateway: &Gateway, slot: Slot) -> bool {
         let mut state = self.emulator.state();
         let Some(record) = state.inventory.gateway_mut(gateway) else {
@@ -267,7 +267,7 @@ impl Azure {
         self.emulator.state().clock.advance(by);
     }
 
-    /// Stops the emulator's clock, which then moves only when it is told to.
+    /// Stops the emulator's clock, which then moves only when it is set.
     pub fn stop_clock(&self) {
         self.emulator.state().clock.stop();
     }
@@ -302,7 +302,7 @@ impl Azure {
         self.requests_where(|request| request.operation == Some(operation))
     }
 
-    /// The requests so far that fit.
+    /// The requests so far that match.
     pub fn requests_where(&self, fits: impl Fn(&Request) -> bool) -> Vec<Request> {
         self.emulator
             .state()
@@ -320,7 +320,7 @@ impl Azure {
     }
 }
 
-/// What a test names and must have added.
+/// An object that the test must have added before.
 fn known<T>(found: Option<T>) -> T {
     found.expect("the gateway was added to the emulator")
 }

@@ -27,10 +27,10 @@ const IN_FLIGHT: usize = 32;
 /// How long the tokens of a fleet are valid.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(6 * 24);
 
-/// The template's hash, by which real pods are told from those of other templates.
+/// The template's hash, which distinguishes the pods of different templates.
 const TEMPLATE_HASH: &str = "7c9f5d8b64";
 
-/// The annotation by which the plugin marks the template of a workload that it restarts.
+/// The annotation with which the plugin marks the template of a workload that it restarts.
 const ROTATION_ID: &str = "apim-rotate/rotation-id";
 
 /// The subscriptions that the services of a fleet are in.
@@ -51,8 +51,8 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// A fleet without gateways, which will have so many in each service, and
-    /// so many pods each.
+    /// A fleet without gateways yet, with the number of gateways per service and
+    /// of pods per gateway.
     pub fn new(client: Client, per_service: usize, replicas: u32) -> Self {
         Self {
             client,
@@ -87,7 +87,7 @@ impl Fleet {
         (0..self.gateways).map(move |index| self.gateway(index, subscriptions))
     }
 
-    /// Adds gateways until there are so many, in the cluster and in Azure.
+    /// Adds gateways until there are this many, in the cluster and in Azure.
     pub async fn grow(&mut self, gateways: usize, azure: &Azure, subscriptions: Subscriptions) -> Result<()> {
         let (present, services) = (self.gateways, self.services());
         self.gateways = gateways.max(present);
@@ -100,7 +100,7 @@ impl Fleet {
         .await
     }
 
-    /// Writes Secret and Deployment of every gateway anew, as if none had ever
+    /// Writes Secret and Deployment of every gateway again, as if none had ever
     /// been rotated, and adds the gateways to an emulator that may be another.
     pub async fn redeploy(&self, azure: &Azure, subscriptions: Subscriptions) -> Result<()> {
         self.for_each(0, async |index| self.replace(index, azure, subscriptions).await)

@@ -253,7 +253,7 @@ impl GatewayManifest {
         }
     }
 
-    /// The headless Service by which the gateway's instances find each other.
+    /// The headless Service with which the gateway's instances find each other.
     fn discovery_service(&self) -> Option<Value> {
         if !matches!(self.layout, Layout::Portal | Layout::Helm { .. }) {
             return None;

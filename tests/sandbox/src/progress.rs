@@ -4,7 +4,7 @@ use std::io::Write;
 
 /// Writes one line to stderr.
 ///
-/// A closed stderr is no reason to stop, so the error is dropped.
+/// A closed stderr does not stop the sandbox, so the error is ignored.
 pub(crate) fn say(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }

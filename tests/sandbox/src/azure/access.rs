@@ -13,7 +13,7 @@ use super::identity::Principal;
 /// How long an access token lives; Entra chooses between 60 and 90 minutes.
 pub(super) const LIFETIME: SignedDuration = SignedDuration::from_secs(3599);
 
-/// What a token says, in the names of the version 1.0 tokens that ARM receives.
+/// The claims of a token, with the names of the version 1.0 tokens that ARM receives.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Claims {
     pub(super) aud: String,
@@ -63,7 +63,7 @@ impl Issuer {
         format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
     }
 
-    /// The claims of a token that this issuer signed, its life over or not.
+    /// The claims of a token that this issuer signed, even if it has expired.
     pub(super) fn claims(&self, token: &str) -> Option<Claims> {
         let (signed, signature) = token.rsplit_once('.')?;
         let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).ok()?;

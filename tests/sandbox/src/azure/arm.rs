@@ -1,4 +1,4 @@
-//! Azure Resource Manager: who may ask, how often, and which answer follows.
+//! Azure Resource Manager: authorization, throttling and the answer.
 
 mod failure;
 mod gateways;

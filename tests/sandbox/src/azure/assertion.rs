@@ -20,10 +20,10 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 use super::entra::Failure;
 use super::identity::{Directory, FederatedCredential, Principal};
 
-/// How far Entra lets the clocks differ.
+/// How much Entra allows the clocks to differ.
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
 
-/// What an assertion is checked against.
+/// The values that an assertion is checked against.
 pub(super) struct Check<'a> {
     pub(super) principal: &'a Principal,
     pub(super) directory: &'a Directory,

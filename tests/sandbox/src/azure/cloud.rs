@@ -1,4 +1,4 @@
-//! The Azure clouds and the host names that stand for them.
+//! The Azure clouds and their host names.
 
 /// An Azure cloud whose host names the emulator answers for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,14 +70,14 @@ impl Cloud {
     }
 }
 
-/// What a host name stands for.
+/// The service behind a host name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Site {
     Authority(Cloud),
     ResourceManager(Cloud),
     /// The configuration endpoint of the service of this name.
     Configuration(String),
-    /// The emulator's own address, where Entra and ARM are told apart by the path.
+    /// The emulator's own address, where the path distinguishes Entra and ARM.
     Direct,
 }
 

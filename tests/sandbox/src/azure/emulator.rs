@@ -1,4 +1,4 @@
-//! What the listeners share: the state of Azure and the effect of a request on it.
+//! The state of Azure, which the listeners share, and the effect of a request on it.
 
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -66,7 +66,7 @@ impl Emulator {
         })
     }
 
-    /// The state; a panic elsewhere, of which a test hears in its own way, does not take it away.
+    /// The state; it survives a panic elsewhere, which fails its own test.
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

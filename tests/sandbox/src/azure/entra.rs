@@ -13,7 +13,7 @@ use super::exchange::{Call, form};
 use super::identity::Principal;
 use super::reply::Reply;
 
-/// Says which hosts are authorities, and where a tenant's `OpenID` configuration is.
+/// Answers which hosts are authorities, and where a tenant's `OpenID` configuration is.
 ///
 /// Clients ask the public cloud's authority about one that they do not know, and leave out its port.
 pub(super) fn instance_discovery(emulator: &Emulator, state: &State, call: &Call) -> Reply {
@@ -145,7 +145,7 @@ fn authenticate<'a>(
 
 fn check_secret(principal: &Principal, secret: &str) -> Result<(), Failure> {
     let client_id = &principal.client_id;
-    // Entra says that a secret has expired only to someone who knows it.
+    // Entra reports that a secret has expired only to a client that has it.
     let (code, message) = if secret != principal.client_secret {
         let message = format!(
             "Invalid client secret provided. Ensure the secret being sent in the request is the client secret \
@@ -200,7 +200,7 @@ fn audience(scope: &str, emulator: &Emulator) -> Result<String, Failure> {
     })
 }
 
-/// The words that stand for a tenant where the real one is not known yet.
+/// The placeholders for a tenant that is not known yet.
 fn is_meta(tenant: &str) -> bool {
     ["common", "organizations", "consumers"].contains(&tenant)
 }

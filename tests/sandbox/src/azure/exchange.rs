@@ -1,4 +1,4 @@
-//! The way of one request through the emulator: log, fault, effect, answer.
+//! The steps of one request in the emulator: log, fault, effect, answer.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Faults that tests ask for.
+//! Faults that tests set.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::exchange::Call;
 
-/// What a request wants of Azure.
+/// The operations of Azure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Operation {

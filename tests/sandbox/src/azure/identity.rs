@@ -31,15 +31,15 @@ pub struct Principal {
     pub grants: Vec<Grant>,
 }
 
-/// What a token of another issuer must say, each field to the letter.
+/// The claims that a token of another issuer must have, each exactly.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FederatedCredential {
-    /// The issuer; its keys are made known by [`super::Azure::trust_issuer`].
+    /// The issuer; its keys are registered with [`super::Azure::trust_issuer`].
     pub issuer: String,
-    /// Whom the token is for, `system:serviceaccount:{namespace}:{name}`.
+    /// The subject, `system:serviceaccount:{namespace}:{name}`.
     pub subject: String,
-    /// Whom it is to be shown to.
+    /// The audience.
     pub audience: String,
 }
 
@@ -49,7 +49,7 @@ pub struct FederatedCredential {
 pub struct Grant {
     /// An ARM id, or `/` for everything.
     pub scope: String,
-    /// Actions, in which `*` stands for any text.
+    /// Actions, in which `*` matches any text.
     pub actions: Vec<String>,
     /// Actions that the role takes out of `actions`.
     #[serde(default)]
@@ -201,7 +201,7 @@ impl Directory {
         self.principals.get(&client_id.to_lowercase())
     }
 
-    /// Makes the keys of another issuer known, as a JWK set.
+    /// Registers the keys of another issuer, as a JWK set.
     pub(super) fn trust(&mut self, issuer: &str, keys: Value) {
         self.issuers.insert(issuer.to_owned(), keys);
     }
@@ -226,7 +226,7 @@ fn contains(parent: &str, scope: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Whether an action matches a pattern, in which `*` stands for any text; case does not count.
+/// Whether an action matches a pattern, in which `*` matches any text; case is ignored.
 fn matches_pattern(pattern: &str, action: &str) -> bool {
     let (pattern, action) = (pattern.to_lowercase(), action.to_lowercase());
     let Some((head, tail)) = pattern.split_once('*') else {
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scope_contains_what_lies_below_it_and_no_name_that_only_begins_alike() {
+    fn a_scope_contains_its_children_and_no_similar_names() {
         assert!(contains("/", "/subscriptions/s"));
         assert!(contains("/subscriptions/S", "/subscriptions/s/resourceGroups/g"));
         assert!(!contains(

@@ -17,16 +17,16 @@ use super::fault::Operation;
 use super::reply::Reply;
 use super::request::Request;
 
-/// What runs in Azure and has identities, each by its client id.
+/// A machine or app in Azure and the client ids of its identities.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Machine {
-    /// The identity that it has of its own.
+    /// The system-assigned identity.
     pub system_assigned: Option<String>,
-    /// The identities that it shares.
+    /// The user-assigned identities.
     pub user_assigned: Vec<String>,
 }
 
-/// The machines by the value of the header that stands for each.
+/// The machines by the value of their header.
 #[derive(Default)]
 pub(super) struct Machines {
     by_header: BTreeMap<String, Machine>,

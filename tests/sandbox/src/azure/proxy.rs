@@ -12,7 +12,7 @@ use super::cloud::Site;
 use super::request::Request;
 use super::server::Server;
 
-/// A head that is longer than this is no CONNECT.
+/// A longer head is not that of a CONNECT.
 const LONGEST_HEAD: usize = 16 * 1024;
 
 pub(super) async fn listen(server: Server, listener: TcpListener) {

@@ -19,7 +19,7 @@ pub struct Request {
     pub method: String,
     /// The path with its query.
     pub path: String,
-    /// What it wanted, if the emulator knows.
+    /// Its operation, if the emulator knows it.
     pub operation: Option<Operation>,
     /// The client id that signed in, or that the access token was issued to.
     pub principal: Option<String>,

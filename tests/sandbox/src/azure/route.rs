@@ -1,4 +1,4 @@
-//! From a method and a path to what a request wants.
+//! The operation of a request, from its method and path.
 
 use axum::http::Method;
 
@@ -6,7 +6,7 @@ use super::cloud::Site;
 use super::fault::Operation;
 use super::inventory::Gateway;
 
-/// What a request wants, with the names that its path gives.
+/// The operation of a request, with the names in its path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Route {
     InstanceDiscovery,
@@ -128,7 +128,7 @@ fn entra(method: &Method, segments: &[String]) -> Option<Route> {
     }
 }
 
-/// ARM compares the fixed parts of a path without regard to case, as it does names.
+/// ARM ignores the case of the fixed parts of a path, and of names.
 fn arm(method: &Method, segments: &[String]) -> Option<Route> {
     let lower: Vec<String> = segments.iter().map(|segment| segment.to_lowercase()).collect();
     let parts: Vec<&str> = lower.iter().map(String::as_str).collect();
@@ -187,7 +187,7 @@ fn arm(method: &Method, segments: &[String]) -> Option<Route> {
     }))
 }
 
-/// The names in an ARM id: each follows the word that says what it is.
+/// The names in an ARM id: each follows the word for its type.
 fn names(id: &[String]) -> Gateway {
     let after = |index: usize, word: &str| {
         let found = id
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_method_that_the_operation_does_not_have_is_no_route() {
+    fn an_unsupported_method_is_not_a_route() {
         assert_eq!(route("POST", "/subscriptions"), Route::Unknown);
     }
 }

@@ -20,7 +20,7 @@ use super::exchange::{Call, Outcome, exchange};
 /// Larger bodies than this are not read; no request to the emulated services comes near it.
 const LARGEST_BODY: usize = 1 << 20;
 
-/// What it takes to serve a connection.
+/// The parts that are needed to serve a connection.
 #[derive(Clone)]
 pub(super) struct Server {
     pub(super) emulator: Arc<Emulator>,
@@ -46,7 +46,7 @@ impl Server {
             stream,
             reset: reset.clone(),
         };
-        // A client that does not trust the certificate hangs up, and has said so itself.
+        // A client that does not trust the certificate hangs up, and reports it itself.
         let Ok(stream) = self.tls.accept(wire).await else {
             return;
         };

@@ -52,7 +52,7 @@ impl Kind {
     }
 }
 
-/// What the buckets say to a request.
+/// The answer of the buckets to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Verdict {
     /// Whole tokens left in the principal's bucket.
@@ -170,7 +170,7 @@ impl Bucket {
         let retry_after = if enforced && (too_early || self.tokens < 1.0) {
             let wait = ((1.0 - self.tokens) / refill_per_second).max(0.0);
             let seconds = whole(wait.ceil()).max(1);
-            // A retry before its time is refused and starts the wait anew.
+            // A retry before its time is refused and restarts the wait.
             let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
             self.refused_until = Some(now + SignedDuration::from_secs(seconds));
             Some(seconds)

@@ -27,22 +27,22 @@ pub struct Acceptance {
     pub slot: Slot,
     /// How often that key had been regenerated when it signed the token.
     pub generation: u32,
-    /// The end of the token's life.
+    /// When the token expires.
     pub expires: Timestamp,
 }
 
 /// Why the configuration endpoint refuses a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The text is not of the form of a token.
+    /// The text does not have the form of a token.
     Malformed,
     /// No gateway has the token's id, or none in the service that was asked.
     UnknownGateway,
-    /// The signature was right until this key was regenerated.
+    /// The signature was valid until this key was regenerated.
     KeyRegenerated(Slot),
     /// No key of the gateway, present or past, made the signature.
     BadSignature,
-    /// The signature is right and the token's life is over.
+    /// The signature is valid and the token has expired.
     Expired(Timestamp),
 }
 
@@ -152,7 +152,7 @@ pub(super) fn judge(
     for record in inventory.gateways_called(token.id, service) {
         match accept(record, &token, now) {
             Ok(acceptance) => return Ok(acceptance),
-            // Another service's gateway of the same name says nothing about a token that is not its own.
+            // A gateway of the same name in another service cannot judge a token of this one.
             Err(Refusal::BadSignature) if refusal != Refusal::UnknownGateway => {}
             Err(reason) => refusal = reason,
         }

@@ -1,4 +1,4 @@
-//! What the API server was asked, as its audit log tells.
+//! The requests to the API server, from its audit log.
 
 use std::collections::HashSet;
 use std::path::Path;

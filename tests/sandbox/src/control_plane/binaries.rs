@@ -15,7 +15,7 @@ const SOURCES: [&str; 3] = ["main.go", "go.mod", "go.sum"];
 
 /// Runs a component of `KUBEBUILDER_ASSETS`, which knows nothing of its
 /// parent, and does for it what main.go does for our own build: kills it as
-/// soon as standard input closes and removes the directory if it was told one.
+/// soon as standard input closes and removes the directory if one is given.
 const WATCHER: &str = r#"
 exec 3<&0
 "$@" 3<&- </dev/null &
@@ -120,7 +120,7 @@ fn build(target: &Path) -> Result<PathBuf> {
         .current_dir(&module)
         .env("CGO_ENABLED", "0")
         .stdin(Stdio::null())
-        // What Go says is progress too, and standard output belongs to the caller's data.
+        // Go's output is progress too, and standard output is for the caller's data.
         .stdout(Stdio::null())
         .status()
         .context("running go build")?;
@@ -164,7 +164,7 @@ fn go_command() -> Result<&'static str> {
     }
 }
 
-/// A component built by hand reports v0.0.0 unless the linker is told.
+/// A component reports v0.0.0 unless the linker sets the version.
 fn linker_flags(module: &Path) -> Result<String> {
     let go_mod = fs::read_to_string(module.join("go.mod"))?;
     let version = go_mod

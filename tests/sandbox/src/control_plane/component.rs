@@ -63,7 +63,7 @@ impl Component {
         Ok(())
     }
 
-    /// Tells the component to end, without waiting for it.
+    /// Asks the component to end, without waiting for it.
     pub(crate) fn close_input(&mut self) {
         drop(self.child.stdin.take());
     }

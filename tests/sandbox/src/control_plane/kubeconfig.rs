@@ -41,7 +41,7 @@ pub(crate) fn text(url: &str, ca_pem: &str, user: &User, namespace: &str) -> Str
     format!("{kubeconfig:#}\n")
 }
 
-/// The client configuration that a kubeconfig written here stands for.
+/// The client configuration of a kubeconfig that was written here.
 pub(crate) async fn config(text: &str, user_agent: &'static str) -> anyhow::Result<kube::Config> {
     use axum::http::{HeaderValue, header::USER_AGENT};
 
@@ -49,7 +49,7 @@ pub(crate) async fn config(text: &str, user_agent: &'static str) -> anyhow::Resu
     let mut config =
         kube::Config::from_custom_kubeconfig(kubeconfig, &kube::config::KubeConfigOptions::default()).await?;
     config.default_retry = false;
-    // The server is on the loopback interface whatever the environment says about proxies.
+    // The server is on the loopback interface, so proxies in the environment do not apply.
     config.proxy_url = None;
     config
         .headers

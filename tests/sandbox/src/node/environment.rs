@@ -10,7 +10,7 @@ use super::{Context, NODE_NAME, quantity};
 /// The variables of a container.
 pub(crate) type Environment = BTreeMap<String, String>;
 
-/// Why a container cannot be started, in the kubelet's words.
+/// The kubelet's message for why a container cannot be started.
 #[derive(Debug)]
 pub(crate) struct ConfigError(pub(crate) String);
 
@@ -267,7 +267,7 @@ pub(crate) fn expand(text: &str, environment: &Environment) -> String {
     result
 }
 
-/// The variables by which every container finds the API server at `url`.
+/// The variables with which every container finds the API server at `url`.
 pub(crate) fn of_service(url: &str) -> Environment {
     let address = url.trim_start_matches("https://");
     let (host, port) = address.rsplit_once(':').unwrap_or((address, "443"));

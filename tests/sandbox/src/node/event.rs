@@ -1,4 +1,4 @@
-//! Events about pods, for `kubectl describe` and whoever looks for a cause.
+//! Events about pods, for `kubectl describe`.
 
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::api::PostParams;
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Context, NODE_NAME};
 
-/// Records a warning about `pod`. An event is only news, so its loss is no error.
+/// Records a warning about `pod`. Losing an event is not an error.
 pub(crate) async fn warn(context: &Context, pod: &Pod, reason: &str, message: &str) {
     let now = jiff::Timestamp::now();
     let namespace = pod.namespace().unwrap_or_default();

@@ -25,7 +25,7 @@ pub(crate) fn is_gateway(container: &Container, environment: &Environment) -> bo
     has_gateway_image(container) || environment.contains_key(ENDPOINT)
 }
 
-/// The part of [`is_gateway`] that can be told before the environment is known.
+/// The part of [`is_gateway`] that can be checked before the environment is known.
 pub(crate) fn has_gateway_image(container: &Container) -> bool {
     container
         .image
@@ -151,7 +151,7 @@ impl Endpoint {
         let text = text.split_once("://").map_or(text, |(_scheme, rest)| rest);
         let text = text.split_once('?').map_or(text, |(rest, _query)| rest);
         let (authority, path) = text.split_at(text.find('/').unwrap_or(text.len()));
-        // The port says nothing about where the emulator listens.
+        // The port is not that of the emulator.
         let host = authority.split_once(':').map_or(authority, |(host, _port)| host);
         let host = host.to_ascii_lowercase();
         (!host.is_empty()).then(|| Self {

@@ -17,7 +17,7 @@ const LINK: &str = "/apim-shg-rotate";
 /// What a container without a command runs.
 const ENTRYPOINT: &str = LINK;
 
-/// The binary that stands for the image, as soon as there is one.
+/// The binary that runs instead of the image, once there is one.
 pub(crate) struct Binary(watch::Sender<Option<PathBuf>>);
 
 impl Binary {
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn the_image_is_told_by_its_repository_alone() {
+    fn the_image_is_recognized_by_its_repository() {
         for (image, expected) in [
             ("kubectl-apim", true),
             ("ghcr.io/someone/kubectl-apim:v1", true),

@@ -25,7 +25,7 @@ impl LogStore {
         lock(&self.logs).get(key).cloned()
     }
 
-    /// Forgets the logs of a pod and ends whoever follows them.
+    /// Drops the logs of a pod and ends the requests that follow them.
     pub(crate) fn remove(&self, namespace: &str, pod: &str) {
         lock(&self.logs).retain(|(its_namespace, its_pod, _), log| {
             let removed = its_namespace == namespace && its_pod == pod;
@@ -91,7 +91,7 @@ impl ContainerLog {
         self.written.subscribe()
     }
 
-    /// Says that nothing more will be written, which ends whoever follows.
+    /// Marks the log as complete, which ends the requests that follow it.
     pub(crate) fn close(&self) {
         self.written.send_modify(|progress| progress.closed = true);
     }

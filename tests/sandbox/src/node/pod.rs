@@ -185,7 +185,7 @@ async fn run(context: Arc<Context>, pod: Arc<Pod>, stop: Stop) {
     }
 }
 
-/// Writes a status and says whether the pod is still there to have one.
+/// Writes a status; false if the pod no longer exists.
 async fn write(context: &Context, pod: &Pod, patch: &serde_json::Value) -> bool {
     let pods: Api<Pod> = Api::namespaced(context.client.clone(), &pod.namespace().unwrap_or_default());
     loop {

@@ -31,15 +31,15 @@ const ROOT: &str = include_str!("process/root.sh");
 /// What the container runtime sets where neither pod nor image does.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Where a container may leave its last words, unless it says otherwise.
+/// The default path of a container's termination message.
 const TERMINATION_LOG: &str = "/dev/termination-log";
 const LONGEST_MESSAGE: usize = 4096;
 
-/// How much of the log stands in for a message that was not left.
+/// How much of the log replaces a missing termination message.
 const FALLBACK_LINES: usize = 80;
 const FALLBACK_LENGTH: usize = 2048;
 
-/// What a process is made of.
+/// The parts of a process.
 pub(crate) struct Spec<'a> {
     pub(crate) pod: &'a Pod,
     pub(crate) container: &'a Container,
@@ -51,7 +51,7 @@ pub(crate) struct Spec<'a> {
 
 /// A container that runs.
 pub(crate) struct Process {
-    /// What tells the supervisor to end, merely by being dropped.
+    /// Dropping this ends the supervisor.
     control: ChildStdin,
     supervisor: Child,
     output: BufReader<ChildStdout>,
@@ -77,7 +77,7 @@ impl End {
 }
 
 impl Spec<'_> {
-    /// Starts the process, or says why it cannot be started.
+    /// Starts the process, or returns why it cannot be started.
     pub(crate) async fn start(&self) -> io::Result<Process> {
         let directory = self.files.container(&self.container.name, self.restarts)?;
         fs::write(directory.join("termination-log"), "")?;
@@ -221,7 +221,7 @@ impl Process {
         };
         let stopping = async move {
             let grace = stop.wait().await;
-            // An error says that the supervisor has ended.
+            // An error means that the supervisor has ended.
             let _ = control.write_all(format!("TERM {id}\n").as_bytes()).await;
             tokio::time::sleep(grace).await;
             drop(control);

@@ -1,6 +1,6 @@
 //! Kubernetes quantities, as far as the downward API needs them.
 
-/// What a quantity stands for in thousandths, or nothing if it is none.
+/// The value of a quantity in thousandths; `None` if it is not a quantity.
 fn milli(quantity: &str) -> Option<u128> {
     let split = quantity
         .find(|c: char| !c.is_ascii_digit() && c != '.')

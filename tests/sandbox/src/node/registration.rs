@@ -32,7 +32,7 @@ pub(crate) async fn register(client: &Client, kubelet_port: u16) -> Result<()> {
         .await
         .context("registering the node")?;
 
-    // The stand-in behaves as the kubelet of whatever version it is asked by.
+    // The stand-in reports the version of the API server as its own.
     let version = client.apiserver_version().await?.git_version;
     let now = jiff::Timestamp::now();
     let conditions: Vec<_> = [

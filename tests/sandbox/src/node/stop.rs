@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-/// Tells a pod to stop.
+/// Asks a pod to stop.
 pub(crate) struct Stopper(watch::Sender<Option<Duration>>);
 
 impl Stopper {
@@ -30,7 +30,7 @@ impl Stop {
         let grace = self.0.clone().wait_for(Option::is_some).await.map(|grace| *grace);
         match grace {
             Ok(grace) => grace.unwrap_or_default(),
-            // Whoever could have asked is gone, and this task is about to be aborted.
+            // The other side is gone, and this task is about to be aborted.
             Err(_) => std::future::pending().await,
         }
     }

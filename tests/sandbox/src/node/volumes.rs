@@ -17,7 +17,7 @@ use kube::{Api, ResourceExt};
 use super::Context;
 use super::environment::{ConfigError, Kind, field_of, not_found};
 
-/// The kubelet's mode for files that say nothing else.
+/// The kubelet's default mode of files.
 const MODE: i32 = 0o644;
 
 /// The directory of one pod, removed when dropped.

@@ -68,7 +68,7 @@ fn components(directory: &str) -> usize {
 }
 
 #[tokio::test]
-async fn a_service_account_may_do_what_its_role_says_and_the_audit_log_tells() {
+async fn a_service_account_has_the_rights_of_its_role_and_the_audit_log_shows_it() {
     let fixture = Fixture::new("account").await;
     let name = json!({ "name": "reader" });
     fixture

@@ -101,7 +101,7 @@ fn owns(deployment: &Deployment, pod: &Pod) -> bool {
 }
 
 #[tokio::test]
-async fn a_fleet_deployed_anew_is_as_it_was_before_a_rotation() {
+async fn a_redeployed_fleet_is_as_before_the_rotation() {
     let small = Small::start().await;
     assert_eq!(small.fleet.rotated().await.unwrap(), 0);
     let former = small.tokens().await;

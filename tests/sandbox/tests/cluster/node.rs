@@ -47,7 +47,7 @@ async fn the_environment_is_built_as_a_kubelet_builds_it() {
             { "name": "gateway.name", "value": "$(MEMORY)-$(ABSENT)-$$(ID)" },
         ],
     });
-    // Nobody has signed this token, so the gateway is ready only if a refusal does not matter to it.
+    // This token has no valid signature, so the gateway is ready only if a refusal does not matter to it.
     let metadata = json!({
         "labels": { "gateway": "gw", "app": "a" }, "annotations": { MODE_ANNOTATION: "silent" },
     });

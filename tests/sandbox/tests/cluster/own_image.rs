@@ -1,5 +1,5 @@
-//! Containers of this project's own image: what they are given, and what becomes of them. The
-//! shell stands in for the binary, so that a container can say what it sees.
+//! Containers of this project's own image: their input and their end. The
+//! shell stands in for the binary, so that a container can print what it sees.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -88,7 +88,7 @@ fn message(pod: &Pod) -> Option<String> {
 }
 
 #[tokio::test]
-async fn arguments_and_environment_are_what_the_pod_says() {
+async fn arguments_and_environment_come_from_the_pod() {
     let fixture = fixture("own-environment").await;
     let show = "tr '\\0' '\\n' </proc/1/cmdline";
     let (_, log) = fixture.ended(pod("entrypoint", &script(show))).await;
@@ -369,7 +369,7 @@ async fn a_deleted_pod_is_asked_to_end_and_then_killed() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_mounted_is_reported() {
+async fn a_failed_mount_is_reported() {
     let fixture = fixture("own-mounts").await;
     let mut container = script("true");
     container["volumeMounts"] = json!([{ "name": "host", "mountPath": "/host" }]);

@@ -20,7 +20,7 @@ async fn with_a_process() -> (Sandbox, String) {
     let namespace = sandbox.create_namespace("end").await.unwrap();
     let client = sandbox.client().unwrap();
     let pods: Api<Pod> = Api::namespaced(client.clone(), &namespace);
-    // Nobody else sleeps for so long; in the background there is a second process.
+    // No other process sleeps for this long; in the background there is a second process.
     let marker = format!("4{:09}", std::process::id());
     let mut container = script(&format!("sleep {marker} & exec sleep {marker}"));
     container["volumeMounts"] = json!([{ "name": "data", "mountPath": "/data" }]);

@@ -93,12 +93,12 @@ async fn a_missing_right_is_named_with_its_action_and_scope() {
     assert_eq!(
         answer.status,
         StatusCode::FORBIDDEN,
-        "a scope that does not exist is not told from a forbidden one"
+        "a scope that does not exist looks like a forbidden one"
     );
 }
 
 #[tokio::test]
-async fn what_is_missing_is_named() {
+async fn missing_objects_are_named() {
     let fixture = Fixture::start().await;
     let there = &fixture.gateway;
     for (absent, code, message) in [
@@ -223,7 +223,7 @@ async fn gateways_come_in_pages_that_link_to_the_next() {
 }
 
 #[tokio::test]
-async fn services_and_subscriptions_show_what_the_caller_may_see() {
+async fn services_and_subscriptions_are_limited_to_the_callers_rights() {
     let fixture = Fixture::start_with(Grant::token_operator(&format!(
         "{}/resourceGroups/rg-one",
         Fixture::subscription_id()
@@ -340,7 +340,7 @@ async fn resource_graph_finds_services_by_name() {
 }
 
 #[tokio::test]
-async fn metadata_is_told_in_the_shape_of_its_version() {
+async fn metadata_has_the_shape_of_its_version() {
     let fixture = Fixture::start().await;
     let ask = async |base: &str, version: &str| {
         raw(

@@ -50,7 +50,7 @@ async fn code(fixture: &Fixture, assertion: &str) -> Option<u64> {
 }
 
 #[tokio::test]
-async fn a_certificate_signs_in_by_what_it_signs() {
+async fn a_certificate_signs_in_with_an_assertion() {
     let mut fixture = Fixture::start().await;
     let folder = tempfile::tempdir().unwrap();
     let (key_file, file) = (
@@ -145,7 +145,7 @@ async fn a_certificate_signs_in_by_what_it_signs() {
 }
 
 #[tokio::test]
-async fn a_token_of_another_issuer_signs_in_where_a_federated_credential_fits() {
+async fn a_token_of_another_issuer_signs_in_with_a_matching_federated_credential() {
     const ISSUER: &str = "https://oidc.test/cluster/";
     const AUDIENCE: &str = "api://AzureADTokenExchange";
     let mut fixture = Fixture::start().await;

@@ -15,7 +15,7 @@ use super::python::{interpreter_with, text};
 
 const REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/azure-cli.txt");
 
-/// A login of its own, away from that of whoever runs the tests.
+/// A separate login, so that the user's own login is not used.
 struct AzureCli {
     python: PathBuf,
     fixture: Fixture,
@@ -175,7 +175,7 @@ async fn azure_cli_logs_in_and_mints() {
     assert!(az.fixture.azure.accepts(mint["value"].as_str().unwrap()));
     assert_eq!(az.fixture.azure.requests_for(Operation::GenerateToken).len(), 1);
 
-    // What the role does not allow is told as the real ARM tells it.
+    // A missing right is reported as by the real ARM.
     let refused = az
         .try_run(&[
             "rest",
@@ -203,7 +203,7 @@ async fn azure_cli_finds_the_public_cloud_and_one_by_its_metadata() {
         service,
         ..
     } = &az.fixture.gateway;
-    // What Entra says of a wrong secret reaches the terminal; later the CLI's cache would do without it.
+    // Entra's message about a wrong secret reaches the terminal; later the CLI would use its cache.
     let Principal {
         tenant, client_id, ..
     } = &az.fixture.principal;
@@ -242,7 +242,7 @@ async fn azure_cli_finds_the_public_cloud_and_one_by_its_metadata() {
             .all(|request| request.proxied && request.host == "management.azure.com")
     );
 
-    // Of a cloud whose resource manager alone is told, the CLI asks for the rest.
+    // If only the resource manager of a cloud is given, the CLI asks for the rest.
     let url = az.fixture.azure.url();
     let name = [
         "cloud",

@@ -68,7 +68,7 @@ async fn a_token_is_issued_for_every_spelling_of_the_audience_of_arm() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_sign_in_is_told_as_entra_tells_it() {
+async fn a_failed_sign_in_is_reported_as_by_entra() {
     let fixture = Fixture::start().await;
     let Principal {
         tenant,
@@ -118,7 +118,7 @@ async fn an_assertion_is_refused_in_the_form_of_entra() {
 }
 
 #[tokio::test]
-async fn an_access_token_lives_by_the_clock_of_the_emulator() {
+async fn an_access_token_expires_by_the_clock_of_the_emulator() {
     let fixture = Fixture::start().await;
     let token = fixture.sign_in().await;
     let path = fixture.gateway.id();

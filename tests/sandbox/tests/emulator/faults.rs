@@ -94,7 +94,7 @@ async fn a_reset_comes_before_or_after_the_effect() {
     let fixture = Fixture::start().await;
     let (answer, effect) = regenerate(&fixture, Action::ResetBefore).await;
     assert!(answer.is_err() && !effect);
-    assert_eq!(last_status(&fixture), None, "a reset is no answer");
+    assert_eq!(last_status(&fixture), None, "a reset is not an answer");
     let (answer, effect) = regenerate(&fixture, Action::ResetAfter).await;
     assert!(answer.is_err() && effect);
     let causes = chain(&answer.unwrap_err());
@@ -170,7 +170,7 @@ async fn a_refused_token_looks_like_any_other() {
 }
 
 #[tokio::test]
-async fn a_fault_strikes_only_what_it_matches_and_as_often_as_it_says() {
+async fn a_fault_affects_only_matching_requests_and_the_given_number() {
     let fixture = Fixture::start().await;
     let id = fixture.gateway.id();
     let status = async || fixture.get(&id).await.status.as_u16();

@@ -1,4 +1,4 @@
-//! What ARM tells of a service, of its gateways and of their APIs.
+//! A service, its gateways and their APIs in ARM.
 
 use apim_sandbox::azure::{Action, Fault, Gateway, Grant, Operation};
 use reqwest::StatusCode;

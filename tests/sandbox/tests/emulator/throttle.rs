@@ -88,7 +88,7 @@ async fn buckets_that_are_not_enforced_are_reported_and_refuse_nothing() {
 }
 
 #[tokio::test]
-async fn what_no_subscription_counts_the_tenant_does() {
+async fn requests_without_a_subscription_count_for_the_tenant() {
     let fixture = Fixture::start().await;
     fixture.azure.stop_clock();
     let answer = fixture.get("/subscriptions").await;
@@ -120,7 +120,7 @@ async fn a_fault_that_answers_instead_spends_nothing() {
 }
 
 #[tokio::test]
-async fn errors_report_what_is_left_as_well() {
+async fn errors_also_report_the_remaining_tokens() {
     let fixture = Fixture::start_with(Grant::token_operator(&Fixture::subscription_id())).await;
     fixture.azure.stop_clock();
     let id = fixture.gateway.id();

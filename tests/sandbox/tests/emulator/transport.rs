@@ -119,7 +119,7 @@ async fn every_answer_has_the_time_of_the_emulator_and_the_ids_of_azure() {
 }
 
 #[tokio::test]
-async fn the_log_names_who_asked_for_what_and_holds_no_secret() {
+async fn the_log_has_client_and_operation_and_no_secret() {
     let fixture = Fixture::start().await;
     let answer = fixture
         .generate_token("primary", SignedDuration::from_hours(1))
@@ -168,7 +168,7 @@ async fn the_log_names_who_asked_for_what_and_holds_no_secret() {
 }
 
 #[tokio::test]
-async fn scripts_reach_the_same_by_the_admin_endpoint() {
+async fn the_admin_endpoint_does_the_same_for_scripts() {
     let fixture = Fixture::start().await;
     let client = reqwest::Client::builder()
         .tls_certs_only([])

@@ -84,7 +84,7 @@ impl From<Reply> for Failure {
     }
 }
 
-/// ARM marks what it did not find itself, so that clients can tell it from a provider's 404.
+/// ARM marks its own 404s, so that clients can distinguish them from those of a provider.
 fn not_found(code: &str, message: &str) -> Failure {
     let reply = Reply::error(StatusCode::NOT_FOUND, code, message);
     Failure::from(reply.header(HeaderName::from_static("x-ms-failure-cause"), "gateway"))

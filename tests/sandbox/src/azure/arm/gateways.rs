@@ -13,7 +13,7 @@ use super::super::token;
 use super::failure::Failure;
 use super::{Admitted, Result, services};
 
-/// The longest life of a token, of which only the days are documented.
+/// The longest lifetime of a token; only its days are documented.
 const LONGEST_LIFE: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// The size of a page when the request does not give one with `$top`.

@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_query_is_refused() {
+    fn an_invalid_query_is_refused() {
         assert!(Query::parse("").is_none());
         assert!(Query::parse("resources | where name =~ 'open").is_none());
     }

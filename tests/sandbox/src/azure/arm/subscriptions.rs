@@ -38,7 +38,7 @@ pub(super) fn get(request: &Admitted<'_>, inventory: &Inventory) -> Result<Reply
     Ok(Reply::json(StatusCode::OK, &describe(request, subscription)))
 }
 
-/// The caller's permissions at a scope, which Azure tells every caller about itself.
+/// The caller's permissions at a scope, which every caller may read.
 pub(super) fn permissions(request: &Admitted<'_>) -> Reply {
     let grants = request.principal.grants_over(&request.route.scope);
     let value: Vec<Value> = grants

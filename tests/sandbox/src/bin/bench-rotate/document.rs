@@ -39,7 +39,7 @@ impl Report {
     }
 }
 
-/// On a terminal every figure stands beside its target.
+/// On a terminal every figure is shown beside its target.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.tables().try_for_each(|table| write!(f, "\n{table}"))?;
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_says_what_the_figures_mean() {
+    fn the_page_explains_the_figures() {
         let page = report().document("2 cores", 20).unwrap();
         for text in [
             "takes 20.0 ms and 5.0 ms of CPU: 50 % of the time of `kubectl get secret`, and 10 % of",
@@ -321,7 +321,7 @@ mod tests {
     /// A missed target fails the bench, on whose terminal it stands out. The
     /// page is for readers, who compare.
     #[test]
-    fn the_terminal_has_what_was_missed_and_the_page_has_the_target() {
+    fn the_terminal_shows_missed_targets_and_the_page_the_targets() {
         let report = report();
         assert!(!report.is_met());
         assert!(

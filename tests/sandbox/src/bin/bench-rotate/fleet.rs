@@ -15,7 +15,7 @@ use crate::measure::{Sample, Subject, cpu, memory, wall};
 use crate::say;
 use crate::table::{MIB, Row, Table};
 
-/// How large the fleet is unless told.
+/// The default size of the fleet.
 pub(crate) const GATEWAYS: usize = 1000;
 
 /// The sizes at which a fleet is measured on its way to the whole.
@@ -85,7 +85,7 @@ impl FleetBench {
         })
     }
 
-    /// Measures everything, up to so many gateways, and stops the control plane.
+    /// Measures everything, up to this many gateways, and stops the control plane.
     pub(crate) async fn run(mut self, gateways: usize) -> Result<Figures> {
         let mut costs = Costs::default();
         for size in SMALLER.into_iter().filter(|size| *size < gateways) {
@@ -120,7 +120,7 @@ impl FleetBench {
         })
     }
 
-    /// Lets the fleet grow to so many gateways and measures what can be measured at any size.
+    /// Grows the fleet to this many gateways and measures what can be measured at any size.
     async fn measure(&mut self, gateways: usize, costs: &mut Costs) -> Result<(Lists, Rotations)> {
         self.grow(gateways).await?;
         let lists = self.list().await?;
@@ -201,7 +201,7 @@ impl FleetBench {
         })
     }
 
-    /// The variables by which a run reaches an emulator, as a principal that may mint tokens there.
+    /// The variables with which a run reaches an emulator, as a principal that may mint tokens there.
     fn azure_variables(
         &self,
         azure: &Azure,

@@ -45,7 +45,7 @@ impl Kubectl {
         let json: Value = serde_json::from_str(&text)?;
         let version = json["clientVersion"]["gitVersion"]
             .as_str()
-            .context("kubectl does not tell its version")?;
+            .context("cannot read the version of kubectl")?;
         Ok(Self {
             path,
             version: version.to_owned(),
@@ -60,7 +60,7 @@ pub(crate) fn describe(kubectl: &Kubectl) -> Result<String> {
     let memory: u64 = memory
         .lines()
         .find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next())
-        .context("/proc/meminfo tells no MemTotal")?
+        .context("/proc/meminfo has no MemTotal")?
         .parse()?;
     let rustc = stdout(Command::new("rustc").arg("--version"))?;
     Ok(format!(

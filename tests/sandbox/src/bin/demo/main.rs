@@ -66,13 +66,13 @@ async fn run(keep: bool) -> Result<ExitCode> {
         }
     };
 
-    // Dropping the story ends the sandbox and the command under way.
-    let told = tokio::select! {
+    // Dropping the demo ends the sandbox and the running command.
+    let finished = tokio::select! {
         biased;
         () = stopped() => None,
-        told = tell() => Some(told?),
+        outcome = demo() => Some(outcome?),
     };
-    let Some((sandbox, shell)) = told else {
+    let Some((sandbox, shell)) = finished else {
         screen::line("\nInterrupted. Nothing is left running.");
         return Ok(ExitCode::from(INTERRUPTED));
     };
@@ -85,8 +85,8 @@ async fn run(keep: bool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds, starts and tells everything.
-async fn tell() -> Result<(Sandbox, Shell)> {
+/// Builds and starts everything, and runs the demo.
+async fn demo() -> Result<(Sandbox, Shell)> {
     require_kubectl().await?;
     let mut story = Story::default();
     let plugin = story.build().await?;

@@ -1,4 +1,4 @@
-//! What the demo itself says, between the outputs of its commands.
+//! The demo's own text between the outputs of its commands.
 
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
@@ -13,7 +13,7 @@ const DIM: &str = "2";
 
 /// A line of text.
 pub(crate) fn line(text: &str) {
-    // Whoever closed stdout does not want to know, and the sandbox must be removed all the same.
+    // The reader may have closed stdout; the sandbox must be removed even so.
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn keep(sandbox: &Sandbox, shell: &Shell) {
         line(&export);
     }
     line(&format!(
-        "\nThe emulator of Azure takes faults, and tells its requests, at {}",
+        "\nThe emulator of Azure takes faults, and lists its requests, at {}",
         sandbox.azure().admin_url()
     ));
 }

@@ -72,7 +72,7 @@ impl Story {
 
         self.part("Rotate: mint, verify, write, restart, prove");
         screen::line(&format!(
-            "Only the namespace is told. The service principal {} comes from AZURE_CLIENT_ID.",
+            "Only the namespace is given. The service principal {} comes from AZURE_CLIENT_ID.",
             shell.client_id()
         ));
         let accepted = || sandbox.azure().presentations(&orders.gateway).accepted;

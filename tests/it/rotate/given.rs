@@ -1,4 +1,4 @@
-//! Ways to say what to rotate, and what the run says back.
+//! Ways to give the target, and the output of the run.
 
 use apim_sandbox::azure::Slot;
 use apim_sandbox::manifests::GatewayManifest;
@@ -159,7 +159,7 @@ async fn everything_by_the_variable_of_each_flag() {
         .await
         .json();
     assert_eq!(report["keySlot"], "secondary");
-    assert!(report.get("proof").is_none(), "it was told not to wait");
+    assert!(report.get("proof").is_none(), "the flag is not to wait");
     sources_are(
         &report,
         "variable",
@@ -191,7 +191,7 @@ async fn a_flag_beats_the_scripts_variable() {
 }
 
 #[tokio::test]
-async fn what_is_not_told_is_discovered_and_the_second_time_read_from_annotations() {
+async fn missing_values_are_discovered_and_later_read_from_annotations() {
     let case = idle("discovery").await;
     let line = ["rotate", "--no-wait", "-o", "json"];
     let report = case.apim(&line).exits(0).await.json();
@@ -268,7 +268,7 @@ async fn every_workload_that_uses_the_secret_is_restarted() {
 }
 
 #[tokio::test]
-async fn the_result_is_printed_for_people_and_for_scripts() {
+async fn the_result_is_printed_as_text_and_for_scripts() {
     let case = idle("formats").await;
     let ended = case.apim(&["rotate"]).exits(0).await;
     let lines: Vec<&str> = ended.stdout.lines().collect();
