@@ -56,7 +56,7 @@ fn candidates(words: &[OsString]) -> Vec<CompletionCandidate> {
         .last()
         .is_some_and(|word| word.to_string_lossy().starts_with('-'));
     let index = line.len() - 1;
-    let mut command = super::command("kubectl-apim", &|_| false);
+    let mut command = super::command("kubectl-apim", &line, &|_| false);
     // A line that cannot be completed has no candidates; there is nobody to
     // complain to in the middle of typing.
     let mut found = complete(&mut command, line, index, Some(Path::new("."))).unwrap_or_default();

@@ -1,8 +1,9 @@
 //! `completion`: scripts for shells.
 
+use clap::CommandFactory;
 use clap_complete::Shell;
 
-use crate::cli::{self, CompletionShell};
+use crate::cli::{self, Cli, CompletionShell};
 use crate::error::{Error, Result};
 
 const PROGRAM: &str = "kubectl-apim";
@@ -20,7 +21,10 @@ pub(super) fn script(shell: CompletionShell, program: &str) -> Result<String> {
     };
     // The shells know the file's name alone, and a space would break the
     // names of their functions.
-    let mut command = cli::command(program, &|_| false).name(PROGRAM).bin_name(PROGRAM);
+    let all = Cli::command();
+    let names: Vec<&str> = all.get_subcommands().map(clap::Command::get_name).collect();
+    let command = cli::command(program, &names, &|_| false);
+    let mut command = command.name(PROGRAM).bin_name(PROGRAM);
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command, PROGRAM, &mut script);
     String::from_utf8(script)

@@ -24,16 +24,16 @@ pub async fn run(cli: Cli, matches: &ArgMatches, program: &str, context: &Contex
             Box::pin(install_cronjob::run(&args, matches, &cli.kube, context)).await
         }
         (Some(Command::UninstallCronjob(args)), _) => uninstall_cronjob::run(&args, &cli.kube, context).await,
-        (Some(Command::Completion { shell }), _) => {
-            context.output.data(&completion::script(shell, program)?)?;
+        (Some(Command::Completion(args)), _) => {
+            context.output.data(&completion::script(args.shell, program)?)?;
             Ok(0)
         }
-        (Some(Command::Version { output }), _) => {
-            context.output.data(&version(output)?)?;
+        (Some(Command::Version(args)), _) => {
+            context.output.data(&version(args.output)?)?;
             Ok(0)
         }
         _ => {
-            let help = cli::command(program, &|_| false).render_help();
+            let help = cli::command::<&str>(program, &[], &|_| false).render_help();
             context.output.data(&help.ansi().to_string())?;
             Ok(0)
         }
@@ -47,7 +47,7 @@ pub fn parse(
     environment: &Environment,
 ) -> clap::error::Result<(Cli, ArgMatches)> {
     let is_set = |name: &str| environment.get(name).is_some();
-    let matches = cli::command(program, &is_set).try_get_matches_from(arguments)?;
+    let matches = cli::command(program, &arguments, &is_set).try_get_matches_from(arguments)?;
     Ok((Cli::from_arg_matches(&matches)?, matches))
 }
 

@@ -5,9 +5,10 @@ use crate::cli::{self, Cli, Command};
 use crate::error::Kind;
 
 fn resolve(line: &str) -> Result<InstallSettings> {
-    let words = format!("apim install-cronjob {line}");
-    let matches = cli::command("apim", &|_| false)
-        .try_get_matches_from(words.split_whitespace())
+    let line = format!("apim install-cronjob {line}");
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let matches = cli::command("apim", &words, &|_| false)
+        .try_get_matches_from(words)
         .unwrap();
     let Some(Command::InstallCronjob(args)) = Cli::from_arg_matches(&matches).unwrap().command else {
         panic!("another command");

@@ -1,0 +1,125 @@
+//! The program's command line as a whole.
+
+use std::ffi::OsStr;
+
+use clap::{Args, Command as ClapCommand, CommandFactory, Parser, Subcommand};
+
+use super::program::display_name;
+use super::variables::with_variables;
+use super::{
+    CompletionArgs, InstallCronjobArgs, KubeArgs, RenderRbacArgs, RotateArgs, StatusArgs, TalkArgs,
+    UninstallCronjobArgs, VersionArgs,
+};
+
+/// Keeps the credentials of Azure API Management self-hosted gateways fresh
+#[derive(Parser, Debug)]
+#[command(version, propagate_version = false, disable_help_subcommand = true)]
+#[command(
+    after_help = "Begin with `status`: it finds the gateways of the current namespace and says what
+lapses when. Then `rotate --dry-run` says what a rotation would do. Neither changes anything.
+
+Flags come after `apim`: kubectl itself takes none before the name of a plugin.
+Every flag can be set by a variable too: --token-key by APIM_TOKEN_KEY."
+)]
+pub struct Cli {
+    /// How to reach Kubernetes.
+    #[command(flatten)]
+    pub kube: KubeArgs,
+    /// How to talk.
+    #[command(flatten)]
+    pub talk: TalkArgs,
+    /// What to do; without a command the help is shown.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// The commands, each with the first line of its help. Their flags are defined
+/// only where they are needed: hundreds of them take longer than to parse one
+/// line.
+#[derive(Subcommand, Debug)]
+#[command(defer = true)]
+pub enum Command {
+    /// Mint a new token for a gateway, store it, restart the gateway and prove that it works
+    Rotate(Box<RotateArgs>),
+    /// Say which credential lapses when, which pods run with an old one, and what to do about it
+    Status(Box<StatusArgs>),
+    /// Install a CronJob that rotates gateways before their tokens lapse, with the least rights for it
+    InstallCronjob(Box<InstallCronjobArgs>),
+    /// Remove what `install-cronjob` has installed, and nothing else
+    UninstallCronjob(UninstallCronjobArgs),
+    /// Print the least rights that a scheduled rotation works with, in Kubernetes or in Azure
+    RenderRbac(Box<RenderRbacArgs>),
+    /// Print the completion script for a shell
+    Completion(CompletionArgs),
+    /// Print the version
+    Version(VersionArgs),
+}
+
+/// The command line under the name that the program was called by, for one
+/// line of words: only the commands that are among them have flags, since clap
+/// chooses a command by a word that is its name.
+pub fn command<W: AsRef<OsStr>>(program: &str, line: &[W], is_set: &dyn Fn(&str) -> bool) -> ClapCommand {
+    let name = display_name(program);
+    let root = Cli::command().name(name.clone()).bin_name(name);
+    let root = root.mut_subcommands(|subcommand| {
+        if line.iter().any(|word| word.as_ref() == subcommand.get_name()) {
+            with_flags(subcommand)
+        } else {
+            subcommand
+        }
+    });
+    with_variables(root, is_set)
+}
+
+/// A command with its flags. clap itself would add them behind the global
+/// ones and too late for their variables.
+fn with_flags(command: ClapCommand) -> ClapCommand {
+    let add: fn(ClapCommand) -> ClapCommand = match command.get_name() {
+        "rotate" => RotateArgs::augment_args,
+        "status" => StatusArgs::augment_args,
+        "install-cronjob" => InstallCronjobArgs::augment_args,
+        "uninstall-cronjob" => UninstallCronjobArgs::augment_args,
+        "render-rbac" => RenderRbacArgs::augment_args,
+        "completion" => CompletionArgs::augment_args,
+        "version" => VersionArgs::augment_args,
+        _ => return command,
+    };
+    // Nothing is left for clap to add.
+    add(command).defer(std::convert::identity)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> Vec<String> {
+        let root = Cli::command();
+        let names = root
+            .get_subcommands()
+            .map(|command| command.get_name().to_owned());
+        names.collect()
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command("kubectl-apim", &names(), &|_| true).debug_assert();
+    }
+
+    #[test]
+    fn a_command_that_is_not_called_has_no_flags_and_the_same_summary() {
+        let summary = |command: &ClapCommand| command.get_about().map(ToString::to_string);
+        for name in names() {
+            let short = command("kubectl-apim", &["--help"], &|_| false);
+            let full = command("kubectl-apim", &["--context", "x", &name], &|_| false);
+            for other in names() {
+                let (short, full) = (
+                    short.find_subcommand(&other).unwrap(),
+                    full.find_subcommand(&other).unwrap(),
+                );
+                assert_eq!(short.get_arguments().count(), 0, "{other}");
+                assert_eq!(full.get_arguments().count() > 0, other == name, "{other}");
+                assert_eq!(summary(short), summary(full), "{other}");
+            }
+        }
+    }
+}
