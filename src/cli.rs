@@ -16,7 +16,7 @@ mod uninstall_cronjob;
 mod variables;
 mod version;
 
-pub use completion::{CompletionArgs, CompletionShell};
+pub use completion::CompletionArgs;
 pub use global::{LogFormat, TalkArgs};
 pub use install_cronjob::{IdentityArgs, InstallCronjobArgs, ObjectFormat, PodArgs, PodAuth, PullPolicy};
 pub use kube::KubeArgs;

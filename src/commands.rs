@@ -1,6 +1,5 @@
 //! One file a command: a short story of what it does.
 
-mod completion;
 mod connect;
 mod context;
 mod dispatch;

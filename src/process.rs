@@ -21,9 +21,15 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         .first()
         .map(|name| name.to_string_lossy().into_owned())
         .unwrap_or_default();
-    // kubectl asks at every press of the tab key; clap must not see its message.
-    if let Some(message) = cli::complete::answer(&arguments) {
-        let _ = Output::new(OutputSettings::default()).data(&message);
+    // kubectl and the shells ask at every press of the tab key; clap must not
+    // see their words.
+    if let Some(words) = cli::complete::answer(&arguments, environment.get(cli::complete::VARIABLE)) {
+        // Without colors, Output would drop bash's separator of words too.
+        let settings = OutputSettings {
+            color: anstream::ColorChoice::Always,
+            ..OutputSettings::default()
+        };
+        let _ = Output::new(settings).data(&words);
         return ExitCode::SUCCESS;
     }
     let as_script = cli::file_name(&program) == script::LINK;

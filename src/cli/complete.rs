@@ -1,12 +1,21 @@
-//! The words that could come next on the command line, for kubectl. Nothing
-//! is asked of a cluster or of Azure.
+//! The words that could come next on the command line, for kubectl and for
+//! the shells. Neither a cluster nor Azure is asked for any.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::path::Path;
 
+use clap::Command;
 use clap_complete::CompletionCandidate;
 use clap_complete::engine::complete;
+use clap_complete::env::Shells;
+
+/// The program as the shells know it.
+pub(super) const PROGRAM: &str = "kubectl-apim";
+
+/// The variable by which the script of a shell asks, with the name of the
+/// shell. The words of the line follow the program's name and `--`.
+pub const VARIABLE: &str = "KUBECTL_APIM_COMPLETE";
 
 /// The name under which kubectl looks for a completer of the plugin `apim`.
 const COMPLETER: &str = "kubectl_complete-apim";
@@ -21,12 +30,32 @@ const NO_SPACE: u8 = 2;
 const NO_FILES: u8 = 4;
 
 /// The answer to a request for completion; `None` when the program was called
-/// for something else. Each line is a word and, after a tab, what it means;
-/// the last line is the directive.
-pub fn answer(arguments: &[OsString]) -> Option<String> {
+/// for something else. `shell` is the value of [`VARIABLE`].
+pub fn answer(arguments: &[OsString], shell: Option<&str>) -> Option<String> {
     let (program, words) = arguments.split_first()?;
-    let file = Path::new(program).file_stem()?;
-    let words = if file == COMPLETER {
+    match (shell, words) {
+        (Some(shell), [escape, line @ ..]) if escape == "--" => for_shell(shell, line),
+        _ => for_kubectl(program, words),
+    }
+}
+
+fn for_shell(shell: &str, line: &[OsString]) -> Option<String> {
+    let shells = Shells::builtins();
+    let shell = shells.completer(shell)?;
+    let mut answer = Vec::new();
+    if !line.is_empty() {
+        let mut command = command(line);
+        // A line that cannot be completed has no candidates; there is nobody to
+        // complain to in the middle of typing.
+        let _ = shell.write_complete(&mut command, line.to_vec(), Some(Path::new(".")), &mut answer);
+    }
+    Some(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// For kubectl each line is a word and, after a tab, what it means; the last
+/// line is the directive.
+fn for_kubectl(program: &OsStr, words: &[OsString]) -> Option<String> {
+    let words = if Path::new(program).file_stem()? == COMPLETER {
         words
     } else {
         let (request, words) = words.split_first()?;
@@ -47,7 +76,7 @@ pub fn answer(arguments: &[OsString]) -> Option<String> {
 }
 
 fn candidates(words: &[OsString]) -> Vec<CompletionCandidate> {
-    let mut line = vec![OsString::from("kubectl-apim")];
+    let mut line = vec![OsString::from(PROGRAM)];
     line.extend_from_slice(words);
     if words.is_empty() {
         line.push(OsString::new());
@@ -56,13 +85,15 @@ fn candidates(words: &[OsString]) -> Vec<CompletionCandidate> {
         .last()
         .is_some_and(|word| word.to_string_lossy().starts_with('-'));
     let index = line.len() - 1;
-    let mut command = super::command("kubectl-apim", &line, &|_| false);
-    // A line that cannot be completed has no candidates; there is nobody to
-    // complain to in the middle of typing.
+    let mut command = command(&line);
     let mut found = complete(&mut command, line, index, Some(Path::new("."))).unwrap_or_default();
     // As kubectl does: flags are offered to whoever begins to type one.
     found.retain(|candidate| typed_dash || !candidate.get_value().to_string_lossy().starts_with('-'));
     found
+}
+
+fn command(line: &[OsString]) -> Command {
+    super::command(PROGRAM, line, &|_| false)
 }
 
 fn line(candidate: &CompletionCandidate) -> String {
@@ -82,15 +113,30 @@ mod tests {
     use super::*;
 
     fn ask(line: &[&str]) -> Option<String> {
-        answer(&line.iter().map(OsString::from).collect::<Vec<_>>())
+        ask_for(None, line)
+    }
+
+    fn ask_for(shell: Option<&str>, line: &[&str]) -> Option<String> {
+        let line: Vec<OsString> = line.iter().map(OsString::from).collect();
+        answer(&line, shell)
     }
 
     #[test]
     fn only_a_request_is_answered() {
         assert_eq!(ask(&["kubectl-apim"]), None);
         assert_eq!(ask(&["kubectl-apim", "rotate", "__complete"]), None);
+        assert_eq!(ask(&["kubectl-apim", "--", "kubectl-apim", ""]), None);
         assert!(ask(&["/x/kubectl-apim", "__complete", ""]).is_some());
         assert!(ask(&["/x/kubectl_complete-apim", ""]).is_some());
+
+        let fish = |line: &[&str]| ask_for(Some("fish"), line);
+        assert_eq!(fish(&["kubectl-apim"]), None);
+        assert_eq!(fish(&["kubectl-apim", "rotate", "--"]), None);
+        assert_eq!(fish(&["kubectl-apim", "--"]).as_deref(), Some(""));
+        assert_eq!(
+            ask_for(Some("no-shell"), &["kubectl-apim", "--", "kubectl-apim", ""]),
+            None
+        );
     }
 
     #[test]
@@ -115,6 +161,10 @@ mod tests {
             let words: Vec<&str> = [COMPLETER].iter().chain(line).copied().collect();
             let text = ask(&words).unwrap();
             assert!(text.ends_with(":4\n"), "{words:?}: {text}");
+            let words: Vec<&str> = ["kubectl-apim", "--"].iter().chain(line).copied().collect();
+            for shell in ["bash", "zsh", "fish", "powershell"] {
+                assert!(ask_for(Some(shell), &words).is_some(), "{shell}: {words:?}");
+            }
         }
     }
 }

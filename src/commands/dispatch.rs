@@ -2,7 +2,7 @@
 
 use clap::{ArgMatches, FromArgMatches};
 
-use super::{Context, completion, install_cronjob, render_rbac, rotate, status, uninstall_cronjob};
+use super::{Context, install_cronjob, render_rbac, rotate, status, uninstall_cronjob};
 use crate::cli::{self, Cli, Command, OutputFormat};
 use crate::environment::Environment;
 use crate::error::Result;
@@ -25,7 +25,7 @@ pub async fn run(cli: Cli, matches: &ArgMatches, program: &str, context: &Contex
         }
         (Some(Command::UninstallCronjob(args)), _) => uninstall_cronjob::run(&args, &cli.kube, context).await,
         (Some(Command::Completion(args)), _) => {
-            context.output.data(&completion::script(args.shell, program)?)?;
+            context.output.data(&args.shell.script())?;
             Ok(0)
         }
         (Some(Command::Version(args)), _) => {
