@@ -22,7 +22,7 @@ pub use install_cronjob::{IdentityArgs, InstallCronjobArgs, ObjectFormat, PodArg
 pub use kube::KubeArgs;
 pub use program::file_name;
 pub use render_rbac::{AzureForm, AzureRoleArgs, RenderRbacArgs, RightsScope};
-pub use root::{Cli, Command, command};
+pub use root::{Cli, Command, Parsed, command, parse};
 pub use rotate::{AuthMethod, AzureArgs, DryRun, OutputFormat, ProveMode, RotateArgs, TargetArgs};
 pub use select::SelectArgs;
 pub use status::{SortBy, StatusArgs, StatusFormat};

@@ -13,4 +13,4 @@ mod uninstall_cronjob;
 use connect::{connect, contexts, local_now, namespace, nothing_found};
 
 pub use context::Context;
-pub use dispatch::{parse, run};
+pub use dispatch::run;

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use crate::cli::{self, LogFormat};
+use crate::cli::{self, LogFormat, Parsed};
 use crate::commands::{self, Context};
 use crate::environment::Environment;
 use crate::error::Error;
@@ -73,7 +73,12 @@ fn start(arguments: Vec<OsString>, program: &str, as_script: bool, environment: 
         }
     };
     let format = settings::log_format(environment, as_script, std::io::stderr().is_terminal());
-    let (mut cli, matches) = match commands::parse(program, arguments, environment) {
+    let is_set = |name: &str| environment.get(name).is_some();
+    let Parsed {
+        mut cli,
+        matches,
+        notes,
+    } = match cli::parse(program, arguments, &is_set) {
         Ok(parsed) => parsed,
         Err(error) => return unparsed(&error, format),
     };
@@ -86,6 +91,9 @@ fn start(arguments: Vec<OsString>, program: &str, as_script: bool, environment: 
         interrupt: Interrupt::default(),
         termination_message: OnceCell::new(),
     };
+    for note in &notes {
+        context.output.note(note);
+    }
     // The one crypto provider; a second installation would be a bug of ours
     // that the first TLS connection reports.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -12,7 +12,7 @@ const FILE: &str = "/dev/termination-log";
 
 /// The variable with the path, for a container that sets another
 /// `terminationMessagePath`.
-const VARIABLE: &str = "APIM_TERMINATION_LOG";
+const VARIABLE: &str = "KUBECTL_APIM_TERMINATION_LOG";
 
 /// Writes the result into the termination message. A failure to write it does
 /// not fail the run.

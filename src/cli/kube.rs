@@ -12,7 +12,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::model::parse_duration;
 
-const HEADING: &str = "Kubernetes options";
+/// The heading of these flags in the help.
+pub(super) const HEADING: &str = "Kubernetes options";
 
 /// kubectl's global flags.
 #[derive(Args, Debug, Clone, Default)]

@@ -45,9 +45,6 @@ pub enum AzureForm {
   kubectl apim render-rbac --scope cluster -n ops       for `rotate -A`
   kubectl apim render-rbac --azure bicep -s SUBSCRIPTION -r rg-apim -a contoso -g gw
 
-With --azure the variables SUBSCRIPTION_ID, RESOURCE_GROUP, APIM_INSTANCE and
-APIM_GATEWAY count as well.
-
 The Role does not let the rotation read the ConfigMap that may name the API
 Management instance: name it to `rotate`, with --apim-instance.
 

@@ -1,11 +1,11 @@
 //! The program's command line as a whole.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 
-use clap::{Args, Command as ClapCommand, CommandFactory, Parser, Subcommand};
+use clap::{ArgMatches, Args, Command as ClapCommand, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::program::display_name;
-use super::variables::with_variables;
+use super::variables::{notes, with_variables};
 use super::{
     CompletionArgs, InstallCronjobArgs, KubeArgs, RenderRbacArgs, RotateArgs, StatusArgs, TalkArgs,
     UninstallCronjobArgs, VersionArgs,
@@ -19,7 +19,7 @@ use super::{
 lapses when. Then `rotate --dry-run` says what a rotation would do. Neither changes anything.
 
 Flags come after `apim`: kubectl itself takes none before the name of a plugin.
-Every flag can be set by a variable too: --token-key by APIM_TOKEN_KEY."
+Every flag of its own can be set by a variable too: --token-key by KUBECTL_APIM_TOKEN_KEY."
 )]
 pub struct Cli {
     /// How to reach Kubernetes.
@@ -53,6 +53,29 @@ pub enum Command {
     Completion(CompletionArgs),
     /// Print the version
     Version(VersionArgs),
+}
+
+/// A command line that was understood.
+pub struct Parsed {
+    pub cli: Cli,
+    pub matches: ArgMatches,
+    /// What the user should be shown about variables that set flags.
+    pub notes: Vec<String>,
+}
+
+/// Parses the program's arguments, the first being its own name.
+pub fn parse(
+    program: &str,
+    arguments: Vec<OsString>,
+    is_set: &dyn Fn(&str) -> bool,
+) -> clap::error::Result<Parsed> {
+    let mut command = command(program, &arguments, is_set);
+    let matches = command.try_get_matches_from_mut(arguments)?;
+    Ok(Parsed {
+        cli: Cli::from_arg_matches(&matches)?,
+        notes: notes(&command, &matches),
+        matches,
+    })
 }
 
 /// The command line under the name that the program was called by, for one

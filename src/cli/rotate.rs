@@ -89,7 +89,8 @@ Exit codes:
   6  of several gateways, some were not rotated
   7  a write that could not be read back
 
-Every flag can be set by a variable too: --token-key by APIM_TOKEN_KEY.
+Every flag of its own can be set by a variable too: --token-key by
+KUBECTL_APIM_TOKEN_KEY. The Kubernetes options cannot.
 The variables of the script apim-shg-rotate count as well: SUBSCRIPTION_ID,
 RESOURCE_GROUP, APIM_INSTANCE, APIM_GATEWAY, NAMESPACE, TOKEN_SECRET,
 TOKEN_KEY, K8S_OBJECT, SP_ID, SP_SECRET, TENANT, DEBUG; and those of Azure's

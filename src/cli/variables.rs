@@ -1,22 +1,26 @@
-//! The variable of each flag.
+//! The variables that set flags.
 
 use clap::builder::FalseyValueParser;
-use clap::{ArgAction, Command};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command};
 
-/// The variable of a long flag: `APIM_TOKEN_KEY` for `token-key`.
+use super::kube;
+use crate::environment::PREFIX;
+
+/// The variable of a long flag: `KUBECTL_APIM_TOKEN_KEY` for `token-key`.
 pub fn variable_of(long: &str) -> String {
-    format!("APIM_{}", long.replace('-', "_").to_ascii_uppercase())
+    format!("{PREFIX}{}", long.replace('-', "_").to_ascii_uppercase())
 }
 
-/// The command whose long flags are set by their variables too. An empty
-/// variable counts as unset, because that is what templates leave behind.
+/// The command with a variable for each long flag of ours. kubectl's own flags
+/// have none: where a run connects to, and as whom, is for the command line and
+/// the kubeconfig alone. An empty variable counts as unset, because templates
+/// leave empty ones behind.
 pub(super) fn with_variables(command: Command, is_set: &dyn Fn(&str) -> bool) -> Command {
     let command = command.mut_args(|arg| {
-        let Some(long) = arg.get_long() else { return arg };
-        let variable = variable_of(long);
-        if matches!(long, "help" | "version") || !is_set(&variable) {
+        let Some(variable) = variable(&arg).filter(|name| is_set(name)) else {
             return arg;
-        }
+        };
         let is_switch = matches!(arg.get_action(), ArgAction::SetTrue);
         let arg = arg.env(variable).hide_env(true);
         if is_switch {
@@ -26,4 +30,118 @@ pub(super) fn with_variables(command: Command, is_set: &dyn Fn(&str) -> bool) ->
         }
     });
     command.mut_subcommands(|subcommand| with_variables(subcommand, is_set))
+}
+
+/// A line for each object that a variable names, which would otherwise be
+/// chosen in silence.
+pub(super) fn notes(root: &Command, matches: &ArgMatches) -> Vec<String> {
+    let Some((name, matches)) = matches.subcommand() else {
+        return Vec::new();
+    };
+    let Some(command) = root.find_subcommand(name) else {
+        return Vec::new();
+    };
+    let note = |arg: &Arg| {
+        let (long, id) = (arg.get_long()?, arg.get_id().as_str());
+        if matches.value_source(id) != Some(ValueSource::EnvVariable) {
+            return None;
+        }
+        let values: Vec<_> = matches
+            .get_raw(id)?
+            .map(|value| value.to_string_lossy())
+            .collect();
+        let (values, variable) = (values.join(","), variable_of(long));
+        Some(format!("using --{long} {values} from {variable}"))
+    };
+    let names = command.get_arguments().filter(|arg| names_an_object(arg));
+    names.filter_map(note).collect()
+}
+
+fn variable(arg: &Arg) -> Option<String> {
+    let long = arg.get_long()?;
+    let is_ours = !matches!(long, "help" | "version") && arg.get_help_heading() != Some(kube::HEADING);
+    is_ours.then(|| variable_of(long))
+}
+
+/// Whether the value is a name or an id, in Kubernetes or in Azure, as the help
+/// shows it.
+fn names_an_object(arg: &Arg) -> bool {
+    let mut values = arg.get_value_names().unwrap_or_default().iter();
+    arg.get_action().takes_values() && values.any(|value| value.contains("NAME") || value == "ID")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    /// All flags of all commands.
+    fn flags() -> Vec<Arg> {
+        let mut root = Cli::command();
+        root.build();
+        let commands = root.get_subcommands().chain([&root]);
+        commands.flat_map(Command::get_arguments).cloned().collect()
+    }
+
+    fn longs(flags: &[Arg], chosen: impl Fn(&Arg) -> bool) -> BTreeSet<&str> {
+        let chosen = flags.iter().filter(|flag| chosen(flag));
+        chosen.filter_map(Arg::get_long).collect()
+    }
+
+    #[test]
+    fn flags_of_kubectl_have_no_variable_and_all_of_ours_have_one() {
+        let flags = flags();
+        let without = BTreeSet::from([
+            "as",
+            "as-group",
+            "as-uid",
+            "certificate-authority",
+            "client-certificate",
+            "client-key",
+            "cluster",
+            "context",
+            "help",
+            "insecure-skip-tls-verify",
+            "kubeconfig",
+            "namespace",
+            "request-timeout",
+            "server",
+            "tls-server-name",
+            "token",
+            "user",
+            "version",
+        ]);
+        assert_eq!(longs(&flags, |flag| variable(flag).is_none()), without);
+        assert!(longs(&flags, |flag| variable(flag).is_some()).len() > 50);
+        assert_eq!(variable_of("token-key"), "KUBECTL_APIM_TOKEN_KEY");
+    }
+
+    #[test]
+    fn these_flags_name_an_object() {
+        let flags = flags();
+        let names = longs(&flags, |flag| variable(flag).is_some() && names_an_object(flag));
+        assert_eq!(
+            names,
+            BTreeSet::from([
+                "apim-gateway",
+                "apim-instance",
+                "ca-configmap",
+                "client-id",
+                "contexts",
+                "existing-secret",
+                "image-pull-secret",
+                "k8s-object",
+                "name",
+                "principal-id",
+                "resource-group",
+                "subscription-id",
+                "tenant",
+                "token-secret",
+            ])
+        );
+    }
 }

@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::process::Command;
 
 use super::config::ConnectInputs;
-use crate::environment::SECRET_VARIABLES;
+use crate::environment::{SECRET_VARIABLES, withheld};
 use crate::error::{Error, Result};
 use crate::yaml::from_yaml;
 
@@ -118,7 +118,7 @@ impl<'a> Plugin<'a> {
 
         let mut command = Command::new(self.name);
         command.args(self.exec.args.iter().flatten());
-        for variable in SECRET_VARIABLES {
+        for variable in withheld() {
             command.env_remove(variable);
         }
         for entry in self.exec.env.iter().flatten() {

@@ -1,10 +1,9 @@
-//! Parses the command line and runs the command that it names.
+//! Runs the command that the command line names.
 
-use clap::{ArgMatches, FromArgMatches};
+use clap::ArgMatches;
 
 use super::{Context, install_cronjob, render_rbac, rotate, status, uninstall_cronjob};
 use crate::cli::{self, Cli, Command, OutputFormat};
-use crate::environment::Environment;
 use crate::error::Result;
 use crate::yaml::to_yaml;
 
@@ -38,17 +37,6 @@ pub async fn run(cli: Cli, matches: &ArgMatches, program: &str, context: &Contex
             Ok(0)
         }
     }
-}
-
-/// Parses the command line.
-pub fn parse(
-    program: &str,
-    arguments: Vec<std::ffi::OsString>,
-    environment: &Environment,
-) -> clap::error::Result<(Cli, ArgMatches)> {
-    let is_set = |name: &str| environment.get(name).is_some();
-    let matches = cli::command(program, &arguments, &is_set).try_get_matches_from(arguments)?;
-    Ok((Cli::from_arg_matches(&matches)?, matches))
 }
 
 fn version(format: OutputFormat) -> Result<String> {

@@ -176,17 +176,18 @@ fn told(container: &Container) -> Option<CommandLine> {
         .flatten()
         .filter_map(|variable| Some((variable.name.clone(), variable.value.clone()?)));
     let environment: Environment = variables.collect();
-    let get = |names: [&str; 2]| {
-        names
-            .iter()
-            .find_map(|name| environment.get(name))
-            .map(str::to_owned)
+    let get = |names: &[&str]| {
+        let found = names.iter().find_map(|name| environment.get(name));
+        found.map(str::to_owned)
     };
     let mut told = typed(&words, &environment)?;
-    told.namespace = told.namespace.or_else(|| get(["APIM_NAMESPACE", "NAMESPACE"]));
-    told.secret = told.secret.or_else(|| get(["APIM_TOKEN_SECRET", "TOKEN_SECRET"]));
+    told.namespace = told.namespace.or_else(|| get(&["NAMESPACE"]));
+    told.secret = told
+        .secret
+        .or_else(|| get(&["KUBECTL_APIM_TOKEN_SECRET", "TOKEN_SECRET"]));
     if told.workloads.is_empty() {
-        told.workloads.extend(get(["APIM_K8S_OBJECT", "K8S_OBJECT"]));
+        told.workloads
+            .extend(get(&["KUBECTL_APIM_K8S_OBJECT", "K8S_OBJECT"]));
     }
     Some(told)
 }
@@ -341,6 +342,21 @@ mod tests {
         assert_eq!(told.secret.as_deref(), Some("gw-token"));
         env.remove(0);
         assert_eq!(told_by(json!({"image": "busybox", "env": env})), None);
+    }
+
+    #[test]
+    fn our_variables_count_and_those_of_others_do_not() {
+        let told = |prefix: &str| {
+            let variable =
+                |name: &str, value: &str| json!({"name": format!("{prefix}{name}"), "value": value});
+            told_by(json!({"image": "ghcr.io/x/kubectl-apim:1", "args": ["rotate"], "env": [
+                variable("TOKEN_SECRET", "s"), variable("K8S_OBJECT", "deploy/gw"), variable("NAMESPACE", "bank")]}))
+            .unwrap()
+        };
+        let ours = told("KUBECTL_APIM_");
+        assert_eq!((ours.secret.as_deref(), ours.namespace), (Some("s"), None));
+        assert_eq!(ours.workloads, ["deploy/gw"]);
+        assert_eq!(told("APIM_"), CommandLine::default());
     }
 
     #[test]

@@ -53,8 +53,12 @@ mod tests {
         assert_eq!(log_format(&pod, false, false), Json);
         assert_eq!(log_format(&pod, false, true), Text);
         assert_eq!(log_format(&pod, true, false), Text);
-        let told =
-            |word| Environment::from([("KUBERNETES_SERVICE_HOST", "10.0.0.1"), ("APIM_LOG_FORMAT", word)]);
+        let told = |word| {
+            Environment::from([
+                ("KUBERNETES_SERVICE_HOST", "10.0.0.1"),
+                ("KUBECTL_APIM_LOG_FORMAT", word),
+            ])
+        };
         assert_eq!(log_format(&told("text"), false, false), Text);
         assert_eq!(log_format(&told("json"), true, true), Json);
         assert_eq!(log_format(&told("nonsense"), false, false), Json);

@@ -160,18 +160,10 @@ fn azure_rights(args: &AzureRoleArgs, typed: &Typed<'_>) -> Result<AzureRights> 
     if args.for_discovery && args.role != AzureRole::TokenOperator {
         return Err(Error::usage("--for-discovery is for --role token-operator"));
     }
-    let subscription = typed.text(
-        "subscription-id",
-        args.subscription_id.as_ref(),
-        &["SUBSCRIPTION_ID"],
-    );
-    let group = typed.text(
-        "resource-group",
-        args.resource_group.as_ref(),
-        &["RESOURCE_GROUP"],
-    );
-    let service = typed.text("apim-instance", args.apim_instance.as_ref(), &["APIM_INSTANCE"]);
-    let gateway = typed.text("apim-gateway", args.apim_gateway.as_ref(), &["APIM_GATEWAY"]);
+    let subscription = typed.text("subscription-id", args.subscription_id.as_ref(), &[]);
+    let group = typed.text("resource-group", args.resource_group.as_ref(), &[]);
+    let service = typed.text("apim-instance", args.apim_instance.as_ref(), &[]);
+    let gateway = typed.text("apim-gateway", args.apim_gateway.as_ref(), &[]);
     let subscription = needed("the subscription", "--subscription-id", subscription)?;
     let told = Uuid::parse_str(&subscription.value).map_err(|_| {
         Error::usage(format!(

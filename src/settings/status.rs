@@ -33,7 +33,10 @@ pub struct StatusSettings {
 impl StatusSettings {
     /// Checks the flags of `status`.
     pub fn resolve(args: &StatusArgs, matches: &ArgMatches, environment: &Environment) -> Result<Self> {
-        let typed = Typed { matches, environment };
+        let typed = Typed {
+            matches,
+            environment: &environment.without_script(),
+        };
         let mut warnings = Vec::new();
         if args.fail_within.is_some_and(|within| within.is_negative()) {
             return Err(Error::usage("--fail-within is negative"));

@@ -55,7 +55,7 @@ impl Case {
             gateway.subscription
         )));
         azure.add_principal(principal.clone());
-        Self {
+        let case = Self {
             sandbox,
             client: sandbox.client().unwrap(),
             namespace,
@@ -63,7 +63,17 @@ impl Case {
             principal,
             scratch: tempfile::tempdir().unwrap(),
             secrets: Mutex::default(),
-        }
+        };
+        let text = std::fs::read_to_string(sandbox.kubeconfig_path()).unwrap();
+        let mut kubeconfig: Value = serde_json::from_str(&text).unwrap();
+        kubeconfig["contexts"][0]["context"]["namespace"] = case.namespace.as_str().into();
+        std::fs::write(case.kubeconfig_path(), kubeconfig.to_string()).unwrap();
+        case
+    }
+
+    /// The sandbox's kubeconfig, in which the namespace is this test's.
+    pub(crate) fn kubeconfig_path(&self) -> PathBuf {
+        self.scratch.path().join("kubeconfig-of-the-case")
     }
 
     pub(crate) fn azure(&self) -> &'static Azure {
@@ -151,8 +161,9 @@ impl Case {
     /// The variables with which a run reaches the sandbox and signs in.
     pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
         let mut variables = self.sandbox.variables();
+        variables.retain(|(name, _)| *name != "KUBECONFIG");
         variables.extend([
-            ("APIM_NAMESPACE", self.namespace.clone()),
+            ("KUBECONFIG", self.kubeconfig_path().display().to_string()),
             ("AZURE_CLIENT_ID", self.principal.client_id.clone()),
             ("AZURE_CLIENT_SECRET", self.principal.client_secret.clone()),
             ("AZURE_TENANT_ID", self.principal.tenant.clone()),

@@ -110,7 +110,7 @@ async fn every_example_with_jq_prints_the_expected_output() {
         );
         let run = match place {
             Place::Gallery => gallery.shell(&command),
-            Place::Alone if everywhere => alone.shell(&command).env("APIM_SELECTOR", &selector),
+            Place::Alone if everywhere => alone.shell(&command).env("KUBECTL_APIM_SELECTOR", &selector),
             Place::Alone => alone.shell(&command),
         };
         let mut output = run.exits(0).await.stdout;
@@ -126,7 +126,11 @@ async fn every_example_with_jq_prints_the_expected_output() {
     assert!(commands.is_empty(), "examples that are not tested: {commands:#?}");
     // The file that was made lets its gateway through.
     let line = "kubectl apim rotate -A --gateways gateways.txt --dry-run -o name";
-    let accepted = alone.shell(line).env("APIM_SELECTOR", &selector).exits(0).await;
+    let accepted = alone
+        .shell(line)
+        .env("KUBECTL_APIM_SELECTOR", &selector)
+        .exits(0)
+        .await;
     assert_eq!(accepted.stdout, "secret/gw-token\ndeployment.apps/gw\n");
 }
 

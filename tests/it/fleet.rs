@@ -76,7 +76,7 @@ async fn a_pod_is_left_the_counts_and_the_first_errors() {
     let rotate = || {
         let run = case.apim(&["rotate", "--all"]);
         run.env("KUBERNETES_SERVICE_HOST", "10.0.0.1")
-            .env("APIM_TERMINATION_LOG", log.to_str().unwrap())
+            .env("KUBECTL_APIM_TERMINATION_LOG", log.to_str().unwrap())
     };
     let left = || std::fs::read_to_string(&log).unwrap();
     let result = || serde_json::from_str::<Value>(&left()).unwrap();
@@ -214,7 +214,7 @@ async fn several_contexts_by_name_and_glob() {
     eu.azure().add_principal(principal);
     let run = |arguments: &[&str]| {
         let line = [&["rotate", "--kubeconfig", &file, "--all"], arguments].concat();
-        eu.apim(&line).without(&["APIM_NAMESPACE"])
+        eu.apim(&line)
     };
     let none = run(&["--contexts", "dev-*"]).exits(2).await;
     none.says(&["--contexts dev-* matches no context", "prod-eu, prod-us, test"]);

@@ -26,4 +26,5 @@ mod run;
 mod script;
 mod sign_in;
 mod status;
+mod variables;
 mod workloads;

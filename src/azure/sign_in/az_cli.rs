@@ -11,7 +11,7 @@ use tokio::process::Command;
 use super::failure::FailureSlot;
 use crate::azure::transport::error::Error;
 use crate::azure::transport::wire;
-use crate::environment::SECRET_VARIABLES;
+use crate::environment::withheld;
 
 /// The credential of the account that is logged in to the Azure CLI.
 pub(crate) fn credential(
@@ -39,7 +39,7 @@ impl Executor for Runner {
     async fn run(&self, program: &OsStr, args: &[&OsStr]) -> io::Result<Output> {
         let mut command = Command::new(program);
         command.args(args).stdin(Stdio::null()).kill_on_drop(true);
-        for name in SECRET_VARIABLES {
+        for name in withheld() {
             command.env_remove(name);
         }
         let outcome = command.output().await;

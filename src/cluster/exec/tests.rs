@@ -96,11 +96,14 @@ async fn our_secrets_are_not_passed_on() {
         clippy::disallowed_methods,
         reason = "the variable shows whether this is the second run"
     )]
-    if std::env::var_os("APIM_CLIENT_SECRET").is_none() {
+    if std::env::var_os("AZURE_CLIENT_SECRET").is_none() {
         let name = "cluster::exec::tests::our_secrets_are_not_passed_on";
         let again = std::process::Command::new(std::env::current_exe().unwrap())
             .args(["--exact", name])
             .envs(SECRET_VARIABLES.map(|name| (name, "s3cr3t")))
+            .env("KUBECTL_APIM_CLIENT_SECRET", "s3cr3t")
+            .env("KUBECTL_APIM_ANY_OTHER", "s3cr3t")
+            .env("APIM_TOKEN", "of another tool")
             .output()
             .unwrap();
         let stdout = String::from_utf8_lossy(&again.stdout);
@@ -113,6 +116,7 @@ async fn our_secrets_are_not_passed_on() {
     sign_in_to(&mut user).await.unwrap();
     let seen = fs::read_to_string(dir.path().join("env")).unwrap();
     assert!(seen.contains("PATH=") && !seen.contains("s3cr3t"), "{seen}");
+    assert!(seen.contains("APIM_TOKEN=of another tool"), "{seen}");
 }
 
 #[tokio::test]

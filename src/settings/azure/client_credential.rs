@@ -88,7 +88,7 @@ fn find(args: &AzureArgs, typed: &Typed<'_>, warnings: &mut Vec<String>) -> Resu
         if matches!(found, Given::Secret(_)) && source == Source::Flag("client-secret".to_owned()) {
             warnings.push(
                 "other users of this machine can read the client secret on the command line; use \
-                 --client-secret-file or the variable APIM_CLIENT_SECRET"
+                 --client-secret-file or the variable KUBECTL_APIM_CLIENT_SECRET"
                     .to_owned(),
             );
         }

@@ -125,7 +125,7 @@ impl SignInMethods<'_> {
                 .filter_map(|(absent, flag)| absent.then_some(flag))
                 .collect();
                 Err(Error::usage(format!("signing in as a service principal also needs {}", missing.join(" and ")))
-                    .hint("the variables SP_ID, SP_SECRET and TENANT, or AZURE_CLIENT_ID, AZURE_CLIENT_SECRET and AZURE_TENANT_ID, do as well")
+                    .hint("the variables AZURE_CLIENT_ID, AZURE_CLIENT_SECRET and AZURE_TENANT_ID do as well, and in `rotate` SP_ID, SP_SECRET and TENANT")
                     .hint("other ways to sign in: --auth workload-identity, managed-identity or azure-cli"))
             }
         }

@@ -49,7 +49,8 @@ async fn a_pod_signs_in_by_a_mounted_certificate() {
     let before = case.credential(&manifest).await;
 
     let mut identity = ids(&principal);
-    identity.push(json!({ "name": "APIM_CLIENT_SECRET_FILE", "value": "/certificate/principal.pem" }));
+    identity
+        .push(json!({ "name": "KUBECTL_APIM_CLIENT_SECRET_FILE", "value": "/certificate/principal.pem" }));
     let mut template = case.template(&Case::container(&manifest), &identity.into());
     mount(
         &mut template,

@@ -88,7 +88,8 @@ async fn told_whole_it_is_rendered_without_a_request_and_kubectl_applies_it() {
         "--network-policy",
     ];
     let rendered = ["--dry-run=client", "-o", "yaml"];
-    let line = [&target[..], &WORKLOAD_IDENTITY, &rendered].concat();
+    let namespace = ["-n", &case.namespace];
+    let line = [&target[..], &WORKLOAD_IDENTITY, &rendered, &namespace].concat();
     let yaml = case
         .install_cronjob(&line)
         .env("KUBECONFIG", "/nonexistent")

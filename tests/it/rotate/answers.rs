@@ -123,8 +123,12 @@ async fn an_invalid_proxy_or_ca() {
             &["SSL_CERT_FILE", "/does/not/exist"],
         ),
         ("SSL_CERT_FILE", &text, &["SSL_CERT_FILE", &text]),
-        ("APIM_AZURE_CA_FILE", "/does/not/exist", &["/does/not/exist"]),
-        ("APIM_AZURE_CA_FILE", &text, &[&text]),
+        (
+            "KUBECTL_APIM_AZURE_CA_FILE",
+            "/does/not/exist",
+            &["/does/not/exist"],
+        ),
+        ("KUBECTL_APIM_AZURE_CA_FILE", &text, &[&text]),
     ] {
         let run = case.apim(&["rotate", "--timeout", "1m"]).env(name, value);
         let ended = case.fails_untouched(run, 1).await;

@@ -13,14 +13,16 @@ async fn idle(name: &str) -> Case {
     case
 }
 
-/// The principal by the variables of the Azure SDKs, and the namespace by
-/// ours, which the other ways to say them must do without.
-const USUAL: [&str; 4] = [
-    "APIM_NAMESPACE",
-    "AZURE_CLIENT_ID",
-    "AZURE_CLIENT_SECRET",
-    "AZURE_TENANT_ID",
-];
+/// Without the principal in the variables of the Azure SDKs.
+fn without_principal(run: Run<'_>) -> Run<'_> {
+    run.without(&["AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_TENANT_ID"])
+}
+
+/// Without the namespace in the kubeconfig either.
+fn without_all<'a>(case: &'a Case, arguments: &[&str]) -> Run<'a> {
+    let kubeconfig = case.sandbox.kubeconfig_path().to_str().unwrap();
+    without_principal(case.apim(arguments)).env("KUBECONFIG", kubeconfig)
+}
 
 fn source(report: &Value, what: &str) -> (String, String) {
     let source = &report["sources"][what]["source"];
@@ -43,8 +45,9 @@ async fn everything_by_flags() {
     let case = idle("flags").await;
     let (gateway, principal) = (&case.gateway, &case.principal);
     let secret_file = case.file("secret", &principal.client_secret);
-    let report = case
-        .apim(&[
+    let report = without_all(
+        &case,
+        &[
             "rotate",
             "-s",
             &gateway.subscription,
@@ -70,11 +73,11 @@ async fn everything_by_flags() {
             &principal.tenant,
             "-o",
             "json",
-        ])
-        .without(&USUAL)
-        .exits(0)
-        .await
-        .json();
+        ],
+    )
+    .exits(0)
+    .await
+    .json();
     assert_eq!(report["outcome"], "Rotated");
     assert_eq!(report["keySlot"], "secondary");
     assert_eq!(report["warnings"], json!([]));
@@ -94,7 +97,7 @@ async fn everything_by_flags() {
 
 fn as_the_old_cron_job<'a>(case: &'a Case, arguments: &[&str]) -> Run<'a> {
     let (gateway, principal) = (&case.gateway, &case.principal);
-    case.apim(arguments).without(&USUAL).envs(&[
+    without_all(case, arguments).envs(&[
         ("SUBSCRIPTION_ID", &gateway.subscription),
         ("RESOURCE_GROUP", &gateway.resource_group),
         ("APIM_INSTANCE", &gateway.service),
@@ -136,24 +139,22 @@ async fn everything_by_the_scripts_variables() {
 async fn everything_by_the_variable_of_each_flag() {
     let case = idle("variables").await;
     let (gateway, principal) = (&case.gateway, &case.principal);
-    let report = case
-        .apim(&["rotate"])
-        .without(&USUAL[1..])
+    let report = without_principal(case.apim(&["rotate"]))
         .envs(&[
-            ("APIM_SUBSCRIPTION_ID", gateway.subscription.as_str()),
-            ("APIM_RESOURCE_GROUP", &gateway.resource_group),
-            ("APIM_APIM_INSTANCE", &gateway.service),
-            ("APIM_APIM_GATEWAY", &gateway.name),
-            ("APIM_TOKEN_SECRET", "gw-token"),
-            ("APIM_TOKEN_KEY", "secondary"),
-            ("APIM_K8S_OBJECT", "deployment/gw"),
-            ("APIM_CLIENT_ID", &principal.client_id),
-            ("APIM_CLIENT_SECRET", &principal.client_secret),
-            ("APIM_TENANT", &principal.tenant),
-            ("APIM_OUTPUT", "json"),
-            ("APIM_NO_WAIT", "true"),
+            ("KUBECTL_APIM_SUBSCRIPTION_ID", gateway.subscription.as_str()),
+            ("KUBECTL_APIM_RESOURCE_GROUP", &gateway.resource_group),
+            ("KUBECTL_APIM_APIM_INSTANCE", &gateway.service),
+            ("KUBECTL_APIM_APIM_GATEWAY", &gateway.name),
+            ("KUBECTL_APIM_TOKEN_SECRET", "gw-token"),
+            ("KUBECTL_APIM_TOKEN_KEY", "secondary"),
+            ("KUBECTL_APIM_K8S_OBJECT", "deployment/gw"),
+            ("KUBECTL_APIM_CLIENT_ID", &principal.client_id),
+            ("KUBECTL_APIM_CLIENT_SECRET", &principal.client_secret),
+            ("KUBECTL_APIM_TENANT", &principal.tenant),
+            ("KUBECTL_APIM_OUTPUT", "json"),
+            ("KUBECTL_APIM_NO_WAIT", "true"),
             // Templates leave empty ones behind.
-            ("APIM_EXPIRY", ""),
+            ("KUBECTL_APIM_EXPIRY", ""),
         ])
         .exits(0)
         .await
@@ -164,12 +165,12 @@ async fn everything_by_the_variable_of_each_flag() {
         &report,
         "variable",
         [
-            ("subscription", "APIM_SUBSCRIPTION_ID"),
-            ("resourceGroup", "APIM_RESOURCE_GROUP"),
-            ("service", "APIM_APIM_INSTANCE"),
-            ("gateway", "APIM_APIM_GATEWAY"),
-            ("secret", "APIM_TOKEN_SECRET"),
-            ("workloads", "APIM_K8S_OBJECT"),
+            ("subscription", "KUBECTL_APIM_SUBSCRIPTION_ID"),
+            ("resourceGroup", "KUBECTL_APIM_RESOURCE_GROUP"),
+            ("service", "KUBECTL_APIM_APIM_INSTANCE"),
+            ("gateway", "KUBECTL_APIM_APIM_GATEWAY"),
+            ("secret", "KUBECTL_APIM_TOKEN_SECRET"),
+            ("workloads", "KUBECTL_APIM_K8S_OBJECT"),
         ],
     );
 }

@@ -13,7 +13,7 @@ use crate::case::Case;
 
 /// A kubeconfig like the sandbox's whose user signs in by this program.
 fn with_plugin(case: &Case, command: &str) -> PathBuf {
-    let text = std::fs::read_to_string(case.sandbox.kubeconfig_path()).unwrap();
+    let text = std::fs::read_to_string(case.kubeconfig_path()).unwrap();
     let mut kubeconfig: Value = serde_json::from_str(&text).unwrap();
     kubeconfig["users"][0]["user"] = json!({"exec": {
         "apiVersion": "client.authentication.k8s.io/v1", "command": command, "interactiveMode": "Never",
@@ -98,7 +98,7 @@ async fn a_credential_plugin_whose_credential_the_cluster_does_not_know() {
 #[tokio::test]
 async fn a_kubeconfig_that_is_none() {
     let case = broken("no-kubeconfig", &Value::Null, &Value::Null).await;
-    let text = std::fs::read_to_string(case.sandbox.kubeconfig_path()).unwrap();
+    let text = std::fs::read_to_string(case.kubeconfig_path()).unwrap();
     let whole: Value = serde_json::from_str(&text).unwrap();
     let without = |path: &str| {
         let mut config = whole.clone();

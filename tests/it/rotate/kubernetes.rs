@@ -41,7 +41,7 @@ async fn with_token(name: &str) -> (Case, String) {
 
 /// The sandbox's kubeconfig, changed.
 fn kubeconfig(case: &Case, change: impl FnOnce(&mut Value)) -> String {
-    let text = std::fs::read_to_string(case.sandbox.kubeconfig_path()).unwrap();
+    let text = std::fs::read_to_string(case.kubeconfig_path()).unwrap();
     let mut kubeconfig: Value = serde_json::from_str(&text).unwrap();
     change(&mut kubeconfig);
     case.file("kubeconfig", &kubeconfig.to_string())

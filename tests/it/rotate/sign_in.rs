@@ -188,7 +188,7 @@ async fn the_account_logged_in_to_the_azure_cli() {
         .env("PATH", &path)
         .envs(&[
             ("SP_SECRET", "secret-of-the-script"),
-            ("APIM_CLIENT_SECRET", "secret-of-ours"),
+            ("KUBECTL_APIM_CLIENT_SECRET", "secret-of-ours"),
         ])
         .exits(0)
         .await;
@@ -196,7 +196,7 @@ async fn the_account_logged_in_to_the_azure_cli() {
 
     let seen = std::fs::read_to_string(seen).unwrap();
     assert!(seen.starts_with("account get-access-token"), "{seen}");
-    for name in ["AZURE_CLIENT_SECRET", "SP_SECRET", "APIM_CLIENT_SECRET"] {
+    for name in ["AZURE_CLIENT_SECRET", "SP_SECRET", "KUBECTL_APIM_"] {
         assert!(!seen.contains(name), "{name} was passed on");
     }
     assert!(!seen.contains(&case.principal.client_secret));

@@ -59,8 +59,8 @@ async fn a_certificate_in_every_form() {
             .env("AZURE_CLIENT_CERTIFICATE_PASSWORD", &folder.read("password"))
             .env("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN", "true"),
         case.signs_in(&principal, &[])
-            .env("APIM_CLIENT_SECRET_FILE", &pfx)
-            .env("APIM_CLIENT_SECRET_PASSWORD_FILE", &password)
+            .env("KUBECTL_APIM_CLIENT_SECRET_FILE", &pfx)
+            .env("KUBECTL_APIM_CLIENT_SECRET_PASSWORD_FILE", &password)
             .env("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN", "1"),
     ] {
         let ended = run.exits(0).await;

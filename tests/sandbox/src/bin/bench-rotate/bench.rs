@@ -209,7 +209,7 @@ impl<'a> Bench<'a> {
         for (name, _) in &mut variables {
             // The emulator's authority comes on top of the machine's roots, which every user's run reads.
             if *name == "SSL_CERT_FILE" {
-                *name = "APIM_AZURE_CA_FILE";
+                *name = "KUBECTL_APIM_AZURE_CA_FILE";
             }
         }
         variables.extend([

@@ -221,7 +221,7 @@ impl FleetBench {
         Ok(vec![
             ("HTTPS_PROXY", azure.proxy_url()),
             ("NO_PROXY", "127.0.0.1".to_owned()),
-            ("APIM_AZURE_CA_FILE", ca_file.display().to_string()),
+            ("KUBECTL_APIM_AZURE_CA_FILE", ca_file.display().to_string()),
             ("AZURE_CLIENT_ID", principal.client_id),
             ("AZURE_CLIENT_SECRET", principal.client_secret),
             ("AZURE_TENANT_ID", principal.tenant),
