@@ -5,14 +5,14 @@ use clap_complete::env::{Bash, EnvCompleter, Fish, Powershell, Zsh};
 
 use super::complete::{PROGRAM, VARIABLE};
 
-/// Print the completion script for a shell
+/// Print a completion script for a shell
 ///
-/// To complete `kubectl apim`, save what `completion kubectl` prints as an executable file
-/// `kubectl_complete-apim` on the PATH; kubectl's own completion does the rest. The scripts of the shells complete
-/// the program called as `kubectl-apim`.
+/// To complete `kubectl apim`, save the output of `completion kubectl` as an executable file named
+/// `kubectl_complete-apim` on the PATH; kubectl's own completion then uses it in every shell. The scripts for bash, zsh,
+/// fish and PowerShell complete the program under its own name, `kubectl-apim`.
 #[derive(Args, Debug)]
 pub struct CompletionArgs {
-    /// The shell; `kubectl` is for kubectl itself, whichever shell it runs in
+    /// The shell, or `kubectl` for kubectl's own completion in any shell
     pub shell: CompletionShell,
 }
 
@@ -27,7 +27,7 @@ pub enum CompletionShell {
     Fish,
     /// PowerShell
     Powershell,
-    /// The script `kubectl_complete-apim`, through which kubectl itself completes
+    /// The script `kubectl_complete-apim`, which kubectl runs to complete the plugin
     Kubectl,
 }
 

@@ -12,25 +12,25 @@ use crate::model::parse_duration;
 /// How objects are printed to stdout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum ObjectFormat {
-    /// A line an object: what was done to it
+    /// One line per object: what was done to it
     #[default]
     Table,
     /// The objects as JSON
     Json,
     /// The objects as YAML
     Yaml,
-    /// TYPE/NAME of what was changed
+    /// TYPE/NAME of each object that was changed
     Name,
 }
 
-/// As whom the pods sign in to Azure.
+/// The identity with which the pods sign in to Azure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum PodAuth {
-    /// A token of the ServiceAccount, which a federated credential in Entra trusts
+    /// Token of the ServiceAccount, which a federated credential in Entra trusts
     WorkloadIdentity,
-    /// The identity of the node
+    /// Managed identity of the node
     ManagedIdentity,
-    /// A service principal, whose client secret or certificate a Secret holds
+    /// Service principal, whose client secret or certificate is in a Secret
     ServicePrincipal,
 }
 
@@ -38,20 +38,19 @@ pub enum PodAuth {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "PascalCase")]
 pub enum PullPolicy {
-    /// At every start
+    /// Each time a pod starts
     Always,
-    /// Where it is not there yet
+    /// If the node does not have it yet
     IfNotPresent,
     /// Never
     Never,
 }
 
-/// Install a CronJob that rotates gateways before their tokens lapse, with the least rights for it
+/// Install a CronJob that rotates gateways before their tokens expire, with minimal rights
 ///
-/// The gateways are found as `rotate` finds them, and everything about them is written into the CronJob, so that it needs
-/// `get` and `patch` of the named Secrets and workloads and nothing else. What is installed is a ServiceAccount, a Role, a
-/// RoleBinding, the CronJob and, for a service principal, a Secret. The same command again changes nothing. Named with
-/// other gateways of the namespace, it adds them.
+/// Finds the gateways as `rotate` does and names them in the CronJob, so that it needs only `get` and `patch` of these
+/// Secrets and workloads. Installs a ServiceAccount, a Role, a RoleBinding, the CronJob and, for a service principal, a
+/// Secret. Running the same command again changes nothing; running it for other gateways of the namespace adds them.
 #[derive(Args, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(after_help = "Examples:
@@ -64,40 +63,39 @@ pub enum PullPolicy {
 Exit codes:
   0  done, or nothing to do
   1  error
-  2  wrong command line or variable
-  4  refused: an object of that name belongs to others, another CronJob rotates the gateway,
-     rights that you may not grant, or a namespace that does not admit the pods
-With --run-now it is the exit code of the run.")]
+  2  invalid command line or variable
+  4  refused: an object of that name belongs to something else, another CronJob rotates the gateway,
+     you may not grant the rights, or the namespace does not admit the pods
+With --run-now, the exit code is that of the run.")]
 pub struct InstallCronjobArgs {
-    /// Which gateway
     #[command(flatten)]
     pub target: TargetArgs,
 
-    /// All gateways of the namespace
+    /// All gateways in the namespace
     #[arg(long, conflicts_with_all = ["target", "k8s_object"])]
     pub all: bool,
 
-    /// The name of what is installed
+    /// Name of the installed objects
     #[arg(long, default_value = DEFAULT_NAME, value_name = "NAME")]
     pub name: String,
 
-    /// When it runs, as five fields; daily at a time of the name's own when absent
+    /// Cron schedule in five fields; by default daily, at a time derived from the name
     #[arg(long, value_name = "CRON")]
     pub schedule: Option<String>,
 
-    /// The time zone of the schedule
+    /// Time zone of the schedule
     #[arg(long, default_value = "Etc/UTC", value_name = "ZONE")]
     pub time_zone: String,
 
-    /// Install it without letting it run
+    /// Install the CronJob suspended
     #[arg(long)]
     pub suspend: bool,
 
-    /// Which tokens a run rotates: those that expire within this time
+    /// Rotate the tokens that expire within this time
     #[arg(long, default_value = "15d", value_parser = parse_duration, value_name = "DURATION")]
     pub if_expiring_within: SignedDuration,
 
-    /// How long the rotation of one gateway may take
+    /// Time limit of the rotation of one gateway
     #[arg(long, default_value = "5m", value_parser = parse_duration, value_name = "DURATION")]
     pub timeout: SignedDuration,
 
@@ -105,29 +103,29 @@ pub struct InstallCronjobArgs {
     #[arg(long)]
     pub adopt: bool,
 
-    /// Let each run prove the token by the logs of the new pods too, for which its Role may list pods and read their logs
+    /// How each run proves the token; `logs` adds the rights to list pods and read their logs
     #[arg(long, value_enum, value_name = "HOW", default_value = "rollout")]
     pub prove: ProveMode,
 
-    /// Let each run tell the workloads by Kubernetes Events, for which its Role may create Events
+    /// Let each run write Kubernetes Events on the workloads; adds the right to create Events
     #[arg(long)]
     pub events: bool,
 
-    /// Run it now too, follow the run to its end and exit with its code
+    /// Also run it now, follow the run and exit with its code
     #[arg(long)]
     pub run_now: bool,
 
-    /// Take over the objects that the article about the script apim-shg-rotate installs under this name
+    /// Take over the objects of this name that were installed for the script apim-shg-rotate
     #[arg(long)]
     pub replace_legacy: bool,
 
-    /// Only say what would be done
+    /// Only show what would be done
     #[arg(long, value_enum, value_name = "WHERE", conflicts_with = "run_now")]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "client", default_value = "none")]
     #[arg(hide_default_value = true)]
     pub dry_run: DryRun,
 
-    /// Show what differs from what is there
+    /// Show the differences from the objects in the cluster
     #[arg(long)]
     pub diff: bool,
 
@@ -135,11 +133,9 @@ pub struct InstallCronjobArgs {
     #[arg(short = 'o', long, value_enum, default_value_t, value_name = "FORMAT")]
     pub output: ObjectFormat,
 
-    /// How the pods sign in to Azure
     #[command(flatten)]
     pub identity: IdentityArgs,
 
-    /// The pods
     #[command(flatten)]
     pub pod: PodArgs,
 }
@@ -148,29 +144,29 @@ pub struct InstallCronjobArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Azure options")]
 pub struct IdentityArgs {
-    /// How the pods sign in
+    /// How the pods sign in to Azure
     #[arg(long, value_enum, value_name = "METHOD")]
     pub auth: Option<PodAuth>,
 
-    /// The client id of the service principal, the workload identity or a user-assigned managed identity
+    /// Client id of the service principal, the workload identity or a user-assigned managed identity
     #[arg(short = 'c', long, value_name = "ID")]
     pub client_id: Option<String>,
 
-    /// The tenant, by id or domain
+    /// Tenant, by id or domain
     #[arg(long, value_name = "ID")]
     pub tenant: Option<String>,
 
-    /// A file with the service principal's secret, or its certificate with the key; - for stdin
+    /// File with the secret of the service principal, or its certificate with the private key; - for stdin
     ///
-    /// It is written to a Secret, which the pods mount as a file.
+    /// It is stored in a Secret, which the pods mount as a file.
     #[arg(long, value_name = "FILE", conflicts_with = "existing_secret")]
     pub client_secret_file: Option<PathBuf>,
 
-    /// A Secret of your own that holds it, under `client-secret` or the key named
+    /// Existing Secret that holds it, under the key `client-secret` or KEY
     #[arg(long, value_name = "NAME[:KEY]")]
     pub existing_secret: Option<String>,
 
-    /// The cloud: public, china, usgov or the URL of its Azure Resource Manager; else told by the endpoint
+    /// Cloud: public, china, usgov or the URL of its Azure Resource Manager; by default that of the endpoint
     #[arg(long, value_name = "CLOUD")]
     pub cloud: Option<String>,
 }
@@ -179,35 +175,35 @@ pub struct IdentityArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Pod options")]
 pub struct PodArgs {
-    /// The image, pinned by a tag or a digest
+    /// Image to run, pinned by tag or digest
     #[arg(long, default_value = IMAGE, value_name = "IMAGE")]
     pub image: String,
 
-    /// When the image is pulled
+    /// When to pull the image
     #[arg(long, value_enum, value_name = "WHEN", ignore_case = true)]
     pub image_pull_policy: Option<PullPolicy>,
 
-    /// A Secret to pull the image with; may be repeated
+    /// Secret to pull the image with; can be repeated
     #[arg(long, value_name = "NAME")]
     pub image_pull_secret: Vec<String>,
 
-    /// A taint to tolerate: KEY, KEY=VALUE, each with :EFFECT for one effect alone; may be repeated
+    /// Taint to tolerate: KEY or KEY=VALUE, with :EFFECT for one effect only; can be repeated
     #[arg(long, value_name = "TAINT")]
     pub toleration: Vec<String>,
 
-    /// A label that nodes must have; may be repeated
+    /// Label that nodes must have; can be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub node_selector: Vec<String>,
 
-    /// The proxy on the way to Azure: http://HOST:PORT
+    /// Proxy for requests to Azure: http://HOST:PORT
     #[arg(long, value_name = "URL")]
     pub proxy: Option<String>,
 
-    /// A ConfigMap with further authorities to trust for Azure, PEM, under `ca.crt` or the key named
+    /// ConfigMap with additional certificate authorities to trust for Azure (PEM), under the key `ca.crt` or KEY
     #[arg(long, value_name = "NAME[:KEY]")]
     pub ca_configmap: Option<String>,
 
-    /// Install a NetworkPolicy too, which lets the pods out to the ports 53, 443, 6443 and the proxy's
+    /// Also install a NetworkPolicy that allows the pods egress only to ports 53, 443, 6443 and that of the proxy
     #[arg(long)]
     pub network_policy: bool,
 }

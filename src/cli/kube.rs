@@ -22,27 +22,27 @@ pub struct KubeArgs {
     #[arg(long, global = true, help_heading = HEADING, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
 
-    /// The kubeconfig context to use
+    /// Kubeconfig context to use
     #[arg(long, global = true, help_heading = HEADING, value_name = "NAME")]
     pub context: Option<String>,
 
-    /// The kubeconfig cluster to use
+    /// Kubeconfig cluster to use
     #[arg(long, global = true, help_heading = HEADING, value_name = "NAME")]
     pub cluster: Option<String>,
 
-    /// The kubeconfig user to use
+    /// Kubeconfig user to use
     #[arg(long, global = true, help_heading = HEADING, value_name = "NAME")]
     pub user: Option<String>,
 
-    /// The namespace; the context's when absent
+    /// Namespace; by default that of the context
     #[arg(short, long, global = true, help_heading = HEADING, value_name = "NAME")]
     pub namespace: Option<String>,
 
-    /// Username to impersonate, a user or a service account
+    /// Username to impersonate: a user or a service account
     #[arg(long = "as", global = true, help_heading = HEADING, value_name = "USER")]
     pub impersonate: Option<String>,
 
-    /// Group to impersonate; may be repeated
+    /// Group to impersonate; can be repeated
     #[arg(long = "as-group", global = true, help_heading = HEADING, value_name = "GROUP")]
     pub impersonate_groups: Vec<String>,
 
@@ -50,11 +50,11 @@ pub struct KubeArgs {
     #[arg(long = "as-uid", global = true, help_heading = HEADING, value_name = "UID")]
     pub impersonate_uid: Option<String>,
 
-    /// How long to wait for one answer of the server (1s, 2m, 3h; a bare number is seconds, 0 is forever)
+    /// Time limit of one request, such as 1s, 2m or 3h; a bare number is seconds, 0 means no limit
     #[arg(long, global = true, help_heading = HEADING, value_name = "DURATION", value_parser = parse_request_timeout)]
     pub request_timeout: Option<Duration>,
 
-    /// The address of the Kubernetes API server
+    /// Address of the Kubernetes API server
     #[arg(long, global = true, help_heading = HEADING, value_name = "URL")]
     pub server: Option<String>,
 
@@ -70,15 +70,15 @@ pub struct KubeArgs {
     #[arg(long, global = true, help_heading = HEADING, value_name = "FILE")]
     pub client_key: Option<PathBuf>,
 
-    /// Path to a certificate file of the certificate authority
+    /// Path to the certificate file of a certificate authority
     #[arg(long, global = true, help_heading = HEADING, value_name = "FILE")]
     pub certificate_authority: Option<PathBuf>,
 
-    /// Do not check the server's certificate, which makes the connection insecure
+    /// Do not verify the server's certificate, which makes the connection insecure
     #[arg(long, global = true, help_heading = HEADING)]
     pub insecure_skip_tls_verify: bool,
 
-    /// Name to expect in the server's certificate instead of its host name
+    /// Name to verify the server's certificate against, instead of its host name
     #[arg(long, global = true, help_heading = HEADING, value_name = "NAME")]
     pub tls_server_name: Option<String>,
 }
@@ -120,7 +120,7 @@ fn parse_request_timeout(text: &str) -> Result<Duration, String> {
     if let Ok(seconds) = text.trim().parse::<u64>() {
         return Ok(Duration::from_secs(seconds));
     }
-    let wrong = || "no duration; write it like 30s, 2m, or 0 for no limit".to_owned();
+    let wrong = || "not a duration; use one such as 30s or 2m, or 0 for no limit".to_owned();
     let duration = parse_duration(text).map_err(|_| wrong())?;
     Duration::try_from(duration).map_err(|_| wrong())
 }

@@ -11,7 +11,7 @@ use crate::model::AzureRole;
 /// How far the rights reach.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum RightsScope {
-    /// The named objects of one namespace
+    /// Named objects in one namespace
     #[default]
     Namespace,
     /// All namespaces, as for `rotate -A`
@@ -25,85 +25,84 @@ pub enum AzureForm {
     Json,
     /// Bicep
     Bicep,
-    /// Terraform, by the provider azurerm
+    /// Terraform, for the provider azurerm
     Terraform,
-    /// A shell script that calls the Azure CLI
+    /// A shell script for the Azure CLI
     Az,
 }
 
-/// Print the least rights that a scheduled rotation works with, in Kubernetes or in Azure
+/// Print the minimal rights for a scheduled rotation, in Kubernetes or in Azure
 ///
-/// A ServiceAccount, a Role that allows to get and patch the named Secret and workload and nothing else, and what binds
-/// them. With --azure the custom role and its assignment instead. Nothing is changed. Nothing is asked of the cluster
-/// either if the workload is named as TYPE/NAME and the Secret by --token-secret; else both are discovered, as by
-/// `rotate`. The same question has the same answer, so it can be kept in Git.
+/// Prints a ServiceAccount, a Role that may get and patch the named Secret and workload and nothing else, and a
+/// RoleBinding; with --azure, a custom role in Azure and its assignment instead. Nothing is changed. If you name the
+/// workload as TYPE/NAME and the Secret with --token-secret, the cluster is not contacted either; otherwise both are
+/// discovered as `rotate` does. The same flags always print the same text, so it can be kept in Git.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  kubectl apim render-rbac | kubectl apply -f -         for the gateway of the current namespace
-  kubectl apim render-rbac deploy/gw -n shop -t token   all is named: no request, as for Git
+  kubectl apim render-rbac | kubectl apply -f -         apply the rights for the current namespace
+  kubectl apim render-rbac deploy/gw -n shop -t token   name all: the cluster is not asked
   kubectl apim render-rbac --admission-policy           also limit what a write may change
-  kubectl apim render-rbac --scope cluster -n ops       for `rotate -A`
+  kubectl apim render-rbac --scope cluster -n ops       print the rights for `rotate -A`
   kubectl apim render-rbac --azure bicep -s SUBSCRIPTION -r rg-apim -a contoso -g gw
 
-The Role does not let the rotation read the ConfigMap that may name the API
-Management instance: name it to `rotate`, with --apim-instance.
+The Role does not include reading the ConfigMap that may name the API Management
+instance: run `rotate` with --apim-instance.
 
 Exit codes:
   0  done
   1  error
-  2  wrong command line or variable
-  4  a gateway that has no token to rotate")]
+  2  invalid command line or variable
+  4  a gateway has no token to rotate")]
 pub struct RenderRbacArgs {
-    /// The workloads: NAME, TYPE/NAME or TYPE NAME, several of them; the gateway of the namespace when absent
+    /// Workloads, as NAME, TYPE/NAME or TYPE NAME; by default the gateway of the namespace
     #[arg(value_name = "TARGET")]
     pub target: Vec<String>,
 
-    /// The Secrets that hold the tokens; may be repeated
+    /// Secret that holds the token; can be repeated
     #[arg(short = 't', long, value_name = "NAME")]
     pub token_secret: Vec<String>,
 
-    /// The key of the Secrets that holds the token, for --admission-policy without a request
+    /// Key of the Secrets that holds the token, for --admission-policy without contacting the cluster
     #[arg(long, value_name = "KEY", requires = "admission_policy")]
     pub secret_key: Option<String>,
 
-    /// All gateways of the namespace
+    /// All gateways in the namespace
     #[arg(long, conflicts_with = "target")]
     pub all: bool,
 
-    /// Only workloads with these labels, as for kubectl: app=gw,tier!=test
+    /// Only workloads with these labels, such as app=gw,tier!=test
     #[arg(short = 'l', long, value_name = "LABELS")]
     pub selector: Option<String>,
 
-    /// The name of everything that is printed
+    /// Name of the printed objects
     #[arg(long, default_value = DEFAULT_NAME, value_name = "NAME")]
     pub name: String,
 
-    /// `logs` adds the rights to list pods and to read their logs
+    /// How the rotation proves the token; `logs` adds the rights to list pods and read their logs
     #[arg(long, value_enum, default_value = "rollout", value_name = "HOW")]
     pub prove: ProveMode,
 
-    /// Add the right to write Events
+    /// Add the right to create Events
     #[arg(long)]
     pub events: bool,
 
-    /// How far the rights reach
+    /// Scope of the rights
     #[arg(long, value_enum, default_value_t, value_name = "SCOPE")]
     pub scope: RightsScope,
 
-    /// A file with the gateways that may be rotated, a line each: namespace, TYPE/NAME, ARM id
+    /// File that lists the gateways that may be rotated, one per line: namespace, TYPE/NAME, ARM id
     ///
-    /// With --scope cluster: only workloads may then be listed everywhere. Secrets, ConfigMaps and the workloads to
-    /// restart are named, in a Role for each namespace.
+    /// For --scope cluster. Only workloads can then be listed in all namespaces. The Secrets, the ConfigMaps and the
+    /// workloads to restart are named, in a Role for each namespace.
     #[arg(long, value_name = "FILE")]
     pub gateways: Option<PathBuf>,
 
-    /// Add policies that let the account change the credential, the annotations of a rotation and nothing else
+    /// Add policies that limit the account to changing the credential and the annotations of a rotation
     ///
-    /// RBAC knows whole objects: whoever may patch a workload may change its image. It takes Kubernetes 1.30.
+    /// RBAC covers whole objects: an account that may patch a workload may also change its image. Requires Kubernetes 1.30.
     #[arg(long)]
     pub admission_policy: bool,
 
-    /// The role in Azure instead
     #[command(flatten)]
     pub azure: AzureRoleArgs,
 }
@@ -112,35 +111,35 @@ pub struct RenderRbacArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Azure options")]
 pub struct AzureRoleArgs {
-    /// Print a custom role in Azure and its assignment instead; nothing is asked
+    /// Print a custom role in Azure and its assignment instead, without contacting the cluster or Azure
     #[arg(long, value_enum, value_name = "FORM")]
     pub azure: Option<AzureForm>,
 
-    /// Which role
+    /// Role to print
     #[arg(long, value_enum, default_value_t, value_name = "ROLE")]
     pub role: AzureRole,
 
-    /// Add a role that finds the subscription and the resource group by the instance's name
+    /// Add a role that can find the subscription and the resource group by the instance's name
     #[arg(long)]
     pub for_discovery: bool,
 
-    /// The object id of whom the role is for; a parameter when absent
+    /// Object id of the principal to assign the role to; by default a parameter
     #[arg(long, value_name = "ID")]
     pub principal_id: Option<String>,
 
-    /// The gateway's id in API Management; all gateways of the instance when absent
+    /// Id of the gateway in API Management; by default all gateways of the instance
     #[arg(short = 'g', long, value_name = "NAME")]
     pub apim_gateway: Option<String>,
 
-    /// The API Management instance
+    /// API Management instance
     #[arg(short = 'a', long, value_name = "NAME")]
     pub apim_instance: Option<String>,
 
-    /// The resource group of the instance
+    /// Resource group of the instance
     #[arg(short = 'r', long, value_name = "NAME")]
     pub resource_group: Option<String>,
 
-    /// The subscription of the instance
+    /// Subscription of the instance
     #[arg(short = 's', long, value_name = "ID")]
     pub subscription_id: Option<String>,
 }

@@ -11,24 +11,23 @@ use super::{
     UninstallCronjobArgs, VersionArgs,
 };
 
-/// Keeps the credentials of Azure API Management self-hosted gateways fresh
+/// Rotate the credentials of Azure API Management self-hosted gateways on Kubernetes
 #[derive(Parser, Debug)]
 #[command(version, propagate_version = false, disable_help_subcommand = true)]
 #[command(
-    after_help = "Begin with `status`: it finds the gateways of the current namespace and says what
-lapses when. Then `rotate --dry-run` says what a rotation would do. Neither changes anything.
+    after_help = "Start with `kubectl apim status`, which lists the gateways of the current namespace and shows when
+their tokens expire. Then `kubectl apim rotate --dry-run` shows what a rotation would do. Neither
+changes anything.
 
-Flags come after `apim`: kubectl itself takes none before the name of a plugin.
-Every flag of its own can be set by a variable too: --token-key by KUBECTL_APIM_TOKEN_KEY."
+Flags go after `apim`: kubectl takes none before the name of a plugin.
+A variable can set any flag except the Kubernetes options: KUBECTL_APIM_TOKEN_KEY sets --token-key."
 )]
 pub struct Cli {
-    /// How to reach Kubernetes.
     #[command(flatten)]
     pub kube: KubeArgs,
-    /// How to talk.
     #[command(flatten)]
     pub talk: TalkArgs,
-    /// What to do; without a command the help is shown.
+    /// Without a command the help is printed.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
@@ -39,17 +38,17 @@ pub struct Cli {
 #[derive(Subcommand, Debug)]
 #[command(defer = true)]
 pub enum Command {
-    /// Mint a new token for a gateway, store it, restart the gateway and prove that it works
+    /// Mint a new token for a gateway, store it, restart the gateway and prove that the token works
     Rotate(Box<RotateArgs>),
-    /// Say which credential lapses when, which pods run with an old one, and what to do about it
+    /// Show when each token expires, which pods run with an older one, and how to fix it
     Status(Box<StatusArgs>),
-    /// Install a CronJob that rotates gateways before their tokens lapse, with the least rights for it
+    /// Install a CronJob that rotates gateways before their tokens expire, with minimal rights
     InstallCronjob(Box<InstallCronjobArgs>),
-    /// Remove what `install-cronjob` has installed, and nothing else
+    /// Remove what `install-cronjob` installed, and nothing else
     UninstallCronjob(UninstallCronjobArgs),
-    /// Print the least rights that a scheduled rotation works with, in Kubernetes or in Azure
+    /// Print the minimal rights for a scheduled rotation, in Kubernetes or in Azure
     RenderRbac(Box<RenderRbacArgs>),
-    /// Print the completion script for a shell
+    /// Print a completion script for a shell
     Completion(CompletionArgs),
     /// Print the version
     Version(VersionArgs),

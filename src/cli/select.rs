@@ -9,7 +9,7 @@ pub struct SelectArgs {
     #[arg(short = 'A', long)]
     pub all_namespaces: bool,
 
-    /// Only workloads with these labels, as for kubectl: app=gw,tier!=test
+    /// Only workloads with these labels, such as app=gw,tier!=test
     #[arg(short = 'l', long, value_name = "LABELS")]
     pub selector: Option<String>,
 }

@@ -56,10 +56,10 @@ impl FromStr for KeySlot {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum KeyChoice {
-    /// The slot used last, as the Secret's annotation says; else primary.
+    /// The slot used last, from the Secret's annotation; primary if it is not known.
     #[default]
     Last,
-    /// The slot that was not used last; primary when none is known.
+    /// The slot that was not used last; primary if neither is known.
     Rotate,
     /// The primary key.
     Primary,
