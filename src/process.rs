@@ -78,7 +78,7 @@ fn start(arguments: Vec<OsString>, program: &str, as_script: bool, environment: 
         mut cli,
         matches,
         notes,
-    } = match cli::parse(program, arguments, &is_set) {
+    } = match cli::parse(program, &arguments, &is_set) {
         Ok(parsed) => parsed,
         Err(error) => return unparsed(&error, format),
     };

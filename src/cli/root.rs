@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 
+use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, Command as ClapCommand, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::program::display_name;
@@ -11,9 +12,11 @@ use super::{
     UninstallCronjobArgs, VersionArgs,
 };
 
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// Rotate the credentials of Azure API Management self-hosted gateways on Kubernetes
 #[derive(Parser, Debug)]
-#[command(version, propagate_version = false, disable_help_subcommand = true)]
+#[command(version = VERSION, propagate_version = false, disable_help_subcommand = true)]
 #[command(
     after_help = "Start with `kubectl apim status`, which lists the gateways of the current namespace and shows when
 their tokens expire. Then `kubectl apim rotate --dry-run` shows what a rotation would do. Neither
@@ -62,14 +65,22 @@ pub struct Parsed {
     pub notes: Vec<String>,
 }
 
-/// Parses the program's arguments, the first being its own name.
+/// Parses the program's arguments, the first being its own name. The other
+/// commands matter to the help and to suggestions only, so they are defined
+/// only if the first attempt fails.
 pub fn parse(
     program: &str,
-    arguments: Vec<OsString>,
+    arguments: &[OsString],
     is_set: &dyn Fn(&str) -> bool,
 ) -> clap::error::Result<Parsed> {
-    let mut command = command(program, &arguments, is_set);
-    let matches = command.try_get_matches_from_mut(arguments)?;
+    let mut command = narrow(program, arguments, is_set);
+    let matches = match command.try_get_matches_from_mut(arguments) {
+        Err(error) if error.kind() != ErrorKind::DisplayVersion => {
+            command = self::command(program, arguments, is_set);
+            command.try_get_matches_from_mut(arguments)?
+        }
+        result => result?,
+    };
     Ok(Parsed {
         cli: Cli::from_arg_matches(&matches)?,
         notes: notes(&command, &matches),
@@ -93,10 +104,38 @@ pub fn command<W: AsRef<OsStr>>(program: &str, line: &[W], is_set: &dyn Fn(&str)
     with_variables(root, is_set)
 }
 
+/// The same without the commands that are not among the words. clap copies the
+/// global flags to every command, which takes most of the time of a parse.
+fn narrow<W: AsRef<OsStr>>(program: &str, line: &[W], is_set: &dyn Fn(&str) -> bool) -> ClapCommand {
+    let name = display_name(program);
+    let root = ClapCommand::new(name.clone())
+        .bin_name(name)
+        .version(VERSION)
+        .disable_help_subcommand(true);
+    let mut root = TalkArgs::augment_args(KubeArgs::augment_args(root));
+    for word in line.iter().filter_map(|word| word.as_ref().to_str()) {
+        if let Some(add) = flags_of(word)
+            && root.find_subcommand(word).is_none()
+        {
+            root = root.subcommand(add(ClapCommand::new(word.to_owned())));
+        }
+    }
+    with_variables(root, is_set)
+}
+
 /// A command with its flags. clap itself would add them behind the global
 /// ones and too late for their variables.
 fn with_flags(command: ClapCommand) -> ClapCommand {
-    let add: fn(ClapCommand) -> ClapCommand = match command.get_name() {
+    match flags_of(command.get_name()) {
+        // Nothing is left for clap to add.
+        Some(add) => add(command).defer(std::convert::identity),
+        None => command,
+    }
+}
+
+/// What adds the flags of the command of this name.
+fn flags_of(command: &str) -> Option<fn(ClapCommand) -> ClapCommand> {
+    Some(match command {
         "rotate" => RotateArgs::augment_args,
         "status" => StatusArgs::augment_args,
         "install-cronjob" => InstallCronjobArgs::augment_args,
@@ -104,10 +143,8 @@ fn with_flags(command: ClapCommand) -> ClapCommand {
         "render-rbac" => RenderRbacArgs::augment_args,
         "completion" => CompletionArgs::augment_args,
         "version" => VersionArgs::augment_args,
-        _ => return command,
-    };
-    // Nothing is left for clap to add.
-    add(command).defer(std::convert::identity)
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -125,6 +162,37 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         command("kubectl-apim", &names(), &|_| true).debug_assert();
+    }
+
+    /// The meaning of a line; `None` for one that is to be parsed again.
+    fn parsed(mut command: ClapCommand, line: &[&str]) -> Option<String> {
+        let matches = command.try_get_matches_from_mut(line).ok()?;
+        Some(format!("{:?}", Cli::from_arg_matches(&matches).ok()?))
+    }
+
+    #[test]
+    fn a_line_has_the_same_meaning_without_the_other_commands() {
+        for line in [
+            "",
+            "--version",
+            "version -o json",
+            "rotate deploy status -n shop -k primary --dry-run",
+            "--context x --as-group a -v=6 rotate --as-group b -l status",
+            "-n status status -A --sort-by verdict",
+            "install-cronjob --all --auth managed-identity --name rotate",
+            "uninstall-cronjob version --yes",
+            "rotate --no-such-flag",
+            "rotat",
+            "status --help",
+            "--help rotate",
+            "rotate -- status --all",
+        ] {
+            let words = format!("kubectl-apim {line}");
+            let words: Vec<&str> = words.split_whitespace().collect();
+            let narrow = parsed(narrow("kubectl-apim", &words, &|_| false), &words);
+            let whole = parsed(command("kubectl-apim", &words, &|_| false), &words);
+            assert_eq!(narrow, whole, "{line}");
+        }
     }
 
     #[test]
