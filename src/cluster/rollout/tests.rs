@@ -27,7 +27,7 @@ fn a_deployment_rolls_step_by_step() {
     for (status, expected) in [
         (
             json!({"observedGeneration": 1, "updatedReplicas": 2}),
-            waiting("its controller has not seen the change yet"),
+            waiting("the controller has not seen the change yet"),
         ),
         (
             json!({"observedGeneration": 2, "replicas": 3, "updatedReplicas": 1}),
