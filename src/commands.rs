@@ -1,5 +1,6 @@
 //! One file a command: a short story of what it does.
 
+mod confirm;
 mod connect;
 mod context;
 mod dispatch;

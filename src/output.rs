@@ -134,6 +134,13 @@ impl Output {
         let _ = write!(stderr, "{LABEL}{}{LABEL:#}", one_line(text)).and_then(|()| stderr.flush());
     }
 
+    /// Ends the line of a question that got no answer.
+    pub fn end_question(&self) {
+        let mut stderr = AutoStream::new(io::stderr().lock(), self.color);
+        // There is nowhere left to complain to.
+        let _ = writeln!(stderr);
+    }
+
     /// A plain sentence that is neither data nor a warning.
     pub fn note(&self, text: &str) {
         let text = one_line(text);

@@ -1,7 +1,6 @@
 //! `uninstall-cronjob`: find by the labels, show, ask, remove.
 
-use std::io::{BufRead, IsTerminal};
-
+use super::confirm::{confirm, has_terminal};
 use super::{Context, connect};
 use crate::cli::kube::KubeArgs;
 use crate::cli::{DryRun, UninstallCronjobArgs};
@@ -9,6 +8,7 @@ use crate::cluster::objects::reference_of;
 use crate::cluster::{Cluster, explain, valid_name};
 use crate::error::{Error, Result};
 use crate::manifest::labels;
+use crate::model::counted;
 use crate::output::Output;
 
 /// What an installation may consist of, what runs first.
@@ -43,7 +43,7 @@ pub(super) async fn run(args: &UninstallCronjobArgs, kube: &KubeArgs, context: &
     }
     if args.dry_run == DryRun::None {
         if !args.yes {
-            ask(&found, &cluster, output)?;
+            ask(&found, &cluster, output).await?;
         }
         context.interrupt.object_written.set(true);
     }
@@ -103,27 +103,21 @@ async fn find(cluster: &Cluster, name: &str, output: &Output) -> Result<Vec<Foun
     Ok(found)
 }
 
-/// Sees that somebody wants this.
-fn ask(found: &[Found], cluster: &Cluster, output: &Output) -> Result<()> {
+/// Shows what would be removed and asks whether it may be.
+async fn ask(found: &[Found], cluster: &Cluster, output: &Output) -> Result<()> {
     for Found { kind, name, .. } in found {
         output.note(&format!("  {}", reference_of(kind, name)));
     }
-    let (stdin, stderr) = (std::io::stdin(), std::io::stderr());
-    if !(stdin.is_terminal() && stderr.is_terminal()) {
+    if !has_terminal() {
         return Err(
-            Error::usage("there is no terminal to ask whether these objects are to be removed")
-                .hint("say --yes, or look first with --dry-run"),
+            Error::usage("there is no terminal to ask whether these objects may be removed")
+                .hint("remove them with --yes, or see what would be removed with --dry-run"),
         );
     }
-    output.question(&format!(
-        "Remove these {} objects of namespace {}? [y/N] ",
-        found.len(),
+    let question = format!(
+        "Remove {} from namespace {}?",
+        counted(found.len(), "object"),
         cluster.namespace
-    ));
-    let mut answer = String::new();
-    let read = stdin.lock().read_line(&mut answer);
-    if read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
-        return Ok(());
-    }
-    Err(Error::failed("not confirmed; nothing was changed"))
+    );
+    confirm(&question, output).await
 }

@@ -24,6 +24,12 @@ pub fn shortened(text: &str, longest: usize) -> String {
     format!("{}{MARK}", &text[..text.floor_char_boundary(room)])
 }
 
+/// How many things there are: "1 object", "2 objects".
+pub fn counted(count: usize, thing: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {thing}{plural}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,6 +16,7 @@ use crate::run::Run;
 mod again;
 mod bad_input;
 mod legacy;
+mod question;
 mod runs;
 
 const NAME: &str = "apim-shg-rotate";

@@ -4,6 +4,7 @@ use apim_sandbox::azure::{Grant, Operation, Slot};
 use serde_json::json;
 
 use crate::case::{Case, DAY};
+use crate::terminal::{Answer, REFUSALS};
 
 /// Two teams whose gateways are of one instance, as seen by the first.
 async fn two_teams(name: &str) -> (Case, Case) {
@@ -91,7 +92,7 @@ async fn on_a_terminal_the_gateways_are_listed_before_the_question() {
     };
     let shown = ask("n", 1).await.stdout;
     for text in [
-        "Rotate these 2 gateways in 2 namespaces? [y/N]",
+        "Rotate 2 gateways in 2 namespaces? [y/N]",
         "gateways/theirs",
         theirs.namespace.as_str(),
         "not confirmed; nothing was changed",
@@ -100,6 +101,28 @@ async fn on_a_terminal_the_gateways_are_listed_before_the_question() {
     }
     assert_eq!(ours.mints(), 0);
     assert!(ask("y", 0).await.stdout.contains("2 gateways: 2 rotated"));
+    assert_eq!(ours.mints(), 2);
+}
+
+/// Nothing but yes rotates, and a signal ends the run while it waits.
+#[tokio::test]
+async fn a_question_takes_every_answer_and_every_signal() {
+    let (ours, theirs) = two_teams("fleet-answers").await;
+    let words = format!("rotate -A -l fleet={}", ours.namespace);
+    let before = (ours.versions().await, theirs.versions().await);
+    let ask = async |answer, code| {
+        let mut terminal = ours.on_a_terminal(&words);
+        terminal.shows("Rotate 2 gateways in 2 namespaces? [y/N] ").await;
+        terminal.ends(answer, code).await
+    };
+    for (answer, says) in REFUSALS {
+        let shown = ask(answer, 1).await;
+        assert!(shown.contains(&format!("\n{says}\r\n")), "{answer:?}: {shown}");
+        assert_eq!(ours.mints(), 0);
+        assert_eq!((ours.versions().await, theirs.versions().await), before);
+    }
+    let shown = ask(Answer::Types("YES\n"), 0).await;
+    assert!(shown.contains("2 gateways: 2 rotated"), "{shown}");
     assert_eq!(ours.mints(), 2);
 }
 

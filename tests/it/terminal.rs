@@ -1,0 +1,116 @@
+//! The binary on a terminal of its own, where it is asked and answered.
+
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::time::timeout;
+
+use crate::case::{Case, LIMIT};
+use crate::run::text;
+
+/// How soon a run must end after a signal.
+const PROMPTLY: Duration = Duration::from_secs(2);
+
+/// What a user may do while a question is on the screen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Answer {
+    Types(&'static str),
+    /// Sends a signal, by its name without `SIG`.
+    Signals(&'static str),
+}
+
+/// All answers that mean no, each with what the program says then.
+pub(crate) const REFUSALS: [(Answer, &str); 9] = [
+    (Answer::Types("n\n"), NOT_CONFIRMED),
+    (Answer::Types("\n"), NOT_CONFIRMED),
+    (Answer::Types("yellow\n"), NOT_CONFIRMED),
+    // Ctrl-D, alone and after a letter; the second of a pair ends that input.
+    (Answer::Types("\x04"), NOT_CONFIRMED),
+    (Answer::Types("n\x04\x04"), NOT_CONFIRMED),
+    // Ctrl-C, also after an answer that was not entered.
+    (Answer::Types("\x03"), INTERRUPTED),
+    (Answer::Types("y\x03"), INTERRUPTED),
+    (Answer::Signals("INT"), INTERRUPTED),
+    (Answer::Signals("TERM"), INTERRUPTED),
+];
+
+const NOT_CONFIRMED: &str = "error: not confirmed; nothing was changed";
+const INTERRUPTED: &str = "error: interrupted; nothing was changed";
+
+/// A run on a terminal.
+pub(crate) struct Terminal<'a> {
+    case: &'a Case,
+    child: Child,
+    keyboard: ChildStdin,
+    screen: ChildStdout,
+    shown: String,
+}
+
+impl Case {
+    /// Starts the binary on a terminal, with these words of a shell.
+    pub(crate) fn on_a_terminal(&self, words: &str) -> Terminal<'_> {
+        let line = format!(
+            "echo \"pid $$.\"; exec '{}' {words}",
+            env!("CARGO_BIN_EXE_kubectl-apim")
+        );
+        let mut child = Command::new("script")
+            .args(["-qec", &line, "/dev/null"])
+            .env_clear()
+            .envs(self.variables())
+            .env("PATH", "/usr/bin:/bin")
+            .env("TERM", "xterm")
+            .env("NO_COLOR", "1")
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        Terminal {
+            case: self,
+            keyboard: child.stdin.take().unwrap(),
+            screen: child.stdout.take().unwrap(),
+            shown: String::new(),
+            child,
+        }
+    }
+}
+
+impl Terminal<'_> {
+    /// Waits until a text is on the screen.
+    pub(crate) async fn shows(&mut self, wanted: &str) {
+        while !self.shown.contains(wanted) {
+            let mut part = [0; 4096];
+            let read = timeout(LIMIT, self.screen.read(&mut part)).await;
+            let read = read.unwrap_or_else(|_| panic!("`{wanted}` is missing in:\n{}", self.shown));
+            let read = read.unwrap();
+            assert!(read > 0, "ended without `{wanted}`:\n{}", self.shown);
+            self.shown += &text(&part[..read]);
+        }
+    }
+
+    /// Answers; then the run must end with this code and, unless the answer is
+    /// yes, promptly. Returns all that was shown.
+    pub(crate) async fn ends(mut self, answer: Answer, code: i32) -> String {
+        match answer {
+            Answer::Types(keys) => self.keyboard.write_all(keys.as_bytes()).await.unwrap(),
+            Answer::Signals(name) => {
+                let (_, pid) = self.shown.split_once("pid ").unwrap();
+                let (pid, _) = pid.split_once('.').unwrap();
+                let status = Command::new("kill").args(["-s", name, pid]).status().await;
+                assert!(status.unwrap().success());
+            }
+        }
+        let asked = Instant::now();
+        let mut rest = Vec::new();
+        let read = timeout(LIMIT, self.screen.read_to_end(&mut rest)).await;
+        let status = timeout(LIMIT, self.child.wait()).await.unwrap().unwrap();
+        let took = asked.elapsed();
+        read.unwrap().unwrap();
+        self.shown += &text(&rest);
+        self.case.shows_no_secret(&self.shown).await;
+        assert_eq!(status.code(), Some(code), "{answer:?}: {}", self.shown);
+        assert!(code == 0 || took < PROMPTLY, "{answer:?} took {took:?}");
+        self.shown
+    }
+}
