@@ -4,10 +4,12 @@
 //! one records the effects in the tests and fails at a chosen one.
 
 mod effects;
+mod objects;
 mod put_back;
 mod real_effects;
 mod rotation;
 
 pub use effects::{Effects, Proof, Refusal, Write};
+pub use objects::{Applied, ObjectWriter};
 pub use real_effects::RealEffects;
 pub use rotation::Rotation;

@@ -11,6 +11,7 @@ mod endpoint;
 mod event;
 mod gateway;
 mod key_slot;
+mod object;
 mod prove;
 mod secret_change;
 mod snapshot;
@@ -27,6 +28,7 @@ pub use endpoint::Endpoint;
 pub use event::{Event, EventReason, Subject};
 pub use gateway::{Auth, AzureFacts, CronJobFacts, GatewayFacts, Part, Presented, StalePods, Unavailable};
 pub use key_slot::{KeyChoice, KeySlot};
+pub use object::{DryRun, Object, ObjectKind, Ownership};
 pub use prove::ProveMode;
 pub use secret_change::{Annotations, Minted, SecretChange, SecretData};
 pub use snapshot::{

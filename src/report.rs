@@ -1,9 +1,9 @@
 //! What a run has to say on stdout, as text. Nothing is printed here and no
 //! clock is read.
 
-pub mod diff;
 mod events;
 pub mod fleet;
+pub mod objects;
 mod rotation;
 pub mod status;
 mod table;

@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use secrecy::SecretString;
 
 use super::SelectArgs;
-use crate::model::{KeyChoice, parse_duration};
+use crate::model::{self, KeyChoice, parse_duration};
 
 /// How the result is printed to stdout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -35,6 +35,16 @@ pub enum DryRun {
     Client,
     /// Read, and let the API server check the changes without storing them
     Server,
+}
+
+impl From<DryRun> for model::DryRun {
+    fn from(dry_run: DryRun) -> Self {
+        match dry_run {
+            DryRun::None => Self::None,
+            DryRun::Client => Self::Client,
+            DryRun::Server => Self::Server,
+        }
+    }
 }
 
 /// How a new credential is proved.

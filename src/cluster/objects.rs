@@ -1,4 +1,4 @@
-//! Whole objects of the kinds that are installed: read, applied and removed.
+//! Whole objects: read, applied to the version that was read, and removed.
 
 use http::Request;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
@@ -9,7 +9,21 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use super::Cluster;
-use super::list::{List, MetadataOf, Scope};
+use super::list::{List, Scope};
+use crate::model::{Object, ObjectKind};
+
+/// No object has this version: etcd's first revision holds none. An apply that
+/// names it creates an object that is not there, and conflicts with any that is.
+const NO_VERSION: &str = "1";
+
+/// What a write may find.
+#[derive(Clone, Copy, Debug)]
+pub enum Expected<'a> {
+    /// No object of the name.
+    Absent,
+    /// Exactly this object in this version.
+    Version(&'a Object),
+}
 
 /// How an object is applied.
 #[derive(Clone, Copy, Debug)]
@@ -18,122 +32,80 @@ pub struct Apply<'a> {
     pub manager: &'a str,
     /// Whether the API server only checks it.
     pub dry_run: bool,
-    /// Whether fields of others are taken over.
-    pub force: bool,
-}
-
-/// Where the objects of a kind are.
-struct Resource {
-    kind: &'static str,
-    api: &'static str,
-    plural: &'static str,
-}
-
-/// The kinds that are installed, or made of what is.
-const RESOURCES: [Resource; 8] = [
-    resource("ServiceAccount", "/api/v1", "serviceaccounts"),
-    resource("Role", RBAC, "roles"),
-    resource("RoleBinding", RBAC, "rolebindings"),
-    resource("Secret", "/api/v1", "secrets"),
-    resource("NetworkPolicy", "/apis/networking.k8s.io/v1", "networkpolicies"),
-    resource("CronJob", BATCH, "cronjobs"),
-    resource("Job", BATCH, "jobs"),
-    resource("Pod", "/api/v1", "pods"),
-];
-
-const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
-const BATCH: &str = "/apis/batch/v1";
-
-const fn resource(kind: &'static str, api: &'static str, plural: &'static str) -> Resource {
-    Resource { kind, api, plural }
-}
-
-fn resource_of(kind: &str) -> &'static Resource {
-    RESOURCES
-        .iter()
-        .find(|resource| resource.kind == kind)
-        .expect("only these kinds are installed")
-}
-
-/// An object's kind and name, as kubectl prints them.
-pub fn reference(object: &Value) -> String {
-    let (kind, name) = kind_and_name(object);
-    reference_of(kind, name)
-}
-
-/// The same of an object of this kind and name.
-pub fn reference_of(kind: &str, name: &str) -> String {
-    let group = resource_of(kind).api.strip_prefix("/apis/");
-    let group = group.and_then(|api| api.split('/').next());
-    let group = group.map(|group| format!(".{group}")).unwrap_or_default();
-    format!("{}{group}/{name}", kind.to_lowercase())
-}
-
-fn kind_and_name(object: &Value) -> (&str, &str) {
-    let kind = object["kind"].as_str().unwrap_or_default();
-    (kind, object["metadata"]["name"].as_str().unwrap_or_default())
+    pub expected: Expected<'a>,
 }
 
 impl Cluster {
     /// Reads an object, if there is one.
-    pub async fn object(&self, kind: &str, name: &str) -> Result<Option<Value>, kube::Error> {
-        let path = format!("{}/{name}", self.collection(kind));
+    pub async fn object(&self, kind: ObjectKind, name: &str) -> Result<Option<Object>, kube::Error> {
+        let path = format!("{}/{name}", kind.collection(&self.namespace));
         let request = || {
             Request::get(&path)
                 .body(Vec::new())
                 .map_err(kube::Error::HttpError)
         };
         match self.reading(async || self.client.request(request()?).await).await {
-            Ok(object) => Ok(Some(object)),
+            Ok(object) => Ok(Some(Object::new(kind, object))),
             Err(kube::Error::Api(status)) if status.is_not_found() && status.details.is_some() => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// The objects of a kind that have these labels, by name and uid.
-    pub async fn labelled(&self, kind: &str, labels: &str) -> Result<Vec<(String, String)>, kube::Error> {
-        let Resource { api, plural, .. } = resource_of(kind);
+    /// The objects of a kind that have these labels.
+    pub async fn labelled(&self, kind: ObjectKind, labels: &str) -> Result<Vec<Object>, kube::Error> {
+        let api = kind.api();
         let list = List {
             labels: Some(labels),
-            metadata_only: true,
-            ..List::of(api, plural)
+            // Whether a Job runs is the only question about more than metadata.
+            metadata_only: kind != ObjectKind::Job,
+            ..List::of(&api, kind.plural())
         };
         let scope = Scope::Namespace(self.namespace.clone());
-        let keep = |object: MetadataOf| Some((object.metadata.name, object.metadata.uid));
+        let keep = |object: Value| Some(Object::new(kind, object));
         self.list(list, &scope, keep).await
     }
 
-    /// Applies an object on the server's side; returns what it is then.
-    pub async fn apply(&self, object: &Value, how: Apply<'_>) -> Result<Value, kube::Error> {
-        let (kind, name) = kind_and_name(object);
+    /// Applies an object on the server's side; returns what it is then. A write
+    /// that finds something else than expected is a conflict.
+    pub async fn apply(&self, object: &Object, how: Apply<'_>) -> Result<Object, kube::Error> {
+        let mut document = object.document().clone();
+        match how.expected {
+            Expected::Absent => document["metadata"]["resourceVersion"] = NO_VERSION.into(),
+            Expected::Version(live) => {
+                document["metadata"]["uid"] = live.uid().into();
+                document["metadata"]["resourceVersion"] = live.resource_version().into();
+            }
+        }
         let params = PatchParams {
             dry_run: how.dry_run,
-            force: how.force,
+            // The version says that nobody else's change is overwritten unseen.
+            force: true,
             field_manager: Some(how.manager.to_owned()),
             ..PatchParams::default()
         };
+        let collection = object.kind().collection(&self.namespace);
         let request =
-            kube::core::Request::new(self.collection(kind)).patch(name, &params, &Patch::Apply(object));
-        self.client
-            .request(request.map_err(kube::Error::BuildRequest)?)
-            .await
+            kube::core::Request::new(collection).patch(object.name(), &params, &Patch::Apply(&document));
+        let request = request.map_err(kube::Error::BuildRequest)?;
+        let applied = self.client.request(request).await?;
+        Ok(Object::new(object.kind(), applied))
     }
 
     /// Creates an object; returns it as it was stored.
-    pub async fn create(&self, object: &Value, manager: &str, dry_run: bool) -> Result<Value, kube::Error> {
-        let (kind, _) = kind_and_name(object);
+    pub async fn create(&self, object: &Object, manager: &str, dry_run: bool) -> Result<Object, kube::Error> {
         let params = PostParams {
             dry_run,
             field_manager: Some(manager.to_owned()),
         };
         let body = serde_json::to_vec(object).map_err(kube::Error::SerdeError)?;
-        let request = kube::core::Request::new(self.collection(kind)).create(&params, body);
-        self.client
-            .request(request.map_err(kube::Error::BuildRequest)?)
-            .await
+        let collection = object.kind().collection(&self.namespace);
+        let request = kube::core::Request::new(collection).create(&params, body);
+        let request = request.map_err(kube::Error::BuildRequest)?;
+        let created = self.client.request(request).await?;
+        Ok(Object::new(object.kind(), created))
     }
 
-    /// Asks for a token of a ServiceAccount that lives ten minutes.
+    /// Requests a token of a ServiceAccount that is valid for ten minutes.
     pub async fn account_token(
         &self,
         name: &str,
@@ -154,39 +126,20 @@ impl Cluster {
         Ok(answer.status.map(|status| status.token.into()))
     }
 
-    /// Removes exactly this object, and in time what belongs to it.
-    pub async fn remove(&self, kind: &str, name: &str, uid: &str, dry_run: bool) -> Result<(), kube::Error> {
+    /// Removes exactly this object in this version, and in time its dependents.
+    pub async fn remove(&self, live: &Object, dry_run: bool) -> Result<(), kube::Error> {
         let params = DeleteParams {
             dry_run,
             propagation_policy: Some(PropagationPolicy::Background),
             preconditions: Some(Preconditions {
-                uid: Some(uid.to_owned()),
-                resource_version: None,
+                uid: Some(live.uid().to_owned()),
+                resource_version: Some(live.resource_version().to_owned()),
             }),
             ..DeleteParams::default()
         };
-        let request = kube::core::Request::new(self.collection(kind)).delete(name, &params);
+        let collection = live.kind().collection(&self.namespace);
+        let request = kube::core::Request::new(collection).delete(live.name(), &params);
         let request = request.map_err(kube::Error::BuildRequest)?;
         self.client.request::<Value>(request).await.map(drop)
-    }
-
-    fn collection(&self, kind: &str) -> String {
-        let Resource { api, plural, .. } = resource_of(kind);
-        format!("{api}/namespaces/{}/{plural}", self.namespace)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn an_object_is_called_as_by_kubectl() {
-        let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "a"}});
-        assert_eq!(reference(&account), "serviceaccount/a");
-        assert_eq!(reference_of("Role", "a"), "role.rbac.authorization.k8s.io/a");
-        assert_eq!(reference_of("CronJob", "a"), "cronjob.batch/a");
     }
 }

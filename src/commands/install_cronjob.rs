@@ -1,30 +1,35 @@
-//! `install-cronjob`: find what is to be rotated, see that it can be, apply.
+//! `install-cronjob`: find what is to be rotated, check that it can be, apply.
 
 mod federate;
 mod legacy;
+mod live;
 mod mint;
-mod objects;
+mod refuse;
 mod run_now;
 mod targets;
 
-use std::fmt::Write as _;
-
 use clap::ArgMatches;
-use serde_json::Value;
 
 use super::{Context, connect, local_now};
+use crate::apply::{Applied, ObjectWriter};
 use crate::cli::kube::KubeArgs;
-use crate::cli::{DryRun, InstallCronjobArgs, ObjectFormat};
-use crate::cluster::{Cluster, explain, objects::reference, valid_namespace};
+use crate::cli::{self, InstallCronjobArgs, ObjectFormat};
+use crate::cluster::{Cluster, valid_namespace};
 use crate::discover::evidence::Named;
-use crate::discover::installed::{CronJobs, cron_jobs};
+use crate::discover::installed::cron_jobs;
 use crate::error::{Error, Result};
-use crate::manifest::cronjob::{AUDIENCE, Installation, PodIdentity, pod};
-use crate::manifest::{MANAGER, cronjob};
+use crate::manifest::MANAGER;
+use crate::manifest::cronjob::{AUDIENCE, CLIENT_SECRET_KEY, Installation, PodIdentity};
+use crate::manifest::ownership::Owner;
+use crate::model::{DryRun, Object, ObjectKind};
 use crate::output::Output;
+use crate::plan::{Action, ObjectPlan};
+use crate::report::objects::{kept, object_lines, object_names, objects_diff, objects_json, objects_yaml};
 use crate::settings::{InstallSettings, Targets};
-use crate::yaml::to_documents;
-use objects::{Change, Objects};
+
+/// How often the installation is planned anew when something else changes its
+/// objects meanwhile.
+const ATTEMPTS: usize = 5;
 
 /// Runs `install-cronjob`; returns the exit code.
 pub(super) async fn run(
@@ -33,8 +38,8 @@ pub(super) async fn run(
     kube: &KubeArgs,
     context: &Context,
 ) -> Result<u8> {
-    let mut settings = InstallSettings::resolve(args, matches, &context.environment, local_now())?;
-    if settings.dry_run == DryRun::Client
+    let settings = InstallSettings::resolve(args, matches, &context.environment, local_now())?;
+    if settings.dry_run == cli::DryRun::Client
         && let Some(targets) = settings.told()
     {
         let namespace = match &kube.namespace {
@@ -47,66 +52,143 @@ pub(super) async fn run(
         return render(&settings, &namespace, targets, &context.output);
     }
     let cluster = connect(kube, context).await?;
-    let before = cron_jobs(&cluster, &settings.name).await?;
-    if let Some(warning) = &before.warning {
-        context.output.warning(warning);
+    let mut writer = ObjectWriter::new(&cluster, MANAGER, &context.interrupt, dry_run(&settings));
+    for _ in 0..ATTEMPTS {
+        let attempt = Attempt {
+            settings: &settings,
+            cluster: &cluster,
+            output: &context.output,
+        };
+        match attempt.install(&mut writer).await? {
+            Installed::Rendered => return Ok(0),
+            Installed::Outdated(reference) => context.output.note(&format!(
+                "{reference} was changed while this command ran, so the installation is planned anew"
+            )),
+            Installed::Done(done) => return finish(&attempt, *done, context).await,
+        }
     }
-    if legacy::is_legacy(&before, &settings.name) {
-        legacy::complete(&mut settings.target, &before);
-    }
-    let (targets, named) = targets::find(&cluster, &settings, &before, &context.output).await?;
-    refuse_rivals(&cluster, &targets, &before)?;
-    if settings.dry_run == DryRun::Client {
-        return render(&settings, &cluster.namespace, targets, &context.output);
-    }
-    let installation = settings.installation(&cluster.namespace, targets);
-    install(&settings, &cluster, &installation, (before, named), context).await
+    let error = Error::failed(format!(
+        "the objects of {} in namespace {} were changed {ATTEMPTS} times while this command ran",
+        settings.name, cluster.namespace
+    ))
+    .hint("run the same command again when nothing else writes them");
+    Err(with_written(error, writer.written()))
 }
 
-/// Applies what differs, and runs it if that was asked for.
-async fn install(
-    settings: &InstallSettings,
-    cluster: &Cluster,
-    installation: &Installation,
-    (before, named): (CronJobs, Vec<Named>),
-    context: &Context,
-) -> Result<u8> {
-    let output = &context.output;
-    let mut objects = Objects::read(cluster, settings, installation, before).await?;
-    objects.judge(settings, output)?;
-    objects.rehearse().await?;
-    if objects.changes("CronJob") {
-        admitted(cluster, installation, output).await?;
+/// One attempt to install.
+struct Attempt<'a> {
+    settings: &'a InstallSettings,
+    cluster: &'a Cluster,
+    output: &'a Output,
+}
+
+/// How an attempt ended.
+enum Installed {
+    /// It only printed the objects.
+    Rendered,
+    /// This object was changed by something else meanwhile.
+    Outdated(String),
+    Done(Box<Done>),
+}
+
+/// What was installed, or would be.
+struct Done {
+    installation: Installation,
+    named: Vec<Named>,
+    plan: ObjectPlan,
+}
+
+impl Attempt<'_> {
+    /// Finds, plans, rehearses and writes.
+    async fn install(&self, writer: &mut ObjectWriter<'_>) -> Result<Installed> {
+        let Self {
+            settings,
+            cluster,
+            output,
+        } = *self;
+        let owner = Owner::installation(&settings.name);
+        let before = cron_jobs(cluster, &settings.name).await?;
+        if let Some(warning) = &before.warning {
+            output.warning(warning);
+        }
+        let target = if legacy::is_legacy(&before, owner) {
+            legacy::completed(&settings.target, &before)
+        } else {
+            settings.target.clone()
+        };
+        let (targets, named) = targets::find(cluster, settings, &target, &before, output).await?;
+        refuse::rivals(cluster, &targets, &before)?;
+        if settings.dry_run == cli::DryRun::Client {
+            render(settings, &cluster.namespace, targets, output)?;
+            return Ok(Installed::Rendered);
+        }
+        let installation = settings.installation(&cluster.namespace, targets);
+        let wanted = live::wanted(settings, &installation);
+        let mut plan = live::plan(cluster, settings, wanted, &before).await?;
+        if plan.taken_over().next().is_some() && !settings.replace_legacy {
+            output.data(&objects_diff(&plan)?)?;
+            return Err(live::not_replaced(&plan, &cluster.namespace));
+        }
+        if let Applied::Outdated(reference) = writer.rehearse(&mut plan).await? {
+            return Ok(Installed::Outdated(reference));
+        }
+        if plan.changes_kind(ObjectKind::CronJob) {
+            refuse::unadmitted(cluster, &installation, output).await?;
+        }
+        // A run that follows shows more.
+        if plan.any_change() && !settings.run_now {
+            mint::refuse_powerless(settings, cluster, &named, output).await?;
+        }
+        let applied = writer.apply(&mut plan, |live| owner.ownership(live, false)).await;
+        let applied = match applied {
+            Ok(Applied::NotOurs(live)) => Err(live::not_ours(&live, &settings.name)),
+            applied => applied,
+        };
+        let applied = applied.map_err(|error| with_written(error, writer.written()))?;
+        if let Applied::Outdated(reference) = applied {
+            return Ok(Installed::Outdated(reference));
+        }
+        plan.include_earlier(writer.written());
+        Ok(Installed::Done(Box::new(Done {
+            installation,
+            named,
+            plan,
+        })))
     }
-    // A run that follows tells it better.
-    let is_new = objects.any_change() && !settings.run_now;
-    if is_new {
-        mint::refuse_powerless(settings, cluster, &named, output).await?;
+}
+
+/// Prints what was installed, checks what the pods' identity may do, and runs
+/// the CronJob if that was asked for.
+async fn finish(attempt: &Attempt<'_>, done: Done, context: &Context) -> Result<u8> {
+    let Attempt {
+        settings,
+        cluster,
+        output,
+    } = *attempt;
+    let Done {
+        installation,
+        named,
+        plan,
+    } = done;
+    print(&plan, settings, output)?;
+    for object in &plan.kept {
+        output.note(&kept(object));
     }
-    if settings.dry_run == DryRun::None && (objects.any_change() || settings.run_now) {
-        context.interrupt.object_written.set(true);
-    }
-    let applied = objects.apply(settings.dry_run).await;
-    applied.map_err(|error| match settings.dry_run {
-        DryRun::None => objects.stays(error),
-        DryRun::Client | DryRun::Server => error,
-    })?;
-    print(&objects, settings, output)?;
+    let is_new = plan.any_change() && !settings.run_now;
     match installation.identity {
-        PodIdentity::Workload { .. } if objects.any_change() => {
-            let token = if is_new && settings.dry_run == DryRun::None {
-                cluster
-                    .account_token(&installation.name, AUDIENCE)
-                    .await
-                    .ok()
-                    .flatten()
+        PodIdentity::Workload { .. } if plan.any_change() => {
+            let token = if is_new && settings.dry_run == cli::DryRun::None {
+                let token = cluster.account_token(&installation.name, AUDIENCE).await;
+                token.ok().flatten()
             } else {
                 None
             };
-            federate::tell(cluster, installation, token.as_ref(), output).await;
+            federate::show(cluster, &installation, token.as_ref(), output).await;
             match token {
-                Some(token) => mint::tell_powerless(settings, token, &named, output).await,
-                None if is_new => mint::unchecked("no token of the ServiceAccount is to be had", output),
+                Some(token) => mint::report_powerless(settings, token, &named, output).await,
+                None if is_new => {
+                    mint::unchecked("the API server issued no token of the ServiceAccount", output);
+                }
                 None => {}
             }
         }
@@ -116,123 +198,67 @@ async fn install(
         _ => {}
     }
     if settings.run_now {
-        let cron_job = objects.applied("CronJob");
-        return run_now::run(cluster, &installation.name, cron_job, output).await;
+        context.interrupt.object_written.set(true);
+        let cron_job = plan.present(ObjectKind::CronJob);
+        let cron_job = cron_job.expect("every installation has a CronJob");
+        return run_now::run(cluster, cron_job, output).await;
     }
     Ok(0)
 }
 
-/// Two that rotate one gateway would restart it twice.
-fn refuse_rivals(cluster: &Cluster, targets: &Targets, before: &CronJobs) -> Result<()> {
-    let namespace = &cluster.namespace;
-    for workload in &targets.workloads {
-        let rival = targets
-            .secrets
-            .iter()
-            .find_map(|secret| before.rival(namespace, workload, secret));
-        if let Some(rival) = rival {
-            return Err(Error::refused(format!(
-                "cronjob/{rival} in namespace {namespace} rotates {workload} already, and two would restart it twice"
-            ))
-            .hint(format!("change that one, with --name {rival}, if it was installed by this command"))
-            .hint(format!("or remove it first: kubectl -n {namespace} delete cronjob {rival}")));
-        }
+/// Adds to an error what the run had written before.
+fn with_written(error: Error, written: &[(String, Action)]) -> Error {
+    if written.is_empty() {
+        return error;
     }
-    Ok(())
+    let written: Vec<&str> = written.iter().map(|(reference, _)| reference.as_str()).collect();
+    error.hint(format!(
+        "already written: {}; run the same command again once the cause is removed, or remove them with uninstall-cronjob",
+        written.join(", ")
+    ))
 }
 
-/// Sees that the namespace would let such a pod in: Pod Security, quotas and
-/// webhooks are asked when a Job makes its pod, and nobody looks at a Job at
-/// night.
-async fn admitted(cluster: &Cluster, installation: &Installation, output: &Output) -> Result<()> {
-    let Err(error) = cluster.create(&pod(installation), MANAGER, true).await else {
-        return Ok(());
-    };
-    let namespace = &cluster.namespace;
-    match &error {
-        kube::Error::Api(status) if status.is_forbidden() && status.message.contains(" cannot create ") => {
-            output.note(&format!(
-                "whether namespace {namespace} admits the pods is unchecked, since this user may not create pods"
-            ));
-            Ok(())
-        }
-        kube::Error::Api(status) if status.is_forbidden() => {
-            let message = status.message.clone();
-            Err(Error::refused(format!(
-                "namespace {namespace} does not admit the pods: {message}"
-            ))
-            .hint("make room in the quota, or change the policy that refuses them"))
-        }
-        _ => Err(explain(
-            error,
-            &format!("rehearsing a pod in namespace {namespace}"),
-        )),
-    }
-}
-
-/// What would be installed, without asking anybody about it.
+/// Prints what would be installed, without any request about it.
 fn render(settings: &InstallSettings, namespace: &str, targets: Targets, output: &Output) -> Result<u8> {
     let installation = settings.installation(namespace, targets);
-    let wanted = objects::wanted(settings, &installation);
-    let changes: Vec<(&Value, Change)> = wanted.iter().map(|object| (object, Change::Created)).collect();
-    output.data(&shown(&changes, settings, output)?)?;
+    print(
+        &live::unread(live::wanted(settings, &installation)),
+        settings,
+        output,
+    )?;
     Ok(0)
 }
 
-fn print(objects: &Objects<'_>, settings: &InstallSettings, output: &Output) -> Result<()> {
+fn print(plan: &ObjectPlan, settings: &InstallSettings, output: &Output) -> Result<()> {
     let mut text = String::new();
     if settings.diff {
-        text += &objects.diff()?;
+        text += &objects_diff(plan)?;
     }
-    let changes: Vec<(&Value, Change)> = objects.changes_of().collect();
-    text += &shown(&changes, settings, output)?;
+    text += &match settings.output {
+        ObjectFormat::Table => object_lines(plan, dry_run(settings)),
+        ObjectFormat::Name => object_names(plan),
+        ObjectFormat::Json => objects_json(plan),
+        ObjectFormat::Yaml => objects_yaml(plan)?,
+    };
+    if matches!(settings.output, ObjectFormat::Json | ObjectFormat::Yaml) {
+        let wanted = plan.changes.iter().filter_map(|change| change.wanted.as_ref());
+        for secret in wanted.filter(|object| object.kind() == ObjectKind::Secret) {
+            output.warning(&left_out(secret));
+        }
+    }
     output.data(&text)
 }
 
-fn shown(changes: &[(&Value, Change)], settings: &InstallSettings, output: &Output) -> Result<String> {
-    let suffix = match settings.dry_run {
-        DryRun::None => "",
-        DryRun::Client => " (dry run)",
-        DryRun::Server => " (server dry run)",
-    };
-    let mut text = String::new();
-    match settings.output {
-        ObjectFormat::Json | ObjectFormat::Yaml => text += &whole(changes, settings.output, output)?,
-        ObjectFormat::Name => {
-            for (object, change) in changes {
-                if *change != Change::Unchanged {
-                    text += &reference(object);
-                    text.push('\n');
-                }
-            }
-        }
-        ObjectFormat::Table => {
-            for (object, change) in changes {
-                // Writing to a String cannot fail.
-                let _ = writeln!(text, "{} {}{suffix}", reference(object), change.as_str());
-            }
-        }
-    }
-    Ok(text)
+/// Why a Secret is not printed, and how to create it.
+fn left_out(secret: &Object) -> String {
+    let name = secret.name();
+    let namespace = secret["metadata"]["namespace"].as_str().unwrap_or_default();
+    format!(
+        "secret/{name} is left out, because no output holds a secret; create it: kubectl -n {namespace} create secret generic \
+         {name} --from-file={CLIENT_SECRET_KEY}=FILE"
+    )
 }
 
-/// The objects themselves, but for a Secret of ours: no output holds a secret.
-fn whole(changes: &[(&Value, Change)], format: ObjectFormat, output: &Output) -> Result<String> {
-    let wanted = changes.iter().filter(|(_, change)| *change != Change::Deleted);
-    let objects = wanted.map(|(object, _)| *object);
-    let (secrets, shown): (Vec<&Value>, Vec<&Value>) = objects.partition(|object| object["kind"] == "Secret");
-    for secret in secrets {
-        let name = secret["metadata"]["name"].as_str().unwrap_or_default();
-        let namespace = secret["metadata"]["namespace"].as_str().unwrap_or_default();
-        output.warning(&format!(
-            "secret/{name} is left out, because no output holds a secret; create it: kubectl -n {namespace} create secret \
-             generic {name} --from-file={}=FILE",
-            cronjob::CLIENT_SECRET_KEY
-        ));
-    }
-    if format == ObjectFormat::Json {
-        let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": shown});
-        return Ok(format!("{list:#}\n"));
-    }
-    to_documents(&shown)
+fn dry_run(settings: &InstallSettings) -> DryRun {
+    settings.dry_run.into()
 }

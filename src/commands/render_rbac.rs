@@ -1,4 +1,4 @@
-//! `render-rbac`: what is covered, told or discovered, and the rights to it.
+//! `render-rbac`: find what is covered, unless it was given, and print the rights to it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +12,7 @@ use crate::discover::{self, TargetFacts};
 use crate::error::{Error, Result};
 use crate::manifest::admission::{Guard, admission_policies};
 use crate::manifest::azure::{self, AzureRights};
+use crate::manifest::ownership::Purpose;
 use crate::manifest::rbac::{self, FleetRights, Rights, rbac};
 use crate::model::WorkloadRef;
 use crate::settings::{Covered, GatewayList, KubernetesRights, RenderSettings, Selection};
@@ -65,6 +66,7 @@ async fn in_kubernetes(settings: &KubernetesRights, kube: &KubeArgs, context: &C
                 config_maps: Vec::new(),
                 namespace: namespace.clone(),
                 name: settings.name.clone(),
+                purpose: Purpose::Rights,
                 workloads: covers.iter().flat_map(|it| it.workloads.clone()).collect(),
                 secrets: covers.iter().flat_map(|it| it.secrets.keys().cloned()).collect(),
                 prove_logs: settings.prove_logs,
@@ -118,7 +120,7 @@ fn guard(settings: &KubernetesRights, namespace: String, members: &Members) -> G
     guard
 }
 
-/// What is covered. Nothing is asked where everything was told.
+/// What is covered. No request is sent if everything was given.
 async fn members(settings: &KubernetesRights, kube: &KubeArgs, context: &Context) -> Result<Members> {
     let mut members = Members::new();
     match &settings.covered {
@@ -158,7 +160,7 @@ async fn members(settings: &KubernetesRights, kube: &KubeArgs, context: &Context
                     .is_some_and(|covers| covers.workloads.contains(workload));
                 if !is_there {
                     context.output.warning(&format!(
-                        "{workload} in namespace {namespace} is in the file, but is no gateway with a token here"
+                        "{workload} in namespace {namespace} is listed in the file, but it is not a gateway with a token in this cluster"
                     ));
                 }
             }
@@ -181,8 +183,8 @@ fn add(members: &mut Members, found: &TargetFacts) {
     covers.config_maps.extend(found.config_maps.iter().cloned());
 }
 
-/// The tokens of the gateways that are meant. One that cannot be read ends the
-/// run: rights without it would look complete.
+/// The tokens of the selected gateways. A gateway that cannot be read ends the
+/// run, because the rights would look complete without it.
 async fn tokens(
     selection: &Selection,
     list: Option<&GatewayList>,

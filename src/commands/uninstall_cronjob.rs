@@ -2,100 +2,78 @@
 
 use super::confirm::{confirm, has_terminal};
 use super::{Context, connect};
+use crate::apply::{Applied, ObjectWriter};
+use crate::cli::UninstallCronjobArgs;
 use crate::cli::kube::KubeArgs;
-use crate::cli::{DryRun, UninstallCronjobArgs};
-use crate::cluster::objects::reference_of;
 use crate::cluster::{Cluster, explain, valid_name};
 use crate::error::{Error, Result};
-use crate::manifest::labels;
-use crate::model::counted;
+use crate::manifest::MANAGER;
+use crate::manifest::installation::{KINDS, OPTIONAL};
+use crate::manifest::ownership::Owner;
+use crate::model::{DryRun, Object, ObjectKind, counted};
 use crate::output::Output;
-
-/// What an installation may consist of, what runs first.
-const KINDS: [&str; 6] = [
-    "CronJob",
-    "NetworkPolicy",
-    "RoleBinding",
-    "Role",
-    "ServiceAccount",
-    "Secret",
-];
-
-/// An object that is to go.
-struct Found {
-    kind: &'static str,
-    name: String,
-    uid: String,
-}
+use crate::plan::{Change, ObjectPlan, Surplus, object_changes};
+use crate::report::objects::{kept, object_lines, written_lines};
 
 /// Runs `uninstall-cronjob`; returns the exit code.
 pub(super) async fn run(args: &UninstallCronjobArgs, kube: &KubeArgs, context: &Context) -> Result<u8> {
     valid_name(&args.name)?;
     let output = &context.output;
+    let dry_run = DryRun::from(args.dry_run);
     let cluster = connect(kube, context).await?;
-    let found = find(&cluster, &args.name, output).await?;
-    if found.is_empty() {
+    let owner = Owner::installation(&args.name);
+    let found = find(&cluster, owner, output).await?;
+    let mut plan = object_changes(Vec::new(), found).expect("nothing is wanted, so nothing is in the way");
+    for object in &plan.kept {
+        output.note(&kept(object));
+    }
+    if !plan.any_change() {
         output.note(&format!(
-            "nothing that is called {} was installed in namespace {}",
+            "nothing is installed under the name {} in namespace {}",
             args.name, cluster.namespace
         ));
         return Ok(0);
     }
-    if args.dry_run == DryRun::None {
-        if !args.yes {
-            ask(&found, &cluster, output).await?;
-        }
-        context.interrupt.object_written.set(true);
+    for job in running_jobs(&plan, &cluster, owner).await {
+        output.note(&format!("{job} is running, and ends with its CronJob"));
     }
-    let suffix = match args.dry_run {
-        DryRun::None => "",
-        DryRun::Client => " (dry run)",
-        DryRun::Server => " (server dry run)",
-    };
-    for Found { kind, name, uid } in &found {
-        let reference = reference_of(kind, name);
-        if args.dry_run != DryRun::Client {
-            let removed = cluster
-                .remove(kind, name, uid, args.dry_run == DryRun::Server)
-                .await;
-            match removed {
-                // Somebody else was faster.
-                Err(kube::Error::Api(status)) if status.is_not_found() => continue,
-                removed => removed.map_err(|error| explain(error, &format!("removing {reference}")))?,
-            }
+    if dry_run == DryRun::None && !args.yes {
+        ask(&plan, &cluster, output).await?;
+    }
+    let mut writer = ObjectWriter::new(&cluster, MANAGER, &context.interrupt, dry_run);
+    let applied = writer.apply(&mut plan, |live| owner.ownership(live, false)).await;
+    match (dry_run, applied) {
+        (DryRun::None, Ok(Applied::Done)) => output.data(&written_lines(writer.written()))?,
+        (_, Ok(_)) => output.data(&object_lines(&plan, dry_run))?,
+        (_, Err(error)) => {
+            output.data(&written_lines(writer.written()))?;
+            return Err(error);
         }
-        output.data(&format!("{reference} deleted{suffix}\n"))?;
     }
     Ok(0)
 }
 
-async fn find(cluster: &Cluster, name: &str, output: &Output) -> Result<Vec<Found>> {
-    let ours = labels(name);
-    let telling = ours
-        .iter()
-        .filter(|(label, _)| label.ends_with("/managed-by") || label.ends_with("/instance"));
-    let selector: Vec<String> = telling.map(|(label, value)| format!("{label}={value}")).collect();
-    let selector = selector.join(",");
+/// The objects with the labels of the installation.
+async fn find(cluster: &Cluster, owner: Owner<'_>, output: &Output) -> Result<Vec<Surplus>> {
+    let selector = owner.selector();
+    let namespace = &cluster.namespace;
     let mut found = Vec::new();
     for kind in KINDS {
         match cluster.labelled(kind, &selector).await {
-            Ok(objects) => found.extend(objects.into_iter().map(|(name, uid)| Found { kind, name, uid })),
+            Ok(objects) => found.extend(objects.into_iter().map(|object| {
+                let ownership = owner.ownership(&object, false);
+                Surplus::Present(object, ownership)
+            })),
             // Most installations have neither, and few users may list Secrets.
-            Err(kube::Error::Api(status))
-                if status.is_forbidden() && ["Secret", "NetworkPolicy"].contains(&kind) =>
-            {
+            Err(kube::Error::Api(status)) if status.is_forbidden() && OPTIONAL.contains(&kind) => {
                 output.warning(&format!(
-                    "this user may not list objects of kind {kind}; if one was installed, it stays: kubectl -n {} delete \
-                     {} -l {selector}",
-                    cluster.namespace,
-                    kind.to_lowercase()
+                    "this user may not list {plural}; one that was installed is kept: kubectl -n {namespace} delete {plural} -l \
+                     {selector}",
+                    plural = kind.plural()
                 ));
             }
             Err(error) => {
-                let doing = format!(
-                    "listing objects of kind {kind} in namespace {}",
-                    cluster.namespace
-                );
+                let doing = format!("listing {} in namespace {namespace}", kind.plural());
                 return Err(explain(error, &doing));
             }
         }
@@ -103,10 +81,30 @@ async fn find(cluster: &Cluster, name: &str, output: &Output) -> Result<Vec<Foun
     Ok(found)
 }
 
+/// The Jobs that run now and end with their CronJob. Users who may not list Jobs
+/// are shown none.
+async fn running_jobs(plan: &ObjectPlan, cluster: &Cluster, owner: Owner<'_>) -> Vec<String> {
+    let mut objects = plan.changes.iter().map(Change::object);
+    let Some(cron_job) = objects.find(|object| object.kind() == ObjectKind::CronJob) else {
+        return Vec::new();
+    };
+    let jobs = cluster.labelled(ObjectKind::Job, &owner.selector()).await;
+    let mut jobs = jobs.unwrap_or_default();
+    jobs.retain(|job| {
+        let owners = job["metadata"]["ownerReferences"].as_array();
+        let is_of_it = owners
+            .into_iter()
+            .flatten()
+            .any(|owner| owner["uid"] == cron_job.uid());
+        is_of_it && job["status"]["active"].as_i64().is_some_and(|pods| pods > 0)
+    });
+    jobs.iter().map(Object::reference).collect()
+}
+
 /// Shows what would be removed and asks whether it may be.
-async fn ask(found: &[Found], cluster: &Cluster, output: &Output) -> Result<()> {
-    for Found { kind, name, .. } in found {
-        output.note(&format!("  {}", reference_of(kind, name)));
+async fn ask(plan: &ObjectPlan, cluster: &Cluster, output: &Output) -> Result<()> {
+    for change in &plan.changes {
+        output.note(&format!("  {}", change.object().reference()));
     }
     if !has_terminal() {
         return Err(
@@ -116,7 +114,7 @@ async fn ask(found: &[Found], cluster: &Cluster, output: &Output) -> Result<()> 
     }
     let question = format!(
         "Remove {} from namespace {}?",
-        counted(found.len(), "object"),
+        counted(plan.changes.len(), "object"),
         cluster.namespace
     );
     confirm(&question, output).await

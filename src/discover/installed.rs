@@ -8,12 +8,12 @@ use super::survey::is_forbidden;
 use crate::cluster::list::{List, Scope};
 use crate::cluster::{Cluster, explain};
 use crate::error::Result;
-use crate::model::WorkloadRef;
+use crate::model::{Object, ObjectKind, WorkloadRef};
 
 /// The CronJobs of a namespace.
 pub struct CronJobs {
     /// The one of the name, whoever has made it.
-    pub present: Option<Value>,
+    pub present: Option<Object>,
     /// What the one of the name rotates, as far as it names it.
     pub workloads: Vec<WorkloadRef>,
     /// Whether the one of the name rotates gateways.
@@ -37,28 +37,29 @@ pub async fn cron_jobs(cluster: &Cluster, name: &str) -> Result<CronJobs> {
         Err(error) if is_forbidden(&error) => {
             let error = explain(error, &doing);
             let present = cluster
-                .object("CronJob", name)
+                .object(ObjectKind::CronJob, name)
                 .await
                 .map_err(|error| explain(error, &format!("reading cronjob/{name}")))?;
             let warning = format!("{error}; so another CronJob may rotate the same gateways");
-            (present.into_iter().collect(), Some(warning))
+            (
+                present
+                    .map(|object| object.document().clone())
+                    .into_iter()
+                    .collect(),
+                Some(warning),
+            )
         }
         Err(error) => return Err(explain(error, &doing)),
     };
     let at = objects
         .iter()
         .position(|object| object["metadata"]["name"] == name);
-    let mut present = at.map(|at| objects.swap_remove(at));
-    // A list leaves out of each object what all of it have in common.
-    if let Some(object) = &mut present {
-        object["apiVersion"] = "batch/v1".into();
-        object["kind"] = "CronJob".into();
-    }
+    let present = at.map(|at| objects.swap_remove(at));
     let rotator = present.clone().and_then(Rotator::of_whole);
     Ok(CronJobs {
         workloads: rotator.as_ref().map(Rotator::workloads).unwrap_or_default(),
         rotates: rotator.is_some(),
-        present,
+        present: present.map(|object| Object::new(ObjectKind::CronJob, object)),
         others: objects.into_iter().filter_map(Rotator::of_whole).collect(),
         warning,
     })

@@ -9,11 +9,11 @@ use k8s_openapi::api::admissionregistration::v1::{
     ValidatingAdmissionPolicyBinding, ValidatingAdmissionPolicyBindingSpec, ValidatingAdmissionPolicySpec,
     Validation, Variable,
 };
-use serde_json::Value;
 
-use super::{document, meta};
+use super::document::{document, meta};
+use super::ownership::{Owner, Purpose};
 use crate::model::annotation::{LAST_APPLIED, OF_SECRET, OF_TEMPLATE};
-use crate::model::{WorkloadKind, WorkloadRef};
+use crate::model::{Object, WorkloadKind, WorkloadRef};
 
 /// The ServiceAccount to restrict, and the objects that it may change.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ pub struct Guard {
 const BOOKKEEPING: [&str; 3] = ["generation", "managedFields", "resourceVersion"];
 
 /// A policy for the Secrets and one for the workloads, each with its binding.
-pub fn admission_policies(guard: &Guard) -> Vec<Value> {
+pub fn admission_policies(guard: &Guard) -> Vec<Object> {
     let mut objects = policy(guard, "secrets", secrets(guard));
     objects.extend(policy(guard, "workloads", workloads(guard)));
     objects
@@ -221,8 +221,12 @@ fn on_update(expression: &str, message: &str) -> Validation {
     )
 }
 
-fn policy(guard: &Guard, what: &str, rules: Rules) -> Vec<Value> {
+fn policy(guard: &Guard, what: &str, rules: Rules) -> Vec<Object> {
     let Guard { namespace, name, .. } = guard;
+    let owner = Owner {
+        purpose: Purpose::Rights,
+        name,
+    };
     // Policies have no namespace, so the name includes it. A namespace contains
     // no dot, which keeps the name unique.
     let policy_name = format!("{name}.{namespace}.{what}");
@@ -236,7 +240,7 @@ fn policy(guard: &Guard, what: &str, rules: Rules) -> Vec<Value> {
     };
     let account = format!("system:serviceaccount:{namespace}:{name}");
     let policy = ValidatingAdmissionPolicy {
-        metadata: meta(None, &policy_name, name),
+        metadata: meta(None, &policy_name, owner),
         spec: Some(ValidatingAdmissionPolicySpec {
             failure_policy: Some("Fail".to_owned()),
             match_conditions: Some(vec![MatchCondition {
@@ -254,7 +258,7 @@ fn policy(guard: &Guard, what: &str, rules: Rules) -> Vec<Value> {
         ..ValidatingAdmissionPolicy::default()
     };
     let binding = ValidatingAdmissionPolicyBinding {
-        metadata: meta(None, &policy_name, name),
+        metadata: meta(None, &policy_name, owner),
         spec: Some(ValidatingAdmissionPolicyBindingSpec {
             policy_name: Some(policy_name.clone()),
             validation_actions: strings(&["Deny"]),

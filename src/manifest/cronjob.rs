@@ -14,11 +14,11 @@ use k8s_openapi::api::networking::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use serde_json::Value;
 
-use super::{document, labels, meta};
+use super::document::{document, meta};
+use super::ownership::Owner;
 use crate::error::Kind;
-use crate::model::{WorkloadRef, in_short};
+use crate::model::{Object, WorkloadRef, in_short};
 
 pub use pod::PodOptions;
 
@@ -148,7 +148,7 @@ impl Installation {
     }
 }
 
-pub fn cron_job(installation: &Installation) -> Value {
+pub fn cron_job(installation: &Installation) -> Object {
     let Installation {
         namespace,
         name,
@@ -156,7 +156,7 @@ pub fn cron_job(installation: &Installation) -> Value {
         ..
     } = installation;
     let object = CronJob {
-        metadata: meta(Some(namespace), name, name),
+        metadata: meta(Some(namespace), name, Owner::installation(name)),
         spec: Some(CronJobSpec {
             schedule: schedule.cron.clone(),
             time_zone: Some(schedule.time_zone.clone()),
@@ -184,7 +184,7 @@ pub fn cron_job(installation: &Installation) -> Value {
 /// A pod like those of the CronJob's Jobs, to check whether the namespace
 /// admits it. It uses the default ServiceAccount, since its own may not exist
 /// yet.
-pub fn pod(installation: &Installation) -> Value {
+pub fn pod(installation: &Installation) -> Object {
     let PodTemplateSpec { metadata, spec } = template(installation);
     let mut spec = spec.unwrap_or_default();
     spec.service_account_name = None;
@@ -201,10 +201,10 @@ pub fn pod(installation: &Installation) -> Value {
 }
 
 /// The Secret with a service principal's client secret or certificate.
-pub fn secret(installation: &Installation, credential: &[u8]) -> Value {
+pub fn secret(installation: &Installation, credential: &[u8]) -> Object {
     let Installation { namespace, name, .. } = installation;
     let object = Secret {
-        metadata: meta(Some(namespace), name, name),
+        metadata: meta(Some(namespace), name, Owner::installation(name)),
         type_: Some("Opaque".to_owned()),
         data: Some([(CLIENT_SECRET_KEY.to_owned(), ByteString(credential.to_vec()))].into()),
         ..Secret::default()
@@ -215,7 +215,7 @@ pub fn secret(installation: &Installation, credential: &[u8]) -> Value {
 /// A NetworkPolicy that allows the pods DNS and TLS, and no incoming
 /// connections. The ports are those of the API server, a proxy and Azure. It
 /// restricts no addresses, because Azure's change.
-pub fn network_policy(installation: &Installation) -> Value {
+pub fn network_policy(installation: &Installation) -> Object {
     let Installation { namespace, name, .. } = installation;
     let port = |protocol: &str, port: i32| NetworkPolicyPort {
         protocol: Some(protocol.to_owned()),
@@ -238,10 +238,10 @@ pub fn network_policy(installation: &Installation) -> Value {
         ports.push(port("TCP", 80));
     }
     let object = NetworkPolicy {
-        metadata: meta(Some(namespace), name, name),
+        metadata: meta(Some(namespace), name, Owner::installation(name)),
         spec: Some(NetworkPolicySpec {
             pod_selector: Some(LabelSelector {
-                match_labels: Some(labels(name)),
+                match_labels: Some(Owner::installation(name).labels()),
                 ..LabelSelector::default()
             }),
             policy_types: Some(vec!["Ingress".to_owned(), "Egress".to_owned()]),
@@ -286,7 +286,7 @@ fn template(installation: &Installation) -> PodTemplateSpec {
 
 fn labelled(installation: &str) -> ObjectMeta {
     ObjectMeta {
-        labels: Some(labels(installation)),
+        labels: Some(Owner::installation(installation).labels()),
         ..ObjectMeta::default()
     }
 }

@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::{PolicyRule, Role, RoleBinding, RoleRef, Subject};
-use serde_json::Value;
 
-use super::{document, meta};
-use crate::model::{WorkloadKind, WorkloadRef};
+use super::document::{document, meta};
+use super::ownership::{Owner, Purpose};
+use crate::model::{Object, WorkloadKind, WorkloadRef};
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
@@ -21,6 +21,8 @@ pub struct Rights {
     pub namespace: String,
     /// The name of the ServiceAccount, the Role and the RoleBinding.
     pub name: String,
+    /// What the rights are for.
+    pub purpose: Purpose,
     /// The workloads to restart.
     pub workloads: Vec<WorkloadRef>,
     /// The Secrets to write.
@@ -34,16 +36,25 @@ pub struct Rights {
 }
 
 /// The ServiceAccount, the Role and the RoleBinding.
-pub fn rbac(rights: &Rights) -> Vec<Value> {
-    let Rights { namespace, name, .. } = rights;
+pub fn rbac(rights: &Rights) -> Vec<Object> {
+    let Rights {
+        namespace,
+        name,
+        purpose,
+        ..
+    } = rights;
+    let owner = Owner {
+        purpose: *purpose,
+        name,
+    };
     let mut rules = named("", "secrets", WRITE, &rights.secrets);
     rules.extend(restarts(&rights.workloads));
     rules.extend(named("", "configmaps", &["get"], &rights.config_maps));
     rules.extend(options(rights.prove_logs, rights.events));
     vec![
-        account(namespace, name),
-        role(namespace, name, rules),
-        binding(namespace, name, namespace),
+        account(namespace, owner),
+        role(namespace, owner, rules),
+        binding(namespace, owner, namespace),
     ]
 }
 
@@ -96,24 +107,25 @@ fn rule(group: &str, resource: &str, verbs: &[&str]) -> PolicyRule {
     }
 }
 
-fn account(namespace: &str, name: &str) -> Value {
+fn account(namespace: &str, owner: Owner<'_>) -> Object {
     document(&ServiceAccount {
-        metadata: meta(Some(namespace), name, name),
+        metadata: meta(Some(namespace), owner.name, owner),
         ..ServiceAccount::default()
     })
 }
 
-fn role(namespace: &str, name: &str, rules: Vec<PolicyRule>) -> Value {
+fn role(namespace: &str, owner: Owner<'_>, rules: Vec<PolicyRule>) -> Object {
     document(&Role {
-        metadata: meta(Some(namespace), name, name),
+        metadata: meta(Some(namespace), owner.name, owner),
         rules: Some(rules),
     })
 }
 
 /// Binds a Role to the ServiceAccount, which may be in another namespace.
-fn binding(namespace: &str, name: &str, account_namespace: &str) -> Value {
+fn binding(namespace: &str, owner: Owner<'_>, account_namespace: &str) -> Object {
+    let name = owner.name;
     document(&RoleBinding {
-        metadata: meta(Some(namespace), name, name),
+        metadata: meta(Some(namespace), owner.name, owner),
         role_ref: role_ref("Role", name),
         subjects: Some(vec![subject(account_namespace, name)]),
     })
@@ -145,6 +157,7 @@ mod tests {
             config_maps: Vec::new(),
             namespace: "shop".to_owned(),
             name: "apim-shg-rotate".to_owned(),
+            purpose: Purpose::Installation,
             workloads: Vec::new(),
             secrets: Vec::new(),
             prove_logs: false,

@@ -16,6 +16,7 @@ use crate::run::Run;
 mod again;
 mod bad_input;
 mod legacy;
+mod ownership;
 mod question;
 mod runs;
 

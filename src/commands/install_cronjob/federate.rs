@@ -9,12 +9,12 @@ use crate::cluster::Cluster;
 use crate::manifest::cronjob::{AUDIENCE, Installation};
 use crate::output::Output;
 
-/// Where an API server says who issues the tokens of its ServiceAccounts.
+/// The path at which an API server publishes the issuer of its ServiceAccount tokens.
 const DISCOVERY: &str = "/.well-known/openid-configuration";
 
-/// Says what to create, once for each identity. A token of the ServiceAccount
-/// names its issuer just as Entra will compare it.
-pub(super) async fn tell(
+/// Shows what to create, once for each identity. A token of the ServiceAccount
+/// contains its issuer in the spelling that Entra compares.
+pub(super) async fn show(
     cluster: &Cluster,
     installation: &Installation,
     token: Option<&SecretString>,
@@ -29,12 +29,13 @@ pub(super) async fn tell(
         "federated",
         &format!(
             "Entra must trust issuer {}, subject system:serviceaccount:{namespace}:{name}, audience {AUDIENCE}",
-            issuer.as_deref().unwrap_or("of this cluster's tokens")
+            issuer.as_deref().unwrap_or("ISSUER")
         ),
     );
     if issuer.is_none() {
         output.hint(
-            "the API server does not tell this user its issuer; for AKS: az aks show --query oidcIssuerProfile.issuerUrl",
+            "ISSUER is unknown, because this user may not read it from the API server; on AKS: az aks show -g GROUP -n CLUSTER --query \
+             oidcIssuerProfile.issuerUrl",
         );
     }
     output.hint(
@@ -43,7 +44,7 @@ pub(super) async fn tell(
     );
 }
 
-/// Who has issued a token.
+/// The issuer of a token.
 fn issuer_of(token: &SecretString) -> Option<String> {
     let claims = token.expose_secret().split('.').nth(1)?;
     let claims = BASE64_URL_SAFE_NO_PAD.decode(claims).ok()?;

@@ -1,4 +1,4 @@
-//! Whether the pods' identity can mint, seen by signing in as it from here.
+//! Checks whether the pods' identity can mint tokens, by signing in with it.
 
 use std::time::Duration;
 
@@ -17,18 +17,17 @@ use crate::model::{Cloud, CloudName};
 use crate::output::Output;
 use crate::settings::InstallSettings;
 
-/// What a rotation does in Azure.
+/// The Azure actions of a rotation.
 const ACTIONS: [&str; 2] = [
     "Microsoft.ApiManagement/service/gateways/read",
     "Microsoft.ApiManagement/service/gateways/generateToken/action",
 ];
 
-/// How long Azure is waited for: what is not known in this time is said to be
-/// unknown.
+/// How long to wait for Azure; after that the result is unknown.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Sees that a service principal can mint; one that cannot is refused. Where
-/// this machine does not reach Azure, nothing is known.
+/// Refuses a service principal that cannot mint. If this machine does not reach
+/// Azure, the result is unknown.
 pub(super) async fn refuse_powerless(
     settings: &InstallSettings,
     cluster: &Cluster,
@@ -61,9 +60,9 @@ pub(super) async fn refuse_powerless(
     Ok(())
 }
 
-/// Says whether the ServiceAccount that was just installed can mint. It may
-/// be that Entra is yet to be told of it, so nothing is refused.
-pub(super) async fn tell_powerless(
+/// Reports whether the ServiceAccount that was just installed can mint. Its
+/// federated credential may be created later, so nothing is refused.
+pub(super) async fn report_powerless(
     settings: &InstallSettings,
     token: SecretString,
     named: &[Named],
@@ -74,7 +73,7 @@ pub(super) async fn tell_powerless(
         tenant: Some(tenant),
     } = &settings.identity
     else {
-        return unchecked("no --tenant was told", output);
+        return unchecked("--tenant is not set", output);
     };
     let identity = Identity::WorkloadIdentity {
         tenant: tenant.clone(),
@@ -94,10 +93,10 @@ pub(super) async fn tell_powerless(
     }
 }
 
-/// Says that only a run will tell.
+/// Says that the check was not possible.
 pub(super) fn unchecked(why: &str, output: &Output) {
     output.note(&format!(
-        "whether the pods can mint is unchecked, because {why}; --run-now tells"
+        "whether the pods can mint is unchecked, because {why}; check it with --run-now"
     ));
 }
 
@@ -113,7 +112,7 @@ async fn can_mint(settings: &InstallSettings, identity: Identity, named: &[Named
         .find_map(|named| named.cloud)
         .unwrap_or(CloudName::Public);
     if settings.has_cloud() {
-        return Ok(Checked::Unknown("--cloud names another one".to_owned()));
+        return Ok(Checked::Unknown("--cloud sets another cloud".to_owned()));
     }
     let arm = Arm::new(azure::Options {
         cloud: Cloud::known(cloud),
@@ -145,7 +144,7 @@ async fn can_mint(settings: &InstallSettings, identity: Identity, named: &[Named
     Ok(Checked::Can)
 }
 
-/// What a Secret of one's own holds; `None` without the right to read it.
+/// The content of an existing Secret; `None` without the right to read it.
 async fn stored(cluster: &Cluster, place: &KeyOf, output: &Output) -> Result<Option<Vec<u8>>> {
     let KeyOf { name, key } = place;
     let namespace = &cluster.namespace;
@@ -155,7 +154,7 @@ async fn stored(cluster: &Cluster, place: &KeyOf, output: &Output) -> Result<Opt
             None => Err(Error::failed(format!(
                 "secret/{name} in namespace {namespace} has no key `{key}`"
             ))
-            .hint("name the key with --existing-secret NAME:KEY")),
+            .hint("set the key with --existing-secret NAME:KEY")),
         },
         Err(kube::Error::Api(status)) if status.is_forbidden() => {
             unchecked("this user may not read the Secret", output);

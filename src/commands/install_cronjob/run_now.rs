@@ -1,10 +1,10 @@
-//! One run at once, followed to its end.
+//! Runs the CronJob now and follows the run to its end.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::sleep;
 
 use crate::cluster::jobs::{End, container_state};
@@ -12,28 +12,30 @@ use crate::cluster::{Cluster, explain};
 use crate::error::{Error, Result};
 use crate::manifest::MANAGER;
 use crate::manifest::cronjob::CONTAINER;
+use crate::model::{Object, ObjectKind};
 use crate::output::Output;
 
-/// How often the Job is looked at.
-const LOOK: Duration = Duration::from_millis(500);
+/// How often the Job is read.
+const INTERVAL: Duration = Duration::from_millis(500);
 
 /// Starts a Job of the CronJob, prints the log of each of its pods, and
 /// returns the exit code of the last.
-pub(super) async fn run(cluster: &Cluster, name: &str, cron_job: &Value, output: &Output) -> Result<u8> {
+pub(super) async fn run(cluster: &Cluster, cron_job: &Object, output: &Output) -> Result<u8> {
+    let name = cron_job.name();
     let doing = format!("creating a Job of cronjob/{name}");
     let created = cluster
-        .create(&job(name, cron_job), MANAGER, false)
+        .create(&job(cron_job), MANAGER, false)
         .await
         .map_err(|error| explain(error, &doing))?;
-    let job = created["metadata"]["name"].as_str().unwrap_or_default();
+    let job = created.name();
     output.step("running", &format!("job/{job}"));
     let failed = |error| explain(error, &format!("following job/{job}"));
-    let mut told = BTreeSet::new();
+    let mut shown = BTreeSet::new();
     let mut last = None;
     let waiting = output.waiting();
     waiting.on("waiting for the pod");
     let end = loop {
-        // The end is read before the pods, whose logs are then complete.
+        // The end is read before the pods, so that their logs are complete.
         let end = cluster.job_end(job).await.map_err(failed)?;
         for pod in cluster.pods_of_job(job).await.map_err(failed)? {
             let uid = pod.metadata.uid.clone().unwrap_or_default();
@@ -42,14 +44,14 @@ pub(super) async fn run(cluster: &Cluster, name: &str, cron_job: &Value, output:
                 waiting.on(&format!("waiting for the pod: {reason}"));
             }
             last = exit_code(&pod).or(last);
-            if state.is_some_and(|state| state.waiting.is_none()) && told.insert(uid) {
+            if state.is_some_and(|state| state.waiting.is_none()) && shown.insert(uid) {
                 show_log(cluster, &pod, output).await?;
             }
         }
         if let Some(end) = end {
             break end;
         }
-        sleep(LOOK).await;
+        sleep(INTERVAL).await;
     };
     drop(waiting);
     match (end, last) {
@@ -90,11 +92,10 @@ fn exit_code(pod: &Pod) -> Option<i32> {
 
 /// A Job as `kubectl create job --from` makes it: the CronJob counts it among
 /// its own.
-fn job(name: &str, cron_job: &Value) -> Value {
+fn job(cron_job: &Object) -> Object {
+    let name = cron_job.name();
     let template = &cron_job["spec"]["jobTemplate"];
-    json!({
-        "apiVersion": "batch/v1",
-        "kind": "Job",
+    let job = json!({
         "metadata": {
             "generateName": format!("{name}-now-"),
             "labels": template["metadata"]["labels"],
@@ -103,10 +104,11 @@ fn job(name: &str, cron_job: &Value) -> Value {
                 "apiVersion": "batch/v1",
                 "kind": "CronJob",
                 "name": name,
-                "uid": cron_job["metadata"]["uid"],
+                "uid": cron_job.uid(),
                 "controller": true,
             }],
         },
         "spec": template["spec"],
-    })
+    });
+    Object::new(ObjectKind::Job, job)
 }

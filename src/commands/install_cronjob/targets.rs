@@ -1,4 +1,4 @@
-//! What the CronJob is to rotate.
+//! Finds what the CronJob is to rotate.
 
 use std::collections::BTreeSet;
 
@@ -10,64 +10,53 @@ use crate::discover::installed::CronJobs;
 use crate::discover::{self, TargetFacts};
 use crate::error::{Error, Result};
 use crate::manifest::cronjob::Instance;
+use crate::manifest::ownership::Owner;
 use crate::model::{CloudName, KeyChoice, MAX_LIFE, Source, Sourced, WorkloadRef};
 use crate::output::Output;
 use crate::plan::{self, FollowUp, Policy};
 use crate::settings::{InstallSettings, Selection, TargetRequest, Targets, WorkloadRequest};
 
-/// Finds the gateways: those that were named, and those that the CronJob
+/// Finds the gateways: those on the command line, and those that the CronJob
 /// rotates already.
 pub(super) async fn find(
     cluster: &Cluster,
     settings: &InstallSettings,
+    target: &TargetRequest,
     before: &CronJobs,
     output: &Output,
 ) -> Result<(Targets, Vec<Named>)> {
-    let mut names = settings.selection.names.clone();
-    if names.is_empty() {
-        names.extend(settings.target.workload.clone());
-    }
-    let is_ours = |object| super::objects::is_ours(object, &settings.name);
-    if before.present.as_ref().is_some_and(is_ours) || legacy::is_legacy(before, &settings.name) {
-        for workload in &before.workloads {
-            if !names.iter().any(|ask| means(&ask.value, workload)) {
-                let source = Source::Discovery(format!("cronjob/{}", settings.name));
-                names.push(Sourced::new(WorkloadRequest::Exact(workload.clone()), source));
-            }
-        }
-    }
+    let mut names = names(settings, target, before);
     let many = settings.all || names.len() > 1;
-    let (found, told) = if many {
-        refuse_what_is_of_one(&settings.target)?;
-        let told = TargetRequest {
-            service: settings.target.service.clone(),
-            resource_group: settings.target.resource_group.clone(),
-            subscription: settings.target.subscription.clone(),
+    let (found, given) = if many {
+        refuse_what_is_of_one(target)?;
+        let given = TargetRequest {
+            service: target.service.clone(),
+            resource_group: target.resource_group.clone(),
+            subscription: target.subscription.clone(),
             ..TargetRequest::default()
         };
         let members = members(cluster, settings, names, output).await;
         let members = members.map_err(|error| match before.workloads.as_slice() {
             [] => error,
             _ => error.hint(
-                "a gateway that is gone for good keeps its place until the CronJob is removed, with uninstall-cronjob, and \
-                 installed anew",
+                "the CronJob keeps a gateway that was deleted; to drop it, run uninstall-cronjob and install the CronJob again",
             ),
         });
-        (members?, told)
+        (members?, given)
     } else {
-        let told = TargetRequest {
+        let given = TargetRequest {
             workload: names.pop(),
-            ..settings.target.clone()
+            ..target.clone()
         };
-        (vec![discover::target(cluster, &told).await?], told)
+        (vec![discover::target(cluster, &given).await?], given)
     };
     let mut identified = Vec::new();
     for mut found in found {
         for warning in plan::preflight(&found.snapshot, &policy(settings.adopt))? {
             output.warning(&warning);
         }
-        let gateway = found.gateway(cluster, &told).await?;
-        tell(&found, &gateway, output);
+        let gateway = found.gateway(cluster, &given).await?;
+        show(&found, &gateway, output);
         identified.push((found, gateway));
     }
     if identified.is_empty() {
@@ -80,11 +69,34 @@ pub(super) async fn find(
     let known = |instance: &Instance| instance.subscription.is_some() && instance.resource_group.is_some();
     if !targets.instance.as_ref().is_some_and(known) {
         output.hint(
-            "until the first rotation has recorded it, the pods look up where the instance is, which takes the right \
-             Microsoft.ApiManagement/service/read; --subscription-id and --resource-group spare it",
+            "until the first rotation records the instance's ID, the pods look it up, which takes the permission \
+             Microsoft.ApiManagement/service/read; set --subscription-id and --resource-group to avoid that",
         );
     }
     Ok((targets, identified.into_iter().map(|(_, named)| named).collect()))
+}
+
+/// The workloads on the command line, and those that the CronJob rotates.
+fn names(
+    settings: &InstallSettings,
+    target: &TargetRequest,
+    before: &CronJobs,
+) -> Vec<Sourced<WorkloadRequest>> {
+    let mut names = settings.selection.names.clone();
+    if names.is_empty() {
+        names.extend(target.workload.clone());
+    }
+    let owner = Owner::installation(&settings.name);
+    let is_ours = before.present.as_ref().is_some_and(|present| owner.owns(present));
+    if is_ours || legacy::is_legacy(before, owner) {
+        for workload in &before.workloads {
+            if !names.iter().any(|ask| means(&ask.value, workload)) {
+                let source = Source::Discovery(format!("cronjob/{}", settings.name));
+                names.push(Sourced::new(WorkloadRequest::Exact(workload.clone()), source));
+            }
+        }
+    }
+    names
 }
 
 fn means(ask: &WorkloadRequest, workload: &WorkloadRef) -> bool {
@@ -98,19 +110,19 @@ fn refuse_what_is_of_one(target: &TargetRequest) -> Result<()> {
     let one = [("the Secret", &target.secret), ("the gateway", &target.gateway)];
     match one
         .into_iter()
-        .find_map(|(what, told)| Some((what, told.as_ref()?)))
+        .find_map(|(what, given)| Some((what, given.as_ref()?)))
     {
         None => Ok(()),
-        Some((what, told)) => Err(Error::usage(format!(
+        Some((what, given)) => Err(Error::usage(format!(
             "{} names {what}, but several gateways are to be rotated",
-            told.source
+            given.source
         ))
-        .hint("leave it out; what belongs to a gateway is discovered")),
+        .hint("leave it out: the Secret and the name of each gateway are discovered")),
     }
 }
 
-/// The gateways of a fleet. One that signs in without a token has nothing to
-/// rotate; whoever names it must know.
+/// The gateways of a fleet. A gateway that signs in without a token has nothing
+/// to rotate, so naming it is an error.
 async fn members(
     cluster: &Cluster,
     settings: &InstallSettings,
@@ -136,8 +148,8 @@ async fn members(
     Ok(found)
 }
 
-/// What a scheduled run will refuse is refused now. A paused rollout is not
-/// for ever, so it is no reason.
+/// Everything that a scheduled run refuses is refused now, except a paused
+/// rollout, which may be resumed by then.
 fn policy(adopt: bool) -> Policy {
     Policy {
         key: KeyChoice::Last,
@@ -150,7 +162,7 @@ fn policy(adopt: bool) -> Policy {
     }
 }
 
-fn tell(found: &TargetFacts, named: &Named, output: &Output) {
+fn show(found: &TargetFacts, named: &Named, output: &Output) {
     let workloads: Vec<String> = found.gateways().iter().map(ToString::to_string).collect();
     output.step(
         "workload",
@@ -166,7 +178,7 @@ fn tell(found: &TargetFacts, named: &Named, output: &Output) {
     output.step("instance", &format!("{}  [{}]", service.value, service.source));
 }
 
-/// All of it in one task.
+/// Everything in one task.
 fn together(found: &[(TargetFacts, Named)]) -> Targets {
     let workloads: BTreeSet<WorkloadRef> = found
         .iter()
@@ -182,15 +194,15 @@ fn together(found: &[(TargetFacts, Named)]) -> Targets {
         .map(|(_, named)| named.service.value.to_lowercase())
         .collect();
     let value = |pick: fn(&Named) -> &Option<Sourced<String>>| {
-        let told = found.iter().find_map(|(_, named)| pick(named).as_ref());
-        told.map(|told| told.value.clone())
+        let given = found.iter().find_map(|(_, named)| pick(named).as_ref());
+        given.map(|given| given.value.clone())
     };
     let one_instance = instances.len() == 1;
     let hidden = found
         .iter()
         .any(|(found, _)| found.config_map_settings.hide_credential);
-    // One gateway is told whole. Of several each must be known by what the
-    // Role lets the run read.
+    // The arguments describe one gateway completely. Of several, each must be
+    // identified by what the Role lets the run read.
     let must_read = workloads.len() > 1 && (!one_instance || hidden);
     let config_maps: BTreeSet<String> = found
         .iter()

@@ -1,5 +1,5 @@
 //! Who may be rotated: over several namespaces a fleet needs consent, since
-//! whoever can write a Secret there could name another team's gateway in it.
+//! anyone who can write a Secret there could name another team's gateway in it.
 
 use crate::commands::confirm::{confirm, has_terminal};
 use crate::error::{Error, Result};

@@ -1,4 +1,4 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::model::WorkloadKind;
@@ -59,7 +59,7 @@ fn service_principal() -> PodIdentity {
     }
 }
 
-fn container(object: &Value) -> &Value {
+fn container(object: &Object) -> &Value {
     &object["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]
 }
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule};
-use serde_json::Value;
 
 use super::{WRITE, account, binding, named, options, restarts, role, role_ref, rule, subject};
-use crate::manifest::{document, meta};
-use crate::model::{WorkloadKind, WorkloadRef};
+use crate::manifest::document::{document, meta};
+use crate::manifest::ownership::{Owner, Purpose};
+use crate::model::{Object, WorkloadKind, WorkloadRef};
 
 /// The objects that a fleet needs rights on, and the options that need more.
 #[derive(Clone, Debug)]
@@ -38,21 +38,25 @@ pub struct Member {
 
 /// The ServiceAccount, its ClusterRole and, if the members are known, its Role
 /// in each namespace.
-pub fn fleet(rights: &FleetRights) -> Vec<Value> {
+pub fn fleet(rights: &FleetRights) -> Vec<Object> {
     let FleetRights { namespace, name, .. } = rights;
+    let owner = Owner {
+        purpose: Purpose::Rights,
+        name,
+    };
     let cluster_rules = match &rights.members {
         Some(_) => find_members(),
         None => rotate_any(rights),
     };
     let mut objects = vec![
-        account(namespace, name),
+        account(namespace, owner),
         document(&ClusterRole {
-            metadata: meta(None, name, name),
+            metadata: meta(None, name, owner),
             rules: Some(cluster_rules),
             ..ClusterRole::default()
         }),
         document(&ClusterRoleBinding {
-            metadata: meta(None, name, name),
+            metadata: meta(None, name, owner),
             role_ref: role_ref("ClusterRole", name),
             subjects: Some(vec![subject(namespace, name)]),
         }),
@@ -62,11 +66,11 @@ pub fn fleet(rights: &FleetRights) -> Vec<Value> {
         rules.extend(named("", "secrets", WRITE, &member.secrets));
         rules.extend(restarts(&member.workloads));
         rules.extend(options(rights.prove_logs, rights.events));
-        objects.push(role(member_namespace, name, rules));
-        objects.push(binding(member_namespace, name, namespace));
+        objects.push(role(member_namespace, owner, rules));
+        objects.push(binding(member_namespace, owner, namespace));
     }
-    // An installation with the same name in one of the namespaces must not take
-    // these objects for its own.
+    // They are distinguished from the rights of one namespace that were rendered with
+    // the same name.
     for object in &mut objects {
         object["metadata"]["labels"]["app.kubernetes.io/instance"] = format!("{name}-fleet").into();
     }

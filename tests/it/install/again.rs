@@ -203,7 +203,7 @@ async fn what_was_installed_is_removed_and_nothing_else() {
     case.apim(&["uninstall-cronjob", "--yes"])
         .exits(0)
         .await
-        .says(&["nothing that is called apim-shg-rotate"]);
+        .says(&["nothing is installed under the name apim-shg-rotate"]);
 }
 
 /// Whoever is no administrator may not bind a Role that is not there, which in
@@ -239,6 +239,8 @@ async fn a_rehearsal_of_everything_changes_nothing() {
         "{}",
         ended.stdout
     );
+    // Nothing that this program writes itself is hidden.
+    assert!(!ended.stdout.contains("(hidden)"), "{}", ended.stdout);
     assert!(case.cron_jobs().await.is_empty());
     // Such a user can install it too.
     case.install_cronjob(&WORKLOAD_IDENTITY)

@@ -90,7 +90,11 @@ async fn objects_of_others_are_left_alone() {
         file.to_str().unwrap(),
     ];
     let ended = case.fails_untouched(case.install_cronjob(&line), 4).await;
-    ended.says(&["secret/apim-shg-rotate", "is not of this installation", "--name"]);
+    ended.says(&[
+        "secret/apim-shg-rotate",
+        "is not part of this installation",
+        "--name",
+    ]);
 
     let meta: Value = json!({ "name": NAME });
     let rules = json!([{ "apiGroups": [""], "resources": ["pods"], "verbs": ["get"] }]);
@@ -110,7 +114,7 @@ async fn objects_of_others_are_left_alone() {
         let ended = case.install_cronjob(&MANAGED).exits(4).await;
         ended.says(&[
             "serviceaccount/apim-shg-rotate",
-            "is not of this installation",
+            "is not part of this installation",
             "already written: role.rbac.authorization.k8s.io/apim-shg-rotate",
         ]);
         assert_eq!(case.kubectl_in_namespace(&labels).await, "");

@@ -1,0 +1,304 @@
+//! Rehearses, applies and removes the objects of a plan.
+
+use kube::core::Status;
+
+use crate::cluster::objects::{Apply, Expected};
+use crate::cluster::{Cluster, explain};
+use crate::error::{Error, Result};
+use crate::interrupt::Interrupt;
+use crate::model::{DryRun, Object, ObjectKind, Ownership};
+use crate::plan::{Action, Change, Live, ObjectPlan};
+
+/// The name of the successors of replaced objects in a rehearsal. Nothing has it.
+const REHEARSAL: &str = "kubectl-apim-rehearsal";
+
+/// How often a removal is tried when only the status of an object has changed.
+const REMOVALS: usize = 4;
+
+/// Writes the objects of a plan.
+pub struct ObjectWriter<'a> {
+    cluster: &'a Cluster,
+    manager: &'static str,
+    interrupt: &'a Interrupt,
+    dry_run: DryRun,
+    /// What was stored so far, in order.
+    written: Vec<(String, Action)>,
+}
+
+/// How a plan was carried out.
+#[derive(Debug)]
+pub enum Applied {
+    Done,
+    /// This object was changed since the plan was made, so a new plan is needed.
+    Outdated(String),
+    /// This object of somebody else is in the way.
+    NotOurs(Box<Object>),
+}
+
+/// Why a write did not happen.
+enum Unwritten {
+    /// The object is not the one that was expected.
+    Conflict(Error),
+    Failed(Error),
+}
+
+impl<'a> ObjectWriter<'a> {
+    pub fn new(
+        cluster: &'a Cluster,
+        manager: &'static str,
+        interrupt: &'a Interrupt,
+        dry_run: DryRun,
+    ) -> Self {
+        Self {
+            cluster,
+            manager,
+            interrupt,
+            dry_run,
+            written: Vec::new(),
+        }
+    }
+
+    /// What was stored so far, by `TYPE/NAME`, in order.
+    pub fn written(&self) -> &[(String, Action)] {
+        &self.written
+    }
+
+    /// Has the API server check what would be replaced or updated. An update
+    /// that changes nothing is left out of the plan.
+    pub async fn rehearse(&self, plan: &mut ObjectPlan) -> Result<Applied> {
+        if plan.changes.iter().any(|change| change.action == Action::Replace) {
+            self.rehearse_successors(plan).await?;
+        }
+        for change in &mut plan.changes {
+            let (Action::Update, Some(wanted), Some(live)) =
+                (change.action, &change.wanted, change.live_object())
+            else {
+                continue;
+            };
+            match self.apply_one(wanted, Expected::Version(live), true).await {
+                Ok(answer) => change.rehearsed(answer),
+                Err(Unwritten::Conflict(_)) => return Ok(Applied::Outdated(wanted.reference())),
+                Err(Unwritten::Failed(error)) => return Err(error),
+            }
+        }
+        Ok(Applied::Done)
+    }
+
+    /// An object that is removed first must be sure to have a successor, so all
+    /// that are created are rehearsed under a name that nothing has yet.
+    async fn rehearse_successors(&self, plan: &ObjectPlan) -> Result<()> {
+        for change in &plan.changes {
+            let (Action::Create | Action::Replace, Some(wanted)) = (change.action, &change.wanted) else {
+                continue;
+            };
+            // The Role that a binding refers to does not have that name.
+            if wanted.kind() == ObjectKind::RoleBinding {
+                continue;
+            }
+            let mut successor = wanted.clone();
+            successor["metadata"]["name"] = REHEARSAL.into();
+            match self.apply_one(&successor, Expected::Absent, true).await {
+                Ok(_) => {}
+                // The removal of its predecessor makes room in the quota.
+                Err(Unwritten::Failed(error)) if error.to_string().contains("exceeded quota") => {}
+                Err(Unwritten::Failed(error) | Unwritten::Conflict(error)) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Carries the plan out; in a dry run has the API server check what it was
+    /// not asked in the rehearsal. `ownership` says whose an object is that
+    /// turns up where none was read.
+    pub async fn apply(
+        &mut self,
+        plan: &mut ObjectPlan,
+        ownership: impl Fn(&Object) -> Ownership,
+    ) -> Result<Applied> {
+        for change in &mut plan.changes {
+            let applied = match change.action {
+                Action::Nothing => Applied::Done,
+                Action::Delete => self.delete(change).await?,
+                Action::Create | Action::Update | Action::Replace => self.write(change, &ownership).await?,
+            };
+            if !matches!(applied, Applied::Done) {
+                return Ok(applied);
+            }
+        }
+        Ok(Applied::Done)
+    }
+
+    async fn delete(&mut self, change: &mut Change) -> Result<Applied> {
+        let Some(live) = change.live_object() else {
+            return Ok(Applied::Done);
+        };
+        let was_there = self.remove(live).await?;
+        if !was_there {
+            change.action = Action::Nothing;
+        }
+        Ok(Applied::Done)
+    }
+
+    async fn write(
+        &mut self,
+        change: &mut Change,
+        ownership: &impl Fn(&Object) -> Ownership,
+    ) -> Result<Applied> {
+        let Some(wanted) = change.wanted.clone() else {
+            return Ok(Applied::Done);
+        };
+        let rehearsed = change.after.is_some() || change.action == Action::Replace;
+        if self.dry_run == DryRun::Client || (self.dry_run == DryRun::Server && rehearsed) {
+            change.after.get_or_insert(wanted);
+            return Ok(Applied::Done);
+        }
+        let mut expected = Expected::Absent;
+        if let Some(live) = change.live_object() {
+            if change.action == Action::Replace {
+                self.remove(live).await?;
+            } else {
+                expected = Expected::Version(live);
+            }
+        }
+        let written = match self.store(&wanted, expected, change.action).await {
+            // Nothing of this object went into the plan, so it is only compared now.
+            Err(Unwritten::Conflict(conflict)) if matches!(change.live, Live::NotRead) => {
+                let Some(live) = self.read(&wanted).await? else {
+                    return Err(conflict);
+                };
+                let whose = ownership(&live);
+                if whose != Ownership::Ours {
+                    return Ok(Applied::NotOurs(Box::new(live)));
+                }
+                change.action = Action::Update;
+                let written = self
+                    .store(&wanted, Expected::Version(&live), Action::Update)
+                    .await;
+                change.live = Live::Present(live, whose);
+                written
+            }
+            written => written,
+        };
+        match written {
+            Ok(after) => {
+                change.after = Some(after);
+                Ok(Applied::Done)
+            }
+            Err(Unwritten::Conflict(_)) => Ok(Applied::Outdated(wanted.reference())),
+            Err(Unwritten::Failed(error)) => Err(error),
+        }
+    }
+
+    /// Applies an object as the run is meant, and records that.
+    async fn store(
+        &mut self,
+        wanted: &Object,
+        expected: Expected<'_>,
+        action: Action,
+    ) -> Result<Object, Unwritten> {
+        let dry_run = self.dry_run != DryRun::None;
+        if !dry_run {
+            self.interrupt.object_written.set(true);
+        }
+        let after = self.apply_one(wanted, expected, dry_run).await?;
+        if !dry_run {
+            self.record(wanted.reference(), action);
+        }
+        Ok(after)
+    }
+
+    /// Records a write. What was created and then updated was created.
+    fn record(&mut self, reference: String, action: Action) {
+        match self.written.iter_mut().find(|(written, _)| *written == reference) {
+            Some((_, earlier @ Action::Delete)) => *earlier = action,
+            Some(_) => {}
+            None => self.written.push((reference, action)),
+        }
+    }
+
+    async fn apply_one(
+        &self,
+        wanted: &Object,
+        expected: Expected<'_>,
+        dry_run: bool,
+    ) -> Result<Object, Unwritten> {
+        let how = Apply {
+            manager: self.manager,
+            dry_run,
+            expected,
+        };
+        let (reference, namespace) = (wanted.reference(), &self.cluster.namespace);
+        let doing = format!("applying {reference} in namespace {namespace}");
+        match self.cluster.apply(wanted, how).await {
+            Ok(after) => Ok(after),
+            // The Role that it binds was only rehearsed itself.
+            Err(kube::Error::Api(status))
+                if dry_run && wanted.kind() == ObjectKind::RoleBinding && status.is_not_found() =>
+            {
+                Ok(wanted.clone())
+            }
+            Err(kube::Error::Api(status)) if is_conflict(&status) => {
+                let conflict = explain(kube::Error::Api(status), &doing);
+                Err(Unwritten::Conflict(conflict))
+            }
+            Err(kube::Error::Api(status)) if status.message.contains("not currently held") => {
+                Err(Unwritten::Failed(
+                    Error::refused(format!("{doing}: {}", status.message.trim())).hint(
+                        "nobody may grant rights that they lack: have it installed by a user who has them, or who has the \
+                         verb `escalate` for roles",
+                    ),
+                ))
+            }
+            Err(error) => Err(Unwritten::Failed(explain(error, &doing))),
+        }
+    }
+
+    /// Removes an object, unless it was changed meanwhile by more than its
+    /// status. False if it is gone already.
+    async fn remove(&mut self, live: &Object) -> Result<bool> {
+        let dry_run = match self.dry_run {
+            DryRun::Client => return Ok(true),
+            DryRun::Server => true,
+            DryRun::None => false,
+        };
+        let reference = live.reference();
+        let doing = format!("removing {reference} in namespace {}", self.cluster.namespace);
+        if !dry_run {
+            self.interrupt.object_written.set(true);
+        }
+        let mut current = live.clone();
+        for _ in 0..REMOVALS {
+            match self.cluster.remove(&current, dry_run).await {
+                Ok(()) => {
+                    if !dry_run {
+                        self.record(reference, Action::Delete);
+                    }
+                    return Ok(true);
+                }
+                Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(false),
+                Err(kube::Error::Api(status)) if is_conflict(&status) => {}
+                Err(error) => return Err(explain(error, &doing)),
+            }
+            match self.read(live).await? {
+                None => return Ok(false),
+                Some(now) if now.uid() != live.uid() => return Ok(false),
+                Some(now) if now["metadata"]["labels"] != live["metadata"]["labels"] => break,
+                Some(now) => current = now,
+            }
+        }
+        Err(
+            Error::failed(format!("{doing}: it was changed meanwhile, so it was left"))
+                .hint("run the same command again"),
+        )
+    }
+
+    async fn read(&self, object: &Object) -> Result<Option<Object>> {
+        let (reference, namespace) = (object.reference(), &self.cluster.namespace);
+        let read = self.cluster.object(object.kind(), object.name()).await;
+        read.map_err(|error| explain(error, &format!("reading {reference} in namespace {namespace}")))
+    }
+}
+
+fn is_conflict(status: &Status) -> bool {
+    status.is_conflict() || status.is_already_exists()
+}

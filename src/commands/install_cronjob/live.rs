@@ -1,0 +1,153 @@
+//! What there is of an installation.
+
+use secrecy::ExposeSecret;
+
+use super::legacy;
+use crate::cluster::{Cluster, explain};
+use crate::discover::installed::CronJobs;
+use crate::error::{Error, Result};
+use crate::manifest::cronjob::Installation;
+use crate::manifest::installation::{Extras, OPTIONAL, objects};
+use crate::manifest::ownership::{Owner, is_article_role};
+use crate::model::{Object, ObjectKind, Ownership};
+use crate::plan::{Live, ObjectPlan, Surplus, object_changes};
+use crate::settings::InstallSettings;
+
+/// The objects as they are wanted.
+pub(super) fn wanted(settings: &InstallSettings, installation: &Installation) -> Vec<Object> {
+    let credential = settings.client_credential.as_ref();
+    let extras = Extras {
+        credential: credential.map(ExposeSecret::expose_secret),
+        network_policy: settings.network_policy,
+    };
+    objects(installation, extras)
+}
+
+/// Plans a rendering, for which nothing is read.
+pub(super) fn unread(wanted: Vec<Object>) -> ObjectPlan {
+    let wanted = wanted.into_iter().map(|object| (object, Live::NotRead));
+    object_changes(wanted.collect(), Vec::new()).expect("no object of others was read")
+}
+
+/// Reads what there is and decides what becomes of it. For a first installation
+/// only the Secret is read: the API server refuses to create the others where
+/// there are any.
+pub(super) async fn plan(
+    cluster: &Cluster,
+    settings: &InstallSettings,
+    wanted: Vec<Object>,
+    before: &CronJobs,
+) -> Result<ObjectPlan> {
+    let owner = Owner::installation(&settings.name);
+    let first = before.present.is_none();
+    let mut found = Vec::new();
+    for wanted in wanted {
+        let live = match wanted.kind() {
+            ObjectKind::CronJob => Found::of(before.present.clone()),
+            kind if first && kind != ObjectKind::Secret && !settings.replace_legacy => Found::NotRead,
+            kind => Found::of(read(cluster, kind, wanted.name()).await?),
+        };
+        found.push((wanted, live));
+    }
+    let article = legacy::is_legacy(before, owner)
+        || found
+            .iter()
+            .any(|(_, found)| matches!(found, Found::Present(live) if is_article_role(live)));
+    let mut surplus = Vec::new();
+    if !first {
+        for kind in OPTIONAL {
+            if found.iter().all(|(wanted, _)| wanted.kind() != kind) {
+                surplus.extend(left_over(cluster, owner, kind).await?);
+            }
+        }
+    }
+    let with_owner = |(wanted, found)| {
+        let live = match found {
+            Found::NotRead => Live::NotRead,
+            Found::Absent => Live::Absent,
+            Found::Present(live) => {
+                let ownership = owner.ownership(&live, article);
+                Live::Present(live, ownership)
+            }
+        };
+        (wanted, live)
+    };
+    object_changes(found.into_iter().map(with_owner).collect(), surplus)
+        .map_err(|live| not_ours(&live, &settings.name))
+}
+
+/// What was read of an object, before it is known whose it is.
+enum Found {
+    NotRead,
+    Absent,
+    Present(Object),
+}
+
+impl Found {
+    fn of(read: Option<Object>) -> Self {
+        read.map_or(Self::Absent, Self::Present)
+    }
+}
+
+async fn read(cluster: &Cluster, kind: ObjectKind, name: &str) -> Result<Option<Object>> {
+    let (reference, namespace) = (kind.reference(name), &cluster.namespace);
+    let read = cluster.object(kind, name).await;
+    read.map_err(|error| explain(error, &format!("reading {reference} in namespace {namespace}")))
+}
+
+/// What an earlier installation had of a kind that this one does not have.
+async fn left_over(cluster: &Cluster, owner: Owner<'_>, kind: ObjectKind) -> Result<Option<Surplus>> {
+    match cluster.object(kind, owner.name).await {
+        Ok(live) => Ok(live
+            .filter(|live| owner.owns(live))
+            .map(|live| Surplus::Present(live, Ownership::Ours))),
+        Err(kube::Error::Api(status)) if status.is_forbidden() => Ok(Some(Surplus::Unreadable {
+            reference: kind.reference(owner.name),
+            why: format!(
+                "this user may not read {} of namespace {}",
+                kind.plural(),
+                cluster.namespace
+            ),
+        })),
+        Err(error) => Err(explain(
+            error,
+            &format!(
+                "reading {} in namespace {}",
+                kind.reference(owner.name),
+                cluster.namespace
+            ),
+        )),
+    }
+}
+
+/// The refusal to take an object that belongs to somebody else.
+pub(super) fn not_ours(live: &Object, name: &str) -> Error {
+    let managers = live.managers();
+    let by = if managers.is_empty() {
+        String::new()
+    } else {
+        format!(" (written by {})", managers.join(", "))
+    };
+    let error = Error::refused(format!(
+        "{}{by} is not part of this installation, so it was left as it is",
+        live.reference()
+    ));
+    if is_article_role(live) {
+        return error.hint(
+            "it looks like the Role of the article about the script apim-shg-rotate: take it over with --replace-legacy",
+        );
+    }
+    error.hint(format!("install under another name than {name}, with --name"))
+}
+
+/// The refusal to take over the article's objects without being asked to.
+pub(super) fn not_replaced(plan: &ObjectPlan, namespace: &str) -> Error {
+    let found: Vec<String> = plan.taken_over().map(Object::reference).collect();
+    Error::refused(format!(
+        "{} in namespace {namespace} were installed as in the article about the script apim-shg-rotate; the changes are \
+         shown above",
+        found.join(", ")
+    ))
+    .hint("take them over with --replace-legacy")
+    .hint("or leave them, and install beside them with --name; but two CronJobs must not rotate one gateway")
+}
