@@ -16,11 +16,14 @@ mod uninstall_cronjob;
 mod variables;
 mod version;
 
+#[cfg(test)]
+mod tests;
+
 pub use completion::CompletionArgs;
-pub use global::{LogFormat, TalkArgs};
+pub use global::{GlobalArgs, LogFormat};
 pub use install_cronjob::{IdentityArgs, InstallCronjobArgs, ObjectFormat, PodArgs, PodAuth, PullPolicy};
 pub use kube::KubeArgs;
-pub use program::file_name;
+pub use program::{COMPLETION_VARIABLE, file_name};
 pub use render_rbac::{AzureForm, AzureRoleArgs, RenderRbacArgs, RightsScope};
 pub use root::{Cli, Command, Parsed, command, parse};
 pub use rotate::{AuthMethod, AzureArgs, DryRun, OutputFormat, ProveMode, RotateArgs, TargetArgs};

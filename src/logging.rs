@@ -15,7 +15,7 @@ use crate::settings::script_debug;
 pub(crate) fn start(cli: &Cli, environment: &Environment) {
     let debug =
         matches!(&cli.command, Some(Command::Rotate(args)) if args.debug || script_debug(environment));
-    let level = match cli.talk.verbose {
+    let level = match cli.global.verbose {
         8.. => LevelFilter::TRACE,
         6.. => LevelFilter::DEBUG,
         _ if debug => LevelFilter::DEBUG,
@@ -23,7 +23,7 @@ pub(crate) fn start(cli: &Cli, environment: &Environment) {
         0 => LevelFilter::WARN,
     };
     let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);
-    let lines = match cli.talk.log_format.unwrap_or_default() {
+    let lines = match cli.global.log_format.unwrap_or_default() {
         LogFormat::Json => lines.json().boxed(),
         LogFormat::Text if level == LevelFilter::WARN => lines.without_time().compact().boxed(),
         LogFormat::Text => lines.compact().boxed(),

@@ -23,7 +23,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         .unwrap_or_default();
     // kubectl and the shells ask at every press of the tab key; clap must not
     // see their words.
-    if let Some(words) = cli::complete::answer(&arguments, environment.get(cli::complete::VARIABLE)) {
+    if let Some(words) = cli::complete::answer(&arguments, environment.get(cli::COMPLETION_VARIABLE)) {
         // Without colors, Output would drop bash's separator of words too.
         let settings = OutputSettings {
             color: anstream::ColorChoice::Always,
@@ -82,10 +82,10 @@ fn start(arguments: Vec<OsString>, program: &str, as_script: bool, environment: 
         Ok(parsed) => parsed,
         Err(error) => return unparsed(&error, format),
     };
-    cli.talk.log_format.get_or_insert(format);
+    cli.global.log_format.get_or_insert(format);
     logging::start(&cli, environment);
     let context = Context {
-        output: Output::new(settings::output_settings(&cli.talk)),
+        output: Output::new(settings::output_settings(&cli.global)),
         environment: environment.clone(),
         as_script,
         interrupt: Interrupt::default(),

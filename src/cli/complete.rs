@@ -10,12 +10,7 @@ use clap_complete::CompletionCandidate;
 use clap_complete::engine::complete;
 use clap_complete::env::Shells;
 
-/// The program as the shells know it.
-pub(super) const PROGRAM: &str = "kubectl-apim";
-
-/// The variable by which the script of a shell asks, with the name of the
-/// shell. The words of the line follow the program's name and `--`.
-pub const VARIABLE: &str = "KUBECTL_APIM_COMPLETE";
+use super::program::PROGRAM;
 
 /// The name under which kubectl looks for a completer of the plugin `apim`.
 const COMPLETER: &str = "kubectl_complete-apim";
@@ -30,7 +25,8 @@ const NO_SPACE: u8 = 2;
 const NO_FILES: u8 = 4;
 
 /// The answer to a request for completion; `None` when the program was called
-/// for something else. `shell` is the value of [`VARIABLE`].
+/// for something else. `shell` is the value of the
+/// variable `COMPLETION_VARIABLE`.
 pub fn answer(arguments: &[OsString], shell: Option<&str>) -> Option<String> {
     let (program, words) = arguments.split_first()?;
     match (shell, words) {

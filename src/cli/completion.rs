@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use clap_complete::env::{Bash, EnvCompleter, Fish, Powershell, Zsh};
 
-use super::complete::{PROGRAM, VARIABLE};
+use super::program::{COMPLETION_VARIABLE, PROGRAM};
 
 /// Print a completion script for a shell
 ///
@@ -44,7 +44,7 @@ impl CompletionShell {
         };
         let mut script = Vec::new();
         shell
-            .write_registration(VARIABLE, PROGRAM, PROGRAM, PROGRAM, &mut script)
+            .write_registration(COMPLETION_VARIABLE, PROGRAM, PROGRAM, PROGRAM, &mut script)
             .expect("writing to memory cannot fail");
         let script = String::from_utf8(script).expect("clap writes UTF-8");
         let more = if self == Self::Zsh { ZSH_AUTOLOAD } else { "" };

@@ -15,7 +15,7 @@ pub enum LogFormat {
 /// What a run writes to the terminal or the log.
 #[derive(Args, Debug, Clone, Default)]
 #[command(next_help_heading = "Global options")]
-pub struct TalkArgs {
+pub struct GlobalArgs {
     /// Log more: -v shows the causes of an error, -v=6 every request; secrets are never logged
     #[arg(short, long, global = true, value_name = "LEVEL")]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "1", default_value = "0")]

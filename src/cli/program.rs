@@ -1,4 +1,11 @@
-//! The name that the program was called by.
+//! The names of the program.
+
+/// The file that the shells complete.
+pub(super) const PROGRAM: &str = "kubectl-apim";
+
+/// The variable with which a shell's script requests completion. Its value is
+/// the name of the shell; the words of the line are the arguments after `--`.
+pub const COMPLETION_VARIABLE: &str = "KUBECTL_APIM_COMPLETE";
 
 /// The name of the program's file, without folder and extension.
 pub fn file_name(program: &str) -> &str {

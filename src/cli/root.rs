@@ -8,7 +8,7 @@ use clap::{ArgMatches, Args, Command as ClapCommand, CommandFactory, FromArgMatc
 use super::program::display_name;
 use super::variables::{notes, with_variables};
 use super::{
-    CompletionArgs, InstallCronjobArgs, KubeArgs, RenderRbacArgs, RotateArgs, StatusArgs, TalkArgs,
+    CompletionArgs, GlobalArgs, InstallCronjobArgs, KubeArgs, RenderRbacArgs, RotateArgs, StatusArgs,
     UninstallCronjobArgs, VersionArgs,
 };
 
@@ -29,7 +29,7 @@ pub struct Cli {
     #[command(flatten)]
     pub kube: KubeArgs,
     #[command(flatten)]
-    pub talk: TalkArgs,
+    pub global: GlobalArgs,
     /// Without a command the help is printed.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -112,7 +112,7 @@ fn narrow<W: AsRef<OsStr>>(program: &str, line: &[W], is_set: &dyn Fn(&str) -> b
         .bin_name(name)
         .version(VERSION)
         .disable_help_subcommand(true);
-    let mut root = TalkArgs::augment_args(KubeArgs::augment_args(root));
+    let mut root = GlobalArgs::augment_args(KubeArgs::augment_args(root));
     for word in line.iter().filter_map(|word| word.as_ref().to_str()) {
         if let Some(add) = flags_of(word)
             && root.find_subcommand(word).is_none()

@@ -57,7 +57,7 @@ pub(super) fn notes(root: &Command, matches: &ArgMatches) -> Vec<String> {
     names.filter_map(note).collect()
 }
 
-fn variable(arg: &Arg) -> Option<String> {
+pub(super) fn variable(arg: &Arg) -> Option<String> {
     let long = arg.get_long()?;
     let is_ours = !matches!(long, "help" | "version") && arg.get_help_heading() != Some(kube::HEADING);
     is_ours.then(|| variable_of(long))
@@ -65,83 +65,7 @@ fn variable(arg: &Arg) -> Option<String> {
 
 /// Whether the value is a name or an id, in Kubernetes or in Azure, as the help
 /// shows it.
-fn names_an_object(arg: &Arg) -> bool {
+pub(super) fn names_an_object(arg: &Arg) -> bool {
     let mut values = arg.get_value_names().unwrap_or_default().iter();
     arg.get_action().takes_values() && values.any(|value| value.contains("NAME") || value == "ID")
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use clap::CommandFactory;
-
-    use super::*;
-    use crate::cli::Cli;
-
-    /// All flags of all commands.
-    fn flags() -> Vec<Arg> {
-        let mut root = Cli::command();
-        root.build();
-        let commands = root.get_subcommands().chain([&root]);
-        commands.flat_map(Command::get_arguments).cloned().collect()
-    }
-
-    fn longs(flags: &[Arg], chosen: impl Fn(&Arg) -> bool) -> BTreeSet<&str> {
-        let chosen = flags.iter().filter(|flag| chosen(flag));
-        chosen.filter_map(Arg::get_long).collect()
-    }
-
-    #[test]
-    fn flags_of_kubectl_have_no_variable_and_all_of_ours_have_one() {
-        let flags = flags();
-        let without = BTreeSet::from([
-            "as",
-            "as-group",
-            "as-uid",
-            "certificate-authority",
-            "client-certificate",
-            "client-key",
-            "cluster",
-            "context",
-            "help",
-            "insecure-skip-tls-verify",
-            "kubeconfig",
-            "namespace",
-            "request-timeout",
-            "server",
-            "tls-server-name",
-            "token",
-            "user",
-            "version",
-        ]);
-        assert_eq!(longs(&flags, |flag| variable(flag).is_none()), without);
-        assert!(longs(&flags, |flag| variable(flag).is_some()).len() > 50);
-        assert_eq!(variable_of("token-key"), "KUBECTL_APIM_TOKEN_KEY");
-    }
-
-    #[test]
-    fn these_flags_name_an_object() {
-        let flags = flags();
-        let names = longs(&flags, |flag| variable(flag).is_some() && names_an_object(flag));
-        assert_eq!(
-            names,
-            BTreeSet::from([
-                "apim-gateway",
-                "apim-instance",
-                "ca-configmap",
-                "client-id",
-                "contexts",
-                "existing-secret",
-                "image-pull-secret",
-                "k8s-object",
-                "name",
-                "principal-id",
-                "resource-group",
-                "subscription-id",
-                "tenant",
-                "token-secret",
-            ])
-        );
-    }
 }

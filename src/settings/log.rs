@@ -1,22 +1,22 @@
 use clap::ValueEnum;
 
-use crate::cli::{LogFormat, TalkArgs, variable_of};
+use crate::cli::{GlobalArgs, LogFormat, variable_of};
 use crate::environment::Environment;
 use crate::output::{self, OutputSettings};
 
 /// The settings of the one writer, from the flags of every command.
-pub fn output_settings(talk: &TalkArgs) -> OutputSettings {
+pub fn output_settings(args: &GlobalArgs) -> OutputSettings {
     OutputSettings {
-        format: match talk.log_format.unwrap_or_default() {
+        format: match args.log_format.unwrap_or_default() {
             LogFormat::Text => output::LogFormat::Text,
             LogFormat::Json => output::LogFormat::Json,
         },
-        color: match talk.color {
+        color: match args.color {
             clap::ColorChoice::Auto => anstream::ColorChoice::Auto,
             clap::ColorChoice::Always => anstream::ColorChoice::Always,
             clap::ColorChoice::Never => anstream::ColorChoice::Never,
         },
-        verbose: talk.verbose,
+        verbose: args.verbose,
     }
 }
 
