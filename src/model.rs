@@ -11,7 +11,8 @@ mod endpoint;
 mod event;
 mod gateway;
 mod key_slot;
-mod prove;
+mod program;
+pub mod request;
 mod secret_change;
 mod snapshot;
 mod text;
@@ -27,7 +28,7 @@ pub use endpoint::Endpoint;
 pub use event::{Event, EventReason, Subject};
 pub use gateway::{Auth, AzureFacts, CronJobFacts, GatewayFacts, Part, Presented, StalePods, Unavailable};
 pub use key_slot::{KeyChoice, KeySlot};
-pub use prove::ProveMode;
+pub use program::{DEFAULT_NAME, PROGRAM, SCRIPT};
 pub use secret_change::{Annotations, Minted, SecretChange, SecretData};
 pub use snapshot::{
     Replacement, Rollout, SecretFacts, SecretMarks, SecretVersion, Snapshot, Source, Sourced, TemplateMarks,

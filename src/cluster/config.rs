@@ -18,8 +18,8 @@ use secrecy::SecretString;
 use super::name::valid_namespace;
 use super::proxy::proxy_for;
 use super::source::{self, Source};
-use crate::cli::kube::KubeArgs;
 use crate::error::{Error, Result};
+use crate::model::request::KubeConnection;
 
 /// Where kubectl looks when nothing names a namespace.
 const DEFAULT_NAMESPACE: &str = "default";
@@ -75,12 +75,16 @@ pub struct Connection {
 }
 
 /// The contexts of the kubeconfig that names or globs mean.
-pub fn contexts(args: &KubeArgs, environment: ConnectInputs<'_>, patterns: &[String]) -> Result<Vec<String>> {
+pub fn contexts(
+    args: &KubeConnection,
+    environment: ConnectInputs<'_>,
+    patterns: &[String],
+) -> Result<Vec<String>> {
     source::contexts(args, environment, patterns)
 }
 
 /// The namespace of the kubeconfig's context or of the pod.
-pub fn namespace(args: &KubeArgs, environment: ConnectInputs<'_>) -> Result<String> {
+pub fn namespace(args: &KubeConnection, environment: ConnectInputs<'_>) -> Result<String> {
     let found = source::find(args, environment)?.namespace;
     let namespace = found
         .filter(|namespace| !namespace.is_empty())
@@ -90,7 +94,7 @@ pub fn namespace(args: &KubeArgs, environment: ConnectInputs<'_>) -> Result<Stri
 }
 
 /// Finds the cluster and applies the flags, without any request.
-pub fn load(args: &KubeArgs, environment: ConnectInputs<'_>) -> Result<Connection> {
+pub fn load(args: &KubeConnection, environment: ConnectInputs<'_>) -> Result<Connection> {
     let mut source = source::find(args, environment)?;
     apply_to_cluster(args, &mut source);
     apply_to_user(args, &mut source.user)?;
@@ -147,7 +151,7 @@ pub fn load(args: &KubeArgs, environment: ConnectInputs<'_>) -> Result<Connectio
 /// As client-go merges them: either flag about the authority replaces all that
 /// the kubeconfig says about it, and a server given by flag does not inherit
 /// the name expected of another one.
-fn apply_to_cluster(args: &KubeArgs, source: &mut Source) {
+fn apply_to_cluster(args: &KubeConnection, source: &mut Source) {
     let cluster = &mut source.cluster;
     if args.insecure_skip_tls_verify || args.certificate_authority.is_some() {
         cluster.insecure_skip_tls_verify = Some(args.insecure_skip_tls_verify);
@@ -163,7 +167,7 @@ fn apply_to_cluster(args: &KubeArgs, source: &mut Source) {
     }
 }
 
-fn apply_to_user(args: &KubeArgs, user: &mut AuthInfo) -> Result<()> {
+fn apply_to_user(args: &KubeConnection, user: &mut AuthInfo) -> Result<()> {
     if let Some(token) = &args.token {
         if !token.is_usable() {
             return Err(Error::usage(

@@ -9,7 +9,8 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use super::Cluster;
-use super::list::{List, MetadataOf, Scope};
+use super::list::{List, MetadataOf};
+use crate::model::request::Scope;
 
 /// How an object is applied.
 #[derive(Clone, Copy, Debug)]

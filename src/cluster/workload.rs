@@ -12,9 +12,10 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::json;
 
-use super::list::{List, Meta, Scope};
+use super::list::{List, Meta};
 use super::{Cluster, FIELD_MANAGER};
 use crate::model::annotation::{RESTARTED_AT, ROTATION_ID};
+use crate::model::request::Scope;
 use crate::model::{TemplateMarks, WorkloadKind, WorkloadRef, WorkloadVersion};
 
 /// The path of the API with the three kinds of workloads.

@@ -13,16 +13,16 @@ use clap::ArgMatches;
 use serde_json::Value;
 
 use super::{Context, connect, local_now};
-use crate::cli::kube::KubeArgs;
-use crate::cli::{DryRun, InstallCronjobArgs, ObjectFormat};
+use crate::cli::InstallCronjobArgs;
 use crate::cluster::{Cluster, explain, objects::reference, valid_namespace};
 use crate::discover::evidence::Named;
 use crate::discover::installed::{CronJobs, cron_jobs};
 use crate::error::{Error, Result};
 use crate::manifest::cronjob::{AUDIENCE, Installation, PodIdentity, pod};
 use crate::manifest::{MANAGER, cronjob};
+use crate::model::request::{DryRun, KubeConnection, ObjectFormat};
 use crate::output::Output;
-use crate::settings::{InstallSettings, Targets};
+use crate::settings::{InstallSettings, Targets, rotate_request};
 use crate::yaml::to_documents;
 use objects::{Change, Objects};
 
@@ -30,7 +30,7 @@ use objects::{Change, Objects};
 pub(super) async fn run(
     args: &InstallCronjobArgs,
     matches: &ArgMatches,
-    kube: &KubeArgs,
+    kube: &KubeConnection,
     context: &Context,
 ) -> Result<u8> {
     let mut settings = InstallSettings::resolve(args, matches, &context.environment, local_now())?;
@@ -47,7 +47,7 @@ pub(super) async fn run(
         return render(&settings, &namespace, targets, &context.output);
     }
     let cluster = connect(kube, context).await?;
-    let before = cron_jobs(&cluster, &settings.name).await?;
+    let before = cron_jobs(&cluster, &settings.name, rotate_request).await?;
     if let Some(warning) = &before.warning {
         context.output.warning(warning);
     }

@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use clap::ArgMatches;
 
 use super::{Context, connect, namespace};
-use crate::cli::kube::KubeArgs;
-use crate::cli::{AzureForm, RenderRbacArgs};
+use crate::cli::RenderRbacArgs;
 use crate::discover::fleet::{Member, fleet};
 use crate::discover::{self, TargetFacts};
 use crate::error::{Error, Result};
@@ -14,14 +13,15 @@ use crate::manifest::admission::{Guard, admission_policies};
 use crate::manifest::azure::{self, AzureRights};
 use crate::manifest::rbac::{self, FleetRights, Rights, rbac};
 use crate::model::WorkloadRef;
-use crate::settings::{Covered, GatewayList, KubernetesRights, RenderSettings, Selection};
+use crate::model::request::{AzureForm, KubeConnection, Selection};
+use crate::settings::{Covered, GatewayList, KubernetesRights, RenderSettings};
 use crate::yaml::to_documents;
 
 /// Runs `render-rbac`; returns the exit code.
 pub(super) async fn run(
     args: &RenderRbacArgs,
     matches: &ArgMatches,
-    kube: &KubeArgs,
+    kube: &KubeConnection,
     context: &Context,
 ) -> Result<u8> {
     let text = match RenderSettings::resolve(args, matches, &context.environment)? {
@@ -53,7 +53,11 @@ struct Covers {
     config_maps: BTreeSet<String>,
 }
 
-async fn in_kubernetes(settings: &KubernetesRights, kube: &KubeArgs, context: &Context) -> Result<String> {
+async fn in_kubernetes(
+    settings: &KubernetesRights,
+    kube: &KubeConnection,
+    context: &Context,
+) -> Result<String> {
     let members = members(settings, kube, context).await?;
     let namespace = namespace(kube, context)?;
     let mut objects = match &settings.covered {
@@ -119,7 +123,7 @@ fn guard(settings: &KubernetesRights, namespace: String, members: &Members) -> G
 }
 
 /// What is covered. Nothing is asked where everything was told.
-async fn members(settings: &KubernetesRights, kube: &KubeArgs, context: &Context) -> Result<Members> {
+async fn members(settings: &KubernetesRights, kube: &KubeConnection, context: &Context) -> Result<Members> {
     let mut members = Members::new();
     match &settings.covered {
         Covered::Everything => {}
@@ -186,7 +190,7 @@ fn add(members: &mut Members, found: &TargetFacts) {
 async fn tokens(
     selection: &Selection,
     list: Option<&GatewayList>,
-    kube: &KubeArgs,
+    kube: &KubeConnection,
     context: &Context,
 ) -> Result<Vec<TargetFacts>> {
     let fleet = fleet(&connect(kube, context).await?, selection).await?;

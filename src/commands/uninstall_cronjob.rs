@@ -3,12 +3,12 @@
 use std::io::{BufRead, IsTerminal};
 
 use super::{Context, connect};
-use crate::cli::kube::KubeArgs;
-use crate::cli::{DryRun, UninstallCronjobArgs};
+use crate::cli::UninstallCronjobArgs;
 use crate::cluster::objects::reference_of;
 use crate::cluster::{Cluster, explain, valid_name};
 use crate::error::{Error, Result};
 use crate::manifest::labels;
+use crate::model::request::{DryRun, KubeConnection};
 use crate::output::Output;
 
 /// What an installation may consist of, what runs first.
@@ -29,7 +29,7 @@ struct Found {
 }
 
 /// Runs `uninstall-cronjob`; returns the exit code.
-pub(super) async fn run(args: &UninstallCronjobArgs, kube: &KubeArgs, context: &Context) -> Result<u8> {
+pub(super) async fn run(args: &UninstallCronjobArgs, kube: &KubeConnection, context: &Context) -> Result<u8> {
     valid_name(&args.name)?;
     let output = &context.output;
     let cluster = connect(kube, context).await?;

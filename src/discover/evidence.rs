@@ -4,8 +4,8 @@
 
 use crate::error::{Error, Result};
 use crate::model::annotation::GATEWAY;
+use crate::model::request::TargetRequest;
 use crate::model::{CloudName, Endpoint, GatewayId, ServiceId, Source, Sourced};
-use crate::settings::TargetRequest;
 
 /// What the cluster says about the gateway.
 #[derive(Clone, Debug, Default)]

@@ -8,8 +8,8 @@ use super::survey::{Gateway, Survey, Surveyed, survey};
 use super::target::{ConfigMapSettings, Containers, TargetFacts, stale_pods};
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
+use crate::model::request::Selection;
 use crate::model::{Snapshot, Source, Unavailable, WorkloadRef};
-use crate::settings::Selection;
 
 /// A gateway of a fleet, or why it takes no part.
 pub enum Member {

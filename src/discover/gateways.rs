@@ -6,18 +6,18 @@ use futures::future::join_all;
 use futures::{StreamExt, stream};
 use kube::core::{Selector, SelectorExt};
 
-use super::cron_jobs::{self, Rotator};
+use super::cron_jobs::{Rotator, rotators as rotators_in};
 use super::pod_spec::{CredentialSource, EntraProof};
 use super::survey::{Gateway, Survey, scopes, survey, unavailable};
 use crate::cluster::Cluster;
-use crate::cluster::list::{List, MetadataOf, Scope};
+use crate::cluster::list::{List, MetadataOf};
 use crate::cluster::rollout::PodAge;
 use crate::error::Result;
 use crate::model::annotation::ROTATION_ID;
+use crate::model::request::{ReadCommandLine, Scope, Selection};
 use crate::model::{
     Auth, Endpoint, GatewayFacts, GatewayId, Part, Presented, SecretFacts, StalePods, Unavailable,
 };
-use crate::settings::Selection;
 
 /// How many gateways are looked at more closely at a time.
 const SIDE_BY_SIDE: usize = 8;
@@ -37,8 +37,12 @@ pub struct StatusFacts {
 pub struct Rotators(Part<Vec<Rotator>>);
 
 /// Looks at the gateways that were selected.
-pub async fn gateways(cluster: &Cluster, selection: &Selection) -> Result<StatusFacts> {
-    look(cluster, selection, None).await
+pub async fn gateways(
+    cluster: &Cluster,
+    selection: &Selection,
+    read: ReadCommandLine,
+) -> Result<StatusFacts> {
+    look(cluster, selection, CronJobsOf::Read(read)).await
 }
 
 /// Looks at the gateways of one namespace, of which a look at all namespaces
@@ -53,15 +57,26 @@ pub async fn gateways_of(
         everywhere: false,
         ..selection.clone()
     };
-    look(&cluster.in_namespace(namespace), &selection, Some(rotators)).await
+    look(
+        &cluster.in_namespace(namespace),
+        &selection,
+        CronJobsOf::Known(rotators),
+    )
+    .await
 }
 
-async fn look(cluster: &Cluster, selection: &Selection, known: Option<&Rotators>) -> Result<StatusFacts> {
+/// Where the CronJobs come from.
+enum CronJobsOf<'a> {
+    Read(ReadCommandLine),
+    Known(&'a Rotators),
+}
+
+async fn look(cluster: &Cluster, selection: &Selection, cron_jobs: CronJobsOf<'_>) -> Result<StatusFacts> {
     let mut survey = survey(cluster, selection, false).await?;
     if let Some((_, error)) = survey.unread.pop() {
         return Err(error);
     }
-    let scope = selection.scope(cluster);
+    let scope = selection.scope(&cluster.namespace);
     let with_gateway: BTreeSet<&str> = survey
         .gateways
         .iter()
@@ -72,7 +87,10 @@ async fn look(cluster: &Cluster, selection: &Selection, known: Option<&Rotators>
         return Ok(StatusFacts {
             gateways: Vec::new(),
             warnings: survey.warnings,
-            rotators: known.cloned(),
+            rotators: match cron_jobs {
+                CronJobsOf::Known(rotators) => Some(rotators.clone()),
+                CronJobsOf::Read(_) => None,
+            },
         });
     }
     let mut gateways: Vec<GatewayFacts> = survey
@@ -81,9 +99,9 @@ async fn look(cluster: &Cluster, selection: &Selection, known: Option<&Rotators>
         .map(|gateway| facts(&survey, gateway))
         .collect();
     let rotators = async {
-        match known {
-            Some(known) => Ok(known.clone()),
-            None => cron_jobs::rotators(cluster, &scope, &namespaces)
+        match cron_jobs {
+            CronJobsOf::Known(rotators) => Ok(rotators.clone()),
+            CronJobsOf::Read(read) => rotators_in(cluster, &scope, &namespaces, read)
                 .await
                 .map(Rotators),
         }

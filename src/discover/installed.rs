@@ -5,10 +5,11 @@ use serde_json::Value;
 
 use super::cron_jobs::Rotator;
 use super::survey::is_forbidden;
-use crate::cluster::list::{List, Scope};
+use crate::cluster::list::List;
 use crate::cluster::{Cluster, explain};
 use crate::error::Result;
 use crate::model::WorkloadRef;
+use crate::model::request::{ReadCommandLine, Scope};
 
 /// The CronJobs of a namespace.
 pub struct CronJobs {
@@ -26,7 +27,7 @@ pub struct CronJobs {
 
 /// Reads them with one list; without the right to list only the one of the
 /// name.
-pub async fn cron_jobs(cluster: &Cluster, name: &str) -> Result<CronJobs> {
+pub async fn cron_jobs(cluster: &Cluster, name: &str, read: ReadCommandLine) -> Result<CronJobs> {
     let scope = Scope::Namespace(cluster.namespace.clone());
     let list: Result<Vec<Value>, _> = cluster
         .list(List::of("/apis/batch/v1", "cronjobs"), &scope, Some)
@@ -54,12 +55,15 @@ pub async fn cron_jobs(cluster: &Cluster, name: &str) -> Result<CronJobs> {
         object["apiVersion"] = "batch/v1".into();
         object["kind"] = "CronJob".into();
     }
-    let rotator = present.clone().and_then(Rotator::of_whole);
+    let rotator = present.clone().and_then(|object| Rotator::of_value(object, read));
     Ok(CronJobs {
         workloads: rotator.as_ref().map(Rotator::workloads).unwrap_or_default(),
         rotates: rotator.is_some(),
         present,
-        others: objects.into_iter().filter_map(Rotator::of_whole).collect(),
+        others: objects
+            .into_iter()
+            .filter_map(|object| Rotator::of_value(object, read))
+            .collect(),
         warning,
     })
 }

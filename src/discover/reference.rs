@@ -10,7 +10,7 @@ use super::target::{Workloads, pod_spec_of};
 use crate::cluster::workload::Workload;
 use crate::error::{Error, Result};
 use crate::model::WorkloadRef;
-use crate::settings::TargetRequest;
+use crate::model::request::TargetRequest;
 
 /// Where the credential is, and who uses it.
 pub(super) struct Reference {

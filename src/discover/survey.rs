@@ -20,8 +20,8 @@ use super::target::ConfigMapSettings;
 use crate::cluster::workload::Workload;
 use crate::cluster::{Cluster, pods};
 use crate::error::{Error, Result};
+use crate::model::request::Selection;
 use crate::model::{Part, SecretFacts, Unavailable, WorkloadFacts, WorkloadKind, WorkloadRef};
-use crate::settings::Selection;
 use config_maps::Settings;
 
 pub(super) use reading::{is_forbidden, scopes, unavailable};
@@ -129,7 +129,7 @@ impl Surveyed {
 /// Finds the gateways that were selected; with `users`, everything else too
 /// that may use their Secrets.
 pub async fn survey(cluster: &Cluster, selection: &Selection, users: bool) -> Result<Survey> {
-    let scope = &selection.scope(cluster);
+    let scope = &selection.scope(&cluster.namespace);
     let Workloads {
         all: mut workloads,
         selected,

@@ -16,10 +16,10 @@ use crate::cluster::pods::selector;
 use crate::cluster::workload::Workload;
 use crate::cluster::{Cluster, explain, rollout};
 use crate::error::{Error, Result};
+use crate::model::request::TargetRequest;
 use crate::model::{
     Endpoint, GatewayId, Rollout, SecretFacts, Snapshot, Source, Sourced, Token, WorkloadFacts, WorkloadRef,
 };
-use crate::settings::TargetRequest;
 
 /// The key under which the script wrote the token.
 pub(super) const SCRIPT_KEY: &str = "value";

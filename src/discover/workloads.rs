@@ -6,12 +6,12 @@ use futures::future::try_join_all;
 
 use super::pod_spec::{ConfigMaps, gateway_containers};
 use super::target::{Workloads, pod_spec_of};
-use crate::cluster::list::{List, Scope};
+use crate::cluster::list::List;
 use crate::cluster::workload::{APPS, Workload};
 use crate::cluster::{Cluster, explain};
 use crate::error::{Error, Result};
+use crate::model::request::{Scope, TargetRequest, WorkloadRequest};
 use crate::model::{Source, Sourced, WorkloadKind, WorkloadRef};
-use crate::settings::{TargetRequest, WorkloadRequest};
 
 /// The workload that was named, or all of the namespace; and who named it.
 pub(super) async fn workloads(cluster: &Cluster, told: &TargetRequest) -> Result<(Workloads, Source)> {

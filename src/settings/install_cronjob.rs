@@ -6,15 +6,17 @@ use clap::ArgMatches;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretSlice;
 
-use super::rotate::checked_timeout;
+use super::azure;
+use super::rotate::{checked_timeout, target_request};
+use super::selection::named_workloads;
 use super::typed::{Typed, check_name};
-use super::{Selection, TargetRequest, WorkloadRequest, azure};
-use crate::cli::{DryRun, IdentityArgs, InstallCronjobArgs, ObjectFormat, PodAuth, ProveMode};
+use crate::cli::{IdentityArgs, InstallCronjobArgs, PodAuth};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::manifest::cronjob::{
     CLIENT_SECRET_KEY, Installation, Instance, KeyOf, LONGEST_NAME, PodIdentity, PodOptions, Schedule, Task,
 };
+use crate::model::request::{DryRun, ObjectFormat, ProveMode, Selection, TargetRequest, WorkloadRequest};
 use crate::model::{MAX_LIFE, WorkloadRef, in_words};
 use crate::plan::{daily, keeps_alive};
 
@@ -123,8 +125,8 @@ impl InstallSettings {
         let (identity, client_credential) = identity(&args.identity, &typed, &name)?;
         let cloud = azure::cloud_name(args.identity.cloud.as_ref())?;
         Ok(Self {
-            target: TargetRequest::resolve(&args.target, &without_script, false)?,
-            selection: Selection::named(&args.target)?,
+            target: target_request(&args.target, &without_script, false)?,
+            selection: named_workloads(&args.target)?,
             all: args.all,
             name,
             identity,

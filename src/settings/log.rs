@@ -1,16 +1,14 @@
 use clap::ValueEnum;
 
-use crate::cli::{LogFormat, TalkArgs, variable_of};
+use crate::cli::{TalkArgs, variable_of};
 use crate::environment::Environment;
-use crate::output::{self, OutputSettings};
+use crate::model::request::LogFormat;
+use crate::output::OutputSettings;
 
 /// The settings of the one writer, from the flags of every command.
 pub fn output_settings(talk: &TalkArgs) -> OutputSettings {
     OutputSettings {
-        format: match talk.log_format.unwrap_or_default() {
-            LogFormat::Text => output::LogFormat::Text,
-            LogFormat::Json => output::LogFormat::Json,
-        },
+        format: talk.log_format.unwrap_or_default(),
         color: match talk.color {
             clap::ColorChoice::Auto => anstream::ColorChoice::Auto,
             clap::ColorChoice::Always => anstream::ColorChoice::Always,

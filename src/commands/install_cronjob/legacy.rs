@@ -6,8 +6,8 @@ use serde_json::Value;
 use super::objects::is_ours;
 use crate::discover::installed::CronJobs;
 use crate::manifest::labels;
+use crate::model::request::TargetRequest;
 use crate::model::{Source, Sourced};
-use crate::settings::TargetRequest;
 
 /// Whether the CronJob of this name is the article's: it rotates, and nobody
 /// claims to manage it.

@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::legacy;
-use crate::cli::DryRun;
 use crate::cluster::objects::{Apply, reference};
 use crate::cluster::{Cluster, explain};
 use crate::discover::installed::CronJobs;
@@ -15,6 +14,7 @@ use crate::manifest::cronjob::{
 };
 use crate::manifest::rbac::{Rights, rbac};
 use crate::manifest::{MANAGER, labels};
+use crate::model::request::DryRun;
 use crate::output::Output;
 use crate::report::diff;
 use crate::settings::InstallSettings;

@@ -10,10 +10,11 @@ use crate::discover::installed::CronJobs;
 use crate::discover::{self, TargetFacts};
 use crate::error::{Error, Result};
 use crate::manifest::cronjob::Instance;
+use crate::model::request::{Selection, TargetRequest, WorkloadRequest};
 use crate::model::{CloudName, KeyChoice, MAX_LIFE, Source, Sourced, WorkloadRef};
 use crate::output::Output;
 use crate::plan::{self, FollowUp, Policy};
-use crate::settings::{InstallSettings, Selection, TargetRequest, Targets, WorkloadRequest};
+use crate::settings::{InstallSettings, Targets};
 
 /// Finds the gateways: those that were named, and those that the CronJob
 /// rotates already.

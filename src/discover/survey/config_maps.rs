@@ -8,10 +8,11 @@ use kube::Api;
 use serde::Deserialize;
 
 use super::{ConfigMaps, FEW, Key, is_forbidden, scopes, unavailable};
-use crate::cluster::list::{List, Meta, Scope};
+use crate::cluster::list::{List, Meta};
 use crate::cluster::{Cluster, explain};
 use crate::error::Result;
 use crate::model::Unavailable;
+use crate::model::request::Scope;
 
 /// How many are read at a time.
 const SIDE_BY_SIDE: usize = 16;

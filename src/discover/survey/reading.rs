@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::cluster::explain;
-use crate::cluster::list::Scope;
 use crate::error::Result;
 use crate::model::Unavailable;
+use crate::model::request::Scope;
 
 /// Over up to this many namespaces, each is listed by itself.
 const FEW_NAMESPACES: usize = 4;

@@ -8,10 +8,11 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 
 use super::{FEW, Key, is_forbidden, scopes, unavailable};
-use crate::cluster::list::{List, Scope};
+use crate::cluster::list::List;
 use crate::cluster::{Cluster, explain};
 use crate::discover::facts::{PreviousCredential, secret_facts};
 use crate::error::Result;
+use crate::model::request::Scope;
 use crate::model::{Part, SecretFacts, Unavailable};
 
 /// How many are read at a time.

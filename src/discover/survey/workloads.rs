@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use futures::future::join_all;
 
 use super::{Surveyed, is_forbidden};
-use crate::cluster::list::{List, MetadataOf, Scope};
+use crate::cluster::list::{List, MetadataOf};
 use crate::cluster::workload::APPS;
 use crate::cluster::{Cluster, explain};
 use crate::discover::workloads::named;
 use crate::error::{Error, Result};
+use crate::model::request::{Scope, Selection, WorkloadRequest};
 use crate::model::{WorkloadKind, WorkloadRef};
-use crate::settings::{Selection, WorkloadRequest};
 
 /// The workloads of a survey.
 #[derive(Default)]
@@ -69,7 +69,7 @@ impl Workloads {
         let place = |workload: &Surveyed| (workload.namespace.clone(), workload.reference().clone());
         let selected: BTreeSet<_> = these.all.iter().map(place).collect();
         if users {
-            match list(cluster, &selection.scope(cluster), &mut these.warnings).await {
+            match list(cluster, &selection.scope(&cluster.namespace), &mut these.warnings).await {
                 Ok(listed) => these.all.extend(
                     listed
                         .into_iter()
