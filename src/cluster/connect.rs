@@ -8,9 +8,10 @@ use kube::Client;
 use kube::client::ClientBuilder;
 use tokio::time::Instant;
 
-use super::config::{ConnectInputs, Connection, load};
+use super::config::{Connection, load};
 use super::exec::sign_in;
 use super::explain::explain;
+use super::inputs::ConnectInputs;
 use super::observe::Observe;
 use crate::clock::ServerClock;
 use crate::error::Result;

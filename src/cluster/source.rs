@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use kube::config::{AuthInfo, Cluster, Context, Kubeconfig, KubeconfigError};
 use wildmatch::WildMatch;
 
-use super::config::ConnectInputs;
+use super::inputs::ConnectInputs;
 use crate::error::{Error, Result};
 use crate::model::request::KubeConnection;
 
@@ -70,7 +70,7 @@ pub(super) fn find(args: &KubeConnection, environment: ConnectInputs<'_>) -> Res
 
 /// The contexts of the kubeconfig that the patterns name, each once: names, or
 /// globs with `*` and `?`.
-pub(super) fn contexts(
+pub fn contexts(
     args: &KubeConnection,
     environment: ConnectInputs<'_>,
     patterns: &[String],

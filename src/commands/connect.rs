@@ -25,15 +25,14 @@ pub fn namespace(kube: &KubeConnection, context: &Context) -> Result<String> {
     }
     let environment = &context.environment;
     let variable = |name: &str| environment.get(name).map(str::to_owned);
-    cluster::config::namespace(kube, around(&variable))
-        .map_err(|error| error.hint("or name the namespace, with -n"))
+    cluster::namespace(kube, around(&variable)).map_err(|error| error.hint("or name the namespace, with -n"))
 }
 
 /// The contexts of the kubeconfig that these names or globs mean.
 pub fn contexts(kube: &KubeConnection, context: &Context, patterns: &[String]) -> Result<Vec<String>> {
     let environment = &context.environment;
     let variable = |name: &str| environment.get(name).map(str::to_owned);
-    cluster::config::contexts(kube, around(&variable), patterns)
+    cluster::contexts(kube, around(&variable), patterns)
 }
 
 /// What a connection takes from around the process.

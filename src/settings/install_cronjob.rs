@@ -1,5 +1,6 @@
 //! The settings of `install-cronjob`.
 
+mod key;
 mod pod;
 
 use clap::ArgMatches;
@@ -19,6 +20,7 @@ use crate::manifest::cronjob::{
 use crate::model::request::{DryRun, ObjectFormat, ProveMode, Selection, TargetRequest, WorkloadRequest};
 use crate::model::{MAX_LIFE, WorkloadRef, in_words};
 use crate::plan::{daily, keeps_alive};
+use key::key_of;
 
 /// What to install, as far as it was told.
 #[derive(Debug)]
@@ -283,22 +285,6 @@ fn method_name(auth: PodAuth) -> &'static str {
         PodAuth::ManagedIdentity => "managed-identity",
         PodAuth::ServicePrincipal => "service-principal",
     }
-}
-
-/// A key of an object as `NAME[:KEY]`.
-fn key_of(flag: &str, text: &str, usual: &str) -> Result<KeyOf> {
-    let (name, key) = text.split_once(':').unwrap_or((text, usual));
-    check_name(name).map_err(|why| Error::usage(format!("--{flag}: {why}")))?;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    if key.is_empty() || !key.bytes().all(plain) || key.starts_with("..") {
-        return Err(Error::usage(format!(
-            "--{flag}: `{key}` is no key of an object's data"
-        )));
-    }
-    Ok(KeyOf {
-        name: name.to_owned(),
-        key: key.to_owned(),
-    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 use std::fs;
 use std::path::PathBuf;
 
+use jiff::Timestamp;
+
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
