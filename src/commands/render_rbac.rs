@@ -136,6 +136,9 @@ async fn members(settings: &KubernetesRights, kube: &KubeConnection, context: &C
         }
         Covered::One(target) => {
             let found = discover::target(&connect(kube, context).await?, target).await?;
+            for warning in &found.warnings {
+                context.output.warning(warning);
+            }
             add(&mut members, &found);
         }
         Covered::Many(selection) => {
@@ -182,7 +185,9 @@ fn add(members: &mut Members, found: &TargetFacts) {
     covers
         .workloads
         .extend(workloads.map(|facts| facts.version.workload.clone()));
-    covers.config_maps.extend(found.config_maps.iter().cloned());
+    covers
+        .config_maps
+        .extend(found.config_map_settings.config_maps.iter().cloned());
 }
 
 /// The tokens of the gateways that are meant. One that cannot be read ends the

@@ -75,6 +75,9 @@ async fn one(
             return Err(error);
         }
     };
+    for warning in &found.warnings {
+        context.output.warning(warning);
+    }
     let report = match rotate(settings, &cluster, &mut found, context, deadline).await {
         Ok(report) => report,
         Err(error) => {
@@ -133,6 +136,7 @@ async fn rotate(
     for warning in &warnings {
         output.warning(warning);
     }
+    let warnings = found.warnings.iter().cloned().chain(warnings).collect();
     Ok(report.with(sources, warnings))
 }
 

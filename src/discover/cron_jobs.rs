@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Container;
 use serde::Deserialize;
 
-use super::survey::{scopes, unavailable};
+use super::read::{scopes, unread};
 use crate::cluster::Cluster;
 use crate::cluster::list::{List, Meta};
 use crate::error::Result;
@@ -174,10 +174,8 @@ pub(super) async fn rotators(
         {
             Ok(list) => found.extend(list),
             Err(error) => {
-                return Ok(Err(unavailable(
-                    error,
-                    &format!("listing the CronJobs of {place}"),
-                )?));
+                let doing = format!("listing the CronJobs of {place}");
+                return Ok(Err(unread(error, &doing)?.reason));
             }
         }
     }

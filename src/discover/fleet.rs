@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::pod_spec::{CredentialSource, GatewayContainer};
 use super::reference::refuse_other_sign_in;
+use super::stale_pods::stale_pods;
 use super::survey::{Gateway, Survey, Surveyed, survey};
-use super::target::{ConfigMapSettings, Containers, TargetFacts, stale_pods};
+use super::target_facts::{ConfigMapSettings, Containers, TargetFacts};
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::model::request::Selection;
@@ -60,7 +61,11 @@ pub async fn fleet(cluster: &Cluster, selection: &Selection) -> Result<Fleet> {
         }
         match survey.credential(gateway) {
             Some(((secret, _), Ok(_))) => users.entry((namespace, secret)).or_default().push(gateway),
-            Some((_, Err(gap))) => members.push(Member::Failed(namespace, workload, unread(&gap))),
+            Some(((secret, _), Err(gap))) => {
+                let hints = survey.hints(&namespace, &secret).iter();
+                let error = hints.fold(unread(&gap), Error::hint);
+                members.push(Member::Failed(namespace, workload, error));
+            }
             None => {
                 let error = Error::refused(format!("the pod spec of {workload} points at no Secret"));
                 members.push(Member::Failed(namespace, workload, error));
@@ -131,13 +136,6 @@ async fn one_credential(
         .iter()
         .map(|gateway| (gateway.workload().clone(), gateway.container.clone()))
         .collect();
-    let is_a_gateway = |workload: &&Surveyed| {
-        workload.namespace == namespace
-            && gateways
-                .iter()
-                .any(|gateway| gateway.workload() == workload.reference())
-    };
-    let config_maps = survey.workloads.iter().filter(is_a_gateway);
     Ok(TargetFacts {
         snapshot: Snapshot {
             namespace: namespace.to_owned(),
@@ -147,13 +145,11 @@ async fn one_credential(
         previous: previous.clone(),
         workload_source: Source::Discovery(format!("discovered in namespace {namespace}")),
         secret_source: Source::Discovery("pod spec".to_owned()),
-        config_maps: config_maps
-            .flat_map(|workload| workload.config_maps.clone())
-            .collect(),
         config_map_settings,
+        warnings: Vec::new(),
         containers: Containers::Read {
             containers,
-            denied: gateways
+            gaps: gateways
                 .iter()
                 .filter_map(|gateway| Some(gateway.unread.as_ref()?.why().to_owned()))
                 .collect(),

@@ -8,7 +8,8 @@ use kube::core::{Selector, SelectorExt};
 
 use super::cron_jobs::{Rotator, rotators as rotators_in};
 use super::pod_spec::{CredentialSource, EntraProof};
-use super::survey::{Gateway, Survey, scopes, survey, unavailable};
+use super::read::{scopes, unread};
+use super::survey::{Gateway, Survey, survey};
 use crate::cluster::Cluster;
 use crate::cluster::list::{List, MetadataOf};
 use crate::cluster::rollout::PodAge;
@@ -276,7 +277,7 @@ async fn pods(cluster: &Cluster, scope: &Scope, namespaces: &[&str]) -> Result<P
                     pods.entry(namespace).or_default().push(pod);
                 }
             }
-            Err(error) => return Ok(Err(unavailable(error, "listing the pods")?)),
+            Err(error) => return Ok(Err(unread(error, "listing the pods")?.reason)),
         }
     }
     Ok(Ok(pods))
@@ -356,7 +357,7 @@ async fn look_closer(
     };
     let ages: BTreeMap<String, PodAge> = match cluster.list(list, &place, age).await {
         Ok(list) => list.into_iter().collect(),
-        Err(error) => return Ok(Err(unavailable(error, "listing the pods")?)),
+        Err(error) => return Ok(Err(unread(error, "listing the pods")?.reason)),
     };
     for name in std::mem::take(&mut found.unsure) {
         // One that has gone since is no longer stale.

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::cron_jobs::Rotator;
-use super::survey::is_forbidden;
+use super::read::is_forbidden;
 use crate::cluster::list::List;
 use crate::cluster::{Cluster, explain};
 use crate::error::Result;

@@ -26,5 +26,6 @@ mod run;
 mod script;
 mod sign_in;
 mod status;
+mod user;
 mod variables;
 mod workloads;

@@ -64,6 +64,9 @@ pub(super) async fn find(
     };
     let mut identified = Vec::new();
     for mut found in found {
+        for warning in &found.warnings {
+            output.warning(warning);
+        }
         for warning in plan::preflight(&found.snapshot, &policy(settings.adopt))? {
             output.warning(&warning);
         }
