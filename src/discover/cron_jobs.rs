@@ -1,5 +1,5 @@
-//! The CronJobs that run this program or the script that it replaces, and
-//! which gateways they rotate.
+//! The CronJobs that run this program, or the script that it replaces, and the
+//! gateways that they rotate.
 
 use std::collections::BTreeMap;
 
@@ -151,15 +151,15 @@ fn request(container: &Container, read: ReadCommandLine) -> Option<RotateRequest
     read(&words, &variables)
 }
 
-/// The CronJobs that rotate gateways in these namespaces, or in all of them
-/// where that is where to look.
+/// The CronJobs that rotate gateways in these namespaces, or in all if that is
+/// the scope.
 pub(super) async fn rotators(
     cluster: &Cluster,
     scope: &Scope,
     namespaces: &[&str],
     read: ReadCommandLine,
 ) -> Result<Result<Vec<Rotator>, Unavailable>> {
-    // A CronJob for many namespaces may stand in any.
+    // A CronJob for many namespaces may be in any.
     let places = match scope {
         Scope::Everywhere => vec![Scope::Everywhere],
         Scope::Namespace(_) => scopes(scope, namespaces.iter().copied()),

@@ -12,22 +12,21 @@ use crate::error::{Error, Result};
 use crate::model::request::Selection;
 use crate::model::{Snapshot, Source, Unavailable, WorkloadRef};
 
-/// A gateway of a fleet, or why it takes no part.
+/// A credential of a fleet, or a workload without one, by its namespace, and
+/// why.
 pub enum Member {
-    /// A credential to look after.
     Credential(Box<TargetFacts>),
-    /// A gateway that signs in without a token: its namespace and workload, and
-    /// why.
+    /// A gateway that signs in without a token.
     Skipped(String, WorkloadRef, Error),
     /// A gateway whose credential cannot be rotated.
     Failed(String, WorkloadRef, Error),
 }
 
-/// The members of a fleet, and what the user should know.
+/// The members of a fleet.
 pub struct Fleet {
     /// Each credential once.
     pub members: Vec<Member>,
-    /// What could not be looked at.
+    /// What could not be read, and may matter.
     pub warnings: Vec<String>,
 }
 
@@ -45,7 +44,7 @@ pub async fn fleet(cluster: &Cluster, selection: &Selection) -> Result<Fleet> {
     let mut users: BTreeMap<Place, Vec<&Gateway>> = BTreeMap::new();
     for gateway in &survey.gateways {
         let (namespace, workload) = (gateway.namespace.clone(), gateway.workload().clone());
-        // What may not be read could say it all.
+        // The settings that could not be read may hold the credential.
         if let (CredentialSource::Missing, Some(gap)) = (&gateway.container.credential, &gateway.unread) {
             members.push(Member::Failed(namespace, workload, unread(gap)));
             continue;
@@ -109,8 +108,8 @@ async fn one_credential(
     if keys.len() > 1 {
         let keys: Vec<&str> = keys.into_iter().collect();
         return Err(Error::refused(format!(
-            "secret/{secret} in namespace {namespace} holds the tokens of several gateways, under {}, and its \
-             annotations can speak for one alone",
+            "secret/{secret} in namespace {namespace} holds the tokens of several gateways, under {}, but its \
+             annotations can describe only one",
             keys.join(" and ")
         ))
         .hint("give each gateway a Secret of its own, or rotate each by name"));

@@ -1,5 +1,5 @@
 //! The CronJobs of a namespace before one is installed: the one of its name,
-//! and those that would rotate the same gateways.
+//! and those that rotate the same gateways.
 
 use serde_json::Value;
 
@@ -13,19 +13,19 @@ use crate::model::request::{ReadCommandLine, Scope};
 
 /// The CronJobs of a namespace.
 pub struct CronJobs {
-    /// The one of the name, whoever has made it.
+    /// The one of this name, installed by this program or not.
     pub present: Option<Value>,
-    /// What the one of the name rotates, as far as it names it.
+    /// The workloads that the one of this name rotates by name.
     pub workloads: Vec<WorkloadRef>,
-    /// Whether the one of the name rotates gateways.
+    /// Whether the one of this name rotates gateways.
     pub rotates: bool,
     /// The others that rotate gateways.
     others: Vec<Rotator>,
-    /// Why the others could not be looked at.
+    /// Why the others could not be read.
     pub warning: Option<String>,
 }
 
-/// Reads them with one list; without the right to list only the one of the
+/// Reads them with one list; without the right to list, only the one of this
 /// name.
 pub async fn cron_jobs(cluster: &Cluster, name: &str, read: ReadCommandLine) -> Result<CronJobs> {
     let scope = Scope::Namespace(cluster.namespace.clone());
@@ -41,7 +41,7 @@ pub async fn cron_jobs(cluster: &Cluster, name: &str, read: ReadCommandLine) -> 
                 .object("CronJob", name)
                 .await
                 .map_err(|error| explain(error, &format!("reading cronjob/{name}")))?;
-            let warning = format!("{error}; so another CronJob may rotate the same gateways");
+            let warning = format!("{error}; another CronJob may rotate the same gateways");
             (present.into_iter().collect(), Some(warning))
         }
         Err(error) => return Err(explain(error, &doing)),
@@ -50,7 +50,7 @@ pub async fn cron_jobs(cluster: &Cluster, name: &str, read: ReadCommandLine) -> 
         .iter()
         .position(|object| object["metadata"]["name"] == name);
     let mut present = at.map(|at| objects.swap_remove(at));
-    // A list leaves out of each object what all of it have in common.
+    // The objects in a list lack what all of them have in common.
     if let Some(object) = &mut present {
         object["apiVersion"] = "batch/v1".into();
         object["kind"] = "CronJob".into();

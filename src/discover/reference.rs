@@ -1,4 +1,4 @@
-//! Which credential the gateways of a namespace use, by the references in
+//! The credential that the gateways of a namespace use, by the references in
 //! their pod specs.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,9 +23,9 @@ pub(super) struct Reference {
     pub(super) workloads: BTreeSet<WorkloadRef>,
 }
 
-/// Follows the references of all gateways among the workloads, which must come
-/// down to one credential. `None` when their settings were not read yet and
-/// could say more, or when there is no gateway.
+/// Follows the references of all gateways among the workloads, which must lead
+/// to one credential. `None` if settings that were not read yet may show more,
+/// or if there is no gateway.
 pub(super) fn credential_reference(
     namespace: &str,
     request: &TargetRequest,
@@ -45,7 +45,7 @@ pub(super) fn credential_reference(
     if let (true, Some(_), Some(secret)) = (gateways.is_empty(), config_maps, &request.secret) {
         return Ok(requested_reference(&secret.value, workloads));
     }
-    // Settings that were not read yet may say more than an empty answer does.
+    // Settings that were not read yet may show more.
     let known = |container: &GatewayContainer| {
         config_maps.is_some()
             || matches!(container.credential, CredentialSource::SecretKey { .. })
@@ -93,13 +93,13 @@ pub(super) fn credential_reference(
             namespace,
             list.join(", ")
         ))
-        .hint("choose one, as TYPE/NAME, or take them all with --all"));
+        .hint("choose one, as TYPE/NAME, or rotate all with --all"));
     }
     for (name, container) in &gateways {
         refuse_other_sign_in(name, container)?;
     }
     let candidates = candidates_of(by_credential[0].0);
-    let takes_it = |workload: &Workload| {
+    let uses_it = |workload: &Workload| {
         let spec = workload.pod_spec();
         spec.is_some_and(|spec| {
             let used = secrets_used(spec);
@@ -108,7 +108,7 @@ pub(super) fn credential_reference(
     };
     let users = workloads
         .iter()
-        .filter(|(_, workload)| takes_it(workload))
+        .filter(|(_, workload)| uses_it(workload))
         .map(|(name, _)| name.clone())
         .collect();
     Ok(Some(Reference {
@@ -117,8 +117,9 @@ pub(super) fn credential_reference(
     }))
 }
 
-/// The reference to a Secret that was told, in workloads that nothing readable
-/// shows to be gateways: their settings may be forbidden to read.
+/// The reference to the Secret that was given, in workloads that nothing
+/// readable shows to be gateways: this user may not be allowed to read their
+/// settings.
 fn requested_reference(secret: &str, workloads: &BTreeMap<WorkloadRef, Workload>) -> Option<Reference> {
     let mut candidates = Vec::new();
     let mut users = BTreeSet::new();
@@ -144,7 +145,11 @@ pub(super) fn candidates_of(source: &CredentialSource) -> Candidates {
         CredentialSource::SecretKey { secret, key } => vec![(secret.clone(), vec![key.clone()])],
         CredentialSource::EnvFrom(imported) => imported
             .iter()
-            .map(|import| (import.name.clone(), import.credential_keys().collect()))
+            .map(|import| {
+                let keys: Vec<String> = import.credential_keys().collect();
+                (import.name.clone(), keys)
+            })
+            .filter(|(_, keys)| !keys.is_empty())
             .collect(),
         _ => Vec::new(),
     }
@@ -156,10 +161,10 @@ pub(super) fn refuse_other_sign_in(name: &WorkloadRef, container: &GatewayContai
     match &container.credential {
         CredentialSource::SecretKey { .. } | CredentialSource::EnvFrom(_) => Ok(()),
         CredentialSource::Entra { mode, .. } => Err(Error::refused(format!(
-            "{name} signs in by Entra (config.service.auth is {mode}), so it has no token to rotate"
+            "{name} signs in with Entra (config.service.auth is {mode}), so it has no token to rotate"
         ))),
         CredentialSource::Inline { place, .. } => Err(Error::refused(format!(
-            "the token of {name} stands in clear in {place}, so there is no Secret to write"
+            "the token of {name} is in clear text in {place}, so there is no Secret to write"
         ))
         .hint("move it to a Secret and refer to it by secretKeyRef")),
         CredentialSource::Missing => Err(Error::refused(format!(
