@@ -13,6 +13,7 @@ mod rotate;
 mod select;
 mod status;
 mod uninstall_cronjob;
+mod values;
 mod variables;
 mod version;
 
@@ -20,15 +21,15 @@ mod version;
 mod tests;
 
 pub use completion::CompletionArgs;
-pub use global::{GlobalArgs, LogFormat};
-pub use install_cronjob::{IdentityArgs, InstallCronjobArgs, ObjectFormat, PodArgs, PodAuth, PullPolicy};
+pub use global::GlobalArgs;
+pub use install_cronjob::{IdentityArgs, InstallCronjobArgs, PodArgs, PodAuth, PullPolicy};
 pub use kube::KubeArgs;
 pub use program::{COMPLETION_VARIABLE, file_name};
-pub use render_rbac::{AzureForm, AzureRoleArgs, RenderRbacArgs, RightsScope};
+pub use render_rbac::{AzureRoleArgs, RenderRbacArgs, RightsScope};
 pub use root::{Cli, Command, Parsed, command, parse};
-pub use rotate::{AuthMethod, AzureArgs, DryRun, OutputFormat, ProveMode, RotateArgs, TargetArgs};
+pub use rotate::{AuthMethod, AzureArgs, RotateArgs, TargetArgs};
 pub use select::SelectArgs;
-pub use status::{SortBy, StatusArgs, StatusFormat};
+pub use status::StatusArgs;
 pub use uninstall_cronjob::UninstallCronjobArgs;
 pub use variables::variable_of;
 pub use version::VersionArgs;

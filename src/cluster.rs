@@ -1,11 +1,12 @@
 //! The Kubernetes client, built from kubectl's flags, the kubeconfig and the
 //! environment, and the requests that the product makes.
 
-pub mod config;
-pub mod connect;
+mod config;
+mod connect;
 mod events;
-pub mod exec;
+mod exec;
 mod explain;
+mod inputs;
 pub mod jobs;
 pub mod list;
 mod name;
@@ -20,10 +21,12 @@ mod source;
 pub mod watch;
 pub mod workload;
 
-pub use config::ConnectInputs;
+pub use config::namespace;
 pub use connect::Cluster;
 pub use explain::explain;
+pub use inputs::ConnectInputs;
 pub use name::{valid_name, valid_namespace};
+pub use source::contexts;
 
 /// The field manager of every write. It does not begin with `kubectl`, because
 /// Flux removes the fields of such managers.

@@ -1,5 +1,5 @@
-//! What there is: reads the cluster and Azure and returns plain facts. The
-//! reference in the pod spec is followed; nothing is guessed from names.
+//! The cluster and Azure as plain facts. References in pod specs are followed;
+//! nothing is guessed from names.
 
 mod cron_jobs;
 pub mod directory;
@@ -9,10 +9,14 @@ pub mod fleet;
 pub mod gateways;
 pub mod installed;
 pub mod inventory;
-pub mod pod_spec;
+mod no_gateway;
+mod pod_spec;
+mod read;
 mod reference;
-pub mod survey;
+mod stale_pods;
+mod survey;
 mod target;
-mod workloads;
+mod target_facts;
 
-pub use target::{TargetFacts, target};
+pub use target::target;
+pub use target_facts::TargetFacts;

@@ -7,8 +7,9 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
-use crate::cli::{Cli, Command, LogFormat};
+use crate::cli::{Cli, Command};
 use crate::environment::Environment;
+use crate::model::request::LogFormat;
 use crate::settings::script_debug;
 
 /// Starts the log at the level that the flags set; the default is warnings.

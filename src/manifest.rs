@@ -9,4 +9,4 @@ pub mod installation;
 pub mod ownership;
 pub mod rbac;
 
-pub use ownership::{DEFAULT_NAME, MANAGER};
+pub use ownership::MANAGER;

@@ -12,7 +12,8 @@ mod event;
 mod gateway;
 mod key_slot;
 mod object;
-mod prove;
+mod program;
+pub mod request;
 mod secret_change;
 mod snapshot;
 mod text;
@@ -28,8 +29,8 @@ pub use endpoint::Endpoint;
 pub use event::{Event, EventReason, Subject};
 pub use gateway::{Auth, AzureFacts, CronJobFacts, GatewayFacts, Part, Presented, StalePods, Unavailable};
 pub use key_slot::{KeyChoice, KeySlot};
-pub use object::{DryRun, Object, ObjectKind, Ownership};
-pub use prove::ProveMode;
+pub use object::{Object, ObjectKind, Ownership};
+pub use program::{DEFAULT_NAME, PROGRAM, SCRIPT};
 pub use secret_change::{Annotations, Minted, SecretChange, SecretData};
 pub use snapshot::{
     Replacement, Rollout, SecretFacts, SecretMarks, SecretVersion, Snapshot, Source, Sourced, TemplateMarks,

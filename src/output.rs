@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::error::Error;
 use crate::model::one_line;
+use crate::model::request::LogFormat;
 
 const LABEL: Style = Style::new().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -20,16 +21,6 @@ const HINT: Style = AnsiColor::Cyan.on_default().bold();
 
 /// How wide the label of a step is, the longest one and a space.
 const LABEL_WIDTH: usize = 11;
-
-/// How lines on stderr are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LogFormat {
-    /// Lines for people.
-    #[default]
-    Text,
-    /// One JSON object a line.
-    Json,
-}
 
 /// What the user has chosen about all output.
 #[derive(Clone, Copy, Debug, Default)]

@@ -5,12 +5,13 @@ use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use crate::cli::{self, LogFormat, Parsed};
+use crate::cli::{self, Parsed};
 use crate::commands::{self, Context};
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::interrupt::{Interrupt, interrupted};
-use crate::output::{self, Output, OutputSettings};
+use crate::model::request::LogFormat;
+use crate::output::{Output, OutputSettings};
 use crate::report::TerminationMessage;
 use crate::{logging, script, settings, termination};
 
@@ -138,7 +139,7 @@ fn unparsed(error: &clap::Error, format: LogFormat) -> Ended {
         // clap knows which stream its text belongs to, and its colours.
         LogFormat::Text => drop(error.print()),
         LogFormat::Json => Output::new(OutputSettings {
-            format: output::LogFormat::Json,
+            format: LogFormat::Json,
             ..OutputSettings::default()
         })
         .error(&ours),

@@ -5,9 +5,10 @@ use std::ffi::OsString;
 
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::model::SCRIPT;
 
 /// The name of the link.
-pub const LINK: &str = "apim-shg-rotate";
+pub const LINK: &str = SCRIPT;
 
 struct LongOption {
     name: &'static str,

@@ -2,9 +2,11 @@
 //! settings, each with its source. No network.
 
 mod azure;
+mod command_line;
 mod fleet;
 mod gateway_list;
 mod install_cronjob;
+mod kube;
 mod log;
 mod render_rbac;
 mod rotate;
@@ -12,12 +14,13 @@ mod selection;
 mod status;
 mod typed;
 
-pub use azure::{AzureSettings, CloudRequest};
+pub use azure::AzureSettings;
+pub use command_line::rotate_request;
 pub use fleet::FleetSettings;
 pub use gateway_list::GatewayList;
 pub use install_cronjob::{InstallSettings, Targets};
+pub use kube::kube_connection;
 pub use log::{log_format, output_settings, script_debug};
 pub use render_rbac::{Covered, KubernetesRights, RenderSettings};
-pub use rotate::{RotateSettings, TargetRequest, WorkloadRequest, script_namespace};
-pub use selection::Selection;
+pub use rotate::{RotateSettings, script_namespace};
 pub use status::StatusSettings;

@@ -6,7 +6,8 @@ use crate::cluster::objects::{Apply, Expected};
 use crate::cluster::{Cluster, explain};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
-use crate::model::{DryRun, Object, ObjectKind, Ownership};
+use crate::model::request::DryRun;
+use crate::model::{Object, ObjectKind, Ownership};
 use crate::plan::{Action, Change, Live, ObjectPlan};
 
 /// The name of the successors of replaced objects in a rehearsal. Nothing has it.

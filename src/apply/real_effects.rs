@@ -17,8 +17,9 @@ use crate::discover::facts::{PreviousCredential, secret_facts};
 use crate::error::{Kind, Result};
 use crate::interrupt::Interrupt;
 use crate::model::annotation::{LAST_APPLIED, ROTATION_ID};
+use crate::model::request::ProveMode;
 use crate::model::{
-    Minted, ProveMode, SecretChange, SecretFacts, TemplateMarks, WorkloadFacts, WorkloadRef, WorkloadVersion,
+    Minted, SecretChange, SecretFacts, TemplateMarks, WorkloadFacts, WorkloadRef, WorkloadVersion,
 };
 use crate::output::Output;
 use crate::plan::{Mint, PUT_BACK_TIME};

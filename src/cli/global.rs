@@ -1,16 +1,8 @@
 //! Flags of ours that every command takes.
 
-use clap::{Args, ColorChoice, ValueEnum};
+use clap::{Args, ColorChoice};
 
-/// How the log is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// Lines for people
-    #[default]
-    Text,
-    /// One JSON object per line
-    Json,
-}
+use crate::model::request::LogFormat;
 
 /// What a run writes to the terminal or the log.
 #[derive(Args, Debug, Clone, Default)]

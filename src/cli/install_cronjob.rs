@@ -5,23 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
 
-use super::{DryRun, ProveMode, TargetArgs};
-use crate::manifest::DEFAULT_NAME;
-use crate::model::parse_duration;
-
-/// How objects are printed to stdout.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum ObjectFormat {
-    /// One line per object: what was done to it
-    #[default]
-    Table,
-    /// The objects as JSON
-    Json,
-    /// The objects as YAML
-    Yaml,
-    /// TYPE/NAME of each object that was changed
-    Name,
-}
+use super::TargetArgs;
+use crate::model::request::{DryRun, ObjectFormat, ProveMode};
+use crate::model::{DEFAULT_NAME, parse_duration};
 
 /// The identity with which the pods sign in to Azure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,16 +1,13 @@
 //! kubectl's own global flags, so that a command line that works with kubectl
 //! reaches the same cluster as the same user here.
 
-use std::convert::Infallible;
-use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
-use secrecy::{ExposeSecret, SecretString};
 
 use crate::model::parse_duration;
+use crate::model::request::BearerToken;
 
 /// The heading of these flags in the help.
 pub(super) const HEADING: &str = "Kubernetes options";
@@ -81,38 +78,6 @@ pub struct KubeArgs {
     /// Name to verify the server's certificate against, instead of its host name
     #[arg(long, global = true, help_heading = HEADING, value_name = "NAME")]
     pub tls_server_name: Option<String>,
-}
-
-/// The value of `--token`. It has no `Display` and its `Debug` shows nothing;
-/// it accepts every text, because a refusal by clap would print the value.
-#[derive(Clone)]
-pub struct BearerToken(SecretString);
-
-impl BearerToken {
-    /// The token, for the client's configuration alone.
-    pub fn secret(&self) -> &SecretString {
-        &self.0
-    }
-
-    /// Whether it can stand in a header at all.
-    pub fn is_usable(&self) -> bool {
-        let text = self.0.expose_secret();
-        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
-    }
-}
-
-impl FromStr for BearerToken {
-    type Err = Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(Self(SecretString::from(text)))
-    }
-}
-
-impl fmt::Debug for BearerToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("BearerToken(hidden)")
-    }
 }
 
 /// As kubectl reads it: a bare number is seconds, zero is no limit.

@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::ProveMode;
-use crate::manifest::DEFAULT_NAME;
-use crate::model::AzureRole;
+use crate::model::request::{AzureForm, ProveMode};
+use crate::model::{AzureRole, DEFAULT_NAME};
 
 /// How far the rights reach.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -16,19 +15,6 @@ pub enum RightsScope {
     Namespace,
     /// All namespaces, as for `rotate -A`
     Cluster,
-}
-
-/// The form of a role in Azure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum AzureForm {
-    /// An ARM template
-    Json,
-    /// Bicep
-    Bicep,
-    /// Terraform, for the provider azurerm
-    Terraform,
-    /// A shell script for the Azure CLI
-    Az,
 }
 
 /// Print the minimal rights for a scheduled rotation, in Kubernetes or in Azure

@@ -8,53 +8,8 @@ use jiff::SignedDuration;
 use secrecy::SecretString;
 
 use super::SelectArgs;
-use crate::model::{self, KeyChoice, parse_duration};
-
-/// How the result is printed to stdout.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum OutputFormat {
-    /// Lines for people
-    #[default]
-    Table,
-    /// A row with gateway, instance and outcome
-    Wide,
-    /// JSON
-    Json,
-    /// YAML
-    Yaml,
-    /// TYPE/NAME of each object that was changed
-    Name,
-}
-
-/// What a dry run may send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum DryRun {
-    /// Make the changes
-    None,
-    /// Only read
-    Client,
-    /// Read, and let the API server check the changes without storing them
-    Server,
-}
-
-impl From<DryRun> for model::DryRun {
-    fn from(dry_run: DryRun) -> Self {
-        match dry_run {
-            DryRun::None => Self::None,
-            DryRun::Client => Self::Client,
-            DryRun::Server => Self::Server,
-        }
-    }
-}
-
-/// How a new credential is proved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ProveMode {
-    /// The rollout completes, and no new pod logs that Azure refused the credential
-    Logs,
-    /// The rollout completes
-    Rollout,
-}
+use crate::model::request::{DryRun, OutputFormat, ProveMode};
+use crate::model::{KeyChoice, parse_duration};
 
 /// How to sign in to Azure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -1,42 +1,11 @@
 //! The flags of `status`.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use jiff::SignedDuration;
 
 use super::{AzureArgs, SelectArgs};
 use crate::model::parse_duration;
-
-/// How the gateways are printed to stdout.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum StatusFormat {
-    /// A table
-    #[default]
-    Table,
-    /// The table with more columns and the reason for each verdict
-    Wide,
-    /// JSON
-    Json,
-    /// YAML
-    Yaml,
-    /// TYPE/NAME of each workload
-    Name,
-    /// Metrics for the textfile collector of Prometheus or a Pushgateway
-    Prometheus,
-}
-
-/// The order of the rows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum SortBy {
-    /// Namespace and name
-    #[default]
-    Name,
-    /// The soonest to expire first
-    ExpiresIn,
-    /// The worst first
-    Verdict,
-    /// The longest ago first
-    RotatedAt,
-}
+use crate::model::request::{SortBy, StatusFormat};
 
 /// Show when each token expires, which pods run with an older one, and how to fix it
 ///

@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use super::DryRun;
-use crate::manifest::DEFAULT_NAME;
+use crate::model::DEFAULT_NAME;
+use crate::model::request::DryRun;
 
 /// Remove what `install-cronjob` installed, and nothing else
 ///

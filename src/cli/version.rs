@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::OutputFormat;
+use crate::model::request::OutputFormat;
 
 /// Print the version
 #[derive(Args, Debug)]

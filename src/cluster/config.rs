@@ -8,18 +8,18 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, Uri, header};
-use jiff::Timestamp;
 use kube::Config;
 use kube::config::{AuthInfo, Cluster, ExecAuthCluster};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use secrecy::SecretString;
 
+use super::inputs::ConnectInputs;
 use super::name::valid_namespace;
 use super::proxy::proxy_for;
-use super::source::{self, Source};
-use crate::cli::kube::KubeArgs;
+use super::source::{Source, find};
 use crate::error::{Error, Result};
+use crate::model::request::KubeConnection;
 
 /// Where kubectl looks when nothing names a namespace.
 const DEFAULT_NAMESPACE: &str = "default";
@@ -33,36 +33,6 @@ const ANSWER: Duration = Duration::from_secs(70);
 /// shorter `--request-timeout` does not cut them.
 const READ: Duration = Duration::from_secs(295);
 
-/// What a run takes from around it, handed in so that nothing below reads it
-/// from the process.
-#[derive(Clone, Copy)]
-pub struct ConnectInputs<'a> {
-    variable: &'a (dyn Fn(&str) -> Option<String> + Sync),
-    pub(super) interactive: bool,
-    pub(super) now: Timestamp,
-}
-
-impl<'a> ConnectInputs<'a> {
-    /// The variables, whether a person sits at the terminal of standard input,
-    /// and the local time.
-    pub fn new(
-        variable: &'a (dyn Fn(&str) -> Option<String> + Sync),
-        interactive: bool,
-        now: Timestamp,
-    ) -> Self {
-        Self {
-            variable,
-            interactive,
-            now,
-        }
-    }
-
-    /// A variable; an empty one counts as absent.
-    pub(super) fn variable(&self, name: &str) -> Option<String> {
-        (self.variable)(name).filter(|value| !value.is_empty())
-    }
-}
-
 /// How to reach the cluster.
 #[derive(Debug)]
 pub struct Connection {
@@ -74,14 +44,9 @@ pub struct Connection {
     pub answer_within: Option<Duration>,
 }
 
-/// The contexts of the kubeconfig that names or globs mean.
-pub fn contexts(args: &KubeArgs, environment: ConnectInputs<'_>, patterns: &[String]) -> Result<Vec<String>> {
-    source::contexts(args, environment, patterns)
-}
-
 /// The namespace of the kubeconfig's context or of the pod.
-pub fn namespace(args: &KubeArgs, environment: ConnectInputs<'_>) -> Result<String> {
-    let found = source::find(args, environment)?.namespace;
+pub fn namespace(args: &KubeConnection, environment: ConnectInputs<'_>) -> Result<String> {
+    let found = find(args, environment)?.namespace;
     let namespace = found
         .filter(|namespace| !namespace.is_empty())
         .unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
@@ -90,8 +55,8 @@ pub fn namespace(args: &KubeArgs, environment: ConnectInputs<'_>) -> Result<Stri
 }
 
 /// Finds the cluster and applies the flags, without any request.
-pub fn load(args: &KubeArgs, environment: ConnectInputs<'_>) -> Result<Connection> {
-    let mut source = source::find(args, environment)?;
+pub fn load(args: &KubeConnection, environment: ConnectInputs<'_>) -> Result<Connection> {
+    let mut source = find(args, environment)?;
     apply_to_cluster(args, &mut source);
     apply_to_user(args, &mut source.user)?;
     let Source {
@@ -147,7 +112,7 @@ pub fn load(args: &KubeArgs, environment: ConnectInputs<'_>) -> Result<Connectio
 /// As client-go merges them: either flag about the authority replaces all that
 /// the kubeconfig says about it, and a server given by flag does not inherit
 /// the name expected of another one.
-fn apply_to_cluster(args: &KubeArgs, source: &mut Source) {
+fn apply_to_cluster(args: &KubeConnection, source: &mut Source) {
     let cluster = &mut source.cluster;
     if args.insecure_skip_tls_verify || args.certificate_authority.is_some() {
         cluster.insecure_skip_tls_verify = Some(args.insecure_skip_tls_verify);
@@ -163,7 +128,7 @@ fn apply_to_cluster(args: &KubeArgs, source: &mut Source) {
     }
 }
 
-fn apply_to_user(args: &KubeArgs, user: &mut AuthInfo) -> Result<()> {
+fn apply_to_user(args: &KubeConnection, user: &mut AuthInfo) -> Result<()> {
     if let Some(token) = &args.token {
         if !token.is_usable() {
             return Err(Error::usage(

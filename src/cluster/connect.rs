@@ -8,13 +8,14 @@ use kube::Client;
 use kube::client::ClientBuilder;
 use tokio::time::Instant;
 
-use super::config::{ConnectInputs, Connection, load};
+use super::config::{Connection, load};
 use super::exec::sign_in;
 use super::explain::explain;
+use super::inputs::ConnectInputs;
 use super::observe::Observe;
-use crate::cli::kube::KubeArgs;
 use crate::clock::ServerClock;
 use crate::error::Result;
+use crate::model::request::KubeConnection;
 
 /// A client for one cluster and what goes with it.
 #[derive(Clone)]
@@ -36,7 +37,7 @@ pub struct Cluster {
 impl Cluster {
     /// Finds the cluster and signs in to it by the kubeconfig's plugin, if it
     /// has one. No request is sent yet.
-    pub async fn connect(args: &KubeArgs, environment: ConnectInputs<'_>) -> Result<Self> {
+    pub async fn connect(args: &KubeConnection, environment: ConnectInputs<'_>) -> Result<Self> {
         let mut connection = load(args, environment)?;
         sign_in(&mut connection.config.auth_info, environment).await?;
         Self::build(connection)
@@ -104,12 +105,12 @@ mod tests {
 
     use super::*;
 
-    fn args(server: &str) -> KubeArgs {
-        KubeArgs {
+    fn args(server: &str) -> KubeConnection {
+        KubeConnection {
             server: Some(server.to_owned()),
             request_timeout: Some(std::time::Duration::from_secs(5)),
             insecure_skip_tls_verify: true,
-            ..KubeArgs::default()
+            ..KubeConnection::default()
         }
     }
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::json;
 use tokio::process::Command;
 
-use super::config::ConnectInputs;
+use super::inputs::ConnectInputs;
 use crate::environment::{SECRET_VARIABLES, withheld};
 use crate::error::{Error, Result};
 use crate::yaml::from_yaml;

@@ -1,7 +1,7 @@
 //! Paged lists of one namespace or of all, reduced to the fields that are used.
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 
 use http::Request;
 use http::header::ACCEPT;
@@ -12,29 +12,13 @@ use serde::de::DeserializeOwned;
 
 use super::Cluster;
 use super::name::query;
+use crate::model::request::Scope;
 
 /// The page size of kubectl.
 const PAGE: usize = 500;
 
 /// The media type of a list without spec and status.
 const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
-
-/// The namespaces to read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scope {
-    Namespace(String),
-    /// All namespaces.
-    Everywhere,
-}
-
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Namespace(name) => write!(f, "namespace {name}"),
-            Self::Everywhere => f.write_str("all namespaces"),
-        }
-    }
-}
 
 /// A list to be read.
 #[derive(Clone, Copy, Debug)]

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use super::Cluster;
-use super::list::{List, Scope};
+
 use crate::model::{Object, ObjectKind};
 
 /// No object has this version: etcd's first revision holds none. An apply that
@@ -24,6 +24,8 @@ pub enum Expected<'a> {
     /// Exactly this object in this version.
     Version(&'a Object),
 }
+use super::list::List;
+use crate::model::request::Scope;
 
 /// How an object is applied.
 #[derive(Clone, Copy, Debug)]

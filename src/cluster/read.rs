@@ -19,6 +19,14 @@ impl Cluster {
         self
     }
 
+    /// The same cluster for reads that the run can do without: they end after
+    /// a minute even if the deadline is later.
+    pub(crate) fn for_optional_reads(&self) -> Self {
+        let soon = Instant::now() + DEFAULT_TIMEOUT;
+        let deadline = self.deadline.map_or(soon, |deadline| deadline.min(soon));
+        self.clone().until(deadline)
+    }
+
     /// Retries a read while the server is busy or cannot be reached.
     pub(crate) async fn reading<T, Op>(&self, op: impl FnMut() -> Op) -> Result<T, kube::Error>
     where

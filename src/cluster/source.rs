@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use kube::config::{AuthInfo, Cluster, Context, Kubeconfig, KubeconfigError};
 use wildmatch::WildMatch;
 
-use super::config::ConnectInputs;
-use crate::cli::kube::KubeArgs;
+use super::inputs::ConnectInputs;
 use crate::error::{Error, Result};
+use crate::model::request::KubeConnection;
 
 /// The directory of every pod's service account.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -28,7 +28,7 @@ pub(super) struct Source {
 }
 
 /// Finds the source for these flags.
-pub(super) fn find(args: &KubeArgs, environment: ConnectInputs<'_>) -> Result<Source> {
+pub(super) fn find(args: &KubeConnection, environment: ConnectInputs<'_>) -> Result<Source> {
     let home = ["HOME", "USERPROFILE"]
         .iter()
         .find_map(|name| environment.variable(name));
@@ -70,8 +70,8 @@ pub(super) fn find(args: &KubeArgs, environment: ConnectInputs<'_>) -> Result<So
 
 /// The contexts of the kubeconfig that the patterns name, each once: names, or
 /// globs with `*` and `?`.
-pub(super) fn contexts(
-    args: &KubeArgs,
+pub fn contexts(
+    args: &KubeConnection,
     environment: ConnectInputs<'_>,
     patterns: &[String],
 ) -> Result<Vec<String>> {
@@ -112,7 +112,7 @@ struct Files {
 }
 
 impl Files {
-    fn read(args: &KubeArgs, environment: ConnectInputs<'_>, home: Option<&Path>) -> Result<Self> {
+    fn read(args: &KubeConnection, environment: ConnectInputs<'_>, home: Option<&Path>) -> Result<Self> {
         let listed: Vec<PathBuf> = environment
             .variable("KUBECONFIG")
             .map(|list| std::env::split_paths(&list).collect())
@@ -176,7 +176,7 @@ impl Files {
         }
     }
 
-    fn select(&self, args: &KubeArgs, home: Option<&Path>) -> Result<Source> {
+    fn select(&self, args: &KubeConnection, home: Option<&Path>) -> Result<Source> {
         let (context, mut origin) = self.context(args, home)?;
         let cluster_name = args
             .cluster
@@ -206,7 +206,7 @@ impl Files {
         })
     }
 
-    fn context(&self, args: &KubeArgs, home: Option<&Path>) -> Result<(Option<Context>, String)> {
+    fn context(&self, args: &KubeConnection, home: Option<&Path>) -> Result<(Option<Context>, String)> {
         let current = self
             .merged
             .current_context

@@ -1,10 +1,8 @@
 //! Deployments, StatefulSets and DaemonSets through one type with the fields
 //! that a rotation needs.
 
-use std::collections::BTreeMap;
-
 use http::Request;
-use k8s_openapi::api::core::v1::PodTemplateSpec;
+use k8s_openapi::api::core::v1::{PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::{Patch, PatchParams};
@@ -12,7 +10,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::json;
 
-use super::list::{List, Meta, Scope};
+use super::list::Meta;
 use super::{Cluster, FIELD_MANAGER};
 use crate::model::annotation::{RESTARTED_AT, ROTATION_ID};
 use crate::model::{TemplateMarks, WorkloadKind, WorkloadRef, WorkloadVersion};
@@ -106,6 +104,11 @@ impl Workload {
         }
     }
 
+    /// What its pods run.
+    pub fn pod_spec(&self) -> Option<&PodSpec> {
+        self.spec.template.spec.as_ref()
+    }
+
     /// How many pods are wanted now; an autoscaler may change it.
     pub fn wanted(&self) -> i32 {
         self.status
@@ -129,20 +132,6 @@ impl Cluster {
     pub async fn workload(&self, workload: &WorkloadRef) -> Result<Workload, kube::Error> {
         let path = format!("{}/{}", self.workloads_path(workload.kind), workload.name);
         self.get(&path).await
-    }
-
-    /// Lists the workloads of one kind in the namespace.
-    pub async fn workloads(
-        &self,
-        kind: WorkloadKind,
-    ) -> Result<BTreeMap<WorkloadRef, Workload>, kube::Error> {
-        let scope = Scope::Namespace(self.namespace.clone());
-        let named = |workload: Workload| {
-            let name = workload.metadata.name.clone();
-            Some((WorkloadRef { kind, name }, workload))
-        };
-        let list = self.list(List::of(APPS, kind.plural()), &scope, named).await?;
-        Ok(list.into_iter().collect())
     }
 
     /// Whether the namespace is known not to exist; false without the right to

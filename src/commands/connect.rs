@@ -3,13 +3,12 @@
 use std::io::IsTerminal;
 
 use super::Context;
-use crate::cli::kube::KubeArgs;
 use crate::cluster::{self, Cluster, valid_namespace};
 use crate::error::{Error, Result};
-use crate::settings::Selection;
+use crate::model::request::{KubeConnection, Selection};
 
 /// Reaches the cluster that the flags and the environment mean.
-pub async fn connect(kube: &KubeArgs, context: &Context) -> Result<Cluster> {
+pub async fn connect(kube: &KubeConnection, context: &Context) -> Result<Cluster> {
     if let Some(namespace) = &kube.namespace {
         valid_namespace(namespace)?;
     }
@@ -19,22 +18,21 @@ pub async fn connect(kube: &KubeArgs, context: &Context) -> Result<Cluster> {
 }
 
 /// The namespace that the flags and the kubeconfig mean, without any request.
-pub fn namespace(kube: &KubeArgs, context: &Context) -> Result<String> {
+pub fn namespace(kube: &KubeConnection, context: &Context) -> Result<String> {
     if let Some(namespace) = &kube.namespace {
         valid_namespace(namespace)?;
         return Ok(namespace.clone());
     }
     let environment = &context.environment;
     let variable = |name: &str| environment.get(name).map(str::to_owned);
-    cluster::config::namespace(kube, around(&variable))
-        .map_err(|error| error.hint("or name the namespace, with -n"))
+    cluster::namespace(kube, around(&variable)).map_err(|error| error.hint("or name the namespace, with -n"))
 }
 
 /// The contexts of the kubeconfig that these names or globs mean.
-pub fn contexts(kube: &KubeArgs, context: &Context, patterns: &[String]) -> Result<Vec<String>> {
+pub fn contexts(kube: &KubeConnection, context: &Context, patterns: &[String]) -> Result<Vec<String>> {
     let environment = &context.environment;
     let variable = |name: &str| environment.get(name).map(str::to_owned);
-    cluster::config::contexts(kube, around(&variable), patterns)
+    cluster::contexts(kube, around(&variable), patterns)
 }
 
 /// What a connection takes from around the process.

@@ -12,8 +12,7 @@ use clap::ArgMatches;
 
 use super::{Context, connect, local_now};
 use crate::apply::{Applied, ObjectWriter};
-use crate::cli::kube::KubeArgs;
-use crate::cli::{self, InstallCronjobArgs, ObjectFormat};
+use crate::cli::InstallCronjobArgs;
 use crate::cluster::{Cluster, valid_namespace};
 use crate::discover::evidence::Named;
 use crate::discover::installed::cron_jobs;
@@ -21,11 +20,12 @@ use crate::error::{Error, Result};
 use crate::manifest::MANAGER;
 use crate::manifest::cronjob::{AUDIENCE, CLIENT_SECRET_KEY, Installation, PodIdentity};
 use crate::manifest::ownership::Owner;
-use crate::model::{DryRun, Object, ObjectKind};
+use crate::model::request::{DryRun, KubeConnection, ObjectFormat};
+use crate::model::{Object, ObjectKind};
 use crate::output::Output;
 use crate::plan::{Action, ObjectPlan};
 use crate::report::objects::{kept, object_lines, object_names, objects_diff, objects_json, objects_yaml};
-use crate::settings::{InstallSettings, Targets};
+use crate::settings::{InstallSettings, Targets, rotate_request};
 
 /// How often the installation is planned anew when something else changes its
 /// objects meanwhile.
@@ -35,11 +35,11 @@ const ATTEMPTS: usize = 5;
 pub(super) async fn run(
     args: &InstallCronjobArgs,
     matches: &ArgMatches,
-    kube: &KubeArgs,
+    kube: &KubeConnection,
     context: &Context,
 ) -> Result<u8> {
     let settings = InstallSettings::resolve(args, matches, &context.environment, local_now())?;
-    if settings.dry_run == cli::DryRun::Client
+    if settings.dry_run == DryRun::Client
         && let Some(targets) = settings.told()
     {
         let namespace = match &kube.namespace {
@@ -107,7 +107,7 @@ impl Attempt<'_> {
             output,
         } = *self;
         let owner = Owner::installation(&settings.name);
-        let before = cron_jobs(cluster, &settings.name).await?;
+        let before = cron_jobs(cluster, &settings.name, rotate_request).await?;
         if let Some(warning) = &before.warning {
             output.warning(warning);
         }
@@ -118,7 +118,7 @@ impl Attempt<'_> {
         };
         let (targets, named) = targets::find(cluster, settings, &target, &before, output).await?;
         refuse::rivals(cluster, &targets, &before)?;
-        if settings.dry_run == cli::DryRun::Client {
+        if settings.dry_run == DryRun::Client {
             render(settings, &cluster.namespace, targets, output)?;
             return Ok(Installed::Rendered);
         }
@@ -177,7 +177,7 @@ async fn finish(attempt: &Attempt<'_>, done: Done, context: &Context) -> Result<
     let is_new = plan.any_change() && !settings.run_now;
     match installation.identity {
         PodIdentity::Workload { .. } if plan.any_change() => {
-            let token = if is_new && settings.dry_run == cli::DryRun::None {
+            let token = if is_new && settings.dry_run == DryRun::None {
                 let token = cluster.account_token(&installation.name, AUDIENCE).await;
                 token.ok().flatten()
             } else {

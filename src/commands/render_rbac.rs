@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use clap::ArgMatches;
 
 use super::{Context, connect, namespace};
-use crate::cli::kube::KubeArgs;
-use crate::cli::{AzureForm, RenderRbacArgs};
+use crate::cli::RenderRbacArgs;
 use crate::discover::fleet::{Member, fleet};
 use crate::discover::{self, TargetFacts};
 use crate::error::{Error, Result};
@@ -15,14 +14,15 @@ use crate::manifest::azure::{self, AzureRights};
 use crate::manifest::ownership::Purpose;
 use crate::manifest::rbac::{self, FleetRights, Rights, rbac};
 use crate::model::WorkloadRef;
-use crate::settings::{Covered, GatewayList, KubernetesRights, RenderSettings, Selection};
+use crate::model::request::{AzureForm, KubeConnection, Selection};
+use crate::settings::{Covered, GatewayList, KubernetesRights, RenderSettings};
 use crate::yaml::to_documents;
 
 /// Runs `render-rbac`; returns the exit code.
 pub(super) async fn run(
     args: &RenderRbacArgs,
     matches: &ArgMatches,
-    kube: &KubeArgs,
+    kube: &KubeConnection,
     context: &Context,
 ) -> Result<u8> {
     let text = match RenderSettings::resolve(args, matches, &context.environment)? {
@@ -54,7 +54,11 @@ struct Covers {
     config_maps: BTreeSet<String>,
 }
 
-async fn in_kubernetes(settings: &KubernetesRights, kube: &KubeArgs, context: &Context) -> Result<String> {
+async fn in_kubernetes(
+    settings: &KubernetesRights,
+    kube: &KubeConnection,
+    context: &Context,
+) -> Result<String> {
     let members = members(settings, kube, context).await?;
     let namespace = namespace(kube, context)?;
     let mut objects = match &settings.covered {
@@ -121,7 +125,7 @@ fn guard(settings: &KubernetesRights, namespace: String, members: &Members) -> G
 }
 
 /// What is covered. No request is sent if everything was given.
-async fn members(settings: &KubernetesRights, kube: &KubeArgs, context: &Context) -> Result<Members> {
+async fn members(settings: &KubernetesRights, kube: &KubeConnection, context: &Context) -> Result<Members> {
     let mut members = Members::new();
     match &settings.covered {
         Covered::Everything => {}
@@ -134,6 +138,9 @@ async fn members(settings: &KubernetesRights, kube: &KubeArgs, context: &Context
         }
         Covered::One(target) => {
             let found = discover::target(&connect(kube, context).await?, target).await?;
+            for warning in &found.warnings {
+                context.output.warning(warning);
+            }
             add(&mut members, &found);
         }
         Covered::Many(selection) => {
@@ -180,7 +187,9 @@ fn add(members: &mut Members, found: &TargetFacts) {
     covers
         .workloads
         .extend(workloads.map(|facts| facts.version.workload.clone()));
-    covers.config_maps.extend(found.config_maps.iter().cloned());
+    covers
+        .config_maps
+        .extend(found.config_map_settings.config_maps.iter().cloned());
 }
 
 /// The tokens of the selected gateways. A gateway that cannot be read ends the
@@ -188,7 +197,7 @@ fn add(members: &mut Members, found: &TargetFacts) {
 async fn tokens(
     selection: &Selection,
     list: Option<&GatewayList>,
-    kube: &KubeArgs,
+    kube: &KubeConnection,
     context: &Context,
 ) -> Result<Vec<TargetFacts>> {
     let fleet = fleet(&connect(kube, context).await?, selection).await?;

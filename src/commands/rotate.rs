@@ -17,12 +17,12 @@ use tokio::time::Instant;
 use super::sign_in::sign_in;
 use super::{Context, connect};
 use crate::cli::RotateArgs;
-use crate::cli::kube::KubeArgs;
 use crate::cluster::Cluster;
 use crate::discover::directory::Directory;
 use crate::discover::{self, TargetFacts};
 use crate::environment::Environment;
 use crate::error::Result;
+use crate::model::request::KubeConnection;
 use crate::output::Output;
 use crate::plan::{self, Need};
 use crate::report::RotationReport;
@@ -36,7 +36,7 @@ use tell::{print_gateway, print_target};
 pub(super) async fn run(
     args: &RotateArgs,
     matches: &ArgMatches,
-    kube: &KubeArgs,
+    kube: &KubeConnection,
     context: &Context,
 ) -> Result<u8> {
     let settings = RotateSettings::resolve(args, matches, &context.environment, context.as_script)?;
@@ -57,7 +57,12 @@ pub(super) async fn run(
 }
 
 /// Rotates the one gateway that is meant.
-async fn one(settings: &RotateSettings, kube: &KubeArgs, context: &Context, events: &Events) -> Result<u8> {
+async fn one(
+    settings: &RotateSettings,
+    kube: &KubeConnection,
+    context: &Context,
+    events: &Events,
+) -> Result<u8> {
     let deadline = Instant::now() + settings.timeout;
     let cluster = connect(kube, context).await?.until(deadline);
     let mut found = match discover::target(&cluster, &settings.target).await {
@@ -70,6 +75,9 @@ async fn one(settings: &RotateSettings, kube: &KubeArgs, context: &Context, even
             return Err(error);
         }
     };
+    for warning in &found.warnings {
+        context.output.warning(warning);
+    }
     let report = match rotate(settings, &cluster, &mut found, context, deadline).await {
         Ok(report) => report,
         Err(error) => {
@@ -128,6 +136,7 @@ async fn rotate(
     for warning in &warnings {
         output.warning(warning);
     }
+    let warnings = found.warnings.iter().cloned().chain(warnings).collect();
     Ok(report.with(sources, warnings))
 }
 

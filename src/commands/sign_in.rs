@@ -4,8 +4,9 @@ use tokio::time::Instant;
 
 use crate::azure::{self, Arm};
 use crate::error::Result;
+use crate::model::request::CloudRequest;
 use crate::model::{Cloud, CloudName};
-use crate::settings::{AzureSettings, CloudRequest};
+use crate::settings::AzureSettings;
 
 /// The ARM of the cloud that was asked for, else of the one that the cluster
 /// speaks of. Nobody signs in before the first request.

@@ -6,14 +6,14 @@ mod watch;
 use clap::ArgMatches;
 
 use super::{Context, connect};
-use crate::cli::kube::KubeArgs;
-use crate::cli::{StatusArgs, StatusFormat};
+use crate::cli::StatusArgs;
 use crate::cluster::Cluster;
 use crate::discover::gateways::gateways;
 use crate::error::{Error, Kind, Result};
 use crate::model::in_words;
+use crate::model::request::{KubeConnection, StatusFormat};
 use crate::report::status::{Layout, StatusReport};
-use crate::settings::StatusSettings;
+use crate::settings::{StatusSettings, rotate_request};
 
 /// For how many of the worst gateways the mending command is shown.
 const MOST_FIXES: usize = 5;
@@ -22,7 +22,7 @@ const MOST_FIXES: usize = 5;
 pub(super) async fn run(
     args: &StatusArgs,
     matches: &ArgMatches,
-    kube: &KubeArgs,
+    kube: &KubeConnection,
     context: &Context,
 ) -> Result<u8> {
     let settings = StatusSettings::resolve(args, matches, &context.environment)?;
@@ -34,7 +34,7 @@ pub(super) async fn run(
     if settings.watch {
         return watch::run(&settings, &cluster, context).await;
     }
-    let mut found = gateways(&cluster, &settings.selection).await?;
+    let mut found = gateways(&cluster, &settings.selection, rotate_request).await?;
     let unseen = !found.warnings.is_empty();
     for warning in &found.warnings {
         output.warning(warning);

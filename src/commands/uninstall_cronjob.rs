@@ -4,19 +4,19 @@ use super::confirm::{confirm, has_terminal};
 use super::{Context, connect};
 use crate::apply::{Applied, ObjectWriter};
 use crate::cli::UninstallCronjobArgs;
-use crate::cli::kube::KubeArgs;
 use crate::cluster::{Cluster, explain, valid_name};
 use crate::error::{Error, Result};
 use crate::manifest::MANAGER;
 use crate::manifest::installation::{KINDS, OPTIONAL};
 use crate::manifest::ownership::Owner;
-use crate::model::{DryRun, Object, ObjectKind, counted};
+use crate::model::request::{DryRun, KubeConnection};
+use crate::model::{Object, ObjectKind, counted};
 use crate::output::Output;
 use crate::plan::{Change, ObjectPlan, Surplus, object_changes};
 use crate::report::objects::{kept, object_lines, written_lines};
 
 /// Runs `uninstall-cronjob`; returns the exit code.
-pub(super) async fn run(args: &UninstallCronjobArgs, kube: &KubeArgs, context: &Context) -> Result<u8> {
+pub(super) async fn run(args: &UninstallCronjobArgs, kube: &KubeConnection, context: &Context) -> Result<u8> {
     valid_name(&args.name)?;
     let output = &context.output;
     let dry_run = DryRun::from(args.dry_run);

@@ -1,5 +1,5 @@
-//! Gateways in Azure: what completes an id, and whether there is such a
-//! gateway. Of many gateways each instance is looked up and listed once.
+//! Looks gateways up in Azure: completes their ids, and checks that they exist.
+//! For many gateways, each instance is looked up and listed once.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,10 +11,10 @@ use crate::azure::Arm;
 use crate::error::{Error, Result};
 use crate::model::{GatewayId, ServiceId};
 
-/// What a run has learnt from one ARM.
+/// The answers of one ARM so far.
 #[derive(Debug, Default)]
 pub struct Directory {
-    /// How many gateways of an instance are asked about, by its name in lower
+    /// How many gateways of an instance will be looked up, by its name in lower
     /// case.
     expected: HashMap<String, usize>,
     services: OnceCell<Vec<ServiceId>>,
@@ -23,12 +23,11 @@ pub struct Directory {
     gateways: Cells<Option<BTreeSet<String>>>,
 }
 
-/// What is asked once for each key.
+/// What is read once for each key.
 type Cells<T> = Mutex<HashMap<String, Arc<OnceCell<T>>>>;
 
 impl Directory {
-    /// A directory that will be asked about one gateway for each of these
-    /// names of instances.
+    /// A directory for one gateway of each of these instances, by name.
     pub fn expecting<'a>(services: impl IntoIterator<Item = &'a str>) -> Self {
         let mut expected = HashMap::new();
         for service in services {
@@ -40,7 +39,7 @@ impl Directory {
         }
     }
 
-    /// Completes the gateway's id and sees that the gateway exists.
+    /// Completes the gateway's id and checks that the gateway exists.
     pub async fn gateway(&self, arm: &Arm, named: &Named) -> Result<GatewayId> {
         let id = match named.id() {
             Some(id) => id,
@@ -68,8 +67,8 @@ impl Directory {
         Ok(id)
     }
 
-    /// One question for all instances: the Resource Graph has a small quota of
-    /// its own.
+    /// One query for all instances: the Resource Graph has a small quota of its
+    /// own.
     async fn complete(&self, arm: &Arm, named: &Named) -> Result<GatewayId> {
         let service = &named.service.value;
         let mut services: Vec<&str> = self.expected.keys().map(String::as_str).collect();
@@ -84,9 +83,9 @@ impl Directory {
         among(of_name.cloned().collect(), named)
     }
 
-    /// Whether the instance has the gateway, by one list in the place of many
-    /// reads; `None` for an identity whose role is on single gateways, which
-    /// may not list them.
+    /// Whether the instance has the gateway, by one list instead of many reads;
+    /// `None` for an identity whose role is on single gateways, which cannot
+    /// list them.
     async fn is_listed(&self, arm: &Arm, id: &GatewayId) -> Result<Option<bool>> {
         let cell = cell(&self.gateways, id.service.path().to_lowercase());
         let listed = cell.get_or_try_init(async || match arm.gateways(&id.service).await {
@@ -106,34 +105,34 @@ impl Directory {
     }
 }
 
-/// The cell for a key. Whoever comes second waits for the first one's answer.
+/// The cell for a key. The second to ask waits for the answer to the first.
 fn cell<T>(cells: &Cells<T>, key: String) -> Arc<OnceCell<T>> {
     let mut cells = cells.lock().unwrap_or_else(PoisonError::into_inner);
     cells.entry(key).or_default().clone()
 }
 
-/// Completes the gateway's ARM id by the instances of its instance's name that
-/// Azure has.
+/// Completes the gateway's ARM id from the instances that have the name of its
+/// own.
 fn among(mut found: Vec<ServiceId>, named: &Named) -> Result<GatewayId> {
     let service = &named.service.value;
-    let fits = |told: Option<&str>, found: &str| told.is_none_or(|told| told.eq_ignore_ascii_case(found));
+    let fits = |given: Option<&str>, found: &str| given.is_none_or(|given| given.eq_ignore_ascii_case(found));
     let narrowed = [
         ("resource group", &named.resource_group),
         ("subscription", &named.subscription),
     ];
     let narrowed: String = narrowed
         .into_iter()
-        .filter_map(|(what, told)| {
-            let told = told.as_ref()?;
-            Some(format!(" in {what} `{}` ({})", told.value, told.source))
+        .filter_map(|(what, given)| {
+            let given = given.as_ref()?;
+            Some(format!(" in {what} `{}` ({})", given.value, given.source))
         })
         .collect();
     found.retain(|id| {
         fits(
-            named.subscription.as_ref().map(|told| told.value.as_str()),
+            named.subscription.as_ref().map(|given| given.value.as_str()),
             &id.subscription,
         ) && fits(
-            named.resource_group.as_ref().map(|told| told.value.as_str()),
+            named.resource_group.as_ref().map(|given| given.value.as_str()),
             &id.resource_group,
         )
     });

@@ -1,31 +1,29 @@
-//! Which gateway is meant: what was told and what the cluster says, held
-//! against each other. A contradiction stops the run before anything is
-//! minted, because one of the two would get another gateway's token.
+//! Which gateway is meant: what was given, compared with what the cluster
+//! holds. A contradiction stops the run before anything is minted, because one
+//! of two gateways would get the other's token.
 
 use crate::error::{Error, Result};
 use crate::model::annotation::GATEWAY;
+use crate::model::request::TargetRequest;
 use crate::model::{CloudName, Endpoint, GatewayId, ServiceId, Source, Sourced};
-use crate::settings::TargetRequest;
 
-/// What the cluster says about the gateway.
+/// What names the gateway in the cluster.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
     /// The id in the present token.
     pub token: Option<String>,
     /// The ARM id that an earlier rotation recorded.
     pub recorded: Option<GatewayId>,
-    /// What the configuration endpoint names, for each container.
+    /// The configuration endpoint of each container.
     pub endpoints: Vec<Endpoint>,
     /// The setting `gateway.name`, for each container that has it.
     pub gateway_names: Vec<String>,
 }
 
-/// A gateway, as far as it is known without asking Azure.
+/// A gateway, as far as it is known without a request to Azure.
 #[derive(Clone, Debug)]
 pub struct Named {
-    /// The subscription.
     pub subscription: Option<Sourced<String>>,
-    /// The resource group.
     pub resource_group: Option<Sourced<String>>,
     /// The API Management instance.
     pub service: Sourced<String>,
@@ -36,7 +34,7 @@ pub struct Named {
 }
 
 impl Named {
-    /// The ARM id, when nothing is left to look up.
+    /// The ARM id, if nothing is left to look up.
     pub fn id(&self) -> Option<GatewayId> {
         let service = ServiceId {
             subscription: self.subscription.as_ref()?.value.clone(),
@@ -47,33 +45,33 @@ impl Named {
     }
 }
 
-/// Weighs the evidence.
-pub fn identify(told: &TargetRequest, evidence: &Evidence) -> Result<Named> {
+/// Identifies the gateway. All sources that name a part must agree.
+pub fn identify(request: &TargetRequest, evidence: &Evidence) -> Result<Named> {
     let recorded = evidence.recorded.as_ref();
     let service = recorded.map(|id| &id.service);
     let endpoints = &evidence.endpoints;
     let at_endpoint = || Source::Discovery("the configuration endpoint".to_owned());
     let annotated = || Source::Annotation(GATEWAY.to_owned());
 
-    let mut subscription = Claim::new("subscription", told.subscription.as_ref());
+    let mut subscription = Claim::new("subscription", request.subscription.as_ref());
     subscription.add(service.map(|service| &service.subscription), annotated)?;
     subscription.add(
         endpoints.iter().filter_map(|it| it.subscription.as_ref()),
         at_endpoint,
     )?;
 
-    let mut resource_group = Claim::new("resource group", told.resource_group.as_ref());
+    let mut resource_group = Claim::new("resource group", request.resource_group.as_ref());
     resource_group.add(service.map(|service| &service.resource_group), annotated)?;
     resource_group.add(
         endpoints.iter().filter_map(|it| it.resource_group.as_ref()),
         at_endpoint,
     )?;
 
-    let mut instance = Claim::new("API Management instance", told.service.as_ref());
+    let mut instance = Claim::new("API Management instance", request.service.as_ref());
     instance.add(service.map(|service| &service.name), annotated)?;
     instance.add(endpoints.iter().filter_map(|it| it.service.as_ref()), at_endpoint)?;
 
-    let mut gateway = Claim::new("gateway", told.gateway.as_ref());
+    let mut gateway = Claim::new("gateway", request.gateway.as_ref());
     gateway.add(recorded.map(|id| &id.name), annotated)?;
     gateway.add(&evidence.token, || {
         Source::Discovery("the present token".to_owned())
@@ -87,7 +85,7 @@ pub fn identify(told: &TargetRequest, evidence: &Evidence) -> Result<Named> {
         subscription: subscription.value,
         resource_group: resource_group.value,
         service: instance.value.ok_or_else(|| {
-            Error::failed("nothing names the API Management instance: the configuration endpoint is not one of Azure's own hosts, or could not be read")
+            Error::failed("nothing names the API Management instance: the configuration endpoint is not a host of Azure, or could not be read")
                 .hint("name it with --apim-instance")
         })?,
         gateway: gateway.value.ok_or_else(|| {
@@ -98,33 +96,33 @@ pub fn identify(told: &TargetRequest, evidence: &Evidence) -> Result<Named> {
     })
 }
 
-/// One thing that several sources may name: the first to speak decides, the
-/// others must agree, whatever their case.
+/// One part that several sources may name. The first source counts; the others
+/// must agree, in any case of letters.
 struct Claim {
     what: &'static str,
     value: Option<Sourced<String>>,
 }
 
 impl Claim {
-    fn new(what: &'static str, told: Option<&Sourced<String>>) -> Self {
+    fn new(what: &'static str, given: Option<&Sourced<String>>) -> Self {
         Self {
             what,
-            value: told.cloned(),
+            value: given.cloned(),
         }
     }
 
     fn add<'a>(
         &mut self,
-        said: impl IntoIterator<Item = &'a String>,
+        names: impl IntoIterator<Item = &'a String>,
         source: impl Fn() -> Source,
     ) -> Result<()> {
-        for said in said {
+        for name in names {
             match &self.value {
-                None => self.value = Some(Sourced::new(said.clone(), source())),
-                Some(first) if first.value.eq_ignore_ascii_case(said) => {}
+                None => self.value = Some(Sourced::new(name.clone(), source())),
+                Some(first) if first.value.eq_ignore_ascii_case(name) => {}
                 Some(first) => {
                     return Err(Error::refused(format!(
-                        "two {}s are named: `{}` by {}, `{said}` by {}",
+                        "two {}s are named: `{}` by {}, `{name}` by {}",
                         self.what, first.value, first.source, source()
                     ))
                     .hint("a token of another gateway would stop this one at its next start; correct the one that is wrong"));
@@ -156,7 +154,7 @@ mod tests {
         .unwrap()
     }
 
-    fn told(gateway: &str) -> TargetRequest {
+    fn requested(gateway: &str) -> TargetRequest {
         let gateway = Sourced::new(gateway.to_owned(), Source::Flag("apim-gateway".to_owned()));
         TargetRequest {
             gateway: Some(gateway),
@@ -210,8 +208,11 @@ mod tests {
 
     #[test]
     fn a_flag_wins_over_nothing_but_must_agree() {
-        assert_eq!(identify(&told("GW"), &evidence()).unwrap().gateway.value, "GW");
-        let error = identify(&told("other"), &evidence()).unwrap_err();
+        assert_eq!(
+            identify(&requested("GW"), &evidence()).unwrap().gateway.value,
+            "GW"
+        );
+        let error = identify(&requested("other"), &evidence()).unwrap_err();
         assert_eq!(error.kind(), Kind::Refused);
         assert_eq!(
             error.to_string(),
@@ -248,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nothing_names_must_be_told() {
+    fn what_nothing_names_must_be_given() {
         let error = identify(&TargetRequest::default(), &Evidence::default()).unwrap_err();
         assert!(error.hints()[0].contains("--apim-instance"));
     }

@@ -4,29 +4,29 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::pod_spec::{CredentialSource, GatewayContainer};
 use super::reference::refuse_other_sign_in;
+use super::stale_pods::stale_pods;
 use super::survey::{Gateway, Survey, Surveyed, survey};
-use super::target::{ConfigMapSettings, Containers, TargetFacts, stale_pods};
+use super::target_facts::{ConfigMapSettings, Containers, TargetFacts};
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
+use crate::model::request::Selection;
 use crate::model::{Snapshot, Source, Unavailable, WorkloadRef};
-use crate::settings::Selection;
 
-/// A gateway of a fleet, or why it takes no part.
+/// A credential of a fleet, or a workload without one, by its namespace, and
+/// why.
 pub enum Member {
-    /// A credential to look after.
     Credential(Box<TargetFacts>),
-    /// A gateway that signs in without a token: its namespace and workload, and
-    /// why.
+    /// A gateway that signs in without a token.
     Skipped(String, WorkloadRef, Error),
     /// A gateway whose credential cannot be rotated.
     Failed(String, WorkloadRef, Error),
 }
 
-/// The members of a fleet, and what the user should know.
+/// The members of a fleet.
 pub struct Fleet {
     /// Each credential once.
     pub members: Vec<Member>,
-    /// What could not be looked at.
+    /// What could not be read, and may matter.
     pub warnings: Vec<String>,
 }
 
@@ -44,7 +44,7 @@ pub async fn fleet(cluster: &Cluster, selection: &Selection) -> Result<Fleet> {
     let mut users: BTreeMap<Place, Vec<&Gateway>> = BTreeMap::new();
     for gateway in &survey.gateways {
         let (namespace, workload) = (gateway.namespace.clone(), gateway.workload().clone());
-        // What may not be read could say it all.
+        // The settings that could not be read may hold the credential.
         if let (CredentialSource::Missing, Some(gap)) = (&gateway.container.credential, &gateway.unread) {
             members.push(Member::Failed(namespace, workload, unread(gap)));
             continue;
@@ -60,7 +60,11 @@ pub async fn fleet(cluster: &Cluster, selection: &Selection) -> Result<Fleet> {
         }
         match survey.credential(gateway) {
             Some(((secret, _), Ok(_))) => users.entry((namespace, secret)).or_default().push(gateway),
-            Some((_, Err(gap))) => members.push(Member::Failed(namespace, workload, unread(&gap))),
+            Some(((secret, _), Err(gap))) => {
+                let hints = survey.hints(&namespace, &secret).iter();
+                let error = hints.fold(unread(&gap), Error::hint);
+                members.push(Member::Failed(namespace, workload, error));
+            }
             None => {
                 let error = Error::refused(format!("the pod spec of {workload} points at no Secret"));
                 members.push(Member::Failed(namespace, workload, error));
@@ -104,8 +108,8 @@ async fn one_credential(
     if keys.len() > 1 {
         let keys: Vec<&str> = keys.into_iter().collect();
         return Err(Error::refused(format!(
-            "secret/{secret} in namespace {namespace} holds the tokens of several gateways, under {}, and its \
-             annotations can speak for one alone",
+            "secret/{secret} in namespace {namespace} holds the tokens of several gateways, under {}, but its \
+             annotations can describe only one",
             keys.join(" and ")
         ))
         .hint("give each gateway a Secret of its own, or rotate each by name"));
@@ -131,13 +135,6 @@ async fn one_credential(
         .iter()
         .map(|gateway| (gateway.workload().clone(), gateway.container.clone()))
         .collect();
-    let is_a_gateway = |workload: &&Surveyed| {
-        workload.namespace == namespace
-            && gateways
-                .iter()
-                .any(|gateway| gateway.workload() == workload.reference())
-    };
-    let config_maps = survey.workloads.iter().filter(is_a_gateway);
     Ok(TargetFacts {
         snapshot: Snapshot {
             namespace: namespace.to_owned(),
@@ -147,13 +144,11 @@ async fn one_credential(
         previous: previous.clone(),
         workload_source: Source::Discovery(format!("discovered in namespace {namespace}")),
         secret_source: Source::Discovery("pod spec".to_owned()),
-        config_maps: config_maps
-            .flat_map(|workload| workload.config_maps.clone())
-            .collect(),
         config_map_settings,
+        warnings: Vec::new(),
         containers: Containers::Read {
             containers,
-            denied: gateways
+            gaps: gateways
                 .iter()
                 .filter_map(|gateway| Some(gateway.unread.as_ref()?.why().to_owned()))
                 .collect(),

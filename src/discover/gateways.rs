@@ -1,4 +1,4 @@
-//! The facts about each gateway that `status` shows, without asking Azure.
+//! The facts about each gateway that `status` shows, without a request to Azure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,43 +6,48 @@ use futures::future::join_all;
 use futures::{StreamExt, stream};
 use kube::core::{Selector, SelectorExt};
 
-use super::cron_jobs::{self, Rotator};
-use super::pod_spec::{CredentialSource, EntraProof};
-use super::survey::{Gateway, Survey, scopes, survey, unavailable};
+use super::cron_jobs::{Rotator, rotators as rotators_in};
+use super::pod_spec::{CredentialSource, EntraCredential};
+use super::read::{scopes, unread};
+use super::survey::{Gateway, Survey, survey};
 use crate::cluster::Cluster;
-use crate::cluster::list::{List, MetadataOf, Scope};
+use crate::cluster::list::{List, MetadataOf};
 use crate::cluster::rollout::PodAge;
 use crate::error::Result;
 use crate::model::annotation::ROTATION_ID;
+use crate::model::request::{ReadCommandLine, Scope, Selection};
 use crate::model::{
     Auth, Endpoint, GatewayFacts, GatewayId, Part, Presented, SecretFacts, StalePods, Unavailable,
 };
-use crate::settings::Selection;
 
-/// How many gateways are looked at more closely at a time.
+/// For how many gateways whole pods are read at a time.
 const SIDE_BY_SIDE: usize = 8;
 
-/// The gateways that were found, and what could not be looked at.
+/// The gateways that were found.
 pub struct StatusFacts {
-    /// The gateways, by namespace and name.
+    /// By namespace and name.
     pub gateways: Vec<GatewayFacts>,
-    /// What the user should know.
+    /// What could not be read, and may matter.
     pub warnings: Vec<String>,
-    /// The CronJobs that rotate, where there was a gateway to be rotated.
+    /// The CronJobs that rotate gateways, if there is a gateway.
     pub rotators: Option<Rotators>,
 }
 
-/// The CronJobs that rotate gateways, for a second look at some of these.
+/// The CronJobs that rotate gateways, for when some of these are read again.
 #[derive(Clone)]
 pub struct Rotators(Part<Vec<Rotator>>);
 
-/// Looks at the gateways that were selected.
-pub async fn gateways(cluster: &Cluster, selection: &Selection) -> Result<StatusFacts> {
-    look(cluster, selection, None).await
+/// Reads the gateways that were selected.
+pub async fn gateways(
+    cluster: &Cluster,
+    selection: &Selection,
+    read: ReadCommandLine,
+) -> Result<StatusFacts> {
+    look(cluster, selection, CronJobsOf::Read(read)).await
 }
 
-/// Looks at the gateways of one namespace, of which a look at all namespaces
-/// knows the CronJobs: these may stand in any.
+/// Reads the gateways of one namespace again. Their CronJobs may be in any
+/// namespace, and were read before.
 pub async fn gateways_of(
     cluster: &Cluster,
     namespace: &str,
@@ -53,15 +58,26 @@ pub async fn gateways_of(
         everywhere: false,
         ..selection.clone()
     };
-    look(&cluster.in_namespace(namespace), &selection, Some(rotators)).await
+    look(
+        &cluster.in_namespace(namespace),
+        &selection,
+        CronJobsOf::Known(rotators),
+    )
+    .await
 }
 
-async fn look(cluster: &Cluster, selection: &Selection, known: Option<&Rotators>) -> Result<StatusFacts> {
+/// Where the CronJobs come from.
+enum CronJobsOf<'a> {
+    Read(ReadCommandLine),
+    Known(&'a Rotators),
+}
+
+async fn look(cluster: &Cluster, selection: &Selection, cron_jobs: CronJobsOf<'_>) -> Result<StatusFacts> {
     let mut survey = survey(cluster, selection, false).await?;
     if let Some((_, error)) = survey.unread.pop() {
         return Err(error);
     }
-    let scope = selection.scope(cluster);
+    let scope = selection.scope(&cluster.namespace);
     let with_gateway: BTreeSet<&str> = survey
         .gateways
         .iter()
@@ -72,7 +88,10 @@ async fn look(cluster: &Cluster, selection: &Selection, known: Option<&Rotators>
         return Ok(StatusFacts {
             gateways: Vec::new(),
             warnings: survey.warnings,
-            rotators: known.cloned(),
+            rotators: match cron_jobs {
+                CronJobsOf::Known(rotators) => Some(rotators.clone()),
+                CronJobsOf::Read(_) => None,
+            },
         });
     }
     let mut gateways: Vec<GatewayFacts> = survey
@@ -81,9 +100,9 @@ async fn look(cluster: &Cluster, selection: &Selection, known: Option<&Rotators>
         .map(|gateway| facts(&survey, gateway))
         .collect();
     let rotators = async {
-        match known {
-            Some(known) => Ok(known.clone()),
-            None => cron_jobs::rotators(cluster, &scope, &namespaces)
+        match cron_jobs {
+            CronJobsOf::Known(rotators) => Ok(rotators.clone()),
+            CronJobsOf::Read(read) => rotators_in(cluster, &scope, &namespaces, read)
                 .await
                 .map(Rotators),
         }
@@ -112,7 +131,7 @@ async fn look(cluster: &Cluster, selection: &Selection, known: Option<&Rotators>
     })
 }
 
-/// What the survey alone says; pods and CronJobs are yet to be looked at.
+/// What the survey alone shows; pods and CronJobs are not read yet.
 fn facts(survey: &Survey, gateway: &Gateway) -> GatewayFacts {
     let container = &gateway.container;
     let mut secret = None;
@@ -132,12 +151,12 @@ fn facts(survey: &Survey, gateway: &Gateway) -> GatewayFacts {
             claims: claims.clone(),
             place: place.clone(),
         }),
-        CredentialSource::Entra { proof, .. } => {
-            auth = match proof {
-                EntraProof::Secret => Auth::AppSecret,
-                EntraProof::Certificate => Auth::Certificate,
-                EntraProof::Federated => Auth::WorkloadIdentity,
-                EntraProof::Unknown => Auth::Unknown,
+        CredentialSource::Entra { credential, .. } => {
+            auth = match credential {
+                EntraCredential::Secret => Auth::AppSecret,
+                EntraCredential::Certificate => Auth::Certificate,
+                EntraCredential::Federated => Auth::WorkloadIdentity,
+                EntraCredential::Unknown => Auth::Unknown,
             };
             Ok(Presented::Entra)
         }
@@ -206,13 +225,13 @@ fn rotator_of(
     let serving = rotators
         .iter()
         .filter(|rotator| rotator.serves(&facts.namespace, &facts.workload, secret));
-    // One that is suspended protects nothing.
+    // A suspended CronJob protects nothing.
     Ok(serving
         .min_by_key(|rotator| rotator.facts.suspended)
         .map(|rotator| rotator.facts.clone()))
 }
 
-/// A pod, as far as its metadata tells.
+/// A pod by its metadata.
 struct Pod {
     name: String,
     labels: BTreeMap<String, String>,
@@ -221,12 +240,12 @@ struct Pod {
 
 type Pods = BTreeMap<String, Vec<Pod>>;
 
-/// The pods of these namespaces, by namespace. Their metadata is enough for
-/// nearly all.
+/// The pods of these namespaces, by namespace. Metadata is enough for nearly
+/// all.
 async fn pods(cluster: &Cluster, scope: &Scope, namespaces: &[&str]) -> Result<Part<Pods>> {
     let list = List {
         metadata_only: true,
-        // One that has ended, as an evicted one has, is kept for its log alone.
+        // A pod that has ended, such as an evicted one, runs no gateway.
         fields: Some("status.phase!=Failed,status.phase!=Succeeded"),
         ..List::of("/api/v1", "pods")
     };
@@ -258,7 +277,7 @@ async fn pods(cluster: &Cluster, scope: &Scope, namespaces: &[&str]) -> Result<P
                     pods.entry(namespace).or_default().push(pod);
                 }
             }
-            Err(error) => return Ok(Err(unavailable(error, "listing the pods")?)),
+            Err(error) => return Ok(Err(unread(error, "listing the pods")?.reason)),
         }
     }
     Ok(Ok(pods))
@@ -280,17 +299,17 @@ async fn stale_pods(
     };
     let Some(written) = secret.written() else {
         return Ok(Err(Unavailable::Unknown(
-            "nothing says when the credential was written".to_owned(),
+            "it is not recorded when the credential was written".to_owned(),
         )));
     };
     let Some(selector) = &gateway.selector else {
         return Ok(Err(Unavailable::Unknown(
-            "the workload's selector is not understood".to_owned(),
+            "the selector of the workload is not valid".to_owned(),
         )));
     };
     let id = secret.rotation();
-    // A Secret that was never changed has had no older credential to leave
-    // behind in a pod that was created along with it.
+    // A Secret that was never changed held no older credential, which a pod
+    // created along with it could have.
     let is_first = secret.created == Some(written);
     let own = pods
         .get(&gateway.namespace)
@@ -317,7 +336,7 @@ async fn stale_pods(
     Ok(closer)
 }
 
-/// Reads whole pods, where their metadata does not tell.
+/// Reads whole pods, where metadata is not enough.
 async fn look_closer(
     cluster: &Cluster,
     gateway: &Gateway,
@@ -338,10 +357,10 @@ async fn look_closer(
     };
     let ages: BTreeMap<String, PodAge> = match cluster.list(list, &place, age).await {
         Ok(list) => list.into_iter().collect(),
-        Err(error) => return Ok(Err(unavailable(error, "listing the pods")?)),
+        Err(error) => return Ok(Err(unread(error, "listing the pods")?.reason)),
     };
     for name in std::mem::take(&mut found.unsure) {
-        // One that has gone since is no longer stale.
+        // A pod that is gone is no longer stale.
         match ages.get(&name).map(|age| age.is_stale(id, written)) {
             Some(Some(true)) => found.stale.push(name),
             Some(None) => found.unsure.push(name),

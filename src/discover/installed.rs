@@ -1,32 +1,33 @@
 //! The CronJobs of a namespace before one is installed: the one of its name,
-//! and those that would rotate the same gateways.
+//! and those that rotate the same gateways.
 
 use serde_json::Value;
 
 use super::cron_jobs::Rotator;
-use super::survey::is_forbidden;
-use crate::cluster::list::{List, Scope};
+use super::read::is_forbidden;
+use crate::cluster::list::List;
 use crate::cluster::{Cluster, explain};
 use crate::error::Result;
+use crate::model::request::{ReadCommandLine, Scope};
 use crate::model::{Object, ObjectKind, WorkloadRef};
 
 /// The CronJobs of a namespace.
 pub struct CronJobs {
-    /// The one of the name, whoever has made it.
+    /// The one of this name, installed by this program or not.
     pub present: Option<Object>,
-    /// What the one of the name rotates, as far as it names it.
+    /// The workloads that the one of this name rotates by name.
     pub workloads: Vec<WorkloadRef>,
-    /// Whether the one of the name rotates gateways.
+    /// Whether the one of this name rotates gateways.
     pub rotates: bool,
     /// The others that rotate gateways.
     others: Vec<Rotator>,
-    /// Why the others could not be looked at.
+    /// Why the others could not be read.
     pub warning: Option<String>,
 }
 
-/// Reads them with one list; without the right to list only the one of the
+/// Reads them with one list; without the right to list, only the one of this
 /// name.
-pub async fn cron_jobs(cluster: &Cluster, name: &str) -> Result<CronJobs> {
+pub async fn cron_jobs(cluster: &Cluster, name: &str, read: ReadCommandLine) -> Result<CronJobs> {
     let scope = Scope::Namespace(cluster.namespace.clone());
     let list: Result<Vec<Value>, _> = cluster
         .list(List::of("/apis/batch/v1", "cronjobs"), &scope, Some)
@@ -40,7 +41,7 @@ pub async fn cron_jobs(cluster: &Cluster, name: &str) -> Result<CronJobs> {
                 .object(ObjectKind::CronJob, name)
                 .await
                 .map_err(|error| explain(error, &format!("reading cronjob/{name}")))?;
-            let warning = format!("{error}; so another CronJob may rotate the same gateways");
+            let warning = format!("{error}; another CronJob may rotate the same gateways");
             (
                 present
                     .map(|object| object.document().clone())
@@ -55,12 +56,15 @@ pub async fn cron_jobs(cluster: &Cluster, name: &str) -> Result<CronJobs> {
         .iter()
         .position(|object| object["metadata"]["name"] == name);
     let present = at.map(|at| objects.swap_remove(at));
-    let rotator = present.clone().and_then(Rotator::of_whole);
+    let rotator = present.clone().and_then(|object| Rotator::of_value(object, read));
     Ok(CronJobs {
         workloads: rotator.as_ref().map(Rotator::workloads).unwrap_or_default(),
         rotates: rotator.is_some(),
         present: present.map(|object| Object::new(ObjectKind::CronJob, object)),
-        others: objects.into_iter().filter_map(Rotator::of_whole).collect(),
+        others: objects
+            .into_iter()
+            .filter_map(|object| Rotator::of_value(object, read))
+            .collect(),
         warning,
     })
 }

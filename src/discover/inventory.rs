@@ -1,4 +1,4 @@
-//! What Azure knows of the gateways that the cluster shows.
+//! The gateways of the cluster in Azure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,10 +7,9 @@ use futures::{StreamExt, stream};
 use crate::azure::{Arm, Error, GatewayInService, ServiceDetails};
 use crate::model::{AzureFacts, GatewayFacts, GatewayId, Part, ServiceId, Unavailable};
 
-/// How many instances, and then gateways, are asked about at a time.
+/// How many instances, and then gateways, are read at a time.
 const SIDE_BY_SIDE: usize = 8;
 
-/// An instance with its gateways.
 struct Instance {
     details: ServiceDetails,
     gateways: Vec<GatewayInService>,
@@ -23,7 +22,7 @@ type Instances = BTreeMap<String, Part<Instance>>;
 /// The APIs of each gateway, by instance and gateway.
 type Apis = BTreeMap<(String, String), Part<Vec<String>>>;
 
-/// Completes gateways of one cloud: an instance costs two reads however many
+/// Completes gateways of one cloud. An instance costs two reads, however many
 /// of its gateways there are, and a gateway one.
 pub async fn inventory(arm: &Arm, gateways: Vec<&mut GatewayFacts>) {
     let mut wanted: BTreeMap<String, (String, Option<ServiceId>)> = BTreeMap::new();
@@ -41,7 +40,7 @@ pub async fn inventory(arm: &Arm, gateways: Vec<&mut GatewayFacts>) {
         .collect()
         .await;
     let existing = gateways.iter().filter_map(|facts| {
-        let (key, _, found) = sought(facts, &instances)?;
+        let (key, _, found) = lookup(facts, &instances)?;
         Some((key, found?.id.clone()))
     });
     let mut seen = BTreeSet::new();
@@ -58,14 +57,14 @@ pub async fn inventory(arm: &Arm, gateways: Vec<&mut GatewayFacts>) {
     }
 }
 
-/// The instance that an earlier rotation found, if it is this one.
+/// The instance that an earlier rotation recorded, if it is this one.
 fn recorded(facts: &GatewayFacts, name: &str) -> Option<ServiceId> {
     let service = &facts.recorded.as_ref()?.service;
     service.name.eq_ignore_ascii_case(name).then(|| service.clone())
 }
 
-/// The instance by its recorded id. One record may be wrong, or forged, and
-/// must not hide the instance from the other rows: then it is looked for.
+/// The instance by its recorded id, else by its name: one record may be wrong
+/// or forged, and must not hide the instance from the other rows.
 async fn instance(arm: &Arm, name: &str, known: Option<ServiceId>) -> Part<Instance> {
     let first = match known {
         None => None,
@@ -97,7 +96,7 @@ fn found(name: &str, mut services: Vec<ServiceId>) -> Part<ServiceId> {
     match (services.pop(), services.len()) {
         (Some(only), 0) => Ok(only),
         (None, _) => Err(Unavailable::Unknown(format!(
-            "this identity sees no API Management instance `{name}`"
+            "this identity sees no API Management instance named `{name}`"
         ))),
         (Some(_), others) => Err(Unavailable::Unknown(format!(
             "{} API Management instances are named `{name}`",
@@ -106,9 +105,9 @@ fn found(name: &str, mut services: Vec<ServiceId>) -> Part<ServiceId> {
     }
 }
 
-/// The place of a gateway among those of Azure, where both are known; and the
-/// gateway itself, if it exists.
-fn sought<'a>(
+/// The key of a gateway among those of Azure, its instance, and the gateway
+/// itself if it exists; `None` if the instance is not known.
+fn lookup<'a>(
     facts: &GatewayFacts,
     instances: &'a Instances,
 ) -> Option<((String, String), &'a Instance, Option<&'a GatewayInService>)> {
@@ -128,10 +127,10 @@ fn of_gateway(facts: &GatewayFacts, instances: &Instances, apis: &Apis) -> Part<
     if let Some(Err(gap)) = instances.get(&service.to_ascii_lowercase()) {
         return Err(gap.clone());
     }
-    let unasked = || Unavailable::Unknown("Azure was not asked about it".to_owned());
-    let (key, instance, found) = sought(facts, instances).ok_or_else(unasked)?;
+    let not_looked_up = || Unavailable::Unknown("it was not looked up in Azure".to_owned());
+    let (key, instance, found) = lookup(facts, instances).ok_or_else(not_looked_up)?;
     let apis = match found {
-        Some(_) => apis.get(&key).cloned().unwrap_or_else(|| Err(unasked())),
+        Some(_) => apis.get(&key).cloned().unwrap_or_else(|| Err(not_looked_up())),
         None => Ok(Vec::new()),
     };
     Ok(AzureFacts {

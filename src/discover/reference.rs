@@ -1,48 +1,51 @@
-//! Which credential the gateways of a namespace use, by the references in
+//! The credential that the gateways of a namespace use, by the references in
 //! their pod specs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::pod_spec::{
     ConfigMaps, CredentialSource, GatewayContainer, gateway_containers, references_to, secrets_used,
 };
-use super::target::{Workloads, pod_spec_of};
 use crate::cluster::workload::Workload;
 use crate::error::{Error, Result};
 use crate::model::WorkloadRef;
-use crate::settings::TargetRequest;
+use crate::model::request::TargetRequest;
 
-/// Where the credential is, and who uses it.
+/// The Secrets that a credential may be in, each with the keys that may hold
+/// it, the likeliest first.
+pub(super) type Candidates = Vec<(String, Vec<String>)>;
+
+/// Where the credential is, and what uses it.
 pub(super) struct Reference {
-    /// One Secret and its key, or several of `envFrom` with the keys to look
-    /// for.
-    pub(super) candidates: Vec<(String, Vec<String>)>,
+    /// One Secret and its key, or several of `envFrom`.
+    pub(super) candidates: Candidates,
     /// The workloads that use any of these Secrets.
     pub(super) workloads: BTreeSet<WorkloadRef>,
 }
 
-/// Follows the references of all gateways among the workloads, which must come
-/// down to one credential. `None` when their settings were not read yet and
-/// could say more, or when there is no gateway.
+/// Follows the references of all gateways among the workloads, which must lead
+/// to one credential. `None` if settings that were not read yet may show more,
+/// or if there is no gateway.
 pub(super) fn credential_reference(
     namespace: &str,
-    told: &TargetRequest,
-    workloads: &Workloads,
+    request: &TargetRequest,
+    workloads: &BTreeMap<WorkloadRef, Workload>,
     config_maps: Option<&ConfigMaps>,
 ) -> Result<Option<Reference>> {
     let no_maps = ConfigMaps::new();
     let maps = config_maps.unwrap_or(&no_maps);
     let mut gateways: Vec<(&WorkloadRef, GatewayContainer)> = Vec::new();
     for (name, workload) in workloads {
-        let containers = pod_spec_of(workload)
+        let containers = workload
+            .pod_spec()
             .map(|spec| gateway_containers(spec, maps))
             .unwrap_or_default();
         gateways.extend(containers.into_iter().map(|container| (name, container)));
     }
-    if let (true, Some(_), Some(secret)) = (gateways.is_empty(), config_maps, &told.secret) {
-        return Ok(told_reference(&secret.value, workloads));
+    if let (true, Some(_), Some(secret)) = (gateways.is_empty(), config_maps, &request.secret) {
+        return Ok(requested_reference(&secret.value, workloads));
     }
-    // Settings that were not read yet may say more than an empty answer does.
+    // Settings that were not read yet may show more.
     let known = |container: &GatewayContainer| {
         config_maps.is_some()
             || matches!(container.credential, CredentialSource::SecretKey { .. })
@@ -51,7 +54,7 @@ pub(super) fn credential_reference(
     if gateways.is_empty() || !gateways.iter().all(|(_, container)| known(container)) {
         return Ok(None);
     }
-    if let Some(secret) = &told.secret {
+    if let Some(secret) = &request.secret {
         let before = gateways.len();
         let pointed_at: Vec<String> = gateways
             .iter()
@@ -90,14 +93,14 @@ pub(super) fn credential_reference(
             namespace,
             list.join(", ")
         ))
-        .hint("choose one, as TYPE/NAME, or take them all with --all"));
+        .hint("choose one, as TYPE/NAME, or rotate all with --all"));
     }
     for (name, container) in &gateways {
         refuse_other_sign_in(name, container)?;
     }
     let candidates = candidates_of(by_credential[0].0);
-    let takes_it = |workload: &Workload| {
-        let spec = pod_spec_of(workload);
+    let uses_it = |workload: &Workload| {
+        let spec = workload.pod_spec();
         spec.is_some_and(|spec| {
             let used = secrets_used(spec);
             candidates.iter().any(|(secret, _)| used.contains(secret))
@@ -105,7 +108,7 @@ pub(super) fn credential_reference(
     };
     let users = workloads
         .iter()
-        .filter(|(_, workload)| takes_it(workload))
+        .filter(|(_, workload)| uses_it(workload))
         .map(|(name, _)| name.clone())
         .collect();
     Ok(Some(Reference {
@@ -114,13 +117,15 @@ pub(super) fn credential_reference(
     }))
 }
 
-/// The reference to a Secret that was told, in workloads that nothing readable
-/// shows to be gateways: their settings may be forbidden to read.
-fn told_reference(secret: &str, workloads: &Workloads) -> Option<Reference> {
+/// The reference to the Secret that was given, in workloads that nothing
+/// readable shows to be gateways: this user may not be allowed to read their
+/// settings.
+fn requested_reference(secret: &str, workloads: &BTreeMap<WorkloadRef, Workload>) -> Option<Reference> {
     let mut candidates = Vec::new();
     let mut users = BTreeSet::new();
     for (name, workload) in workloads {
-        let found = pod_spec_of(workload)
+        let found = workload
+            .pod_spec()
             .map(|spec| references_to(spec, secret))
             .unwrap_or_default();
         for source in found {
@@ -135,13 +140,16 @@ fn told_reference(secret: &str, workloads: &Workloads) -> Option<Reference> {
     })
 }
 
-/// The Secrets that a credential may be in, each with the keys to look for.
-pub(super) fn candidates_of(source: &CredentialSource) -> Vec<(String, Vec<String>)> {
+pub(super) fn candidates_of(source: &CredentialSource) -> Candidates {
     match source {
         CredentialSource::SecretKey { secret, key } => vec![(secret.clone(), vec![key.clone()])],
         CredentialSource::EnvFrom(imported) => imported
             .iter()
-            .map(|import| (import.name.clone(), import.credential_keys().collect()))
+            .map(|import| {
+                let keys: Vec<String> = import.credential_keys().collect();
+                (import.name.clone(), keys)
+            })
+            .filter(|(_, keys)| !keys.is_empty())
             .collect(),
         _ => Vec::new(),
     }
@@ -153,10 +161,10 @@ pub(super) fn refuse_other_sign_in(name: &WorkloadRef, container: &GatewayContai
     match &container.credential {
         CredentialSource::SecretKey { .. } | CredentialSource::EnvFrom(_) => Ok(()),
         CredentialSource::Entra { mode, .. } => Err(Error::refused(format!(
-            "{name} signs in by Entra (config.service.auth is {mode}), so it has no token to rotate"
+            "{name} signs in with Entra (config.service.auth is {mode}), so it has no token to rotate"
         ))),
         CredentialSource::Inline { place, .. } => Err(Error::refused(format!(
-            "the token of {name} stands in clear in {place}, so there is no Secret to write"
+            "the token of {name} is in clear text in {place}, so there is no Secret to write"
         ))
         .hint("move it to a Secret and refer to it by secretKeyRef")),
         CredentialSource::Missing => Err(Error::refused(format!(

@@ -4,10 +4,6 @@ use std::collections::BTreeMap;
 
 use crate::model::{Object, ObjectKind, Ownership};
 
-/// The default name of all installed objects. It is the script's name, so that
-/// the script's objects are found.
-pub const DEFAULT_NAME: &str = "apim-shg-rotate";
-
 /// The manager of all installed objects, as a label and as the field manager of
 /// server-side apply.
 pub const MANAGER: &str = "kubectl-apim";

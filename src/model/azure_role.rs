@@ -1,7 +1,5 @@
-use clap::ValueEnum;
-
 /// The custom roles that self-hosted gateways need in Azure.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AzureRole {
     /// Mints tokens; for the identity that rotates
     #[default]

@@ -53,7 +53,7 @@ impl FromStr for KeySlot {
 }
 
 /// Which slot a rotation is asked to use; the words are the script's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KeyChoice {
     /// The slot used last, from the Secret's annotation; primary if it is not known.

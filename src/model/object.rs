@@ -225,17 +225,6 @@ impl fmt::Debug for Object {
     }
 }
 
-/// What a run may change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DryRun {
-    /// Everything is stored.
-    None,
-    /// Nothing is sent.
-    Client,
-    /// The API server checks what is sent, and stores nothing.
-    Server,
-}
-
 /// Whose an object is, from the point of view of one installation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ownership {

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::rotation::{Ending, ErrorLine, RotationReport, WorkloadLine, to_json};
 use super::table::{Tone, cell, render};
-use crate::cli::OutputFormat;
 use crate::error::{Error, Kind, Result};
+use crate::model::request::OutputFormat;
 use crate::model::{Snapshot, WorkloadRef, in_words};
 use crate::yaml::to_yaml;
 

@@ -6,7 +6,8 @@ mod harmless;
 use std::fmt::Write as _;
 
 use crate::error::Result;
-use crate::model::{DryRun, Object, ObjectKind};
+use crate::model::request::DryRun;
+use crate::model::{Object, ObjectKind};
 use crate::plan::{Action, Kept, ObjectPlan, Reason};
 use crate::yaml::to_documents;
 use diff::unified;

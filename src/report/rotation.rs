@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use crate::cli::OutputFormat;
 use crate::error::{Error, Result};
+use crate::model::request::OutputFormat;
 use crate::model::{GatewayId, KeySlot, Snapshot, Sourced, WorkloadKind, WorkloadRef, in_words};
 use crate::plan::{Mint, Outcome, OutcomeKind, Plan};
 use crate::yaml::to_yaml;

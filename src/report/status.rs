@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::rotation::to_json;
-use crate::cli::{SortBy, StatusFormat};
 use crate::error::Result;
+use crate::model::request::{SortBy, StatusFormat};
 use crate::model::{
     Auth, AzureFacts, CronJobFacts, GatewayFacts, GatewayId, KeySlot, Part, SecretFacts, Unavailable,
     WorkloadKind, WorkloadRef, in_words,

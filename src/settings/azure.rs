@@ -11,6 +11,7 @@ use super::typed::Typed;
 use crate::azure::{self, SignIn};
 use crate::cli::AzureArgs;
 use crate::error::{Error, Result};
+use crate::model::request::CloudRequest;
 use crate::model::{CloudName, Source, Sourced};
 
 /// How to sign in to Azure, and where.
@@ -24,15 +25,6 @@ pub struct AzureSettings {
     pub api_version: String,
     /// Further certificate authorities.
     pub ca_file: Option<PathBuf>,
-}
-
-/// A cloud as it was asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CloudRequest {
-    /// A known one.
-    Known(CloudName),
-    /// Any other, by the URL of its ARM, which names the rest.
-    ResourceManager(String),
 }
 
 impl AzureSettings {

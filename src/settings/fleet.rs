@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::{Selection, TargetRequest};
+use super::selection::selection;
 use crate::cli::RotateArgs;
 use crate::error::{Error, Result};
+use crate::model::request::{Selection, TargetRequest};
 use crate::plan::FollowUp;
 
 /// How many gateways to rotate, and how.
@@ -42,7 +43,7 @@ impl FleetSettings {
         follow_up: FollowUp,
     ) -> Result<Option<Self>> {
         let fleet = &args.fleet;
-        let selection = Selection::resolve(&fleet.select, &args.target.target)?;
+        let selection = selection(&fleet.select, &args.target.target)?;
         let many = fleet.all
             || selection.everywhere
             || selection.labels.is_some()

@@ -1,22 +1,26 @@
 //! The settings of `install-cronjob`.
 
+mod key;
 mod pod;
 
 use clap::ArgMatches;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretSlice;
 
-use super::rotate::checked_timeout;
+use super::azure;
+use super::rotate::{checked_timeout, target_request};
+use super::selection::named_workloads;
 use super::typed::{Typed, check_name};
-use super::{Selection, TargetRequest, WorkloadRequest, azure};
-use crate::cli::{DryRun, IdentityArgs, InstallCronjobArgs, ObjectFormat, PodAuth, ProveMode};
+use crate::cli::{IdentityArgs, InstallCronjobArgs, PodAuth};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::manifest::cronjob::{
     CLIENT_SECRET_KEY, Installation, Instance, KeyOf, LONGEST_NAME, PodIdentity, PodOptions, Schedule, Task,
 };
+use crate::model::request::{DryRun, ObjectFormat, ProveMode, Selection, TargetRequest, WorkloadRequest};
 use crate::model::{MAX_LIFE, WorkloadRef, in_words};
 use crate::plan::{daily, keeps_alive};
+use key::key_of;
 
 /// What to install, as far as it was told.
 #[derive(Debug)]
@@ -123,8 +127,8 @@ impl InstallSettings {
         let (identity, client_credential) = identity(&args.identity, &typed, &name)?;
         let cloud = azure::cloud_name(args.identity.cloud.as_ref())?;
         Ok(Self {
-            target: TargetRequest::resolve(&args.target, &without_script, false)?,
-            selection: Selection::named(&args.target)?,
+            target: target_request(&args.target, &without_script, false)?,
+            selection: named_workloads(&args.target)?,
             all: args.all,
             name,
             identity,
@@ -281,22 +285,6 @@ fn method_name(auth: PodAuth) -> &'static str {
         PodAuth::ManagedIdentity => "managed-identity",
         PodAuth::ServicePrincipal => "service-principal",
     }
-}
-
-/// A key of an object as `NAME[:KEY]`.
-fn key_of(flag: &str, text: &str, usual: &str) -> Result<KeyOf> {
-    let (name, key) = text.split_once(':').unwrap_or((text, usual));
-    check_name(name).map_err(|why| Error::usage(format!("--{flag}: {why}")))?;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    if key.is_empty() || !key.bytes().all(plain) || key.starts_with("..") {
-        return Err(Error::usage(format!(
-            "--{flag}: `{key}` is no key of an object's data"
-        )));
-    }
-    Ok(KeyOf {
-        name: name.to_owned(),
-        key: key.to_owned(),
-    })
 }
 
 #[cfg(test)]

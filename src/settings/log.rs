@@ -1,16 +1,14 @@
 use clap::ValueEnum;
 
-use crate::cli::{GlobalArgs, LogFormat, variable_of};
+use crate::cli::{GlobalArgs, variable_of};
 use crate::environment::Environment;
-use crate::output::{self, OutputSettings};
+use crate::model::request::LogFormat;
+use crate::output::OutputSettings;
 
 /// The settings of the one writer, from the flags of every command.
 pub fn output_settings(args: &GlobalArgs) -> OutputSettings {
     OutputSettings {
-        format: match args.log_format.unwrap_or_default() {
-            LogFormat::Text => output::LogFormat::Text,
-            LogFormat::Json => output::LogFormat::Json,
-        },
+        format: args.log_format.unwrap_or_default(),
         color: match args.color {
             clap::ColorChoice::Auto => anstream::ColorChoice::Auto,
             clap::ColorChoice::Always => anstream::ColorChoice::Always,

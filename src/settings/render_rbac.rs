@@ -3,13 +3,15 @@
 use clap::ArgMatches;
 use uuid::Uuid;
 
+use super::GatewayList;
+use super::selection::selection;
 use super::typed::{Typed, check_name};
-use super::{GatewayList, Selection, TargetRequest, WorkloadRequest};
-use crate::cli::{AzureForm, AzureRoleArgs, ProveMode, RenderRbacArgs, RightsScope, SelectArgs};
+use crate::cli::{AzureRoleArgs, RenderRbacArgs, RightsScope, SelectArgs};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::manifest::azure::{AzureRights, RoleTarget};
 use crate::manifest::cronjob::LONGEST_NAME;
+use crate::model::request::{AzureForm, ProveMode, Selection, TargetRequest, WorkloadRequest};
 use crate::model::{AzureRole, Source, Sourced, WorkloadRef};
 
 /// What is to be printed.
@@ -123,7 +125,7 @@ fn of_namespace(args: &RenderRbacArgs) -> Result<Covered> {
         all_namespaces: false,
         selector: args.selector.clone(),
     };
-    let selection = Selection::resolve(&select, &args.target)?;
+    let selection = selection(&select, &args.target)?;
     for secret in &args.token_secret {
         check_name(secret).map_err(|why| Error::usage(format!("--token-secret: {why}")))?;
     }

@@ -6,10 +6,11 @@ use jiff::SignedDuration;
 
 use super::typed::Typed;
 use super::{AzureSettings, FleetSettings, selection};
-use crate::cli::{self, DryRun, OutputFormat, RotateArgs, TargetArgs};
+use crate::cli::{RotateArgs, TargetArgs};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::model::{KeyChoice, MAX_LIFE, ProveMode, Sourced, WorkloadRef, in_words};
+use crate::model::request::{DryRun, OutputFormat, ProveMode, TargetRequest};
+use crate::model::{KeyChoice, MAX_LIFE, in_words};
 use crate::plan::{FollowUp, PUT_BACK_TIME, Policy};
 
 /// A token that lives for less would lapse while it is being proved.
@@ -40,35 +41,6 @@ pub struct RotateSettings {
     pub warnings: Vec<String>,
 }
 
-/// What was said about the target; the rest is discovered.
-#[derive(Clone, Debug, Default)]
-pub struct TargetRequest {
-    /// The workload.
-    pub workload: Option<Sourced<WorkloadRequest>>,
-    /// The Secret.
-    pub secret: Option<Sourced<String>>,
-    /// The gateway's id.
-    pub gateway: Option<Sourced<String>>,
-    /// The API Management instance.
-    pub service: Option<Sourced<String>>,
-    /// Its resource group.
-    pub resource_group: Option<Sourced<String>>,
-    /// Its subscription.
-    pub subscription: Option<Sourced<String>>,
-    /// Whether the Secret is all there is to it: the script restarted nothing
-    /// where no workload was told, and may not list any.
-    pub secret_alone: bool,
-}
-
-/// A workload as it was asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum WorkloadRequest {
-    /// By kind and name.
-    Exact(WorkloadRef),
-    /// By name, of any kind.
-    ByName(String),
-}
-
 impl RotateSettings {
     /// Checks the flags of `rotate` and completes them from the variables;
     /// `as_script` when the program was called by the script's name.
@@ -87,12 +59,12 @@ impl RotateSettings {
             ));
         }
         let policy = policy(args, &typed)?;
-        let target = TargetRequest::resolve(&args.target, &typed, as_script)?;
+        let target = target_request(&args.target, &typed, as_script)?;
         Ok(Self {
             fleet: FleetSettings::resolve(args, &target, policy.follow_up)?,
             policy,
             target,
-            prove: args.prove.map(ProveMode::from),
+            prove: args.prove,
             timeout,
             dry_run: args.dry_run,
             events: args.events && args.dry_run == DryRun::None,
@@ -100,15 +72,6 @@ impl RotateSettings {
             azure: AzureSettings::resolve(&args.azure, &typed, &mut warnings)?,
             warnings,
         })
-    }
-}
-
-impl From<cli::ProveMode> for ProveMode {
-    fn from(mode: cli::ProveMode) -> Self {
-        match mode {
-            cli::ProveMode::Logs => Self::Logs,
-            cli::ProveMode::Rollout => Self::Rollout,
-        }
     }
 }
 
@@ -192,34 +155,25 @@ fn policy(args: &RotateArgs, typed: &Typed<'_>) -> Result<Policy> {
     })
 }
 
-impl TargetRequest {
-    /// The workload that was told by kind and name.
-    pub fn exact_workload(&self) -> Option<&WorkloadRef> {
-        match &self.workload.as_ref()?.value {
-            WorkloadRequest::Exact(workload) => Some(workload),
-            WorkloadRequest::ByName(_) => None,
-        }
-    }
-
-    pub(super) fn resolve(args: &TargetArgs, typed: &Typed<'_>, as_script: bool) -> Result<Self> {
-        // Several targets are a fleet, which looks for them by itself.
-        let workload = selection::one_target(args, typed)?;
-        Ok(Self {
-            secret_alone: as_script && workload.is_none(),
-            workload,
-            secret: typed.text("token-secret", args.token_secret.as_ref(), &["TOKEN_SECRET"]),
-            gateway: typed.text("apim-gateway", args.apim_gateway.as_ref(), &["APIM_GATEWAY"]),
-            service: typed.text("apim-instance", args.apim_instance.as_ref(), &["APIM_INSTANCE"]),
-            resource_group: typed.text(
-                "resource-group",
-                args.resource_group.as_ref(),
-                &["RESOURCE_GROUP"],
-            ),
-            subscription: typed.text(
-                "subscription-id",
-                args.subscription_id.as_ref(),
-                &["SUBSCRIPTION_ID"],
-            ),
-        })
-    }
+/// The gateway that the flags and variables name.
+pub(super) fn target_request(args: &TargetArgs, typed: &Typed<'_>, as_script: bool) -> Result<TargetRequest> {
+    // Several targets are a fleet, which looks for them by itself.
+    let workload = selection::one_target(args, typed)?;
+    Ok(TargetRequest {
+        secret_alone: as_script && workload.is_none(),
+        workload,
+        secret: typed.text("token-secret", args.token_secret.as_ref(), &["TOKEN_SECRET"]),
+        gateway: typed.text("apim-gateway", args.apim_gateway.as_ref(), &["APIM_GATEWAY"]),
+        service: typed.text("apim-instance", args.apim_instance.as_ref(), &["APIM_INSTANCE"]),
+        resource_group: typed.text(
+            "resource-group",
+            args.resource_group.as_ref(),
+            &["RESOURCE_GROUP"],
+        ),
+        subscription: typed.text(
+            "subscription-id",
+            args.subscription_id.as_ref(),
+            &["SUBSCRIPTION_ID"],
+        ),
+    })
 }

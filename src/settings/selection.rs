@@ -1,74 +1,49 @@
 //! Which workloads are meant.
 
-use super::WorkloadRequest;
 use super::typed::{Typed, check_name};
 use crate::cli::{SelectArgs, TargetArgs};
-use crate::cluster::Cluster;
-use crate::cluster::list::Scope;
 use crate::error::{Error, Result};
+use crate::model::request::{Selection, WorkloadRequest};
 use crate::model::{Source, Sourced, WorkloadKind, WorkloadRef};
 
-/// The workloads to look at.
-#[derive(Clone, Debug, Default)]
-pub struct Selection {
-    /// Whether to look in all namespaces.
-    pub everywhere: bool,
-    /// Only those with these labels.
-    pub labels: Option<String>,
-    /// Only those that were named; empty for all.
-    pub names: Vec<Sourced<WorkloadRequest>>,
-}
-
-impl Selection {
-    /// Where to look.
-    pub fn scope(&self, cluster: &Cluster) -> Scope {
-        if self.everywhere {
-            Scope::Everywhere
+/// The gateways that the flags and the names select.
+pub(super) fn selection(args: &SelectArgs, targets: &[String]) -> Result<Selection> {
+    let names = targets_named(targets)?;
+    if !names.is_empty() && (args.all_namespaces || args.selector.is_some()) {
+        let flag = if args.all_namespaces {
+            "--all-namespaces"
         } else {
-            Scope::Namespace(cluster.namespace.clone())
-        }
+            "--selector"
+        };
+        return Err(Error::usage(format!(
+            "workloads are selected either by name or by {flag}, not by both"
+        )));
     }
-
-    pub(super) fn resolve(args: &SelectArgs, targets: &[String]) -> Result<Self> {
-        let names = targets_named(targets)?;
-        if !names.is_empty() && (args.all_namespaces || args.selector.is_some()) {
-            let flag = if args.all_namespaces {
-                "--all-namespaces"
-            } else {
-                "--selector"
-            };
-            return Err(Error::usage(format!(
-                "workloads are selected either by name or by {flag}, not by both"
-            )));
-        }
-        Ok(Self {
-            everywhere: args.all_namespaces,
-            labels: args.selector.clone().filter(|labels| !labels.is_empty()),
-            names,
-        })
-    }
+    Ok(Selection {
+        everywhere: args.all_namespaces,
+        labels: args.selector.clone().filter(|labels| !labels.is_empty()),
+        names,
+    })
 }
 
-impl Selection {
-    /// The workloads that were named, by position or flag.
-    pub(super) fn named(args: &TargetArgs) -> Result<Self> {
-        let mut names = targets_named(&args.target)?;
-        if let Some(word) = &args.k8s_object {
-            names.push(Sourced::new(
-                exactly(word)?,
-                Source::Flag("k8s-object".to_owned()),
-            ));
-        }
-        Ok(Self {
-            names,
-            ..Self::default()
-        })
+/// The workloads that were named, by position or flag.
+pub(super) fn named_workloads(args: &TargetArgs) -> Result<Selection> {
+    let mut names = targets_named(&args.target)?;
+    if let Some(word) = &args.k8s_object {
+        names.push(Sourced::new(
+            exactly(word)?,
+            Source::Flag("k8s-object".to_owned()),
+        ));
     }
+    Ok(Selection {
+        names,
+        ..Selection::default()
+    })
 }
 
 /// Workloads as kubectl takes them: `NAME ...`, `TYPE/NAME ...` or `TYPE NAME
 /// ...`.
-fn targets_named(targets: &[String]) -> Result<Vec<Sourced<WorkloadRequest>>> {
+pub(super) fn targets_named(targets: &[String]) -> Result<Vec<Sourced<WorkloadRequest>>> {
     // `Flag` would print dashes before a positional argument.
     let source = || Source::Discovery("command line".to_owned());
     let kind = match targets {
@@ -116,7 +91,7 @@ pub(super) fn one_target(args: &TargetArgs, typed: &Typed<'_>) -> Result<Option<
     Ok(Some(Sourced::new(ask?, source)))
 }
 
-fn exactly(word: &str) -> Result<WorkloadRequest> {
+pub(super) fn exactly(word: &str) -> Result<WorkloadRequest> {
     let (kind, name) = word.split_once('/').unwrap_or((word, ""));
     let kind = WorkloadKind::parse(kind).ok_or_else(|| {
         malformed(

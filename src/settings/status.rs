@@ -3,11 +3,13 @@
 use clap::ArgMatches;
 use jiff::SignedDuration;
 
+use super::AzureSettings;
+use super::selection::selection;
 use super::typed::Typed;
-use super::{AzureSettings, Selection};
-use crate::cli::{SortBy, StatusArgs, StatusFormat};
+use crate::cli::StatusArgs;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::model::request::{Selection, SortBy, StatusFormat};
 
 /// What to look at, and how to show it.
 #[derive(Debug)]
@@ -58,7 +60,7 @@ impl StatusSettings {
             None
         };
         Ok(Self {
-            selection: Selection::resolve(&args.select, &args.target)?,
+            selection: selection(&args.select, &args.target)?,
             output: args.output,
             no_headers: args.no_headers,
             sort_by: args.sort_by,

@@ -27,5 +27,6 @@ mod script;
 mod sign_in;
 mod status;
 mod terminal;
+mod user;
 mod variables;
 mod workloads;

@@ -20,6 +20,7 @@ mod resume;
 mod rights;
 mod sign_in;
 mod terminal;
+mod unreadable;
 
 use serde_json::Value;
 

@@ -11,7 +11,8 @@ use crate::cluster::pods::selector;
 use crate::cluster::rollout::{PodHealth, is_stale, pod_health, refusal_in, rollout, rotation_id};
 use crate::cluster::workload::Workload;
 use crate::error::Result;
-use crate::model::{ProveMode, Rollout, WorkloadRef};
+use crate::model::request::ProveMode;
+use crate::model::{Rollout, WorkloadRef};
 
 /// The time between two reads of a rollout.
 const POLL: Duration = Duration::from_millis(500);

@@ -1,6 +1,8 @@
 use std::fs;
 use std::path::PathBuf;
 
+use jiff::Timestamp;
+
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
@@ -27,18 +29,18 @@ users:
 
 const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
 
-fn given(kubeconfig: &str) -> (TempDir, KubeArgs) {
+fn given(kubeconfig: &str) -> (TempDir, KubeConnection) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("config");
     fs::write(&path, kubeconfig).unwrap();
-    let args = KubeArgs {
+    let args = KubeConnection {
         kubeconfig: Some(path),
-        ..KubeArgs::default()
+        ..KubeConnection::default()
     };
     (dir, args)
 }
 
-fn load_from(args: &KubeArgs) -> Result<Connection> {
+fn load_from(args: &KubeConnection) -> Result<Connection> {
     load(args, ConnectInputs::new(&|_| None, false, Timestamp::UNIX_EPOCH))
 }
 
@@ -67,7 +69,7 @@ fn every_flag_reaches_its_field() {
     let (dir, args) = given(KUBECONFIG);
     let authority = dir.path().join("ca.crt");
     fs::write(&authority, CERTIFICATE).unwrap();
-    let args = KubeArgs {
+    let args = KubeConnection {
         namespace: Some("other".to_owned()),
         impersonate: Some("ci".to_owned()),
         impersonate_groups: vec!["g".to_owned()],
@@ -104,7 +106,7 @@ fn every_flag_reaches_its_field() {
 #[test]
 fn zero_means_no_timeout() {
     let (_dir, args) = given(KUBECONFIG);
-    let args = KubeArgs {
+    let args = KubeConnection {
         request_timeout: Some(Duration::ZERO),
         ..args
     };
@@ -116,7 +118,7 @@ fn zero_means_no_timeout() {
 #[test]
 fn plain_http_carries_no_credentials() {
     let (_dir, args) = given(KUBECONFIG);
-    let args = KubeArgs {
+    let args = KubeConnection {
         server: Some("localhost:8001".to_owned()),
         token: Some("t".parse().unwrap()),
         impersonate: Some("ci".to_owned()),
@@ -141,23 +143,23 @@ fn a_token_file_loses_its_line_break() {
 fn nonsense_is_refused() {
     let (_dir, args) = given(KUBECONFIG);
     for wrong in [
-        KubeArgs {
+        KubeConnection {
             namespace: Some("a/b".to_owned()),
             ..args.clone()
         },
-        KubeArgs {
+        KubeConnection {
             server: Some("ftp://x".to_owned()),
             ..args.clone()
         },
-        KubeArgs {
+        KubeConnection {
             impersonate_uid: Some("1".to_owned()),
             ..args.clone()
         },
-        KubeArgs {
+        KubeConnection {
             token: Some("two words".parse().unwrap()),
             ..args.clone()
         },
-        KubeArgs {
+        KubeConnection {
             certificate_authority: args.kubeconfig.clone(),
             ..args
         },

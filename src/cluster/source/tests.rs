@@ -24,7 +24,7 @@ users:
 - {name: u2, user: {token: t}}
 ";
 
-fn find_with(args: &KubeArgs, variables: &[(&str, String)]) -> Result<Source> {
+fn find_with(args: &KubeConnection, variables: &[(&str, String)]) -> Result<Source> {
     let variable = |name: &str| {
         let found = variables.iter().find(|(key, _)| *key == name);
         found.map(|(_, value)| value.clone())
@@ -44,7 +44,7 @@ fn the_list_is_merged_and_missing_entries_are_skipped() {
     fs::write(&dev, DEV).unwrap();
     let variables = [("KUBECONFIG", list(&[missing, prod.clone(), dev]))];
 
-    let source = find_with(&KubeArgs::default(), &variables).unwrap();
+    let source = find_with(&KubeConnection::default(), &variables).unwrap();
     assert_eq!(source.cluster.server.as_deref(), Some("https://prod:6443"));
     assert_eq!(source.namespace.as_deref(), Some("shop"));
     assert_eq!(source.origin, format!("context prod of {}", prod.display()));
@@ -53,10 +53,10 @@ fn the_list_is_merged_and_missing_entries_are_skipped() {
     let key = dir.path().join("pki/u1.key");
     assert_eq!(source.user.client_key.as_deref(), key.to_str());
 
-    let args = KubeArgs {
+    let args = KubeConnection {
         context: Some("dev".to_owned()),
         user: Some("u1".to_owned()),
-        ..KubeArgs::default()
+        ..KubeConnection::default()
     };
     let source = find_with(&args, &variables).unwrap();
     assert_eq!(source.cluster.server.as_deref(), Some("https://dev:6443"));
@@ -68,10 +68,10 @@ fn an_unknown_context_is_answered_with_those_there_are() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("dev");
     fs::write(&path, DEV).unwrap();
-    let args = KubeArgs {
+    let args = KubeConnection {
         kubeconfig: Some(path),
         context: Some("stage".to_owned()),
-        ..KubeArgs::default()
+        ..KubeConnection::default()
     };
     let error = find_with(&args, &[]).unwrap_err();
     assert!(error.to_string().contains("no context stage"));
@@ -84,20 +84,20 @@ fn home_is_the_default_and_is_written_short() {
     fs::create_dir(dir.path().join(".kube")).unwrap();
     fs::write(dir.path().join(".kube/config"), DEV).unwrap();
     let variables = [("HOME", dir.path().to_str().unwrap().to_owned())];
-    let source = find_with(&KubeArgs::default(), &variables).unwrap();
+    let source = find_with(&KubeConnection::default(), &variables).unwrap();
     assert_eq!(source.origin, "context dev of ~/.kube/config");
 }
 
 #[test]
 fn nothing_found_says_what_was_looked_for() {
     let home = ("HOME", "/nowhere".to_owned());
-    let error = find_with(&KubeArgs::default(), std::slice::from_ref(&home)).unwrap_err();
+    let error = find_with(&KubeConnection::default(), std::slice::from_ref(&home)).unwrap_err();
     assert!(error.to_string().contains("no ~/.kube/config"), "{error}");
     assert!(error.to_string().contains("KUBERNETES_SERVICE_HOST"));
 
-    let args = KubeArgs {
+    let args = KubeConnection {
         server: Some("https://api:6443".to_owned()),
-        ..KubeArgs::default()
+        ..KubeConnection::default()
     };
     assert_eq!(
         find_with(&args, &[home]).unwrap().origin,
@@ -109,9 +109,9 @@ fn nothing_found_says_what_was_looked_for() {
 fn a_kubeconfig_asked_for_must_be_there_and_its_text_is_never_quoted() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("config");
-    let args = KubeArgs {
+    let args = KubeConnection {
         kubeconfig: Some(path.clone()),
-        ..KubeArgs::default()
+        ..KubeConnection::default()
     };
     assert!(
         find_with(&args, &[])

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::discover::installed::CronJobs;
 use crate::manifest::ownership::{Owner, is_unclaimed};
+use crate::model::request::TargetRequest;
 use crate::model::{Source, Sourced};
-use crate::settings::TargetRequest;
 
 /// Whether the CronJob of this name is the article's: it rotates, and nobody
 /// claims to manage it.

@@ -11,10 +11,11 @@ use crate::discover::{self, TargetFacts};
 use crate::error::{Error, Result};
 use crate::manifest::cronjob::Instance;
 use crate::manifest::ownership::Owner;
+use crate::model::request::{Selection, TargetRequest, WorkloadRequest};
 use crate::model::{CloudName, KeyChoice, MAX_LIFE, Source, Sourced, WorkloadRef};
 use crate::output::Output;
 use crate::plan::{self, FollowUp, Policy};
-use crate::settings::{InstallSettings, Selection, TargetRequest, Targets, WorkloadRequest};
+use crate::settings::{InstallSettings, Targets};
 
 /// Finds the gateways: those on the command line, and those that the CronJob
 /// rotates already.
@@ -52,6 +53,9 @@ pub(super) async fn find(
     };
     let mut identified = Vec::new();
     for mut found in found {
+        for warning in &found.warnings {
+            output.warning(warning);
+        }
         for warning in plan::preflight(&found.snapshot, &policy(settings.adopt))? {
             output.warning(&warning);
         }

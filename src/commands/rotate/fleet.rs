@@ -13,19 +13,18 @@ use super::parallel::{End, Limits, drive};
 use super::run::{Azure, Run, Target};
 use super::task::{Place, Task, cloud, places, warnings};
 use super::{local_zone, print};
-use crate::cli::DryRun;
-use crate::cli::kube::KubeArgs;
 use crate::commands::{Context, nothing_found};
 use crate::discover::TargetFacts;
 use crate::discover::evidence::Named;
 use crate::discover::fleet::{Member, fleet};
 use crate::error::{Error, Result};
+use crate::model::request::{DryRun, KubeConnection, TargetRequest};
 use crate::model::{CloudName, Source, Sourced};
 use crate::plan::{self, Need};
 use crate::report::RotationReport;
 use crate::report::TerminationMessage;
 use crate::report::fleet::FleetReport;
-use crate::settings::{FleetSettings, RotateSettings, TargetRequest};
+use crate::settings::{FleetSettings, RotateSettings};
 
 /// A run over many gateways.
 struct Fleet<'a> {
@@ -42,7 +41,7 @@ struct Fleet<'a> {
 pub(super) async fn run(
     settings: &RotateSettings,
     fleet: &FleetSettings,
-    kube: &KubeArgs,
+    kube: &KubeConnection,
     context: &Context,
     events: &Events,
 ) -> Result<u8> {

@@ -8,18 +8,18 @@ use uuid::Uuid;
 use super::tell::tell_plan;
 use crate::apply::{RealEffects, Rotation};
 use crate::azure::Arm;
-use crate::cli::DryRun;
 use crate::cluster::Cluster;
 use crate::commands::Context;
 use crate::discover::directory::Directory;
 use crate::discover::evidence::Named;
 use crate::discover::{self, TargetFacts};
 use crate::error::{Error, Result};
-use crate::model::{GatewayId, ProveMode, WorkloadRef, in_words};
+use crate::model::request::{DryRun, ProveMode, TargetRequest};
+use crate::model::{GatewayId, WorkloadRef, in_words};
 use crate::output::Output;
 use crate::plan::{self, Need, Outcome, OutcomeKind, Plan};
 use crate::report::RotationReport;
-use crate::settings::{RotateSettings, TargetRequest};
+use crate::settings::RotateSettings;
 
 /// A run whose target is known and that has something to do.
 pub(super) struct Run<'a> {

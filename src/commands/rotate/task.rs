@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::parallel::Load;
-use crate::cli::kube::KubeArgs;
 use crate::cluster::Cluster;
 use crate::commands::{Context, connect, contexts};
 use crate::discover::TargetFacts;
 use crate::discover::evidence::Named;
 use crate::error::Result;
+use crate::model::request::KubeConnection;
 use crate::model::{CloudName, GatewayId};
 use crate::plan::Need;
 use crate::settings::{FleetSettings, RotateSettings};
@@ -39,7 +39,7 @@ pub(super) struct Place {
 /// one that cannot be reached is no reason to leave out the others.
 pub(super) async fn places(
     fleet: &FleetSettings,
-    kube: &KubeArgs,
+    kube: &KubeConnection,
     context: &Context,
 ) -> Result<Vec<(Option<String>, Result<Cluster>)>> {
     if fleet.contexts.is_empty() {
@@ -47,7 +47,7 @@ pub(super) async fn places(
     }
     let mut places = Vec::new();
     for name in contexts(kube, context, &fleet.contexts)? {
-        let kube = KubeArgs {
+        let kube = KubeConnection {
             context: Some(name.clone()),
             ..kube.clone()
         };

@@ -8,14 +8,14 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, sleep_until};
 
 use super::{Context, layout, nothing_found};
-use crate::cluster::list::Scope;
 use crate::cluster::watch::{Notice, Watched, Watches};
 use crate::cluster::{Cluster, explain};
 use crate::discover::gateways::{Rotators, StatusFacts, gateways, gateways_of};
 use crate::error::{Error, Result};
 use crate::model::WorkloadRef;
+use crate::model::request::{Scope, Selection};
 use crate::report::status::Stream;
-use crate::settings::{Selection, StatusSettings};
+use crate::settings::{StatusSettings, rotate_request};
 
 /// How long to wait for what belongs to a change: a rotation writes two
 /// objects, and a rollout many.
@@ -37,7 +37,7 @@ const FEW_NAMESPACES: usize = 4;
 
 /// Runs until nobody reads any more, or nothing can be watched.
 pub(super) async fn run(settings: &StatusSettings, cluster: &Cluster, context: &Context) -> Result<u8> {
-    let scope = settings.selection.scope(cluster);
+    let scope = settings.selection.scope(&cluster.namespace);
     // The watches begin before the first look, so that no change falls in
     // between.
     let mut watches = cluster.watch(&scope);
@@ -100,7 +100,7 @@ impl Run<'_> {
             self.add(what, notice)?;
         }
         self.dirty = Dirty::default();
-        let found = gateways(self.cluster, &self.settings.selection).await?;
+        let found = gateways(self.cluster, &self.settings.selection, rotate_request).await?;
         for warning in &found.warnings {
             self.warn(warning);
         }
@@ -231,14 +231,14 @@ impl Run<'_> {
     async fn look_at_all(&self) -> Result<StatusFacts> {
         let selection = &self.settings.selection;
         let Some(named) = &self.named else {
-            return gateways(self.cluster, selection).await;
+            return gateways(self.cluster, selection, rotate_request).await;
         };
         // To read one by its name that has gone would be an error.
         let any_name = Selection {
             names: Vec::new(),
             ..selection.clone()
         };
-        let mut found = gateways(self.cluster, &any_name).await?;
+        let mut found = gateways(self.cluster, &any_name, rotate_request).await?;
         found.gateways.retain(|facts| named.contains(&facts.workload));
         Ok(found)
     }

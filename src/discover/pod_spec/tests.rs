@@ -1,7 +1,14 @@
 //! Pod specs as people publish them.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value as Json, json};
 
+use k8s_openapi::api::core::v1::PodSpec;
+
+use super::containers::is_gateway_image;
+use super::credential::EnvFromSecret;
+use super::setting::{APP_CERTIFICATE, APP_SECRET, AUTH, AUTH_KEY, ENDPOINT, GATEWAY_NAME};
 use super::*;
 
 fn spec(container: &Json) -> PodSpec {
@@ -88,17 +95,17 @@ fn the_mode_word_key_points_to_the_key_setting() {
 
 #[test]
 fn entra_modes_and_tokens_in_clear_are_recognised() {
-    for (mode, setting, proof) in [
-        ("azureAdApp", APP_SECRET, EntraProof::Secret),
-        ("azureAdApp", APP_CERTIFICATE, EntraProof::Certificate),
-        ("azureAdApp", GATEWAY_NAME, EntraProof::Unknown),
-        ("workloadIdentity", GATEWAY_NAME, EntraProof::Federated),
+    for (mode, setting, credential) in [
+        ("azureAdApp", APP_SECRET, EntraCredential::Secret),
+        ("azureAdApp", APP_CERTIFICATE, EntraCredential::Certificate),
+        ("azureAdApp", GATEWAY_NAME, EntraCredential::Unknown),
+        ("workloadIdentity", GATEWAY_NAME, EntraCredential::Federated),
     ] {
         let container = json!({"name": "gw", "image": "x",
             "env": [{"name": AUTH, "value": mode}, {"name": setting, "value": "v"}]});
         let expected = CredentialSource::Entra {
             mode: mode.to_owned(),
-            proof,
+            credential,
         };
         assert_eq!(only(&container, &maps(&[])).credential, expected);
     }

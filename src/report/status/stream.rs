@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use super::table::{Widths, rows};
 use super::{CronJob, Item, Layout, Row, StatusReport, several_kinds, sort};
-use crate::cli::{SortBy, StatusFormat};
 use crate::error::{Error, Result};
+use crate::model::request::{SortBy, StatusFormat};
 use crate::model::{GatewayFacts, WorkloadRef};
 use crate::plan::{assess, next_change};
 

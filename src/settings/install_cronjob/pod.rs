@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Toleration;
 
-use super::key_of;
+use super::key::key_of;
 use crate::cli::{PodArgs, PullPolicy};
 use crate::error::{Error, Result};
 use crate::manifest::cronjob::PodOptions;

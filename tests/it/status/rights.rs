@@ -1,35 +1,9 @@
 //! What a user without all rights is shown.
 
-use apim_sandbox::manifests::apply;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::case::Case;
-
-/// The kubeconfig of a service account with these rules.
-pub(super) async fn user(case: &Case, rules: &Value) -> String {
-    let name = json!({ "name": "viewer" });
-    for object in [
-        json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": name }),
-        json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": name, "rules": rules }),
-        json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": name,
-            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "viewer" },
-            "subjects": [{ "kind": "ServiceAccount", "name": "viewer" }],
-        }),
-    ] {
-        apply(&case.client, &case.namespace, object).await.unwrap();
-    }
-    let path = case
-        .sandbox
-        .kubeconfig_for(&case.namespace, "viewer")
-        .await
-        .unwrap();
-    path.display().to_string()
-}
-
-pub(super) fn may(group: &str, resources: &[&str], verbs: &[&str]) -> Value {
-    json!({"apiGroups": [group], "resources": resources, "verbs": verbs})
-}
+use crate::user::{may, user};
 
 #[tokio::test]
 async fn a_value_that_cannot_be_read_is_marked_and_the_row_stays() {

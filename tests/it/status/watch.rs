@@ -5,9 +5,9 @@ use apim_sandbox::wait;
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
-use super::rights::{may, user};
 use crate::case::{Case, DAY, LIMIT};
 use crate::run::Running;
+use crate::user::{may, user};
 
 const WATCH: [&str; 4] = ["status", "-w", "-o", "json"];
 

@@ -35,6 +35,7 @@ use self::kubeconfig::User;
 use crate::pki::{self, CertificateAuthority};
 use crate::progress::say;
 use crate::wait;
+use crate::wire::Wire;
 
 /// How long the control plane may take to come up, on the slowest machine.
 const START_LIMIT: Duration = Duration::from_mins(2);
@@ -195,6 +196,20 @@ impl ControlPlane {
         let text = kubeconfig::text(&self.url, self.ca_pem(), &User::Token(&token), namespace);
         self.directory
             .write(&format!("{namespace}-{service_account}.kubeconfig"), &text)
+    }
+
+    /// A proxy before the API server; see [`crate::Sandbox::wire`].
+    pub async fn wire(&self, kubeconfig: &Path) -> Result<Wire> {
+        let text = std::fs::read_to_string(kubeconfig)?;
+        let upstream = Client::try_from(kubeconfig::config(&text, USER_AGENT).await?)?;
+        let identity = self.authority.server(&["127.0.0.1"])?;
+        Wire::start(upstream, &identity, |url| {
+            // The wire signs in by itself.
+            let text = kubeconfig::text(url, self.ca_pem(), &User::Token("none"), "default");
+            let name = format!("wire-{}.kubeconfig", uuid::Uuid::new_v4());
+            self.directory.write(&name, &text)
+        })
+        .await
     }
 
     /// The requests that the API server has answered, oldest first, without

@@ -12,6 +12,7 @@ mod progress;
 mod sandbox;
 pub mod tls;
 pub mod wait;
+pub mod wire;
 
 pub use self::node::EmulatorEndpoint;
 pub use self::sandbox::{Sandbox, shared};

@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::azure::Azure;
 use crate::control_plane::{AuditRecord, ControlPlane, Options};
 use crate::node::{EmulatorEndpoint, Node, NodeOptions};
+use crate::wire::Wire;
 
 /// A cluster with one node whose gateways talk to an emulator of Azure.
 pub struct Sandbox {
@@ -100,6 +101,12 @@ impl Sandbox {
         self.control_plane
             .kubeconfig_for(namespace, service_account)
             .await
+    }
+
+    /// A proxy before the API server that lets requests fail. What it passes on
+    /// is sent by the user of the kubeconfig.
+    pub async fn wire(&self, kubeconfig: &Path) -> Result<Wire> {
+        self.control_plane.wire(kubeconfig).await
     }
 
     /// The requests that the API server has answered.

@@ -1,0 +1,47 @@
+use k8s_openapi::api::core::v1::PodSpec;
+
+use super::credential::CredentialSource;
+use super::setting::{ENDPOINT, GATEWAY_NAME};
+use super::variables::{ConfigMaps, ContainerVariables};
+
+/// A gateway's container.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GatewayContainer {
+    pub name: String,
+    pub image: String,
+    pub credential: CredentialSource,
+    /// `config.service.endpoint`, if it could be read.
+    pub endpoint: Option<String>,
+    /// `gateway.name`, if it is set.
+    pub gateway_name: Option<String>,
+}
+
+/// The containers that run a gateway: they have its image, from whatever
+/// registry, or its settings.
+pub fn gateway_containers(spec: &PodSpec, config_maps: &ConfigMaps) -> Vec<GatewayContainer> {
+    let mut found = Vec::new();
+    for container in &spec.containers {
+        let variables = ContainerVariables::of(container, config_maps);
+        let image = container.image.clone().unwrap_or_default();
+        if is_gateway_image(&image) || variables.show_gateway() {
+            found.push(GatewayContainer {
+                name: container.name.clone(),
+                image,
+                credential: variables.credential(container),
+                endpoint: variables.text(ENDPOINT),
+                gateway_name: variables.text(GATEWAY_NAME),
+            });
+        }
+    }
+    found
+}
+
+pub(super) fn is_gateway_image(image: &str) -> bool {
+    let repository = image.split('@').next().unwrap_or_default();
+    let repository = match repository.rsplit_once(':') {
+        // A colon before a slash belongs to the registry's port.
+        Some((name, tag)) if !tag.contains('/') => name,
+        _ => repository,
+    };
+    repository.ends_with("azure-api-management/gateway")
+}

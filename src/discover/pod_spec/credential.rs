@@ -1,0 +1,58 @@
+use super::setting::{AUTH, AUTH_KEY};
+use crate::model::Claims;
+
+/// Where the credential comes from, by the references in the pod spec.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum CredentialSource {
+    SecretKey {
+        secret: String,
+        key: String,
+    },
+    /// A key of one of these Secrets, which `envFrom` imports whole.
+    EnvFrom(Vec<EnvFromSecret>),
+    /// The token itself is in the pod spec or in a ConfigMap.
+    Inline {
+        /// Where, in words.
+        place: String,
+        claims: Claims,
+    },
+    /// The gateway signs in to Entra.
+    Entra {
+        /// The value of `config.service.auth`.
+        mode: String,
+        credential: EntraCredential,
+    },
+    #[default]
+    Missing,
+}
+
+/// What a gateway signs in to Entra with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntraCredential {
+    /// A client secret of its app.
+    Secret,
+    /// A certificate of its app.
+    Certificate,
+    /// A token of the cluster that a federated credential trusts.
+    Federated,
+    /// Settings that could not be read, or are missing.
+    Unknown,
+}
+
+/// A Secret imported by `envFrom`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnvFromSecret {
+    pub name: String,
+    /// Put before each of its keys.
+    pub prefix: String,
+}
+
+impl EnvFromSecret {
+    /// The keys that a gateway would take its token from, the likelier first;
+    /// none if the prefix excludes them.
+    pub fn credential_keys(&self) -> impl Iterator<Item = String> + '_ {
+        [AUTH_KEY, AUTH]
+            .into_iter()
+            .filter_map(|name| name.strip_prefix(&self.prefix).map(str::to_owned))
+    }
+}

@@ -1,0 +1,173 @@
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{Container, EnvVar};
+
+use super::credential::{CredentialSource, EntraCredential, EnvFromSecret};
+use super::setting::{self, APP_CERTIFICATE, APP_SECRET, AUTH, AUTH_KEY, ENDPOINT};
+use crate::model::Token;
+
+/// The data of ConfigMaps by name, as far as they could be read.
+pub type ConfigMaps = BTreeMap<String, BTreeMap<String, String>>;
+
+/// The variables of a container that are settings of a gateway.
+pub(super) fn relevant(container: &Container) -> impl Iterator<Item = &EnvVar> {
+    let variables = container.env.iter().flatten();
+    variables.filter(|variable| setting::ALL.contains(&variable.name.as_str()))
+}
+
+#[derive(Clone, Debug)]
+enum Value {
+    Text { text: String, place: String },
+    Secret { name: String, key: String },
+    Unreadable,
+}
+
+/// The settings of one container by name: `envFrom` in order, then `env`. The
+/// later of one name wins, as for the kubelet.
+pub(super) struct ContainerVariables(BTreeMap<String, Value>);
+
+impl ContainerVariables {
+    pub(super) fn of(container: &Container, config_maps: &ConfigMaps) -> Self {
+        let mut values = BTreeMap::new();
+        for source in container.env_from.iter().flatten() {
+            let prefix = source.prefix.as_deref().unwrap_or_default();
+            let Some(reference) = &source.config_map_ref else {
+                continue;
+            };
+            for (key, text) in config_maps.get(&reference.name).into_iter().flatten() {
+                let place = format!("configmap/{}", reference.name);
+                values.insert(
+                    format!("{prefix}{key}"),
+                    Value::Text {
+                        text: text.clone(),
+                        place,
+                    },
+                );
+            }
+        }
+        for variable in relevant(container) {
+            values.insert(
+                variable.name.clone(),
+                Self::value_of(variable, &container.name, config_maps),
+            );
+        }
+        Self(values)
+    }
+
+    fn value_of(variable: &EnvVar, container: &str, config_maps: &ConfigMaps) -> Value {
+        let Some(from) = &variable.value_from else {
+            let text = variable.value.clone().unwrap_or_default();
+            return Value::Text {
+                text,
+                place: format!("the environment of container {container}"),
+            };
+        };
+        if let Some(reference) = &from.secret_key_ref {
+            return Value::Secret {
+                name: reference.name.clone(),
+                key: reference.key.clone(),
+            };
+        }
+        let from_config_map = from.config_map_key_ref.as_ref().and_then(|reference| {
+            let text = config_maps.get(&reference.name)?.get(&reference.key)?.clone();
+            Some(Value::Text {
+                text,
+                place: format!("configmap/{}", reference.name),
+            })
+        });
+        from_config_map.unwrap_or(Value::Unreadable)
+    }
+
+    /// Whether only a gateway has such settings.
+    pub(super) fn show_gateway(&self) -> bool {
+        [ENDPOINT, AUTH, AUTH_KEY]
+            .iter()
+            .any(|name| self.0.contains_key(*name))
+    }
+
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        match self.0.get(name) {
+            Some(Value::Text { text, .. }) if !text.trim().is_empty() => Some(text.trim().to_owned()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn credential(&self, container: &Container) -> CredentialSource {
+        match self.0.get(AUTH) {
+            Some(Value::Secret { name, key }) => CredentialSource::SecretKey {
+                secret: name.clone(),
+                key: key.clone(),
+            },
+            Some(Value::Text { text, place }) => {
+                let mode = text.trim();
+                if ["azureAdApp", "workloadIdentity"]
+                    .iter()
+                    .any(|word| mode.eq_ignore_ascii_case(word))
+                {
+                    self.entra(mode)
+                } else if let Ok(token) = Token::parse(text) {
+                    CredentialSource::Inline {
+                        place: place.clone(),
+                        claims: token.claims().clone(),
+                    }
+                } else {
+                    self.by_key_setting(container)
+                }
+            }
+            Some(Value::Unreadable) | None => self.by_key_setting(container),
+        }
+    }
+
+    fn entra(&self, mode: &str) -> CredentialSource {
+        let credential = if mode.eq_ignore_ascii_case("workloadIdentity") {
+            EntraCredential::Federated
+        } else if self.0.contains_key(APP_CERTIFICATE) {
+            EntraCredential::Certificate
+        } else if self.0.contains_key(APP_SECRET) {
+            EntraCredential::Secret
+        } else {
+            EntraCredential::Unknown
+        };
+        CredentialSource::Entra {
+            mode: mode.to_owned(),
+            credential,
+        }
+    }
+
+    /// The credential if `config.service.auth` is not it: because its value is
+    /// `key`, or because it may be in a Secret that was not read yet.
+    fn by_key_setting(&self, container: &Container) -> CredentialSource {
+        match self.0.get(AUTH_KEY) {
+            Some(Value::Secret { name, key }) => CredentialSource::SecretKey {
+                secret: name.clone(),
+                key: key.clone(),
+            },
+            Some(Value::Text { text, place }) => match Token::parse(text) {
+                Ok(token) => CredentialSource::Inline {
+                    place: place.clone(),
+                    claims: token.claims().clone(),
+                },
+                Err(_) => CredentialSource::Missing,
+            },
+            Some(Value::Unreadable) | None => {
+                let imported: Vec<EnvFromSecret> = container
+                    .env_from
+                    .iter()
+                    .flatten()
+                    .filter_map(|source| {
+                        let name = source.secret_ref.as_ref()?.name.clone();
+                        Some(EnvFromSecret {
+                            name,
+                            prefix: source.prefix.clone().unwrap_or_default(),
+                        })
+                    })
+                    .collect();
+                if imported.is_empty() {
+                    CredentialSource::Missing
+                } else {
+                    CredentialSource::EnvFrom(imported)
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Reads of the API server. Each is repeated while the server is busy, objects
+//! that were named are read one by one where they are few or cannot be listed,
+//! and what one object or one kind lacks does not end the run.
+
+mod config_maps;
+mod failure;
+mod place;
+mod secrets;
+mod workloads;
+
+pub(super) use config_maps::ConfigMapReads;
+pub(super) use failure::{is_forbidden, unread};
+pub(super) use place::{Key, scopes};
+pub(super) use secrets::{Held, Secrets, read_secret};
+pub(super) use workloads::{listed, named, no_namespace, requested};

@@ -1,0 +1,126 @@
+//! Workloads, by name or by lists.
+
+use std::collections::BTreeMap;
+
+use futures::future::join_all;
+
+use super::failure::{is_forbidden, is_not_found};
+use crate::cluster::list::List;
+use crate::cluster::workload::{APPS, Workload};
+use crate::cluster::{Cluster, explain};
+use crate::error::{Error, Result};
+use crate::model::request::{Scope, TargetRequest, WorkloadRequest};
+use crate::model::{Source, Sourced, WorkloadKind, WorkloadRef};
+
+/// The workloads of one namespace.
+pub struct Workloads {
+    pub by_name: BTreeMap<WorkloadRef, Workload>,
+    /// Where the name of the workload came from.
+    pub source: Source,
+    pub warnings: Vec<String>,
+}
+
+/// The workload that was requested, or all of the namespace.
+pub async fn requested(cluster: &Cluster, request: &TargetRequest) -> Result<Workloads> {
+    if let Some(workload) = &request.workload {
+        return Ok(Workloads {
+            by_name: BTreeMap::from([named(cluster, workload).await?]),
+            source: workload.source.clone(),
+            warnings: Vec::new(),
+        });
+    }
+    let scope = Scope::Namespace(cluster.namespace.clone());
+    let with_reference = |kind, workload: Workload| {
+        let name = workload.metadata.name.clone();
+        (WorkloadRef { kind, name }, workload)
+    };
+    let (workloads, warnings) = listed(cluster, &scope, with_reference).await?;
+    Ok(Workloads {
+        by_name: workloads.into_iter().collect(),
+        source: Source::Discovery(format!("discovered in {scope}")),
+        warnings,
+    })
+}
+
+/// Lists the workloads of a namespace, or of all, and keeps what `keep` makes
+/// of each. A kind that this user cannot list is a warning, unless that is all
+/// of them.
+pub async fn listed<T>(
+    cluster: &Cluster,
+    scope: &Scope,
+    keep: impl Fn(WorkloadKind, Workload) -> T,
+) -> Result<(Vec<T>, Vec<String>)> {
+    let keep = &keep;
+    let lists = WorkloadKind::ALL.map(async |kind| {
+        let of_kind = |workload| Some(keep(kind, workload));
+        cluster.list(List::of(APPS, kind.plural()), scope, of_kind).await
+    });
+    let mut found = Vec::new();
+    let mut denied = Vec::new();
+    for (kind, list) in WorkloadKind::ALL.into_iter().zip(join_all(lists).await) {
+        match list {
+            Ok(list) => found.extend(list),
+            Err(error) => {
+                let forbidden = is_forbidden(&error);
+                let error = explain(error, &format!("listing the {} of {}", kind.plural(), scope));
+                if !forbidden {
+                    return Err(error);
+                }
+                denied.push(error);
+            }
+        }
+    }
+    if denied.len() == WorkloadKind::ALL.len() {
+        let error = denied.swap_remove(0);
+        return Err(match scope {
+            Scope::Everywhere => error.hint("look into one namespace, with -n"),
+            Scope::Namespace(_) => {
+                error.hint("name the workload, as deployment/NAME; then nothing needs to be listed")
+            }
+        });
+    }
+    Ok((found, denied.iter().map(Error::to_string).collect()))
+}
+
+/// Reads the workload that was requested.
+pub async fn named(
+    cluster: &Cluster,
+    requested: &Sourced<WorkloadRequest>,
+) -> Result<(WorkloadRef, Workload)> {
+    let (name, kinds): (&str, &[WorkloadKind]) = match &requested.value {
+        WorkloadRequest::Exact(reference) => (&reference.name, std::slice::from_ref(&reference.kind)),
+        WorkloadRequest::ByName(name) => (name, &WorkloadKind::ALL),
+    };
+    for &kind in kinds {
+        let reference = WorkloadRef {
+            kind,
+            name: name.to_owned(),
+        };
+        match cluster.workload(&reference).await {
+            Ok(workload) => return Ok((reference, workload)),
+            Err(error) if is_not_found(&error) => {}
+            Err(error) => {
+                return Err(explain(
+                    error,
+                    &format!("reading {reference} in namespace {}", cluster.namespace),
+                ));
+            }
+        }
+    }
+    if cluster.lacks_namespace().await {
+        return Err(no_namespace(cluster));
+    }
+    Err(Error::failed(format!(
+        "{} ({}) does not exist in namespace {}",
+        requested.value, requested.source, cluster.namespace
+    ))
+    .hint(format!(
+        "see what there is: kubectl -n {} get deployments,statefulsets,daemonsets",
+        cluster.namespace
+    )))
+}
+
+pub fn no_namespace(cluster: &Cluster) -> Error {
+    Error::failed(format!("namespace {} does not exist", cluster.namespace))
+        .hint("choose the namespace with -n; `kubectl get namespaces` lists them")
+}

@@ -1,0 +1,98 @@
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::core::v1::PodSpec;
+use kube::core::Selector;
+
+use crate::cluster::pods;
+use crate::cluster::workload::Workload;
+use crate::discover::facts::workload_facts;
+use crate::discover::pod_spec::{
+    ConfigMaps, GatewayContainer, config_maps_named, gateway_containers, secrets_used,
+};
+use crate::discover::target_facts::ConfigMapSettings;
+use crate::model::{Unavailable, WorkloadFacts, WorkloadKind, WorkloadRef};
+
+/// One workload that runs a gateway.
+#[derive(Clone)]
+pub struct Gateway {
+    pub namespace: String,
+    pub facts: WorkloadFacts,
+    /// Selects its pods.
+    pub selector: Option<Selector>,
+    pub container: GatewayContainer,
+    /// Why settings of it are not known.
+    pub unread: Option<Unavailable>,
+    pub config_map_settings: ConfigMapSettings,
+    /// Whether only the annotation of an earlier rotation shows that it is
+    /// one.
+    pub(super) by_annotation: bool,
+}
+
+/// A workload, cut to what is used of it.
+pub struct Surveyed {
+    pub namespace: String,
+    pub facts: WorkloadFacts,
+    /// The Secrets that it uses in any way.
+    pub secrets: BTreeSet<String>,
+    /// The ConfigMaps that its environment comes from.
+    pub(super) config_maps: BTreeSet<String>,
+    /// Selects its pods.
+    pub selector: Option<Selector>,
+    /// The pod spec, if it may run a gateway.
+    pub(super) spec: Option<PodSpec>,
+}
+
+impl Surveyed {
+    pub(super) fn of(kind: WorkloadKind, workload: Workload) -> Self {
+        let name = workload.metadata.name.clone();
+        let facts = workload_facts(&WorkloadRef { kind, name }, &workload);
+        let selector = pods::selector(&workload.spec.selector);
+        let spec = workload.spec.template.spec;
+        let secrets = spec.as_ref().map(secrets_used).unwrap_or_default();
+        let config_maps = spec.as_ref().map(config_maps_named).unwrap_or_default();
+        // Settings in a ConfigMap may show that it is a gateway.
+        let may_be_gateway = |spec: &PodSpec| {
+            !config_maps_named(spec).is_empty() || !gateway_containers(spec, &ConfigMaps::new()).is_empty()
+        };
+        Self {
+            namespace: workload.metadata.namespace,
+            spec: spec.filter(|spec| facts.marks.rotation_id.is_some() || may_be_gateway(spec)),
+            facts,
+            secrets,
+            config_maps,
+            selector,
+        }
+    }
+
+    pub fn reference(&self) -> &WorkloadRef {
+        &self.facts.version.workload
+    }
+
+    /// Its namespace and reference.
+    pub(super) fn place(&self) -> (String, WorkloadRef) {
+        (self.namespace.clone(), self.reference().clone())
+    }
+
+    pub(super) fn gateway(
+        &self,
+        container: GatewayContainer,
+        unread: Option<Unavailable>,
+        config_map_settings: ConfigMapSettings,
+    ) -> Gateway {
+        Gateway {
+            namespace: self.namespace.clone(),
+            facts: self.facts.clone(),
+            selector: self.selector.clone(),
+            container,
+            unread,
+            config_map_settings,
+            by_annotation: false,
+        }
+    }
+}
+
+impl Gateway {
+    pub fn workload(&self) -> &WorkloadRef {
+        &self.facts.version.workload
+    }
+}
