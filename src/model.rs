@@ -1,5 +1,4 @@
-//! The words of the product as types: plain data without clients, clock or
-//! environment.
+//! Plain data types of the product, without clients, clock or environment.
 
 pub mod annotation;
 mod arm_id;
@@ -25,7 +24,7 @@ pub use credential::{Credential, Recorded};
 pub use duration::{in_short, in_words, parse_duration};
 pub use endpoint::Endpoint;
 pub use event::{Event, EventReason, Subject};
-pub use gateway::{Auth, AzureFacts, CronJobFacts, GatewayFacts, Part, Presented, StalePods, Unavailable};
+pub use gateway::{Auth, AzureFacts, CronJobFacts, Fact, GatewayFacts, Presented, StalePods, Unavailable};
 pub use key_slot::{KeyChoice, KeySlot};
 pub use prove::ProveMode;
 pub use secret_change::{Annotations, Minted, SecretChange, SecretData};
@@ -33,6 +32,6 @@ pub use snapshot::{
     Replacement, Rollout, SecretFacts, SecretMarks, SecretVersion, Snapshot, Source, Sourced, TemplateMarks,
     WorkloadFacts, WorkloadVersion,
 };
-pub use text::{one_line, shortened};
+pub use text::{counted, one_line, shortened};
 pub use token::{Claims, MAX_LIFE, Token, TokenError};
 pub use workload::{WorkloadKind, WorkloadRef};

@@ -20,7 +20,7 @@ use super::target::ConfigMapSettings;
 use crate::cluster::workload::Workload;
 use crate::cluster::{Cluster, pods};
 use crate::error::{Error, Result};
-use crate::model::{Part, SecretFacts, Unavailable, WorkloadFacts, WorkloadKind, WorkloadRef};
+use crate::model::{Fact, SecretFacts, Unavailable, WorkloadFacts, WorkloadKind, WorkloadRef};
 use crate::settings::Selection;
 use config_maps::Settings;
 
@@ -274,7 +274,7 @@ impl Gateway {
 impl Survey {
     /// The Secret and the key that a gateway takes its credential from, and
     /// what it holds; `None` for a gateway whose credential is in no Secret.
-    pub fn credential(&self, gateway: &Gateway) -> Option<(Key, Part<&(SecretFacts, PreviousCredential)>)> {
+    pub fn credential(&self, gateway: &Gateway) -> Option<(Key, Fact<&(SecretFacts, PreviousCredential)>)> {
         let candidates = candidates_of(&gateway.container.credential);
         let mut first = None;
         for (secret, keys) in candidates {

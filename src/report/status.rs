@@ -13,7 +13,7 @@ use super::rotation::to_json;
 use crate::cli::{SortBy, StatusFormat};
 use crate::error::Result;
 use crate::model::{
-    Auth, AzureFacts, CronJobFacts, GatewayFacts, GatewayId, KeySlot, Part, SecretFacts, Unavailable,
+    Auth, AzureFacts, CronJobFacts, Fact, GatewayFacts, GatewayId, KeySlot, SecretFacts, Unavailable,
     WorkloadKind, WorkloadRef, in_words,
 };
 use crate::plan::{Assessment, Verdict, assess, next_run};
@@ -363,7 +363,7 @@ fn last_result(facts: &CronJobFacts) -> Option<&'static str> {
 impl GatewayFacts {
     /// The parts that could not be read, and why.
     fn unread(&self) -> Vec<Unread<'_>> {
-        fn unavailable<T>(part: &Part<T>) -> Option<&Unavailable> {
+        fn unavailable<T>(part: &Fact<T>) -> Option<&Unavailable> {
             part.as_ref().err()
         }
         let azure = self.azure.as_ref().and_then(|azure| azure.as_ref().ok());

@@ -12,7 +12,7 @@ use crate::cluster::list::{List, Scope};
 use crate::cluster::{Cluster, explain};
 use crate::discover::facts::{PreviousCredential, secret_facts};
 use crate::error::Result;
-use crate::model::{Part, SecretFacts, Unavailable};
+use crate::model::{Fact, SecretFacts, Unavailable};
 
 /// How many are read at a time.
 const SIDE_BY_SIDE: usize = 16;
@@ -27,7 +27,7 @@ type Held = BTreeMap<String, (SecretFacts, PreviousCredential)>;
 
 /// What the Secrets hold, or why that is not known.
 #[derive(Default)]
-pub(super) struct Secrets(BTreeMap<Key, Part<Held>>);
+pub(super) struct Secrets(BTreeMap<Key, Fact<Held>>);
 
 impl Secrets {
     /// Reads the Secrets named, each with the keys that may hold the
@@ -109,7 +109,7 @@ impl Secrets {
     }
 
     /// What a key of a Secret holds.
-    pub(super) fn held(&self, place: &Key, key: &str) -> Part<&(SecretFacts, PreviousCredential)> {
+    pub(super) fn held(&self, place: &Key, key: &str) -> Fact<&(SecretFacts, PreviousCredential)> {
         let unread = || Unavailable::Unknown(format!("secret/{} was not read", place.1));
         let keys = self
             .0
@@ -126,7 +126,7 @@ impl Secrets {
     }
 }
 
-fn held(secret: &Secret, keys: &BTreeSet<String>) -> Part<Held> {
+fn held(secret: &Secret, keys: &BTreeSet<String>) -> Fact<Held> {
     let mut held = Held::new();
     let mut first_miss = None;
     for key in keys {

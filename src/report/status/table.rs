@@ -4,7 +4,7 @@ use comfy_table::Cell;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Row, StatusReport, last_result};
-use crate::model::{Auth, CronJobFacts, GatewayFacts, Part, SecretFacts, in_words};
+use crate::model::{Auth, CronJobFacts, Fact, GatewayFacts, SecretFacts, in_words};
 use crate::plan::{Verdict, next_run};
 use crate::report::table::{Tone, cell, render};
 
@@ -115,7 +115,7 @@ fn columns(report: &StatusReport, row: &Row, wide: bool) -> Vec<(&'static str, C
     columns
 }
 
-fn part(part: &Part<String>) -> Cell {
+fn part(part: &Fact<String>) -> Cell {
     let text = match part {
         Ok(text) => text,
         Err(gap) => gap.cell(),

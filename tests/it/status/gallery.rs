@@ -200,7 +200,7 @@ async fn the_table_sorts_and_leaves_out_its_heads() {
     assert!(
         wide.starts_with("NAME ")
             && wide.contains("REASON")
-            && wide.contains("no CronJob that is seen here rotates it"),
+            && wide.contains("no CronJob was found that rotates the token"),
         "{wide}"
     );
     assert!(!wide.contains('\u{1b}'));
