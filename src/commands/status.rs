@@ -12,7 +12,7 @@ use crate::cluster::Cluster;
 use crate::discover::gateways::gateways;
 use crate::error::{Error, Kind, Result};
 use crate::model::in_words;
-use crate::report::status::{Layout, StatusReport};
+use crate::report::status::{StatusReport, TableOptions};
 use crate::settings::StatusSettings;
 
 /// For how many of the worst gateways the mending command is shown.
@@ -41,7 +41,12 @@ pub(super) async fn run(
     }
     if found.gateways.is_empty() {
         output.note(&nothing_found(&settings, &cluster)?);
-        let report = StatusReport::new(Vec::new(), settings.sort_by, Layout::default(), cluster.now());
+        let report = StatusReport::new(
+            Vec::new(),
+            settings.sort_by,
+            TableOptions::default(),
+            cluster.now(),
+        );
         output.data(&report.render(settings.output)?)?;
         return Ok(0);
     }
@@ -87,8 +92,8 @@ pub(super) async fn run(
     ))
 }
 
-fn layout(settings: &StatusSettings) -> Layout {
-    Layout {
+fn layout(settings: &StatusSettings) -> TableOptions {
+    TableOptions {
         with_namespace: settings.selection.everywhere,
         with_azure: settings.azure.is_some(),
         no_headers: settings.no_headers,

@@ -121,7 +121,7 @@ impl Fleet<'_> {
     /// the end of the run.
     fn out_of_reach(&mut self, context: Option<String>, error: Error) -> Result<()> {
         let Some(context) = context else { return Err(error) };
-        self.reports.push(RotationReport::out_of_reach(&context, &error));
+        self.reports.push(RotationReport::unreachable(&context, &error));
         Ok(())
     }
 
@@ -137,12 +137,12 @@ impl Fleet<'_> {
             match member {
                 Member::Skipped(namespace, workload, why) => {
                     self.reports
-                        .push(RotationReport::skipped(&namespace, &workload, &why).of(context));
+                        .push(RotationReport::skipped(&namespace, &workload, &why).in_context(context));
                 }
                 Member::Failed(namespace, workload, why) => {
                     let report = RotationReport::without_secret(&namespace, &workload, &why);
                     self.events.note_unread(&place.cluster, &workload, &report);
-                    self.reports.push(report.of(context));
+                    self.reports.push(report.in_context(context));
                 }
                 Member::Credential(found) => match self.decide(place, *found).await {
                     Ok(task) => tasks.extend(task),
@@ -196,7 +196,7 @@ impl Fleet<'_> {
 
     fn ended(&mut self, place: &Place, found: &TargetFacts, report: RotationReport) {
         self.events.note(&place.cluster, found, &report);
-        self.reports.push(report.of(place.context.as_deref()));
+        self.reports.push(report.in_context(place.context.as_deref()));
     }
 
     /// Sees that somebody consents, where several namespaces are at stake.
@@ -291,7 +291,7 @@ impl Fleet<'_> {
             };
             let report = RotationReport::not_begun(&task.found.snapshot, why);
             self.events.note(&task.place.cluster, &task.found, &report);
-            reports.push(report.of(task.place.context.as_deref()));
+            reports.push(report.in_context(task.place.context.as_deref()));
         }
         self.reports = reports;
     }
@@ -341,7 +341,7 @@ impl Fleet<'_> {
         self.events.write().await;
         report
             .with(BTreeMap::new(), warnings)
-            .of(place.context.as_deref())
+            .in_context(place.context.as_deref())
     }
 
     fn cloud_of(&self, named: &Named, deadline: Instant) -> Azure {

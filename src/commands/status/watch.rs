@@ -14,7 +14,7 @@ use crate::cluster::{Cluster, explain};
 use crate::discover::gateways::{Rotators, StatusFacts, gateways, gateways_of};
 use crate::error::{Error, Result};
 use crate::model::WorkloadRef;
-use crate::report::status::Stream;
+use crate::report::status::WatchReport;
 use crate::settings::{Selection, StatusSettings};
 
 /// How long to wait for what belongs to a change: a rotation writes two
@@ -46,7 +46,7 @@ pub(super) async fn run(settings: &StatusSettings, cluster: &Cluster, context: &
         cluster,
         context,
         scope,
-        stream: Stream::new(settings.output, settings.sort_by, layout(settings)),
+        stream: WatchReport::new(settings.output, settings.sort_by, layout(settings)),
         rotators: None,
         named: None,
         told: BTreeSet::new(),
@@ -76,7 +76,7 @@ struct Run<'a> {
     cluster: &'a Cluster,
     context: &'a Context,
     scope: Scope,
-    stream: Stream,
+    stream: WatchReport,
     rotators: Option<Rotators>,
     /// Where workloads were named: which these are.
     named: Option<BTreeSet<WorkloadRef>>,
