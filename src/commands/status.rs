@@ -74,10 +74,10 @@ fn print_fixes(report: &StatusReport, settings: &StatusSettings, output: &Output
     }
     if more > 0 {
         let gateways = counted(more, "more gateway is", "more gateways are");
-        output.hint(&format!("{gateways} not healthy; see every fix with -o json"));
+        output.hint(&format!("{gateways} not healthy; use -o json for all fixes"));
     }
     if !fixes.is_empty() && settings.output == StatusFormat::Table {
-        output.hint("see the reason of each verdict with -o wide");
+        output.hint("use -o wide for the reason of each verdict");
     }
 }
 

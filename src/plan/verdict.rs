@@ -178,7 +178,7 @@ fn stale_pods(facts: &GatewayFacts, stored: &SecretFacts) -> Option<(Verdict, St
             Some(if restart_owed {
                 (
                     Verdict::RestartOwed,
-                    format!("a rotation stopped before its restart; {pods} with the previous token"),
+                    format!("a rotation was interrupted before its restart; {pods} with the previous token"),
                 )
             } else {
                 (
@@ -189,7 +189,7 @@ fn stale_pods(facts: &GatewayFacts, stored: &SecretFacts) -> Option<(Verdict, St
         }
         // Without the right to list pods only the ids can be compared.
         Err(_) if restart_owed => {
-            let why = "a rotation stopped before its restart: the rotation ids of the Secret and of the pod \
+            let why = "a rotation was interrupted before its restart: the rotation ids of the Secret and of the pod \
                        template differ, and the pods cannot be listed"
                 .to_owned();
             Some((Verdict::RestartOwed, why))

@@ -109,7 +109,7 @@ pub(super) fn warnings(tasks: &[PendingRotation]) -> Vec<String> {
     let mut shown: Vec<String> = all.into_iter().take(MAX_WARNINGS).collect();
     if more > 0 {
         let more = counted(more, "more warning", "more warnings");
-        shown.push(format!("{more}; see all with -o json"));
+        shown.push(format!("{more}; use -o json for all of them"));
     }
     shown
 }
