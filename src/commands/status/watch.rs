@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{Context, print_nothing_found, table_options};
 use crate::cluster::list::Scope;
-use crate::cluster::watch::{Notice, Watched, Watches};
+use crate::cluster::watch::{WatchEvent, Watched, Watches};
 use crate::cluster::{Cluster, explain};
 use crate::discover::gateways::{Rotators, StatusFacts, gateways, gateways_of};
 use crate::error::{Error, Result};
@@ -94,12 +94,12 @@ impl Run<'_> {
     async fn start(&mut self, watches: &mut Watches) -> Result<bool> {
         let mut waiting = BTreeSet::from(Watched::ALL);
         while !waiting.is_empty()
-            && let Some((what, notice)) = watches.next().await
+            && let Some((what, event)) = watches.next().await
         {
-            if !matches!(notice, Notice::Changed { .. }) {
+            if !matches!(event, WatchEvent::Changed { .. }) {
                 waiting.remove(&what);
             }
-            self.add(what, notice)?;
+            self.add(what, event)?;
         }
         self.changes = Changes::default();
         let found = gateways(self.cluster, &self.settings.selection).await?;
@@ -121,9 +121,9 @@ impl Run<'_> {
             let settled = self.changes.since.map(|since| since + DEBOUNCE);
             let next_read = settled.map(|settled| settled.max(self.not_before));
             let text = tokio::select! {
-                notice = watches.next() => {
-                    let (what, notice) = notice.ok_or_else(|| nothing_to_watch(&self.scope))?;
-                    self.add(what, notice)?;
+                event = watches.next() => {
+                    let (what, event) = event.ok_or_else(|| nothing_to_watch(&self.scope))?;
+                    self.add(what, event)?;
                     continue;
                 }
                 () = sleep_until(next_read.unwrap_or(next_change)), if next_read.is_some() => self.read_changes().await?,
@@ -144,17 +144,17 @@ impl Run<'_> {
         left.map_or(CLOCK_INTERVAL, |left| left.min(CLOCK_INTERVAL))
     }
 
-    fn add(&mut self, what: Watched, notice: Notice) -> Result<()> {
+    fn add(&mut self, what: Watched, event: WatchEvent) -> Result<()> {
         let plural = what.plural();
         let doing = format!("watching the {plural} of {}", self.scope);
-        match notice {
-            Notice::Listed => self.mark_all(),
-            Notice::Changed { namespace, declared } => self.changed(what, namespace, declared),
-            Notice::Forbidden(error) => {
+        match event {
+            WatchEvent::Listed => self.mark_all(),
+            WatchEvent::Changed { namespace, declared } => self.changed(what, namespace, declared),
+            WatchEvent::Forbidden(error) => {
                 let why = explain(error, &doing);
                 self.warn(&format!("changes of {plural} will not be shown: {why}"));
             }
-            Notice::Failing(error) => {
+            WatchEvent::Failing(error) => {
                 let signed_out = matches!(&error, kube::Error::Api(status) if status.code == 401);
                 // A server that has never answered probably has a wrong address.
                 let is_fatal = signed_out || self.cluster.clock.now().is_none();
