@@ -1,5 +1,4 @@
-//! The words of the product as types: plain data without clients, clock or
-//! environment.
+//! Plain data types of the product, without clients, clock or environment.
 
 pub mod annotation;
 mod arm_id;
@@ -27,7 +26,7 @@ pub use credential::{Credential, Recorded};
 pub use duration::{in_short, in_words, parse_duration};
 pub use endpoint::Endpoint;
 pub use event::{Event, EventReason, Subject};
-pub use gateway::{Auth, AzureFacts, CronJobFacts, GatewayFacts, Part, Presented, StalePods, Unavailable};
+pub use gateway::{Auth, AzureFacts, CronJobFacts, Fact, GatewayFacts, Presented, StalePods, Unavailable};
 pub use key_slot::{KeyChoice, KeySlot};
 pub use object::{Object, ObjectKind, Ownership};
 pub use program::{DEFAULT_NAME, PROGRAM, SCRIPT};

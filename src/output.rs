@@ -1,5 +1,5 @@
-//! The one writer: data to stdout, talk to stderr. A reader that goes away is
-//! a quiet end.
+//! Writes data to stdout and everything else to stderr. A closed pipe is not an
+//! error.
 
 use std::cell::Cell;
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -19,29 +19,29 @@ const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const HINT: Style = AnsiColor::Cyan.on_default().bold();
 
-/// How wide the label of a step is, the longest one and a space.
+/// The width of the label of a step: the longest label and a space.
 const LABEL_WIDTH: usize = 11;
 
-/// What the user has chosen about all output.
+/// The settings of the user for all output.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OutputSettings {
     pub format: LogFormat,
     pub color: ColorChoice,
-    /// The level of `-v`: from 1 on, errors come with their causes.
+    /// The level of `-v`. From 1 on, errors are printed with their causes.
     pub verbose: u8,
 }
 
-/// The one writer to stdout and stderr.
+/// The only writer to stdout and stderr.
 #[derive(Clone, Debug)]
 pub struct Output {
     format: LogFormat,
     color: ColorChoice,
     causes: bool,
-    spin: bool,
-    /// Of many things, what this is about; it stands before each line.
+    animated: bool,
+    /// The prefix of each line: the gateway, if there are several.
     about: Option<String>,
-    /// Whether the steps of one thing among many would drown the others.
-    hushed: bool,
+    /// Whether all lines on stderr are dropped.
+    quiet: bool,
 }
 
 impl Output {
@@ -51,36 +51,36 @@ impl Output {
             color,
             verbose,
         } = settings;
-        // A spinner would be torn apart by the lines of a log.
-        let spin = format == LogFormat::Text && verbose < 1 && io::stderr().is_terminal();
+        // The lines of a log would break a spinner.
+        let animated = format == LogFormat::Text && verbose < 1 && io::stderr().is_terminal();
         Self {
             format,
             color,
             causes: verbose > 0,
-            spin,
+            animated,
             about: None,
-            hushed: false,
+            quiet: false,
         }
     }
 
-    /// The output of one of many things that go on at once. Its steps are told
-    /// to whoever asked for more than usual; how it ends is told by others.
+    /// The output of one of several concurrent rotations. Its lines are shown
+    /// with `-v` only; the caller prints the result.
     #[must_use]
     pub fn about(&self, what: &str) -> Self {
         Self {
             about: Some(what.to_owned()),
-            hushed: !self.causes,
-            spin: false,
+            quiet: !self.causes,
+            animated: false,
             ..self.clone()
         }
     }
 
-    /// Prints data to stdout. A reader that closed the pipe has what it wanted.
+    /// Prints data to stdout. A closed pipe is a success.
     pub fn data(&self, text: &str) -> Result<(), Error> {
         self.more_data(text).map(|_| ())
     }
 
-    /// The same in a run that goes on; false when nobody reads any more.
+    /// Prints data to stdout in a run that continues. False if the pipe is closed.
     pub fn more_data(&self, text: &str) -> Result<bool, Error> {
         let mut stdout = AutoStream::new(io::stdout().lock(), self.color);
         let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
@@ -91,7 +91,7 @@ impl Output {
         }
     }
 
-    /// One step of a run: what was found or done.
+    /// Prints a step of a run: a fact or a change.
     pub fn step(&self, label: &str, text: &str) {
         let text = one_line(text);
         match self.format {
@@ -100,7 +100,7 @@ impl Output {
         }
     }
 
-    /// Something the user should know that stops nothing.
+    /// Prints a warning, which does not stop the run.
     pub fn warning(&self, text: &str) {
         let text = one_line(text);
         match self.format {
@@ -109,7 +109,7 @@ impl Output {
         }
     }
 
-    /// A next step for the reader, apart from any error.
+    /// Prints a next step without an error.
     pub fn hint(&self, text: &str) {
         let text = one_line(text);
         match self.format {
@@ -118,10 +118,10 @@ impl Output {
         }
     }
 
-    /// A question, whose answer is typed on the same line.
+    /// Prints a question. The answer is typed on the same line.
     pub fn question(&self, text: &str) {
         let mut stderr = AutoStream::new(io::stderr().lock(), self.color);
-        // There is nowhere left to complain to.
+        // There is no other place for an error.
         let _ = write!(stderr, "{LABEL}{}{LABEL:#}", one_line(text)).and_then(|()| stderr.flush());
     }
 
@@ -132,7 +132,7 @@ impl Output {
         let _ = writeln!(stderr);
     }
 
-    /// A plain sentence that is neither data nor a warning.
+    /// Prints a sentence that is neither data nor a warning.
     pub fn note(&self, text: &str) {
         let text = one_line(text);
         match self.format {
@@ -141,7 +141,7 @@ impl Output {
         }
     }
 
-    /// What failed and what to do next; the causes when they were asked for.
+    /// Prints an error and its hints, and its causes with `-v`.
     pub fn error(&self, error: &Error) {
         let message = error.to_string();
         if self.format == LogFormat::Json {
@@ -162,9 +162,9 @@ impl Output {
         }
     }
 
-    /// A spinner for a wait, on a terminal only; elsewhere it shows nothing.
+    /// Starts a spinner, on a terminal only.
     pub fn waiting(&self) -> Waiting {
-        let bar = if self.spin {
+        let bar = if self.animated {
             ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
         } else {
             ProgressBar::hidden()
@@ -178,10 +178,10 @@ impl Output {
         Waiting(bar)
     }
 
-    /// How far many things are: a bar on a terminal, elsewhere a line for each
-    /// that has ended.
+    /// Starts a progress bar on a terminal. Elsewhere, a line is printed for each
+    /// result.
     pub fn progress(&self, all: usize) -> Progress {
-        let bar = if self.spin && all > 1 {
+        let bar = if self.animated && all > 1 {
             ProgressBar::with_draw_target(u64::try_from(all).ok(), ProgressDrawTarget::stderr())
         } else {
             ProgressBar::hidden()
@@ -203,7 +203,7 @@ impl Output {
     }
 
     fn line(&self, line: &str) {
-        if self.hushed {
+        if self.quiet {
             return;
         }
         let about = self
@@ -213,12 +213,12 @@ impl Output {
             .unwrap_or_default();
         let line = format!("{about}{line}");
         let mut stderr = AutoStream::new(io::stderr().lock(), self.color);
-        // There is nowhere left to complain to.
+        // There is no other place for an error.
         let _ = writeln!(stderr, "{line}");
     }
 
     fn record(&self, level: &str, fields: &serde_json::Value) {
-        if self.hushed {
+        if self.quiet {
             return;
         }
         let mut record = fields.clone();
@@ -234,7 +234,7 @@ impl Output {
     }
 }
 
-/// Many things under way; the bar disappears when dropped.
+/// A progress bar, which disappears when dropped.
 #[derive(Debug)]
 pub struct Progress {
     output: Output,
@@ -245,7 +245,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// One of them has ended: what came of it, and whether it failed.
+    /// Counts a result.
     pub fn ended(&self, text: &str, failed: bool) {
         self.ended.set(self.ended.get() + 1);
         self.failed.set(self.failed.get() + usize::from(failed));
@@ -266,12 +266,12 @@ impl Drop for Progress {
     }
 }
 
-/// A wait under way; it disappears when dropped.
+/// A spinner, which disappears when dropped.
 #[derive(Debug)]
 pub struct Waiting(ProgressBar);
 
 impl Waiting {
-    /// Says what is being waited for.
+    /// Shows the reason of the wait.
     pub fn on(&self, text: &str) {
         self.0.set_message(one_line(text).into_owned());
     }

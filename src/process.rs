@@ -1,4 +1,4 @@
-//! The process from its arguments to its exit code.
+//! Runs the process, from its arguments to its exit code.
 
 use std::cell::OnceCell;
 use std::ffi::OsString;
@@ -15,7 +15,7 @@ use crate::output::{Output, OutputSettings};
 use crate::report::TerminationMessage;
 use crate::{logging, script, settings, termination};
 
-/// Runs the program with its arguments, the first being its own name.
+/// Runs the program. The first argument is its own name.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let environment = Environment::of_this_process();
     let program = arguments
@@ -35,7 +35,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     }
     let as_script = cli::file_name(&program) == script::LINK;
     let Ended { code, message } = start(arguments, &program, as_script, &environment);
-    // The script ended with 1 whatever had failed, and its callers know no
+    // The script exits with 1 after any failure, and its callers expect no
     // other code.
     let code = if as_script { code.min(1) } else { code };
     if let Some(message) = message {
@@ -44,10 +44,10 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// How a run has ended.
+/// The end of a run.
 struct Ended {
     code: u8,
-    /// What is to be left in the status of its pod.
+    /// The termination message of the pod.
     message: Option<TerminationMessage>,
 }
 
@@ -95,8 +95,8 @@ fn start(arguments: Vec<OsString>, program: &str, as_script: bool, environment: 
     for note in &notes {
         context.output.note(note);
     }
-    // The one crypto provider; a second installation would be a bug of ours
-    // that the first TLS connection reports.
+    // There is one crypto provider. If another one was installed before, the
+    // first TLS connection fails.
     let _ = rustls::crypto::ring::default_provider().install_default();
 
     let ended = tokio::runtime::Builder::new_current_thread()
@@ -123,7 +123,7 @@ fn start(arguments: Vec<OsString>, program: &str, as_script: bool, environment: 
     }
 }
 
-/// The end of a run whose command line clap did not take, or answered itself.
+/// The end of a run that clap refused, or for which it has printed the help.
 fn unparsed(error: &clap::Error, format: LogFormat) -> Ended {
     let code = u8::try_from(error.exit_code()).unwrap_or(2);
     if code == 0 {
@@ -131,12 +131,12 @@ fn unparsed(error: &clap::Error, format: LogFormat) -> Ended {
         return Ended { code, message: None };
     }
     let text = error.to_string();
-    let told = text.split("\n\nUsage:").next().unwrap_or(&text);
-    let told = told.strip_prefix("error: ").unwrap_or(told);
-    let message: Vec<&str> = told.split_whitespace().collect();
+    let message = text.split("\n\nUsage:").next().unwrap_or(&text);
+    let message = message.strip_prefix("error: ").unwrap_or(message);
+    let message: Vec<&str> = message.split_whitespace().collect();
     let ours = Error::usage(message.join(" ")).hint("see --help");
     match format {
-        // clap knows which stream its text belongs to, and its colours.
+        // clap chooses the stream and the colours of its text.
         LogFormat::Text => drop(error.print()),
         LogFormat::Json => Output::new(OutputSettings {
             format: LogFormat::Json,

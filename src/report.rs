@@ -1,5 +1,4 @@
-//! What a run has to say on stdout, as text. Nothing is printed here and no
-//! clock is read.
+//! Results of runs as text. Nothing is printed here, and no clock is read.
 
 mod events;
 pub mod fleet;

@@ -34,7 +34,7 @@ pub enum Watched {
 
 /// An item of a watch's stream.
 #[derive(Debug)]
-pub enum Notice {
+pub enum WatchEvent {
     /// The watch started or restarted. From now on no change is missed, but
     /// earlier ones may have been.
     Listed,
@@ -51,7 +51,7 @@ pub enum Notice {
 }
 
 /// Several watches as one stream, which ends with the last of them.
-pub type Watches = SelectAll<LocalBoxStream<'static, (Watched, Notice)>>;
+pub type Watches = SelectAll<LocalBoxStream<'static, (Watched, WatchEvent)>>;
 
 type Metadata = PartialObjectMeta<DynamicObject>;
 
@@ -124,21 +124,21 @@ struct Watch {
 }
 
 impl Watch {
-    /// The next notice, and the watch unless it has ended.
-    async fn next(mut self) -> Option<((Watched, Notice), Option<Self>)> {
+    /// The next event, and the watch unless it has ended.
+    async fn next(mut self) -> Option<((Watched, WatchEvent), Option<Self>)> {
         loop {
-            let notice = match self.events.try_next().await {
-                Ok(event) => self.notice(event?),
+            let event = match self.events.try_next().await {
+                Ok(event) => self.event(event?),
                 Err(error) => failure(error),
             };
-            if let Some(notice) = notice {
-                let is_over = matches!(notice, Notice::Forbidden(_));
-                return Some(((self.what, notice), (!is_over).then_some(self)));
+            if let Some(event) = event {
+                let is_over = matches!(event, WatchEvent::Forbidden(_));
+                return Some(((self.what, event), (!is_over).then_some(self)));
             }
         }
     }
 
-    fn notice(&mut self, event: Event<Metadata>) -> Option<Notice> {
+    fn event(&mut self, event: Event<Metadata>) -> Option<WatchEvent> {
         match event {
             Event::Init => {
                 self.declared.clear();
@@ -148,14 +148,14 @@ impl Watch {
                 self.is_declared(&object.metadata);
                 None
             }
-            Event::InitDone => Some(Notice::Listed),
-            Event::Apply(object) => Some(Notice::Changed {
+            Event::InitDone => Some(WatchEvent::Listed),
+            Event::Apply(object) => Some(WatchEvent::Changed {
                 declared: self.is_declared(&object.metadata),
                 namespace: object.metadata.namespace?,
             }),
             Event::Delete(object) => {
                 self.declared.remove(&object.metadata.uid?);
-                Some(Notice::Changed {
+                Some(WatchEvent::Changed {
                     namespace: object.metadata.namespace?,
                     declared: true,
                 })
@@ -177,10 +177,10 @@ impl Watch {
     }
 }
 
-/// The notice for a failure. None is needed for a stream that breaks off, which
+/// The event for a failure. None is needed for a stream that breaks off, which
 /// resumes where it ended, nor for one whose position the server has dropped,
 /// which restarts.
-fn failure(error: watcher::Error) -> Option<Notice> {
+fn failure(error: watcher::Error) -> Option<WatchEvent> {
     let error = match error {
         watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error) => error,
         watcher::Error::WatchError(status) if status.code != 410 => kube::Error::Api(status),
@@ -190,8 +190,8 @@ fn failure(error: watcher::Error) -> Option<Notice> {
         }
     };
     Some(match &error {
-        kube::Error::Api(status) if status.is_forbidden() => Notice::Forbidden(error),
-        _ => Notice::Failing(error),
+        kube::Error::Api(status) if status.is_forbidden() => WatchEvent::Forbidden(error),
+        _ => WatchEvent::Failing(error),
     })
 }
 
@@ -215,18 +215,18 @@ mod tests {
         meta.into_response_partial()
     }
 
-    async fn notices(what: Watched, events: Vec<watcher::Result<Event<Metadata>>>) -> Vec<String> {
+    async fn yielded(what: Watched, events: Vec<watcher::Result<Event<Metadata>>>) -> Vec<String> {
         let watch = Watch {
             what,
             events: stream::iter(events).boxed(),
             declared: HashMap::new(),
         };
-        let notices = unfold(Some(watch), async |watch| watch?.next().await);
-        let words = notices.map(|(_, notice)| match notice {
-            Notice::Listed => "listed".to_owned(),
-            Notice::Changed { declared, .. } => format!("changed {declared}"),
-            Notice::Failing(_) => "failing".to_owned(),
-            Notice::Forbidden(_) => "forbidden".to_owned(),
+        let events = unfold(Some(watch), async |watch| watch?.next().await);
+        let words = events.map(|(_, event)| match event {
+            WatchEvent::Listed => "listed".to_owned(),
+            WatchEvent::Changed { declared, .. } => format!("changed {declared}"),
+            WatchEvent::Failing(_) => "failing".to_owned(),
+            WatchEvent::Forbidden(_) => "forbidden".to_owned(),
         });
         words.collect().await
     }
@@ -250,7 +250,7 @@ mod tests {
             ]
         };
         assert_eq!(
-            notices(Watched::Deployments, events()).await,
+            yielded(Watched::Deployments, events()).await,
             [
                 "listed",
                 "changed false",
@@ -259,22 +259,22 @@ mod tests {
                 "changed true"
             ]
         );
-        assert_eq!(notices(Watched::Secrets, events()).await[1], "changed true");
+        assert_eq!(yielded(Watched::Secrets, events()).await[1], "changed true");
     }
 
     #[tokio::test]
     async fn a_forbidden_watch_ends_and_a_failing_one_goes_on() {
         let after = |error| vec![Err(error), Ok(Event::InitDone)];
         assert_eq!(
-            notices(Watched::Pods, after(refused(403, "Forbidden"))).await,
+            yielded(Watched::Pods, after(refused(403, "Forbidden"))).await,
             ["forbidden"]
         );
         assert_eq!(
-            notices(Watched::Pods, after(refused(500, "InternalError"))).await,
+            yielded(Watched::Pods, after(refused(500, "InternalError"))).await,
             ["failing", "listed"]
         );
         let gone = Status::failure("too old", "Expired").with_code(410);
         let gone = watcher::Error::WatchError(gone.boxed());
-        assert_eq!(notices(Watched::Pods, after(gone)).await, ["listed"]);
+        assert_eq!(yielded(Watched::Pods, after(gone)).await, ["listed"]);
     }
 }

@@ -1,12 +1,12 @@
-//! `rotate`: discover, decide, apply, report.
+//! `rotate`: discovers, decides, applies and reports.
 
 mod consent;
 mod events;
 mod fleet;
 mod parallel;
+mod pending;
 mod run;
-mod task;
-mod tell;
+mod steps;
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ use crate::report::TerminationMessage;
 use crate::settings::{RotateSettings, script_namespace};
 use events::Events;
 use run::{Azure, Run, Target};
-use tell::{print_gateway, print_target};
+use steps::{print_gateway, print_target};
 
 /// Runs `rotate`; returns the exit code.
 pub(super) async fn run(
@@ -48,12 +48,12 @@ pub(super) async fn run(
         kube.namespace = script_namespace(&context.environment);
     }
     let events = Events::new(settings.events, &context.environment);
-    let ended = match &settings.fleet {
+    let result = match &settings.fleet {
         Some(fleet) => fleet::run(&settings, fleet, &kube, context, &events).await,
         None => one(&settings, &kube, context, &events).await,
     };
-    events.end(&context.output).await;
-    ended
+    events.finish(&context.output).await;
+    result
 }
 
 /// Rotates the one gateway that is meant.
@@ -70,7 +70,7 @@ async fn one(
         Err(error) => {
             if let Some(workload) = settings.target.exact_workload() {
                 let report = RotationReport::without_secret(&cluster.namespace, workload, &error);
-                events.note_unread(&cluster, workload, &report);
+                events.record_unread(&cluster, workload, &report);
             }
             return Err(error);
         }
@@ -81,7 +81,7 @@ async fn one(
     let report = match rotate(settings, &cluster, &mut found, context, deadline).await {
         Ok(report) => report,
         Err(error) => {
-            events.note(
+            events.record(
                 &cluster,
                 &found,
                 &RotationReport::stopped(&found.snapshot, &error),
@@ -89,14 +89,14 @@ async fn one(
             return Err(error);
         }
     };
-    events.note(&cluster, &found, &report);
+    events.record(&cluster, &found, &report);
     let text = report.render(settings.output, cluster.now(), &local_zone(&context.environment))?;
     print(&text, context)?;
     context.set_termination_message(TerminationMessage::of(&report));
     Ok(report.exit_code())
 }
 
-/// Does what the gateway needs, which may be nothing.
+/// Rotates the gateway, or completes an unfinished rotation, if that is needed.
 async fn rotate(
     settings: &RotateSettings,
     cluster: &Cluster,
@@ -130,7 +130,7 @@ async fn rotate(
                 named: &named,
                 id: None,
             };
-            run.meet(&need, &target, &mut warnings).await?
+            run.execute(&need, &target, &mut warnings).await?
         }
     };
     for warning in &warnings {
@@ -140,26 +140,24 @@ async fn rotate(
     Ok(report.with(sources, warnings))
 }
 
-/// Prints the result. The exit code is of what was done, which nobody must
-/// take for undone because stdout is full.
+/// Prints the result. When a credential was written, a failure to print is only
+/// a warning: the exit code must not suggest that nothing was done.
 fn print(text: &str, context: &Context) -> Result<()> {
     let output: &Output = &context.output;
     match output.data(text) {
         Err(error) if context.interrupt.credential_written.get() => output.warning(&error.to_string()),
-        told => told?,
+        printed => printed?,
     }
     Ok(())
 }
 
-/// The zone of the machine. `TimeZone::system` looks up the zone's name first,
-/// for which it reads every folder of the time zone database.
+/// The time zone of the machine. `TimeZone::system` would first look up the
+/// name of the zone, and read every folder of the time zone database for it.
 fn local_zone(environment: &Environment) -> TimeZone {
-    let told = environment.get("TZ").is_some();
-    let file = if told {
-        None
-    } else {
-        std::fs::read("/etc/localtime").ok()
+    let rules = match environment.get("TZ") {
+        Some(_) => None,
+        None => std::fs::read("/etc/localtime").ok(),
     };
-    let zone = file.and_then(|rules| TimeZone::tzif("Local", &rules).ok());
+    let zone = rules.and_then(|rules| TimeZone::tzif("Local", &rules).ok());
     zone.unwrap_or_else(TimeZone::system)
 }

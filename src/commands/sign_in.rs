@@ -1,4 +1,4 @@
-//! From the settings of the sign-in to an ARM.
+//! Creates the ARM client from the settings.
 
 use tokio::time::Instant;
 
@@ -8,8 +8,8 @@ use crate::model::request::CloudRequest;
 use crate::model::{Cloud, CloudName};
 use crate::settings::AzureSettings;
 
-/// The ARM of the cloud that was asked for, else of the one that the cluster
-/// speaks of. Nobody signs in before the first request.
+/// The ARM client of the configured cloud, or else of `cloud`, which was found
+/// in the cluster. It signs in with its first request.
 pub(super) async fn sign_in(
     settings: &AzureSettings,
     cloud: Option<CloudName>,

@@ -1,22 +1,24 @@
-//! `status`: look, judge, show.
+//! `status`: reads the cluster, assesses the gateways and prints them.
 
 mod azure;
 mod watch;
 
 use clap::ArgMatches;
+use jiff::SignedDuration;
 
-use super::{Context, connect};
+use super::{Context, connect, nothing_found};
 use crate::cli::StatusArgs;
 use crate::cluster::Cluster;
 use crate::discover::gateways::gateways;
 use crate::error::{Error, Kind, Result};
-use crate::model::in_words;
-use crate::model::request::{KubeConnection, StatusFormat};
-use crate::report::status::{Layout, StatusReport};
+use crate::model::request::{KubeConnection, StatusFormat, WorkloadRequest};
+use crate::model::{counted, in_words};
+use crate::output::Output;
+use crate::report::status::{StatusReport, TableOptions};
 use crate::settings::{StatusSettings, rotate_request};
 
-/// For how many of the worst gateways the mending command is shown.
-const MOST_FIXES: usize = 5;
+/// The number of fixes that are printed at most.
+const MAX_FIXES: usize = 5;
 
 /// Runs `status`; returns the exit code.
 pub(super) async fn run(
@@ -35,76 +37,114 @@ pub(super) async fn run(
         return watch::run(&settings, &cluster, context).await;
     }
     let mut found = gateways(&cluster, &settings.selection, rotate_request).await?;
-    let unseen = !found.warnings.is_empty();
+    let incomplete = !found.warnings.is_empty();
     for warning in &found.warnings {
         output.warning(warning);
     }
     if found.gateways.is_empty() {
-        output.note(&nothing_found(&settings, &cluster)?);
-        let report = StatusReport::new(Vec::new(), settings.sort_by, Layout::default(), cluster.now());
+        print_nothing_found(&settings, &cluster, output)?;
+        let report = StatusReport::new(
+            Vec::new(),
+            settings.sort_by,
+            TableOptions::default(),
+            cluster.now(),
+        );
         output.data(&report.render(settings.output)?)?;
         return Ok(0);
     }
     if let Some(azure) = &settings.azure {
         azure::ask(azure, &mut found.gateways, output).await?;
     }
-    let report = StatusReport::new(found.gateways, settings.sort_by, layout(&settings), cluster.now());
+    let options = table_options(&settings);
+    let report = StatusReport::new(found.gateways, settings.sort_by, options, cluster.now());
     output.data(&report.render(settings.output)?)?;
     if matches!(settings.output, StatusFormat::Table | StatusFormat::Wide) {
-        let (fixes, more) = report.fixes(MOST_FIXES);
-        for fix in &fixes {
-            output.hint(fix);
-        }
-        if more > 0 {
-            output.hint(&format!(
-                "not healthy besides: {more}; -o json has a `fix` for each"
-            ));
-        }
+        print_fixes(&report, &settings, output);
     }
-    let Some(within) = settings.fail_within else {
-        return Ok(0);
-    };
+    match settings.fail_within {
+        Some(within) => check(&report, within, incomplete, output),
+        None => Ok(0),
+    }
+}
+
+fn print_fixes(report: &StatusReport, settings: &StatusSettings, output: &Output) {
+    let (fixes, more) = report.fixes(MAX_FIXES);
+    for fix in &fixes {
+        output.hint(fix);
+    }
+    if more > 0 {
+        let gateways = counted(more, "more gateway is", "more gateways are");
+        output.hint(&format!("{gateways} not healthy; use -o json for all fixes"));
+    }
+    if !fixes.is_empty() && settings.output == StatusFormat::Table {
+        output.hint("use -o wide for the reason of each verdict");
+    }
+}
+
+/// Fails if a gateway is an alarm, or if some gateways may not have been found.
+fn check(report: &StatusReport, within: SignedDuration, incomplete: bool, output: &Output) -> Result<u8> {
     let alarms = report.alarms(within);
     for alarm in &alarms {
         output.warning(alarm);
     }
-    if alarms.is_empty() {
-        // There may be gateways where it could not be looked.
-        return if unseen {
-            let why = "not everything could be looked at, so nothing is certain";
-            Err(Error::new(Kind::Alarm, why))
-        } else {
-            Ok(0)
-        };
+    if !alarms.is_empty() {
+        return Err(Error::new(
+            Kind::Alarm,
+            format!(
+                "{} within {}, or {} attention now",
+                counted(alarms.len(), "gateway expires", "gateways expire"),
+                in_words(within),
+                if alarms.len() == 1 { "needs" } else { "need" }
+            ),
+        ));
     }
-    Err(Error::new(
-        Kind::Alarm,
-        format!(
-            "gateways that lapse within {} or need a hand: {}",
-            in_words(within),
-            alarms.len()
-        ),
-    ))
+    if incomplete {
+        return Err(Error::new(
+            Kind::Alarm,
+            "some objects could not be read, so there may be gateways that need attention",
+        ));
+    }
+    Ok(0)
 }
 
-fn layout(settings: &StatusSettings) -> Layout {
-    Layout {
+fn table_options(settings: &StatusSettings) -> TableOptions {
+    TableOptions {
         with_namespace: settings.selection.everywhere,
         with_azure: settings.azure.is_some(),
         no_headers: settings.no_headers,
     }
 }
 
-/// As kubectl: nothing is no error. But an alarm that watches nothing must not
-/// pass, and whoever names a workload means that there is a gateway.
-fn nothing_found(settings: &StatusSettings, cluster: &Cluster) -> Result<String> {
-    if !settings.selection.names.is_empty() {
-        let what = "what was named runs no self-hosted gateway: no container has its image or its settings";
-        return Err(Error::failed(what));
+/// An empty result is not an error, the same as in kubectl, unless the user has
+/// named a workload, or `--fail-within` would pass without any gateway.
+fn print_nothing_found(settings: &StatusSettings, cluster: &Cluster, output: &Output) -> Result<()> {
+    let names = &settings.selection.names;
+    if !names.is_empty() {
+        let why = if names.len() == 1 {
+            "runs no self-hosted gateway: no container has its image or its settings"
+        } else {
+            "run no self-hosted gateway: no container has its image or its settings"
+        };
+        let names: Vec<String> = names
+            .iter()
+            .map(|name| match &name.value {
+                WorkloadRequest::Exact(workload) => workload.to_string(),
+                WorkloadRequest::ByName(name) => format!("workload {name}"),
+            })
+            .collect();
+        return Err(Error::failed(format!(
+            "{} in namespace {} {why}",
+            names.join(", "),
+            cluster.namespace
+        )));
     }
-    let nothing = super::nothing_found(&settings.selection, cluster);
+    let nothing = nothing_found(&settings.selection, cluster);
     if settings.fail_within.is_some() {
         return Err(nothing.with_kind(Kind::Alarm));
     }
-    Ok(nothing.to_string())
+    output.note(&nothing.to_string());
+    for hint in nothing.hints() {
+        output.hint(hint);
+    }
+    Ok(())
 }

@@ -114,7 +114,7 @@ async fn ask(plan: &ObjectPlan, cluster: &Cluster, output: &Output) -> Result<()
     }
     let question = format!(
         "Remove {} from namespace {}?",
-        counted(plan.changes.len(), "object"),
+        counted(plan.changes.len(), "object", "objects"),
         cluster.namespace
     );
     confirm(&question, output).await

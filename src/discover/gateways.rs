@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::model::annotation::ROTATION_ID;
 use crate::model::request::{ReadCommandLine, Scope, Selection};
 use crate::model::{
-    Auth, Endpoint, GatewayFacts, GatewayId, Part, Presented, SecretFacts, StalePods, Unavailable,
+    Auth, Endpoint, Fact, GatewayFacts, GatewayId, Presented, SecretFacts, StalePods, Unavailable,
 };
 
 /// For how many gateways whole pods are read at a time.
@@ -35,7 +35,7 @@ pub struct StatusFacts {
 
 /// The CronJobs that rotate gateways, for when some of these are read again.
 #[derive(Clone)]
-pub struct Rotators(Part<Vec<Rotator>>);
+pub struct Rotators(Fact<Vec<Rotator>>);
 
 /// Reads the gateways that were selected.
 pub async fn gateways(
@@ -149,7 +149,7 @@ fn facts(survey: &Survey, gateway: &Gateway) -> GatewayFacts {
         },
         CredentialSource::Inline { place, claims } => Ok(Presented::Inline {
             claims: claims.clone(),
-            place: place.clone(),
+            location: place.clone(),
         }),
         CredentialSource::Entra { credential, .. } => {
             auth = match credential {
@@ -217,9 +217,9 @@ fn facts(survey: &Survey, gateway: &Gateway) -> GatewayFacts {
 }
 
 fn rotator_of(
-    rotators: &Part<Vec<Rotator>>,
+    rotators: &Fact<Vec<Rotator>>,
     facts: &GatewayFacts,
-) -> Part<Option<crate::model::CronJobFacts>> {
+) -> Fact<Option<crate::model::CronJobFacts>> {
     let rotators = rotators.as_ref().map_err(Unavailable::clone)?;
     let secret = facts.secret.as_ref().map(|(name, _)| name.as_str());
     let serving = rotators
@@ -240,9 +240,9 @@ struct Pod {
 
 type Pods = BTreeMap<String, Vec<Pod>>;
 
-/// The pods of these namespaces, by namespace. Metadata is enough for nearly
-/// all.
-async fn pods(cluster: &Cluster, scope: &Scope, namespaces: &[&str]) -> Result<Part<Pods>> {
+/// The pods of these namespaces, by namespace. Their metadata is enough for
+/// nearly all.
+async fn pods(cluster: &Cluster, scope: &Scope, namespaces: &[&str]) -> Result<Fact<Pods>> {
     let list = List {
         metadata_only: true,
         // A pod that has ended, such as an evicted one, runs no gateway.
@@ -286,10 +286,10 @@ async fn pods(cluster: &Cluster, scope: &Scope, namespaces: &[&str]) -> Result<P
 /// Which pods run with an older credential than the Secret holds.
 async fn stale_pods(
     cluster: &Cluster,
-    pods: &Part<Pods>,
+    pods: &Fact<Pods>,
     gateway: &Gateway,
     stored: Option<&SecretFacts>,
-) -> Result<Part<StalePods>> {
+) -> Result<Fact<StalePods>> {
     let pods = match pods {
         Ok(pods) => pods,
         Err(gap) => return Ok(Err(gap.clone())),
@@ -344,7 +344,7 @@ async fn look_closer(
     id: Option<&str>,
     written: jiff::Timestamp,
     mut found: StalePods,
-) -> Result<Part<StalePods>> {
+) -> Result<Fact<StalePods>> {
     let list = List {
         labels: Some(&selector.to_string()),
         ..List::of("/api/v1", "pods")

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{StreamExt, stream};
 
 use crate::azure::{Arm, Error, GatewayInService, ServiceDetails};
-use crate::model::{AzureFacts, GatewayFacts, GatewayId, Part, ServiceId, Unavailable};
+use crate::model::{AzureFacts, Fact, GatewayFacts, GatewayId, ServiceId, Unavailable};
 
 /// How many instances, and then gateways, are read at a time.
 const SIDE_BY_SIDE: usize = 8;
@@ -17,10 +17,10 @@ struct Instance {
 
 /// The instances by name, which is unique in a cloud. ARM compares names
 /// without regard to case.
-type Instances = BTreeMap<String, Part<Instance>>;
+type Instances = BTreeMap<String, Fact<Instance>>;
 
 /// The APIs of each gateway, by instance and gateway.
-type Apis = BTreeMap<(String, String), Part<Vec<String>>>;
+type Apis = BTreeMap<(String, String), Fact<Vec<String>>>;
 
 /// Completes gateways of one cloud. An instance costs two reads, however many
 /// of its gateways there are, and a gateway one.
@@ -63,9 +63,9 @@ fn recorded(facts: &GatewayFacts, name: &str) -> Option<ServiceId> {
     service.name.eq_ignore_ascii_case(name).then(|| service.clone())
 }
 
-/// The instance by its recorded id, else by its name: one record may be wrong
-/// or forged, and must not hide the instance from the other rows.
-async fn instance(arm: &Arm, name: &str, known: Option<ServiceId>) -> Part<Instance> {
+/// The instance by its recorded id. One record may be wrong, or forged, and
+/// must not hide the instance from the other rows: then it is looked for.
+async fn instance(arm: &Arm, name: &str, known: Option<ServiceId>) -> Fact<Instance> {
     let first = match known {
         None => None,
         Some(id) => match by_id(arm, &id).await {
@@ -83,7 +83,7 @@ async fn instance(arm: &Arm, name: &str, known: Option<ServiceId>) -> Part<Insta
     searched.await.map_err(|second| first.unwrap_or(second))
 }
 
-async fn by_id(arm: &Arm, id: &ServiceId) -> Part<Instance> {
+async fn by_id(arm: &Arm, id: &ServiceId) -> Fact<Instance> {
     let (details, gateways) = tokio::join!(arm.service(id), arm.gateways(id));
     Ok(Instance {
         details: details.map_err(|error| unavailable(&error))?,
@@ -92,7 +92,7 @@ async fn by_id(arm: &Arm, id: &ServiceId) -> Part<Instance> {
 }
 
 /// The only instance of a name.
-fn found(name: &str, mut services: Vec<ServiceId>) -> Part<ServiceId> {
+fn found(name: &str, mut services: Vec<ServiceId>) -> Fact<ServiceId> {
     match (services.pop(), services.len()) {
         (Some(only), 0) => Ok(only),
         (None, _) => Err(Unavailable::Unknown(format!(
@@ -121,7 +121,7 @@ fn lookup<'a>(
     Some((key, instance, found))
 }
 
-fn of_gateway(facts: &GatewayFacts, instances: &Instances, apis: &Apis) -> Part<AzureFacts> {
+fn of_gateway(facts: &GatewayFacts, instances: &Instances, apis: &Apis) -> Fact<AzureFacts> {
     let service = facts.service.as_ref().map_err(Unavailable::clone)?;
     facts.gateway.as_ref().map_err(Unavailable::clone)?;
     if let Some(Err(gap)) = instances.get(&service.to_ascii_lowercase()) {

@@ -3,26 +3,26 @@ use std::fmt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::{Serialize, Serializer};
 
-/// What RFC 3986 leaves unreserved may stand in a path segment as it is.
+/// A path segment keeps the unreserved characters of RFC 3986 and encodes all
+/// others.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
 
-/// An API Management instance in ARM.
+/// The ARM id of an API Management instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceId {
     /// The subscription's GUID.
     pub subscription: String,
-    /// The resource group.
     pub resource_group: String,
-    /// The instance's name, which is unique in its cloud.
+    /// Unique in its cloud.
     pub name: String,
 }
 
 impl ServiceId {
-    /// The ARM path, every segment percent-encoded.
+    /// The ARM path, with every name percent-encoded.
     pub fn path(&self) -> String {
         format!(
             "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.ApiManagement/service/{}",
@@ -32,7 +32,7 @@ impl ServiceId {
         )
     }
 
-    /// The gateway `name` of this instance.
+    /// The id of the gateway `name` of this instance.
     pub fn gateway(&self, name: impl Into<String>) -> GatewayId {
         GatewayId {
             service: self.clone(),
@@ -40,7 +40,7 @@ impl ServiceId {
         }
     }
 
-    /// ARM compares names without regard to case.
+    /// Compares as ARM does, ignoring case.
     pub fn same_as(&self, other: &Self) -> bool {
         self.subscription.eq_ignore_ascii_case(&other.subscription)
             && self.resource_group.eq_ignore_ascii_case(&other.resource_group)
@@ -48,23 +48,22 @@ impl ServiceId {
     }
 }
 
-/// A gateway: the ARM resource `.../service/{svc}/gateways/{id}`.
+/// The ARM id of a gateway: `.../service/{svc}/gateways/{id}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GatewayId {
-    /// The instance that it belongs to.
     pub service: ServiceId,
-    /// Its id in that instance, which its tokens begin with.
+    /// The gateway's id within the instance. Its tokens start with this id.
     pub name: String,
 }
 
 impl GatewayId {
-    /// The ARM path, every segment percent-encoded: a gateway's name has no
-    /// pattern that forbids anything.
+    /// The ARM path, with every name percent-encoded: API Management accepts
+    /// any character in the name of a gateway.
     pub fn path(&self) -> String {
         format!("{}/gateways/{}", self.service.path(), encode(&self.name))
     }
 
-    /// Parses an ARM id, whatever the case of its fixed words.
+    /// Parses an ARM id; the case of its fixed segments does not matter.
     pub fn parse(id: &str) -> Result<Self, ArmIdError> {
         let malformed = || ArmIdError { id: id.to_owned() };
         let segments: Vec<&str> = id.trim().trim_matches('/').split('/').collect();
@@ -98,7 +97,7 @@ impl GatewayId {
         Ok(service.gateway(segment(9)?))
     }
 
-    /// ARM compares names without regard to case.
+    /// Compares as ARM does, ignoring case.
     pub fn same_as(&self, other: &Self) -> bool {
         self.service.same_as(&other.service) && self.name.eq_ignore_ascii_case(&other.name)
     }
@@ -119,7 +118,7 @@ impl Serialize for GatewayId {
 /// The text is not the ARM id of a gateway.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{id}` is no ARM id of a gateway (/subscriptions/../resourceGroups/../providers/Microsoft.ApiManagement/service/../gateways/..)"
+    "`{id}` is not the ARM id of a gateway (/subscriptions/../resourceGroups/../providers/Microsoft.ApiManagement/service/../gateways/..)"
 )]
 pub struct ArmIdError {
     id: String,
@@ -137,14 +136,14 @@ mod tests {
         "/subscriptions/s/resourceGroups/rg/providers/Microsoft.ApiManagement/service/svc/gateways/gw";
 
     #[test]
-    fn an_id_survives_parsing_and_printing() {
+    fn parsing_and_printing_keep_the_id() {
         assert_eq!(GatewayId::parse(ID).unwrap().to_string(), ID);
     }
 
     #[test]
-    fn case_of_the_fixed_words_is_free_and_names_compare_without_case() {
-        let shouted = GatewayId::parse(&ID.to_uppercase()).unwrap();
-        assert!(shouted.same_as(&GatewayId::parse(ID).unwrap()));
+    fn case_does_not_matter() {
+        let upper_case = GatewayId::parse(&ID.to_uppercase()).unwrap();
+        assert!(upper_case.same_as(&GatewayId::parse(ID).unwrap()));
     }
 
     #[test]
@@ -155,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn other_ids_are_refused() {
+    fn ids_of_other_resources_are_refused() {
         for id in [
             "",
             "/",

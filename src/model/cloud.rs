@@ -1,10 +1,10 @@
 use serde::Serialize;
 
-/// The Azure clouds that are known by name.
+/// The Azure clouds with built-in endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CloudName {
-    /// Azure, the one that most people mean.
+    /// The global Azure cloud.
     Public,
     /// Azure operated by 21Vianet.
     China,
@@ -13,10 +13,9 @@ pub enum CloudName {
 }
 
 impl CloudName {
-    /// Every known cloud.
     pub const ALL: [Self; 3] = [Self::Public, Self::China, Self::UsGov];
 
-    /// The name, as `--cloud` takes it.
+    /// The value of `--cloud`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Public => "public",
@@ -25,7 +24,7 @@ impl CloudName {
         }
     }
 
-    /// The domain of API Management's own hosts.
+    /// The domain of the hosts of API Management.
     pub const fn suffix(self) -> &'static str {
         match self {
             Self::Public => "azure-api.net",
@@ -35,7 +34,7 @@ impl CloudName {
     }
 }
 
-/// Where an Azure cloud's endpoints are. Addresses have no trailing slash.
+/// The endpoints of an Azure cloud. URLs have no trailing slash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cloud {
     /// The Entra authority, `https://login.microsoftonline.com`.
@@ -47,8 +46,8 @@ pub struct Cloud {
 }
 
 impl Cloud {
-    /// The endpoints of a known cloud, as azure-cli 2.91 and azure-mgmt-core
-    /// have them.
+    /// The endpoints of a known cloud, the same as in azure-cli 2.91 and
+    /// azure-mgmt-core.
     pub fn known(name: CloudName) -> Self {
         let (authority, manager, audience) = match name {
             CloudName::Public => (

@@ -1,15 +1,14 @@
 use jiff::{SignedDuration, Span, SpanRelativeTo, Unit};
 
-/// Parses a duration as people write them: `30d`, `720h`, `1w`, `1d12h`,
-/// `90 minutes`. A day is 24 hours. Months and years are refused, because
-/// they are no fixed length, and so is a bare number, which could mean
-/// anything.
+/// Parses a duration such as `30d`, `720h`, `1w`, `1d12h` or `90 minutes`. A
+/// day has 24 hours. Months and years are refused because they have no fixed
+/// length, and a number without a unit because it is ambiguous.
 pub fn parse_duration(text: &str) -> Result<SignedDuration, String> {
     let examples = "write it like 30d, 720h, 1w or 1d12h";
     let span: Span = text
         .trim()
         .parse()
-        .map_err(|_| format!("no duration; {examples}"))?;
+        .map_err(|_| format!("not a duration; {examples}"))?;
     if span.get_months() != 0 || span.get_years() != 0 {
         return Err(format!("months and years have no fixed length; {examples}"));
     }
@@ -17,9 +16,9 @@ pub fn parse_duration(text: &str) -> Result<SignedDuration, String> {
         .map_err(|_| format!("too long; {examples}"))
 }
 
-/// The length of time in its two largest units, as a person would say it:
-/// `29 days 23 hours`, `4 minutes`. The sign is left to the sentence around
-/// it. Below a minute it is seconds.
+/// A duration in its two largest units, for sentences: `29 days 23 hours`,
+/// `4 minutes`. Seconds appear only below a minute. The sign is dropped: the
+/// sentence around it has to express it.
 pub fn in_words(duration: SignedDuration) -> String {
     let mut seconds = duration.abs().as_secs();
     let mut words: Vec<String> = Vec::new();
@@ -31,7 +30,7 @@ pub fn in_words(duration: SignedDuration) -> String {
     ] {
         let count = seconds / length;
         seconds %= length;
-        // "2 days 5 seconds" would pretend a precision that nobody needs.
+        // "1 minute 5 seconds" has more precision than anyone needs.
         let negligible = unit == Unit::Second && !words.is_empty();
         if count > 0 && words.len() < 2 && !negligible {
             let name = match unit {
@@ -52,8 +51,8 @@ pub fn in_words(duration: SignedDuration) -> String {
     }
 }
 
-/// The length of time in its largest whole unit, as [`parse_duration`] reads
-/// it: `15d`, `36h`, `90m`.
+/// A duration in the largest unit that divides it, in the form that
+/// [`parse_duration`] reads: `15d`, `36h`, `90m`.
 pub fn in_short(duration: SignedDuration) -> String {
     let seconds = duration.as_secs();
     let units = [(86_400, 'd'), (3_600, 'h'), (60, 'm')];
@@ -69,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_as_people_write_them() {
+    fn common_notations_are_parsed() {
         let day = SignedDuration::from_hours(24);
         for (text, expected) in [
             ("30d", day * 30),
@@ -87,14 +86,14 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_fixed_length_or_no_unit_is_refused() {
+    fn no_fixed_length_or_no_unit_is_refused() {
         for text in ["", "30", "1mo", "1y", "abc", "d", "999999999999w"] {
             assert!(parse_duration(text).is_err(), "{text}");
         }
     }
 
     #[test]
-    fn words_name_the_two_largest_units() {
+    fn sentences_contain_the_two_largest_units() {
         for (seconds, words) in [
             (0, "0 seconds"),
             (59, "59 seconds"),
@@ -110,20 +109,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_whole_number_of_units_is_understood(count in 0_i64..10_000, unit in "[smhdw]") {
+        fn every_whole_number_of_units_is_parsed(count in 0_i64..10_000, unit in "[smhdw]") {
             let length = match unit.as_str() { "s" => 1, "m" => 60, "h" => 3_600, "d" => 86_400, _ => 604_800 };
             let parsed = parse_duration(&format!("{count}{unit}")).unwrap();
             prop_assert_eq!(parsed.as_secs(), count * length);
         }
 
         #[test]
-        fn the_short_form_is_read_again(seconds in 0_i64..10_000_000) {
+        fn the_short_form_is_parsed_again(seconds in 0_i64..10_000_000) {
             let duration = SignedDuration::from_secs(seconds);
             prop_assert_eq!(parse_duration(&in_short(duration)).unwrap(), duration);
         }
 
         #[test]
-        fn no_text_makes_it_panic(text in ".{0,60}") {
+        fn parsing_never_panics(text in ".{0,60}") {
             let _ = parse_duration(&text);
         }
     }

@@ -2,29 +2,29 @@ use percent_encoding::percent_decode_str;
 
 use super::CloudName;
 
-/// What a gateway's configuration endpoint (`config.service.endpoint`) says
-/// about its instance. Published deployments spell it in many ways: the v2
-/// host with or without a scheme, the v1 management address with the whole ARM
-/// path, either host alone, the gateway's own host followed by the ARM path,
-/// and several of these glued together. What is named is evidence; what is not
-/// is `None`.
+/// The parts of a gateway's configuration endpoint
+/// (`config.service.endpoint`) that identify its instance. Published
+/// deployments use many forms: the v2 host with or without a scheme, the v1
+/// management address with the whole ARM path, either host alone, the
+/// gateway's own host followed by the ARM path, and several of these
+/// concatenated. A part that the endpoint does not contain is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Endpoint {
-    /// The API Management instance.
+    /// The name of the API Management instance.
     pub service: Option<String>,
-    /// The subscription, which only an ARM path names.
+    /// Only in an ARM path.
     pub subscription: Option<String>,
-    /// The resource group, which only an ARM path names.
+    /// Only in an ARM path.
     pub resource_group: Option<String>,
-    /// The gateway, which only some ARM paths name.
+    /// Only in some ARM paths.
     pub gateway: Option<String>,
-    /// The cloud, by the host's domain; `None` for a host of one's own.
+    /// The cloud of the host's domain; `None` for a custom domain.
     pub cloud: Option<CloudName>,
 }
 
-/// The endpoint contradicts itself.
+/// The endpoint contains two different values for one part.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it names {what} twice, as `{first}` and as `{second}`")]
+#[error("it contains two names of {what}, `{first}` and `{second}`")]
 pub struct EndpointError {
     what: &'static str,
     first: String,
@@ -32,8 +32,8 @@ pub struct EndpointError {
 }
 
 impl Endpoint {
-    /// Reads every clue in the text. A text without any is no error: an
-    /// instance may have a host name of its own.
+    /// Collects every part that the text contains. None at all is not an
+    /// error: an instance may have a custom domain.
     pub fn parse(text: &str) -> Result<Self, EndpointError> {
         let mut endpoint = Self::default();
         endpoint.read_hosts(text)?;
@@ -48,7 +48,8 @@ impl Endpoint {
             while let Some(found) = lower[from..].find(cloud.suffix()) {
                 let at = from + found;
                 let host_character = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
-                // A host glued to the end of another begins where that one ends.
+                // Of two concatenated hosts the second starts where the first
+                // one ends.
                 let length = lower.as_bytes()[from..at]
                     .iter()
                     .rev()
@@ -60,7 +61,7 @@ impl Endpoint {
                     continue;
                 };
                 let service = labels.split('.').next().unwrap_or(labels);
-                settle(&mut self.service, service, "the instance")?;
+                set_or_compare(&mut self.service, service, "the instance")?;
                 if let Some(first) = self.cloud.filter(|first| *first != cloud) {
                     return Err(EndpointError {
                         what: "the cloud",
@@ -80,9 +81,8 @@ impl Endpoint {
         };
         let path = text[at + 1..].split(['?', '#']).next().unwrap_or_default();
         let segments: Vec<&str> = path.split('/').map(str::trim).collect();
-        // Every second segment names what the one after it is; only
-        // `providers` is followed by a namespace instead.
-        let named = |word: &str| {
+        // The value of a part is the segment after its keyword.
+        let value_after = |word: &str| {
             let at = segments
                 .iter()
                 .position(|segment| segment.eq_ignore_ascii_case(word))?;
@@ -95,16 +95,16 @@ impl Endpoint {
             (&mut self.service, "service", "the instance"),
             (&mut self.gateway, "gateways", "the gateway"),
         ] {
-            if let Some(value) = named(word) {
-                settle(field, &value, what)?;
+            if let Some(value) = value_after(word) {
+                set_or_compare(field, &value, what)?;
             }
         }
         Ok(())
     }
 }
 
-/// Sets what is not known yet and compares what is, without regard to case.
-fn settle(field: &mut Option<String>, value: &str, what: &'static str) -> Result<(), EndpointError> {
+/// Sets an empty field; a field that is set must be equal, ignoring case.
+fn set_or_compare(field: &mut Option<String>, value: &str, what: &'static str) -> Result<(), EndpointError> {
     match field {
         Some(first) if !first.eq_ignore_ascii_case(value) => Err(EndpointError {
             what,
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_alone_name_the_instance_and_the_cloud() {
+    fn a_host_contains_the_instance_and_the_cloud() {
         for text in [
             "https://svc.configuration.azure-api.net",
             "https://svc.configuration.azure-api.net/",
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_management_path_names_everything() {
+    fn a_management_path_contains_every_part() {
         for text in [
             format!("https://svc.management.azure-api.net{PATH}?api-version=2019-12-01"),
             format!("https://svc.management.azure-api.net{}", PATH.to_lowercase()),
@@ -182,29 +182,29 @@ mod tests {
     }
 
     #[test]
-    fn a_host_of_ones_own_names_nothing() {
+    fn a_custom_domain_contains_no_part() {
         assert_eq!(parse("https://config.contoso.com"), Endpoint::default());
         assert_eq!(parse("azure-api.net"), Endpoint::default());
         assert_eq!(parse(""), Endpoint::default());
     }
 
     #[test]
-    fn a_contradiction_is_an_error() {
+    fn two_different_instances_are_an_error() {
         let error = Endpoint::parse(&format!("https://other.management.azure-api.net{PATH}")).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "it names the instance twice, as `other` and as `svc`"
+            "it contains two names of the instance, `other` and `svc`"
         );
     }
 
     proptest! {
         #[test]
-        fn no_text_makes_it_panic(text in ".{0,200}") {
+        fn parsing_never_panics(text in ".{0,200}") {
             let _ = Endpoint::parse(&text);
         }
 
         #[test]
-        fn the_service_is_found_in_any_spelling(
+        fn the_service_is_found_in_any_form(
             service in "[a-z][a-z0-9-]{0,20}[a-z0-9]",
             scheme in prop::sample::select(vec!["", "https://", "http://"]),
             part in prop::sample::select(vec!["", ".configuration", ".management"]),

@@ -1,27 +1,27 @@
 use super::WorkloadRef;
 
-/// What a run has to say on a workload, for whoever looks at it in the cluster.
+/// A Kubernetes Event about a workload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// In one word.
     pub reason: EventReason,
-    /// In a sentence, without any secret.
+    /// A sentence without any secret.
     pub note: String,
 }
 
-/// The reasons of our Events, by which others filter them and are alarmed.
+/// The reasons of our Events. Alerts and filters of users depend on these
+/// names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventReason {
     /// A new token is in place.
     CredentialRotated,
-    /// The run did not end well.
+    /// The run failed.
     RotationFailed,
-    /// The token that is in place expires soon, and this run did not change it.
+    /// The current token expires soon and this run did not replace it.
     CredentialExpiring,
 }
 
 impl EventReason {
-    /// Whether somebody should have a look.
+    /// Whether the type of the Event is `Warning`.
     pub fn is_warning(self) -> bool {
         self != Self::CredentialRotated
     }
@@ -30,10 +30,8 @@ impl EventReason {
 /// The workload that an Event is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
-    /// Its namespace.
     pub namespace: String,
-    /// Kind and name.
     pub workload: WorkloadRef,
-    /// Its uid, where it was read.
+    /// `None` if the workload was not read.
     pub uid: Option<String>,
 }

@@ -3,21 +3,21 @@ use serde::{Serialize, Serializer};
 
 use super::{Claims, CloudName, GatewayId, Replacement, SecretFacts, TemplateMarks, WorkloadRef};
 
-/// A part of what there is to know, or why it could not be read. A row
-/// outlives a part that is missing.
-pub type Part<T> = Result<T, Unavailable>;
+/// A fact, or why it is not available. The other facts about the gateway stay
+/// useful without it.
+pub type Fact<T> = Result<T, Unavailable>;
 
-/// Why a part is not known.
+/// Why a fact is not available.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unavailable {
-    /// This user may not read it: the API server's answer.
+    /// The user may not read it. Contains the answer of the API server.
     Forbidden(String),
-    /// It cannot be told, for the reason given.
+    /// Any other reason, as a sentence.
     Unknown(String),
 }
 
 impl Unavailable {
-    /// What a cell says in the place of the value.
+    /// The content of a table cell without a value.
     pub fn cell(&self) -> &'static str {
         match self {
             Self::Forbidden(_) => "<forbidden>",
@@ -25,7 +25,6 @@ impl Unavailable {
         }
     }
 
-    /// Why, in words.
     pub fn why(&self) -> &str {
         match self {
             Self::Forbidden(why) | Self::Unknown(why) => why,
@@ -37,7 +36,6 @@ impl Unavailable {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Auth {
-    /// A gateway token.
     Token,
     /// A client secret of an Entra app.
     AppSecret,
@@ -45,12 +43,11 @@ pub enum Auth {
     Certificate,
     /// A federated identity.
     WorkloadIdentity,
-    /// Its settings do not say, or could not be read.
+    /// The settings are unreadable or do not contain it.
     Unknown,
 }
 
 impl Auth {
-    /// The word for it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Token => "token",
@@ -62,121 +59,107 @@ impl Auth {
     }
 }
 
-/// What a gateway presents to Azure, as far as the cluster shows it.
+/// The credential that a gateway presents to Azure, as seen in the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Presented {
-    /// What a Secret holds.
+    /// A credential in a Secret.
     Stored(Box<SecretFacts>),
-    /// A token that stands in clear, in the place named.
+    /// A token in plain text, outside of any Secret.
     Inline {
-        /// What it says.
         claims: Claims,
-        /// Where it stands.
-        place: String,
+        /// The object or setting that contains it, for sentences.
+        location: String,
     },
-    /// An identity of Entra, of which the cluster knows no expiry.
+    /// An Entra identity. Its expiry is not visible in the cluster.
     Entra,
 }
 
 /// The pods that run with an older credential than the Secret holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StalePods {
-    /// Their names.
+    /// Names of pods.
     pub stale: Vec<String>,
-    /// The names of those of which it cannot be told.
+    /// Names of pods whose credential could be either one.
     pub unsure: Vec<String>,
 }
 
 /// A CronJob that rotates a gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CronJobFacts {
-    /// Its namespace.
     pub namespace: String,
-    /// Its name.
     pub name: String,
-    /// Its schedule, five fields or a macro.
+    /// Five fields or a macro.
     pub schedule: String,
-    /// The zone of its schedule; the controller manager's, which is nearly
-    /// always UTC, when it has none.
+    /// Without one, the controller manager uses its own, which is nearly always
+    /// UTC.
     pub time_zone: Option<String>,
-    /// Whether it starts nothing at present.
     pub suspended: bool,
-    /// When it last started a Job.
+    /// The last start of a Job.
     pub last_run: Option<Timestamp>,
-    /// When a Job of it last succeeded.
+    /// The last success of a Job.
     pub last_success: Option<Timestamp>,
-    /// Whether a Job of it is running.
+    /// Whether a Job is running now.
     pub running: bool,
 }
 
-/// What Azure says about a gateway.
+/// The facts about a gateway in Azure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AzureFacts {
-    /// Whether API Management has it.
     pub exists: bool,
-    /// Its location, in the words of whoever made it.
+    /// Free text, entered by the gateway's creator.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
-    /// The APIs that are assigned to it, which takes a right of its own to
-    /// read.
+    /// The APIs that are assigned to it. Listing them needs a separate right.
     #[serde(skip_serializing_if = "Result::is_err", serialize_with = "known")]
-    pub apis: Part<Vec<String>>,
-    /// The tier of its instance.
+    pub apis: Fact<Vec<String>>,
+    /// The pricing tier of the instance.
     pub tier: String,
-    /// The oldest API version that the instance answers, where it sets one.
+    /// The oldest API version that the instance accepts, if it is limited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_api_version: Option<String>,
 }
 
-/// A part that is known; one that is not is to be left out.
-fn known<T: Serialize, S: Serializer>(part: &Part<T>, serializer: S) -> Result<S::Ok, S::Error> {
-    part.as_ref().ok().serialize(serializer)
+/// Serializes an available fact; `skip_serializing_if` omits the others.
+fn known<T: Serialize, S: Serializer>(fact: &Fact<T>, serializer: S) -> Result<S::Ok, S::Error> {
+    fact.as_ref().ok().serialize(serializer)
 }
 
-/// What the cluster shows of one gateway.
+/// The facts about one gateway. They come from the cluster, except for `azure`.
 #[derive(Clone, Debug)]
 pub struct GatewayFacts {
-    /// The namespace.
     pub namespace: String,
-    /// The workload that runs it.
     pub workload: WorkloadRef,
-    /// The container.
     pub container: String,
-    /// Its image.
     pub image: String,
-    /// How it signs in.
     pub auth: Auth,
-    /// The Secret and the key that its pod spec points at.
+    /// The name of the Secret and the key that the pod spec refers to.
     pub secret: Option<(String, String)>,
-    /// The credential.
-    pub presented: Part<Presented>,
-    /// The gateway's id in API Management, where anything names it.
-    pub gateway: Part<String>,
-    /// The API Management instance, where anything names it.
-    pub service: Part<String>,
-    /// The cloud that the configuration endpoint's domain belongs to.
+    pub presented: Fact<Presented>,
+    /// The gateway's id in API Management.
+    pub gateway: Fact<String>,
+    /// The name of the API Management instance.
+    pub service: Fact<String>,
+    /// The cloud of the configuration endpoint's domain.
     pub cloud: Option<CloudName>,
     /// The ARM id that the last rotation recorded.
     pub recorded: Option<GatewayId>,
-    /// How many pods are wanted.
+    /// The desired number of pods.
     pub wanted: i32,
-    /// How many are ready.
+    /// The number of ready pods.
     pub ready: i32,
-    /// The pods with an older credential.
-    pub pods: Part<StalePods>,
-    /// How the workload replaces its pods.
+    pub pods: Fact<StalePods>,
     pub replacement: Replacement,
-    /// The annotations of its pod template.
+    /// The annotations of the pod template.
     pub marks: TemplateMarks,
-    /// The CronJob that rotates it.
-    pub cron_job: Part<Option<CronJobFacts>>,
-    /// What Azure says, where it was asked.
-    pub azure: Option<Part<AzureFacts>>,
+    /// The CronJob that rotates the gateway, if there is one.
+    pub cron_job: Fact<Option<CronJobFacts>>,
+    /// `None` if Azure was not asked.
+    pub azure: Option<Fact<AzureFacts>>,
 }
 
 impl GatewayFacts {
-    /// The facts about the Secret, where there is one and it could be read.
+    /// The facts about the Secret, if there is one and it was read.
     pub fn stored(&self) -> Option<&SecretFacts> {
         match &self.presented {
             Ok(Presented::Stored(facts)) => Some(facts),
@@ -184,7 +167,7 @@ impl GatewayFacts {
         }
     }
 
-    /// What the token says in clear.
+    /// The claims of the token, if there is one and it was read.
     pub fn claims(&self) -> Option<&Claims> {
         match &self.presented {
             Ok(Presented::Stored(facts)) => facts.claims(),

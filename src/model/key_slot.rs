@@ -3,18 +3,15 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-/// One of the two signing keys that Azure keeps for a gateway.
+/// One of the two signing keys of a gateway in Azure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KeySlot {
-    /// The primary key.
     Primary,
-    /// The secondary key.
     Secondary,
 }
 
 impl KeySlot {
-    /// The other slot.
     #[must_use]
     pub const fn other(self) -> Self {
         match self {
@@ -23,7 +20,7 @@ impl KeySlot {
         }
     }
 
-    /// As ARM's `keyType` and the annotation `last-used-key` spell it.
+    /// The value of ARM's `keyType` and of the annotation `last-used-key`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Primary => "primary",
@@ -41,8 +38,7 @@ impl fmt::Display for KeySlot {
 impl FromStr for KeySlot {
     type Err = ();
 
-    /// Parses an annotation's value; anything else than the two words counts
-    /// as no statement.
+    /// Parses the value of an annotation.
     fn from_str(text: &str) -> Result<Self, ()> {
         match text.trim() {
             "primary" => Ok(Self::Primary),

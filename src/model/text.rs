@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 
-/// A text as one line without control characters: names and messages of
-/// servers may hold escape codes, which a terminal must not obey.
+/// Replaces control characters by spaces: names and messages from servers may
+/// contain line breaks and escape codes, which must not reach a terminal.
 pub fn one_line(text: &str) -> Cow<'_, str> {
     if !text.chars().any(char::is_control) {
         return Cow::Borrowed(text);
@@ -12,7 +12,14 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
     Cow::Owned(spaced.collect())
 }
 
-/// A text of at most so many bytes; what is cut off is marked as missing.
+/// A number with the noun, and with any words that agree with it:
+/// `counted(2, "gateway needs", "gateways need")` is `2 gateways need`.
+pub fn counted(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// A text of at most `longest` bytes. An ellipsis marks the end of a text that
+/// was cut.
 pub fn shortened(text: &str, longest: usize) -> String {
     const MARK: &str = "…";
     if text.len() <= longest {
@@ -24,12 +31,6 @@ pub fn shortened(text: &str, longest: usize) -> String {
     format!("{}{MARK}", &text[..text.floor_char_boundary(room)])
 }
 
-/// How many things there are: "1 object", "2 objects".
-pub fn counted(count: usize, thing: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {thing}{plural}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,6 +39,15 @@ mod tests {
     fn control_characters_become_spaces() {
         assert_eq!(one_line("plain"), "plain");
         assert_eq!(one_line("a\u{1b}[31m\nb"), "a [31m b");
+    }
+
+    #[test]
+    fn nouns_agree_with_their_number() {
+        let pods = |number| counted(number, "pod runs", "pods run");
+        assert_eq!(
+            [pods(0), pods(1), pods(2)],
+            ["0 pods run", "1 pod runs", "2 pods run"]
+        );
     }
 
     #[test]

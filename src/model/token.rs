@@ -6,25 +6,25 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
-/// The longest life that ARM grants a gateway token (REST reference,
+/// The longest lifetime of a gateway token that ARM accepts (REST reference,
 /// "Gateway - Generate Token").
 pub const MAX_LIFE: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 const PREFIX: &str = "GatewayKey ";
 const STAMP: &str = "%Y%m%d%H%M";
 
-/// What a token says in clear: whose it is and until when. Fit for any output.
+/// The parts of a token that are not secret. They may appear in any output.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Claims {
-    /// The gateway's id as the token spells it.
+    /// The gateway's id, in the case that the token has.
     pub gateway: String,
-    /// The expiry, in whole minutes, UTC.
+    /// In whole minutes.
     pub expires_at: Timestamp,
 }
 
-/// A gateway access token, `{id}&{yyyyMMddHHmm}&{signature}`. It has no way
-/// to be printed; [`Token::reveal`] is for the write to the Secret alone.
+/// A gateway access token, `{id}&{yyyyMMddHHmm}&{signature}`. It cannot be
+/// printed; only the write to the Secret may use [`Token::reveal`].
 #[derive(Clone)]
 pub struct Token {
     claims: Claims,
@@ -33,9 +33,9 @@ pub struct Token {
 }
 
 impl Token {
-    /// Parses a token as it sits in a Secret or comes from ARM: white space
-    /// around it and the prefix `GatewayKey ` are optional. A gateway's id
-    /// may itself hold `&`, so the parts are found from the right.
+    /// Parses a token from a Secret or from ARM. White space around it and the
+    /// prefix `GatewayKey ` are optional. A gateway's id may contain `&`, so
+    /// the text is split from the right.
     pub fn parse(text: &str) -> Result<Self, TokenError> {
         let text = text.trim();
         let stripped = text.strip_prefix(PREFIX);
@@ -72,12 +72,11 @@ impl Token {
         })
     }
 
-    /// What the token says in clear.
     pub fn claims(&self) -> &Claims {
         &self.claims
     }
 
-    /// Whether it was found with the prefix `GatewayKey `.
+    /// Whether the parsed text had the prefix `GatewayKey `.
     pub fn is_prefixed(&self) -> bool {
         self.prefixed
     }
@@ -101,21 +100,19 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Why a text is no usable token. No variant carries the text: it may be
-/// another secret.
+/// Why a text is not a usable token. No variant contains the text, because it
+/// may be another secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// Nothing there.
     #[error("it is empty")]
     Empty,
-    /// Not of the form id, stamp, signature.
-    #[error("it is no gateway token (GatewayKey id&yyyyMMddHHmm&signature)")]
+    #[error("it is not a gateway token (GatewayKey id&yyyyMMddHHmm&signature)")]
     NotAToken,
-    /// Twelve digits that are no date.
-    #[error("its expiry is no date")]
+    /// Twelve digits that are not a date.
+    #[error("its expiry is not a date")]
     BadStamp,
-    /// Characters that Base64 does not have, a line break among them.
-    #[error("its signature is no Base64")]
+    /// Characters outside Base64, such as a line break.
+    #[error("its signature is not Base64")]
     BadSignature,
 }
 
@@ -154,12 +151,12 @@ mod tests {
     }
 
     #[test]
-    fn an_id_may_hold_an_ampersand() {
+    fn an_id_may_contain_an_ampersand() {
         assert_eq!(token("a&b&203001010000&c2ln").claims().gateway, "a&b");
     }
 
     #[test]
-    fn what_is_no_token_is_refused() {
+    fn other_texts_are_refused() {
         for (text, error) in [
             ("", TokenError::Empty),
             ("GatewayKey ", TokenError::NotAToken),
@@ -182,7 +179,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parsing_what_was_printed_gives_the_same(
+        fn parsing_a_printed_token_gives_the_same_token(
             gateway in "[a-zA-Z0-9&._-]{1,80}",
             minute in 0_i64..100_000_000,
             signature in "[A-Za-z0-9+/]{8,88}={0,2}",
@@ -198,7 +195,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_makes_the_parser_panic(text in ".{0,200}") {
+        fn parsing_never_panics(text in ".{0,200}") {
             let _ = Token::parse(&text);
         }
     }

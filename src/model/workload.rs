@@ -2,23 +2,20 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// The kinds of workload that run a gateway's container.
+/// The kinds of workload that can run a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum WorkloadKind {
-    /// `deployments.apps`
     Deployment,
-    /// `statefulsets.apps`
     StatefulSet,
-    /// `daemonsets.apps`
     DaemonSet,
 }
 
 impl WorkloadKind {
-    /// Every kind, in the order in which they are listed.
+    /// In the order of every list.
     pub const ALL: [Self; 3] = [Self::Deployment, Self::StatefulSet, Self::DaemonSet];
 
-    /// Parses what kubectl accepts before the slash: `deploy`, `Deployment`,
-    /// `deployments.apps`, `sts`, `ds` and so on.
+    /// Parses the names that kubectl accepts before the slash: `deploy`,
+    /// `Deployment`, `deployments.apps`, `sts`, `ds` and so on.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.to_ascii_lowercase();
         let kind = text
@@ -33,7 +30,7 @@ impl WorkloadKind {
         }
     }
 
-    /// The resource's plural in the API's paths.
+    /// The resource in paths of the API.
     pub const fn plural(self) -> &'static str {
         match self {
             Self::Deployment => "deployments",
@@ -51,24 +48,22 @@ impl WorkloadKind {
     }
 }
 
-/// A workload by kind and name, within the namespace at hand.
+/// The kind and name of a workload. The namespace follows from the context.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct WorkloadRef {
-    /// The kind.
     pub kind: WorkloadKind,
-    /// The name.
     pub name: String,
 }
 
 impl WorkloadRef {
-    /// As it is typed: `deployment/name`.
+    /// The form that people type: `deployment/name`.
     pub fn short(&self) -> String {
         format!("{}/{}", self.kind.singular(), self.name)
     }
 }
 
 impl fmt::Display for WorkloadRef {
-    /// As kubectl prints it: `deployment.apps/name`.
+    /// The form that kubectl prints: `deployment.apps/name`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.apps/{}", self.kind.singular(), self.name)
     }

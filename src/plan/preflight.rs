@@ -102,7 +102,7 @@ mod tests {
         );
         assert!(
             refusal(|snapshot| snapshot.secret.credential = Credential::Unusable(TokenError::NotAToken))
-                .contains("it is no gateway token")
+                .contains("it is not a gateway token")
         );
     }
 

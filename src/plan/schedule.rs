@@ -4,25 +4,22 @@ use jiff::{SignedDuration, Timestamp};
 use crate::error::{Error, Result};
 use crate::model::{CronJobFacts, in_words, parse_duration};
 
-/// How far ahead a schedule is looked at: a leap year and what follows it.
-const AHEAD: SignedDuration = SignedDuration::from_hours(24 * 366 * 5);
+/// Schedules are checked this far ahead, which includes a leap year.
+const CHECKED_SPAN: SignedDuration = SignedDuration::from_hours(24 * 366 * 5);
 
-/// Intervals shorter than this are not checked.
-const CLOSE: SignedDuration = SignedDuration::from_hours(6);
+/// Intervals shorter than this are skipped.
+const SHORT_INTERVAL: SignedDuration = SignedDuration::from_hours(6);
 
-/// When a CronJob starts its next Job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NextRun {
-    /// At this time.
     At(Timestamp),
-    /// Never: it is suspended, or its schedule names no day that comes.
+    /// The CronJob is suspended, or no date matches its schedule.
     Never,
-    /// Its schedule or its time zone is not understood.
+    /// The schedule or the time zone cannot be parsed.
     Unknown,
 }
 
 impl NextRun {
-    /// The time, where there is one.
     pub fn time(self) -> Option<Timestamp> {
         match self {
             Self::At(time) => Some(time),
@@ -49,10 +46,10 @@ pub fn next_run(cron_job: &CronJobFacts, now: Timestamp) -> NextRun {
     }
 }
 
-/// A time of the day that is a namespace's and a name's own, so that many
-/// clusters and namespaces do not call at once.
+/// A daily schedule whose time is derived from the namespace and the name, so
+/// that many clusters and namespaces do not call Azure at the same time.
 pub fn daily(namespace: &str, name: &str) -> String {
-    // FNV-1a, which no release of anything will change.
+    // FNV-1a: the same in every release, so that a schedule stays the same.
     let bytes = namespace.bytes().chain([b'/']).chain(name.bytes());
     let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -60,10 +57,10 @@ pub fn daily(namespace: &str, name: &str) -> String {
     format!("{} {} * * *", hash % 60, hash / 60 % 24)
 }
 
-/// Refuses a schedule that cannot be read, that never comes, or that could let
-/// a token die: a run leaves a token alone that lives for longer than
-/// `if_expiring_within`, so the second run after it must come before that time
-/// is over, because the first may fail.
+/// Refuses a schedule that cannot be parsed, that never runs, or that could let
+/// a token expire. A run skips a token that is valid for longer than
+/// `if_expiring_within`. Since the next run may fail, the one after it has to
+/// start within that time.
 pub fn keeps_alive(
     schedule: &str,
     zone: &str,
@@ -75,16 +72,17 @@ pub fn keeps_alive(
         return if interval * 2 < if_expiring_within {
             Ok(())
         } else {
-            let distance = format!("two intervals are {}", in_words(interval * 2));
-            Err(dies(&named, &distance, if_expiring_within))
+            let distance = format!("two intervals take {}", in_words(interval * 2));
+            Err(too_rare(&named, &distance, if_expiring_within))
         };
     }
     let crontab = crontab(schedule, zone).map_err(|why| {
-        Error::usage(format!("{named} in zone {zone} is no schedule: {why}"))
-            .hint("write minute, hour, day of the month, month and day of the week: \"17 3 * * *\" is daily at 3:17")
+        Error::usage(format!("{named} in time zone {zone} is not valid: {why}"))
+            .hint("use five fields: minute, hour, day of month, month, day of week; \"17 3 * * *\" is daily at 3:17")
     })?;
     let Some(first) = after(&crontab, now) else {
-        return Err(Error::usage(format!("{named} never comes")).hint("leave it out: then it is daily"));
+        return Err(Error::usage(format!("{named} never runs: no date matches it"))
+            .hint("to run daily, omit --schedule"));
     };
     let [one, two, three] = widest(&crontab, first);
     if three.duration_since(one) < if_expiring_within {
@@ -92,40 +90,40 @@ pub fn keeps_alive(
     }
     let date = |time: Timestamp| time.strftime("%F %R").to_string();
     let distance = format!(
-        "it runs on {}, on {} and not before {} (UTC), {} after the first",
+        "it runs on {}, on {}, and then not before {} (UTC), {} after the first",
         date(one),
         date(two),
         date(three),
         in_words(three.duration_since(one))
     );
-    Err(dies(&named, &distance, if_expiring_within))
+    Err(too_rare(&named, &distance, if_expiring_within))
 }
 
-fn dies(named: &str, distance: &str, within: SignedDuration) -> Error {
+fn too_rare(named: &str, distance: &str, within: SignedDuration) -> Error {
     Error::usage(format!(
-        "{named} could let a token die: {distance}. A token that is not due on the first run may live for only {}, and the \
-         second run may fail",
+        "{named} could let a token expire: {distance}. A token that is not due on the first run may be valid for only {}, \
+         and the second run may fail",
         in_words(within)
     ))
-    .hint("run daily: leave --schedule out")
+    .hint("to run daily, omit --schedule")
     .hint("or rotate earlier, with a longer --if-expiring-within")
 }
 
-/// The three runs in a row that are the farthest apart.
+/// The three consecutive runs that take the longest time.
 fn widest(crontab: &Crontab, first: Timestamp) -> [Timestamp; 3] {
     let next = |time: Timestamp| after(crontab, time).unwrap_or(Timestamp::MAX);
     let mut runs = [first, next(first), next(next(first))];
     let mut widest = runs;
-    let end = first.checked_add(AHEAD).unwrap_or(Timestamp::MAX);
+    let end = first.checked_add(CHECKED_SPAN).unwrap_or(Timestamp::MAX);
     while runs[1] < end {
         let [_, two, three] = runs;
         runs = [two, three, next(three)];
-        // Where runs are dense only the end of such a time matters.
-        if runs[2].duration_since(runs[0]) < CLOSE
-            && let Ok(later) = runs[0].checked_add(CLOSE)
+        // Of many runs within a short time only the last ones matter.
+        if runs[2].duration_since(runs[0]) < SHORT_INTERVAL
+            && let Ok(later) = runs[0].checked_add(SHORT_INTERVAL)
         {
             let ahead = next(later);
-            if ahead.duration_since(later) < CLOSE {
+            if ahead.duration_since(later) < SHORT_INTERVAL {
                 runs = [ahead, next(ahead), next(next(ahead))];
             }
         }
@@ -144,7 +142,7 @@ fn interval(schedule: &str) -> Option<SignedDuration> {
 }
 
 fn crontab(schedule: &str, zone: &str) -> Result<Crontab, String> {
-    // The macros of Kubernetes' schedules (kubernetes.io, "CronJob").
+    // The macros that Kubernetes supports (kubernetes.io, "CronJob").
     let fields = match schedule.trim() {
         "@yearly" | "@annually" => "0 0 1 1 *",
         "@monthly" => "0 0 1 * *",
@@ -153,19 +151,19 @@ fn crontab(schedule: &str, zone: &str) -> Result<Crontab, String> {
         "@hourly" => "0 * * * *",
         fields => fields,
     };
-    // One field more would be taken for the zone.
+    // The crate would parse a sixth field as the time zone.
     if fields.split_whitespace().count() != 5 {
         return Err("it does not have five fields".to_owned());
     }
-    if let Some(part) = unknown_to_kubernetes(fields) {
-        return Err(format!("Kubernetes does not know `{part}`"));
+    if let Some(part) = unsupported_by_kubernetes(fields) {
+        return Err(format!("Kubernetes does not support `{part}`"));
     }
     parse_crontab(&format!("{} {zone}", fields.replace('?', "*"))).map_err(|error| error.to_string())
 }
 
-/// What the crate reads and the CronJob controller does not: L, W, # and
-/// Sunday as 7 (github.com/robfig/cron, "Special Characters").
-fn unknown_to_kubernetes(fields: &str) -> Option<&str> {
+/// The first part that the crate supports and the CronJob controller does not:
+/// L, W, # and Sunday as 7 (github.com/robfig/cron, "Special Characters").
+fn unsupported_by_kubernetes(fields: &str) -> Option<&str> {
     fields.split_whitespace().enumerate().find_map(|(field, text)| {
         let ranges = text.split(',').map(|item| item.split('/').next().unwrap_or(item));
         ranges.flat_map(|range| range.split('-')).find(|part| {
@@ -235,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_schedule_whose_second_run_comes_too_late_is_refused_with_the_dates() {
+    fn a_schedule_whose_second_run_is_too_late_is_refused_with_the_dates() {
         for schedule in [
             "17 3 * * *",
             "0 9 * * 1",
@@ -251,29 +249,30 @@ mod tests {
         }
         let refused = refusal("0 0 */25 * *", "Etc/UTC", 15).unwrap();
         assert!(
-            refused.contains("on 2026-12-01 00:00, on 2026-12-26 00:00 and not before 2027-01-01 00:00"),
+            refused
+                .contains("on 2026-12-01 00:00, on 2026-12-26 00:00, and then not before 2027-01-01 00:00"),
             "{refused}"
         );
         assert!(refused.contains("31 days after the first"), "{refused}");
         for schedule in ["0 9 1,15 * *", "@monthly", "* * 1 1 *", "0 9 29 2 *", "@every 8d"] {
             let refused = refusal(schedule, "Europe/Berlin", 15).unwrap();
-            assert!(refused.contains("could let a token die"), "{refused}");
+            assert!(refused.contains("could let a token expire"), "{refused}");
         }
         assert!(refusal("0 3 * * *", "Etc/UTC", 2).is_some());
     }
 
     #[test]
-    fn a_schedule_that_is_none_or_never_comes_is_refused() {
+    fn a_schedule_that_is_not_valid_or_never_runs_is_refused() {
         for (schedule, zone, why) in [
-            ("0 0 31 2 *", "Etc/UTC", "never comes"),
+            ("0 0 31 2 *", "Etc/UTC", "never runs"),
             ("never", "Etc/UTC", "five fields"),
             ("0 3 * * * UTC", "Etc/UTC", "five fields"),
-            ("61 3 * * *", "Etc/UTC", "is no schedule"),
-            ("0 3 * * *", "Nowhere/Land", "is no schedule"),
-            ("0 3 * * 7", "Etc/UTC", "does not know `7`"),
-            ("0 3 L * *", "Etc/UTC", "does not know `L`"),
-            ("0 3 1-15W * *", "Etc/UTC", "does not know `15W`"),
-            ("0 3 * * MON,FRI#2", "Etc/UTC", "does not know `FRI#2`"),
+            ("61 3 * * *", "Etc/UTC", "is not valid"),
+            ("0 3 * * *", "Nowhere/Land", "is not valid"),
+            ("0 3 * * 7", "Etc/UTC", "does not support `7`"),
+            ("0 3 L * *", "Etc/UTC", "does not support `L`"),
+            ("0 3 1-15W * *", "Etc/UTC", "does not support `15W`"),
+            ("0 3 * * MON,FRI#2", "Etc/UTC", "does not support `FRI#2`"),
         ] {
             let refused = refusal(schedule, zone, 15).unwrap();
             assert!(refused.contains(why), "{schedule}: {refused}");
@@ -281,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_of_the_day_is_of_the_name_and_stays() {
+    fn the_time_of_day_depends_on_the_name_alone() {
         assert_eq!(daily("shop", "apim-shg-rotate"), daily("shop", "apim-shg-rotate"));
         assert_ne!(daily("shop", "apim-shg-rotate"), daily("bank", "apim-shg-rotate"));
         assert_eq!(refusal(&daily("shop", "apim-shg-rotate"), "Etc/UTC", 15), None);

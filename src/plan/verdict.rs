@@ -4,45 +4,45 @@ use serde::Serialize;
 use super::{NextRun, next_run};
 use crate::model::{
     Auth, Credential, GatewayFacts, Presented, Replacement, SecretFacts, StalePods, TokenError, Unavailable,
-    in_words,
+    counted, in_words,
 };
 
-/// From when on a token is due: at half of its life, so that a daily job has
-/// two weeks of further chances.
+/// A token is due when half of its lifetime is left, so that a daily CronJob
+/// has two more weeks to succeed.
 const DUE: SignedDuration = SignedDuration::from_hours(15 * 24);
 
-/// From when on it is urgent: Azure Advisor warns at the same time
-/// (recommendation `ShgwGatewayTokenNearExpiry`).
+/// Azure Advisor warns at the same time (recommendation
+/// `ShgwGatewayTokenNearExpiry`).
 const EXPIRING: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// How a gateway's credential stands, in one word; the worst first.
+/// The state of a gateway's credential in one word, in order from the worst to
+/// the best.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum Verdict {
-    /// The token has lapsed: the next pod that starts is dead.
+    /// The token has expired: new pods do not work.
     Expired,
-    /// A rotation wrote a token that no restart has brought to the pods.
+    /// A rotation wrote a token, but the workload was not restarted.
     RestartOwed,
     /// Pods run with an older token than the Secret holds.
     StalePods,
-    /// The token lapses within 7 days.
+    /// The token expires within 7 days.
     Expiring,
-    /// The credential cannot be read, or the cluster does not know its
-    /// expiry.
+    /// The credential is unreadable, or its expiry is not visible in the
+    /// cluster.
     Unknown,
     /// Another tool owns the Secret and restores its own token.
     WillBeReverted,
-    /// Another token was written since the last rotation.
+    /// Something else replaced the token after the last rotation.
     ChangedByOther,
-    /// Nothing that is seen in the cluster rotates it.
+    /// No CronJob was found that rotates the token before it expires.
     Unprotected,
-    /// The token lapses within 15 days.
+    /// The token expires within 15 days.
     Due,
     /// None of these.
     Healthy,
 }
 
 impl Verdict {
-    /// All of them, the worst first.
     pub const ALL: [Self; 10] = [
         Self::Expired,
         Self::RestartOwed,
@@ -56,8 +56,8 @@ impl Verdict {
         Self::Healthy,
     ];
 
-    /// Whether it is an alarm whatever the time that is left: an alarm that
-    /// cannot read must not pass.
+    /// Whether `--fail-within` fails on it, however much time is left. `Unknown`
+    /// is one of them: a check must not pass when it cannot read.
     pub fn is_alarm(self) -> bool {
         matches!(
             self,
@@ -66,19 +66,17 @@ impl Verdict {
     }
 }
 
-/// What is to be made of a gateway.
+/// The verdict on a gateway, with its reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assessment {
-    /// The verdict.
     pub verdict: Verdict,
-    /// Why, in words.
     pub reason: String,
-    /// The command that mends it.
+    /// A command that can be pasted.
     pub fix: Option<String>,
 }
 
-/// Judges one gateway by the API server's clock. Of several things that are
-/// wrong the worst is named.
+/// Assesses one gateway; `now` is the time of the API server. Of several
+/// problems the worst one decides.
 pub fn assess(facts: &GatewayFacts, now: Timestamp) -> Assessment {
     let (verdict, reason) = worst(facts, now);
     Assessment {
@@ -88,27 +86,28 @@ pub fn assess(facts: &GatewayFacts, now: Timestamp) -> Assessment {
     }
 }
 
-/// Whether a gateway is an alarm: its verdict is one, its token lapses within
-/// this time, or whether its pods are behind cannot be seen.
+/// Whether `--fail-within` fails on a gateway: its verdict is an alarm, its
+/// token expires within this time, or its pods may be stale and cannot be
+/// listed.
 pub fn is_alarm(
     facts: &GatewayFacts,
     assessment: &Assessment,
     within: SignedDuration,
     now: Timestamp,
 ) -> bool {
-    let lapses = facts
+    let expires = facts
         .claims()
         .is_some_and(|claims| claims.expires_at.duration_since(now) <= within);
-    let unseen = facts.stored().is_some() && facts.pods.is_err();
-    assessment.verdict.is_alarm() || lapses || unseen
+    let pods_unavailable = facts.stored().is_some() && facts.pods.is_err();
+    assessment.verdict.is_alarm() || expires || pods_unavailable
 }
 
-/// When the verdict can next change though nothing else does; `None` when
-/// time changes nothing any more.
+/// The next time at which the verdict can change without any change in the
+/// cluster; `None` if there is none.
 pub fn next_change(facts: &GatewayFacts, now: Timestamp) -> Option<Timestamp> {
     let expires_at = facts.claims()?.expires_at;
     let thresholds = [DUE, EXPIRING, SignedDuration::ZERO].map(|left| expires_at.checked_sub(left).ok());
-    // Each run that passes may have been the last before the expiry.
+    // The gateway is unprotected from the last run before the expiry on.
     let cron_job = facts.cron_job.as_ref().ok().and_then(Option::as_ref);
     let run = cron_job.and_then(|cron_job| next_run(cron_job, now).time());
     thresholds
@@ -124,16 +123,13 @@ fn worst(facts: &GatewayFacts, now: Timestamp) -> (Verdict, String) {
     if let Some(left) = left.filter(|left| *left <= SignedDuration::ZERO) {
         return (
             Verdict::Expired,
-            format!(
-                "the token expired {} ago; the next pod that starts is dead",
-                in_words(left)
-            ),
+            format!("the token expired {} ago; new pods do not work", in_words(left)),
         );
     }
     if let Some(stored) = facts.stored()
-        && let Some(found) = behind(facts, stored)
+        && let Some(verdict) = stale_pods(facts, stored)
     {
-        return found;
+        return verdict;
     }
     if let Some(left) = left.filter(|left| *left <= EXPIRING) {
         return (
@@ -145,19 +141,16 @@ fn worst(facts: &GatewayFacts, now: Timestamp) -> (Verdict, String) {
         return (Verdict::Unknown, why);
     }
     if facts.auth == Auth::WorkloadIdentity {
-        return (
-            Verdict::Healthy,
-            "a federated identity does not expire".to_owned(),
-        );
+        return (Verdict::Healthy, "a workload identity does not expire".to_owned());
     }
     if let Some(stored) = facts.stored() {
         if let Some(owner) = &stored.owner {
-            let why = format!("{owner} owns the Secret and would restore its own token");
+            let why = format!("{owner} owns the Secret and will restore its own token");
             return (Verdict::WillBeReverted, why);
         }
         if stored.marks.rotation_id.is_some() && !stored.marks_hold() {
-            let who = stored.last_writer.as_deref().unwrap_or("something else");
-            let why = format!("the token is not the one that the last rotation wrote: {who} has changed it");
+            let writer = stored.last_writer.as_deref().unwrap_or("something else");
+            let why = format!("{writer} replaced the token after the last rotation");
             return (Verdict::ChangedByOther, why);
         }
     }
@@ -170,23 +163,22 @@ fn worst(facts: &GatewayFacts, now: Timestamp) -> (Verdict, String) {
     }
     (
         Verdict::Healthy,
-        format!("the token lives for {} more", in_words(left)),
+        format!("the token expires in {}", in_words(left)),
     )
 }
 
-/// Pods that are behind their Secret.
-fn behind(facts: &GatewayFacts, stored: &SecretFacts) -> Option<(Verdict, String)> {
-    let owed = stored
+fn stale_pods(facts: &GatewayFacts, stored: &SecretFacts) -> Option<(Verdict, String)> {
+    let restart_owed = stored
         .rotation()
         .is_some_and(|id| !stored.marks.restart_by_other && facts.marks.rotation_id.as_deref() != Some(id));
     match &facts.pods {
         Ok(StalePods { stale, .. }) if stale.is_empty() => None,
         Ok(StalePods { stale, .. }) => {
-            let pods = count(stale.len(), "pod runs", "pods run");
-            Some(if owed {
+            let pods = counted(stale.len(), "pod runs", "pods run");
+            Some(if restart_owed {
                 (
                     Verdict::RestartOwed,
-                    format!("a rotation was cut off before its restart; {pods} with the old token"),
+                    format!("a rotation was interrupted before its restart; {pods} with the previous token"),
                 )
             } else {
                 (
@@ -195,24 +187,25 @@ fn behind(facts: &GatewayFacts, stored: &SecretFacts) -> Option<(Verdict, String
                 )
             })
         }
-        // Without the right to see pods the ids alone decide.
-        Err(_) if owed => {
-            let why =
-                "a rotation was cut off before its restart, by its ids; the pods cannot be seen".to_owned();
+        // Without the right to list pods only the ids can be compared.
+        Err(_) if restart_owed => {
+            let why = "a rotation was interrupted before its restart: the rotation ids of the Secret and of the pod \
+                       template differ, and the pods cannot be listed"
+                .to_owned();
             Some((Verdict::RestartOwed, why))
         }
         Err(_) => None,
     }
 }
 
-/// Why it cannot be said how the gateway stands.
+/// Why no other verdict is possible.
 fn unknown(facts: &GatewayFacts) -> Option<String> {
     match &facts.presented {
-        Err(gap) => Some(gap.why().to_owned()),
+        Err(unavailable) => Some(unavailable.why().to_owned()),
         Ok(Presented::Stored(stored)) => match stored.credential {
             Credential::Unusable(why) => Some(format!(
-                "what the Secret holds under `{}` cannot be read: {why}",
-                stored.key
+                "the credential in secret/{}, key `{}`, is not usable: {why}",
+                stored.version.name, stored.key
             )),
             Credential::Token { .. } => pods_unknown(&facts.pods),
         },
@@ -220,44 +213,47 @@ fn unknown(facts: &GatewayFacts) -> Option<String> {
         Ok(Presented::Entra) => match facts.auth {
             Auth::WorkloadIdentity => None,
             Auth::Certificate => {
-                Some("when the certificate of its Entra app expires is known to Entra alone".to_owned())
+                Some("only Entra shows when the certificate of the gateway's app expires".to_owned())
             }
-            _ => Some("when the client secret of its Entra app expires is known to Entra alone".to_owned()),
+            _ => Some("only Entra shows when the client secret of the gateway's app expires".to_owned()),
         },
     }
 }
 
-/// A Secret that nobody has rotated for long is not unknown for want of the
-/// right to see pods: the cell says so.
+/// A user without the right to list pods gets no `Unknown` for every Secret:
+/// the cell in the table is enough.
 fn pods_unknown(pods: &Result<StalePods, Unavailable>) -> Option<String> {
     match pods {
         Ok(StalePods { unsure, .. }) if !unsure.is_empty() => Some(format!(
-            "{} started too close to the last write to tell which token it has",
-            count(unsure.len(), "pod was", "pods were")
+            "{} within seconds of the last write, so it is unknown which token is in use",
+            counted(unsure.len(), "pod started", "pods started")
         )),
         _ => None,
     }
 }
 
-/// Why nothing will rotate the token before it lapses.
+/// Why nothing rotates the token before it expires.
 fn unprotected(facts: &GatewayFacts, now: Timestamp) -> Option<String> {
-    if let Ok(Presented::Inline { place, .. }) = &facts.presented {
+    if let Ok(Presented::Inline { location, .. }) = &facts.presented {
         return Some(format!(
-            "the token stands in clear in {place}, where no rotation can replace it; move it to a Secret, and refer to it by \
-             secretKeyRef"
+            "the token is in plain text in {location}, where no rotation can replace it; move it to a Secret and refer to it \
+             with secretKeyRef"
         ));
     }
     match &facts.cron_job {
-        // What may not be seen may be there.
+        // There may be one that this user cannot see.
         Err(_) => None,
-        Ok(None) => Some("no CronJob that is seen here rotates it".to_owned()),
+        Ok(None) => Some("no CronJob was found that rotates the token".to_owned()),
         Ok(Some(cron_job)) if cron_job.suspended => Some(format!("cronjob/{} is suspended", cron_job.name)),
         Ok(Some(cron_job)) => {
             let expires = facts.claims().map(|claims| claims.expires_at);
             match (next_run(cron_job, now), expires) {
-                (NextRun::Never, _) => Some(format!("cronjob/{} never runs", cron_job.name)),
+                (NextRun::Never, _) => Some(format!(
+                    "cronjob/{} never runs: no date matches its schedule",
+                    cron_job.name
+                )),
                 (NextRun::At(next), Some(expires)) if next >= expires => Some(format!(
-                    "the token expires before cronjob/{} runs again",
+                    "the token expires before the next run of cronjob/{}",
                     cron_job.name
                 )),
                 _ => None,
@@ -266,18 +262,16 @@ fn unprotected(facts: &GatewayFacts, now: Timestamp) -> Option<String> {
     }
 }
 
-/// The command that mends it.
 fn fix(facts: &GatewayFacts, verdict: Verdict) -> Option<String> {
     let GatewayFacts {
         namespace, workload, ..
     } = facts;
-    let kind = workload.to_string();
     let owned = facts.stored().is_some_and(|stored| stored.owner.is_some());
     let adopt = if owned { " --adopt" } else { "" };
-    let rotate = format!("kubectl apim rotate {kind} -n {namespace}{adopt}");
+    let rotate = format!("kubectl apim rotate {workload} -n {namespace}{adopt}");
     match verdict {
         Verdict::Healthy => None,
-        // A Secret is to be referred to from there on.
+        // The first step: only a Secret can be rotated.
         _ if matches!(facts.presented, Ok(Presented::Inline { .. })) => Some(format!(
             "kubectl create secret generic {}-token -n {namespace} --from-literal=value=",
             workload.name
@@ -288,42 +282,55 @@ fn fix(facts: &GatewayFacts, verdict: Verdict) -> Option<String> {
         | Verdict::WillBeReverted
         | Verdict::ChangedByOther
         | Verdict::Due => Some(rotate),
-        Verdict::Unprotected => Some(format!(
-            "kubectl apim install-cronjob {kind} -n {namespace}{adopt} --auth workload-identity --client-id CLIENT-ID"
-        )),
-        Verdict::StalePods => Some(match (&facts.replacement, &facts.pods) {
-            (Replacement::ByHand(_), Ok(pods)) => {
-                format!("kubectl delete pod -n {namespace} {}", pods.stale.join(" "))
-            }
-            _ => format!("kubectl rollout restart {kind} -n {namespace}"),
+        Verdict::Unprotected => Some(match &facts.cron_job {
+            Ok(Some(cron_job)) if cron_job.suspended => format!(
+                "kubectl patch cronjob {} -n {} -p '{{\"spec\":{{\"suspend\":false}}}}'",
+                cron_job.name, cron_job.namespace
+            ),
+            _ => format!(
+                "kubectl apim install-cronjob {workload} -n {namespace}{adopt} --auth workload-identity --client-id CLIENT-ID"
+            ),
         }),
-        Verdict::Unknown => Some(unreadable(facts, rotate)),
+        Verdict::StalePods => {
+            let stale = facts.pods.as_ref().map_or(&[][..], |pods| &pods.stale);
+            Some(restart(facts, stale))
+        }
+        Verdict::Unknown => Some(fix_unknown(facts, rotate)),
     }
 }
 
-/// What to do about a credential that cannot be judged.
-fn unreadable(facts: &GatewayFacts, rotate: String) -> String {
+fn fix_unknown(facts: &GatewayFacts, rotate: String) -> String {
     let GatewayFacts { namespace, .. } = facts;
     let secret = facts.secret.as_ref().map(|(name, _)| name);
     match (&facts.presented, secret) {
         (Err(Unavailable::Forbidden(_)), Some(name)) => {
             format!("kubectl auth can-i get secret/{name} -n {namespace}")
         }
-        (Ok(Presented::Stored(stored)), Some(_))
-            if stored.credential == Credential::Unusable(TokenError::Empty) =>
-        {
-            rotate
-        }
-        (Ok(Presented::Stored(_)) | Err(_), Some(name)) => {
-            format!("kubectl describe secret {name} -n {namespace}")
+        (Ok(Presented::Stored(stored)), Some(name)) => match (&stored.credential, &facts.pods) {
+            (Credential::Unusable(TokenError::Empty), _) => rotate,
+            (Credential::Token { .. }, Ok(pods)) => restart(facts, &pods.unsure),
+            _ => format!("kubectl describe secret {name} -n {namespace}"),
+        },
+        (Err(_), Some(name)) => format!("kubectl describe secret {name} -n {namespace}"),
+        (Ok(Presented::Entra), _) if facts.auth == Auth::Certificate => {
+            "az ad app credential list --cert --id CLIENT-ID".to_owned()
         }
         (Ok(Presented::Entra), _) => "az ad app credential list --id CLIENT-ID".to_owned(),
         _ => format!("kubectl describe {} -n {namespace}", facts.workload),
     }
 }
 
-fn count(number: usize, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
+/// The command that replaces these pods.
+fn restart(facts: &GatewayFacts, pods: &[String]) -> String {
+    let GatewayFacts {
+        namespace, workload, ..
+    } = facts;
+    match facts.replacement {
+        Replacement::ByHand(_) if !pods.is_empty() => {
+            format!("kubectl delete pod -n {namespace} {}", pods.join(" "))
+        }
+        _ => format!("kubectl rollout restart {workload} -n {namespace}"),
+    }
 }
 
 #[cfg(test)]

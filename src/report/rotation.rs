@@ -11,14 +11,15 @@ use crate::model::{GatewayId, KeySlot, Snapshot, Sourced, WorkloadKind, Workload
 use crate::plan::{Mint, Outcome, OutcomeKind, Plan};
 use crate::yaml::to_yaml;
 
-/// The result of one `rotate`, as `-o json` and `-o yaml` print it. Fields are
-/// added to a version, never changed; what is unknown is left out.
+/// The result of the rotation of one gateway, and the output of `-o json` and
+/// `-o yaml`. A version gets new fields, but never changes existing ones.
+/// Unknown values are omitted.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RotationReport {
     pub(super) api_version: &'static str,
     pub(super) kind: &'static str,
-    pub(super) outcome: Ending,
+    pub(super) outcome: OutcomeName,
     pub(super) exit_code: u8,
     pub(super) dry_run: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,16 +44,16 @@ pub struct RotationReport {
     pub(super) rotation_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) proof: Option<String>,
-    /// Who named what: a flag, a variable, an annotation or discovery.
+    /// The source of each setting: a flag, a variable, an annotation or discovery.
     pub(super) sources: BTreeMap<&'static str, Sourced<String>>,
     pub(super) warnings: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) error: Option<ErrorLine>,
 }
 
-/// How a run ended, in one word.
+/// The outcome in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub(super) enum Ending {
+pub(super) enum OutcomeName {
     Rotated,
     Completed,
     NotDue,
@@ -62,11 +63,11 @@ pub(super) enum Ending {
     Yielded,
     Owed,
     Failed,
-    /// Of a fleet: refused before anything was minted.
+    /// Only in a fleet: refused before a token was minted.
     Refused,
-    /// Of a fleet: it has no token.
+    /// Only in a fleet: the gateway has no token.
     Skipped,
-    /// Of a fleet: others failed before its turn came.
+    /// Only in a fleet: others failed before.
     NotBegun,
 }
 
@@ -90,7 +91,7 @@ pub(super) struct ErrorLine {
 }
 
 impl RotationReport {
-    pub(super) fn new(snapshot: &Snapshot, ending: Ending) -> Self {
+    pub(super) fn new(snapshot: &Snapshot, outcome_name: OutcomeName) -> Self {
         let secret = &snapshot.secret;
         let workloads = snapshot
             .workloads
@@ -101,15 +102,15 @@ impl RotationReport {
                 name: secret.version.name.clone(),
                 key: secret.key.clone(),
             }),
-            ..Self::bare(&snapshot.namespace, workloads.collect(), ending)
+            ..Self::bare(&snapshot.namespace, workloads.collect(), outcome_name)
         }
     }
 
-    pub(super) fn bare(namespace: &str, workloads: Vec<WorkloadLine>, ending: Ending) -> Self {
+    pub(super) fn bare(namespace: &str, workloads: Vec<WorkloadLine>, outcome_name: OutcomeName) -> Self {
         Self {
             api_version: "kubectl-apim/v1",
             kind: "Rotation",
-            outcome: ending,
+            outcome: outcome_name,
             exit_code: 0,
             dry_run: false,
             reason: None,
@@ -130,7 +131,7 @@ impl RotationReport {
         }
     }
 
-    /// Nothing was to be done, for the reason given.
+    /// No rotation was due.
     pub fn not_due(snapshot: &Snapshot, reason: String) -> Self {
         let secret = &snapshot.secret;
         let recorded = secret.marks.gateway.as_deref().filter(|_| secret.marks_hold());
@@ -139,11 +140,11 @@ impl RotationReport {
             gateway: recorded.and_then(|id| GatewayId::parse(id).ok()),
             key_slot: secret.slot(),
             expires_at: secret.claims().map(|claims| claims.expires_at),
-            ..Self::new(snapshot, Ending::NotDue)
+            ..Self::new(snapshot, OutcomeName::NotDue)
         }
     }
 
-    /// What a dry run would have done.
+    /// The plan of a dry run.
     pub fn planned(snapshot: &Snapshot, plan: &Plan) -> Self {
         let Mint::Token(token) = &plan.mint;
         let mut report = Self {
@@ -152,7 +153,7 @@ impl RotationReport {
             key_slot: Some(token.key_slot),
             previous_key_slot: token.previous_key_slot,
             expires_at: Some(token.expires_at),
-            ..Self::new(snapshot, Ending::Planned)
+            ..Self::new(snapshot, OutcomeName::Planned)
         };
         for line in &mut report.workloads {
             line.restarted = plan.workloads.iter().any(|workload| line.is(workload));
@@ -160,16 +161,16 @@ impl RotationReport {
         report
     }
 
-    /// What a run did.
+    /// The outcome of a run.
     pub fn done(snapshot: &Snapshot, plan: &Plan, outcome: &Outcome) -> Self {
-        let ending = match outcome.kind {
-            OutcomeKind::Rotated => Ending::Rotated,
-            OutcomeKind::Completed => Ending::Completed,
-            OutcomeKind::PutBack => Ending::PutBack,
-            OutcomeKind::Replaced => Ending::Replaced,
-            OutcomeKind::Yielded => Ending::Yielded,
-            OutcomeKind::Owed => Ending::Owed,
-            OutcomeKind::Failed => Ending::Failed,
+        let outcome_name = match outcome.kind {
+            OutcomeKind::Rotated => OutcomeName::Rotated,
+            OutcomeKind::Completed => OutcomeName::Completed,
+            OutcomeKind::PutBack => OutcomeName::PutBack,
+            OutcomeKind::Replaced => OutcomeName::Replaced,
+            OutcomeKind::Yielded => OutcomeName::Yielded,
+            OutcomeKind::Owed => OutcomeName::Owed,
+            OutcomeKind::Failed => OutcomeName::Failed,
         };
         let record = outcome.record.as_ref();
         let Mint::Token(planned) = &plan.mint;
@@ -187,7 +188,7 @@ impl RotationReport {
             rotation_id: record.map(|record| record.rotation_id.clone()),
             proof: outcome.proof.clone(),
             error: outcome.error.as_ref().map(ErrorLine::of),
-            ..Self::new(snapshot, ending)
+            ..Self::new(snapshot, outcome_name)
         };
         for line in &mut report.workloads {
             line.restarted = outcome.restarted.iter().any(|workload| line.is(workload));
@@ -195,7 +196,7 @@ impl RotationReport {
         report
     }
 
-    /// Adds who named what, and what the user should know.
+    /// Adds the sources of the settings, and the warnings.
     #[must_use]
     pub fn with(mut self, sources: BTreeMap<&'static str, Sourced<String>>, warnings: Vec<String>) -> Self {
         self.sources = sources;
@@ -203,18 +204,16 @@ impl RotationReport {
         self
     }
 
-    /// Where the gateway is.
     pub fn namespace(&self) -> &str {
         &self.namespace
     }
 
-    /// The exit code that the run ends with.
     pub fn exit_code(&self) -> u8 {
         self.exit_code
     }
 
-    /// The report as text, ending in a line feed unless it is empty. `now` and
-    /// `zone` are for the expiry in words and in local time.
+    /// The report as text, with a line feed at the end unless it is empty. It
+    /// contains the time until the expiry, and the expiry in the time zone.
     pub fn render(&self, format: OutputFormat, now: Timestamp, zone: &TimeZone) -> Result<String> {
         match format {
             OutputFormat::Table => Ok(self.lines(now, zone)),
@@ -226,34 +225,14 @@ impl RotationReport {
     }
 
     pub(super) fn lines(&self, now: Timestamp, zone: &TimeZone) -> String {
-        let secret = self.secret.as_ref().map_or("", |secret| secret.name.as_str());
         let suffix = if self.dry_run { " (dry run)" } else { "" };
         let mut text = String::new();
         let mut line = |content: &str| {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{content}{suffix}");
         };
-        match self.outcome {
-            Ending::Rotated | Ending::Planned | Ending::Replaced => line(&format!("secret/{secret} rotated")),
-            Ending::Completed | Ending::Owed if self.rotation_id.is_some() => {
-                line(&format!(
-                    "secret/{secret} rotated (restart or proof was outstanding)"
-                ));
-            }
-            Ending::PutBack => line(&format!("secret/{secret} put back")),
-            Ending::NotDue => {
-                line(&format!(
-                    "secret/{secret} unchanged: {}",
-                    self.reason.as_deref().unwrap_or_default()
-                ));
-            }
-            Ending::Yielded => line(&format!("secret/{secret} unchanged: another rotation was faster")),
-            Ending::Completed
-            | Ending::Owed
-            | Ending::Failed
-            | Ending::Refused
-            | Ending::Skipped
-            | Ending::NotBegun => {}
+        if let Some(outcome) = self.secret_line() {
+            line(&outcome);
         }
         for workload in self.workloads.iter().filter(|line| line.restarted) {
             line(&format!("{} restarted", workload.reference()));
@@ -277,10 +256,38 @@ impl RotationReport {
         text
     }
 
+    fn secret_line(&self) -> Option<String> {
+        let secret = self.secret.as_ref().map_or("", |secret| secret.name.as_str());
+        let result = match self.outcome {
+            OutcomeName::Rotated | OutcomeName::Planned | OutcomeName::Replaced => "rotated",
+            OutcomeName::Completed if self.rotation_id.is_some() => {
+                "rotated (by an earlier run, completed now)"
+            }
+            OutcomeName::Owed if self.rotation_id.is_some() => "rotated (restart or proof is owed)",
+            OutcomeName::PutBack => "put back",
+            OutcomeName::Yielded => "unchanged: a concurrent rotation was faster",
+            OutcomeName::NotDue => {
+                let reason = self.reason.as_deref().unwrap_or_default();
+                return Some(format!("secret/{secret} unchanged: {reason}"));
+            }
+            OutcomeName::Completed
+            | OutcomeName::Owed
+            | OutcomeName::Failed
+            | OutcomeName::Refused
+            | OutcomeName::Skipped
+            | OutcomeName::NotBegun => return None,
+        };
+        Some(format!("secret/{secret} {result}"))
+    }
+
     pub(super) fn names(&self) -> String {
         let written = matches!(
             self.outcome,
-            Ending::Rotated | Ending::Replaced | Ending::PutBack | Ending::Planned | Ending::Owed
+            OutcomeName::Rotated
+                | OutcomeName::Replaced
+                | OutcomeName::PutBack
+                | OutcomeName::Planned
+                | OutcomeName::Owed
         );
         let secret = self.secret.as_ref().filter(|_| written);
         let secret = secret.map(|secret| format!("secret/{}\n", secret.name));
@@ -292,7 +299,7 @@ impl RotationReport {
     }
 }
 
-/// A value as indented JSON, ending in a line feed.
+/// Indented JSON with a line feed at the end.
 pub(super) fn to_json<T: Serialize>(value: &T) -> Result<String> {
     serde_json::to_string_pretty(value)
         .map(|text| text + "\n")

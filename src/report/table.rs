@@ -1,43 +1,42 @@
-//! Tables as kubectl prints them: no borders, upper-case heads, columns from
-//! the left margin on.
+//! Tables in the style of kubectl: no borders, upper-case headers, no indent.
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, Color, ColumnConstraint, Table, Width};
 
 use crate::model::one_line;
 
-/// What a cell tells by its colour besides its text.
+/// The severity of a cell's content, shown as a colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tone {
-    Plain,
+pub(super) enum Severity {
+    None,
     Good,
-    Caution,
+    Warning,
     Bad,
 }
 
-/// The text of one cell. Names and messages of servers may hold escape codes,
-/// which a terminal must not obey.
-pub(super) fn cell(text: &str, tone: Tone) -> Cell {
+/// One cell. Names and messages from servers may contain escape codes, which
+/// must not reach a terminal.
+pub(super) fn cell(text: &str, severity: Severity) -> Cell {
     let cell = Cell::new(one_line(text));
-    match tone {
-        Tone::Plain => cell,
-        Tone::Good => cell.fg(Color::Green),
-        Tone::Caution => cell.fg(Color::Yellow),
-        Tone::Bad => cell.fg(Color::Red),
+    match severity {
+        Severity::None => cell,
+        Severity::Good => cell.fg(Color::Green),
+        Severity::Warning => cell.fg(Color::Yellow),
+        Severity::Bad => cell.fg(Color::Red),
     }
 }
 
-/// The widths of the columns of a table, for rows that follow it later.
+/// The widths of columns, so that later rows align with earlier ones.
 pub(super) type Widths = Vec<u16>;
 
-/// Renders rows under their heads; without heads where those are left out.
-/// No column becomes narrower than in `widths`, which are then updated.
-pub(super) fn render(heads: Option<&[&str]>, rows: Vec<Vec<Cell>>, widths: &mut Widths) -> String {
+/// Renders rows, below the headers if there are any. No column becomes narrower
+/// than in `widths`, which are then updated.
+pub(super) fn render(headers: Option<&[&str]>, rows: Vec<Vec<Cell>>, widths: &mut Widths) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING).enforce_styling();
     table.style_text_only();
-    if let Some(heads) = heads {
-        table.set_header(heads.iter().copied());
+    if let Some(headers) = headers {
+        table.set_header(headers.iter().copied());
     }
     table.add_rows(rows);
     for (at, column) in table.column_iter_mut().enumerate() {
@@ -57,5 +56,5 @@ pub(super) fn render(heads: Option<&[&str]>, rows: Vec<Vec<Cell>>, widths: &mut 
         .collect()
 }
 
-/// The space between two columns, as kubectl has it.
+/// The space between two columns, the same as in kubectl.
 const GAP: u16 = 3;

@@ -1,31 +1,31 @@
-//! A result cut to what fits into a pod's termination message.
+//! A result that fits into a pod's termination message.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::fleet::{Counts, FleetReport};
-use super::rotation::{Ending, ErrorLine, RotationReport, SecretKey};
+use super::rotation::{ErrorLine, OutcomeName, RotationReport, SecretKey};
 use crate::error::Error;
 use crate::model::{GatewayId, one_line, shortened};
 
-/// What Kubernetes keeps of a message, in bytes.
+/// The longest message that Kubernetes keeps, in bytes.
 const LIMIT: usize = 4096;
 
-/// The longest text of an error at first; less where that is still too much.
+/// The longest text of an error, in bytes. It is halved until the message fits.
 const LONGEST_TEXT: usize = 1024;
 
-/// How many errors of a fleet are told.
-const FEW: usize = 5;
+/// The errors of a fleet that the message contains at most.
+const MAX_ERRORS: usize = 5;
 
-/// What a run came to, for whoever sees the pod and not its log. The fields
-/// mean what they mean in `-o json`.
+/// The result of a run, for users who see the pod but not its log. The fields
+/// are those of `-o json`.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TerminationMessage {
     api_version: &'static str,
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    outcome: Option<Ending>,
+    outcome: Option<OutcomeName>,
     exit_code: u8,
     #[serde(skip_serializing_if = "Option::is_none")]
     counts: Option<Counts>,
@@ -46,7 +46,7 @@ pub struct TerminationMessage {
 }
 
 impl TerminationMessage {
-    /// Those of a run that ended before it had a result.
+    /// For a run that failed before it had a result.
     pub fn of_error(error: &Error) -> Self {
         Self {
             error: Some(ErrorLine::of(error)),
@@ -54,7 +54,7 @@ impl TerminationMessage {
         }
     }
 
-    /// Those of a run for one gateway.
+    /// For a run with one gateway.
     pub fn of(report: &RotationReport) -> Self {
         let mut error = report.error.clone();
         if let Some(error) = &mut error {
@@ -72,9 +72,14 @@ impl TerminationMessage {
         }
     }
 
-    /// Those of a run for many.
+    /// For a run with many gateways.
     pub fn of_fleet(report: &FleetReport) -> Self {
-        let mut errors: Vec<ErrorLine> = report.errors().iter().take(FEW).map(ErrorLine::of).collect();
+        let mut errors: Vec<ErrorLine> = report
+            .errors()
+            .iter()
+            .take(MAX_ERRORS)
+            .map(ErrorLine::of)
+            .collect();
         for error in &mut errors {
             error.hints.truncate(1);
         }
@@ -102,14 +107,14 @@ impl TerminationMessage {
         }
     }
 
-    /// As compact JSON, short enough to be kept whole, with the exit code that
-    /// the process really ends with.
+    /// Compact JSON, short enough for Kubernetes to keep all of it, with the
+    /// exit code of the process.
     pub fn into_json(mut self, exit_code: u8) -> String {
         self.exit_code = exit_code;
         let mut longest = LONGEST_TEXT;
         loop {
             self.shorten(longest);
-            let text = serde_json::to_string(&self).expect("texts and numbers are JSON");
+            let text = serde_json::to_string(&self).expect("texts and numbers are valid JSON");
             if text.len() <= LIMIT || longest == 0 {
                 return text;
             }
@@ -134,12 +139,12 @@ mod tests {
     use crate::plan::fixture::snapshot;
 
     #[test]
-    fn one_rotation_in_one_line() {
+    fn one_rotation() {
         insta::assert_snapshot!(TerminationMessage::of(&rotated()).into_json(0), @r#"{"apiVersion":"kubectl-apim/v1","kind":"Rotation","outcome":"Rotated","exitCode":0,"namespace":"apim","secret":{"name":"gw-token","key":"value"},"gateway":"/subscriptions/s/resourceGroups/rg/providers/Microsoft.ApiManagement/service/svc/gateways/gw","expiresAt":"2027-02-14T07:50:00Z","rotationId":"r1"}"#);
     }
 
     #[test]
-    fn an_early_error_has_all_its_hints_and_the_code_of_the_process() {
+    fn an_early_error_has_all_its_hints_and_the_exit_code_of_the_process() {
         let error = Error::refused("no\nway").hint("first").hint("second");
         insta::assert_snapshot!(TerminationMessage::of_error(&error).into_json(1), @r#"{"apiVersion":"kubectl-apim/v1","kind":"Error","exitCode":1,"error":{"message":"no way","hints":["first","second"]}}"#);
     }
@@ -157,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn no_message_is_longer_than_what_is_kept() {
+    fn no_message_exceeds_the_limit() {
         // Each quote takes two bytes of JSON, each letter two of UTF-8.
         let long = "\"ü".repeat(3000);
         let error = Error::failed(long.clone()).hint(long.clone()).hint(long.clone());

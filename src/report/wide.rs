@@ -1,15 +1,14 @@
-//! The result as one row, with what the lines leave out.
+//! The result of one rotation as a table, with more details than the text.
 
 use jiff::Timestamp;
 
 use super::RotationReport;
-use super::table::{Tone, cell, render};
+use super::table::{Severity, cell, render};
 use crate::model::in_words;
 
 const UNKNOWN: &str = "<unknown>";
 const NONE: &str = "<none>";
 
-/// A borderless table with kubectl's upper-case heads.
 pub(super) fn table(report: &RotationReport, now: Timestamp) -> String {
     let or_unknown = |text: Option<String>| text.unwrap_or_else(|| UNKNOWN.to_owned());
     let workloads: Vec<String> = report
@@ -25,7 +24,7 @@ pub(super) fn table(report: &RotationReport, now: Timestamp) -> String {
             in_words(left)
         }
     });
-    let heads = [
+    let headers = [
         "SECRET",
         "KEY",
         "WORKLOADS",
@@ -54,6 +53,6 @@ pub(super) fn table(report: &RotationReport, now: Timestamp) -> String {
         or_unknown(expires_in),
         format!("{:?}", report.outcome),
     ];
-    let row = row.iter().map(|text| cell(text, Tone::Plain)).collect();
-    render(Some(&heads), vec![row], &mut Vec::new())
+    let row = row.iter().map(|text| cell(text, Severity::None)).collect();
+    render(Some(&headers), vec![row], &mut Vec::new())
 }

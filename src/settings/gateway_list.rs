@@ -180,7 +180,7 @@ mod tests {
             (&format!("\nshop job/gw {ID}"), "line 2: `job/gw` is no TYPE/NAME"),
             (
                 "shop deploy/gw /subscriptions/s",
-                "line 1: `/subscriptions/s` is no ARM id",
+                "line 1: `/subscriptions/s` is not the ARM id",
             ),
         ] {
             let error = parse(text).unwrap_err();

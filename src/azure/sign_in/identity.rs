@@ -5,7 +5,7 @@ use secrecy::SecretString;
 
 use super::certificate::Certificate;
 
-/// Part of a hint: where a workload identity gets its file and variables.
+/// Fact of a hint: where a workload identity gets its file and variables.
 pub const WORKLOAD_IDENTITY_WEBHOOK: &str = "the webhook of Azure Workload Identity sets the variable and the file in \
      pods with the label azure.workload.identity/use: \"true\" whose ServiceAccount has the annotation \
      azure.workload.identity/client-id";

@@ -1,5 +1,5 @@
-//! Who may be rotated: over several namespaces a fleet needs consent, since
-//! anyone who can write a Secret there could name another team's gateway in it.
+//! Consent to a run over several namespaces: anyone who can write a Secret in
+//! one of them could put the gateway of another team into it.
 
 use crate::commands::confirm::{confirm, has_terminal};
 use crate::error::{Error, Result};
@@ -7,24 +7,23 @@ use crate::model::counted;
 use crate::output::Output;
 use crate::settings::{FleetSettings, GatewayList};
 
-/// What was consented to.
+/// The gateways that the user has consented to.
 pub(super) enum Consent {
-    /// Everything that was found.
+    /// All gateways that were found.
     All,
-    /// These workloads, each for the one gateway.
+    /// Pairs of a workload and a gateway.
     Listed(GatewayList),
 }
 
-/// The file, read before anything is asked; without one the answer to the
-/// question is yet to come.
+/// Reads the file of `--gateways`, if there is one.
 pub(super) fn listed(fleet: &FleetSettings) -> Result<Option<GatewayList>> {
     fleet.gateways.as_deref().map(GatewayList::read).transpose()
 }
 
 /// Asks whether these gateways of several namespaces may be rotated.
 pub(super) async fn ask(lines: &[String], places: usize, output: &Output) -> Result<()> {
-    let gateways = counted(lines.len(), "gateway");
-    let namespaces = counted(places, "namespace");
+    let gateways = counted(lines.len(), "gateway", "gateways");
+    let namespaces = counted(places, "namespace", "namespaces");
     if !has_terminal() {
         return Err(Error::usage(format!(
             "{gateways} in {namespaces} would be rotated, and there is no terminal to ask"

@@ -1,4 +1,5 @@
-//! Results told as Kubernetes Events, which never decide how a run ends.
+//! Results as Kubernetes Events. A failure to write one never changes the
+//! result of a run.
 
 use std::cell::RefCell;
 
@@ -9,20 +10,21 @@ use crate::cluster::{Cluster, explain};
 use crate::discover::TargetFacts;
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::model::{Event, Subject, WorkloadRef};
+use crate::model::{Event, Subject, WorkloadRef, counted};
 use crate::output::Output;
 use crate::report::RotationReport;
 
-/// How many are written at a time.
-const SIDE_BY_SIDE: usize = 16;
+/// The number of concurrent requests.
+const CONCURRENCY: usize = 16;
 
 /// The Events of a run.
 pub(super) struct Events {
-    /// Who tells them: the pod or host. `None` where nobody asked for them.
+    /// The reporting instance: the pod or host. `None` if no Events were
+    /// requested.
     instance: Option<String>,
-    /// Those that are not written yet.
+    /// Not written yet.
     pending: RefCell<Vec<(Cluster, Subject, Event)>>,
-    /// Why some could not be written.
+    /// Errors of failed writes.
     failures: RefCell<Vec<Error>>,
 }
 
@@ -35,9 +37,8 @@ impl Events {
         }
     }
 
-    /// Takes down what a result is worth, on each workload that runs the
-    /// gateway.
-    pub(super) fn note(&self, cluster: &Cluster, found: &TargetFacts, report: &RotationReport) {
+    /// Records the Events of a result, for each workload that runs the gateway.
+    pub(super) fn record(&self, cluster: &Cluster, found: &TargetFacts, report: &RotationReport) {
         let snapshot = &found.snapshot;
         let gateways = found.gateways();
         let workloads = snapshot.workloads.iter().map(|facts| &facts.version);
@@ -48,21 +49,21 @@ impl Events {
                 workload: version.workload.clone(),
                 uid: Some(version.uid.clone()),
             };
-            self.note_on(cluster, &subject, previous, report);
+            self.record_for(cluster, &subject, previous, report);
         }
     }
 
-    /// The same of a workload that was not looked into.
-    pub(super) fn note_unread(&self, cluster: &Cluster, workload: &WorkloadRef, report: &RotationReport) {
+    /// Records the Events of a result for a workload that was not read.
+    pub(super) fn record_unread(&self, cluster: &Cluster, workload: &WorkloadRef, report: &RotationReport) {
         let subject = Subject {
             namespace: report.namespace().to_owned(),
             workload: workload.clone(),
             uid: None,
         };
-        self.note_on(cluster, &subject, None, report);
+        self.record_for(cluster, &subject, None, report);
     }
 
-    fn note_on(
+    fn record_for(
         &self,
         cluster: &Cluster,
         subject: &Subject,
@@ -77,7 +78,7 @@ impl Events {
         self.pending.borrow_mut().extend(pending);
     }
 
-    /// Writes what was taken down.
+    /// Writes the Events that were recorded.
     pub(super) async fn write(&self) {
         let Some(instance) = &self.instance else {
             return;
@@ -94,14 +95,14 @@ impl Events {
                 };
                 written.map_err(|error| explain(error, &doing()))
             })
-            .buffer_unordered(SIDE_BY_SIDE);
+            .buffer_unordered(CONCURRENCY);
         while let Some(written) = writes.next().await {
             self.failures.borrow_mut().extend(written.err());
         }
     }
 
-    /// Writes the rest, and says once if any could not be written.
-    pub(super) async fn end(&self, output: &Output) {
+    /// Writes the remaining Events and prints one warning if any write failed.
+    pub(super) async fn finish(&self, output: &Output) {
         self.write().await;
         let failures = self.failures.take();
         let Some(first) = failures.first() else {
@@ -109,8 +110,7 @@ impl Events {
         };
         let others = match failures.len() - 1 {
             0 => String::new(),
-            1 => " (and 1 other Event)".to_owned(),
-            others => format!(" (and {others} other Events)"),
+            others => format!(" (and {})", counted(others, "other Event", "other Events")),
         };
         output.warning(&format!("{first}{others}"));
         for hint in first.hints() {
@@ -119,10 +119,10 @@ impl Events {
     }
 }
 
-/// The name of the pod, which is that of its host to all that run in it.
+/// The host name, which is the name of the pod in a pod.
 fn host(environment: &Environment) -> String {
-    let told = environment.get("HOSTNAME").map(str::to_owned);
-    let asked = || hostname::get().ok()?.into_string().ok();
-    let name = told.or_else(asked).filter(|name| !name.is_empty());
+    let variable = environment.get("HOSTNAME").map(str::to_owned);
+    let system = || hostname::get().ok()?.into_string().ok();
+    let name = variable.or_else(system).filter(|name| !name.is_empty());
     name.unwrap_or_else(|| "unknown".to_owned())
 }

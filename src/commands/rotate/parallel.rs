@@ -1,90 +1,83 @@
-//! Which gateways are under way at once, and when no other is begun.
+//! Runs rotations concurrently within limits, and stops after failures.
 
 use std::collections::{BTreeSet, VecDeque};
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 
-/// How much may be under way, in workloads that are restarted.
+/// Limits on concurrent restarts of workloads.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// At once.
-    pub(super) all: usize,
-    /// At once, of one instance: each new pod downloads its whole
-    /// configuration from it.
-    pub(super) of_one_instance: usize,
-    /// After how many failures no other is begun.
+    pub(super) restarts: usize,
+    /// Each new pod downloads its whole configuration from the instance.
+    pub(super) restarts_per_instance: usize,
+    /// After this number of failures no other task is started.
     pub(super) failures: usize,
 }
 
-/// What the limits go by.
+/// The restarts of one task, which count against the limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Load {
+pub(super) struct Restarts {
     /// The API Management instance.
     pub(super) instance: String,
-    /// The workloads that the task restarts. Two tasks of one workload would
-    /// each take the other's restart for somebody else's.
+    /// Tasks with a common workload do not run concurrently, since each would
+    /// mistake the other's restart for a foreign change.
     pub(super) workloads: BTreeSet<String>,
 }
 
-impl Load {
-    /// Whether it may begin beside those that are under way.
-    fn fits(&self, busy: &[Self], limits: Limits) -> bool {
-        let more = self.workloads.len();
-        let under_way = |loads: &mut dyn Iterator<Item = &Self>| loads.map(|load| load.workloads.len()).sum();
-        let all: usize = under_way(&mut busy.iter());
-        let of_instance: usize = under_way(&mut busy.iter().filter(|load| load.instance == self.instance));
-        let room = |under_way: usize, limit: usize| under_way == 0 || under_way + more <= limit;
-        room(all, limits.all)
-            && room(of_instance, limits.of_one_instance)
-            && busy
-                .iter()
-                .all(|load| load.workloads.is_disjoint(&self.workloads))
+impl Restarts {
+    /// Whether the limits allow these restarts beside the running ones.
+    fn fit(&self, running: &[Self], limits: Limits) -> bool {
+        let count = |restarts: &mut dyn Iterator<Item = &Self>| restarts.map(|of| of.workloads.len()).sum();
+        let all: usize = count(&mut running.iter());
+        let of_instance: usize = count(&mut running.iter().filter(|of| of.instance == self.instance));
+        let fits = |running: usize, limit: usize| running == 0 || running + self.workloads.len() <= limit;
+        fits(all, limits.restarts)
+            && fits(of_instance, limits.restarts_per_instance)
+            && running.iter().all(|of| of.workloads.is_disjoint(&self.workloads))
     }
 }
 
-/// How one task has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    /// As it should, or refused before anything was minted.
-    Fine,
-    /// It failed.
+pub(super) enum TaskResult {
+    /// Includes tasks that were refused before a token was minted.
+    Succeeded,
     Failed,
 }
 
-/// Runs the tasks in their order, as far as the limits allow, and hands each
-/// one's end to `ended`. Those under way are finished whatever the others came
-/// to. A task that is larger than a limit runs when nothing else does.
-/// Returns the tasks that were not begun because too many failed.
-pub(super) async fn drive<T, R>(
+/// Runs the tasks in order, as far as the limits allow, and passes each result
+/// to `finished`. Running tasks are always completed. A task that exceeds a
+/// limit runs alone. Returns the tasks that were not started because too many
+/// had failed.
+pub(super) async fn run_all<T, R>(
     tasks: impl IntoIterator<Item = T>,
     limits: Limits,
-    load: impl Fn(&T) -> Load,
+    restarts: impl Fn(&T) -> Restarts,
     run: impl AsyncFn(T) -> R,
-    mut ended: impl FnMut(R) -> End,
+    mut finished: impl FnMut(R) -> TaskResult,
 ) -> Vec<T> {
     let mut waiting: VecDeque<T> = tasks.into_iter().collect();
-    let mut running = FuturesUnordered::new();
-    let mut busy: Vec<Load> = Vec::new();
+    let mut futures = FuturesUnordered::new();
+    let mut running: Vec<Restarts> = Vec::new();
     let mut failures = 0;
     loop {
         loop {
-            let fits = |task: &T| failures < limits.failures && load(task).fits(&busy, limits);
+            let fits = |task: &T| failures < limits.failures && restarts(task).fit(&running, limits);
             let Some(task) = waiting.iter().position(fits).and_then(|at| waiting.remove(at)) else {
                 break;
             };
-            let load = load(&task);
-            busy.push(load.clone());
-            // On the heap: the stream moves what it is given.
-            running.push(Box::pin(async { (load, run(task).await) }));
+            let restarts = restarts(&task);
+            running.push(restarts.clone());
+            // Boxed, because the stream moves its futures.
+            futures.push(Box::pin(async { (restarts, run(task).await) }));
         }
-        let Some((load, result)) = running.next().await else {
+        let Some((restarts, result)) = futures.next().await else {
             return waiting.into();
         };
-        if let Some(at) = busy.iter().position(|other| *other == load) {
-            busy.swap_remove(at);
+        if let Some(at) = running.iter().position(|other| *other == restarts) {
+            running.swap_remove(at);
         }
-        if ended(result) == End::Failed {
+        if finished(result) == TaskResult::Failed {
             failures += 1;
         }
     }
@@ -101,88 +94,92 @@ mod tests {
     use super::*;
 
     const LIMITS: Limits = Limits {
-        all: 4,
-        of_one_instance: 2,
+        restarts: 4,
+        restarts_per_instance: 2,
         failures: usize::MAX,
     };
 
-    /// The load of a task that restarts workloads of its own.
-    fn of(instance: &str, task: &str, workloads: usize) -> Load {
-        Load {
+    /// The restarts of a task with workloads of its own.
+    fn restarts(instance: &str, task: &str, workloads: usize) -> Restarts {
+        Restarts {
             instance: instance.to_owned(),
             workloads: (0..workloads).map(|number| format!("{task}-{number}")).collect(),
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn no_more_are_under_way_than_allowed_and_all_come_to_an_end() {
-        let under_way = RefCell::new(HashMap::<String, usize>::new());
-        let (most, most_of_one) = (Cell::new(0), Cell::new(0));
+    async fn the_limits_hold_and_all_tasks_finish() {
+        let running = RefCell::new(HashMap::<String, usize>::new());
+        let (max, max_of_one) = (Cell::new(0), Cell::new(0));
         let instance = |task: &usize| format!("svc-{}", task % 3);
-        let load = |task: &usize| of(&instance(task), &task.to_string(), 1);
+        let restarts_of = |task: &usize| restarts(&instance(task), &task.to_string(), 1);
         let run = async |task: usize| {
             {
-                let mut under_way = under_way.borrow_mut();
-                *under_way.entry(instance(&task)).or_default() += 1;
-                most.set(most.get().max(under_way.values().sum()));
-                most_of_one.set(most_of_one.get().max(*under_way.values().max().unwrap_or(&0)));
+                let mut running = running.borrow_mut();
+                *running.entry(instance(&task)).or_default() += 1;
+                max.set(max.get().max(running.values().sum()));
+                max_of_one.set(max_of_one.get().max(*running.values().max().unwrap_or(&0)));
             }
             sleep(Duration::from_millis(task as u64 % 7)).await;
-            *under_way.borrow_mut().entry(instance(&task)).or_default() -= 1;
+            *running.borrow_mut().entry(instance(&task)).or_default() -= 1;
         };
         let mut done = 0;
-        let left = drive(0..100, LIMITS, load, run, |()| {
+        let left = run_all(0..100, LIMITS, restarts_of, run, |()| {
             done += 1;
-            End::Fine
+            TaskResult::Succeeded
         });
         assert_eq!(left.await, Vec::<usize>::new());
-        assert_eq!((done, most.get(), most_of_one.get()), (100, 4, 2));
+        assert_eq!((done, max.get(), max_of_one.get()), (100, 4, 2));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_task_counts_by_its_workloads_and_the_largest_runs_alone() {
-        let most = Cell::new(0);
-        let under_way = Cell::new(0);
+        let max = Cell::new(0);
+        let running = Cell::new(0);
         let run = async |(_, workloads): (usize, usize)| {
-            under_way.set(under_way.get() + workloads);
+            running.set(running.get() + workloads);
             if workloads > 4 {
-                assert_eq!(under_way.get(), workloads);
+                assert_eq!(running.get(), workloads);
             } else {
-                most.set(most.get().max(under_way.get()));
+                max.set(max.get().max(running.get()));
             }
             sleep(Duration::from_millis(1)).await;
-            under_way.set(under_way.get() - workloads);
+            running.set(running.get() - workloads);
         };
         let limits = Limits {
-            of_one_instance: 4,
+            restarts_per_instance: 4,
             ..LIMITS
         };
-        let left = drive(
+        let left = run_all(
             [3, 1, 2, 2, 2, 9].into_iter().enumerate(),
             limits,
-            |(task, workloads)| of("svc", &task.to_string(), *workloads),
+            |(task, workloads)| restarts("svc", &task.to_string(), *workloads),
             run,
-            |()| End::Fine,
+            |()| TaskResult::Succeeded,
         );
         assert!(left.await.is_empty());
-        assert_eq!((most.get(), under_way.get()), (4, 0));
+        assert_eq!((max.get(), running.get()), (4, 0));
     }
 
     #[tokio::test(start_paused = true)]
     async fn two_tasks_of_one_workload_run_one_after_the_other() {
-        let under_way = Cell::new(0);
+        let running = Cell::new(0);
         let run = async |_: usize| {
-            under_way.set(under_way.get() + 1);
-            assert_eq!(under_way.get(), 1);
+            running.set(running.get() + 1);
+            assert_eq!(running.get(), 1);
             sleep(Duration::from_millis(1)).await;
-            under_way.set(0);
+            running.set(0);
         };
-        let load = |task: &usize| of(&format!("svc-{task}"), "shared", 1);
-        assert!(drive(0..3, LIMITS, load, run, |()| End::Fine).await.is_empty());
+        let restarts_of = |task: &usize| restarts(&format!("svc-{task}"), "shared", 1);
+        assert!(
+            run_all(0..3, LIMITS, restarts_of, run, |()| TaskResult::Succeeded)
+                .await
+                .is_empty()
+        );
     }
 
     #[tokio::test(start_paused = true)]
-    async fn after_too_many_failures_those_under_way_are_finished_and_no_other_begun() {
+    async fn after_too_many_failures_running_tasks_finish_and_no_other_starts() {
         let limits = Limits {
             failures: 2,
             ..LIMITS
@@ -192,18 +189,22 @@ mod tests {
             task
         };
         let mut done = Vec::new();
-        let left = drive(
+        let left = run_all(
             1..=20,
             limits,
-            |task| of(&task.to_string(), &task.to_string(), 1),
+            |task| restarts(&task.to_string(), &task.to_string(), 1),
             run,
             |task| {
                 done.push(task);
-                if task <= 2 { End::Failed } else { End::Fine }
+                if task <= 2 {
+                    TaskResult::Failed
+                } else {
+                    TaskResult::Succeeded
+                }
             },
         );
         let left = left.await;
-        // Two fail; the others that were begun beside them end well.
+        // Two fail; those that ran beside them succeed.
         assert_eq!(done, [1, 2, 3, 4, 5]);
         assert_eq!(left, (6..=20).collect::<Vec<_>>());
     }

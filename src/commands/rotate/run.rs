@@ -1,11 +1,11 @@
-//! What one gateway needs is done.
+//! The rotation of one gateway.
 
 use std::sync::Arc;
 
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::tell::tell_plan;
+use super::steps::print_plan;
 use crate::apply::{RealEffects, Rotation};
 use crate::azure::Arm;
 use crate::cluster::Cluster;
@@ -21,38 +21,35 @@ use crate::plan::{self, Need, Outcome, OutcomeKind, Plan};
 use crate::report::RotationReport;
 use crate::settings::RotateSettings;
 
-/// A run whose target is known and that has something to do.
+/// The rotation of a gateway that needs one.
 pub(super) struct Run<'a> {
     pub(super) settings: &'a RotateSettings,
-    /// How to find the target again.
+    /// The request that finds the same Secret again.
     pub(super) target: &'a TargetRequest,
     pub(super) cluster: &'a Cluster,
     pub(super) azure: &'a Azure,
     pub(super) found: &'a TargetFacts,
-    /// Where to tell of each step.
     pub(super) output: &'a Output,
     pub(super) context: &'a Context,
     pub(super) deadline: Instant,
 }
 
-/// ARM, and what was learnt from it.
+/// ARM and its directory of gateways.
 #[derive(Clone)]
 pub(super) struct Azure {
     pub(super) arm: Arm,
     pub(super) directory: Arc<Directory>,
 }
 
-/// A gateway that has a name: the evidence for it and, where Azure was asked
-/// already, the whole id.
+/// A gateway by name, and by its id if it was already looked up in Azure.
 pub(super) struct Target<'a> {
     pub(super) named: &'a Named,
     pub(super) id: Option<GatewayId>,
 }
 
 impl Run<'_> {
-    /// Mints, or completes what an earlier run has begun; what the user should
-    /// know goes to `warnings`.
-    pub(super) async fn meet(
+    /// Mints a token, or completes the unfinished rotation of an earlier run.
+    pub(super) async fn execute(
         &self,
         need: &Need,
         target: &Target<'_>,
@@ -77,7 +74,7 @@ impl Run<'_> {
         } else {
             Vec::new()
         };
-        // Azure and the API server are asked side by side.
+        // Azure and the API server are queried concurrently.
         let rehearsal = async {
             if self.settings.dry_run == DryRun::Client {
                 return Ok(Vec::new());
@@ -91,38 +88,42 @@ impl Run<'_> {
         let arm_now = self.azure.arm.now().unwrap_or_else(|| self.cluster.now());
         let plan = plan::rotation(snapshot, &self.settings.policy, gateway, arm_now, rotation_id);
         self.output.step("signed in", &self.azure.arm.describe().await);
-        tell_plan(&plan, self.output);
+        print_plan(&plan, self.output);
         if self.settings.dry_run != DryRun::None {
             return Ok(RotationReport::planned(snapshot, &plan));
         }
-        let outcome = self.carry_out(&plan, async |rotation| rotation.run().await).await;
+        let outcome = self.apply(&plan, async |rotation| rotation.run().await).await;
         if outcome.kind == OutcomeKind::Yielded
-            && let Some(report) = self.complete_for_the_winner(target).await?
+            && let Some(report) = self.complete_concurrent(target).await?
         {
             return Ok(report);
         }
         Ok(RotationReport::done(snapshot, &plan, &outcome))
     }
 
-    /// The rotation that was faster may have died since: what it owes is done,
-    /// which is nothing where it is alive and does the same. It must be of the
-    /// same gateway: nobody has consented to another.
-    async fn complete_for_the_winner(&self, target: &Target<'_>) -> Result<Option<RotationReport>> {
+    /// Completes the concurrent rotation that was faster, in case its run has
+    /// ended in between. If it is still running, both do the same. It must be
+    /// for the same gateway, because the user has confirmed no other.
+    async fn complete_concurrent(&self, target: &Target<'_>) -> Result<Option<RotationReport>> {
         self.output
-            .step("yielded", "another rotation was faster; its token stays");
+            .step("yielded", "a concurrent rotation was faster; its token is kept");
         let mut found = discover::target(self.cluster, self.target).await?;
         let Some(unfinished) = plan::unfinished(&found.snapshot, self.cluster.now()) else {
             return Ok(None);
         };
         let named = found.gateway(self.cluster, self.target).await?;
-        if let (Some(meant), Some(now)) = (&target.id, named.id())
-            && !now.same_as(meant)
+        if let (Some(requested), Some(found_id)) = (&target.id, named.id())
+            && !found_id.same_as(requested)
         {
+            let secret = &found.snapshot.secret.version.name;
             return Err(Error::refused(format!(
-                "secret/{} was rewritten meanwhile, and names the gateway {now}; {meant} was to be rotated",
-                found.snapshot.secret.version.name
+                "secret/{secret} was rewritten during the rotation of {requested} and now belongs to gateway {found_id}"
             ))
-            .hint("somebody may have forged what names the gateway; find out who wrote the Secret"));
+            .hint(format!(
+                "the Secret may be forged; find out who wrote it: kubectl -n {} get secret {secret} --show-managed-fields \
+                 -o jsonpath='{{.metadata.managedFields[*].manager}}'",
+                found.snapshot.namespace
+            )));
         }
         let run = Run {
             found: &found,
@@ -145,23 +146,26 @@ impl Run<'_> {
         };
         self.output.step(
             "unfinished",
-            &format!("a rotation of {} ago is {owed}; completing it", in_words(age)),
+            &format!(
+                "the rotation started {} ago is {owed}; completing it",
+                in_words(age)
+            ),
         );
         let gateway = target.id.clone().or_else(|| target.named.id()).ok_or_else(|| {
             Error::failed("the unfinished rotation did not record its gateway")
-                .hint("mint a new token, with --force")
+                .hint("to mint a new token instead, add --force")
         })?;
         let plan = plan::completion(snapshot, &self.settings.policy, gateway, unfinished);
         if self.settings.dry_run != DryRun::None {
             return Ok(RotationReport::planned(snapshot, &plan));
         }
         let outcome = self
-            .carry_out(&plan, async |rotation| rotation.complete(unfinished).await)
+            .apply(&plan, async |rotation| rotation.complete(unfinished).await)
             .await;
         Ok(RotationReport::done(snapshot, &plan, &outcome))
     }
 
-    async fn carry_out<'p>(
+    async fn apply<'p>(
         &'p self,
         plan: &'p Plan,
         run: impl AsyncFnOnce(Rotation<'_, RealEffects<'p>>) -> Outcome,

@@ -1,4 +1,4 @@
-//! `status --azure`: what Azure says about the gateways that were found.
+//! `status --azure`: reads the gateways in Azure.
 
 use std::time::Duration;
 
@@ -12,22 +12,22 @@ use crate::model::{CloudName, GatewayFacts, Unavailable};
 use crate::output::Output;
 use crate::settings::AzureSettings;
 
-/// How long Azure is asked at least.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// The time limit for all gateways together, in addition to `TIME_PER_GATEWAY`.
+const BASE_TIME: Duration = Duration::from_mins(1);
 
-/// What ARM lets a reader have for each gateway on top: at 20 reads a second
-/// there are two for its instance, one for its APIs, and one to find it.
-const EACH: Duration = Duration::from_millis(4 * 1000 / 20);
+/// ARM allows 20 reads a second. A gateway needs four: two for its instance, one
+/// for its APIs, and one to find it.
+const TIME_PER_GATEWAY: Duration = Duration::from_millis(4 * 1000 / 20);
 
-/// Completes the gateways. A row that cannot be completed stays, with the
-/// reason; that nobody can sign in is an error.
+/// Adds the facts from Azure, or the reason why they are not available. An error
+/// if no sign-in succeeds.
 pub(super) async fn ask(
     settings: &AzureSettings,
     gateways: &mut [GatewayFacts],
     output: &Output,
 ) -> Result<()> {
     let many = u32::try_from(gateways.len()).unwrap_or(u32::MAX);
-    let deadline = Instant::now() + PATIENCE + EACH.saturating_mul(many);
+    let deadline = Instant::now() + BASE_TIME + TIME_PER_GATEWAY.saturating_mul(many);
     let mut failures = Vec::new();
     let mut signed_in = false;
     for (cloud, group) in by_cloud(settings, gateways) {
@@ -53,16 +53,16 @@ pub(super) async fn ask(
     Ok(())
 }
 
-/// The gateways by their cloud; all under one where it was told. What nothing
-/// names is nothing to ask for.
+/// The gateways by cloud, or under one cloud if it is configured. Gateways
+/// whose name or instance is unknown are omitted.
 fn by_cloud<'a>(
     settings: &AzureSettings,
     gateways: &'a mut [GatewayFacts],
 ) -> Vec<(CloudName, Vec<&'a mut GatewayFacts>)> {
     let mut groups: Vec<(CloudName, Vec<&mut GatewayFacts>)> = Vec::new();
     for facts in gateways {
-        if let Some(gap) = facts.service.as_ref().err().or(facts.gateway.as_ref().err()) {
-            facts.azure = Some(Err(gap.clone()));
+        if let Some(unavailable) = facts.service.as_ref().err().or(facts.gateway.as_ref().err()) {
+            facts.azure = Some(Err(unavailable.clone()));
             continue;
         }
         let cloud = facts.cloud.filter(|_| settings.cloud.is_none());

@@ -1,4 +1,4 @@
-//! `status --watch`: each gateway again when something about it has changed.
+//! `status --watch`: prints a gateway again when it changes.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -7,67 +7,68 @@ use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, sleep_until};
 
-use super::{Context, layout, nothing_found};
-use crate::cluster::watch::{Notice, Watched, Watches};
+use super::{Context, print_nothing_found, table_options};
+use crate::cluster::watch::{WatchEvent, Watched, Watches};
 use crate::cluster::{Cluster, explain};
 use crate::discover::gateways::{Rotators, StatusFacts, gateways, gateways_of};
 use crate::error::{Error, Result};
 use crate::model::WorkloadRef;
 use crate::model::request::{Scope, Selection};
-use crate::report::status::Stream;
+use crate::report::status::WatchReport;
 use crate::settings::{StatusSettings, rotate_request};
 
-/// How long to wait for what belongs to a change: a rotation writes two
-/// objects, and a rollout many.
-const SETTLE: Duration = Duration::from_millis(250);
+/// The time to wait for further changes: a rotation writes two objects, and a
+/// rollout many.
+const DEBOUNCE: Duration = Duration::from_millis(250);
 
-/// The least time between two looks, so that a namespace that never rests
-/// costs the API server little.
-const PAUSE: Duration = Duration::from_secs(1);
+/// The shortest time between two reads, to limit the load on the API server
+/// when objects change all the time.
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
-/// After a look that failed.
-const LONG_PAUSE: Duration = Duration::from_secs(30);
+/// The time between a failed read and the next one.
+const RETRY_INTERVAL: Duration = Duration::from_secs(30);
 
-/// How often the time is looked at. A machine that sleeps stops its clocks,
-/// and the server's is known anew with its next answer.
-const GLANCE: Duration = Duration::from_mins(1);
+/// The longest time between two looks at the clock. The timers stop while the
+/// machine sleeps, and the next answer of the API server corrects the clock.
+const CLOCK_INTERVAL: Duration = Duration::from_mins(1);
 
-/// Up to so many namespaces are looked at one by one; more, all at once.
-const FEW_NAMESPACES: usize = 4;
+/// Up to this number, changed namespaces are read one by one; more are read
+/// with one set of lists for all namespaces.
+const MAX_SINGLE_NAMESPACES: usize = 4;
 
-/// Runs until nobody reads any more, or nothing can be watched.
+/// Runs until stdout is closed, or nothing can be watched any more.
 pub(super) async fn run(settings: &StatusSettings, cluster: &Cluster, context: &Context) -> Result<u8> {
     let scope = settings.selection.scope(&cluster.namespace);
-    // The watches begin before the first look, so that no change falls in
-    // between.
+    // The watches start before the first read, so that no change is missed.
     let mut watches = cluster.watch(&scope);
     let mut run = Run {
         settings,
         cluster,
         context,
         scope,
-        stream: Stream::new(settings.output, settings.sort_by, layout(settings)),
+        report: WatchReport::new(settings.output, settings.sort_by, table_options(settings)),
         rotators: None,
         named: None,
-        told: BTreeSet::new(),
-        dirty: Dirty::default(),
+        shown_warnings: BTreeSet::new(),
+        changes: Changes::default(),
         not_before: Instant::now(),
     };
-    if !run.begin(&mut watches).await? {
+    if !run.start(&mut watches).await? {
         return Ok(0);
     }
-    if run.stream.is_empty() {
-        context.output.note(&nothing_found(settings, cluster)?);
+    if run.report.is_empty() {
+        print_nothing_found(settings, cluster, &context.output)?;
     }
-    run.go_on(&mut watches).await
+    run.follow(&mut watches).await
 }
 
-/// What is to be looked at again.
+/// Changes whose namespaces were not read again yet.
 #[derive(Debug, Default)]
-struct Dirty {
+struct Changes {
+    /// Whether all namespaces have to be read.
     all: bool,
     namespaces: BTreeSet<String>,
-    /// When the first of it was noticed of.
+    /// The time of the first change.
     since: Option<Instant>,
 }
 
@@ -76,30 +77,31 @@ struct Run<'a> {
     cluster: &'a Cluster,
     context: &'a Context,
     scope: Scope,
-    stream: Stream,
+    report: WatchReport,
     rotators: Option<Rotators>,
-    /// Where workloads were named: which these are.
+    /// The named workloads, if any were named.
     named: Option<BTreeSet<WorkloadRef>>,
-    /// The warnings so far; none is given twice.
-    told: BTreeSet<String>,
-    dirty: Dirty,
+    /// Each warning is printed once.
+    shown_warnings: BTreeSet<String>,
+    changes: Changes,
+    /// The earliest time of the next read.
     not_before: Instant,
 }
 
 impl Run<'_> {
-    /// Waits until all watches have begun that can, and looks for the first
-    /// time; false when nobody reads.
-    async fn begin(&mut self, watches: &mut Watches) -> Result<bool> {
+    /// Waits until the watches have started, and prints all gateways. False if
+    /// stdout is closed.
+    async fn start(&mut self, watches: &mut Watches) -> Result<bool> {
         let mut waiting = BTreeSet::from(Watched::ALL);
         while !waiting.is_empty()
-            && let Some((what, notice)) = watches.next().await
+            && let Some((what, event)) = watches.next().await
         {
-            if !matches!(notice, Notice::Changed { .. }) {
+            if !matches!(event, WatchEvent::Changed { .. }) {
                 waiting.remove(&what);
             }
-            self.add(what, notice)?;
+            self.add(what, event)?;
         }
-        self.dirty = Dirty::default();
+        self.changes = Changes::default();
         let found = gateways(self.cluster, &self.settings.selection, rotate_request).await?;
         for warning in &found.warnings {
             self.warn(warning);
@@ -109,113 +111,113 @@ impl Run<'_> {
             self.named = Some(named.collect());
         }
         self.rotators = found.rotators;
-        let news = self.stream.update(None, found.gateways, self.cluster.now())?;
-        self.context.output.more_data(&news)
+        let text = self.report.update(None, found.gateways, self.cluster.now())?;
+        self.context.output.more_data(&text)
     }
 
-    async fn go_on(mut self, watches: &mut Watches) -> Result<u8> {
+    async fn follow(mut self, watches: &mut Watches) -> Result<u8> {
         loop {
             let next_change = Instant::now() + self.until_next_change();
-            let noticed = self.dirty.since.map(|since| since + SETTLE);
-            let look = noticed.map(|noticed| noticed.max(self.not_before));
-            let news = tokio::select! {
-                notice = watches.next() => {
-                    let (what, notice) = notice.ok_or_else(|| nothing_to_watch(&self.scope))?;
-                    self.add(what, notice)?;
+            let settled = self.changes.since.map(|since| since + DEBOUNCE);
+            let next_read = settled.map(|settled| settled.max(self.not_before));
+            let text = tokio::select! {
+                event = watches.next() => {
+                    let (what, event) = event.ok_or_else(|| nothing_to_watch(&self.scope))?;
+                    self.add(what, event)?;
                     continue;
                 }
-                () = sleep_until(look.unwrap_or(next_change)), if look.is_some() => self.look_again().await?,
-                () = sleep_until(next_change) => self.stream.update_verdicts(self.cluster.now())?,
+                () = sleep_until(next_read.unwrap_or(next_change)), if next_read.is_some() => self.read_changes().await?,
+                () = sleep_until(next_change) => self.report.update_verdicts(self.cluster.now())?,
             };
-            if !news.is_empty() && !self.context.output.more_data(&news)? {
+            if !text.is_empty() && !self.context.output.more_data(&text)? {
                 return Ok(0);
             }
         }
     }
 
-    /// How long it is until time alone may change something.
+    /// The time until a verdict may change without any change in the cluster.
     fn until_next_change(&self) -> Duration {
         let now = self.cluster.now();
         let left = |at: Timestamp| at.duration_since(now).max(SignedDuration::ZERO);
-        let left = self.stream.next_change(now).map(left);
+        let left = self.report.next_change(now).map(left);
         let left = left.and_then(|left| Duration::try_from(left).ok());
-        left.map_or(GLANCE, |left| left.min(GLANCE))
+        left.map_or(CLOCK_INTERVAL, |left| left.min(CLOCK_INTERVAL))
     }
 
-    fn add(&mut self, what: Watched, notice: Notice) -> Result<()> {
+    fn add(&mut self, what: Watched, event: WatchEvent) -> Result<()> {
         let plural = what.plural();
         let doing = format!("watching the {plural} of {}", self.scope);
-        match notice {
-            Notice::Listed => self.mark_all(),
-            Notice::Changed { namespace, declared } => self.changed(what, namespace, declared),
-            Notice::Forbidden(error) => {
+        match event {
+            WatchEvent::Listed => self.mark_all(),
+            WatchEvent::Changed { namespace, declared } => self.changed(what, namespace, declared),
+            WatchEvent::Forbidden(error) => {
                 let why = explain(error, &doing);
-                self.warn(&format!("changes of {plural} will not be noticed: {why}"));
+                self.warn(&format!("changes of {plural} will not be shown: {why}"));
             }
-            Notice::Failing(error) => {
+            WatchEvent::Failing(error) => {
                 let signed_out = matches!(&error, kube::Error::Api(status) if status.code == 401);
-                // One that has never answered is more likely a wrong address.
-                let is_over = signed_out || self.cluster.clock.now().is_none();
+                // A server that has never answered probably has a wrong address.
+                let is_fatal = signed_out || self.cluster.clock.now().is_none();
                 let error = explain(error, &doing);
-                if is_over {
+                if is_fatal {
                     return Err(error);
                 }
-                self.warn(&format!("changes of {plural} may be noticed late: {error}"));
+                self.warn(&format!("changes of {plural} may be shown late: {error}"));
             }
         }
         Ok(())
     }
 
     fn changed(&mut self, what: Watched, namespace: String, declared: bool) {
-        let matters = match what {
-            // One that rotates in all namespaces may stand in any.
+        let relevant = match what {
+            // A CronJob of any namespace may rotate gateways of all namespaces.
             Watched::CronJobs if self.scope == Scope::Everywhere => {
-                if declared || self.stream.has_cron_job_in(&namespace) {
+                if declared || self.report.has_cron_job_in(&namespace) {
                     self.mark_all();
                 }
                 return;
             }
-            // It may be a gateway's.
+            // It may have become a gateway.
             _ if what.is_workload() && declared => true,
-            _ => self.stream.has_gateway_in(&namespace),
+            _ => self.report.has_gateway_in(&namespace),
         };
-        if matters {
-            self.dirty.since.get_or_insert_with(Instant::now);
-            self.dirty.namespaces.insert(namespace);
+        if relevant {
+            self.changes.since.get_or_insert_with(Instant::now);
+            self.changes.namespaces.insert(namespace);
         }
     }
 
     fn mark_all(&mut self) {
-        self.dirty.since.get_or_insert_with(Instant::now);
-        self.dirty.all = true;
+        self.changes.since.get_or_insert_with(Instant::now);
+        self.changes.all = true;
     }
 
-    /// Looks at what has changed, and says what is new. What fails is tried
-    /// again.
-    async fn look_again(&mut self) -> Result<String> {
-        let Dirty { all, namespaces, .. } = std::mem::take(&mut self.dirty);
-        let all = all || self.scope != Scope::Everywhere || namespaces.len() > FEW_NAMESPACES;
+    /// Reads the changed namespaces and returns the changed gateways as text. A
+    /// failed read is repeated later.
+    async fn read_changes(&mut self) -> Result<String> {
+        let Changes { all, namespaces, .. } = std::mem::take(&mut self.changes);
+        let all = all || self.scope != Scope::Everywhere || namespaces.len() > MAX_SINGLE_NAMESPACES;
         let rotators = self.rotators.clone().filter(|_| !all);
-        let looked = match &rotators {
-            Some(rotators) => self.look_into(&namespaces, rotators).await,
-            None => self.look_at_all().await,
+        let result = match &rotators {
+            Some(rotators) => self.read(&namespaces, rotators).await,
+            None => self.read_all().await,
         };
-        let found = match looked {
+        let found = match result {
             Ok(found) => found,
             Err(error) => {
                 self.warn(&error.to_string());
                 self.mark_all();
-                self.not_before = Instant::now() + LONG_PAUSE;
+                self.not_before = Instant::now() + RETRY_INTERVAL;
                 return Ok(String::new());
             }
         };
-        self.not_before = Instant::now() + PAUSE;
-        let looked_at = rotators.is_some().then_some(&namespaces);
+        self.not_before = Instant::now() + MIN_INTERVAL;
+        let namespaces = rotators.is_some().then_some(&namespaces);
         self.rotators = found.rotators;
-        self.stream.update(looked_at, found.gateways, self.cluster.now())
+        self.report.update(namespaces, found.gateways, self.cluster.now())
     }
 
-    async fn look_into(&self, namespaces: &BTreeSet<String>, rotators: &Rotators) -> Result<StatusFacts> {
+    async fn read(&self, namespaces: &BTreeSet<String>, rotators: &Rotators) -> Result<StatusFacts> {
         let mut all = StatusFacts {
             gateways: Vec::new(),
             warnings: Vec::new(),
@@ -228,12 +230,12 @@ impl Run<'_> {
         Ok(all)
     }
 
-    async fn look_at_all(&self) -> Result<StatusFacts> {
+    async fn read_all(&self) -> Result<StatusFacts> {
         let selection = &self.settings.selection;
         let Some(named) = &self.named else {
             return gateways(self.cluster, selection, rotate_request).await;
         };
-        // To read one by its name that has gone would be an error.
+        // Reading a deleted workload by its name would be an error.
         let any_name = Selection {
             names: Vec::new(),
             ..selection.clone()
@@ -244,7 +246,7 @@ impl Run<'_> {
     }
 
     fn warn(&mut self, warning: &str) {
-        if self.told.insert(warning.to_owned()) {
+        if self.shown_warnings.insert(warning.to_owned()) {
             self.context.output.warning(warning);
         }
     }
@@ -252,7 +254,7 @@ impl Run<'_> {
 
 fn nothing_to_watch(scope: &Scope) -> Error {
     Error::failed(format!(
-        "nothing of {scope} may be watched, so no change would be noticed"
+        "no resource of {scope} may be watched, so no change would be shown"
     ))
-    .hint("--watch needs the verbs list and watch on what it shows; without it, get and list do")
+    .hint("--watch needs the verbs list and watch; to see the current state only, omit it")
 }

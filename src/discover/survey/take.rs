@@ -11,7 +11,7 @@ use crate::discover::reference::candidates_of;
 use crate::discover::target_facts::ConfigMapSettings;
 use crate::error::{Error, Result};
 use crate::model::request::Selection;
-use crate::model::{Part, WorkloadRef};
+use crate::model::{Fact, WorkloadRef};
 
 /// The gateways that were found.
 pub struct Survey {
@@ -168,7 +168,7 @@ fn secrets_of(gateways: &[Gateway]) -> BTreeMap<Key, Vec<String>> {
 impl Survey {
     /// The Secret and the key that a gateway takes its credential from, and
     /// what it holds; `None` for a gateway whose credential is in no Secret.
-    pub fn credential(&self, gateway: &Gateway) -> Option<(Key, Part<&Held>)> {
+    pub fn credential(&self, gateway: &Gateway) -> Option<(Key, Fact<&Held>)> {
         let candidates = candidates_of(&gateway.container.credential);
         let mut first = None;
         for (secret, keys) in candidates {

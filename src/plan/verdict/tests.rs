@@ -1,4 +1,4 @@
-//! One gateway, varied until each verdict is reached.
+//! One gateway with one change for each verdict.
 
 use super::super::fixture::{DAY, gateway, now};
 use super::*;
@@ -55,23 +55,22 @@ fn time_alone_changes_a_verdict() {
 }
 
 #[test]
-fn pods_behind_their_secret() {
+fn stale_pods_are_restarted() {
     let restart = "kubectl rollout restart deployment.apps/gw -n shop".to_owned();
-    let left_behind = |facts: &mut GatewayFacts| facts.pods = Ok(stale(&["gw-1"]));
-    assert_eq!(after(left_behind), (Verdict::StalePods, restart.clone()));
-    let cut_off = |facts: &mut GatewayFacts| {
-        left_behind(facts);
+    let stale_pod = |facts: &mut GatewayFacts| facts.pods = Ok(stale(&["gw-1"]));
+    assert_eq!(after(stale_pod), (Verdict::StalePods, restart.clone()));
+    let not_restarted = |facts: &mut GatewayFacts| {
+        stale_pod(facts);
         facts.marks = TemplateMarks::default();
     };
-    assert_eq!(after(cut_off), (Verdict::RestartOwed, ROTATE.to_owned()));
-    // Something else was to restart it.
-    let left_to_other = |facts: &mut GatewayFacts| {
-        cut_off(facts);
+    assert_eq!(after(not_restarted), (Verdict::RestartOwed, ROTATE.to_owned()));
+    let restart_by_other = |facts: &mut GatewayFacts| {
+        not_restarted(facts);
         stored(facts).marks.restart_by_other = true;
     };
-    assert_eq!(after(left_to_other), (Verdict::StalePods, restart));
+    assert_eq!(after(restart_by_other), (Verdict::StalePods, restart));
     let by_hand = |facts: &mut GatewayFacts| {
-        left_behind(facts);
+        stale_pod(facts);
         facts.replacement = Replacement::ByHand("the strategy OnDelete".to_owned());
     };
     assert_eq!(
@@ -81,25 +80,26 @@ fn pods_behind_their_secret() {
 }
 
 #[test]
-fn without_the_right_to_see_pods_the_ids_decide() {
-    let unseen = |facts: &mut GatewayFacts| facts.pods = Err(Unavailable::Forbidden("pods".to_owned()));
-    assert_eq!(after(unseen).0, Verdict::Healthy);
-    let cut_off = |facts: &mut GatewayFacts| {
-        unseen(facts);
+fn without_the_right_to_list_pods_the_ids_decide() {
+    let forbidden = |facts: &mut GatewayFacts| facts.pods = Err(Unavailable::Forbidden("pods".to_owned()));
+    assert_eq!(after(forbidden).0, Verdict::Healthy);
+    let not_restarted = |facts: &mut GatewayFacts| {
+        forbidden(facts);
         facts.marks.rotation_id = Some("another".to_owned());
     };
-    assert_eq!(after(cut_off).0, Verdict::RestartOwed);
+    assert_eq!(after(not_restarted).0, Verdict::RestartOwed);
     let unsure = |facts: &mut GatewayFacts| {
         facts.pods = Ok(StalePods {
             stale: Vec::new(),
             unsure: vec!["gw-1".to_owned()],
         });
     };
-    assert_eq!(after(unsure).0, Verdict::Unknown);
+    let restart = "kubectl rollout restart deployment.apps/gw -n shop".to_owned();
+    assert_eq!(after(unsure), (Verdict::Unknown, restart));
 }
 
 #[test]
-fn what_cannot_be_read_is_unknown_and_never_passes() {
+fn an_unreadable_credential_is_unknown_and_an_alarm() {
     let forbidden =
         |facts: &mut GatewayFacts| facts.presented = Err(Unavailable::Forbidden("secrets".to_owned()));
     let (verdict, fix) = after(forbidden);
@@ -109,23 +109,31 @@ fn what_cannot_be_read_is_unknown_and_never_passes() {
     );
     let empty = |facts: &mut GatewayFacts| stored(facts).credential = Credential::Unusable(TokenError::Empty);
     assert_eq!(after(empty), (Verdict::Unknown, ROTATE.to_owned()));
-    for (auth, verdict) in [
-        (Auth::AppSecret, Verdict::Unknown),
-        (Auth::Certificate, Verdict::Unknown),
-        (Auth::WorkloadIdentity, Verdict::Healthy),
+    for (auth, verdict, fix) in [
+        (
+            Auth::AppSecret,
+            Verdict::Unknown,
+            "az ad app credential list --id CLIENT-ID",
+        ),
+        (
+            Auth::Certificate,
+            Verdict::Unknown,
+            "az ad app credential list --cert --id CLIENT-ID",
+        ),
+        (Auth::WorkloadIdentity, Verdict::Healthy, ""),
     ] {
         let entra = |facts: &mut GatewayFacts| {
             facts.auth = auth;
             facts.presented = Ok(Presented::Entra);
             facts.cron_job = Ok(None);
         };
-        assert_eq!(after(entra).0, verdict, "{auth:?}");
+        assert_eq!(after(entra), (verdict, fix.to_owned()), "{auth:?}");
     }
     assert!(Verdict::Unknown.is_alarm() && !Verdict::Due.is_alarm());
 }
 
 #[test]
-fn who_else_writes_the_secret() {
+fn another_writer_of_the_secret() {
     let helm = |facts: &mut GatewayFacts| stored(facts).owner = Some("Helm release gw".to_owned());
     assert_eq!(
         after(helm),
@@ -136,47 +144,51 @@ fn who_else_writes_the_secret() {
 }
 
 #[test]
-fn what_nothing_rotates_is_unprotected() {
+fn without_a_cron_job_that_runs_in_time_it_is_unprotected() {
     let verdict = |change: &dyn Fn(&mut CronJobFacts)| {
         after(|facts| {
             if let Ok(Some(cron_job)) = &mut facts.cron_job {
                 change(cron_job);
             }
         })
-        .0
     };
-    assert_eq!(after(|facts| facts.cron_job = Ok(None)).0, Verdict::Unprotected);
+    let (without, install) = after(|facts| facts.cron_job = Ok(None));
+    assert_eq!(without, Verdict::Unprotected);
+    assert!(install.starts_with("kubectl apim install-cronjob deployment.apps/gw -n shop --auth"));
     assert_eq!(
         verdict(&|cron_job| cron_job.suspended = true),
-        Verdict::Unprotected
+        (
+            Verdict::Unprotected,
+            "kubectl patch cronjob apim-rotate -n shop -p '{\"spec\":{\"suspend\":false}}'".to_owned()
+        )
     );
     let never = |cron_job: &mut CronJobFacts| cron_job.schedule = "0 0 31 2 *".to_owned();
-    assert_eq!(verdict(&never), Verdict::Unprotected);
-    // The token of 30 days is dead before the next quarter.
+    assert_eq!(verdict(&never).0, Verdict::Unprotected);
+    // The token expires after 30 days, before the next run.
     assert_eq!(
-        verdict(&|cron_job| cron_job.schedule = "0 0 1 */6 *".to_owned()),
+        verdict(&|cron_job| cron_job.schedule = "0 0 1 */6 *".to_owned()).0,
         Verdict::Unprotected
     );
-    // What may not be seen may be there.
+    // There may be one that this user cannot see.
     let unseen = after(|facts| facts.cron_job = Err(Unavailable::Forbidden("cronjobs".to_owned())));
     assert_eq!(unseen.0, Verdict::Healthy);
-    let in_clear = after(|facts| {
+    let plain_text = after(|facts| {
         let claims = facts.claims().cloned().unwrap();
         facts.presented = Ok(Presented::Inline {
             claims,
-            place: "configmap/env".to_owned(),
+            location: "configmap/env".to_owned(),
         });
     });
-    assert_eq!(in_clear.0, Verdict::Unprotected);
+    assert_eq!(plain_text.0, Verdict::Unprotected);
     assert!(
-        in_clear
+        plain_text
             .1
             .starts_with("kubectl create secret generic gw-token -n shop")
     );
 }
 
 #[test]
-fn the_worst_of_several_things_is_named() {
+fn the_worst_of_several_problems_decides() {
     let all = |left: SignedDuration| {
         after(|facts| {
             stored(facts).owner = Some("Helm".to_owned());
@@ -208,17 +220,17 @@ fn an_alarm_counts_days_and_verdicts() {
         &|facts| facts.presented = Err(Unavailable::Unknown("x".to_owned())),
         SignedDuration::ZERO
     ));
-    // What cannot be seen must not pass.
+    // A check must not pass when it cannot list the pods.
     assert!(alarm(
         &|facts| facts.pods = Err(Unavailable::Forbidden("pods".to_owned())),
         DAY
     ));
-    // A CronJob that is missing is no reason to wake anybody.
+    // A missing CronJob alone is not urgent.
     assert!(!alarm(&|facts| facts.cron_job = Ok(None), DAY));
 }
 
 #[test]
-fn until_the_next_change_the_verdict_stands() {
+fn the_verdict_does_not_change_before_the_next_change() {
     let left = |left: SignedDuration| {
         let mut facts = gateway();
         expires_in(&mut facts, left);
@@ -247,7 +259,7 @@ fn until_the_next_change_the_verdict_stands() {
         verdicts.dedup();
         assert!(verdicts.len() > 2, "{verdicts:?}");
     }
-    let mut eternal = gateway();
-    eternal.presented = Ok(Presented::Entra);
-    assert_eq!(next_change(&eternal, now()), None);
+    let mut entra = gateway();
+    entra.presented = Ok(Presented::Entra);
+    assert_eq!(next_change(&entra, now()), None);
 }

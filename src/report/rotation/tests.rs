@@ -1,4 +1,4 @@
-//! One result in every format.
+//! One result in each format.
 
 use super::*;
 use crate::plan::Record;
@@ -27,7 +27,7 @@ fn render(report: &RotationReport, format: OutputFormat) -> String {
 }
 
 #[test]
-fn a_rotation_for_people() {
+fn a_rotation_as_text() {
     insta::assert_snapshot!(render(&rotated(), OutputFormat::Table), @r"
     secret/gw-token rotated
     deployment.apps/gw restarted
@@ -37,7 +37,7 @@ fn a_rotation_for_people() {
 }
 
 #[test]
-fn a_rotation_in_one_row() {
+fn a_rotation_as_a_wide_table() {
     insta::assert_snapshot!(render(&rotated(), OutputFormat::Wide), @r"
     SECRET     KEY     WORKLOADS            GATEWAY   SERVICE   SLOT      EXPIRES-IN         OUTCOME
     gw-token   value   deployment.apps/gw   gw        svc       primary   29 days 23 hours   Rotated
@@ -45,7 +45,7 @@ fn a_rotation_in_one_row() {
 }
 
 #[test]
-fn a_rotation_for_scripts() {
+fn a_rotation_as_names_and_json() {
     insta::assert_snapshot!(render(&rotated(), OutputFormat::Name), @r"
     secret/gw-token
     deployment.apps/gw
@@ -82,7 +82,7 @@ fn a_rotation_for_scripts() {
 }
 
 #[test]
-fn yaml_says_the_same_as_json() {
+fn yaml_and_json_are_equal() {
     let yaml: serde_json::Value = from_yaml(render(&rotated(), OutputFormat::Yaml).as_bytes()).unwrap();
     let json: serde_json::Value = serde_json::from_str(&render(&rotated(), OutputFormat::Json)).unwrap();
     assert_eq!(yaml, json);

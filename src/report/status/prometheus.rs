@@ -1,39 +1,39 @@
-//! The gateways as metrics, in Prometheus' text format (prometheus.io,
-//! "Exposition formats"). Gauges without a time of their own: the textfile
-//! collector and the Pushgateway refuse those that have one.
+//! The gateways as metrics, in the text format of Prometheus (prometheus.io,
+//! "Exposition formats"). The gauges have no timestamps, because the textfile
+//! collector and the Pushgateway refuse them.
 
 use std::fmt::Write as _;
 
 use super::{Row, StatusReport};
 use crate::plan::Verdict;
 
-/// A metric: its name, what it is, and a row's value where it has one.
+/// The name, the help and the value of a metric; `None` if a row has no value.
 type Metric = (&'static str, &'static str, fn(&Row) -> Option<i64>);
 
 const METRICS: [Metric; 5] = [
     (
         "apim_gateway_credential_expiry_timestamp_seconds",
-        "When the credential expires, in Unix time; absent where that is unknown.",
+        "Unix time when the credential expires; absent if unknown.",
         |row| Some(row.facts.claims()?.expires_at.as_second()),
     ),
     (
         "apim_gateway_credential_rotated_timestamp_seconds",
-        "When the credential was written, in Unix time; absent where that is unknown.",
+        "Unix time when the credential was written; absent if unknown.",
         |row| Some(row.facts.stored()?.written()?.as_second()),
     ),
     (
         "apim_gateway_pods_wanted",
-        "How many pods the workload wants.",
+        "Desired number of pods of the workload.",
         |row| Some(row.facts.wanted.into()),
     ),
     (
         "apim_gateway_pods_ready",
-        "How many of its pods are ready.",
+        "Number of ready pods of the workload.",
         |row| Some(row.facts.ready.into()),
     ),
     (
         "apim_gateway_pods_stale",
-        "How many of its pods run with an older credential than the Secret holds; absent where that is unknown.",
+        "Number of pods that run with an older credential than the Secret holds; absent if unknown.",
         |row| i64::try_from(row.facts.pods.as_ref().ok()?.stale.len()).ok(),
     ),
 ];
@@ -52,7 +52,7 @@ pub(super) fn metrics(report: &StatusReport) -> String {
     let name = "apim_gateway_verdict";
     let _ = writeln!(
         text,
-        "# HELP {name} 1 for the verdict of the gateway, 0 for the others.\n# TYPE {name} gauge"
+        "# HELP {name} 1 for the verdict of the gateway, 0 for all other verdicts.\n# TYPE {name} gauge"
     );
     for row in &report.rows {
         for verdict in Verdict::ALL {
@@ -63,7 +63,7 @@ pub(super) fn metrics(report: &StatusReport) -> String {
     let name = "apim_status_timestamp_seconds";
     let _ = writeln!(
         text,
-        "# HELP {name} When the cluster was looked at, in Unix time.\n# TYPE {name} gauge\n{name} {}",
+        "# HELP {name} Unix time when the cluster was read.\n# TYPE {name} gauge\n{name} {}",
         report.now.as_second()
     );
     text

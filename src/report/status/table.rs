@@ -1,227 +1,218 @@
-//! The gateways as a table, a row each.
+//! The gateways as a table with one row for each.
 
 use comfy_table::Cell;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Row, StatusReport, last_result};
-use crate::model::{Auth, CronJobFacts, GatewayFacts, Part, SecretFacts, in_words};
+use crate::model::{Auth, CronJobFacts, Fact, GatewayFacts, SecretFacts, in_words};
 use crate::plan::{Verdict, next_run};
-use crate::report::table::{Tone, cell, render};
+use crate::report::table::{Severity, cell, render};
 
 pub(super) use crate::report::table::Widths;
 
 const NONE: &str = "<none>";
 const UNKNOWN: &str = "<unknown>";
 
-/// The whole table.
 pub(super) fn table(report: &StatusReport, wide: bool) -> String {
-    rows(report, wide, !report.layout.no_headers, &mut Widths::new())
+    rows(report, wide, !report.options.no_headers, &mut Widths::new())
 }
 
-/// The rows, under their heads or below others of these widths.
-pub(super) fn rows(report: &StatusReport, wide: bool, heads: bool, widths: &mut Widths) -> String {
+/// Rows with or without headers. They align with earlier rows of these widths.
+pub(super) fn rows(report: &StatusReport, wide: bool, with_headers: bool, widths: &mut Widths) -> String {
     if report.rows.is_empty() {
         return String::new();
     }
-    let mut names = Vec::new();
+    let mut headers = Vec::new();
     let cells = report.rows.iter().map(|row| {
         let columns = columns(report, row, wide);
-        names = columns.iter().map(|(name, _)| *name).collect();
+        headers = columns.iter().map(|(header, _)| *header).collect();
         columns.into_iter().map(|(_, cell)| cell).collect()
     });
     let cells: Vec<Vec<Cell>> = cells.collect();
-    render(heads.then_some(names.as_slice()), cells, widths)
+    render(with_headers.then_some(headers.as_slice()), cells, widths)
 }
 
-/// A row's cells under the names of their columns.
-fn columns(report: &StatusReport, row: &Row, wide: bool) -> Vec<(&'static str, Cell)> {
+/// A header and the cell of one row below it.
+type Column = (&'static str, Cell);
+
+fn columns(report: &StatusReport, row: &Row, wide: bool) -> Vec<Column> {
     let facts = &row.facts;
-    let stored = facts.stored();
-    let plain = |text: &str| cell(text, Tone::Plain);
-    let or_none = |text: Option<&str>| plain(text.unwrap_or(NONE));
-    let name = if report.with_kind {
-        facts.workload.to_string()
-    } else {
-        facts.workload.name.clone()
-    };
     let mut columns = Vec::new();
-    if report.layout.with_namespace {
+    if report.options.with_namespace {
         columns.push(("NAMESPACE", plain(&facts.namespace)));
     }
-    let slot = stored.and_then(SecretFacts::slot).map(|slot| slot.to_string());
     columns.extend([
-        ("NAME", plain(&name)),
+        ("NAME", plain(&report.name(row))),
         ("AUTH", plain(facts.auth.as_str())),
         ("EXPIRES-IN", expires_in(row, report.now)),
-        (
-            "KEY",
-            plain(
-                slot.as_deref()
-                    .unwrap_or(if facts.auth == Auth::Token { UNKNOWN } else { NONE }),
-            ),
-        ),
+        ("KEY", key_slot(facts)),
         ("READY", ready(facts)),
         ("STALE", stale(facts)),
-        (
-            "VERDICT",
-            if row.deleted {
-                cell("Deleted", Tone::Caution)
-            } else {
-                cell(
-                    &format!("{:?}", row.assessment.verdict),
-                    tone(row.assessment.verdict),
-                )
-            },
-        ),
+        ("VERDICT", verdict(row)),
     ]);
-    if report.layout.with_azure {
+    if report.options.with_azure {
         columns.extend(azure(facts));
     }
     if wide {
-        let secret = facts.secret.as_ref().map(|(name, _)| name.as_str());
-        let cron_job = facts.cron_job.as_ref();
-        columns.extend([
-            ("SERVICE", part(&facts.service)),
-            ("GATEWAY", part(&facts.gateway)),
-            ("SECRET", or_none(secret)),
-            ("IMAGE", plain(&facts.image)),
-            (
-                "OWNER",
-                or_none(stored.and_then(|stored| stored.owner.as_deref())),
-            ),
-            ("ROTATED", ago(stored.and_then(SecretFacts::written), report.now)),
-            (
-                "ROTATED-BY",
-                or_none(stored.and_then(|stored| stored.last_writer.as_deref())),
-            ),
-            (
-                "CRONJOB",
-                match cron_job {
-                    Ok(cron_job) => or_none(cron_job.as_ref().map(|cron_job| cron_job.name.as_str())),
-                    Err(gap) => plain(gap.cell()),
-                },
-            ),
-            (
-                "LAST-RUN",
-                last_run(cron_job.ok().and_then(Option::as_ref), report.now),
-            ),
-            (
-                "NEXT-RUN",
-                next(cron_job.ok().and_then(Option::as_ref), report.now),
-            ),
-            ("REASON", plain(&row.assessment.reason)),
-        ]);
+        columns.extend(wide_columns(row, report.now));
     }
     columns
 }
 
-fn part(part: &Part<String>) -> Cell {
-    let text = match part {
-        Ok(text) => text,
-        Err(gap) => gap.cell(),
-    };
-    cell(text, Tone::Plain)
+fn wide_columns(row: &Row, now: Timestamp) -> [Column; 11] {
+    let facts = &row.facts;
+    let stored = facts.stored();
+    let secret = facts.secret.as_ref().map(|(name, _)| name.as_str());
+    let owner = stored.and_then(|stored| stored.owner.as_deref());
+    let last_writer = stored.and_then(|stored| stored.last_writer.as_deref());
+    let cron_job = facts.cron_job.as_ref().ok().and_then(Option::as_ref);
+    [
+        ("SERVICE", fact(&facts.service)),
+        ("GATEWAY", fact(&facts.gateway)),
+        ("SECRET", or_none(secret)),
+        ("IMAGE", plain(&facts.image)),
+        ("OWNER", or_none(owner)),
+        ("ROTATED", ago(stored.and_then(SecretFacts::written), now)),
+        ("ROTATED-BY", or_none(last_writer)),
+        (
+            "CRONJOB",
+            match &facts.cron_job {
+                Ok(cron_job) => or_none(cron_job.as_ref().map(|cron_job| cron_job.name.as_str())),
+                Err(unavailable) => plain(unavailable.cell()),
+            },
+        ),
+        ("LAST-RUN", last_run(cron_job, now)),
+        ("NEXT-RUN", next(cron_job, now)),
+        ("REASON", plain(&row.assessment.reason)),
+    ]
 }
 
-fn tone(verdict: Verdict) -> Tone {
-    match verdict {
-        Verdict::Healthy => Tone::Good,
-        Verdict::Expired | Verdict::RestartOwed | Verdict::StalePods | Verdict::Expiring => Tone::Bad,
-        _ => Tone::Caution,
+fn plain(text: &str) -> Cell {
+    cell(text, Severity::None)
+}
+
+fn or_none(text: Option<&str>) -> Cell {
+    plain(text.unwrap_or(NONE))
+}
+
+fn fact(fact: &Fact<String>) -> Cell {
+    match fact {
+        Ok(text) => plain(text),
+        Err(unavailable) => plain(unavailable.cell()),
     }
+}
+
+fn key_slot(facts: &GatewayFacts) -> Cell {
+    match facts.stored().and_then(SecretFacts::slot) {
+        Some(slot) => plain(slot.as_str()),
+        None if facts.auth == Auth::Token => plain(UNKNOWN),
+        None => plain(NONE),
+    }
+}
+
+fn verdict(row: &Row) -> Cell {
+    if row.deleted {
+        return cell("Deleted", Severity::Warning);
+    }
+    let verdict = row.assessment.verdict;
+    let severity = match verdict {
+        Verdict::Healthy => Severity::Good,
+        Verdict::Expired | Verdict::RestartOwed | Verdict::StalePods | Verdict::Expiring => Severity::Bad,
+        _ => Severity::Warning,
+    };
+    cell(&format!("{verdict:?}"), severity)
 }
 
 fn expires_in(row: &Row, now: Timestamp) -> Cell {
     let Some(claims) = row.facts.claims() else {
         let text = match &row.facts.presented {
-            Err(gap) => gap.cell(),
+            Err(unavailable) => unavailable.cell(),
             Ok(_) if row.assessment.verdict == Verdict::Healthy => "never",
             Ok(_) => UNKNOWN,
         };
-        return cell(text, Tone::Plain);
+        return plain(text);
     };
     let left = claims.expires_at.duration_since(now);
     if left <= SignedDuration::ZERO {
-        return cell(&format!("expired {} ago", in_words(left)), Tone::Bad);
+        return cell(&format!("expired {} ago", in_words(left)), Severity::Bad);
     }
-    let tone = match row.assessment.verdict {
-        Verdict::Expiring => Tone::Bad,
-        Verdict::Due => Tone::Caution,
-        _ => Tone::Plain,
+    let severity = match row.assessment.verdict {
+        Verdict::Expiring => Severity::Bad,
+        Verdict::Due => Severity::Warning,
+        _ => Severity::None,
     };
-    cell(&in_words(left), tone)
+    cell(&in_words(left), severity)
 }
 
 fn ready(facts: &GatewayFacts) -> Cell {
-    let tone = if facts.ready < facts.wanted {
-        Tone::Bad
+    let severity = if facts.ready < facts.wanted {
+        Severity::Bad
     } else {
-        Tone::Plain
+        Severity::None
     };
-    cell(&format!("{}/{}", facts.ready, facts.wanted), tone)
+    cell(&format!("{}/{}", facts.ready, facts.wanted), severity)
 }
 
 fn stale(facts: &GatewayFacts) -> Cell {
     match &facts.pods {
-        Err(gap) => cell(gap.cell(), Tone::Plain),
-        Ok(pods) if pods.stale.is_empty() && !pods.unsure.is_empty() => cell(UNKNOWN, Tone::Plain),
-        Ok(pods) if pods.stale.is_empty() => cell("0", Tone::Plain),
-        Ok(pods) => cell(&pods.stale.len().to_string(), Tone::Bad),
+        Err(unavailable) => plain(unavailable.cell()),
+        Ok(pods) if pods.stale.is_empty() && !pods.unsure.is_empty() => plain(UNKNOWN),
+        Ok(pods) if pods.stale.is_empty() => plain("0"),
+        Ok(pods) => cell(&pods.stale.len().to_string(), Severity::Bad),
     }
 }
 
 fn ago(time: Option<Timestamp>, now: Timestamp) -> Cell {
     let text = time.map(|time| format!("{} ago", in_words(now.duration_since(time))));
-    cell(text.as_deref().unwrap_or(UNKNOWN), Tone::Plain)
+    plain(text.as_deref().unwrap_or(UNKNOWN))
 }
 
 fn last_run(cron_job: Option<&CronJobFacts>, now: Timestamp) -> Cell {
-    let ended = cron_job.and_then(|cron_job| Some((last_result(cron_job)?, cron_job.last_run?)));
-    let Some((result, time)) = ended else {
-        return cell(NONE, Tone::Plain);
+    let last = cron_job.and_then(|cron_job| Some((last_result(cron_job)?, cron_job.last_run?)));
+    let Some((result, time)) = last else {
+        return plain(NONE);
     };
-    let tone = if result == "Failed" {
-        Tone::Bad
+    let severity = if result == "Failed" {
+        Severity::Bad
     } else {
-        Tone::Plain
+        Severity::None
     };
     cell(
         &format!("{result} {} ago", in_words(now.duration_since(time))),
-        tone,
+        severity,
     )
 }
 
 fn next(cron_job: Option<&CronJobFacts>, now: Timestamp) -> Cell {
     match cron_job {
-        None => cell(NONE, Tone::Plain),
-        Some(cron_job) if cron_job.suspended => cell("suspended", Tone::Caution),
+        None => plain(NONE),
+        Some(cron_job) if cron_job.suspended => cell("suspended", Severity::Warning),
         Some(cron_job) => match next_run(cron_job, now).time() {
-            Some(time) => cell(&format!("in {}", in_words(time.duration_since(now))), Tone::Plain),
-            None => cell(UNKNOWN, Tone::Plain),
+            Some(time) => plain(&format!("in {}", in_words(time.duration_since(now)))),
+            None => plain(UNKNOWN),
         },
     }
 }
 
-fn azure(facts: &GatewayFacts) -> Vec<(&'static str, Cell)> {
-    let heads = ["IN-AZURE", "LOCATION", "APIS", "TIER", "MIN-API-VERSION"];
-    let plain = |text: &str| cell(text, Tone::Plain);
+fn azure(facts: &GatewayFacts) -> Vec<Column> {
+    let headers = ["IN-AZURE", "LOCATION", "APIS", "TIER", "MIN-API-VERSION"];
     let cells = match &facts.azure {
         Some(Ok(azure)) => [
             if azure.exists {
-                cell("yes", Tone::Good)
+                cell("yes", Severity::Good)
             } else {
-                cell("no", Tone::Bad)
+                cell("no", Severity::Bad)
             },
             plain(azure.location.as_deref().unwrap_or(NONE)),
             match &azure.apis {
                 Ok(apis) => plain(&apis.len().to_string()),
-                Err(gap) => plain(gap.cell()),
+                Err(unavailable) => plain(unavailable.cell()),
             },
             plain(&azure.tier),
             plain(azure.min_api_version.as_deref().unwrap_or(NONE)),
         ],
-        Some(Err(gap)) => [(); 5].map(|()| plain(gap.cell())),
+        Some(Err(unavailable)) => [(); 5].map(|()| plain(unavailable.cell())),
         None => [(); 5].map(|()| plain(UNKNOWN)),
     };
-    heads.into_iter().zip(cells).collect()
+    headers.into_iter().zip(cells).collect()
 }

@@ -46,12 +46,12 @@ fn what_makes_no_sense_is_refused_before_anything_is_asked() {
         ),
         (
             "--auth managed-identity --if-expiring-within 1d",
-            "could let a token die",
+            "could let a token expire",
         ),
         ("--auth managed-identity --timeout 30s", "too short"),
         (
             "--auth managed-identity --schedule @monthly",
-            "could let a token die",
+            "could let a token expire",
         ),
         ("--auth managed-identity --image x:latest", "not pinned"),
         (

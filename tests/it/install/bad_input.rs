@@ -27,18 +27,18 @@ async fn fails(case: &Case, arguments: &[&str], code: i32) -> Ended {
 }
 
 #[tokio::test]
-async fn a_schedule_that_lets_a_token_die_is_refused_with_the_dates() {
+async fn a_schedule_that_lets_a_token_expire_is_refused_with_the_dates() {
     let case = idle("install-schedule").await;
     let ended = fails(&case, &["--schedule", "0 0 */25 * *"], 2).await;
     ended.says(&[
-        "could let a token die",
+        "could let a token expire",
         "-26 00:00",
         "-01 00:00",
-        "hint: run daily",
+        "hint: to run daily, omit --schedule",
     ]);
     fails(&case, &["--schedule", "0 0 31 2 *"], 2)
         .await
-        .says(&["never comes"]);
+        .says(&["never runs"]);
     fails(&case, &["--name", &"a".repeat(53)], 2)
         .await
         .says(&["53 letters"]);

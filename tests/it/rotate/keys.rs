@@ -79,7 +79,7 @@ async fn annotations_about_another_token_count_as_unknown() {
         .apim(&["rotate", "deploy/gw", "--no-wait", "-o", "json"])
         .exits(0)
         .await;
-    ended.says(&["primary (the one before is unknown)"]);
+    ended.says(&["primary (previous slot unknown)"]);
     assert_eq!(case.slot(&manifest).await, Slot::Primary);
     assert!(ended.json().get("previousKeySlot").is_none());
 }

@@ -19,14 +19,20 @@ async fn a_secret_without_the_key() {
 async fn a_secret_that_holds_something_else() {
     let change = json!({"stringData": {"value": "a-password-of-something"}});
     let case = broken("no-token", &change, &Value::Null).await;
-    fails(&case, &[], 4, &["secret/gw-token", "no gateway token"]).await;
+    fails(&case, &[], 4, &["secret/gw-token", "not a gateway token"]).await;
 }
 
 #[tokio::test]
 async fn a_secret_that_holds_bytes_and_no_text() {
     let change = json!({"data": {"value": "/wD+AYCAgIA="}});
     let case = broken("binary", &change, &Value::Null).await;
-    fails(&case, &[], 4, &["secret/gw-token", "value", "no gateway token"]).await;
+    fails(
+        &case,
+        &[],
+        4,
+        &["secret/gw-token", "value", "not a gateway token"],
+    )
+    .await;
 }
 
 #[tokio::test]

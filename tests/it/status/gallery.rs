@@ -121,7 +121,7 @@ async fn every_gateway_of_a_namespace_has_its_verdict() {
     for name in ["catalog", "checkout", "invoices", "returns"] {
         alarm.says(&[&format!("deployment.apps/{name} in namespace {}", case.namespace)]);
     }
-    alarm.says(&["need a hand: 4"]);
+    alarm.says(&["4 gateways expire within 10 days, or need attention now"]);
     case.apim(&["status", "orders", "shipping", "--fail-within", "10d"])
         .exits(0)
         .await;
@@ -200,7 +200,7 @@ async fn the_table_sorts_and_leaves_out_its_heads() {
     assert!(
         wide.starts_with("NAME ")
             && wide.contains("REASON")
-            && wide.contains("no CronJob that is seen here rotates it"),
+            && wide.contains("no CronJob was found that rotates the token"),
         "{wide}"
     );
     assert!(!wide.contains('\u{1b}'));

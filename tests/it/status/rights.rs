@@ -106,7 +106,7 @@ async fn an_alarm_that_cannot_look_everywhere_does_not_pass() {
         .await
         .exits(9)
         .await
-        .says(&["listing the statefulsets", "nothing is certain"]);
+        .says(&["listing the statefulsets", "some objects could not be read"]);
     // A gateway that only its settings would show, and those may not be read.
     let mirror = json!({"spec": {"template": {"spec": {"containers": [{"name": "gw", "image": "mirror/edge:1",
         "env": null, "envFrom": [{"configMapRef": {"name": "gw-env"}}, {"secretRef": {"name": "gw-token"}}]}]}}}});

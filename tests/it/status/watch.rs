@@ -185,7 +185,7 @@ async fn a_forbidden_watch_is_a_warning() {
     watch.signal("INT").await;
     let ended = watch.ends(1).await;
     for resource in ["secrets", "statefulsets", "daemonsets", "cronjobs"] {
-        let warning = format!("changes of {resource} will not be noticed");
+        let warning = format!("changes of {resource} will not be shown");
         assert_eq!(ended.stderr.matches(&warning).count(), 1, "{}", ended.stderr);
     }
     assert!(!ended.stderr.contains("changes of pods"), "{}", ended.stderr);
@@ -203,7 +203,7 @@ async fn without_any_right_to_watch_it_is_an_error() {
         .exits(1)
         .await;
     assert!(ended.stdout.contains("<forbidden>"), "{}", ended.stdout);
-    ended.says(&["nothing of namespace", "may be watched", "list and watch"]);
+    ended.says(&["no resource of namespace", "may be watched", "list and watch"]);
 }
 
 #[tokio::test]

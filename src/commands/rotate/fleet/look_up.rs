@@ -1,4 +1,4 @@
-//! Whom a token would be minted for, before anybody consents to it.
+//! Looks up the gateways of a fleet in Azure.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,63 +8,63 @@ use futures::{StreamExt, stream};
 use tokio::time::Instant;
 
 use super::Fleet;
+use crate::commands::rotate::pending::{PendingRotation, cloud};
 use crate::commands::rotate::run::Azure;
-use crate::commands::rotate::task::{Task, cloud};
 use crate::commands::sign_in::sign_in;
 use crate::discover::directory::Directory;
 use crate::error::Result;
 use crate::model::CloudName;
 
-/// How many gateways are looked up in Azure at a time.
-const SIDE_BY_SIDE: usize = 16;
+/// The number of concurrent lookups.
+const CONCURRENCY: usize = 16;
 
-/// What ARM lets a reader have for each gateway.
-const LOOK_UP: Duration = Duration::from_millis(1000 / 20);
+/// The time for one lookup: ARM allows 20 reads a second.
+const LOOKUP_TIME: Duration = Duration::from_millis(1000 / 20);
 
 impl Fleet<'_> {
-    /// Looks every gateway up in Azure, each instance once: whom a token would
-    /// be minted for must be known before anybody consents to it.
-    pub(super) async fn name(&mut self, tasks: Vec<Task>) -> Result<Vec<Task>> {
+    /// Looks up every gateway in Azure, with one request for each instance: the
+    /// user must see the gateways before they consent to a new token.
+    pub(super) async fn look_up(&mut self, tasks: Vec<PendingRotation>) -> Result<Vec<PendingRotation>> {
         match self.sign_in(&tasks).await {
             Ok(clouds) => self.clouds = clouds,
-            // Every gateway would fail in the same way, and each is told of it.
+            // Every gateway would fail in the same way, so each gets an Event.
             Err(error) => {
                 for task in &tasks {
-                    self.stopped(&task.place, &task.found, &error);
+                    self.stopped(&task.location, &task.found, &error);
                 }
                 return Err(error);
             }
         }
         let (clouds, settings) = (&self.clouds, self.settings);
-        let mut looks = stream::iter(tasks)
+        let mut lookups = stream::iter(tasks)
             .map(async |task| {
                 let azure = &clouds[&cloud(settings, &task.named)];
                 let id = azure.directory.gateway(&azure.arm, &task.named).await;
                 (task, id)
             })
-            .buffered(SIDE_BY_SIDE);
-        let (mut named, mut failed) = (Vec::new(), Vec::new());
-        while let Some((mut task, id)) = looks.next().await {
+            .buffered(CONCURRENCY);
+        let (mut found, mut failed) = (Vec::new(), Vec::new());
+        while let Some((mut task, id)) = lookups.next().await {
             match id {
                 Ok(id) => {
                     task.id = Some(id);
-                    named.push(task);
+                    found.push(task);
                 }
                 Err(error) => failed.push((task, error)),
             }
         }
-        drop(looks);
+        drop(lookups);
         for (task, error) in failed {
-            self.stopped(&task.place, &task.found, &error);
+            self.stopped(&task.location, &task.found, &error);
         }
-        Ok(named)
+        Ok(found)
     }
 
-    /// Signs in to every cloud that these gateways are of.
-    async fn sign_in(&self, tasks: &[Task]) -> Result<BTreeMap<CloudName, Azure>> {
-        // With rights on single gateways alone each costs a read, at 20 a second.
+    /// Signs in to the clouds of these gateways.
+    async fn sign_in(&self, tasks: &[PendingRotation]) -> Result<BTreeMap<CloudName, Azure>> {
+        // With rights on single gateways only, each gateway needs its own read.
         let many = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
-        let deadline = Instant::now() + self.settings.timeout + LOOK_UP.saturating_mul(many);
+        let deadline = Instant::now() + self.settings.timeout + LOOKUP_TIME.saturating_mul(many);
         let mut of_cloud: BTreeMap<CloudName, Vec<&str>> = BTreeMap::new();
         for task in tasks {
             of_cloud

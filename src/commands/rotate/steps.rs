@@ -1,4 +1,4 @@
-//! What was found and decided, a line a step, each with its source.
+//! Prints the steps of a rotation: each value with its source.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::model::{Source, Sourced, in_words};
 use crate::output::Output;
 use crate::plan::{Mint, Plan};
 
-/// Who named what.
+/// The values of a run with their sources, for the report.
 pub(super) type Sources = BTreeMap<&'static str, Sourced<String>>;
 
 pub(super) fn print_target(found: &TargetFacts, cluster: &Cluster, output: &Output) -> Sources {
@@ -27,7 +27,7 @@ pub(super) fn print_target(found: &TargetFacts, cluster: &Cluster, output: &Outp
     }
     let name = format!("secret/{}, key {}", secret.version.name, secret.key);
     let state = match secret.claims() {
-        None => "holds no token yet".to_owned(),
+        None => "no token yet".to_owned(),
         Some(claims) => {
             let left = claims.expires_at.duration_since(cluster.now());
             if left.is_negative() {
@@ -72,7 +72,7 @@ pub(super) fn print_gateway(named: &Named, output: &Output, sources: &mut Source
     );
 }
 
-pub(super) fn tell_plan(plan: &Plan, output: &Output) {
+pub(super) fn print_plan(plan: &Plan, output: &Output) {
     let Mint::Token(token) = &plan.mint;
     let service = &token.gateway.service;
     output.step(
@@ -83,9 +83,9 @@ pub(super) fn tell_plan(plan: &Plan, output: &Output) {
         ),
     );
     let before = match token.previous_key_slot {
-        Some(slot) if slot == token.key_slot => "as before".to_owned(),
-        Some(slot) => format!("after {slot}"),
-        None => "the one before is unknown".to_owned(),
+        Some(slot) if slot == token.key_slot => "same as before".to_owned(),
+        Some(slot) => format!("previously {slot}"),
+        None => "previous slot unknown".to_owned(),
     };
     output.step("key slot", &format!("{} ({before})", token.key_slot));
 }

@@ -1,43 +1,43 @@
-//! One gateway of a fleet, and where it is.
+//! A gateway of a fleet whose rotation is pending, and its cluster.
 
 use std::collections::BTreeSet;
 
-use super::parallel::Load;
+use super::parallel::Restarts;
 use crate::cluster::Cluster;
 use crate::commands::{Context, connect, contexts};
 use crate::discover::TargetFacts;
 use crate::discover::evidence::Named;
 use crate::error::Result;
 use crate::model::request::KubeConnection;
-use crate::model::{CloudName, GatewayId};
+use crate::model::{CloudName, GatewayId, counted};
 use crate::plan::Need;
 use crate::settings::{FleetSettings, RotateSettings};
 
-/// More warnings than these nobody reads.
-const MOST_WARNINGS: usize = 10;
+/// The number of warnings that are printed at most.
+const MAX_WARNINGS: usize = 10;
 
-/// A gateway that has something to do.
-pub(super) struct Task {
-    /// The context that was asked for, where several were.
-    pub(super) place: Place,
+/// A gateway that needs a rotation.
+pub(super) struct PendingRotation {
+    pub(super) location: Location,
     pub(super) found: TargetFacts,
     pub(super) need: Need,
     pub(super) named: Named,
     pub(super) warnings: Vec<String>,
-    /// What the first look in Azure has made of it.
+    /// Set once the gateway was looked up in Azure.
     pub(super) id: Option<GatewayId>,
 }
 
-/// Where a gateway is.
+/// The cluster and the namespace of a gateway.
 #[derive(Clone)]
-pub(super) struct Place {
+pub(super) struct Location {
+    /// Set if several contexts were requested.
     pub(super) context: Option<String>,
     pub(super) cluster: Cluster,
 }
 
-/// The clusters to look in, each with the context that named it; of several
-/// one that cannot be reached is no reason to leave out the others.
-pub(super) async fn places(
+/// The requested clusters, each with its context if several were requested. A
+/// cluster that cannot be reached does not stop the others.
+pub(super) async fn clusters(
     fleet: &FleetSettings,
     kube: &KubeConnection,
     context: &Context,
@@ -45,39 +45,39 @@ pub(super) async fn places(
     if fleet.contexts.is_empty() {
         return Ok(vec![(None, connect(kube, context).await)]);
     }
-    let mut places = Vec::new();
+    let mut clusters = Vec::new();
     for name in contexts(kube, context, &fleet.contexts)? {
         let kube = KubeConnection {
             context: Some(name.clone()),
             ..kube.clone()
         };
         let cluster = connect(&kube, context).await;
-        places.push((Some(name), cluster));
+        clusters.push((Some(name), cluster));
     }
-    Ok(places)
+    Ok(clusters)
 }
 
-impl Task {
-    pub(super) fn load(&self) -> Load {
+impl PendingRotation {
+    pub(super) fn restarts(&self) -> Restarts {
         let snapshot = &self.found.snapshot;
-        let place = format!(
+        let namespace = format!(
             "{}/{}",
-            self.place.context.as_deref().unwrap_or_default(),
+            self.location.context.as_deref().unwrap_or_default(),
             snapshot.namespace
         );
         let workloads = snapshot.workloads.iter().map(|facts| &facts.version.workload);
-        Load {
+        Restarts {
             instance: self.named.service.value.to_lowercase(),
-            workloads: workloads.map(|name| format!("{place}/{name}")).collect(),
+            workloads: workloads.map(|name| format!("{namespace}/{name}")).collect(),
         }
     }
 
-    /// For whoever is to consent to it.
+    /// A line of the list that the user confirms.
     pub(super) fn line(&self) -> String {
         let snapshot = &self.found.snapshot;
         let workloads: Vec<String> = self.found.gateways().iter().map(ToString::to_string).collect();
         let context = self
-            .place
+            .location
             .context
             .as_ref()
             .map(|name| format!("{name} "))
@@ -87,15 +87,16 @@ impl Task {
     }
 }
 
-/// The cloud of a gateway; where one was told, all are of that.
+/// The cloud that was configured for all gateways, or the one of this gateway.
 pub(super) fn cloud(settings: &RotateSettings, named: &Named) -> CloudName {
     let named = named.cloud.filter(|_| settings.azure.cloud.is_none());
     named.unwrap_or(CloudName::Public)
 }
 
-/// What whoever consents should know, such as that a restart interrupts.
-pub(super) fn warnings(tasks: &[Task]) -> Vec<String> {
-    let of_task = |task: &Task| {
+/// The warnings to print before the user confirms, for example that a restart
+/// interrupts a gateway.
+pub(super) fn warnings(tasks: &[PendingRotation]) -> Vec<String> {
+    let of_task = |task: &PendingRotation| {
         let namespace = &task.found.snapshot.namespace;
         let lines = task
             .warnings
@@ -104,10 +105,11 @@ pub(super) fn warnings(tasks: &[Task]) -> Vec<String> {
         lines.collect::<Vec<_>>()
     };
     let all: BTreeSet<String> = tasks.iter().flat_map(of_task).collect();
-    let more = all.len().saturating_sub(MOST_WARNINGS);
-    let mut told: Vec<String> = all.into_iter().take(MOST_WARNINGS).collect();
+    let more = all.len().saturating_sub(MAX_WARNINGS);
+    let mut shown: Vec<String> = all.into_iter().take(MAX_WARNINGS).collect();
     if more > 0 {
-        told.push(format!("and {more} more like these: -o json has them all"));
+        let more = counted(more, "more warning", "more warnings");
+        shown.push(format!("{more}; use -o json for all of them"));
     }
-    told
+    shown
 }

@@ -1,0 +1,222 @@
+//! The output of `-o json` and `-o yaml`.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{Row, StatusReport, last_result};
+use crate::model::{
+    Auth, AzureFacts, CronJobFacts, Fact, GatewayFacts, GatewayId, KeySlot, SecretFacts, Unavailable,
+    WorkloadKind,
+};
+use crate::plan::{Verdict, next_run};
+
+/// All gateways of one run.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct List<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    items: Vec<Item<'a>>,
+}
+
+/// One gateway. A version gets new fields, but never changes existing ones. An
+/// unknown value is omitted; `unread` contains the reason.
+#[derive(PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Item<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    /// Only in the output of a watch, when the gateway is gone.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    deleted: bool,
+    namespace: &'a str,
+    workload: Workload<'a>,
+    container: &'a str,
+    image: &'a str,
+    auth: &'static str,
+    verdict: Verdict,
+    pub(super) reason: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fix: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) expires_in_seconds: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_slot: Option<KeySlot>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rotated_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rotated_by: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gateway: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a GatewayId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<SecretKey<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<&'a str>,
+    pods: Pods<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cron_job: Option<CronJob<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    azure: Option<&'a AzureFacts>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unread: Vec<Unread<'a>>,
+}
+
+#[derive(PartialEq, Serialize)]
+struct Workload<'a> {
+    kind: WorkloadKind,
+    name: &'a str,
+}
+
+#[derive(PartialEq, Serialize)]
+struct SecretKey<'a> {
+    name: &'a str,
+    key: &'a str,
+}
+
+#[derive(PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Pods<'a> {
+    wanted: i32,
+    ready: i32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stale: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unsure: Option<&'a [String]>,
+}
+
+#[derive(PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CronJob<'a> {
+    namespace: &'a str,
+    name: &'a str,
+    schedule: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_zone: Option<&'a str>,
+    suspended: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_run: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_result: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) next_run: Option<Timestamp>,
+}
+
+/// A fact that could not be read, and the reason.
+#[derive(PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Unread<'a> {
+    part: &'static str,
+    forbidden: bool,
+    reason: &'a str,
+}
+
+impl StatusReport {
+    pub(super) fn list(&self) -> List<'_> {
+        List {
+            api_version: "kubectl-apim/v1",
+            kind: "GatewayStatusList",
+            items: self.rows.iter().map(|row| row.item(self.now)).collect(),
+        }
+    }
+}
+
+impl Row {
+    pub(super) fn item(&self, now: Timestamp) -> Item<'_> {
+        let facts = &self.facts;
+        let stored = facts.stored();
+        let expires_at = facts.claims().map(|claims| claims.expires_at);
+        let pods = facts.pods.as_ref().ok();
+        Item {
+            api_version: "kubectl-apim/v1",
+            kind: "GatewayStatus",
+            deleted: self.deleted,
+            namespace: &facts.namespace,
+            workload: Workload {
+                kind: facts.workload.kind,
+                name: &facts.workload.name,
+            },
+            container: &facts.container,
+            image: &facts.image,
+            auth: match facts.auth {
+                Auth::Unknown => "unknown",
+                auth => auth.as_str(),
+            },
+            verdict: self.assessment.verdict,
+            reason: &self.assessment.reason,
+            fix: self.assessment.fix.as_deref(),
+            expires_at,
+            expires_in_seconds: expires_at.map(|expires_at| expires_at.duration_since(now).as_secs()),
+            key_slot: stored.and_then(SecretFacts::slot),
+            rotated_at: stored.and_then(SecretFacts::written),
+            rotated_by: stored.and_then(|stored| stored.last_writer.as_deref()),
+            gateway: facts.gateway.as_deref().ok(),
+            service: facts.service.as_deref().ok(),
+            id: facts.recorded.as_ref(),
+            secret: facts.secret.as_ref().map(|(name, key)| SecretKey { name, key }),
+            owner: stored.and_then(|stored| stored.owner.as_deref()),
+            pods: Pods {
+                wanted: facts.wanted,
+                ready: facts.ready,
+                stale: pods.map(|pods| pods.stale.as_slice()),
+                unsure: pods
+                    .map(|pods| pods.unsure.as_slice())
+                    .filter(|unsure| !unsure.is_empty()),
+            },
+            cron_job: facts
+                .cron_job
+                .as_ref()
+                .ok()
+                .and_then(Option::as_ref)
+                .map(|cron_job| CronJob::of(cron_job, now)),
+            azure: facts.azure.as_ref().and_then(|azure| azure.as_ref().ok()),
+            unread: unread(facts),
+        }
+    }
+}
+
+impl<'a> CronJob<'a> {
+    fn of(facts: &'a CronJobFacts, now: Timestamp) -> Self {
+        Self {
+            namespace: &facts.namespace,
+            name: &facts.name,
+            schedule: &facts.schedule,
+            time_zone: facts.time_zone.as_deref(),
+            suspended: facts.suspended,
+            last_run: facts.last_run,
+            last_result: last_result(facts),
+            next_run: next_run(facts, now).time(),
+        }
+    }
+}
+
+/// The facts that could not be read.
+fn unread(facts: &GatewayFacts) -> Vec<Unread<'_>> {
+    fn unavailable<T>(fact: &Fact<T>) -> Option<&Unavailable> {
+        fact.as_ref().err()
+    }
+    let azure = facts.azure.as_ref().and_then(|azure| azure.as_ref().ok());
+    let parts = [
+        ("credential", unavailable(&facts.presented)),
+        ("gateway", unavailable(&facts.gateway)),
+        ("service", unavailable(&facts.service)),
+        ("pods", unavailable(&facts.pods)),
+        ("cronJob", unavailable(&facts.cron_job)),
+        ("azure", facts.azure.as_ref().and_then(unavailable)),
+        ("apis", azure.and_then(|azure| unavailable(&azure.apis))),
+    ];
+    let unread = parts.into_iter().filter_map(|(part, unavailable)| {
+        let unavailable = unavailable?;
+        Some(Unread {
+            part,
+            forbidden: matches!(unavailable, Unavailable::Forbidden(_)),
+            reason: unavailable.why(),
+        })
+    });
+    unread.collect()
+}
