@@ -1,88 +1,90 @@
-//! The rules of the layout that no compiler checks.
+//! Which module may know which: the rules of the layout that no compiler
+//! checks. The same table is in `ARCHITECTURE.md`.
 
+mod source;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// Decisions and renderings are functions of data: they know no server, no
-/// runtime, no environment and no clock.
+use source::{Source, sources};
+
+/// The modules, with what each is and what it knows. `clap`, `kube`, `reqwest`
+/// and `tokio` count as modules; other crates may be used anywhere.
+const MODULES: &[(&str, &str, &[&str])] = &[];
+
+/// What a decision, a rendering or a word of the product must not touch.
+const IMPURE: [&str; 8] = ["env", "fs", "io", "net", "os", "process", "thread", "time"];
+
 #[test]
-fn plan_and_report_import_only_data() {
-    let forbidden = [
-        "tokio",
-        "kube::",
-        "reqwest",
-        "azure_",
-        "std::env",
-        "std::io",
-        "crate::cluster",
-        "crate::azure",
-        "crate::clock",
-        "crate::environment",
-        "crate::output",
-        "crate::discover",
-    ];
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = vec![root.join("plan.rs"), root.join("report.rs")];
-    files.extend(sources(&root.join("plan")));
-    files.extend(sources(&root.join("report")));
-    files.extend(sources(&root.join("model")));
-    assert!(files.len() > 10);
-    for file in files {
-        let text = fs::read_to_string(&file).unwrap();
-        for line in text.lines().filter(|line| line.trim_start().starts_with("use ")) {
-            let crossed = forbidden.iter().find(|name| line.contains(*name));
-            assert!(
-                crossed.is_none(),
-                "{} imports {}: {line}",
-                file.display(),
-                crossed.unwrap()
+fn every_module_knows_what_the_table_says_and_no_more() {
+    let mut found: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let sources = sources();
+    for source in &sources {
+        let known = found.entry(source.room()).or_default();
+        known.extend(
+            source
+                .knows
+                .iter()
+                .map(|path| path.room())
+                .filter(|room| *room != source.room()),
+        );
+    }
+    let mut differences = String::new();
+    for (room, known) in &found {
+        let allowed = MODULES.iter().find(|(name, ..)| name == room);
+        let Some((_, _, allowed)) = allowed else {
+            let _ = writeln!(differences, "`{room}` is not in the table: {known:?}");
+            continue;
+        };
+        for other in known.iter().filter(|other| !allowed.contains(other)) {
+            let places = sources.iter().filter(|source| source.room() == *room);
+            let places = places.filter(|source| source.knows.iter().any(|path| path.room() == *other));
+            let places: Vec<&str> = places.map(|source| source.file.as_str()).collect();
+            let _ = writeln!(
+                differences,
+                "`{room}` must not know `{other}`: {}",
+                places.join(", ")
             );
         }
+        for other in allowed.iter().filter(|other| !known.contains(*other)) {
+            let _ = writeln!(differences, "`{room}` does not know `{other}` any more");
+        }
     }
+    for (room, ..) in MODULES.iter().filter(|(room, ..)| !found.contains_key(room)) {
+        let _ = writeln!(differences, "`{room}` is in the table, but not in src");
+    }
+    assert!(differences.is_empty(), "\n{differences}");
 }
 
-/// What is installed is a function of what was asked for, so that it can be
-/// kept in Git: it knows nothing of ours but the words of the product.
 #[test]
-fn manifest_imports_only_data() {
-    let forbidden = [
-        "tokio",
-        "kube::",
-        "reqwest",
-        "azure_",
-        "jiff::Timestamp",
-        "jiff::Zoned",
-        "std::env",
-        "std::fs",
-        "std::io",
-    ];
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = vec![root.join("manifest.rs")];
-    files.extend(sources(&root.join("manifest")));
-    assert!(files.len() > 5);
-    for file in files {
-        let text = fs::read_to_string(&file).unwrap();
-        for line in text.lines() {
-            let of_ours = line.split("crate::").skip(1);
-            let crossed = of_ours
-                // The exit codes are a word of the product too.
-                .filter(|path| {
-                    !["manifest::", "model::", "error::Kind"]
-                        .iter()
-                        .any(|known| path.starts_with(known))
-                })
-                .chain(
-                    forbidden
-                        .into_iter()
-                        .filter(|name| line.trim_start().starts_with("use ") && line.contains(name)),
-                )
-                .next();
-            assert!(
-                crossed.is_none(),
-                "{} knows {}: {line}",
-                file.display(),
-                crossed.unwrap()
-            );
+fn no_files_know_each_other_in_a_circle() {
+    let edges: BTreeMap<String, BTreeSet<String>> = sources()
+        .into_iter()
+        .map(|source| {
+            let files = source.knows.iter().filter_map(|path| path.file.clone());
+            (
+                source.file.clone(),
+                files.filter(|file| *file != source.file).collect(),
+            )
+        })
+        .collect();
+    let cycles = cycles(&edges);
+    assert!(cycles.is_empty(), "\n{}", cycles.join("\n"));
+}
+
+/// Decisions, renderings, manifests and plain data are functions of their
+/// arguments.
+#[test]
+fn pure_modules_touch_neither_the_process_nor_the_clock() {
+    for source in sources() {
+        if !["manifest", "model", "plan", "report"].contains(&source.room()) {
+            continue;
+        }
+        for path in &source.std {
+            let crossed = IMPURE.contains(&path[0].as_str()) && path != &["time", "Duration"];
+            assert!(!crossed, "{} uses std::{}", source.file, path.join("::"));
         }
     }
 }
@@ -91,20 +93,101 @@ fn manifest_imports_only_data() {
 #[test]
 fn one_file_names_the_yaml_crate() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mentions_it = |file: &PathBuf| fs::read_to_string(file).unwrap().contains("serde_yaml::");
-    let named: Vec<PathBuf> = sources(&root).into_iter().filter(mentions_it).collect();
-    assert_eq!(named, [root.join("yaml.rs")]);
+    let naming: Vec<String> = sources()
+        .into_iter()
+        .map(|source| source.file)
+        .filter(|file| {
+            fs::read_to_string(root.join(file))
+                .unwrap()
+                .contains("serde_yaml::")
+        })
+        .collect();
+    assert_eq!(naming, ["yaml.rs"]);
 }
 
-fn sources(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files.extend(sources(&path));
-        } else if path.extension().is_some_and(|end| end == "rs") {
-            files.push(path);
+/// `UPDATE=1` writes the table into the document.
+#[test]
+fn the_architecture_shows_the_table() {
+    const BEGIN: &str = "<!-- The table is written by tests/it/layering.rs. -->\n";
+    const END: &str = "<!-- End of the table. -->";
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md");
+    let text = fs::read_to_string(&file).unwrap();
+    let (before, rest) = text.split_once(BEGIN).unwrap();
+    let (shown, after) = rest.split_once(END).unwrap();
+    let table = table();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the switch of the test, as in the others"
+    )]
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&file, format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
+        return;
+    }
+    assert_eq!(shown, table, "run it with UPDATE=1");
+}
+
+fn table() -> String {
+    let mut text = "| module | what it is | knows |\n|---|---|---|\n".to_owned();
+    for (room, what, known) in MODULES {
+        let known: Vec<String> = known.iter().map(|other| format!("`{other}`")).collect();
+        let _ = writeln!(text, "| `{room}` | {what} | {} |", known.join(", "));
+    }
+    text
+}
+
+/// The shortest circle through each file that is on one.
+fn cycles(edges: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
+    let mut found = BTreeMap::new();
+    for start in edges.keys() {
+        let mut from: BTreeMap<&str, &str> = BTreeMap::new();
+        let mut queue = std::collections::VecDeque::from([start.as_str()]);
+        while let Some(file) = queue.pop_front() {
+            for next in edges.get(file).into_iter().flatten() {
+                if next == start {
+                    let mut circle = vec![file];
+                    while let Some(previous) = from.get(circle[circle.len() - 1]) {
+                        circle.push(previous);
+                    }
+                    circle.reverse();
+                    let mut members = circle.clone();
+                    members.sort_unstable();
+                    let line = format!("{} -> {start}", circle.join(" -> "));
+                    found.entry(members.join(" ")).or_insert(line);
+                    queue.clear();
+                    break;
+                }
+                if !from.contains_key(next.as_str()) {
+                    from.insert(next, file);
+                    queue.push_back(next);
+                }
+            }
         }
     }
-    files
+    found.into_values().collect()
+}
+
+#[test]
+fn a_circle_is_found() {
+    let edges = |pairs: &[(&str, &[&str])]| {
+        pairs
+            .iter()
+            .map(|(file, known)| {
+                (
+                    (*file).to_owned(),
+                    known.iter().map(|it| (*it).to_owned()).collect(),
+                )
+            })
+            .collect()
+    };
+    assert!(cycles(&edges(&[("a", &["b", "c"]), ("b", &["c"]), ("c", &[])])).is_empty());
+    assert_eq!(
+        cycles(&edges(&[("a", &["b"]), ("b", &["c"]), ("c", &["b"])])),
+        ["b -> c -> b"]
+    );
+}
+
+impl Source {
+    fn room(&self) -> &str {
+        self.module.first().map_or("lib", String::as_str)
+    }
 }
