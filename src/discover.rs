@@ -11,6 +11,7 @@ pub mod installed;
 pub mod inventory;
 mod no_gateway;
 mod pod_spec;
+mod pods;
 mod read;
 mod reference;
 mod stale_pods;

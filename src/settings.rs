@@ -1,5 +1,5 @@
-//! From what was typed to what it means: flags and variables become checked
-//! settings, each with its source. No network.
+//! Turns flags and variables into checked settings, each value with its source.
+//! Nothing here uses the network.
 
 mod azure;
 mod command_line;

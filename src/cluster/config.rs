@@ -1,6 +1,6 @@
-//! kubectl's flags and the environment, made into the client's configuration.
-//! It is assembled field by field, because kube's own assembly reads the
-//! process's proxy variables and fails on a `NO_PROXY` that kubectl accepts.
+//! The client's configuration, from kubectl's flags and the environment. It is
+//! assembled field by field, because kube's own code reads the proxy variables
+//! of the process and fails on a `NO_PROXY` that kubectl accepts.
 
 use std::path::Path;
 use std::time::Duration;
@@ -21,26 +21,26 @@ use super::source::{Source, find};
 use crate::error::{Error, Result};
 use crate::model::request::KubeConnection;
 
-/// Where kubectl looks when nothing names a namespace.
+/// kubectl's namespace if nothing sets one.
 const DEFAULT_NAMESPACE: &str = "default";
 
 const CONNECT: Duration = Duration::from_secs(10);
 const WRITE: Duration = Duration::from_secs(30);
-/// The API server itself ends a request that is no stream after 60 seconds.
+/// The API server itself ends a request after 60 seconds, unless it is a stream.
 const ANSWER: Duration = Duration::from_secs(70);
-/// Between two pieces of one answer. Streams of logs and events fall silent
-/// for minutes, so this only catches a connection that died unnoticed, and a
-/// shorter `--request-timeout` does not cut them.
+/// Between two pieces of one response. Streams of logs and watches are silent
+/// for minutes, so this only catches a broken connection, and a shorter
+/// `--request-timeout` does not apply.
 const READ: Duration = Duration::from_secs(295);
 
 /// How to reach the cluster.
 #[derive(Debug)]
 pub struct Connection {
-    /// The client's configuration; an exec plugin has not run yet.
+    /// An exec plugin has not run yet.
     pub config: Config,
-    /// Where it came from: "context prod of ~/.kube/config".
+    /// Its source: "context prod of ~/.kube/config".
     pub origin: String,
-    /// How long to wait for the head of an answer; `None` is forever.
+    /// How long to wait for the head of a response; `None` is without a limit.
     pub answer_within: Option<Duration>,
 }
 
@@ -100,7 +100,7 @@ pub fn load(args: &KubeConnection, environment: ConnectInputs<'_>) -> Result<Con
     config.connect_timeout = Some(CONNECT);
     config.write_timeout = Some(WRITE);
     config.read_timeout = limit(READ).map(|limit| limit.max(READ));
-    // Else the time that a connection idled counts against the next answer.
+    // Otherwise the idle time of a connection counts against the next response.
     config.reset_reader_on_write = true;
     Ok(Connection {
         config,
@@ -109,9 +109,9 @@ pub fn load(args: &KubeConnection, environment: ConnectInputs<'_>) -> Result<Con
     })
 }
 
-/// As client-go merges them: either flag about the authority replaces all that
-/// the kubeconfig says about it, and a server given by flag does not inherit
-/// the name expected of another one.
+/// Merges the flags as client-go does: a flag about the certificate authority
+/// replaces all settings of the kubeconfig about it, and a server set by flag
+/// does not inherit the TLS server name of another one.
 fn apply_to_cluster(args: &KubeConnection, source: &mut Source) {
     let cluster = &mut source.cluster;
     if args.insecure_skip_tls_verify || args.certificate_authority.is_some() {
@@ -132,7 +132,7 @@ fn apply_to_user(args: &KubeConnection, user: &mut AuthInfo) -> Result<()> {
     if let Some(token) = &args.token {
         if !token.is_usable() {
             return Err(Error::usage(
-                "--token is empty or holds characters that no token has",
+                "--token is empty or contains characters that are not valid in a token",
             ));
         }
         user.token = Some(token.secret().clone());
@@ -168,8 +168,8 @@ fn apply_to_user(args: &KubeConnection, user: &mut AuthInfo) -> Result<()> {
 fn parse_server(server: Option<&str>, origin: &str, secure: bool) -> Result<Uri> {
     let server = server
         .filter(|server| !server.is_empty())
-        .ok_or_else(|| Error::usage(format!("{origin} names no server")).hint("name it with --server"))?;
-    // Like client-go, take a bare host for HTTP unless there is a sign of TLS.
+        .ok_or_else(|| Error::usage(format!("{origin} has no server")).hint("set it with --server"))?;
+    // As in client-go, a bare host is HTTP unless a flag is about TLS.
     let full = match (server.contains("://"), secure) {
         (true, _) => server.to_owned(),
         (false, true) => format!("https://{server}"),
@@ -177,11 +177,11 @@ fn parse_server(server: Option<&str>, origin: &str, secure: bool) -> Result<Uri>
     };
     let uri = full.parse::<Uri>().ok();
     uri.filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some())
-        .ok_or_else(|| Error::usage(format!("the server of {origin} is no http or https URL")))
+        .ok_or_else(|| Error::usage(format!("the server of {origin} is not an http or https URL")))
 }
 
-/// The certificates to trust; `None` leaves it to the system's, unless there
-/// are none, as in an image made from scratch.
+/// The certificates to trust; `None` for those of the system. If it has none, as
+/// in an image from scratch, the built-in ones.
 fn root_certificates(cluster: &Cluster, accept_invalid: bool) -> Result<Option<Vec<Vec<u8>>>> {
     let pem = match (
         &cluster.certificate_authority_data,
@@ -190,7 +190,7 @@ fn root_certificates(cluster: &Cluster, accept_invalid: bool) -> Result<Option<V
         _ if accept_invalid => return Ok(Some(Vec::new())),
         (Some(data), _) if !data.is_empty() => STANDARD
             .decode(data)
-            .map_err(|_| Error::failed("certificate-authority-data of the kubeconfig is no Base64"))?,
+            .map_err(|_| Error::failed("certificate-authority-data of the kubeconfig is not Base64"))?,
         (_, Some(path)) if !path.is_empty() => std::fs::read(path).map_err(|error| {
             Error::failed(format!(
                 "the certificate authority {path} cannot be read: {error}"
@@ -208,13 +208,13 @@ fn root_certificates(cluster: &Cluster, accept_invalid: bool) -> Result<Option<V
     match roots {
         Ok(roots) if !roots.is_empty() => Ok(Some(roots)),
         _ => Err(Error::failed(
-            "the certificate authority of the cluster holds no PEM certificate",
+            "the certificate authority of the cluster contains no PEM certificate",
         )),
     }
 }
 
-/// The user's credentials. Over plain HTTP none are sent, as kubectl does: on
-/// the way everyone could read them.
+/// The user's credentials. As in kubectl, none are sent over plain HTTP, where
+/// others could read them.
 fn credentials(mut user: AuthInfo, cluster: &Cluster, server: &Uri) -> Result<AuthInfo> {
     if server.scheme_str() != Some("https") {
         return Ok(AuthInfo {
@@ -228,7 +228,7 @@ fn credentials(mut user: AuthInfo, cluster: &Cluster, server: &Uri) -> Result<Au
     if let (None, Some(path)) = (&user.token, &user.token_file) {
         let token = std::fs::read_to_string(path)
             .map_err(|error| Error::failed(format!("the token file {path} cannot be read: {error}")))?;
-        // The client puts the file into the header as it is, line break and all.
+        // The client copies the file into the header, with its line break.
         if token.trim() != token {
             user.token = Some(SecretString::from(token.trim()));
             user.token_file = None;
@@ -236,7 +236,9 @@ fn credentials(mut user: AuthInfo, cluster: &Cluster, server: &Uri) -> Result<Au
     }
     if let Some(exec) = user.exec.as_mut().filter(|exec| exec.provide_cluster_info) {
         let info = ExecAuthCluster::try_from(cluster).map_err(|error| {
-            Error::failed(format!("the cluster cannot be described to the plugin: {error}"))
+            Error::failed(format!(
+                "the description of the cluster for the plugin cannot be made: {error}"
+            ))
         })?;
         exec.cluster = Some(info);
     }

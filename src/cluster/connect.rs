@@ -20,22 +20,20 @@ use crate::model::request::KubeConnection;
 /// A client for one cluster and what goes with it.
 #[derive(Clone)]
 pub struct Cluster {
-    /// The client. It repeats no request by itself.
+    /// It retries no request by itself.
     pub client: Client,
-    /// The namespace for what names none.
+    /// The namespace of all requests that name none.
     pub namespace: String,
-    /// The API server's clock.
     pub clock: ServerClock,
-    /// Where the connection came from: "context prod of ~/.kube/config".
+    /// The source of the connection: "context prod of ~/.kube/config".
     pub origin: String,
-    /// The server's address.
     pub server: Arc<str>,
-    /// When reads are given up.
+    /// The end of all retries of reads.
     pub(super) deadline: Option<Instant>,
 }
 
 impl Cluster {
-    /// Finds the cluster and signs in to it by the kubeconfig's plugin, if it
+    /// Finds the cluster, and signs in with the kubeconfig's exec plugin if it
     /// has one. No request is sent yet.
     pub async fn connect(args: &KubeConnection, environment: ConnectInputs<'_>) -> Result<Self> {
         let mut connection = load(args, environment)?;
@@ -70,7 +68,7 @@ impl Cluster {
         })
     }
 
-    /// The same cluster, in another namespace.
+    /// The same cluster with another namespace.
     #[must_use]
     pub fn in_namespace(&self, namespace: &str) -> Self {
         Self {
@@ -79,10 +77,10 @@ impl Cluster {
         }
     }
 
-    /// The API server's time; before its first answer, the local one.
+    /// The API server's time; before its first response, the local one.
     #[expect(
         clippy::disallowed_methods,
-        reason = "the fallback before the server has told its time"
+        reason = "the fallback before the first response of the server"
     )]
     pub fn now(&self) -> Timestamp {
         self.clock.now().unwrap_or_else(Timestamp::now)

@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 
-/// What a run takes from around it, handed in so that nothing below reads it
-/// from the process.
+/// What a connection needs from the process. It is passed in, so that nothing
+/// here reads the environment.
 #[derive(Clone, Copy)]
 pub struct ConnectInputs<'a> {
     variable: &'a (dyn Fn(&str) -> Option<String> + Sync),
@@ -10,8 +10,7 @@ pub struct ConnectInputs<'a> {
 }
 
 impl<'a> ConnectInputs<'a> {
-    /// The variables, whether a person sits at the terminal of standard input,
-    /// and the local time.
+    /// The variables, whether standard input is a terminal, and the local time.
     pub fn new(
         variable: &'a (dyn Fn(&str) -> Option<String> + Sync),
         interactive: bool,
@@ -24,7 +23,7 @@ impl<'a> ConnectInputs<'a> {
         }
     }
 
-    /// A variable; an empty one counts as absent.
+    /// The value of a variable; an empty one counts as unset.
     pub(super) fn variable(&self, name: &str) -> Option<String> {
         (self.variable)(name).filter(|value| !value.is_empty())
     }

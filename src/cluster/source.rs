@@ -1,6 +1,6 @@
-//! Where the cluster, the user and the namespace come from, by kubectl's
-//! precedence: `--kubeconfig`, `KUBECONFIG`, `~/.kube/config`, the service
-//! account of the pod, `--server` alone.
+//! The source of the cluster, the user and the namespace, in kubectl's order:
+//! `--kubeconfig`, `KUBECONFIG`, `~/.kube/config`, the service account of the
+//! pod, `--server` alone.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -15,19 +15,18 @@ use crate::model::request::KubeConnection;
 /// The directory of every pod's service account.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-/// What was found, before the flags of the connection are applied.
+/// The connection before the flags are applied.
 #[derive(Debug, Default)]
 pub(super) struct Source {
     pub(super) cluster: Cluster,
     pub(super) user: AuthInfo,
     pub(super) namespace: Option<String>,
-    /// Where it was found, in words.
+    /// In words.
     pub(super) origin: String,
-    /// A file with the authority's certificates that is replaced in place.
+    /// A file with the certificates of the authority that may be replaced.
     pub(super) root_cert_file: Option<PathBuf>,
 }
 
-/// Finds the source for these flags.
 pub(super) fn find(args: &KubeConnection, environment: ConnectInputs<'_>) -> Result<Source> {
     let home = ["HOME", "USERPROFILE"]
         .iter()
@@ -59,17 +58,15 @@ pub(super) fn find(args: &KubeConnection, environment: ConnectInputs<'_>) -> Res
         });
     }
     Err(Error::failed(format!(
-        "no Kubernetes cluster is configured: there is no kubeconfig ({}), this is no pod \
+        "no Kubernetes cluster is configured: there is no kubeconfig ({}), this is not a pod \
          (KUBERNETES_SERVICE_HOST is not set), and --server is not given",
         files.tried(home.as_deref())
     ))
-    .hint(
-        "name a kubeconfig with --kubeconfig or KUBECONFIG, or fetch one (for AKS: az aks get-credentials)",
-    ))
+    .hint("set a kubeconfig with --kubeconfig or KUBECONFIG, or fetch one (for AKS: az aks get-credentials)"))
 }
 
-/// The contexts of the kubeconfig that the patterns name, each once: names, or
-/// globs with `*` and `?`.
+/// The contexts of the kubeconfig that match the patterns, each once. A pattern
+/// is a name, or a glob with `*` and `?`.
 pub fn contexts(
     args: &KubeConnection,
     environment: ConnectInputs<'_>,
@@ -93,7 +90,7 @@ pub fn contexts(
             return Err(Error::usage(format!(
                 "--contexts {pattern} matches no context of the kubeconfig"
             ))
-            .hint(format!("there are: {}", known.join(", "))));
+            .hint(format!("the contexts are: {}", known.join(", "))));
         }
         for name in matching {
             if !found.iter().any(|known| known == name) {
@@ -104,7 +101,7 @@ pub fn contexts(
     Ok(found)
 }
 
-/// The kubeconfig files that there are, the first to name something winning.
+/// The kubeconfig files, merged: the first to define something wins.
 struct Files {
     merged: Kubeconfig,
     read: Vec<(PathBuf, Vec<String>)>,
@@ -154,7 +151,7 @@ impl Files {
         Ok(())
     }
 
-    /// An empty kubeconfig counts as none, as for kubectl.
+    /// As in kubectl, an empty kubeconfig counts as none.
     fn is_empty(&self) -> bool {
         self.merged.contexts.is_empty() && self.merged.clusters.is_empty()
     }
@@ -223,10 +220,8 @@ impl Files {
         };
         let found = self.merged.contexts.iter().find(|context| &context.name == name);
         let Some(found) = found else {
-            return Err(
-                Error::usage(format!("there is no context {name} in the kubeconfig"))
-                    .hint(format!("choose one of: {}", self.context_names())),
-            );
+            return Err(Error::usage(format!("the kubeconfig has no context {name}"))
+                .hint(format!("choose one of: {}", self.context_names())));
         };
         let file = self.read.iter().find(|(_, contexts)| contexts.contains(name));
         let file = file.map(|(path, _)| short(path, home)).unwrap_or_default();
@@ -253,26 +248,24 @@ impl Files {
         match found.and_then(|found| found.cluster.clone()) {
             Some(cluster) => Ok(cluster),
             None if optional => Ok(Cluster::default()),
-            None => Err(Error::usage(format!(
-                "there is no cluster {name} in the kubeconfig"
-            ))),
+            None => Err(Error::usage(format!("the kubeconfig has no cluster {name}"))),
         }
     }
 
-    /// A context may name a user that no file has; kubectl then goes on
-    /// without credentials. A user asked for by flag must be there.
+    /// A context may name a user that no file defines; kubectl then continues
+    /// without credentials. A user set by flag must exist.
     fn user(&self, name: &str, required: bool) -> Result<AuthInfo> {
         let found = self.merged.auth_infos.iter().find(|user| user.name == name);
         match found.and_then(|found| found.auth_info.clone()) {
             Some(user) => Ok(user),
-            None if required => Err(Error::usage(format!("there is no user {name} in the kubeconfig"))),
+            None if required => Err(Error::usage(format!("the kubeconfig has no user {name}"))),
             None => Ok(AuthInfo::default()),
         }
     }
 }
 
-/// The YAML parser's message quotes the text around the place, and a
-/// kubeconfig holds secrets: only the place is told.
+/// The message of the YAML parser quotes the file, which contains secrets. Only
+/// the line is shown.
 fn unreadable(path: &Path, error: KubeconfigError) -> Error {
     let path = path.display();
     match error {
@@ -281,9 +274,9 @@ fn unreadable(path: &Path, error: KubeconfigError) -> Error {
         }
         KubeconfigError::Parse(error) => {
             let place = error.location().map(|place| format!(", line {}", place.line()));
-            Error::failed(format!("{path} is no kubeconfig{}", place.unwrap_or_default()))
+            Error::failed(format!("{path} is not a kubeconfig{}", place.unwrap_or_default()))
         }
-        error => Error::failed(format!("the kubeconfig {path} does not fit: {error}")),
+        error => Error::failed(format!("the kubeconfig {path} cannot be used: {error}")),
     }
 }
 
@@ -294,8 +287,8 @@ fn short(path: &Path, home: Option<&Path>) -> String {
     }
 }
 
-/// The service account of the pod that this process runs in, if it runs in
-/// one. Token and authority are given as files, which the client re-reads.
+/// The service account of the pod, if this process runs in one. Token and
+/// authority stay files, which the client reads again.
 fn in_cluster(environment: ConnectInputs<'_>, directory: &Path) -> Result<Option<Source>> {
     let host = environment.variable("KUBERNETES_SERVICE_HOST");
     let port = environment.variable("KUBERNETES_SERVICE_PORT");
@@ -305,10 +298,10 @@ fn in_cluster(environment: ConnectInputs<'_>, directory: &Path) -> Result<Option
     let token = directory.join("token");
     if !token.is_file() {
         return Err(Error::failed(format!(
-            "this is a pod without a service account token: there is no {}",
+            "this pod has no service account token: there is no {}",
             token.display()
         ))
-        .hint("set automountServiceAccountToken: true, or name a kubeconfig with --kubeconfig"));
+        .hint("set automountServiceAccountToken: true, or set a kubeconfig with --kubeconfig"));
     }
     let host = if host.contains(':') {
         format!("[{host}]")

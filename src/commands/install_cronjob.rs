@@ -40,7 +40,7 @@ pub(super) async fn run(
 ) -> Result<u8> {
     let settings = InstallSettings::resolve(args, matches, &context.environment, local_now())?;
     if settings.dry_run == DryRun::Client
-        && let Some(targets) = settings.told()
+        && let Some(targets) = settings.given()
     {
         let namespace = match &kube.namespace {
             Some(namespace) => {

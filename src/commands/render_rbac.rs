@@ -64,7 +64,7 @@ async fn in_kubernetes(
     let mut objects = match &settings.covered {
         Covered::Everything => rbac::fleet(&fleet_rights(settings, &namespace, None)),
         Covered::Listed(..) => rbac::fleet(&fleet_rights(settings, &namespace, Some(&members))),
-        Covered::Told(..) | Covered::One(_) | Covered::Many(_) => {
+        Covered::Named(..) | Covered::One(_) | Covered::Many(_) => {
             let covers = members.values().next();
             rbac(&Rights {
                 config_maps: Vec::new(),
@@ -129,7 +129,7 @@ async fn members(settings: &KubernetesRights, kube: &KubeConnection, context: &C
     let mut members = Members::new();
     match &settings.covered {
         Covered::Everything => {}
-        Covered::Told(workloads, secrets) => {
+        Covered::Named(workloads, secrets) => {
             let covers = members.entry(namespace(kube, context)?).or_default();
             covers.workloads.extend(workloads.iter().cloned());
             covers

@@ -106,8 +106,8 @@ impl Rotator {
         })
     }
 
-    /// Whether it rotates a gateway. One that may be meant or not is better
-    /// taken for unprotected: only the API server can match labels.
+    /// Whether it rotates a gateway. With labels, which only the API server can
+    /// match, a gateway counts as unprotected.
     pub(super) fn serves(&self, namespace: &str, workload: &WorkloadRef, secret: Option<&str>) -> bool {
         let RotateRequest {
             namespace: requested,

@@ -1,4 +1,4 @@
-//! Which gateway is meant: what was given, compared with what the cluster
+//! Identifies the gateway: what was given is compared with what the cluster
 //! holds. A contradiction stops the run before anything is minted, because one
 //! of two gateways would get the other's token.
 

@@ -1,4 +1,4 @@
-//! What was asked for, as plain data. `settings` makes it from the command
+//! What was requested, as plain data. `settings` makes it from the command
 //! line; nothing that acts on it knows how it was typed.
 
 mod cloud;

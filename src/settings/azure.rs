@@ -17,19 +17,16 @@ use crate::model::{CloudName, Source, Sourced};
 /// How to sign in to Azure, and where.
 #[derive(Debug)]
 pub struct AzureSettings {
-    /// As whom.
     pub identity: SignIn,
-    /// The cloud, if that was said.
     pub cloud: Option<Sourced<CloudRequest>>,
-    /// The API version of ARM.
     pub api_version: String,
-    /// Further certificate authorities.
+    /// A file of additional certificate authorities.
     pub ca_file: Option<PathBuf>,
 }
 
 impl AzureSettings {
-    /// Checks the flags, completed from the variables; what the user should
-    /// know goes to `warnings`.
+    /// Checks the flags and completes them from the variables. Warnings for the
+    /// user are added to `warnings`.
     pub(super) fn resolve(args: &AzureArgs, typed: &Typed<'_>, warnings: &mut Vec<String>) -> Result<Self> {
         Ok(Self {
             identity: sign_in::sign_in(args, typed, azure::on_a_vm_of_azure(), warnings)?,
@@ -40,13 +37,13 @@ impl AzureSettings {
     }
 }
 
-/// The name of a cloud as another run will be told it.
-pub(super) fn cloud_name(told: Option<&String>) -> Result<Option<String>> {
-    let Some(value) = told.filter(|value| !value.is_empty()) else {
+/// A cloud as the value of `--cloud` in another run.
+pub(super) fn cloud_name(given: Option<&String>) -> Result<Option<String>> {
+    let Some(value) = given.filter(|value| !value.is_empty()) else {
         return Ok(None);
     };
-    let ask = cloud_ask(value, &Source::Flag("cloud".to_owned()))?;
-    Ok(Some(match ask {
+    let request = cloud_request(value, &Source::Flag("cloud".to_owned()))?;
+    Ok(Some(match request {
         CloudRequest::Known(name) => name.as_str().to_owned(),
         CloudRequest::ResourceManager(url) => url,
     }))
@@ -56,11 +53,11 @@ fn cloud(args: &AzureArgs, typed: &Typed<'_>) -> Result<Option<Sourced<CloudRequ
     let Some(Sourced { value, source }) = typed.text("cloud", args.cloud.as_ref(), &[]) else {
         return Ok(None);
     };
-    let ask = cloud_ask(&value, &source)?;
-    Ok(Some(Sourced::new(ask, source)))
+    let request = cloud_request(&value, &source)?;
+    Ok(Some(Sourced::new(request, source)))
 }
 
-fn cloud_ask(value: &str, source: &Source) -> Result<CloudRequest> {
+fn cloud_request(value: &str, source: &Source) -> Result<CloudRequest> {
     Ok(match value.to_ascii_lowercase().as_str() {
         "public" | "azurecloud" => CloudRequest::Known(CloudName::Public),
         "china" | "azurechinacloud" => CloudRequest::Known(CloudName::China),

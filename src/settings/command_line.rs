@@ -12,8 +12,8 @@ use crate::model::request::{DryRun, RotateRequest, Selection, WorkloadRequest};
 use crate::model::{PROGRAM, SCRIPT, Source, Sourced};
 use crate::script;
 
-/// What the words and the variables of a container ask `rotate` for, by the
-/// parsers that read them there. `None` if they rotate nothing.
+/// What the words and variables of a container make `rotate` do, read by the
+/// parsers that it runs itself. `None` if they rotate nothing.
 pub fn rotate_request(words: &[String], variables: &BTreeMap<String, String>) -> Option<RotateRequest> {
     let environment: Environment = variables.clone().into_iter().collect();
     let mut request = typed(words, &environment)?;
@@ -31,7 +31,7 @@ pub fn rotate_request(words: &[String], variables: &BTreeMap<String, String>) ->
     Some(request)
 }
 
-/// A line that does not parse may be one of another version, and may rotate
+/// A line that does not parse may be for another version, and may rotate
 /// anything.
 fn typed(words: &[String], environment: &Environment) -> Option<RotateRequest> {
     // The words before the program's own are those of a shell or of kubectl.

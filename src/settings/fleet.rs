@@ -1,4 +1,4 @@
-//! The settings of a rotation of many gateways.
+//! The settings of a rotation of several gateways.
 
 use std::path::PathBuf;
 
@@ -11,32 +11,29 @@ use crate::plan::FollowUp;
 /// How many gateways to rotate, and how.
 #[derive(Debug)]
 pub struct FleetSettings {
-    /// Which workloads.
     pub selection: Selection,
-    /// In which contexts of the kubeconfig, by name or glob; empty for the
-    /// current one.
+    /// Contexts of the kubeconfig, by name or glob; empty for the current one.
     pub contexts: Vec<String>,
-    /// The file of the gateways that may be rotated.
+    /// The file that lists the gateways that may be rotated.
     pub gateways: Option<PathBuf>,
-    /// Whether nobody needs to be asked.
+    /// Whether to rotate without confirmation.
     pub yes: bool,
-    /// How many gateways may be under way at once.
+    /// How many gateways may be rotated at once.
     pub max_parallel: usize,
-    /// How many of them may belong to one instance.
+    /// How many of them may belong to one API Management instance.
     pub max_parallel_per_instance: usize,
-    /// How many gateways go before the others.
+    /// How many gateways are rotated and proved before the others.
     pub canary: usize,
-    /// After how many failures no other gateway is begun; a share of the
-    /// fleet if that was not said.
+    /// After how many failures no other rotation starts; a share of the fleet if
+    /// this is `None`.
     pub max_failures: Option<usize>,
-    /// Whether all that Azure grants may be used.
+    /// Whether to use all requests that Azure grants.
     pub burst: bool,
-    /// Whether tables begin with their data.
     pub no_headers: bool,
 }
 
 impl FleetSettings {
-    /// `None` when one gateway is meant.
+    /// `None` if one gateway is requested.
     pub(super) fn resolve(
         args: &RotateArgs,
         target: &TargetRequest,
@@ -58,12 +55,12 @@ impl FleetSettings {
             return match of_many.iter().find(|(_, given)| *given) {
                 None => Ok(None),
                 Some((flag, _)) => Err(Error::usage(format!("{flag} is for several gateways"))
-                    .hint("say which: -A for all namespaces, --all for one, -l for labels, or name several")),
+                    .hint("select several: -A for all namespaces, --all for one namespace, -l for labels, or several names")),
             };
         }
         if fleet.all && !selection.names.is_empty() {
             return Err(Error::usage(
-                "--all means every gateway of the namespace; leave the names out",
+                "--all selects every gateway of the namespace; leave the names out",
             ));
         }
         let one = [
@@ -82,15 +79,15 @@ impl FleetSettings {
             return Err(Error::usage(format!(
                 "{source} names {what}, but several gateways are to be rotated"
             ))
-            .hint("leave it out or unset it; what belongs to a gateway is discovered"));
+            .hint("leave it out or unset it: it is discovered for each gateway"));
         }
         let canary = match (fleet.canary, follow_up) {
             (Some(1..), FollowUp::Nothing | FollowUp::Restart) => {
                 return Err(Error::usage(
-                    "--canary waits until a gateway is proved, which --no-wait and --no-restart leave out",
+                    "--canary waits for the proof of a gateway, which --no-wait and --no-restart skip",
                 ));
             }
-            (asked, FollowUp::Prove) => asked.unwrap_or(1),
+            (count, FollowUp::Prove) => count.unwrap_or(1),
             (_, _) => 0,
         };
         Ok(Some(Self {

@@ -1,4 +1,4 @@
-//! The file that says which gateways may be rotated.
+//! The file that lists the gateways that may be rotated.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -6,19 +6,18 @@ use std::path::Path;
 use crate::error::{Error, Result};
 use crate::model::{GatewayId, WorkloadKind, WorkloadRef};
 
-/// The gateways of a file.
+/// The gateways listed in a file.
 #[derive(Debug, Default)]
 pub struct GatewayList {
     file: String,
     gateways: BTreeMap<Entry, Vec<GatewayId>>,
 }
 
-/// A workload that may be rotated, for each of the gateways that it runs: the context of its cluster, where the line
-/// names one, its namespace, and its kind and name.
+/// A workload that may be rotated: the context of its cluster, if the line names
+/// one, its namespace and its reference.
 type Entry = (Option<String>, String, WorkloadRef);
 
 impl GatewayList {
-    /// Reads the file.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|error| {
             Error::usage(format!("--gateways {} cannot be read: {error}", path.display()))
@@ -26,9 +25,8 @@ impl GatewayList {
         Self::parse(path, &text)
     }
 
-    /// A line a gateway: namespace, `TYPE/NAME`, ARM id; before them the
-    /// context, where it is for one cluster alone. What follows a `#` is left
-    /// out.
+    /// One line per gateway: namespace, `TYPE/NAME` and ARM id, after the context
+    /// if the line is for one cluster only. `#` begins a comment.
     fn parse(path: &Path, text: &str) -> Result<Self> {
         let file = path.display().to_string();
         let mut gateways = BTreeMap::new();
@@ -37,7 +35,7 @@ impl GatewayList {
             let words: Vec<&str> = line.split_whitespace().collect();
             let wrong = |why: &str| {
                 Error::usage(format!("{file}, line {number}: {why}"))
-                    .hint("a line has a namespace, TYPE/NAME of the workload and the gateway's ARM id")
+                    .hint("a line consists of a namespace, the TYPE/NAME of the workload and the ARM id of the gateway")
             };
             let (context, namespace, workload, id) = match words.as_slice() {
                 [] => continue,
@@ -53,7 +51,7 @@ impl GatewayList {
                         name: name.to_owned(),
                     })
                 })
-                .ok_or_else(|| wrong(&format!("`{workload}` is no TYPE/NAME of a workload")))?;
+                .ok_or_else(|| wrong(&format!("`{workload}` is not the TYPE/NAME of a workload")))?;
             let id = GatewayId::parse(id).map_err(|error| wrong(&error.to_string()))?;
             let entry = (context, (*namespace).to_owned(), workload);
             gateways.entry(entry).or_insert_with(Vec::new).push(id);
@@ -64,7 +62,7 @@ impl GatewayList {
         Ok(Self { file, gateways })
     }
 
-    /// Refuses what the file does not have in just this way.
+    /// Refuses a gateway that is not listed for exactly these workloads.
     pub fn check(
         &self,
         context: Option<&str>,
@@ -82,7 +80,7 @@ impl GatewayList {
                 Some(listed) => {
                     let listed: Vec<String> = listed.iter().map(ToString::to_string).collect();
                     return Err(Error::refused(format!(
-                        "{workload} in namespace {namespace} names the gateway {id}, but {} has {} for it",
+                        "{workload} in namespace {namespace} names the gateway {id}, but {} lists {} for it",
                         self.file,
                         listed.join(" and ")
                     ))
@@ -102,12 +100,12 @@ impl GatewayList {
         Ok(())
     }
 
-    /// Whether the file has this workload.
+    /// Whether the file lists this workload.
     pub fn has(&self, namespace: &str, workload: &WorkloadRef) -> bool {
         self.workloads().any(|known| known == (namespace, workload))
     }
 
-    /// The workloads of the file, by namespace and name.
+    /// The listed workloads, by namespace and name.
     pub fn workloads(&self) -> impl Iterator<Item = (&str, &WorkloadRef)> {
         let places: BTreeSet<_> = self
             .gateways
@@ -156,7 +154,7 @@ mod tests {
         );
         let theirs = id.service.gateway("theirs");
         let forged = listed.check(Some("eu"), "shop", &gw(), &theirs).unwrap_err();
-        assert!(forged.to_string().contains("but fleet.txt has"), "{forged}");
+        assert!(forged.to_string().contains("but fleet.txt lists"), "{forged}");
     }
 
     #[test]
@@ -177,7 +175,10 @@ mod tests {
         for (text, why) in [
             ("", "names no gateway"),
             ("shop deploy/gw", "line 1: it does not have three words"),
-            (&format!("\nshop job/gw {ID}"), "line 2: `job/gw` is no TYPE/NAME"),
+            (
+                &format!("\nshop job/gw {ID}"),
+                "line 2: `job/gw` is not the TYPE/NAME",
+            ),
             (
                 "shop deploy/gw /subscriptions/s",
                 "line 1: `/subscriptions/s` is not the ARM id",

@@ -18,43 +18,40 @@ use crate::manifest::cronjob::{
     CLIENT_SECRET_KEY, Installation, Instance, KeyOf, LONGEST_NAME, PodIdentity, PodOptions, Schedule, Task,
 };
 use crate::model::request::{DryRun, ObjectFormat, ProveMode, Selection, TargetRequest, WorkloadRequest};
-use crate::model::{MAX_LIFE, WorkloadRef, in_words};
+use crate::model::{MAX_LIFE, Sourced, WorkloadRef, in_words};
 use crate::plan::{daily, keeps_alive};
 use key::key_of;
 
-/// What to install, as far as it was told.
+/// What to install, as far as it was given.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct InstallSettings {
-    /// What was said about the one target.
+    /// The gateway, if there is one.
     pub target: TargetRequest,
-    /// The workloads that were named.
+    /// The workloads, if several were named.
     pub selection: Selection,
-    /// Whether all gateways of the namespace are meant.
+    /// Whether to rotate all gateways of the namespace.
     pub all: bool,
-    /// The name of everything.
+    /// The name of every object.
     pub name: String,
-    /// How the pods sign in.
+    /// How the pods sign in to Azure.
     pub identity: PodIdentity,
-    /// The client credential of a service principal, where a Secret is to be made of it.
+    /// The client credential of a service principal, if it is to be stored in a
+    /// Secret.
     pub client_credential: Option<SecretSlice<u8>>,
-    /// Whether a NetworkPolicy is wanted.
     pub network_policy: bool,
-    /// Whether Secrets are written that something else owns.
+    /// Whether to write Secrets that another tool owns.
     pub adopt: bool,
-    /// Whether pods and their logs are read as proof.
+    /// Whether the logs of new pods are part of the proof.
     pub prove_logs: bool,
-    /// Whether Events are written.
     pub events: bool,
-    /// Whether the objects of the article are taken over.
+    /// Whether to take over the objects that the article about the script
+    /// installs.
     pub replace_legacy: bool,
-    /// Whether a run is to follow.
+    /// Whether to run the CronJob once after the installation.
     pub run_now: bool,
-    /// What may be sent.
     pub dry_run: DryRun,
-    /// Whether differences are shown.
     pub diff: bool,
-    /// How objects are printed.
     pub output: ObjectFormat,
     schedule: Option<String>,
     time_zone: String,
@@ -65,26 +62,26 @@ pub struct InstallSettings {
     pod: PodOptions,
 }
 
-/// What is to be rotated, as it was told or found.
+/// What to rotate, given or discovered.
 #[derive(Debug, Default)]
 pub struct Targets {
-    /// The workloads, in order.
+    /// In order.
     pub workloads: Vec<WorkloadRef>,
-    /// The Secrets, in order.
+    /// In order.
     pub secrets: Vec<String>,
-    /// ConfigMaps that must be read.
+    /// The ConfigMaps that a run must read.
     pub config_maps: Vec<String>,
-    /// The instance, where there is one.
+    /// The instance, if all gateways have the same.
     pub instance: Option<Instance>,
-    /// The gateway, where there is one.
+    /// The gateway, if it is only one.
     pub gateway: Option<String>,
-    /// The cloud by the endpoint, unless it is Azure's global one.
+    /// The cloud of the endpoint, unless it is the public one.
     pub cloud: Option<String>,
 }
 
 impl InstallSettings {
-    /// Checks the flags of `install-cronjob`; `now` is for the dates of a
-    /// schedule.
+    /// Checks the flags of `install-cronjob`. The schedule is checked from `now`
+    /// on.
     pub fn resolve(
         args: &InstallCronjobArgs,
         matches: &ArgMatches,
@@ -92,7 +89,7 @@ impl InstallSettings {
         now: Timestamp,
     ) -> Result<Self> {
         let typed = Typed { matches, environment };
-        // The script's variables are `rotate`'s alone.
+        // Only `rotate` reads the script's variables.
         let without_script = Typed {
             matches,
             environment: &Environment::default(),
@@ -102,7 +99,7 @@ impl InstallSettings {
         let within = args.if_expiring_within;
         if within >= MAX_LIFE || within <= SignedDuration::ZERO {
             return Err(Error::usage(format!(
-                "--if-expiring-within {} makes no sense: a token lives for 30 days at most",
+                "--if-expiring-within {} is out of range: a token is valid for 30 days at most",
                 in_words(within)
             )));
         }
@@ -115,13 +112,13 @@ impl InstallSettings {
             ));
         }
         if args.diff && args.dry_run == DryRun::Client {
-            return Err(Error::usage("--dry-run=client looks at nothing to differ from")
+            return Err(Error::usage("--dry-run=client reads nothing to compare with")
                 .hint("show the differences with --dry-run=server --diff"));
         }
         if args.run_now && args.output != ObjectFormat::Table {
             return Err(
-                Error::usage("--run-now prints a log, which --output would make unreadable")
-                    .hint("install it first, and then run it with the same command and --run-now"),
+                Error::usage("--run-now prints a log, which does not fit into --output")
+                    .hint("install first, then run the same command with --run-now instead of --output"),
             );
         }
         let (identity, client_credential) = identity(&args.identity, &typed, &name)?;
@@ -152,21 +149,20 @@ impl InstallSettings {
         })
     }
 
-    /// Whether the cloud was told, and is not to be taken from the endpoint.
+    /// Whether the cloud was given, so that the endpoint does not matter.
     pub fn has_cloud(&self) -> bool {
         self.cloud.is_some()
     }
 
-    /// The targets where all was told, so that nothing need be asked.
-    pub fn told(&self) -> Option<Targets> {
+    /// The targets, if everything was given and nothing needs to be read.
+    pub fn given(&self) -> Option<Targets> {
         let WorkloadRequest::Exact(workload) = &self.target.workload.as_ref()?.value else {
             return None;
         };
         if self.all || self.selection.names.len() > 1 {
             return None;
         }
-        let value =
-            |told: &Option<crate::model::Sourced<String>>| told.as_ref().map(|told| told.value.clone());
+        let value = |given: &Option<Sourced<String>>| given.as_ref().map(|given| given.value.clone());
         Some(Targets {
             workloads: vec![workload.clone()],
             secrets: vec![value(&self.target.secret)?],
@@ -181,7 +177,7 @@ impl InstallSettings {
         })
     }
 
-    /// What is to be installed in a namespace.
+    /// The installation in a namespace.
     pub fn installation(&self, namespace: &str, targets: Targets) -> Installation {
         let cron = self.schedule.clone();
         Installation {
@@ -215,7 +211,7 @@ fn name(name: &str) -> Result<String> {
     check_name(name).map_err(|why| Error::usage(format!("--name: {why}")))?;
     if name.len() > LONGEST_NAME {
         return Err(Error::usage(format!(
-            "--name {name} has {} letters, and a CronJob's name may have {LONGEST_NAME}, because its Jobs add to it",
+            "--name {name} has {} characters; the name of a CronJob can have at most {LONGEST_NAME}",
             name.len()
         )));
     }
@@ -232,8 +228,8 @@ fn identity(
     let tenant = tenant.map(|tenant| tenant.value);
     let has_secret = args.client_secret_file.is_some() || args.existing_secret.is_some();
     let auth = args.auth.ok_or_else(|| {
-        Error::usage("--auth is missing: how the pods are to sign in to Azure")
-            .hint("--auth workload-identity --client-id ID needs no stored secret; a cluster with an OIDC issuer can do it")
+        Error::usage("--auth is missing: choose how the pods sign in to Azure")
+            .hint("--auth workload-identity --client-id ID stores no secret; it needs a cluster with an OIDC issuer")
             .hint("or --auth managed-identity, or --auth service-principal")
     })?;
     if has_secret && auth != PodAuth::ServicePrincipal {

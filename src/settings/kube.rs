@@ -1,7 +1,7 @@
 use crate::cli::KubeArgs;
 use crate::model::request::KubeConnection;
 
-/// The connection that kubectl's flags ask for.
+/// The connection that kubectl's flags describe.
 pub fn kube_connection(args: KubeArgs) -> KubeConnection {
     let KubeArgs {
         kubeconfig,

@@ -18,13 +18,13 @@ pub fn output_settings(args: &GlobalArgs) -> OutputSettings {
     }
 }
 
-/// How the log is written where no flag says it: by the variable, else for
-/// machines in a pod, whose log is collected, unless a person sits at its
-/// terminal. The users of the script read its text wherever it runs.
+/// The format of the log if no flag sets it: that of the variable, else JSON in
+/// a pod without a terminal, whose log is collected. The script always wrote
+/// text.
 pub fn log_format(environment: &Environment, as_script: bool, at_terminal: bool) -> LogFormat {
     let variable = environment.get(&variable_of("log-format"));
-    if let Some(told) = variable.and_then(|word| LogFormat::from_str(word, false).ok()) {
-        told
+    if let Some(given) = variable.and_then(|word| LogFormat::from_str(word, false).ok()) {
+        given
     } else if environment.in_pod() && !as_script && !at_terminal {
         LogFormat::Json
     } else {
@@ -32,7 +32,7 @@ pub fn log_format(environment: &Environment, as_script: bool, at_terminal: bool)
     }
 }
 
-/// Whether the script's variable asks for a debug log.
+/// Whether the script's variable turns on the debug log.
 pub fn script_debug(environment: &Environment) -> bool {
     environment
         .get("DEBUG")
@@ -44,21 +44,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pod_logs_for_machines_unless_somebody_says_otherwise() {
+    fn a_pod_logs_json_unless_text_is_set() {
         use LogFormat::{Json, Text};
         let pod = Environment::from([("KUBERNETES_SERVICE_HOST", "10.0.0.1")]);
         assert_eq!(log_format(&Environment::default(), false, false), Text);
         assert_eq!(log_format(&pod, false, false), Json);
         assert_eq!(log_format(&pod, false, true), Text);
         assert_eq!(log_format(&pod, true, false), Text);
-        let told = |word| {
+        let set = |word| {
             Environment::from([
                 ("KUBERNETES_SERVICE_HOST", "10.0.0.1"),
                 ("KUBECTL_APIM_LOG_FORMAT", word),
             ])
         };
-        assert_eq!(log_format(&told("text"), false, false), Text);
-        assert_eq!(log_format(&told("json"), true, true), Json);
-        assert_eq!(log_format(&told("nonsense"), false, false), Json);
+        assert_eq!(log_format(&set("text"), false, false), Text);
+        assert_eq!(log_format(&set("json"), true, true), Json);
+        assert_eq!(log_format(&set("nonsense"), false, false), Json);
     }
 }

@@ -14,12 +14,10 @@ use crate::manifest::cronjob::LONGEST_NAME;
 use crate::model::request::{AzureForm, ProveMode, Selection, TargetRequest, WorkloadRequest};
 use crate::model::{AzureRole, Source, Sourced, WorkloadRef};
 
-/// What is to be printed.
+/// What to print.
 #[derive(Debug)]
 pub enum RenderSettings {
-    /// A role in Azure, in one of its forms.
     Azure(AzureForm, AzureRights),
-    /// Objects of Kubernetes.
     Kubernetes(KubernetesRights),
 }
 
@@ -28,30 +26,28 @@ pub enum RenderSettings {
 pub struct KubernetesRights {
     /// The name of every object.
     pub name: String,
-    /// What they are rights to.
     pub covered: Covered,
-    /// The key of the Secrets that holds the credential, if that was said.
+    /// The key of the Secrets that holds the credential, if it was given.
     pub secret_key: Option<String>,
-    /// Whether pods and their logs are read as proof.
+    /// Whether the logs of new pods are part of the proof.
     pub prove_logs: bool,
-    /// Whether Events are written.
     pub events: bool,
-    /// Whether policies narrow what a write may change.
+    /// Whether to add policies that limit what a write can change.
     pub admission_policy: bool,
 }
 
-/// The objects that the rights are to.
+/// The objects that the rights cover.
 #[derive(Debug)]
 pub enum Covered {
-    /// All of them were told.
-    Told(Vec<WorkloadRef>, Vec<String>),
+    /// Workloads and Secrets by name.
+    Named(Vec<WorkloadRef>, Vec<String>),
     /// One gateway, to be discovered.
     One(Box<TargetRequest>),
-    /// Several of a namespace, to be discovered.
+    /// Several gateways of a namespace, to be discovered.
     Many(Selection),
-    /// Those of a file, with these labels, wherever they are.
+    /// The gateways of a file, with these labels, in all namespaces.
     Listed(GatewayList, Option<String>),
-    /// Whatever there is.
+    /// All gateways of the cluster.
     Everything,
 }
 
@@ -62,7 +58,7 @@ impl RenderSettings {
             let typed = Typed { matches, environment };
             if !args.target.is_empty() || !args.token_secret.is_empty() {
                 return Err(Error::usage(
-                    "--azure is about Azure, which knows neither workloads nor Secrets",
+                    "--azure prints a role in Azure, where there are no workloads and Secrets",
                 )
                 .hint("leave the target out, or --azure"));
             }
@@ -71,7 +67,7 @@ impl RenderSettings {
         check_name(&args.name).map_err(|why| Error::usage(format!("--name: {why}")))?;
         if args.name.len() > LONGEST_NAME {
             return Err(Error::usage(format!(
-                "--name has {} characters; a CronJob of that name may have {LONGEST_NAME}",
+                "--name has {} characters; the name of a CronJob can have at most {LONGEST_NAME}",
                 args.name.len()
             )));
         }
@@ -99,9 +95,9 @@ fn covered(args: &RenderRbacArgs) -> Result<Covered> {
 fn of_cluster(args: &RenderRbacArgs) -> Result<Covered> {
     if args.all || !args.target.is_empty() || !args.token_secret.is_empty() {
         return Err(Error::usage(
-            "--scope cluster is for the gateways of all namespaces; leave the names out",
+            "--scope cluster covers the gateways of all namespaces; leave the names out",
         )
-        .hint("name those that may be rotated in a file, with --gateways FILE"));
+        .hint("list the gateways that may be rotated in a file, with --gateways FILE"));
     }
     if let Some(file) = &args.gateways {
         return Ok(Covered::Listed(GatewayList::read(file)?, args.selector.clone()));
@@ -112,9 +108,9 @@ fn of_cluster(args: &RenderRbacArgs) -> Result<Covered> {
     ] {
         if is_given {
             return Err(Error::usage(format!(
-                "{flag} needs to know the gateways, and --scope cluster is for whatever there is"
+                "{flag} needs the names of the gateways, and --scope cluster covers all of them"
             ))
-            .hint("name them in a file, with --gateways FILE"));
+            .hint("list them in a file, with --gateways FILE"));
         }
     }
     Ok(Covered::Everything)
@@ -129,7 +125,7 @@ fn of_namespace(args: &RenderRbacArgs) -> Result<Covered> {
     for secret in &args.token_secret {
         check_name(secret).map_err(|why| Error::usage(format!("--token-secret: {why}")))?;
     }
-    let exactly = selection.names.iter().map(|ask| match &ask.value {
+    let exactly = selection.names.iter().map(|name| match &name.value {
         WorkloadRequest::Exact(workload) => Some(workload.clone()),
         WorkloadRequest::ByName(_) => None,
     });
@@ -137,7 +133,7 @@ fn of_namespace(args: &RenderRbacArgs) -> Result<Covered> {
     let exactly = exactly.filter(|workloads| !workloads.is_empty());
     let key_is_known = !args.admission_policy || args.secret_key.is_some();
     if let (Some(workloads), false, true) = (exactly, args.token_secret.is_empty(), key_is_known) {
-        return Ok(Covered::Told(workloads, args.token_secret.clone()));
+        return Ok(Covered::Named(workloads, args.token_secret.clone()));
     }
     let many = args.all || selection.labels.is_some() || selection.names.len() > 1;
     match args.token_secret.as_slice() {
@@ -151,10 +147,10 @@ fn of_namespace(args: &RenderRbacArgs) -> Result<Covered> {
             ..TargetRequest::default()
         }))),
         _ => Err(Error::usage(
-            "--token-secret names the Secrets of several gateways, but not everything else is named",
+            "--token-secret names the Secrets of several gateways, but not everything else is given",
         )
-        .hint("name each workload as TYPE/NAME, and with --admission-policy the --secret-key")
-        .hint("or leave --token-secret out: then the Secrets are discovered")),
+        .hint("name each workload as TYPE/NAME, and set --secret-key with --admission-policy")
+        .hint("or leave --token-secret out, so that the Secrets are discovered")),
     }
 }
 
@@ -167,9 +163,9 @@ fn azure_rights(args: &AzureRoleArgs, typed: &Typed<'_>) -> Result<AzureRights> 
     let service = typed.text("apim-instance", args.apim_instance.as_ref(), &[]);
     let gateway = typed.text("apim-gateway", args.apim_gateway.as_ref(), &[]);
     let subscription = needed("the subscription", "--subscription-id", subscription)?;
-    let told = Uuid::parse_str(&subscription.value).map_err(|_| {
+    let id = Uuid::parse_str(&subscription.value).map_err(|_| {
         Error::usage(format!(
-            "{} `{}` is no id of a subscription, which is a UUID",
+            "{} `{}` is not the id of a subscription, which is a UUID",
             subscription.source, subscription.value
         ))
     })?;
@@ -181,14 +177,16 @@ fn azure_rights(args: &AzureRoleArgs, typed: &Typed<'_>) -> Result<AzureRights> 
     };
     let principal = args.principal_id.as_deref().map(|id| {
         Uuid::parse_str(id).map_err(|_| {
-            Error::usage(format!("--principal-id `{id}` is no object id, which is a UUID"))
-                .hint("for an app: az ad sp show --id CLIENT_ID --query id")
+            Error::usage(format!(
+                "--principal-id `{id}` is not an object id, which is a UUID"
+            ))
+            .hint("for an app: az ad sp show --id CLIENT_ID --query id")
         })
     });
     Ok(AzureRights {
         role: args.role,
         target: RoleTarget {
-            subscription: told.to_string(),
+            subscription: id.to_string(),
             resource_group: plain(group)?,
             service: service.map(plain).transpose()?,
             gateway: gateway.map(plain).transpose()?,
@@ -198,20 +196,21 @@ fn azure_rights(args: &AzureRoleArgs, typed: &Typed<'_>) -> Result<AzureRights> 
     })
 }
 
-fn needed(what: &str, flag: &str, told: Option<Sourced<String>>) -> Result<Sourced<String>> {
-    told.ok_or_else(|| {
-        Error::usage(format!("--azure asks nobody, so {what} must be named"))
-            .hint(format!("name it with {flag}"))
+fn needed(what: &str, flag: &str, given: Option<Sourced<String>>) -> Result<Sourced<String>> {
+    given.ok_or_else(|| {
+        Error::usage(format!("--azure discovers nothing: {what} is missing"))
+            .hint(format!("set it with {flag}"))
     })
 }
 
-/// A name that is one segment of an ARM id, and no expression of a template.
-fn plain(told: Sourced<String>) -> Result<String> {
-    let Sourced { value, source } = told;
+/// A name that is one segment of an ARM id, and not an expression of a
+/// template.
+fn plain(given: Sourced<String>) -> Result<String> {
+    let Sourced { value, source } = given;
     let breaks_out = |letter: char| letter.is_control() || "/[]\\%?#".contains(letter);
     if value.contains(breaks_out) {
         return Err(Error::usage(format!(
-            "{source} holds a character that no name in Azure has"
+            "{source} contains a character that names in Azure cannot have"
         )));
     }
     Ok(value)

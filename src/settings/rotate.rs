@@ -13,37 +13,31 @@ use crate::model::request::{DryRun, OutputFormat, ProveMode, TargetRequest};
 use crate::model::{KeyChoice, MAX_LIFE, in_words};
 use crate::plan::{FollowUp, PUT_BACK_TIME, Policy};
 
-/// A token that lives for less would lapse while it is being proved.
+/// A token of a shorter life could expire while it is proved.
 const SHORTEST_LIFE: SignedDuration = SignedDuration::from_mins(10);
 
 /// The settings of one `rotate`.
 #[derive(Debug)]
 pub struct RotateSettings {
-    /// What was said about the target.
     pub target: TargetRequest,
-    /// Which gateways, where several are meant.
+    /// Set for several gateways.
     pub fleet: Option<FleetSettings>,
-    /// What was asked of the rotation.
     pub policy: Policy,
-    /// How to prove the credential, if that was said.
     pub prove: Option<ProveMode>,
-    /// How long the rotation may take.
+    /// How long the rotation of one gateway may take.
     pub timeout: Duration,
-    /// What may be sent.
     pub dry_run: DryRun,
-    /// Whether Events are written, which a dry run never does.
+    /// Whether to write Events; never set in a dry run.
     pub events: bool,
-    /// How the result is printed.
     pub output: OutputFormat,
-    /// How to sign in to Azure.
     pub azure: AzureSettings,
-    /// What the user should know about the settings themselves.
+    /// Warnings about the settings themselves.
     pub warnings: Vec<String>,
 }
 
 impl RotateSettings {
-    /// Checks the flags of `rotate` and completes them from the variables;
-    /// `as_script` when the program was called by the script's name.
+    /// Checks the flags of `rotate` and completes them from the variables.
+    /// `as_script` is set if the program was called by the script's name.
     pub fn resolve(
         args: &RotateArgs,
         matches: &ArgMatches,
@@ -54,9 +48,7 @@ impl RotateSettings {
         let mut warnings = Vec::new();
         let timeout = checked_timeout(args.timeout)?;
         if args.no_restart && matches.value_source("prove").is_some() {
-            return Err(Error::usage(
-                "--prove proves a restart, which --no-restart leaves to something else",
-            ));
+            return Err(Error::usage("--prove needs the restart that --no-restart skips"));
         }
         let policy = policy(args, &typed)?;
         let target = target_request(&args.target, &typed, as_script)?;
@@ -75,7 +67,7 @@ impl RotateSettings {
     }
 }
 
-/// A time in which a rotation can come to an end.
+/// Refuses a timeout in which a rotation cannot finish.
 pub(super) fn checked_timeout(timeout: SignedDuration) -> Result<Duration> {
     let long_enough = Duration::try_from(timeout)
         .ok()
@@ -89,7 +81,7 @@ pub(super) fn checked_timeout(timeout: SignedDuration) -> Result<Duration> {
     })
 }
 
-/// The namespace by the script's variable, for when no flag named one.
+/// The namespace of the script's variable, for when no flag sets one.
 pub fn script_namespace(environment: &Environment) -> Option<String> {
     environment.get("NAMESPACE").map(str::to_owned)
 }
@@ -101,21 +93,19 @@ fn policy(args: &RotateArgs, typed: &Typed<'_>) -> Result<Policy> {
     {
         key = KeyChoice::from_str(word, true).map_err(|_| {
             Error::usage(format!(
-                "the variable TOKEN_KEY says `{word}`; it may say last, rotate, primary or secondary"
+                "the variable TOKEN_KEY is `{word}`; the values are last, rotate, primary and secondary"
             ))
         })?;
     }
     let life = args.expiry;
     if life > MAX_LIFE {
         return Err(Error::usage(format!(
-            "--expiry is {}, but Azure grants a token 30 days at most",
+            "--expiry is {}, but Azure allows 30 days at most",
             in_words(life)
         )));
     }
     if life < SHORTEST_LIFE {
-        return Err(Error::usage(
-            "--expiry is too short: a token must live for at least 10 minutes",
-        ));
+        return Err(Error::usage("--expiry is too short: the minimum is 10 minutes"));
     }
     for (flag, limit) in [
         ("--if-expiring-within", args.if_expiring_within),
@@ -127,14 +117,14 @@ fn policy(args: &RotateArgs, typed: &Typed<'_>) -> Result<Policy> {
         }
         if flag == "--if-expiring-within" && limit >= life {
             return Err(Error::usage(format!(
-                "{flag} {} is no less than --expiry {}: every token would be due as soon as it is minted",
+                "{flag} {} is not less than --expiry {}: every token would be due as soon as it is minted",
                 in_words(limit),
                 in_words(life)
             )));
         }
         if flag == "--if-older-than" && limit >= life {
             return Err(Error::usage(format!(
-                "{flag} {} is no less than --expiry {}: a token would lapse before it is due",
+                "{flag} {} is not less than --expiry {}: a token would expire before it is due",
                 in_words(limit),
                 in_words(life)
             )));
@@ -157,7 +147,7 @@ fn policy(args: &RotateArgs, typed: &Typed<'_>) -> Result<Policy> {
 
 /// The gateway that the flags and variables name.
 pub(super) fn target_request(args: &TargetArgs, typed: &Typed<'_>, as_script: bool) -> Result<TargetRequest> {
-    // Several targets are a fleet, which looks for them by itself.
+    // A fleet discovers its targets by itself.
     let workload = selection::one_target(args, typed)?;
     Ok(TargetRequest {
         secret_alone: as_script && workload.is_none(),

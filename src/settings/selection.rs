@@ -1,4 +1,4 @@
-//! Which workloads are meant.
+//! The workloads that the command line names or selects.
 
 use super::typed::{Typed, check_name};
 use crate::cli::{SelectArgs, TargetArgs};
@@ -16,7 +16,7 @@ pub(super) fn selection(args: &SelectArgs, targets: &[String]) -> Result<Selecti
             "--selector"
         };
         return Err(Error::usage(format!(
-            "workloads are selected either by name or by {flag}, not by both"
+            "select workloads by name or by {flag}, not by both"
         )));
     }
     Ok(Selection {
@@ -51,8 +51,8 @@ pub(super) fn targets_named(targets: &[String]) -> Result<Vec<Sourced<WorkloadRe
         _ => None,
     };
     let words = if kind.is_some() { &targets[1..] } else { targets };
-    let ask = |word: &String| {
-        let ask = match (kind, word.contains('/')) {
+    let request = |word: &String| {
+        let request = match (kind, word.contains('/')) {
             (Some(kind), _) => named(word, kind, word)?,
             (None, true) => exactly(word)?,
             (None, false) => {
@@ -60,9 +60,9 @@ pub(super) fn targets_named(targets: &[String]) -> Result<Vec<Sourced<WorkloadRe
                 WorkloadRequest::ByName(word.clone())
             }
         };
-        Ok(Sourced::new(ask, source()))
+        Ok(Sourced::new(request, source()))
     };
-    words.iter().map(ask).collect()
+    words.iter().map(request).collect()
 }
 
 /// The one workload that was named by position, flag or variable; of several
@@ -75,12 +75,12 @@ pub(super) fn one_target(args: &TargetArgs, typed: &Typed<'_>) -> Result<Option<
     else {
         return Ok(None);
     };
-    let ask = if value.contains('/') {
+    let request = if value.contains('/') {
         exactly(&value)
     } else {
-        Err(malformed(&value, "it is not of the form TYPE/NAME"))
+        Err(malformed(&value, "it does not have the form TYPE/NAME"))
     };
-    let ask = ask.map_err(|error| {
+    let request = request.map_err(|error| {
         error
             .hints()
             .iter()
@@ -88,7 +88,7 @@ pub(super) fn one_target(args: &TargetArgs, typed: &Typed<'_>) -> Result<Option<
                 error.hint(hint)
             })
     });
-    Ok(Some(Sourced::new(ask?, source)))
+    Ok(Some(Sourced::new(request?, source)))
 }
 
 pub(super) fn exactly(word: &str) -> Result<WorkloadRequest> {
@@ -96,7 +96,7 @@ pub(super) fn exactly(word: &str) -> Result<WorkloadRequest> {
     let kind = WorkloadKind::parse(kind).ok_or_else(|| {
         malformed(
             word,
-            &format!("`{kind}` is no kind of workload that runs a gateway"),
+            &format!("`{kind}` is not a kind of workload that can run a gateway"),
         )
     })?;
     named(word, kind, name)
@@ -119,9 +119,12 @@ fn malformed(word: &str, why: &str) -> Error {
 mod tests {
     use super::*;
 
-    fn asks(words: &[&str]) -> Result<Vec<WorkloadRequest>> {
+    fn requests(words: &[&str]) -> Result<Vec<WorkloadRequest>> {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-        Ok(targets_named(&words)?.into_iter().map(|ask| ask.value).collect())
+        Ok(targets_named(&words)?
+            .into_iter()
+            .map(|request| request.value)
+            .collect())
     }
 
     fn deployment(name: &str) -> WorkloadRequest {
@@ -139,13 +142,13 @@ mod tests {
             (&["a", "b"], vec![by_name("a"), by_name("b")]),
             (&["deploy", "a", "b"], vec![deployment("a"), deployment("b")]),
             (&["deployments.apps/a", "b"], vec![deployment("a"), by_name("b")]),
-            // Alone it is a name, whatever it sounds like.
+            // A single word is a name, even if it is a kind.
             (&["deploy"], vec![by_name("deploy")]),
         ] {
-            assert_eq!(asks(words).unwrap(), expected, "{words:?}");
+            assert_eq!(requests(words).unwrap(), expected, "{words:?}");
         }
         for words in [&["job/a"][..], &["deploy/A"], &["deploy", "a/b"], &["a", "../b"]] {
-            assert!(asks(words).is_err(), "{words:?}");
+            assert!(requests(words).is_err(), "{words:?}");
         }
     }
 }

@@ -11,24 +11,19 @@ use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::model::request::{Selection, SortBy, StatusFormat};
 
-/// What to look at, and how to show it.
 #[derive(Debug)]
 pub struct StatusSettings {
-    /// Which workloads.
     pub selection: Selection,
-    /// How they are printed.
     pub output: StatusFormat,
-    /// Whether the table begins with its data.
     pub no_headers: bool,
-    /// In which order.
     pub sort_by: SortBy,
-    /// Whether to go on.
+    /// Whether to keep running and print changes.
     pub watch: bool,
-    /// Within which time an expiry is an alarm.
+    /// An expiry within this time is an alarm.
     pub fail_within: Option<SignedDuration>,
-    /// How to sign in to Azure, where it is to be asked.
+    /// Set if Azure is to be contacted.
     pub azure: Option<AzureSettings>,
-    /// What the user should know about the settings themselves.
+    /// Warnings about the settings themselves.
     pub warnings: Vec<String>,
 }
 
@@ -46,13 +41,11 @@ impl StatusSettings {
         let streams = matches!(args.output, StatusFormat::Yaml | StatusFormat::Prometheus);
         if args.watch && streams {
             return Err(Error::usage(
-                "--watch prints a table, names or JSON, one object a line",
+                "--watch prints a table, names, or JSON with one object per line",
             ));
         }
         if args.watch && args.ask_azure {
-            return Err(Error::usage(
-                "--watch looks at the cluster alone; leave --azure out",
-            ));
+            return Err(Error::usage("--watch reads only the cluster; leave --azure out"));
         }
         let azure = if args.ask_azure {
             Some(AzureSettings::resolve(&args.azure, &typed, &mut warnings)?)

@@ -5,14 +5,14 @@ use crate::cli::variable_of;
 use crate::environment::Environment;
 use crate::model::{Source, Sourced};
 
-/// What was typed, with the variables that may stand in for it.
+/// The parsed command line, and the variables that complete it.
 pub struct Typed<'a> {
     pub matches: &'a ArgMatches,
     pub environment: &'a Environment,
 }
 
 impl Typed<'_> {
-    /// The value of a flag or else of the first variable that is set.
+    /// The value of a flag, or else of the first variable that is set.
     pub fn text(&self, long: &str, value: Option<&String>, variables: &[&str]) -> Option<Sourced<String>> {
         let value = value.filter(|value| !value.is_empty());
         match value {

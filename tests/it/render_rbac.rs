@@ -225,7 +225,7 @@ async fn a_command_line_that_makes_no_sense() {
         (&["--scope", "cluster", "gw"], "leave the names out"),
         (
             &["--scope", "cluster", "--admission-policy"],
-            "needs to know the gateways",
+            "needs the names of the gateways",
         ),
         (
             &["--scope", "cluster", "--gateways", "/no/such/file"],
@@ -242,7 +242,7 @@ async fn a_command_line_that_makes_no_sense() {
         (&[&azure[..], &["-r", "rg"]].concat(), "--apim-instance"),
         (
             &[&azure[..], &["-r", "r/g", "-a", "svc"]].concat(),
-            "no name in Azure has",
+            "that names in Azure cannot have",
         ),
         (
             &[&azure[..], &["-r", "rg", "-a", "svc", "--principal-id", "me"]].concat(),

@@ -263,7 +263,7 @@ async fn a_managed_identity() {
             "hint: service principal: no client secret or certificate is given",
             "hint: workload identity: the variable AZURE_FEDERATED_TOKEN_FILE is not set",
             "hint: managed identity: no managed identity here: no matching identity is assigned",
-            "hint: Azure CLI: chosen by --auth auto: nothing else is there",
+            "hint: Azure CLI: chosen by --auth auto: nothing else is available",
         ],
     );
 }

@@ -45,7 +45,7 @@ fn load_from(args: &KubeConnection) -> Result<Connection> {
 }
 
 #[test]
-fn without_flags_the_kubeconfig_holds() {
+fn without_flags_the_kubeconfig_counts() {
     let (_dir, args) = given(KUBECONFIG);
     let connection = load_from(&args).unwrap();
     let config = connection.config;
@@ -89,7 +89,7 @@ fn every_flag_reaches_its_field() {
     assert!(!config.accept_invalid_certs);
     assert_eq!(config.root_cert, Some(vec![vec![0x30, 0]]));
     assert_eq!(config.tls_server_name, None);
-    // A watch that has nothing to say goes on.
+    // A silent watch goes on.
     assert_eq!(config.read_timeout, Some(READ));
     assert_eq!(connection.answer_within, Some(Duration::from_secs(5)));
     let user = config.auth_info;
@@ -131,7 +131,7 @@ fn plain_http_carries_no_credentials() {
 }
 
 #[test]
-fn a_token_file_loses_its_line_break() {
+fn the_line_break_of_a_token_file_is_removed() {
     let (dir, args) = given(&KUBECONFIG.replace("exec: {", "tokenFile: token\n    exec: {"));
     fs::write(dir.path().join("token"), "t\n").unwrap();
     let user = load_from(&args).unwrap().config.auth_info;
@@ -140,7 +140,7 @@ fn a_token_file_loses_its_line_break() {
 }
 
 #[test]
-fn nonsense_is_refused() {
+fn invalid_values_are_refused() {
     let (_dir, args) = given(KUBECONFIG);
     for wrong in [
         KubeConnection {

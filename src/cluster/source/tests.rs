@@ -64,7 +64,7 @@ fn the_list_is_merged_and_missing_entries_are_skipped() {
 }
 
 #[test]
-fn an_unknown_context_is_answered_with_those_there_are() {
+fn an_unknown_context_is_answered_with_the_known_ones() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("dev");
     fs::write(&path, DEV).unwrap();
@@ -74,12 +74,12 @@ fn an_unknown_context_is_answered_with_those_there_are() {
         ..KubeConnection::default()
     };
     let error = find_with(&args, &[]).unwrap_err();
-    assert!(error.to_string().contains("no context stage"));
+    assert!(error.to_string().contains("has no context stage"));
     assert_eq!(error.hints(), ["choose one of: dev, prod"]);
 }
 
 #[test]
-fn home_is_the_default_and_is_written_short() {
+fn home_is_the_default_and_is_abbreviated() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join(".kube")).unwrap();
     fs::write(dir.path().join(".kube/config"), DEV).unwrap();
@@ -89,7 +89,7 @@ fn home_is_the_default_and_is_written_short() {
 }
 
 #[test]
-fn nothing_found_says_what_was_looked_for() {
+fn without_any_source_each_is_named() {
     let home = ("HOME", "/nowhere".to_owned());
     let error = find_with(&KubeConnection::default(), std::slice::from_ref(&home)).unwrap_err();
     assert!(error.to_string().contains("no ~/.kube/config"), "{error}");
@@ -106,7 +106,7 @@ fn nothing_found_says_what_was_looked_for() {
 }
 
 #[test]
-fn a_kubeconfig_asked_for_must_be_there_and_its_text_is_never_quoted() {
+fn a_kubeconfig_set_by_flag_must_exist_and_is_never_quoted() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("config");
     let args = KubeConnection {
@@ -121,12 +121,12 @@ fn a_kubeconfig_asked_for_must_be_there_and_its_text_is_never_quoted() {
     );
     fs::write(&path, "users:\n- name: u\n  user: {token: s3cr3t\n").unwrap();
     let error = find_with(&args, &[]).unwrap_err();
-    assert!(error.to_string().contains("is no kubeconfig, line"), "{error}");
+    assert!(error.to_string().contains("is not a kubeconfig, line"), "{error}");
     assert!(!format!("{error:?}").contains("s3cr3t"));
 }
 
 #[test]
-fn the_pods_service_account_is_given_as_files() {
+fn the_service_account_of_a_pod_stays_in_files() {
     let dir = tempfile::tempdir().unwrap();
     let variable = |name: &str| match name {
         "KUBERNETES_SERVICE_HOST" => Some("fd00::1".to_owned()),

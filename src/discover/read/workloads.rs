@@ -73,7 +73,7 @@ pub async fn listed<T>(
     if denied.len() == WorkloadKind::ALL.len() {
         let error = denied.swap_remove(0);
         return Err(match scope {
-            Scope::Everywhere => error.hint("look into one namespace, with -n"),
+            Scope::Everywhere => error.hint("choose one namespace, with -n"),
             Scope::Namespace(_) => {
                 error.hint("name the workload, as deployment/NAME; then nothing needs to be listed")
             }
@@ -115,7 +115,7 @@ pub async fn named(
         requested.value, requested.source, cluster.namespace
     ))
     .hint(format!(
-        "see what there is: kubectl -n {} get deployments,statefulsets,daemonsets",
+        "list the workloads: kubectl -n {} get deployments,statefulsets,daemonsets",
         cluster.namespace
     )))
 }

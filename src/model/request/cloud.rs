@@ -1,6 +1,6 @@
 use crate::model::CloudName;
 
-/// The cloud that was asked for.
+/// The cloud that was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CloudRequest {
     Known(CloudName),

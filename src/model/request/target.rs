@@ -40,7 +40,7 @@ pub enum WorkloadRequest {
 }
 
 impl WorkloadRequest {
-    /// Whether this workload was meant.
+    /// Whether it names this workload.
     pub fn matches(&self, workload: &WorkloadRef) -> bool {
         match self {
             Self::Exact(reference) => reference == workload,
@@ -61,7 +61,7 @@ impl fmt::Display for WorkloadRequest {
 /// Several gateways.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
-    /// Whether to look in all namespaces.
+    /// Whether all namespaces are selected.
     pub everywhere: bool,
     /// A label selector for workloads.
     pub labels: Option<String>,
@@ -70,7 +70,7 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Where to look, from the namespace at hand.
+    /// The namespaces to read, from the current one.
     pub fn scope(&self, namespace: &str) -> Scope {
         if self.everywhere {
             Scope::Everywhere
@@ -80,7 +80,7 @@ impl Selection {
     }
 }
 
-/// Where to look.
+/// The namespaces to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
     Namespace(String),
@@ -96,7 +96,8 @@ impl fmt::Display for Scope {
     }
 }
 
-/// What a command line of `rotate` asks for, as far as it is understood.
+/// The gateways that a command line of `rotate` selects, as far as it is
+/// understood.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RotateRequest {
     /// The namespace; that of the pod when absent.

@@ -1,5 +1,5 @@
-//! By what a service principal is known: a secret or a certificate, typed,
-//! in a variable or in a file.
+//! The credential of a service principal: a secret or a certificate, from a
+//! flag, a variable or a file.
 
 use std::fmt;
 use std::io::Read;
@@ -14,11 +14,11 @@ use crate::error::{Error, Result};
 use crate::model::{Source, Sourced, in_words};
 use crate::settings::typed::Typed;
 
-/// A certificate that lapses sooner than this is warned of: its renewal is
-/// somebody else's work.
+/// A certificate that expires sooner than this causes a warning: this program
+/// does not renew it.
 const NOTICE: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// The client credential with what it is and who named it, if one was given.
+/// The client credential, if one was given, with its kind and its source.
 pub(super) fn client_credential(
     args: &AzureArgs,
     typed: &Typed<'_>,
@@ -27,10 +27,10 @@ pub(super) fn client_credential(
     let Some(found) = find(args, typed, warnings)? else {
         if let Some(file) = &args.client_secret_password_file {
             return Err(Error::usage(format!(
-                "--client-secret-password-file {} is given, but no certificate",
+                "--client-secret-password-file {} is given without a certificate",
                 file.display()
             ))
-            .hint("name the certificate with --client-secret-file"));
+            .hint("set the certificate with --client-secret-file"));
         }
         return Ok(None);
     };
@@ -48,8 +48,8 @@ pub(super) fn client_credential(
     }))
 }
 
-/// A secret or a certificate as a Secret is to hold it: a secret without the
-/// line feed that an editor has left, a certificate as it is.
+/// A secret or a certificate as it is stored in a Secret: a secret without the
+/// final line feed of an editor, a certificate as it is.
 pub(in crate::settings) fn secret_to_store(file: &Path, source: &Source) -> Result<SecretSlice<u8>> {
     let content = read(file, source)?;
     if looks_like_a_certificate(&content) {
@@ -109,9 +109,9 @@ fn find(args: &AzureArgs, typed: &Typed<'_>, warnings: &mut Vec<String>) -> Resu
     Ok(Some(Sourced::new(found, path.source)))
 }
 
-/// The script took a certificate's path as well as a secret. A value that
-/// looks like a path must not be sent to Entra as a secret by mistake, and is
-/// not shown, since it may be a secret all the same.
+/// The script took the path of a certificate as well as a secret. A value that
+/// looks like a path must not be sent to Entra as a secret by mistake. It is not
+/// shown, because it may still be a secret.
 fn secret_or_path(secret: SecretString, source: &Source) -> Result<Given> {
     let text = secret.expose_secret();
     if let Some(literal) = text.strip_prefix("literal:") {
@@ -123,12 +123,12 @@ fn secret_or_path(secret: SecretString, source: &Source) -> Result<Given> {
         return Ok(Given::Secret(secret));
     }
     let path = Path::new(text);
-    // A pipe that a shell made of a command is no regular file.
+    // The pipe of a process substitution is not a regular file.
     if !path.exists() || path.is_dir() {
         return Err(Error::usage(format!(
             "the client secret of {source} looks like the path of a certificate, but there is no such file"
         ))
-        .hint("if it is a secret, write literal: before it"));
+        .hint("if it is a secret, put literal: before it"));
     }
     Ok(Given::Certificate {
         file: text.to_owned(),
@@ -160,18 +160,18 @@ fn certificate(
     })?;
     #[expect(
         clippy::disallowed_methods,
-        reason = "a warning only: Entra decides, and this clock may be wrong"
+        reason = "only for a warning: Entra decides, and this clock may be wrong"
     )]
     let left = certificate.not_after().duration_since(Timestamp::now());
     let date = certificate.not_after().strftime("%F");
     if left.is_negative() {
         warnings.push(format!(
-            "{what} expired on {date}, {} ago: Entra refuses it",
+            "{what} expired on {date}, {} ago; Entra refuses it",
             in_words(left)
         ));
     } else if left < NOTICE {
         warnings.push(format!(
-            "{what} expires on {date}, in {}: renew it",
+            "{what} expires on {date}, in {}; renew it",
             in_words(left)
         ));
     }
@@ -196,7 +196,7 @@ fn read(file: &Path, source: &Source) -> Result<Vec<u8>> {
 
 fn text(content: Vec<u8>, name: &dyn fmt::Display) -> Result<SecretString> {
     let text = String::from_utf8(content)
-        .map_err(|_| Error::usage(format!("{name} holds neither text nor a certificate")))?;
+        .map_err(|_| Error::usage(format!("{name} contains neither text nor a certificate")))?;
     let secret = text.trim_end_matches(['\r', '\n']);
     if secret.is_empty() {
         return Err(Error::usage(format!("{name} is empty")));

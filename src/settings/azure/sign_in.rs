@@ -1,4 +1,4 @@
-//! Which ways of signing in come into question, and why.
+//! The ways to sign in that are possible, each with the reason.
 
 use std::path::PathBuf;
 
@@ -12,29 +12,29 @@ use crate::settings::typed::Typed;
 const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
 const AUTHORITY: &str = "AZURE_AUTHORITY_HOST";
 
-/// Decides from flags and variables; nothing is asked. `vm` says whether this
-/// is a VM of Azure.
+/// Decides from flags and variables, without a request. `vm` is set on a VM of
+/// Azure.
 pub(super) fn sign_in(
     args: &AzureArgs,
     typed: &Typed<'_>,
     vm: bool,
     warnings: &mut Vec<String>,
 ) -> Result<SignIn> {
-    let ways = SignInMethods { args, typed };
-    let asked = || typed.flag_or_its_variable("auth").to_string();
+    let methods = SignInMethods { args, typed };
+    let flag = || typed.flag_or_its_variable("auth").to_string();
     match args.auth {
-        AuthMethod::Auto => ways.auto(vm, warnings),
+        AuthMethod::Auto => methods.auto(vm, warnings),
         AuthMethod::ServicePrincipal => {
             let credential = client_credential::client_credential(args, typed, warnings)?;
             let reason = credential
                 .as_ref()
                 .map_or_else(String::new, |(_, reason)| format!(", {reason}"));
-            let identity = ways.service_principal(credential.map(|(credential, _)| credential))?;
-            Ok(SignIn::only(identity, format!("{}{reason}", asked())))
+            let identity = methods.service_principal(credential.map(|(credential, _)| credential))?;
+            Ok(SignIn::only(identity, format!("{}{reason}", flag())))
         }
-        AuthMethod::WorkloadIdentity => Ok(SignIn::only(ways.workload_identity()?, asked())),
-        AuthMethod::ManagedIdentity => Ok(SignIn::only(ways.managed_identity(), asked())),
-        AuthMethod::AzureCli => Ok(SignIn::only(ways.azure_cli(), asked())),
+        AuthMethod::WorkloadIdentity => Ok(SignIn::only(methods.workload_identity()?, flag())),
+        AuthMethod::ManagedIdentity => Ok(SignIn::only(methods.managed_identity(), flag())),
+        AuthMethod::AzureCli => Ok(SignIn::only(methods.azure_cli(), flag())),
     }
 }
 
@@ -62,8 +62,8 @@ impl SignInMethods<'_> {
         }
         excluded.push(format!("workload identity: the variable {TOKEN_FILE} is not set"));
 
-        // Asking a metadata service that is not there takes a second, so it
-        // is asked only where one is likely.
+        // A request to a metadata service that does not exist takes a second, so
+        // it is sent only where one is likely.
         let mut candidates = Vec::new();
         let in_a_pod = self.typed.environment.in_pod();
         let reason = if self.get("IDENTITY_ENDPOINT").is_some() && self.get("IDENTITY_HEADER").is_some() {
@@ -81,8 +81,8 @@ impl SignInMethods<'_> {
             None => excluded.push("managed identity: this is neither a pod nor a VM of Azure".to_owned()),
         }
 
-        // Whoever types a client id does not mean the Azure CLI's user. One
-        // in a variable may be there for other tools.
+        // A client id on the command line excludes the user of the Azure CLI. One
+        // in a variable may be for other tools.
         let named = self
             .client_id(&[])
             .is_some_and(|id| matches!(id.source, Source::Flag(_)));
@@ -92,11 +92,11 @@ impl SignInMethods<'_> {
                 .map(|identity| one(identity, String::new(), excluded));
         }
         if named {
-            excluded.push("Azure CLI: not asked, since --client-id names another identity".to_owned());
+            excluded.push("Azure CLI: not tried, because --client-id names another identity".to_owned());
         } else {
             candidates.push(Candidate {
                 identity: self.azure_cli(),
-                reason: "nothing else is there".to_owned(),
+                reason: "nothing else is available".to_owned(),
             });
         }
         Ok(SignIn {
@@ -125,7 +125,7 @@ impl SignInMethods<'_> {
                 .filter_map(|(absent, flag)| absent.then_some(flag))
                 .collect();
                 Err(Error::usage(format!("signing in as a service principal also needs {}", missing.join(" and ")))
-                    .hint("the variables AZURE_CLIENT_ID, AZURE_CLIENT_SECRET and AZURE_TENANT_ID do as well, and in `rotate` SP_ID, SP_SECRET and TENANT")
+                    .hint("the variables AZURE_CLIENT_ID, AZURE_CLIENT_SECRET and AZURE_TENANT_ID work as well, and in `rotate` also SP_ID, SP_SECRET and TENANT")
                     .hint("other ways to sign in: --auth workload-identity, managed-identity or azure-cli"))
             }
         }
@@ -134,25 +134,24 @@ impl SignInMethods<'_> {
     fn workload_identity(&self) -> Result<Identity> {
         let missing = |name: &str, flag: &str| {
             Error::usage(format!(
-                "signing in by workload identity needs the variable {name}{flag}, which is not set"
+                "signing in with workload identity needs the variable {name}{flag}, which is not set"
             ))
             .hint(WORKLOAD_IDENTITY_WEBHOOK)
-            .hint("the webhook changes pods when they are created: a pod that was there before must be made anew")
+            .hint("the webhook changes pods only when they are created: recreate a pod that is older")
         };
         let token_file = self.get(TOKEN_FILE).ok_or_else(|| missing(TOKEN_FILE, ""))?;
-        // What the webhook sets is meant for this; the script's variables
-        // come after.
+        // The webhook's variables are meant for this; the script's come after.
         let client_id = self
             .client_id(&["AZURE_CLIENT_ID", "SP_ID"])
             .ok_or_else(|| missing("AZURE_CLIENT_ID", " or --client-id"))?;
         let tenant = self
             .tenant(&["AZURE_TENANT_ID", "TENANT"])
             .ok_or_else(|| missing("AZURE_TENANT_ID", " or --tenant"))?;
-        // The webhook sets the authority to its own cloud's; a flag beats it.
+        // The webhook sets the authority of its own cloud. A flag overrides it.
         let authority = self.get(AUTHORITY).filter(|_| self.args.cloud.is_none());
         if let Some(authority) = authority.filter(|authority| !authority.starts_with("https://")) {
             return Err(Error::usage(format!(
-                "the variable {AUTHORITY} says `{authority}`, which is no https address"
+                "the variable {AUTHORITY} is `{authority}`, which is not an https URL"
             )));
         }
         Ok(Identity::WorkloadIdentity {

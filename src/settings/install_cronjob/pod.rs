@@ -1,4 +1,4 @@
-//! Where and how the pods run.
+//! The settings of the pods.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,8 @@ use crate::error::{Error, Result};
 use crate::manifest::cronjob::PodOptions;
 use crate::settings::typed::check_name;
 
-/// Under which key a ConfigMap has its authorities, unless another is named.
+/// The key of a ConfigMap that holds certificate authorities, unless another is
+/// named.
 const CA_KEY: &str = "ca.crt";
 
 pub(super) fn options(args: &PodArgs) -> Result<PodOptions> {
@@ -44,25 +45,24 @@ pub(super) fn options(args: &PodArgs) -> Result<PodOptions> {
     })
 }
 
-/// An image that is the same tomorrow: what rotates credentials must not
-/// change by itself.
+/// Refuses an image that can change without a change of its name.
 fn pinned(image: &str) -> Result<String> {
     let last = image.rsplit('/').next().unwrap_or_default();
     let why = match (last.split_once('@'), last.split_once(':')) {
-        _ if image.is_empty() || image.contains(char::is_whitespace) => "it is no image",
+        _ if image.is_empty() || image.contains(char::is_whitespace) => "it is not an image",
         (Some((_, digest)), _) if digest.starts_with("sha256:") && digest.len() == 71 => {
             return Ok(image.to_owned());
         }
-        (Some(_), _) => "its digest is not of the form sha256: and 64 digits",
-        (None, None) => "it has no tag, which means latest",
-        (None, Some((_, "latest" | ""))) => "its tag is moved with every release",
+        (Some(_), _) => "its digest does not consist of sha256: and 64 digits",
+        (None, None) => "it has no tag, so the tag is latest",
+        (None, Some((_, "latest" | ""))) => "its tag moves with every release",
         (None, Some(_)) => return Ok(image.to_owned()),
     };
     Err(Error::usage(format!("--image `{image}` is not pinned: {why}"))
-        .hint("name a version or a digest, so that what may write credentials does not change by itself"))
+        .hint("give a version or a digest, so that the program that can write credentials changes only if you want it"))
 }
 
-/// As `kubectl taint` writes what it is to tolerate.
+/// Parses a taint as `kubectl taint` takes it.
 fn toleration(text: &str) -> Result<Toleration> {
     let (taint, effect) = match text.split_once(':') {
         Some((taint, effect)) => (taint, Some(effect)),
@@ -74,8 +74,8 @@ fn toleration(text: &str) -> Result<Toleration> {
     };
     let known = effect.is_none_or(|effect| ["NoSchedule", "PreferNoSchedule", "NoExecute"].contains(&effect));
     if key.is_empty() || !known {
-        return Err(Error::usage(format!("--toleration `{text}` is no taint"))
-            .hint("write KEY, KEY=VALUE or KEY=VALUE:EFFECT; an effect is NoSchedule, PreferNoSchedule or NoExecute"));
+        return Err(Error::usage(format!("--toleration `{text}` is not a taint"))
+            .hint("use KEY, KEY=VALUE or KEY=VALUE:EFFECT; the effects are NoSchedule, PreferNoSchedule and NoExecute"));
     }
     Ok(Toleration {
         key: Some(key.to_owned()),
@@ -95,14 +95,14 @@ fn node_label(text: &str) -> Result<(String, String)> {
     }
 }
 
-/// A proxy as it may stand in a manifest, where everybody reads it.
+/// A proxy without a password: everyone who can read the CronJob reads it.
 fn proxy(text: &str) -> Result<String> {
-    // What does not parse may hold a password too.
+    // An address that does not parse may hold a password too.
     if text.contains('@') {
         return Err(Error::usage(
-            "--proxy holds a password, which would stand in the CronJob for everybody to read",
+            "--proxy contains a password, which everyone who can read the CronJob could read",
         )
-        .hint("let the proxy know the pods by their address, or leave the password out"));
+        .hint("let the proxy recognise the pods by their addresses, or leave the password out"));
     }
     let url: Option<http::Uri> = text.parse().ok();
     let has_host = url.as_ref().is_some_and(|url| url.authority().is_some());
@@ -127,9 +127,9 @@ mod tests {
         for (image, why) in [
             ("ghcr.io/a/b", "no tag"),
             ("localhost:5000/b", "no tag"),
-            ("ghcr.io/a/b:latest", "moved with every release"),
+            ("ghcr.io/a/b:latest", "moves with every release"),
             ("ghcr.io/a/b@sha256:12", "64 digits"),
-            ("", "no image"),
+            ("", "not an image"),
         ] {
             let error = pinned(image).unwrap_err().to_string();
             assert!(error.contains(why), "{error}");

@@ -36,9 +36,9 @@ fn what_makes_no_sense_is_refused_before_anything_is_asked() {
         ),
         (
             "--auth service-principal --client-id x --tenant y --existing-secret s:../k",
-            "is no key",
+            "is not a valid key",
         ),
-        (&long, "53 letters"),
+        (&long, "53 characters"),
         ("--auth managed-identity --name A", "is not a valid name"),
         (
             "--auth managed-identity --if-expiring-within 30d",
@@ -56,7 +56,7 @@ fn what_makes_no_sense_is_refused_before_anything_is_asked() {
         ("--auth managed-identity --image x:latest", "not pinned"),
         (
             "--auth managed-identity --dry-run --diff",
-            "nothing to differ from",
+            "nothing to compare with",
         ),
         ("--auth managed-identity --diff -o yaml", "choose one"),
         ("--auth managed-identity --run-now -o json", "prints a log"),
@@ -69,9 +69,9 @@ fn what_makes_no_sense_is_refused_before_anything_is_asked() {
 }
 
 #[test]
-fn what_is_told_whole_needs_nothing_found() {
-    let told = "--auth managed-identity deploy/gw -t gw-token -a contoso -g orders";
-    let targets = resolve(told).unwrap().told().unwrap();
+fn what_is_given_completely_needs_no_discovery() {
+    let given = "--auth managed-identity deploy/gw -t gw-token -a contoso -g orders";
+    let targets = resolve(given).unwrap().given().unwrap();
     assert_eq!(targets.workloads[0].short(), "deployment/gw");
     assert_eq!(targets.instance.unwrap().subscription, None);
     for line in [
@@ -79,6 +79,6 @@ fn what_is_told_whole_needs_nothing_found() {
         "--auth managed-identity deploy/gw -t gw-token -a contoso",
         "--auth managed-identity --all",
     ] {
-        assert!(resolve(line).unwrap().told().is_none(), "{line}");
+        assert!(resolve(line).unwrap().given().is_none(), "{line}");
     }
 }

@@ -221,7 +221,7 @@ async fn a_command_line_that_makes_no_sense() {
         ),
         (
             &["--all", "--canary", "1", "--no-wait"],
-            "--canary waits until a gateway is proved",
+            "--canary waits for the proof of a gateway",
         ),
         (&["--all", "--max-parallel", "0"], "--max-parallel"),
         (&["--gateways", "list.txt"], "--gateways is for several gateways"),

@@ -239,7 +239,7 @@ async fn flags_and_variables_that_make_no_sense() {
     }
     let nonsense = case.apim(&["rotate"]).env("TOKEN_KEY", "nonsense");
     let ended = case.fails_untouched(nonsense, 2).await;
-    ended.says(&["TOKEN_KEY", "`nonsense`", "primary or secondary"]);
+    ended.says(&["TOKEN_KEY", "`nonsense`", "primary and secondary"]);
     assert!(
         case.arm_requests().is_empty(),
         "Azure is not asked about nonsense"

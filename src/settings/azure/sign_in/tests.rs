@@ -36,10 +36,10 @@ const CLIENT: (&str, &str) = ("AZURE_CLIENT_ID", "c");
 const TENANT: (&str, &str) = ("AZURE_TENANT_ID", "t");
 const TOKEN: (&str, &str) = (TOKEN_FILE, "/token");
 const POD: (&str, &str) = ("KUBERNETES_SERVICE_HOST", "10.0.0.1");
-const CLI: &str = "the account logged in to the Azure CLI [nothing else is there]";
+const CLI: &str = "the account logged in to the Azure CLI [nothing else is available]";
 
 #[test]
-fn auto_takes_the_first_that_is_there() {
+fn auto_takes_the_first_that_is_available() {
     let one = |text: &str, excluded| (vec![text.to_owned()], excluded);
     assert_eq!(
         candidates(true, &[], [SECRET, CLIENT, TENANT, TOKEN, POD]),
@@ -74,7 +74,7 @@ fn auto_takes_the_first_that_is_there() {
 }
 
 #[test]
-fn a_client_id_that_was_typed_is_no_user_of_the_azure_cli() {
+fn a_client_id_on_the_command_line_excludes_the_azure_cli() {
     let managed = "managed identity x [this is a pod]".to_owned();
     assert_eq!(candidates(false, &["-c", "x"], [POD]), (vec![managed], 3));
     let error = resolve(false, &["-c", "x"], []).unwrap_err();
@@ -102,7 +102,7 @@ fn what_is_asked_for_is_the_only_candidate() {
 }
 
 #[test]
-fn what_the_webhook_left_out_is_named() {
+fn a_missing_variable_of_the_webhook_is_named() {
     for (variables, name) in [
         ([CLIENT, TENANT], TOKEN_FILE),
         ([TOKEN, TENANT], "AZURE_CLIENT_ID"),
@@ -130,7 +130,7 @@ fn the_webhooks_authority_counts_unless_a_cloud_is_named() {
 }
 
 #[test]
-fn a_path_that_is_none_is_refused_without_being_shown() {
+fn a_path_without_a_file_is_refused_and_not_shown() {
     for value in ["/no/such.pem", "s3cr3t/s3cr3t", "s3cr3t.pfx"] {
         let error = resolve(false, &["-c", "c", "--tenant", "t", "-p", value], []).unwrap_err();
         assert!(error.to_string().contains("no such file") && !error.to_string().contains("s3cr3t"));
