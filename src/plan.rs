@@ -3,10 +3,12 @@
 
 mod change;
 mod conflict;
+mod expiry;
 mod mint;
 mod need;
 mod objects;
 mod outcome;
+mod policy;
 mod preflight;
 mod put_back;
 mod rotation;
@@ -16,15 +18,17 @@ mod verdict;
 
 pub use change::{dry_run_change, restored_annotations, rotation_change};
 pub use conflict::{AfterWrite, after_write};
+pub use expiry::whole_seconds;
 pub use mint::Mint;
 pub use need::{Need, Unfinished, need, unfinished};
 pub use objects::{Action, Change, Kept, Live, ObjectPlan, Reason, Surplus, bare, object_changes};
 pub use outcome::{Outcome, OutcomeKind, Record};
+pub use policy::{FollowUp, Policy};
 pub use preflight::preflight;
 pub use put_back::{AfterRefusal, PUT_BACK_TIME, after_refusal};
-pub use rotation::{FollowUp, Plan, Policy, completion, replacement, rotation, whole_seconds};
+pub use rotation::{Plan, completion, replacement, rotation};
 pub use schedule::{NextRun, daily, keeps_alive, next_run};
-pub use slot::choose_slot;
+
 pub use verdict::{Assessment, Verdict, assess, is_alarm, next_change};
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod events;
 pub mod fleet;
 pub mod objects;
 mod rotation;
+mod rotation_text;
 pub mod status;
 mod table;
 pub mod termination_message;

@@ -1,13 +1,8 @@
-use super::{Effects, Refusal, Rotation, Write};
+use super::rotation::{Refused, Rotation};
+use super::{Effects, Refusal, Write};
 use crate::error::{Error, Kind, Result};
 use crate::model::{SecretChange, WorkloadKind};
 use crate::plan::{Mint, Outcome, OutcomeKind, replacement, restored_annotations};
-
-/// A credential that Azure refused, and the evidence for it.
-pub(super) struct Refused {
-    pub(super) mint: Mint,
-    pub(super) refusal: Refusal,
-}
 
 impl<E: Effects> Rotation<'_, E> {
     /// Restores the previous credential, its annotations and the pod templates.

@@ -1,5 +1,4 @@
-use super::put_back::Refused;
-use super::{Effects, Proof, Write};
+use super::{Effects, Proof, Refusal, Write};
 use crate::discover::facts::PreviousCredential;
 use crate::error::{Error, Result};
 use crate::model::{Snapshot, TemplateMarks, WorkloadRef};
@@ -22,6 +21,12 @@ pub struct Rotation<'a, E> {
     pub replacement_id: String,
     /// Where each step is printed.
     pub output: &'a Output,
+}
+
+/// A credential that Azure refused, and the evidence for it.
+pub(super) struct Refused {
+    pub(super) mint: Mint,
+    pub(super) refusal: Refusal,
 }
 
 impl<E: Effects> Rotation<'_, E> {

@@ -5,13 +5,13 @@ mod events;
 mod fleet;
 mod parallel;
 mod pending;
+mod print;
 mod run;
 mod steps;
 
 use std::sync::Arc;
 
 use clap::ArgMatches;
-use jiff::tz::TimeZone;
 use tokio::time::Instant;
 
 use super::sign_in::sign_in;
@@ -20,15 +20,14 @@ use crate::cli::RotateArgs;
 use crate::cluster::Cluster;
 use crate::discover::directory::Directory;
 use crate::discover::{self, TargetFacts};
-use crate::environment::Environment;
 use crate::error::Result;
 use crate::model::request::KubeConnection;
-use crate::output::Output;
 use crate::plan::{self, Need};
 use crate::report::RotationReport;
 use crate::report::TerminationMessage;
 use crate::settings::{RotateSettings, script_namespace};
 use events::Events;
+use print::{local_zone, print};
 use run::{Azure, Run, Target};
 use steps::{print_gateway, print_target};
 
@@ -138,26 +137,4 @@ async fn rotate(
     }
     let warnings = found.warnings.iter().cloned().chain(warnings).collect();
     Ok(report.with(sources, warnings))
-}
-
-/// Prints the result. When a credential was written, a failure to print is only
-/// a warning: the exit code must not suggest that nothing was done.
-fn print(text: &str, context: &Context) -> Result<()> {
-    let output: &Output = &context.output;
-    match output.data(text) {
-        Err(error) if context.interrupt.credential_written.get() => output.warning(&error.to_string()),
-        printed => printed?,
-    }
-    Ok(())
-}
-
-/// The time zone of the machine. `TimeZone::system` would first look up the
-/// name of the zone, and read every folder of the time zone database for it.
-fn local_zone(environment: &Environment) -> TimeZone {
-    let rules = match environment.get("TZ") {
-        Some(_) => None,
-        None => std::fs::read("/etc/localtime").ok(),
-    };
-    let zone = rules.and_then(|rules| TimeZone::tzif("Local", &rules).ok());
-    zone.unwrap_or_else(TimeZone::system)
 }

@@ -1,21 +1,22 @@
 //! `status`: reads the cluster, assesses the gateways and prints them.
 
 mod azure;
+mod shared;
 mod watch;
 
 use clap::ArgMatches;
 use jiff::SignedDuration;
 
-use super::{Context, connect, nothing_found};
+use super::{Context, connect};
 use crate::cli::StatusArgs;
-use crate::cluster::Cluster;
 use crate::discover::gateways::gateways;
 use crate::error::{Error, Kind, Result};
-use crate::model::request::{KubeConnection, StatusFormat, WorkloadRequest};
+use crate::model::request::{KubeConnection, StatusFormat};
 use crate::model::{counted, in_words};
 use crate::output::Output;
 use crate::report::status::{StatusReport, TableOptions};
 use crate::settings::{StatusSettings, rotate_request};
+use shared::{print_nothing_found, table_options};
 
 /// The number of fixes that are printed at most.
 const MAX_FIXES: usize = 5;
@@ -105,46 +106,4 @@ fn check(report: &StatusReport, within: SignedDuration, incomplete: bool, output
         ));
     }
     Ok(0)
-}
-
-fn table_options(settings: &StatusSettings) -> TableOptions {
-    TableOptions {
-        with_namespace: settings.selection.everywhere,
-        with_azure: settings.azure.is_some(),
-        no_headers: settings.no_headers,
-    }
-}
-
-/// An empty result is not an error, the same as in kubectl, unless the user has
-/// named a workload, or `--fail-within` would pass without any gateway.
-fn print_nothing_found(settings: &StatusSettings, cluster: &Cluster, output: &Output) -> Result<()> {
-    let names = &settings.selection.names;
-    if !names.is_empty() {
-        let why = if names.len() == 1 {
-            "runs no self-hosted gateway: no container has its image or its settings"
-        } else {
-            "run no self-hosted gateway: no container has its image or its settings"
-        };
-        let names: Vec<String> = names
-            .iter()
-            .map(|name| match &name.value {
-                WorkloadRequest::Exact(workload) => workload.to_string(),
-                WorkloadRequest::ByName(name) => format!("workload {name}"),
-            })
-            .collect();
-        return Err(Error::failed(format!(
-            "{} in namespace {} {why}",
-            names.join(", "),
-            cluster.namespace
-        )));
-    }
-    let nothing = nothing_found(&settings.selection, cluster);
-    if settings.fail_within.is_some() {
-        return Err(nothing.with_kind(Kind::Alarm));
-    }
-    output.note(&nothing.to_string());
-    for hint in nothing.hints() {
-        output.hint(hint);
-    }
-    Ok(())
 }

@@ -2,8 +2,9 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+use super::expiry::expiry;
 use super::need::Unfinished;
-use super::rotation::{Policy, expiry};
+use super::policy::Policy;
 use super::slot::choose_slot;
 use crate::error::{Error, Result};
 use crate::model::annotation::{GATEWAY, LAST_USED_KEY, PREVIOUS_KEY};

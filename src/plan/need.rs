@@ -1,6 +1,7 @@
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Policy, choose_slot};
+use super::policy::Policy;
+use super::slot::choose_slot;
 use crate::model::{
     KeyChoice, Recorded, Rollout, SecretFacts, Snapshot, WorkloadFacts, WorkloadRef, in_words,
 };

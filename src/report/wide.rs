@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::RotationReport;
+use super::rotation::RotationReport;
 use super::table::{Severity, cell, render};
 use crate::model::in_words;
 

@@ -7,9 +7,10 @@ use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, sleep_until};
 
-use super::{Context, print_nothing_found, table_options};
+use super::shared::{print_nothing_found, table_options};
 use crate::cluster::watch::{WatchEvent, Watched, Watches};
 use crate::cluster::{Cluster, explain};
+use crate::commands::Context;
 use crate::discover::gateways::{Rotators, StatusFacts, gateways, gateways_of};
 use crate::error::{Error, Result};
 use crate::model::WorkloadRef;

@@ -1,17 +1,17 @@
 //! The pod of a Job: it meets the Pod Security Standard `restricted`, writes to
 //! no disk, and its tokens expire when it ends.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::api::core::v1::{
     Capabilities, ConfigMapProjection, ConfigMapVolumeSource, Container, DownwardAPIProjection,
     DownwardAPIVolumeFile, EnvVar, KeyToPath, LocalObjectReference, ObjectFieldSelector, PodSecurityContext,
     PodSpec, ProjectedVolumeSource, ResourceRequirements, SeccompProfile, SecretVolumeSource,
-    SecurityContext, ServiceAccountTokenProjection, Toleration, Volume, VolumeMount, VolumeProjection,
+    SecurityContext, ServiceAccountTokenProjection, Volume, VolumeMount, VolumeProjection,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-use super::{AUDIENCE, CONTAINER, Installation, KeyOf, PodIdentity, arguments};
+use super::arguments::arguments;
+use super::files::{CA, CREDENTIAL_DIRECTORY};
+use super::installation::{AUDIENCE, CONTAINER, Installation, PodIdentity};
 
 /// The user of the image, which owns no files.
 const USER: i64 = 65532;
@@ -24,55 +24,11 @@ const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 const FEDERATED: &str = "/var/run/secrets/apim-rotate/federated";
 const FEDERATED_FILE: &str = "token";
 
-/// Where a service principal's Secret is mounted.
-const CREDENTIAL_DIRECTORY: &str = "/var/run/secrets/apim-rotate/principal";
-
-/// Where the ConfigMap with the CA certificates is mounted.
-const CA: &str = "/etc/apim-rotate/ca";
-
 /// The shortest lifetime of a token that the API server accepts, in seconds.
 const SHORTEST_TOKEN: i64 = 600;
 
 /// Readable by the pod's user and group only.
 const GROUP_READS: i32 = 0o440;
-
-/// A ConfigMap with CA certificates to trust for Azure.
-pub type Ca = KeyOf;
-
-#[derive(Clone, Debug, Default)]
-pub struct PodOptions {
-    /// With a tag or a digest.
-    pub image: String,
-    pub pull_policy: Option<String>,
-    pub pull_secrets: Vec<String>,
-    pub tolerations: Vec<Toleration>,
-    pub node_selector: BTreeMap<String, String>,
-    /// The URL of the proxy for requests to Azure.
-    pub proxy: Option<String>,
-    pub ca: Option<Ca>,
-}
-
-impl PodOptions {
-    pub(super) fn proxy_port(&self) -> Option<u16> {
-        let proxy: http::Uri = self.proxy.as_ref()?.parse().ok()?;
-        let default = if proxy.scheme_str() == Some("https") {
-            443
-        } else {
-            80
-        };
-        Some(proxy.port_u16().unwrap_or(default))
-    }
-}
-
-/// The file with the service principal's credential.
-pub(super) fn credential_file(credential: &KeyOf) -> String {
-    format!("{CREDENTIAL_DIRECTORY}/{}", credential.key)
-}
-
-/// The file with the CA certificates.
-pub(super) fn ca_file(ca: &Ca) -> String {
-    format!("{CA}/{}", ca.key)
-}
 
 pub(super) fn spec(installation: &Installation) -> PodSpec {
     let options = &installation.pod;

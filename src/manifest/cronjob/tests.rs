@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::model::WorkloadKind;
+use crate::model::{WorkloadKind, WorkloadRef};
 
 fn installation(identity: PodIdentity) -> Installation {
     let gw = WorkloadRef {

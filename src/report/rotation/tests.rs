@@ -1,6 +1,9 @@
 //! One result in each format.
 
+use jiff::tz::TimeZone;
+
 use super::*;
+use crate::model::request::OutputFormat;
 use crate::plan::Record;
 use crate::plan::fixture::{DAY, now, plan, snapshot};
 use crate::yaml::from_yaml;

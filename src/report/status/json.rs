@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Row, StatusReport, last_result};
+use super::rows::{Row, StatusReport, last_result};
 use crate::model::{
     Auth, AzureFacts, CronJobFacts, Fact, GatewayFacts, GatewayId, KeySlot, SecretFacts, Unavailable,
     WorkloadKind,

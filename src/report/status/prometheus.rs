@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Row, StatusReport};
+use super::rows::{Row, StatusReport};
 use crate::plan::Verdict;
 
 /// The name, the help and the value of a metric; `None` if a row has no value.

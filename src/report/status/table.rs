@@ -3,7 +3,7 @@
 use comfy_table::Cell;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Row, StatusReport, last_result};
+use super::rows::{Row, StatusReport, last_result};
 use crate::model::{Auth, CronJobFacts, Fact, GatewayFacts, SecretFacts, in_words};
 use crate::plan::{Verdict, next_run};
 use crate::report::table::{Severity, cell, render};

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::json::Item;
+use super::rows::{Row, StatusReport, TableOptions, several_kinds, sort};
 use super::table::{Widths, rows};
-use super::{Row, StatusReport, TableOptions, several_kinds, sort};
 use crate::error::{Error, Result};
 use crate::model::request::{SortBy, StatusFormat};
 use crate::model::{GatewayFacts, WorkloadRef};

@@ -233,13 +233,15 @@ type Files = BTreeMap<Vec<String>, Parsed>;
 
 /// What a path means that is written in `module`.
 fn known(module: &[String], path: &[String], files: &Files) -> Option<Known> {
-    if CRATES.contains(&path[0].as_str()) {
+    // A module of this package may have the name of a crate.
+    let local = absolute(module, path, files);
+    if local.is_none() && CRATES.contains(&path[0].as_str()) {
         return Some(Known {
             room: path[0].clone(),
             file: None,
         });
     }
-    let defined = definition(&absolute(module, path, files)?, files, 0)?;
+    let defined = definition(&local?, files, 0)?;
     Some(Known {
         room: defined.0.first()?.clone(),
         file: Some(defined.1.clone()),

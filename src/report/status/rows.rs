@@ -1,0 +1,158 @@
+use jiff::{SignedDuration, Timestamp};
+
+use crate::model::request::SortBy;
+use crate::model::{CronJobFacts, GatewayFacts, SecretFacts, WorkloadRef, in_words};
+use crate::plan::{Assessment, assess, is_alarm};
+
+/// Gateways with their verdicts.
+pub struct StatusReport {
+    pub(super) rows: Vec<Row>,
+    pub(super) options: TableOptions,
+    /// Whether names include the kind, because there are several kinds.
+    pub(super) with_kind: bool,
+    pub(super) now: Timestamp,
+}
+
+/// The optional parts of the table.
+#[derive(Clone, Debug, Default)]
+pub struct TableOptions {
+    pub with_namespace: bool,
+    /// Whether there are columns with facts from Azure.
+    pub with_azure: bool,
+    pub no_headers: bool,
+}
+
+/// One gateway.
+#[derive(Clone)]
+pub(super) struct Row {
+    pub(super) facts: GatewayFacts,
+    pub(super) assessment: Assessment,
+    /// Whether the gateway is gone. The facts are from before.
+    pub(super) deleted: bool,
+}
+
+impl StatusReport {
+    /// Assesses and sorts the gateways.
+    pub fn new(gateways: Vec<GatewayFacts>, sort_by: SortBy, options: TableOptions, now: Timestamp) -> Self {
+        let rows = gateways.into_iter().map(|facts| Row::new(facts, now));
+        let mut rows: Vec<Row> = rows.collect();
+        sort(&mut rows, sort_by);
+        Self {
+            with_kind: several_kinds(rows.iter().map(|row| &row.facts.workload)),
+            rows,
+            options,
+            now,
+        }
+    }
+
+    /// A line with the reason for every gateway that `--fail-within` fails on.
+    pub fn alarms(&self, within: SignedDuration) -> Vec<String> {
+        let alarms = self
+            .rows
+            .iter()
+            .filter(|row| is_alarm(&row.facts, &row.assessment, within, self.now));
+        let line = |row: &Row| {
+            let GatewayFacts {
+                namespace, workload, ..
+            } = &row.facts;
+            format!(
+                "{workload} in namespace {namespace}: {:?}: {}",
+                row.assessment.verdict,
+                row.alarm_reason(within, self.now)
+            )
+        };
+        alarms.map(line).collect()
+    }
+
+    /// The commands that fix the worst gateways, at most `max`, and the number
+    /// of other gateways with a fix.
+    pub fn fixes(&self, max: usize) -> (Vec<String>, usize) {
+        let mut rows: Vec<&Row> = self
+            .rows
+            .iter()
+            .filter(|row| row.assessment.fix.is_some())
+            .collect();
+        rows.sort_by_key(|row| row.assessment.verdict);
+        let line = |row: &&Row| {
+            let Assessment { verdict, fix, .. } = &row.assessment;
+            let fix = fix.as_deref().unwrap_or_default();
+            let name = self.name(row);
+            if self.options.with_namespace {
+                format!("{name} in {} is {verdict:?}; run: {fix}", row.facts.namespace)
+            } else {
+                format!("{name} is {verdict:?}; run: {fix}")
+            }
+        };
+        (
+            rows.iter().take(max).map(line).collect(),
+            rows.len().saturating_sub(max),
+        )
+    }
+
+    /// The name of a row in the table.
+    pub(super) fn name(&self, row: &Row) -> String {
+        let workload = &row.facts.workload;
+        if self.with_kind {
+            workload.to_string()
+        } else {
+            workload.name.clone()
+        }
+    }
+}
+
+pub(super) fn several_kinds<'a>(mut workloads: impl Iterator<Item = &'a WorkloadRef>) -> bool {
+    let first = workloads.next().map(|workload| workload.kind);
+    workloads.any(|workload| Some(workload.kind) != first)
+}
+
+/// Sorts rows that are already sorted by namespace and name. A row without a
+/// value comes first, because it may be the worst.
+pub(super) fn sort(rows: &mut [Row], by: SortBy) {
+    match by {
+        SortBy::Name => {}
+        SortBy::ExpiresIn => rows.sort_by_key(|row| row.facts.claims().map(|claims| claims.expires_at)),
+        SortBy::Verdict => rows.sort_by_key(|row| row.assessment.verdict),
+        SortBy::RotatedAt => rows.sort_by_key(|row| row.facts.stored().and_then(SecretFacts::written)),
+    }
+}
+
+impl Row {
+    pub(super) fn new(facts: GatewayFacts, now: Timestamp) -> Self {
+        Self {
+            assessment: assess(&facts, now),
+            facts,
+            deleted: false,
+        }
+    }
+
+    /// Why `--fail-within` fails on the gateway. If the verdict alone is not an
+    /// alarm, the reason is the expiry or the pods that cannot be listed.
+    pub(super) fn alarm_reason(&self, within: SignedDuration, now: Timestamp) -> String {
+        let Assessment { verdict, reason, .. } = &self.assessment;
+        if verdict.is_alarm() {
+            return reason.clone();
+        }
+        let left = self
+            .facts
+            .claims()
+            .map(|claims| claims.expires_at.duration_since(now));
+        match (left.filter(|left| *left <= within), &self.facts.pods) {
+            (Some(left), _) => format!("the token expires in {}", in_words(left)),
+            (None, Err(unavailable)) => unavailable.why().to_owned(),
+            (None, Ok(_)) => reason.clone(),
+        }
+    }
+}
+
+/// The result of the last Job. It follows from the times of the CronJob, so
+/// that no Job has to be read.
+pub(super) fn last_result(facts: &CronJobFacts) -> Option<&'static str> {
+    let last_run = facts.last_run?;
+    Some(if facts.running {
+        "Running"
+    } else if facts.last_success.is_some_and(|success| success >= last_run) {
+        "Succeeded"
+    } else {
+        "Failed"
+    })
+}

@@ -1,0 +1,29 @@
+use super::rows::StatusReport;
+use super::{prometheus, table};
+use crate::error::Result;
+use crate::model::request::StatusFormat;
+use crate::report::rotation::to_json;
+use crate::yaml::to_yaml;
+
+impl StatusReport {
+    /// The report as text, with a line feed at the end unless it is empty.
+    pub fn render(&self, format: StatusFormat) -> Result<String> {
+        match format {
+            StatusFormat::Table => Ok(table::table(self, false)),
+            StatusFormat::Wide => Ok(table::table(self, true)),
+            StatusFormat::Name => Ok(self.names()),
+            StatusFormat::Prometheus => Ok(prometheus::metrics(self)),
+            StatusFormat::Yaml => to_yaml(&self.list()),
+            StatusFormat::Json => to_json(&self.list()),
+        }
+    }
+
+    pub(super) fn names(&self) -> String {
+        let names: Vec<String> = self
+            .rows
+            .iter()
+            .map(|row| row.facts.workload.to_string())
+            .collect();
+        names.iter().flat_map(|name| [name.as_str(), "\n"]).collect()
+    }
+}
