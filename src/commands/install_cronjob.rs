@@ -52,7 +52,7 @@ pub(super) async fn run(
         return render(&settings, &namespace, targets, &context.output);
     }
     let cluster = connect(kube, context).await?;
-    let mut writer = ObjectWriter::new(&cluster, MANAGER, &context.interrupt, dry_run(&settings));
+    let mut writer = ObjectWriter::new(&cluster, MANAGER, &context.interrupt, settings.dry_run);
     for _ in 0..ATTEMPTS {
         let attempt = Attempt {
             settings: &settings,
@@ -235,7 +235,7 @@ fn print(plan: &ObjectPlan, settings: &InstallSettings, output: &Output) -> Resu
         text += &objects_diff(plan)?;
     }
     text += &match settings.output {
-        ObjectFormat::Table => object_lines(plan, dry_run(settings)),
+        ObjectFormat::Table => object_lines(plan, settings.dry_run),
         ObjectFormat::Name => object_names(plan),
         ObjectFormat::Json => objects_json(plan),
         ObjectFormat::Yaml => objects_yaml(plan)?,
@@ -257,8 +257,4 @@ fn left_out(secret: &Object) -> String {
         "secret/{name} is left out, because no output holds a secret; create it: kubectl -n {namespace} create secret generic \
          {name} --from-file={CLIENT_SECRET_KEY}=FILE"
     )
-}
-
-fn dry_run(settings: &InstallSettings) -> DryRun {
-    settings.dry_run.into()
 }

@@ -19,7 +19,7 @@ use crate::report::objects::{kept, object_lines, written_lines};
 pub(super) async fn run(args: &UninstallCronjobArgs, kube: &KubeConnection, context: &Context) -> Result<u8> {
     valid_name(&args.name)?;
     let output = &context.output;
-    let dry_run = DryRun::from(args.dry_run);
+    let dry_run = args.dry_run;
     let cluster = connect(kube, context).await?;
     let owner = Owner::installation(&args.name);
     let found = find(&cluster, owner, output).await?;
