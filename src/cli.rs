@@ -27,7 +27,7 @@ pub use kube::KubeArgs;
 pub use program::{COMPLETION_VARIABLE, file_name};
 pub use render_rbac::{AzureRoleArgs, RenderRbacArgs, RightsScope};
 pub use root::{Cli, Command, Parsed, command, parse};
-pub use rotate::{AuthMethod, AzureArgs, RotateArgs, TargetArgs};
+pub use rotate::{AuthMethod, AzureArgs, FleetArgs, RotateArgs, TargetArgs};
 pub use select::SelectArgs;
 pub use status::StatusArgs;
 pub use uninstall_cronjob::UninstallCronjobArgs;

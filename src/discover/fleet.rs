@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::pod_spec::{CredentialSource, GatewayContainer};
+use super::read::Held;
 use super::reference::refuse_other_sign_in;
 use super::stale_pods::stale_pods;
 use super::survey::{Gateway, Survey, Surveyed, survey};
@@ -100,25 +101,7 @@ async fn one_credential(
     secret: &str,
     gateways: &[&Gateway],
 ) -> Result<TargetFacts> {
-    let held: Vec<_> = gateways
-        .iter()
-        .filter_map(|gateway| survey.credential(gateway))
-        .collect();
-    let keys: BTreeSet<&str> = held.iter().map(|((_, key), _)| key.as_str()).collect();
-    if keys.len() > 1 {
-        let keys: Vec<&str> = keys.into_iter().collect();
-        return Err(Error::refused(format!(
-            "secret/{secret} in namespace {namespace} holds the tokens of several gateways, under {}, but its \
-             annotations can describe only one",
-            keys.join(" and ")
-        ))
-        .hint("give each gateway a Secret of its own, or rotate each by name"));
-    }
-    let Some((_, Ok((facts, previous)))) = held.into_iter().next() else {
-        return Err(Error::failed(format!(
-            "secret/{secret} in namespace {namespace} was not read"
-        )));
-    };
+    let (facts, previous) = held(survey, namespace, secret, gateways)?;
     let here = cluster.in_namespace(namespace);
     let mut workloads = Vec::new();
     let uses_it = |workload: &&Surveyed| workload.namespace == namespace && workload.secrets.contains(secret);
@@ -154,6 +137,30 @@ async fn one_credential(
                 .collect(),
         },
     })
+}
+
+/// What the Secret holds for all of the gateways.
+fn held<'a>(survey: &'a Survey, namespace: &str, secret: &str, gateways: &[&Gateway]) -> Result<&'a Held> {
+    let held: Vec<_> = gateways
+        .iter()
+        .filter_map(|gateway| survey.credential(gateway))
+        .collect();
+    let keys: BTreeSet<&str> = held.iter().map(|((_, key), _)| key.as_str()).collect();
+    if keys.len() > 1 {
+        let keys: Vec<&str> = keys.into_iter().collect();
+        return Err(Error::refused(format!(
+            "secret/{secret} in namespace {namespace} holds the tokens of several gateways, under {}, but its \
+             annotations can describe only one",
+            keys.join(" and ")
+        ))
+        .hint("give each gateway a Secret of its own, or rotate each by name"));
+    }
+    match held.into_iter().next() {
+        Some((_, Ok(held))) => Ok(held),
+        _ => Err(Error::failed(format!(
+            "secret/{secret} in namespace {namespace} was not read"
+        ))),
+    }
 }
 
 fn unread(gap: &Unavailable) -> Error {

@@ -8,8 +8,8 @@ use super::pod_spec::{
 };
 use crate::cluster::workload::Workload;
 use crate::error::{Error, Result};
-use crate::model::WorkloadRef;
 use crate::model::request::TargetRequest;
+use crate::model::{Sourced, WorkloadRef};
 
 /// The Secrets that a credential may be in, each with the keys that may hold
 /// it, the likeliest first.
@@ -23,6 +23,9 @@ pub(super) struct Reference {
     pub(super) workloads: BTreeSet<WorkloadRef>,
 }
 
+/// A gateway's container, and its workload.
+type Gateways<'a> = Vec<(&'a WorkloadRef, GatewayContainer)>;
+
 /// Follows the references of all gateways among the workloads, which must lead
 /// to one credential. `None` if settings that were not read yet may show more,
 /// or if there is no gateway.
@@ -32,16 +35,7 @@ pub(super) fn credential_reference(
     workloads: &BTreeMap<WorkloadRef, Workload>,
     config_maps: Option<&ConfigMaps>,
 ) -> Result<Option<Reference>> {
-    let no_maps = ConfigMaps::new();
-    let maps = config_maps.unwrap_or(&no_maps);
-    let mut gateways: Vec<(&WorkloadRef, GatewayContainer)> = Vec::new();
-    for (name, workload) in workloads {
-        let containers = workload
-            .pod_spec()
-            .map(|spec| gateway_containers(spec, maps))
-            .unwrap_or_default();
-        gateways.extend(containers.into_iter().map(|container| (name, container)));
-    }
+    let mut gateways = gateways_among(workloads, config_maps);
     if let (true, Some(_), Some(secret)) = (gateways.is_empty(), config_maps, &request.secret) {
         return Ok(requested_reference(&secret.value, workloads));
     }
@@ -55,42 +49,16 @@ pub(super) fn credential_reference(
         return Ok(None);
     }
     if let Some(secret) = &request.secret {
-        let before = gateways.len();
-        let pointed_at: Vec<String> = gateways
-            .iter()
-            .flat_map(|(_, container)| secrets_of(&container.credential))
-            .collect();
-        gateways.retain(|(_, container)| secrets_of(&container.credential).contains(&secret.value));
-        if gateways.is_empty() && before > 0 {
-            return Err(Error::refused(format!(
-                "no gateway in namespace {} takes its token from secret/{} ({}); the pod specs point at {}",
-                namespace,
-                secret.value,
-                secret.source,
-                if pointed_at.is_empty() {
-                    "no Secret".to_owned()
-                } else {
-                    pointed_at.join(", ")
-                }
-            ))
-            .hint("leave --token-secret out to follow the pod spec"));
-        }
+        gateways = with_secret(namespace, gateways, secret)?;
     }
-    let mut by_credential: Vec<(&CredentialSource, Vec<&WorkloadRef>)> = Vec::new();
-    for (name, container) in &gateways {
-        match by_credential
-            .iter_mut()
-            .find(|(credential, _)| *credential == &container.credential)
-        {
-            Some((_, names)) => names.push(name),
-            None => by_credential.push((&container.credential, vec![name])),
-        }
-    }
-    if by_credential.len() > 1 {
+    let first = &gateways[0].1.credential;
+    if gateways
+        .iter()
+        .any(|(_, container)| container.credential != *first)
+    {
         let list: Vec<String> = gateways.iter().map(|(name, _)| name.to_string()).collect();
         return Err(Error::usage(format!(
-            "namespace {} has several gateways: {}",
-            namespace,
+            "namespace {namespace} has several gateways: {}",
             list.join(", ")
         ))
         .hint("choose one, as TYPE/NAME, or rotate all with --all"));
@@ -98,13 +66,10 @@ pub(super) fn credential_reference(
     for (name, container) in &gateways {
         refuse_other_sign_in(name, container)?;
     }
-    let candidates = candidates_of(by_credential[0].0);
+    let candidates = candidates_of(first);
     let uses_it = |workload: &Workload| {
-        let spec = workload.pod_spec();
-        spec.is_some_and(|spec| {
-            let used = secrets_used(spec);
-            candidates.iter().any(|(secret, _)| used.contains(secret))
-        })
+        let used = workload.pod_spec().map(secrets_used).unwrap_or_default();
+        candidates.iter().any(|(secret, _)| used.contains(secret))
     };
     let users = workloads
         .iter()
@@ -115,6 +80,49 @@ pub(super) fn credential_reference(
         candidates,
         workloads: users,
     }))
+}
+
+fn gateways_among<'a>(
+    workloads: &'a BTreeMap<WorkloadRef, Workload>,
+    config_maps: Option<&ConfigMaps>,
+) -> Gateways<'a> {
+    let no_maps = ConfigMaps::new();
+    let maps = config_maps.unwrap_or(&no_maps);
+    let mut gateways = Gateways::new();
+    for (name, workload) in workloads {
+        let containers = workload.pod_spec().map(|spec| gateway_containers(spec, maps));
+        let containers = containers.unwrap_or_default().into_iter();
+        gateways.extend(containers.map(|container| (name, container)));
+    }
+    gateways
+}
+
+/// The gateways that use the Secret that was given; there must be one.
+fn with_secret<'a>(
+    namespace: &str,
+    mut gateways: Gateways<'a>,
+    secret: &Sourced<String>,
+) -> Result<Gateways<'a>> {
+    let pointed_at: Vec<String> = gateways
+        .iter()
+        .flat_map(|(_, container)| secrets_of(&container.credential))
+        .collect();
+    gateways.retain(|(_, container)| secrets_of(&container.credential).contains(&secret.value));
+    if !gateways.is_empty() {
+        return Ok(gateways);
+    }
+    Err(Error::refused(format!(
+        "no gateway in namespace {} takes its token from secret/{} ({}); the pod specs point at {}",
+        namespace,
+        secret.value,
+        secret.source,
+        if pointed_at.is_empty() {
+            "no Secret".to_owned()
+        } else {
+            pointed_at.join(", ")
+        }
+    ))
+    .hint("leave --token-secret out to follow the pod spec"))
 }
 
 /// The reference to the Secret that was given, in workloads that nothing

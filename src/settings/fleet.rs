@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::selection::selection;
-use crate::cli::RotateArgs;
+use crate::cli::{FleetArgs, RotateArgs};
 use crate::error::{Error, Result};
 use crate::model::request::{Selection, TargetRequest};
 use crate::plan::FollowUp;
@@ -47,40 +47,15 @@ impl FleetSettings {
             || selection.names.len() > 1
             || !fleet.contexts.is_empty();
         if !many {
-            let of_many = [
-                ("--gateways", fleet.gateways.is_some()),
-                ("--canary", fleet.canary.is_some()),
-                ("--max-failures", fleet.max_failures.is_some()),
-            ];
-            return match of_many.iter().find(|(_, given)| *given) {
-                None => Ok(None),
-                Some((flag, _)) => Err(Error::usage(format!("{flag} is for several gateways"))
-                    .hint("select several: -A for all namespaces, --all for one namespace, -l for labels, or several names")),
-            };
+            refuse_flags_of_many(fleet)?;
+            return Ok(None);
         }
         if fleet.all && !selection.names.is_empty() {
             return Err(Error::usage(
                 "--all selects every gateway of the namespace; leave the names out",
             ));
         }
-        let one = [
-            (
-                "the workload",
-                target
-                    .workload
-                    .as_ref()
-                    .filter(|_| selection.names.is_empty())
-                    .map(|it| &it.source),
-            ),
-            ("the Secret", target.secret.as_ref().map(|it| &it.source)),
-            ("the gateway", target.gateway.as_ref().map(|it| &it.source)),
-        ];
-        if let Some((what, source)) = one.into_iter().find_map(|(what, source)| Some((what, source?))) {
-            return Err(Error::usage(format!(
-                "{source} names {what}, but several gateways are to be rotated"
-            ))
-            .hint("leave it out or unset it: it is discovered for each gateway"));
-        }
+        refuse_what_is_of_one(target, &selection)?;
         let canary = match (fleet.canary, follow_up) {
             (Some(1..), FollowUp::Nothing | FollowUp::Restart) => {
                 return Err(Error::usage(
@@ -102,5 +77,36 @@ impl FleetSettings {
             burst: fleet.burst,
             no_headers: fleet.no_headers,
         }))
+    }
+}
+
+fn refuse_flags_of_many(fleet: &FleetArgs) -> Result<()> {
+    let of_many = [
+        ("--gateways", fleet.gateways.is_some()),
+        ("--canary", fleet.canary.is_some()),
+        ("--max-failures", fleet.max_failures.is_some()),
+    ];
+    match of_many.iter().find(|(_, given)| *given) {
+        None => Ok(()),
+        Some((flag, _)) => Err(Error::usage(format!("{flag} is for several gateways")).hint(
+            "select several: -A for all namespaces, --all for one namespace, -l for labels, or several names",
+        )),
+    }
+}
+
+/// Refuses what can name only one gateway, whatever flag or variable sets it.
+fn refuse_what_is_of_one(target: &TargetRequest, selection: &Selection) -> Result<()> {
+    let workload = target.workload.as_ref().map(|it| &it.source);
+    let one = [
+        ("the workload", workload.filter(|_| selection.names.is_empty())),
+        ("the Secret", target.secret.as_ref().map(|it| &it.source)),
+        ("the gateway", target.gateway.as_ref().map(|it| &it.source)),
+    ];
+    match one.into_iter().find_map(|(what, source)| Some((what, source?))) {
+        None => Ok(()),
+        Some((what, source)) => Err(Error::usage(format!(
+            "{source} names {what}, but several gateways are to be rotated"
+        ))
+        .hint("leave it out or unset it: it is discovered for each gateway")),
     }
 }

@@ -105,22 +105,7 @@ impl InstallSettings {
         }
         let schedule = args.schedule.as_deref().unwrap_or("@daily");
         keeps_alive(schedule, &args.time_zone, within, now)?;
-        let whole = matches!(args.output, ObjectFormat::Json | ObjectFormat::Yaml);
-        if args.diff && whole {
-            return Err(Error::usage(
-                "--diff prints differences, --output the objects; choose one",
-            ));
-        }
-        if args.diff && args.dry_run == DryRun::Client {
-            return Err(Error::usage("--dry-run=client reads nothing to compare with")
-                .hint("show the differences with --dry-run=server --diff"));
-        }
-        if args.run_now && args.output != ObjectFormat::Table {
-            return Err(
-                Error::usage("--run-now prints a log, which does not fit into --output")
-                    .hint("install first, then run the same command with --run-now instead of --output"),
-            );
-        }
+        refuse_contradictions(args)?;
         let (identity, client_credential) = identity(&args.identity, &typed, &name)?;
         let cloud = azure::cloud_name(args.identity.cloud.as_ref())?;
         Ok(Self {
@@ -205,6 +190,27 @@ impl InstallSettings {
             pod: self.pod.clone(),
         }
     }
+}
+
+/// Refuses outputs that exclude each other.
+fn refuse_contradictions(args: &InstallCronjobArgs) -> Result<()> {
+    let whole = matches!(args.output, ObjectFormat::Json | ObjectFormat::Yaml);
+    if args.diff && whole {
+        return Err(Error::usage(
+            "--diff prints differences, --output the objects; choose one",
+        ));
+    }
+    if args.diff && args.dry_run == DryRun::Client {
+        return Err(Error::usage("--dry-run=client reads nothing to compare with")
+            .hint("show the differences with --dry-run=server --diff"));
+    }
+    if args.run_now && args.output != ObjectFormat::Table {
+        return Err(
+            Error::usage("--run-now prints a log, which does not fit into --output")
+                .hint("install first, then run the same command with --run-now instead of --output"),
+        );
+    }
+    Ok(())
 }
 
 fn name(name: &str) -> Result<String> {

@@ -65,15 +65,7 @@ impl SignInMethods<'_> {
         // A request to a metadata service that does not exist takes a second, so
         // it is sent only where one is likely.
         let mut candidates = Vec::new();
-        let in_a_pod = self.typed.environment.in_pod();
-        let reason = if self.get("IDENTITY_ENDPOINT").is_some() && self.get("IDENTITY_HEADER").is_some() {
-            Some("variables IDENTITY_ENDPOINT and IDENTITY_HEADER")
-        } else if vm {
-            Some("this is a VM of Azure")
-        } else {
-            in_a_pod.then_some("this is a pod")
-        };
-        match reason {
+        match self.sign_of_managed_identity(vm) {
             Some(reason) => candidates.push(Candidate {
                 identity: self.managed_identity(),
                 reason: reason.to_owned(),
@@ -104,6 +96,16 @@ impl SignInMethods<'_> {
             auto: true,
             excluded,
         })
+    }
+
+    fn sign_of_managed_identity(&self, vm: bool) -> Option<&'static str> {
+        if self.get("IDENTITY_ENDPOINT").is_some() && self.get("IDENTITY_HEADER").is_some() {
+            Some("variables IDENTITY_ENDPOINT and IDENTITY_HEADER")
+        } else if vm {
+            Some("this is a VM of Azure")
+        } else {
+            self.typed.environment.in_pod().then_some("this is a pod")
+        }
     }
 
     fn service_principal(&self, credential: Option<ClientCredential>) -> Result<Identity> {
