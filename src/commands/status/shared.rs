@@ -3,7 +3,6 @@
 use crate::cluster::Cluster;
 use crate::commands::nothing_found;
 use crate::error::{Error, Kind, Result};
-use crate::model::request::WorkloadRequest;
 use crate::output::Output;
 use crate::report::status::TableOptions;
 use crate::settings::StatusSettings;
@@ -30,13 +29,7 @@ pub(super) fn print_nothing_found(
         } else {
             "run no self-hosted gateway: no container has its image or its settings"
         };
-        let names: Vec<String> = names
-            .iter()
-            .map(|name| match &name.value {
-                WorkloadRequest::Exact(workload) => workload.to_string(),
-                WorkloadRequest::ByName(name) => format!("workload {name}"),
-            })
-            .collect();
+        let names: Vec<String> = names.iter().map(|name| name.value.to_string()).collect();
         return Err(Error::failed(format!(
             "{} in namespace {} {why}",
             names.join(", "),
