@@ -3,6 +3,7 @@
 
 pub mod complete;
 mod completion;
+mod gateway;
 mod global;
 mod install_cronjob;
 pub mod kube;
@@ -21,6 +22,7 @@ mod version;
 mod tests;
 
 pub use completion::CompletionArgs;
+pub use gateway::GatewayArgs;
 pub use global::GlobalArgs;
 pub use install_cronjob::{IdentityArgs, InstallCronjobArgs, PodArgs, PodAuth, PullPolicy};
 pub use kube::KubeArgs;

@@ -5,7 +5,9 @@ use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use crate::cli::{self, Parsed};
+use clap::ArgMatches;
+
+use crate::cli::{self, Cli, Parsed};
 use crate::commands::{self, Context};
 use crate::environment::Environment;
 use crate::error::Error;
@@ -95,6 +97,10 @@ fn start(arguments: Vec<OsString>, program: &str, as_script: bool, environment: 
     for note in &notes {
         context.output.note(note);
     }
+    run(cli, &matches, program, context)
+}
+
+fn run(cli: Cli, matches: &ArgMatches, program: &str, context: Context) -> Ended {
     // There is one crypto provider. If another one was installed before, the
     // first TLS connection fails.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -106,7 +112,7 @@ fn start(arguments: Vec<OsString>, program: &str, as_script: bool, environment: 
         .and_then(|runtime| {
             runtime.block_on(async {
                 tokio::select! {
-                    ended = commands::run(cli, &matches, program, &context) => ended,
+                    ended = commands::run(cli, matches, program, &context) => ended,
                     error = interrupted(&context.interrupt) => Err(error?),
                 }
             })

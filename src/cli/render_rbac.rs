@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::GatewayArgs;
 use crate::model::request::{AzureForm, ProveMode};
 use crate::model::{AzureRole, DEFAULT_NAME};
 
@@ -97,7 +98,8 @@ pub struct RenderRbacArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Azure options")]
 pub struct AzureRoleArgs {
-    /// Print a custom role in Azure and its assignment instead, without contacting the cluster or Azure
+    /// Print a custom role in Azure and its assignment instead, without contacting the cluster or Azure;
+    /// without --apim-gateway for all gateways of the instance
     #[arg(long, value_enum, value_name = "FORM")]
     pub azure: Option<AzureForm>,
 
@@ -113,19 +115,6 @@ pub struct AzureRoleArgs {
     #[arg(long, value_name = "ID")]
     pub principal_id: Option<String>,
 
-    /// Id of the gateway in API Management; by default all gateways of the instance
-    #[arg(short = 'g', long, value_name = "NAME")]
-    pub apim_gateway: Option<String>,
-
-    /// API Management instance
-    #[arg(short = 'a', long, value_name = "NAME")]
-    pub apim_instance: Option<String>,
-
-    /// Resource group of the instance
-    #[arg(short = 'r', long, value_name = "NAME")]
-    pub resource_group: Option<String>,
-
-    /// Subscription of the instance
-    #[arg(short = 's', long, value_name = "ID")]
-    pub subscription_id: Option<String>,
+    #[command(flatten)]
+    pub gateway: GatewayArgs,
 }

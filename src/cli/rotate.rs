@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
 use secrecy::SecretString;
 
-use super::SelectArgs;
+use super::{GatewayArgs, SelectArgs};
 use crate::model::request::{DryRun, OutputFormat, ProveMode};
 use crate::model::{KeyChoice, parse_duration};
 
@@ -148,21 +148,8 @@ pub struct TargetArgs {
     #[arg(short = 't', long, value_name = "NAME")]
     pub token_secret: Option<String>,
 
-    /// Id of the gateway in API Management
-    #[arg(short = 'g', long, value_name = "NAME")]
-    pub apim_gateway: Option<String>,
-
-    /// API Management instance
-    #[arg(short = 'a', long, value_name = "NAME")]
-    pub apim_instance: Option<String>,
-
-    /// Resource group of the instance
-    #[arg(short = 'r', long, value_name = "NAME")]
-    pub resource_group: Option<String>,
-
-    /// Subscription of the instance
-    #[arg(short = 's', long, value_name = "ID")]
-    pub subscription_id: Option<String>,
+    #[command(flatten)]
+    pub gateway: GatewayArgs,
 }
 
 /// Many gateways in one run.

@@ -158,10 +158,10 @@ fn azure_rights(args: &AzureRoleArgs, typed: &Typed<'_>) -> Result<AzureRights> 
     if args.for_discovery && args.role != AzureRole::TokenOperator {
         return Err(Error::usage("--for-discovery is for --role token-operator"));
     }
-    let subscription = typed.text("subscription-id", args.subscription_id.as_ref(), &[]);
-    let group = typed.text("resource-group", args.resource_group.as_ref(), &[]);
-    let service = typed.text("apim-instance", args.apim_instance.as_ref(), &[]);
-    let gateway = typed.text("apim-gateway", args.apim_gateway.as_ref(), &[]);
+    let subscription = typed.text("subscription-id", args.gateway.subscription_id.as_ref(), &[]);
+    let group = typed.text("resource-group", args.gateway.resource_group.as_ref(), &[]);
+    let service = typed.text("apim-instance", args.gateway.apim_instance.as_ref(), &[]);
+    let gateway = typed.text("apim-gateway", args.gateway.apim_gateway.as_ref(), &[]);
     let subscription = needed("the subscription", "--subscription-id", subscription)?;
     let id = Uuid::parse_str(&subscription.value).map_err(|_| {
         Error::usage(format!(

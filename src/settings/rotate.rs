@@ -153,16 +153,24 @@ pub(super) fn target_request(args: &TargetArgs, typed: &Typed<'_>, as_script: bo
         secret_alone: as_script && workload.is_none(),
         workload,
         secret: typed.text("token-secret", args.token_secret.as_ref(), &["TOKEN_SECRET"]),
-        gateway: typed.text("apim-gateway", args.apim_gateway.as_ref(), &["APIM_GATEWAY"]),
-        service: typed.text("apim-instance", args.apim_instance.as_ref(), &["APIM_INSTANCE"]),
+        gateway: typed.text(
+            "apim-gateway",
+            args.gateway.apim_gateway.as_ref(),
+            &["APIM_GATEWAY"],
+        ),
+        service: typed.text(
+            "apim-instance",
+            args.gateway.apim_instance.as_ref(),
+            &["APIM_INSTANCE"],
+        ),
         resource_group: typed.text(
             "resource-group",
-            args.resource_group.as_ref(),
+            args.gateway.resource_group.as_ref(),
             &["RESOURCE_GROUP"],
         ),
         subscription: typed.text(
             "subscription-id",
-            args.subscription_id.as_ref(),
+            args.gateway.subscription_id.as_ref(),
             &["SUBSCRIPTION_ID"],
         ),
     })

@@ -1,0 +1,21 @@
+use clap::Args;
+
+/// The gateway in Azure.
+#[derive(Args, Debug)]
+pub struct GatewayArgs {
+    /// Id of the gateway in API Management
+    #[arg(short = 'g', long, value_name = "NAME")]
+    pub apim_gateway: Option<String>,
+
+    /// API Management instance
+    #[arg(short = 'a', long, value_name = "NAME")]
+    pub apim_instance: Option<String>,
+
+    /// Resource group of the instance
+    #[arg(short = 'r', long, value_name = "NAME")]
+    pub resource_group: Option<String>,
+
+    /// Subscription of the instance
+    #[arg(short = 's', long, value_name = "ID")]
+    pub subscription_id: Option<String>,
+}
