@@ -41,8 +41,8 @@ fn for_shell(shell: &str, line: &[OsString]) -> Option<String> {
     let mut answer = Vec::new();
     if !line.is_empty() {
         let mut command = command(line);
-        // A line that cannot be completed has no candidates; there is nobody to
-        // complain to in the middle of typing.
+        // A line that cannot be completed has no candidates: no error can be shown
+        // while somebody types.
         let _ = shell.write_complete(&mut command, line.to_vec(), Some(Path::new(".")), &mut answer);
     }
     Some(String::from_utf8_lossy(&answer).into_owned())
@@ -83,7 +83,7 @@ fn candidates(words: &[OsString]) -> Vec<CompletionCandidate> {
     let index = line.len() - 1;
     let mut command = command(&line);
     let mut found = complete(&mut command, line, index, Some(Path::new("."))).unwrap_or_default();
-    // As kubectl does: flags are offered to whoever begins to type one.
+    // As in kubectl, flags are offered once a dash is typed.
     found.retain(|candidate| typed_dash || !candidate.get_value().to_string_lossy().starts_with('-'));
     found
 }
