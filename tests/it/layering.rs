@@ -45,7 +45,7 @@ const MODULES: &[(&str, &str, &[&str])] = &[
     (
         "cli",
         "what can be typed: clap types",
-        &["clap", "environment", "kube", "model"],
+        &["clap", "environment", "model"],
     ),
     ("clock", "the time by a server", &[]),
     (
@@ -184,7 +184,7 @@ fn every_module_knows_what_the_table_says_and_no_more() {
             source
                 .knows
                 .iter()
-                .map(|path| path.room())
+                .map(source::Known::room)
                 .filter(|room| *room != source.room()),
         );
     }

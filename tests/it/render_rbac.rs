@@ -237,7 +237,7 @@ async fn a_command_line_that_makes_no_sense() {
         (&["deploy/gw", "-t", "../s"], "--token-secret"),
         (&["deploy/gw", "--azure", "az"], "leave the target out"),
         (&["--azure", "json"], "--subscription-id"),
-        (&["--azure", "json", "-s", "mine"], "no id of a subscription"),
+        (&["--azure", "json", "-s", "mine"], "not the id of a subscription"),
         (&azure, "--resource-group"),
         (&[&azure[..], &["-r", "rg"]].concat(), "--apim-instance"),
         (

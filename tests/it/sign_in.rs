@@ -122,7 +122,27 @@ async fn an_unusable_secret() {
     }
 }
 
+/// A token of the namespace's default ServiceAccount for Entra.
+async fn account_token(case: &Case) -> String {
+    let request = TokenRequest {
+        spec: TokenRequestSpec {
+            audiences: vec![AUDIENCE.to_owned()],
+            ..TokenRequestSpec::default()
+        },
+        ..TokenRequest::default()
+    };
+    let accounts: Api<ServiceAccount> = Api::namespaced(case.client.clone(), &case.namespace);
+    let answer = accounts
+        .create_token_request("default", &PostParams::default(), &request)
+        .await;
+    answer.unwrap().status.unwrap().token
+}
+
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "each step takes one thing away from the same identity"
+)]
 async fn a_workload_identity() {
     let case = Case::with_gateway("workload-identity").await;
     let control_plane = case.sandbox.control_plane();
@@ -139,18 +159,7 @@ async fn a_workload_identity() {
             }];
         })
     };
-    let request = TokenRequest {
-        spec: TokenRequestSpec {
-            audiences: vec![AUDIENCE.to_owned()],
-            ..TokenRequestSpec::default()
-        },
-        ..TokenRequest::default()
-    };
-    let accounts: Api<ServiceAccount> = Api::namespaced(case.client.clone(), &case.namespace);
-    let answer = accounts
-        .create_token_request("default", &PostParams::default(), &request)
-        .await;
-    let token = answer.unwrap().status.unwrap().token;
+    let token = account_token(&case).await;
     let file = case.file("azure-identity-token", &token).display().to_string();
     let run = |principal: &Principal, arguments: &[&str]| {
         case.signs_in(principal, arguments)

@@ -41,7 +41,7 @@ async fn a_schedule_that_lets_a_token_expire_is_refused_with_the_dates() {
         .says(&["never runs"]);
     fails(&case, &["--name", &"a".repeat(53)], 2)
         .await
-        .says(&["53 letters"]);
+        .says(&["53 characters"]);
 }
 
 #[tokio::test]

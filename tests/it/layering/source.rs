@@ -256,6 +256,15 @@ fn absolute(module: &[String], path: &[String], files: &Files) -> Option<Vec<Str
         "self" => (module, &path[1..]),
         "super" => (module.get(..module.len().checked_sub(supers)?)?, &path[supers..]),
         first => {
+            // The name of a crate may be that of a module which the file imports.
+            if let Some(imported) = files[module]
+                .names
+                .get(first)
+                .filter(|imported| imported.as_slice() != path)
+            {
+                let base = absolute(module, imported, files)?;
+                return Some([&base, &path[1..]].concat());
+            }
             let mut child = module.to_vec();
             child.push(first.to_owned());
             if !files.contains_key(&child) {

@@ -79,6 +79,7 @@ async fn guard(case: &Case) {
 }
 
 /// Changes, and the message that each is denied with.
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn refused() -> Vec<(&'static str, Value, &'static str)> {
     let (secret, deployment) = ("secret/gw-token", "deployment/gw");
     let annotated = || json!({"metadata": {"annotations": {"theirs": "x"}}});

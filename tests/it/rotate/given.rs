@@ -232,6 +232,8 @@ async fn the_target_is_named_as_for_kubectl() {
             *workload,
             json!({"kind": "Deployment", "name": "gw", "restarted": true})
         );
+        // The next run would complete a rollout that still runs, and mint nothing.
+        case.rolled_out("gw").await;
     }
     assert_eq!(case.mints(), 4);
 }

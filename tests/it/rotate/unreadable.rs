@@ -17,7 +17,7 @@ async fn idle(name: &str) -> Case {
 }
 
 async fn wire(case: &Case) -> Wire {
-    case.sandbox.wire(case.sandbox.kubeconfig_path()).await.unwrap()
+    case.sandbox.wire(&case.kubeconfig_path()).await.unwrap()
 }
 
 fn kubeconfig(wire: &Wire) -> String {
@@ -67,6 +67,7 @@ async fn a_config_map_that_fails_once_is_read_again() {
             let seen = wire.seen().split_off(before);
             let reads = seen.iter().filter(|seen| seen.uri.contains("/configmaps/gw-env"));
             assert_eq!(reads.count(), 2, "{line:?}, {action:?}: {seen:?}");
+            case.rolled_out("gw").await;
         }
     }
     assert_eq!(case.mints(), 4);
@@ -81,6 +82,7 @@ async fn config_maps_that_cannot_be_listed_are_read_one_by_one() {
         neighbours(&case, count).await;
         let run = case.apim(&["rotate", "--no-wait"]);
         run.env("KUBECONFIG", &kubeconfig).exits(0).await;
+        case.rolled_out("gw").await;
     }
     assert_eq!(case.mints(), 2);
 }

@@ -201,11 +201,13 @@ impl ControlPlane {
     /// A proxy before the API server; see [`crate::Sandbox::wire`].
     pub async fn wire(&self, kubeconfig: &Path) -> Result<Wire> {
         let text = std::fs::read_to_string(kubeconfig)?;
-        let upstream = Client::try_from(kubeconfig::config(&text, USER_AGENT).await?)?;
+        let config = kubeconfig::config(&text, USER_AGENT).await?;
+        let namespace = config.default_namespace.clone();
+        let upstream = Client::try_from(config)?;
         let identity = self.authority.server(&["127.0.0.1"])?;
         Wire::start(upstream, &identity, |url| {
             // The wire signs in by itself.
-            let text = kubeconfig::text(url, self.ca_pem(), &User::Token("none"), "default");
+            let text = kubeconfig::text(url, self.ca_pem(), &User::Token("none"), &namespace);
             let name = format!("wire-{}.kubeconfig", uuid::Uuid::new_v4());
             self.directory.write(&name, &text)
         })
