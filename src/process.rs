@@ -76,14 +76,14 @@ fn start(arguments: Vec<OsString>, program: &str, as_script: bool, environment: 
         }
     };
     let format = settings::log_format(environment, as_script, std::io::stderr().is_terminal());
-    let is_set = |name: &str| environment.get(name).is_some();
+    let variables = |name: &str| environment.get(name).map(str::to_owned);
     let Parsed {
         mut cli,
         matches,
         notes,
-    } = match cli::parse(program, &arguments, &is_set) {
+    } = match cli::parse(program, &arguments, &variables) {
         Ok(parsed) => parsed,
-        Err(error) => return unparsed(&error, format),
+        Err(error) => return unparsed(&error, &cli::behind(&error, &arguments, &variables), format),
     };
     cli.global.log_format.get_or_insert(format);
     logging::start(&cli, environment);
@@ -130,7 +130,7 @@ fn run(cli: Cli, matches: &ArgMatches, program: &str, context: Context) -> Ended
 }
 
 /// The end of a run that clap refused, or for which it has printed the help.
-fn unparsed(error: &clap::Error, format: LogFormat) -> Ended {
+fn unparsed(error: &clap::Error, hints: &[String], format: LogFormat) -> Ended {
     let code = u8::try_from(error.exit_code()).unwrap_or(2);
     if code == 0 {
         let _ = error.print();
@@ -140,10 +140,15 @@ fn unparsed(error: &clap::Error, format: LogFormat) -> Ended {
     let message = text.split("\n\nUsage:").next().unwrap_or(&text);
     let message = message.strip_prefix("error: ").unwrap_or(message);
     let message: Vec<&str> = message.split_whitespace().collect();
-    let ours = Error::usage(message.join(" ")).hint("see --help");
+    let ours = Error::usage(message.join(" "));
+    let ours = hints.iter().fold(ours, Error::hint).hint("see --help");
     match format {
         // clap chooses the stream and the colours of its text.
-        LogFormat::Text => drop(error.print()),
+        LogFormat::Text => {
+            let _ = error.print();
+            let output = Output::new(OutputSettings::default());
+            hints.iter().for_each(|hint| output.hint(hint));
+        }
         LogFormat::Json => Output::new(OutputSettings {
             format: LogFormat::Json,
             ..OutputSettings::default()

@@ -84,7 +84,11 @@ pub fn translate(arguments: &[OsString], environment: &Environment) -> Result<Ve
             if text == "--" && words.len() == 0 {
                 break;
             }
-            return Err(usage(format!("unexpected argument `{text}`")));
+            // It may be the rest of a secret that was not quoted.
+            return Err(usage(format!(
+                "argument {} is not an option, and follows none that takes a value",
+                arguments.len() - words.len() - 1
+            )));
         };
         let mut value = attached.map(str::to_owned);
         if option.takes_value && value.is_none() {
@@ -92,7 +96,7 @@ pub fn translate(arguments: &[OsString], environment: &Environment) -> Result<Ve
             value = Some(next.ok_or_else(|| usage(format!("option `{text}` requires a value")))?);
         }
         if !option.takes_value && value.is_some() {
-            return Err(usage(format!("option `{text}` takes no value")));
+            return Err(usage(format!("option `{}` takes no value", name_of(text))));
         }
         let Some(flag) = option.flag else { continue };
         flags.push(flag);
@@ -173,19 +177,21 @@ fn parse(text: &str) -> Result<Option<(&'static LongOption, Option<&str>)>> {
                 .map(|option| format!("--{}", option.name))
                 .collect();
             Err(usage(format!(
-                "option `{text}` is ambiguous: it may mean {}",
+                "option `{}` is ambiguous: it may mean {}",
+                name_of(text),
                 names.join(" or ")
             )))
         }
     }
 }
 
+/// An option without its value, which may be a secret.
+fn name_of(text: &str) -> &str {
+    text.split('=').next().unwrap_or(text)
+}
+
 fn unknown(text: &str) -> Error {
-    // Only the name is shown: the value may be a secret.
-    usage(format!(
-        "unknown option `{}`",
-        text.split('=').next().unwrap_or(text)
-    ))
+    usage(format!("unknown option `{}`", name_of(text)))
 }
 
 fn usage(message: impl Into<String>) -> Error {
@@ -256,8 +262,26 @@ mod tests {
         );
         assert_eq!(refused("link --nonsense=x"), "unknown option `--nonsense`");
         assert_eq!(refused("link -k"), "option `-k` requires a value");
-        assert_eq!(refused("link --debug=1"), "option `--debug=1` takes no value");
-        assert_eq!(refused("link stray"), "unexpected argument `stray`");
+        assert_eq!(refused("link --debug=1"), "option `--debug` takes no value");
+        assert_eq!(
+            refused("link --debug stray"),
+            "argument 2 is not an option, and follows none that takes a value"
+        );
+    }
+
+    #[test]
+    fn no_value_is_shown() {
+        for line in [
+            "link --client=hush-hush",
+            "link --client-=hush-hush",
+            "link -client=hush-hush",
+            "link --cl=hush-hush",
+            "link --debug=hush-hush",
+            "link --nonsense=hush-hush",
+            "link -p my hush-hush",
+        ] {
+            assert!(!refused(line).contains("hush"), "{line}: {}", refused(line));
+        }
     }
 
     #[test]

@@ -10,10 +10,10 @@ use crate::model::request::DryRun;
 use crate::model::{Object, ObjectKind, Ownership};
 use crate::plan::{Action, Change, Live, ObjectPlan};
 
-/// The name of the successors of replaced objects in a rehearsal. Nothing has it.
+/// The name of replaced objects in their rehearsal. No object has it.
 const REHEARSAL: &str = "kubectl-apim-rehearsal";
 
-/// How often a removal is tried when only the status of an object has changed.
+/// How often a removal is tried if only the status of the object has changed.
 const REMOVALS: usize = 4;
 
 /// Writes the objects of a plan.
@@ -22,17 +22,17 @@ pub struct ObjectWriter<'a> {
     manager: &'static str,
     interrupt: &'a Interrupt,
     dry_run: DryRun,
-    /// What was stored so far, in order.
+    /// The writes so far, in order.
     written: Vec<(String, Action)>,
 }
 
-/// How a plan was carried out.
+/// The result of carrying out a plan.
 #[derive(Debug)]
 pub enum Applied {
     Done,
     /// This object was changed since the plan was made, so a new plan is needed.
     Outdated(String),
-    /// This object of somebody else is in the way.
+    /// This object has a wanted name and belongs to something else.
     NotOurs(Box<Object>),
 }
 
@@ -59,13 +59,13 @@ impl<'a> ObjectWriter<'a> {
         }
     }
 
-    /// What was stored so far, by `TYPE/NAME`, in order.
+    /// The writes so far, by `TYPE/NAME`, in order.
     pub fn written(&self) -> &[(String, Action)] {
         &self.written
     }
 
-    /// Has the API server check what would be replaced or updated. An update
-    /// that changes nothing is left out of the plan.
+    /// Dry-runs the replacements and updates. An update that changes nothing becomes
+    /// [`Action::Nothing`].
     pub async fn rehearse(&self, plan: &mut ObjectPlan) -> Result<Applied> {
         if plan.changes.iter().any(|change| change.action == Action::Replace) {
             self.rehearse_successors(plan).await?;
@@ -85,8 +85,8 @@ impl<'a> ObjectWriter<'a> {
         Ok(Applied::Done)
     }
 
-    /// An object that is removed first must be sure to have a successor, so all
-    /// that are created are rehearsed under a name that nothing has yet.
+    /// Dry-runs all objects that will be created, under another name: an object is
+    /// removed only if its replacement will be admitted.
     async fn rehearse_successors(&self, plan: &ObjectPlan) -> Result<()> {
         for change in &plan.changes {
             let (Action::Create | Action::Replace, Some(wanted)) = (change.action, &change.wanted) else {
@@ -100,7 +100,7 @@ impl<'a> ObjectWriter<'a> {
             successor["metadata"]["name"] = REHEARSAL.into();
             match self.apply_one(&successor, Expected::Absent, true).await {
                 Ok(_) => {}
-                // The removal of its predecessor makes room in the quota.
+                // The removal of the replaced object makes room in the quota.
                 Err(Unwritten::Failed(error)) if error.to_string().contains("exceeded quota") => {}
                 Err(Unwritten::Failed(error) | Unwritten::Conflict(error)) => return Err(error),
             }
@@ -108,9 +108,9 @@ impl<'a> ObjectWriter<'a> {
         Ok(())
     }
 
-    /// Carries the plan out; in a dry run has the API server check what it was
-    /// not asked in the rehearsal. `ownership` says whose an object is that
-    /// turns up where none was read.
+    /// Carries out the plan. A server-side dry run only sends what was not rehearsed.
+    /// `ownership` decides the owner of an object that was not read before and turns
+    /// out to exist.
     pub async fn apply(
         &mut self,
         plan: &mut ObjectPlan,
@@ -162,7 +162,7 @@ impl<'a> ObjectWriter<'a> {
             }
         }
         let written = match self.store(&wanted, expected, change.action).await {
-            // Nothing of this object went into the plan, so it is only compared now.
+            // The object was not read, so its owner is checked now.
             Err(Unwritten::Conflict(conflict)) if matches!(change.live, Live::NotRead) => {
                 let Some(live) = self.read(&wanted).await? else {
                     return Err(conflict);
@@ -190,7 +190,7 @@ impl<'a> ObjectWriter<'a> {
         }
     }
 
-    /// Applies an object as the run is meant, and records that.
+    /// Applies an object, as a dry run if the run is one, and records the write.
     async fn store(
         &mut self,
         wanted: &Object,
@@ -208,7 +208,7 @@ impl<'a> ObjectWriter<'a> {
         Ok(after)
     }
 
-    /// Records a write. What was created and then updated was created.
+    /// Records a write. An object that was created and then updated counts as created.
     fn record(&mut self, reference: String, action: Action) {
         match self.written.iter_mut().find(|(written, _)| *written == reference) {
             Some((_, earlier @ Action::Delete)) => *earlier = action,
@@ -232,7 +232,7 @@ impl<'a> ObjectWriter<'a> {
         let doing = format!("applying {reference} in namespace {namespace}");
         match self.cluster.apply(wanted, how).await {
             Ok(after) => Ok(after),
-            // The Role that it binds was only rehearsed itself.
+            // The Role that it binds does not exist: it was only dry-run.
             Err(kube::Error::Api(status))
                 if dry_run && wanted.kind() == ObjectKind::RoleBinding && status.is_not_found() =>
             {
@@ -245,8 +245,8 @@ impl<'a> ObjectWriter<'a> {
             Err(kube::Error::Api(status)) if status.message.contains("not currently held") => {
                 Err(Unwritten::Failed(
                     Error::refused(format!("{doing}: {}", status.message.trim())).hint(
-                        "nobody may grant rights that they lack: have it installed by a user who has them, or who has the \
-                         verb `escalate` for roles",
+                        "a user can grant only rights that the user has: have it installed by a user with these rights, or \
+                         with the verb `escalate` on roles",
                     ),
                 ))
             }
@@ -254,8 +254,8 @@ impl<'a> ObjectWriter<'a> {
         }
     }
 
-    /// Removes an object, unless it was changed meanwhile by more than its
-    /// status. False if it is gone already.
+    /// Removes an object, unless more than its status has changed. False if it did not
+    /// exist any more.
     async fn remove(&mut self, live: &Object) -> Result<bool> {
         let dry_run = match self.dry_run {
             DryRun::Client => return Ok(true),
@@ -287,10 +287,10 @@ impl<'a> ObjectWriter<'a> {
                 Some(now) => current = now,
             }
         }
-        Err(
-            Error::failed(format!("{doing}: it was changed meanwhile, so it was left"))
-                .hint("run the same command again"),
-        )
+        Err(Error::failed(format!(
+            "{doing}: it has changed since it was read, so it was kept"
+        ))
+        .hint("run the same command again"))
     }
 
     async fn read(&self, object: &Object) -> Result<Option<Object>> {

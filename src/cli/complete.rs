@@ -89,7 +89,7 @@ fn candidates(words: &[OsString]) -> Vec<CompletionCandidate> {
 }
 
 fn command(line: &[OsString]) -> Command {
-    super::command(PROGRAM, line, &|_| false)
+    super::command(PROGRAM, line, &|_| None)
 }
 
 fn line(candidate: &CompletionCandidate) -> String {

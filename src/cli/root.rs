@@ -6,7 +6,7 @@ use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, Command as ClapCommand, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::program::display_name;
-use super::variables::{notes, with_variables};
+use super::variables::{Variables, notes, with_variables};
 use super::{
     CompletionArgs, GlobalArgs, InstallCronjobArgs, KubeArgs, RenderRbacArgs, RotateArgs, StatusArgs,
     UninstallCronjobArgs, VersionArgs,
@@ -71,12 +71,12 @@ pub struct Parsed {
 pub fn parse(
     program: &str,
     arguments: &[OsString],
-    is_set: &dyn Fn(&str) -> bool,
+    variables: &Variables<'_>,
 ) -> clap::error::Result<Parsed> {
-    let mut command = narrow(program, arguments, is_set);
+    let mut command = narrow(program, arguments, variables);
     let matches = match command.try_get_matches_from_mut(arguments) {
         Err(error) if error.kind() != ErrorKind::DisplayVersion => {
-            command = self::command(program, arguments, is_set);
+            command = self::command(program, arguments, variables);
             command.try_get_matches_from_mut(arguments)?
         }
         result => result?,
@@ -91,7 +91,7 @@ pub fn parse(
 /// The command line under the name that the program was called by, for one
 /// line of words: only the commands that are among them have flags, since clap
 /// chooses a command by a word that is its name.
-pub fn command<W: AsRef<OsStr>>(program: &str, line: &[W], is_set: &dyn Fn(&str) -> bool) -> ClapCommand {
+pub fn command<W: AsRef<OsStr>>(program: &str, line: &[W], variables: &Variables<'_>) -> ClapCommand {
     let name = display_name(program);
     let root = Cli::command().name(name.clone()).bin_name(name);
     let root = root.mut_subcommands(|subcommand| {
@@ -101,12 +101,12 @@ pub fn command<W: AsRef<OsStr>>(program: &str, line: &[W], is_set: &dyn Fn(&str)
             subcommand
         }
     });
-    with_variables(root, is_set)
+    with_variables(root, variables)
 }
 
 /// The same without the commands that are not among the words. clap copies the
 /// global flags to every command, which takes most of the time of a parse.
-fn narrow<W: AsRef<OsStr>>(program: &str, line: &[W], is_set: &dyn Fn(&str) -> bool) -> ClapCommand {
+fn narrow<W: AsRef<OsStr>>(program: &str, line: &[W], variables: &Variables<'_>) -> ClapCommand {
     let name = display_name(program);
     let root = ClapCommand::new(name.clone())
         .bin_name(name)
@@ -120,7 +120,7 @@ fn narrow<W: AsRef<OsStr>>(program: &str, line: &[W], is_set: &dyn Fn(&str) -> b
             root = root.subcommand(add(ClapCommand::new(word.to_owned())));
         }
     }
-    with_variables(root, is_set)
+    with_variables(root, variables)
 }
 
 /// A command with its flags. clap itself would add them behind the global
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        command("kubectl-apim", &names(), &|_| true).debug_assert();
+        command("kubectl-apim", &names(), &|_| Some("x".to_owned())).debug_assert();
     }
 
     /// The meaning of a line; `None` for one that is to be parsed again.
@@ -189,8 +189,8 @@ mod tests {
         ] {
             let words = format!("kubectl-apim {line}");
             let words: Vec<&str> = words.split_whitespace().collect();
-            let narrow = parsed(narrow("kubectl-apim", &words, &|_| false), &words);
-            let whole = parsed(command("kubectl-apim", &words, &|_| false), &words);
+            let narrow = parsed(narrow("kubectl-apim", &words, &|_| None), &words);
+            let whole = parsed(command("kubectl-apim", &words, &|_| None), &words);
             assert_eq!(narrow, whole, "{line}");
         }
     }
@@ -199,8 +199,8 @@ mod tests {
     fn a_command_that_is_not_called_has_no_flags_and_the_same_summary() {
         let summary = |command: &ClapCommand| command.get_about().map(ToString::to_string);
         for name in names() {
-            let short = command("kubectl-apim", &["--help"], &|_| false);
-            let full = command("kubectl-apim", &["--context", "x", &name], &|_| false);
+            let short = command("kubectl-apim", &["--help"], &|_| None);
+            let full = command("kubectl-apim", &["--context", "x", &name], &|_| None);
             for other in names() {
                 let (short, full) = (
                     short.find_subcommand(&other).unwrap(),

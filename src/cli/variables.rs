@@ -1,6 +1,9 @@
 //! The variables that set flags.
 
+use std::ffi::OsString;
+
 use clap::builder::FalseyValueParser;
+use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
@@ -12,16 +15,24 @@ pub fn variable_of(long: &str) -> String {
     format!("{PREFIX}{}", long.replace('-', "_").to_ascii_uppercase())
 }
 
+/// The value of a variable of this name, unless it is unset or empty.
+pub type Variables<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
 /// The command with a variable for each long flag of ours. kubectl's own flags
 /// have none: where a run connects to, and as whom, is for the command line and
 /// the kubeconfig alone. An empty variable counts as unset, because templates
-/// leave empty ones behind.
-pub(super) fn with_variables(command: Command, is_set: &dyn Fn(&str) -> bool) -> Command {
+/// leave empty ones behind, and so does a switch that is set to false: clap would
+/// let it conflict with other flags.
+pub(super) fn with_variables(command: Command, variables: &Variables<'_>) -> Command {
     let command = command.mut_args(|arg| {
-        let Some(variable) = variable(&arg).filter(|name| is_set(name)) else {
+        let Some((variable, value)) = variable(&arg).and_then(|name| Some((name.clone(), variables(&name)?)))
+        else {
             return arg;
         };
         let is_switch = matches!(arg.get_action(), ArgAction::SetTrue);
+        if is_switch && is_false(&value) {
+            return arg;
+        }
         let arg = arg.env(variable).hide_env(true);
         if is_switch {
             arg.value_parser(FalseyValueParser::new())
@@ -29,7 +40,39 @@ pub(super) fn with_variables(command: Command, is_set: &dyn Fn(&str) -> bool) ->
             arg
         }
     });
-    command.mut_subcommands(|subcommand| with_variables(subcommand, is_set))
+    command.mut_subcommands(|subcommand| with_variables(subcommand, variables))
+}
+
+/// The words that clap reads as false.
+fn is_false(value: &str) -> bool {
+    ["n", "no", "f", "false", "off", "0"].contains(&value.to_ascii_lowercase().as_str())
+}
+
+/// Hints that name the variables behind an error of clap, which names only the
+/// flags that they set.
+pub fn behind(error: &clap::Error, line: &[OsString], variables: &Variables<'_>) -> Vec<String> {
+    let mut hints = Vec::new();
+    for kind in [ContextKind::InvalidArg, ContextKind::PriorArg] {
+        let args = match error.get(kind) {
+            Some(ContextValue::String(arg)) => vec![arg.clone()],
+            Some(ContextValue::Strings(args)) => args.clone(),
+            _ => Vec::new(),
+        };
+        for arg in args {
+            let flag = arg.split([' ', '=', '[']).next().unwrap_or_default();
+            let Some(long) = flag.strip_prefix("--") else {
+                continue;
+            };
+            let typed = line
+                .iter()
+                .any(|word| word.to_string_lossy().split('=').next() == Some(flag));
+            let variable = variable_of(long);
+            if !typed && variables(&variable).is_some() {
+                hints.push(format!("the variable {variable} sets {flag}"));
+            }
+        }
+    }
+    hints
 }
 
 /// A line for each object that a variable names, which would otherwise be

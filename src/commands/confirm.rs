@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use crate::error::{Error, Result};
 use crate::output::Output;
 
-/// Of a longer answer the rest is dropped: it is not a yes.
+/// A longer answer is not a yes.
 const LONGEST_ANSWER: usize = 16;
 
 /// Whether there is a terminal that can be asked.
@@ -60,7 +60,7 @@ async fn answer() -> Option<Answer> {
 /// What was typed.
 #[derive(Debug, PartialEq, Eq)]
 struct Answer {
-    /// The beginning of the line.
+    /// The line, up to one byte more than the longest answer.
     text: Vec<u8>,
     /// Whether it ended with the Enter key, and not with the end of the input.
     is_line: bool,
@@ -77,7 +77,7 @@ impl Answer {
             };
             let end = part.iter().position(|byte| *byte == b'\n');
             let read = end.map_or(part.len(), |end| end + 1);
-            text.extend(part[..read].iter().take(LONGEST_ANSWER - text.len()));
+            text.extend(part[..read].iter().take(LONGEST_ANSWER + 1 - text.len()));
             input.consume(read);
             if read == 0 || end.is_some() {
                 let is_line = end.is_some();
@@ -88,7 +88,7 @@ impl Answer {
 
     fn is_yes(&self) -> bool {
         let text = self.text.trim_ascii().to_ascii_lowercase();
-        matches!(text.as_slice(), b"y" | b"yes")
+        self.text.len() <= LONGEST_ANSWER && matches!(text.as_slice(), b"y" | b"yes")
     }
 }
 
@@ -128,5 +128,9 @@ mod tests {
         assert_eq!(answers(line.as_bytes()), [false, true, false]);
         let blank = format!("{}y\n", " ".repeat(LONGEST_ANSWER));
         assert_eq!(answers(blank.as_bytes()), [false, false]);
+        for blanks in [LONGEST_ANSWER - 1, LONGEST_ANSWER, 100] {
+            let hidden = format!("y{}NO DO NOT\n", " ".repeat(blanks));
+            assert_eq!(answers(hidden.as_bytes()), [false, false], "{blanks}");
+        }
     }
 }

@@ -35,7 +35,7 @@ pub async fn run(cli: Cli, matches: &ArgMatches, program: &str, context: &Contex
             Ok(0)
         }
         _ => {
-            let help = cli::command::<&str>(program, &[], &|_| false).render_help();
+            let help = cli::command::<&str>(program, &[], &|_| None).render_help();
             context.output.data(&help.ansi().to_string())?;
             Ok(0)
         }

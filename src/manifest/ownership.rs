@@ -1,4 +1,4 @@
-//! Labels, and whose an object is by them.
+//! The labels of objects, and the owner that they show.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 pub enum Purpose {
     /// A CronJob that rotates, and what it needs.
     Installation,
-    /// Rights alone, which `render-rbac` prints and somebody else applies.
+    /// Rights alone, which `render-rbac` prints and the user applies.
     Rights,
 }
 
@@ -61,7 +61,7 @@ impl<'a> Owner<'a> {
             .into()
     }
 
-    /// The labels by which its objects are known.
+    /// The labels that identify its objects.
     fn identifying(&self) -> [(&'static str, &str); 3] {
         [
             (INSTANCE, self.name),
@@ -85,13 +85,13 @@ impl<'a> Owner<'a> {
         object.name() == self.name && labels.all(|(label, value)| object.label(label) == Some(value))
     }
 
-    /// Whose an object of this name is. `article` says that the article's
-    /// objects were recognized in the namespace.
-    pub fn ownership(&self, object: &Object, article: bool) -> Ownership {
+    /// The owner of an object of this name. `with_legacy` is set if legacy objects
+    /// were recognized in the namespace.
+    pub fn ownership(&self, object: &Object, with_legacy: bool) -> Ownership {
         if self.owns(object) {
             Ownership::Ours
-        } else if article && may_be_of_the_article(object) {
-            Ownership::Article
+        } else if with_legacy && may_be_legacy(object) {
+            Ownership::Legacy
         } else {
             Ownership::Other
         }
@@ -103,8 +103,8 @@ pub fn is_unclaimed(object: &Object) -> bool {
     object.label(MANAGED_BY).is_none()
 }
 
-/// Whether a Role is the article's, which names no object and every API group.
-pub fn is_article_role(object: &Object) -> bool {
+/// Whether a Role is the legacy one, which names no object and every API group.
+pub fn is_legacy_role(object: &Object) -> bool {
     let rules = object["rules"].as_array();
     object.kind() == ObjectKind::Role
         && is_unclaimed(object)
@@ -114,8 +114,8 @@ pub fn is_article_role(object: &Object) -> bool {
         })
 }
 
-/// Whether an object may be of the article, which has no other kinds.
-fn may_be_of_the_article(object: &Object) -> bool {
+/// Whether an object can be a legacy one: there are only these kinds.
+fn may_be_legacy(object: &Object) -> bool {
     let kinds = [
         ObjectKind::ServiceAccount,
         ObjectKind::Role,
@@ -162,7 +162,7 @@ mod tests {
     fn the_articles_objects_are_those_that_nobody_claims() {
         let owner = Owner::installation("a");
         let unclaimed = object(ObjectKind::RoleBinding, "a", &json!({"app": "x"}));
-        assert_eq!(owner.ownership(&unclaimed, true), Ownership::Article);
+        assert_eq!(owner.ownership(&unclaimed, true), Ownership::Legacy);
         assert_eq!(owner.ownership(&unclaimed, false), Ownership::Other);
         let secret = object(ObjectKind::Secret, "a", &json!({}));
         assert_eq!(owner.ownership(&secret, true), Ownership::Other);
@@ -179,7 +179,7 @@ mod tests {
                 json!({"metadata": {"name": "a"}, "rules": rules}),
             )
         };
-        assert!(is_article_role(&role(json!(["*"]))));
-        assert!(!is_article_role(&role(json!(["", "apps"]))));
+        assert!(is_legacy_role(&role(json!(["*"]))));
+        assert!(!is_legacy_role(&role(json!(["", "apps"]))));
     }
 }

@@ -225,15 +225,15 @@ impl fmt::Debug for Object {
     }
 }
 
-/// Whose an object is, from the point of view of one installation.
+/// The owner of an object, as seen by one installation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ownership {
     /// It belongs to the installation.
     Ours,
-    /// It is one from the article about the script `apim-shg-rotate`, and no tool
-    /// claims it.
-    Article,
-    /// Somebody else's.
+    /// It was applied by hand, as QUIBIQ's article about the script
+    /// `apim-shg-rotate` says, and no tool claims it.
+    Legacy,
+    /// It belongs to something else.
     Other,
 }
 

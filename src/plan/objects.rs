@@ -1,5 +1,5 @@
-//! What becomes of objects: from what is wanted, what is there and whose it is
-//! to changes.
+//! Compares the objects that are wanted with those that exist, and decides what
+//! to change.
 
 mod references;
 #[cfg(test)]
@@ -10,86 +10,86 @@ use serde_json::Value;
 use crate::model::{Object, ObjectKind, Ownership};
 use references::referred;
 
-/// What is known of a wanted object.
+/// The state of a wanted object in the cluster.
 #[derive(Clone, Debug)]
 pub enum Live {
-    /// It was not looked for. Only an object that is not there may be created.
+    /// It was not read. It may only be created, not updated.
     NotRead,
     Absent,
     Present(Object, Ownership),
 }
 
-/// An object that is not wanted and may have to go.
+/// An object that is no longer wanted.
 #[derive(Clone, Debug)]
 pub enum Surplus {
     Present(Object, Ownership),
-    /// Whether it is there is not known.
+    /// It could not be read, so it may not exist.
     Unreadable {
         reference: String,
         why: String,
     },
 }
 
-/// What becomes of an object.
+/// What to do with an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     Create,
     Update,
-    /// It is removed first, so that nothing of it is left.
+    /// Delete and create it, so that none of its fields are left.
     Replace,
     Delete,
     Nothing,
 }
 
-/// An object and what becomes of it.
+/// An object and what to do with it.
 #[derive(Clone, Debug)]
 pub struct Change {
     pub action: Action,
-    /// `None` where it goes.
+    /// `None` if it is deleted.
     pub wanted: Option<Object>,
     pub live: Live,
-    /// What the API server made of the wanted object, in a rehearsal or in earnest.
+    /// The API server's answer to the write or its dry run.
     pub after: Option<Object>,
 }
 
-/// An object that stays although it is not wanted.
+/// An object that is kept although it is not wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
     pub reference: String,
     pub why: Reason,
 }
 
-/// Why an object stays.
+/// Why an object is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// This wanted object refers to it.
     ReferredTo { by: String },
-    /// It was not made by the installation.
+    /// The installation did not create it.
     NotOurs,
-    /// It could not be looked at.
+    /// It could not be read.
     Unreadable(String),
 }
 
-/// What becomes of all objects, in the order of the writes.
+/// The changes to all objects, in the order of the writes.
 #[derive(Clone, Debug, Default)]
 pub struct ObjectPlan {
     pub changes: Vec<Change>,
     pub kept: Vec<Kept>,
 }
 
-/// Decides what becomes of the wanted objects and of those beyond them. The
-/// error is an object of somebody else that is in the way.
+/// Decides what to do with the wanted objects and the surplus ones. The error is an
+/// object with a wanted name that belongs to something else.
 pub fn object_changes(wanted: Vec<(Object, Live)>, surplus: Vec<Surplus>) -> Result<ObjectPlan, Box<Object>> {
     let mut plan = ObjectPlan::default();
     for (wanted, live) in wanted {
         let action = match &live {
             Live::NotRead | Live::Absent => Action::Create,
             Live::Present(_, Ownership::Ours) => Action::Update,
-            // Others may have noted the account's uid, so it stays the same object.
-            Live::Present(live, Ownership::Article) if live.kind() == ObjectKind::ServiceAccount => {
+            // Others may refer to the account's uid, so it stays the same object.
+            Live::Present(live, Ownership::Legacy) if live.kind() == ObjectKind::ServiceAccount => {
                 Action::Update
             }
-            Live::Present(_, Ownership::Article) => Action::Replace,
+            Live::Present(_, Ownership::Legacy) => Action::Replace,
             Live::Present(live, Ownership::Other) => return Err(Box::new(live.clone())),
         };
         plan.changes.push(Change {
@@ -127,7 +127,7 @@ impl ObjectPlan {
                 });
             }
             (Ownership::Ours, Some(user)) => Reason::ReferredTo { by: user.reference() },
-            (Ownership::Article | Ownership::Other, _) => Reason::NotOurs,
+            (Ownership::Legacy | Ownership::Other, _) => Reason::NotOurs,
         };
         self.kept.push(Kept { reference, why });
     }
@@ -142,10 +142,10 @@ impl ObjectPlan {
         changes.any(|change| change.object().kind() == kind && change.action != Action::Nothing)
     }
 
-    /// The objects of the article that ours take over.
+    /// The legacy objects that the wanted ones replace.
     pub fn taken_over(&self) -> impl Iterator<Item = &Object> {
         self.changes.iter().filter_map(|change| match &change.live {
-            Live::Present(live, Ownership::Article) => Some(live),
+            Live::Present(live, Ownership::Legacy) => Some(live),
             _ => None,
         })
     }
@@ -161,8 +161,7 @@ impl ObjectPlan {
             .or(change.wanted.as_ref())
     }
 
-    /// Shows what earlier attempts of the same run did to objects that are now
-    /// as they should be.
+    /// Includes the writes of earlier attempts of the same run.
     pub fn include_earlier(&mut self, earlier: &[(String, Action)]) {
         for change in &mut self.changes {
             let reference = change.object().reference();
@@ -175,10 +174,10 @@ impl ObjectPlan {
 }
 
 impl Change {
-    /// The object: as it is wanted or, where it goes, as it is.
+    /// The wanted object, or the live one if it is deleted.
     pub fn object(&self) -> &Object {
         let object = self.wanted.as_ref().or(self.live_object());
-        object.expect("a change is of an object that is wanted or there")
+        object.expect("a change has a wanted object or a live one")
     }
 
     /// The object as it was read.
@@ -189,8 +188,8 @@ impl Change {
         }
     }
 
-    /// Takes the API server's answer to a rehearsed update: if it equals what is
-    /// there, there is nothing to do.
+    /// Records the API server's answer to the dry run of an update. If it equals the
+    /// live object, there is nothing to do.
     pub fn rehearsed(&mut self, answer: Object) {
         if self.action == Action::Update
             && self
@@ -203,7 +202,7 @@ impl Change {
     }
 }
 
-/// An object without what the API server records about it.
+/// An object without the fields that the API server sets.
 pub fn bare(object: &Value) -> Value {
     let mut object = object.clone();
     if let Some(fields) = object.as_object_mut() {

@@ -45,8 +45,7 @@ pub struct InstallSettings {
     /// Whether the logs of new pods are part of the proof.
     pub prove_logs: bool,
     pub events: bool,
-    /// Whether to take over the objects that the article about the script
-    /// installs.
+    /// Whether to replace legacy objects, which run the script.
     pub replace_legacy: bool,
     /// Whether to run the CronJob once after the installation.
     pub run_now: bool,

@@ -110,3 +110,55 @@ async fn the_scripts_are_for_rotate_alone() {
     ]);
     status.exits(0).await;
 }
+
+#[tokio::test]
+async fn a_switch_that_is_set_to_false_conflicts_with_nothing() {
+    let case = Case::new("false-switch").await;
+    case.deploy(&case.idle_portal()).await;
+    let install = [
+        "install-cronjob",
+        "deploy/gw",
+        "--auth",
+        "managed-identity",
+        "--dry-run=client",
+    ];
+    for value in ["0", "false", "No", "off"] {
+        case.apim(&install)
+            .env("KUBECTL_APIM_ALL", value)
+            .env("KUBECTL_APIM_RUN_NOW", value)
+            .exits(0)
+            .await;
+    }
+    let ended = case
+        .apim(&install)
+        .env("KUBECTL_APIM_RUN_NOW", "true")
+        .exits(2)
+        .await;
+    ended.says(&["--run-now", "the variable KUBECTL_APIM_RUN_NOW sets --run-now"]);
+}
+
+#[tokio::test]
+async fn an_error_names_the_variable_behind_a_flag_that_was_not_typed() {
+    let case = Case::new("behind-a-flag").await;
+    let line = ["rotate", "deploy/gw"];
+    for (variable, value, flag) in [
+        ("KUBECTL_APIM_TIMEOUT", "banana", "--timeout"),
+        ("KUBECTL_APIM_K8S_OBJECT", "deploy/other", "--k8s-object"),
+    ] {
+        let ended = case.apim(&line).env(variable, value).exits(2).await;
+        ended.says(&[&format!("the variable {variable} sets {flag}")]);
+        let json = case
+            .apim(&line)
+            .env(variable, value)
+            .env("KUBECTL_APIM_LOG_FORMAT", "json");
+        json.exits(2).await.says(&[variable]);
+    }
+    // A flag that was typed beats its variable.
+    let typed = ["rotate", "deploy/gw", "--timeout=plum"];
+    let ended = case
+        .apim(&typed)
+        .env("KUBECTL_APIM_TIMEOUT", "banana")
+        .exits(2)
+        .await;
+    assert!(!ended.stderr.contains("KUBECTL_APIM_TIMEOUT"), "{}", ended.stderr);
+}

@@ -1,4 +1,5 @@
-//! The CronJob of the article about the script `apim-shg-rotate`.
+//! A CronJob that runs the script `apim-shg-rotate`, applied by hand as QUIBIQ's
+//! article "How-to: Azure API Management Self-Hosted Gateway - Token Cycling" says.
 
 use serde_json::Value;
 
@@ -7,14 +8,14 @@ use crate::manifest::ownership::{Owner, is_unclaimed};
 use crate::model::request::TargetRequest;
 use crate::model::{Source, Sourced};
 
-/// Whether the CronJob of this name is the article's: it rotates, and nobody
-/// claims to manage it.
+/// Whether the CronJob of this name is a legacy one: it rotates, and no tool claims
+/// to manage it.
 pub(super) fn is_legacy(before: &CronJobs, owner: Owner<'_>) -> bool {
     let present = before.present.as_ref();
     before.rotates && present.is_some_and(|present| !owner.owns(present) && is_unclaimed(present))
 }
 
-/// The target, completed by what the article's variables name.
+/// The target, completed from the variables of the legacy CronJob.
 pub(super) fn completed(target: &TargetRequest, before: &CronJobs) -> TargetRequest {
     let mut target = target.clone();
     let Some(object) = &before.present else {

@@ -8,7 +8,7 @@ use crate::discover::installed::CronJobs;
 use crate::error::{Error, Result};
 use crate::manifest::cronjob::Installation;
 use crate::manifest::installation::{Extras, OPTIONAL, objects};
-use crate::manifest::ownership::{Owner, is_article_role};
+use crate::manifest::ownership::{Owner, is_legacy_role};
 use crate::model::{Object, ObjectKind, Ownership};
 use crate::plan::{Live, ObjectPlan, Surplus, object_changes};
 use crate::settings::InstallSettings;
@@ -49,10 +49,10 @@ pub(super) async fn plan(
         };
         found.push((wanted, live));
     }
-    let article = legacy::is_legacy(before, owner)
+    let with_legacy = legacy::is_legacy(before, owner)
         || found
             .iter()
-            .any(|(_, found)| matches!(found, Found::Present(live) if is_article_role(live)));
+            .any(|(_, found)| matches!(found, Found::Present(live) if is_legacy_role(live)));
     let mut surplus = Vec::new();
     if !first {
         for kind in OPTIONAL {
@@ -66,7 +66,7 @@ pub(super) async fn plan(
             Found::NotRead => Live::NotRead,
             Found::Absent => Live::Absent,
             Found::Present(live) => {
-                let ownership = owner.ownership(&live, article);
+                let ownership = owner.ownership(&live, with_legacy);
                 Live::Present(live, ownership)
             }
         };
@@ -120,7 +120,7 @@ async fn left_over(cluster: &Cluster, owner: Owner<'_>, kind: ObjectKind) -> Res
     }
 }
 
-/// The refusal to take an object that belongs to somebody else.
+/// The error about an object that belongs to something else.
 pub(super) fn not_ours(live: &Object, name: &str) -> Error {
     let managers = live.managers();
     let by = if managers.is_empty() {
@@ -132,22 +132,22 @@ pub(super) fn not_ours(live: &Object, name: &str) -> Error {
         "{}{by} is not part of this installation, so it was left as it is",
         live.reference()
     ));
-    if is_article_role(live) {
+    if is_legacy_role(live) {
         return error.hint(
-            "it looks like the Role of the article about the script apim-shg-rotate: take it over with --replace-legacy",
+            "it looks like the Role of a CronJob that runs the script apim-shg-rotate: replace it with --replace-legacy",
         );
     }
     error.hint(format!("install under another name than {name}, with --name"))
 }
 
-/// The refusal to take over the article's objects without being asked to.
+/// The error about legacy objects, if `--replace-legacy` is not given.
 pub(super) fn not_replaced(plan: &ObjectPlan, namespace: &str) -> Error {
     let found: Vec<String> = plan.taken_over().map(Object::reference).collect();
     Error::refused(format!(
-        "{} in namespace {namespace} were installed as in the article about the script apim-shg-rotate; the changes are \
-         shown above",
+        "{} in namespace {namespace} run the script apim-shg-rotate, and were not installed by this command; the changes \
+         are shown above",
         found.join(", ")
     ))
-    .hint("take them over with --replace-legacy")
-    .hint("or leave them, and install beside them with --name; but two CronJobs must not rotate one gateway")
+    .hint("replace them with --replace-legacy")
+    .hint("or keep them, and install under another name with --name; but two CronJobs must not rotate one gateway")
 }

@@ -26,8 +26,8 @@ fn a_wanted_object_is_created_updated_or_takes_the_place_of_the_articles() {
         (role(), Live::NotRead),
         (role(), Live::Absent),
         (role(), Live::Present(role(), Ownership::Ours)),
-        (role(), Live::Present(role(), Ownership::Article)),
-        (account(), Live::Present(account(), Ownership::Article)),
+        (role(), Live::Present(role(), Ownership::Legacy)),
+        (account(), Live::Present(account(), Ownership::Legacy)),
     ];
     let plan = object_changes(wanted, Vec::new()).unwrap();
     assert_eq!(

@@ -7,7 +7,7 @@ use crate::error::Kind;
 fn resolve(line: &str) -> Result<InstallSettings> {
     let line = format!("apim install-cronjob {line}");
     let words: Vec<&str> = line.split_whitespace().collect();
-    let matches = cli::command("apim", &words, &|_| false)
+    let matches = cli::command("apim", &words, &|_| None)
         .try_get_matches_from(words)
         .unwrap();
     let Some(Command::InstallCronjob(args)) = Cli::from_arg_matches(&matches).unwrap().command else {

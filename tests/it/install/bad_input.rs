@@ -56,7 +56,7 @@ async fn rights_that_one_lacks_cannot_be_granted() {
         "role.rbac.authorization.k8s.io/apim-shg-rotate",
         "deployments",
         "patch",
-        "nobody may grant rights that they lack",
+        "a user can grant only rights that the user has",
         // This user may not create pods either.
         "unchecked",
     ]);

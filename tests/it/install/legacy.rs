@@ -49,7 +49,7 @@ async fn they_are_shown_first_and_then_replaced_without_a_clear_secret() {
     let file = case.file("secret", &case.principal.client_secret);
     let line = service_principal(&case, &file);
     let shown = case.fails_untouched(case.install_cronjob(&line), 4).await;
-    shown.says(&["the article about the script", "--replace-legacy"]);
+    shown.says(&["run the script apim-shg-rotate", "--replace-legacy"]);
     assert!(shown.stdout.contains("value: (hidden)\n"), "{}", shown.stdout);
     assert!(shown.stdout.contains("+  - gw-token\n"), "{}", shown.stdout);
 
@@ -114,6 +114,6 @@ async fn what_would_be_refused_a_successor_is_not_removed() {
         .env("KUBECONFIG", kubeconfig.to_str().unwrap());
     case.fails_untouched(run, 4)
         .await
-        .says(&["nobody may grant rights that they lack"]);
+        .says(&["a user can grant only rights that the user has"]);
     assert_eq!(case.kubectl_in_namespace(&versions).await, before);
 }

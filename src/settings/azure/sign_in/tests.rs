@@ -7,7 +7,7 @@ use crate::environment::Environment;
 fn resolve<const N: usize>(vm: bool, arguments: &[&str], variables: [(&str, &str); N]) -> Result<SignIn> {
     let environment = Environment::from(variables);
     let words = [&["apim", "rotate"], arguments].concat();
-    let matches = cli::command("apim", &words, &|_| false).get_matches_from(words);
+    let matches = cli::command("apim", &words, &|_| None).get_matches_from(words);
     let Some(Command::Rotate(args)) = Cli::from_arg_matches(&matches).unwrap().command else {
         panic!("not rotate")
     };
