@@ -12,25 +12,30 @@ use crate::error::{Error, Kind, Result};
 pub struct Interrupt {
     /// A credential in a Secret, or the pod template of a workload.
     pub credential_written: Cell<bool>,
-    /// An object of an installation.
+    /// An object of an installation was created or updated.
     pub object_written: Cell<bool>,
+    /// An object of an installation was removed.
+    pub object_removed: Cell<bool>,
 }
 
 impl Interrupt {
     /// The error of a run that was ended by a signal.
     pub fn error(&self) -> Error {
         if self.credential_written.get() {
-            Error::new(
+            return Error::new(
                 Kind::Owed,
-                "interrupted after the token was written: a restart or its proof may be owed",
+                "interrupted: the token may have been written, and a restart or its proof may be owed",
             )
-            .hint("run the same command again; it resumes the rotation")
-        } else if self.object_written.get() {
-            Error::failed("interrupted; some objects may have been written")
-                .hint("run the same command again; it writes the rest")
-        } else {
-            Error::failed("interrupted; nothing was changed")
+            .hint("run the same command again; it completes an unfinished rotation");
         }
+        let (done, rest) = match (self.object_written.get(), self.object_removed.get()) {
+            (false, false) => return Error::failed("interrupted; nothing was changed"),
+            (true, false) => ("written", "writes"),
+            (false, true) => ("removed", "removes"),
+            (true, true) => ("written or removed", "does"),
+        };
+        Error::failed(format!("interrupted; some objects may have been {done}"))
+            .hint(format!("run the same command again; it {rest} the rest"))
     }
 }
 

@@ -147,7 +147,9 @@ fn unparsed(error: &clap::Error, hints: &[String], format: LogFormat) -> Ended {
         LogFormat::Text => {
             let _ = error.print();
             let output = Output::new(OutputSettings::default());
-            hints.iter().for_each(|hint| output.hint(hint));
+            for hint in hints {
+                output.hint(hint);
+            }
         }
         LogFormat::Json => Output::new(OutputSettings {
             format: LogFormat::Json,

@@ -265,7 +265,7 @@ impl<'a> ObjectWriter<'a> {
         let reference = live.reference();
         let doing = format!("removing {reference} in namespace {}", self.cluster.namespace);
         if !dry_run {
-            self.interrupt.object_written.set(true);
+            self.interrupt.object_removed.set(true);
         }
         let mut current = live.clone();
         for _ in 0..REMOVALS {

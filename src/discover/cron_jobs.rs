@@ -70,7 +70,7 @@ struct Status {
 #[derive(Clone, Debug)]
 pub(super) struct Rotator {
     pub(super) facts: CronJobFacts,
-    request: RotateRequest,
+    pub(super) request: RotateRequest,
 }
 
 impl Rotator {
@@ -113,6 +113,7 @@ impl Rotator {
             namespace: requested,
             selection,
             secret: requested_secret,
+            ..
         } = &self.request;
         let here = requested.as_ref().unwrap_or(&self.facts.namespace);
         let names = &selection.names;

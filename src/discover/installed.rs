@@ -8,7 +8,7 @@ use super::read::is_forbidden;
 use crate::cluster::list::List;
 use crate::cluster::{Cluster, explain};
 use crate::error::Result;
-use crate::model::request::{ReadCommandLine, Scope};
+use crate::model::request::{ReadCommandLine, RotateRequest, Scope};
 use crate::model::{Object, ObjectKind, WorkloadRef};
 
 /// The CronJobs of a namespace.
@@ -17,8 +17,8 @@ pub struct CronJobs {
     pub present: Option<Object>,
     /// The workloads that the one of this name rotates by name.
     pub workloads: Vec<WorkloadRef>,
-    /// Whether the one of this name rotates gateways.
-    pub rotates: bool,
+    /// What the one of this name rotates, if it rotates gateways.
+    pub request: Option<RotateRequest>,
     /// The others that rotate gateways.
     others: Vec<Rotator>,
     /// Why the others could not be read.
@@ -59,7 +59,7 @@ pub async fn cron_jobs(cluster: &Cluster, name: &str, read: ReadCommandLine) -> 
     let rotator = present.clone().and_then(|object| Rotator::of_value(object, read));
     Ok(CronJobs {
         workloads: rotator.as_ref().map(Rotator::workloads).unwrap_or_default(),
-        rotates: rotator.is_some(),
+        request: rotator.map(|rotator| rotator.request),
         present: present.map(|object| Object::new(ObjectKind::CronJob, object)),
         others: objects
             .into_iter()

@@ -59,6 +59,9 @@ fn typed(words: &[String], environment: &Environment) -> Option<RotateRequest> {
             namespace: kube.namespace,
             selection: selection(&args),
             secret: args.target.token_secret,
+            service: args.target.gateway.apim_instance,
+            resource_group: args.target.gateway.resource_group,
+            subscription: args.target.gateway.subscription_id,
         }),
         _ => None,
     }

@@ -12,7 +12,7 @@ use crate::model::{Source, Sourced};
 /// to manage it.
 pub(super) fn is_legacy(before: &CronJobs, owner: Owner<'_>) -> bool {
     let present = before.present.as_ref();
-    before.rotates && present.is_some_and(|present| !owner.owns(present) && is_unclaimed(present))
+    before.request.is_some() && present.is_some_and(|present| !owner.owns(present) && is_unclaimed(present))
 }
 
 /// The target, completed from the variables of the legacy CronJob.

@@ -69,7 +69,10 @@ pub(super) async fn find(
             cluster.namespace
         )));
     }
-    let targets = together(&identified);
+    let mut targets = together(&identified);
+    if let (Some(instance), true) = (&mut targets.instance, keeps(settings, before)) {
+        complete(instance, before);
+    }
     let known = |instance: &Instance| instance.subscription.is_some() && instance.resource_group.is_some();
     if !targets.instance.as_ref().is_some_and(known) {
         output.hint(
@@ -90,9 +93,7 @@ fn names(
     if names.is_empty() {
         names.extend(target.workload.clone());
     }
-    let owner = Owner::installation(&settings.name);
-    let is_ours = before.present.as_ref().is_some_and(|present| owner.owns(present));
-    if is_ours || legacy::is_legacy(before, owner) {
+    if keeps(settings, before) {
         for workload in &before.workloads {
             if !names.iter().any(|ask| means(&ask.value, workload)) {
                 let source = Source::Discovery(format!("cronjob/{}", settings.name));
@@ -101,6 +102,33 @@ fn names(
         }
     }
     names
+}
+
+/// Whether the CronJob of this name is kept, with what it rotates.
+fn keeps(settings: &InstallSettings, before: &CronJobs) -> bool {
+    let owner = Owner::installation(&settings.name);
+    let is_ours = before.present.as_ref().is_some_and(|present| owner.owns(present));
+    is_ours || legacy::is_legacy(before, owner)
+}
+
+/// Takes from the command line of the CronJob what is not known of the same
+/// instance: its pods may have no right to look it up.
+fn complete(instance: &mut Instance, before: &CronJobs) {
+    let Some(request) = &before.request else { return };
+    let same = request
+        .service
+        .as_ref()
+        .is_some_and(|service| service.eq_ignore_ascii_case(&instance.name));
+    if same {
+        instance.resource_group = instance
+            .resource_group
+            .take()
+            .or_else(|| request.resource_group.clone());
+        instance.subscription = instance
+            .subscription
+            .take()
+            .or_else(|| request.subscription.clone());
+    }
 }
 
 fn means(ask: &WorkloadRequest, workload: &WorkloadRef) -> bool {

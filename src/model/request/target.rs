@@ -104,6 +104,10 @@ pub struct RotateRequest {
     pub namespace: Option<String>,
     pub selection: Selection,
     pub secret: Option<String>,
+    /// The API Management instance.
+    pub service: Option<String>,
+    pub resource_group: Option<String>,
+    pub subscription: Option<String>,
 }
 
 /// Reads the words and the variables of a container as a command line of this

@@ -249,3 +249,23 @@ async fn a_rehearsal_of_everything_changes_nothing() {
         .await;
     assert_eq!(case.cron_jobs().await.len(), 1);
 }
+
+#[tokio::test]
+async fn what_the_installed_command_line_records_of_the_instance_is_kept() {
+    let case = Case::new("install-recorded").await;
+    case.deploy(&case.idle_portal()).await;
+    let given = [
+        &WORKLOAD_IDENTITY[..],
+        &[
+            "-s",
+            &case.gateway.subscription,
+            "-r",
+            &case.gateway.resource_group,
+        ],
+    ]
+    .concat();
+    case.install_cronjob(&given).exits(0).await;
+    let ended = case.install_cronjob(&WORKLOAD_IDENTITY).exits(0).await;
+    assert_eq!(ended.stdout.matches(" unchanged").count(), 4, "{}", ended.stdout);
+    assert!(!ended.stderr.contains("service/read"), "{}", ended.stderr);
+}
