@@ -173,3 +173,38 @@ fn every_page_is_linked_from_the_readme() {
         );
     }
 }
+
+/// Names of source files go out of date first, and in silence.
+#[test]
+fn every_source_file_that_is_named_exists() {
+    let mut files = Vec::new();
+    for folder in ["src", "tests/it", "tests/sandbox/src"] {
+        list(&root().join(folder), &mut files);
+    }
+    for page in ["ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        let text = document(page).text;
+        let words = text.split('`').skip(1).step_by(2);
+        for name in words.filter(|word| Path::new(word).extension().is_some_and(|end| end == "rs")) {
+            // The examples of CONTRIBUTING are not there.
+            if ["foo.rs", "mod.rs", "greet.rs"]
+                .iter()
+                .any(|example| name.ends_with(example))
+            {
+                continue;
+            }
+            let named = files.iter().any(|file| file.ends_with(name));
+            assert!(named, "{page} names {name}");
+        }
+    }
+}
+
+fn list(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            list(&path, files);
+        } else {
+            files.push(path);
+        }
+    }
+}
