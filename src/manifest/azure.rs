@@ -11,6 +11,7 @@ pub use bicep::bicep;
 pub use template::template;
 pub use terraform::terraform;
 
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::model::AzureRole;
@@ -142,6 +143,26 @@ fn grants(rights: &AzureRights) -> Vec<Grant<'_>> {
 }
 
 impl Grant<'_> {
+    /// The properties of the role definition, as ARM takes them.
+    fn role_properties(&self) -> Value {
+        let role = &self.role;
+        let actions = |actions: &[(&str, &str)]| -> Vec<String> {
+            actions.iter().map(|(action, _)| (*action).to_owned()).collect()
+        };
+        json!({
+            "roleName": role.name,
+            "description": role.description,
+            "type": "CustomRole",
+            "permissions": [{
+                "actions": actions(role.actions),
+                "notActions": [],
+                "dataActions": actions(role.data_actions),
+                "notDataActions": [],
+            }],
+            "assignableScopes": [self.subscription()],
+        })
+    }
+
     /// The role's assignable scope. The name of a role is unique in its tenant,
     /// so all gateways of a subscription share a role.
     fn subscription(&self) -> String {

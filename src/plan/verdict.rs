@@ -271,11 +271,9 @@ fn fix(facts: &GatewayFacts, verdict: Verdict) -> Option<String> {
     let rotate = format!("kubectl apim rotate {workload} -n {namespace}{adopt}");
     match verdict {
         Verdict::Healthy => None,
-        // The first step: only a Secret can be rotated.
-        _ if matches!(facts.presented, Ok(Presented::Inline { .. })) => Some(format!(
-            "kubectl create secret generic {}-token -n {namespace} --from-literal=value=",
-            workload.name
-        )),
+        // The pod spec or ConfigMap has to change, which no one command does; the
+        // reason says how.
+        _ if matches!(facts.presented, Ok(Presented::Inline { .. })) => None,
         Verdict::Expired
         | Verdict::RestartOwed
         | Verdict::Expiring

@@ -115,15 +115,16 @@ impl FleetReport {
         let errors = groups.into_values().map(|items| {
             let (first, error) = items[0];
             let names: Vec<String> = items.iter().map(|(item, _)| item.name()).collect();
-            let message = if items.len() == 1 {
-                format!("{}: {}", first.name(), error.message)
-            } else {
-                format!(
-                    "{} gateways ({}): {}",
-                    items.len(),
+            let same = items.iter().all(|(_, other)| other.message == error.message);
+            let message = match (items.len(), same) {
+                (1, _) => format!("{}: {}", first.name(), error.message),
+                (many, true) => format!("{many} gateways ({}): {}", names.join(", "), error.message),
+                // The messages name different objects.
+                (many, false) => format!(
+                    "{many} gateways ({}) for the same reason; of the first: {}",
                     names.join(", "),
                     error.message
-                )
+                ),
             };
             error
                 .hints

@@ -28,24 +28,10 @@ pub fn az_cli(rights: &AzureRights) -> String {
 /// is put with its id by `az rest`.
 fn role(grant: &Grant<'_>) -> String {
     let role = &grant.role;
-    let actions = |actions: &[(&str, &str)]| -> Vec<String> {
-        actions.iter().map(|(action, _)| (*action).to_owned()).collect()
-    };
     let reason = |(action, why): &(&str, &str)| format!("#   {action}:\n#     for {why}\n");
     let all = role.actions.iter().chain(role.data_actions);
     let reasons: Vec<String> = all.map(reason).collect();
-    let body = json!({"properties": {
-        "roleName": role.name,
-        "description": role.description,
-        "type": "CustomRole",
-        "permissions": [{
-            "actions": actions(role.actions),
-            "notActions": [],
-            "dataActions": actions(role.data_actions),
-            "notDataActions": [],
-        }],
-        "assignableScopes": [grant.subscription()],
-    }});
+    let body = json!({"properties": grant.role_properties()});
     format!(
         "
 # The role {name}, which allows:

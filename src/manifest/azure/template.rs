@@ -40,27 +40,12 @@ pub(super) fn deploy(rights: &AzureRights, file: &str) -> String {
 }
 
 fn role(grant: &Grant<'_>) -> Value {
-    let actions = |actions: &[(&str, &str)]| -> Vec<String> {
-        actions.iter().map(|(action, _)| (*action).to_owned()).collect()
-    };
-    let role = &grant.role;
     json!({
         "type": "Microsoft.Authorization/roleDefinitions",
         "apiVersion": "2022-04-01",
         "name": grant.role_id().to_string(),
         "comments": reasons(grant),
-        "properties": {
-            "roleName": role.name,
-            "description": role.description,
-            "type": "CustomRole",
-            "permissions": [{
-                "actions": actions(role.actions),
-                "notActions": [],
-                "dataActions": actions(role.data_actions),
-                "notDataActions": [],
-            }],
-            "assignableScopes": [grant.subscription()],
-        },
+        "properties": grant.role_properties(),
     })
 }
 

@@ -180,11 +180,8 @@ fn without_a_cron_job_that_runs_in_time_it_is_unprotected() {
         });
     });
     assert_eq!(plain_text.0, Verdict::Unprotected);
-    assert!(
-        plain_text
-            .1
-            .starts_with("kubectl create secret generic gw-token -n shop")
-    );
+    // No one command moves a token into a Secret and refers to it.
+    assert_eq!(plain_text.1, "");
 }
 
 #[test]
