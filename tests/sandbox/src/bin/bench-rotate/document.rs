@@ -185,7 +185,8 @@ fn method(pairs: usize) -> String {
 
 - **One rotation** is `kubectl-apim rotate --force --no-wait` with every name given by flags, from the start of the
   process to its end. `kubectl get secret` runs in turn with it, against the same API server, {pairs} times each after two
-  that do not count. Times and CPU are medians, memory is the largest of all runs.
+  that do not count. Times and CPU are medians, memory is the largest of all runs. The program is a copy of the file that
+  was built, as every way to install it makes one.
 - **The script's** time and CPU are of an earlier measurement, which is not repeated.
 - **The fleet** has 25 gateways for each instance, five pods for each gateway, and a namespace for each instance. Its API
   server runs without controllers, scheduler and nodes: pods and statuses are written as these would write them, and
