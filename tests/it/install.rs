@@ -30,7 +30,7 @@ impl Case {
 
     /// The same for pods that can reach the sandbox's Azure: it is behind a
     /// proxy, and has an authority of its own.
-    async fn install_cronjob_that_runs(&self, arguments: &[&str]) -> Run<'_> {
+    pub(crate) async fn install_cronjob_that_runs(&self, arguments: &[&str]) -> Run<'_> {
         self.install_cronjob_that_can_run(&[arguments, &["--run-now"]].concat())
             .await
     }
@@ -46,7 +46,7 @@ impl Case {
     }
 
     /// An identity that trusts the ServiceAccount that is to be installed.
-    async fn federated(&self) -> Principal {
+    pub(crate) async fn federated(&self) -> Principal {
         let control_plane = self.sandbox.control_plane();
         let issuer = control_plane.service_account_issuer();
         self.azure()

@@ -15,6 +15,7 @@ mod layouts;
 mod preflight;
 mod preserve;
 mod refused;
+mod regenerated;
 mod requests;
 mod resume;
 mod rights;
