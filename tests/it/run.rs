@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::process::{Output, Stdio};
 
+use apim_sandbox::wire::Wire;
 use kube::api::ListParams;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -32,6 +33,12 @@ impl<'a> Run<'a> {
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
         self
+    }
+
+    /// Sends its requests to one of the servers over a wire.
+    pub(crate) fn through(self, wire: &Wire) -> Self {
+        let (name, value) = wire.variable();
+        self.env(name, value)
     }
 
     pub(crate) fn envs(mut self, variables: &[(&str, &str)]) -> Self {

@@ -60,10 +60,7 @@ async fn a_config_map_that_fails_once_is_read_again() {
             let before = wire.seen().len();
             wire.fault(Fault::on("/configmaps/gw-env", action.clone()).once());
             let line = [&["rotate", "--no-wait"], target].concat();
-            case.apim(&line)
-                .env("KUBECONFIG", &kubeconfig(&wire))
-                .exits(0)
-                .await;
+            case.apim(&line).through(&wire).exits(0).await;
             let seen = wire.seen().split_off(before);
             let reads = seen.iter().filter(|seen| seen.uri.contains("/configmaps/gw-env"));
             assert_eq!(reads.count(), 2, "{line:?}, {action:?}: {seen:?}");

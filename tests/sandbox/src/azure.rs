@@ -46,11 +46,13 @@ pub use self::identity::{FederatedCredential, Grant, Principal};
 pub use self::inventory::{Gateway, Presentations, Slot};
 pub use self::managed::Machine;
 pub use self::request::Request;
+pub(crate) use self::server::Front;
 pub use self::token::{Acceptance, Refusal};
 
 use self::certificate::Identity;
 use self::emulator::Emulator;
 use self::server::Server;
+use crate::wire::{Upstream, Wire};
 
 /// A running emulator.
 ///
@@ -59,6 +61,7 @@ use self::server::Server;
 pub struct Azure {
     emulator: Arc<Emulator>,
     addresses: Arc<Addresses>,
+    tls: TlsAcceptor,
     /// `None` in the handle of the admin endpoint, which must not keep itself alive.
     _listeners: Option<Arc<JoinSet<()>>>,
 }
@@ -92,6 +95,7 @@ impl Azure {
         let inner = Azure {
             emulator,
             addresses: Arc::new(addresses),
+            tls: server.tls.clone(),
             _listeners: None,
         };
         let plain = [
@@ -157,6 +161,18 @@ impl Azure {
             .redirect(reqwest::redirect::Policy::none())
             .build();
         client.context("cannot build a client for the emulator")
+    }
+
+    /// A proxy like [`Azure::proxy_url`] that disturbs the requests of one test.
+    pub async fn wire(&self) -> anyhow::Result<Wire> {
+        let front = Front(Server {
+            emulator: self.emulator.clone(),
+            tls: self.tls.clone(),
+        });
+        Wire::start(Upstream::Azure(front), |address| {
+            Ok(("HTTPS_PROXY", format!("http://{address}")))
+        })
+        .await
     }
 
     /// Adds a gateway with new keys, and the subscription, group and service that it needs; one that exists stays.

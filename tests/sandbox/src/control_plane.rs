@@ -15,6 +15,7 @@ mod kubeconfig;
 mod ports;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -34,8 +35,9 @@ use self::directory::StateDirectory;
 use self::kubeconfig::User;
 use crate::pki::{self, CertificateAuthority};
 use crate::progress::say;
+use crate::tls;
 use crate::wait;
-use crate::wire::Wire;
+use crate::wire::{Upstream, Wire};
 
 /// How long the control plane may take to come up, on the slowest machine.
 const START_LIMIT: Duration = Duration::from_mins(2);
@@ -203,13 +205,18 @@ impl ControlPlane {
         let text = std::fs::read_to_string(kubeconfig)?;
         let config = kubeconfig::config(&text, USER_AGENT).await?;
         let namespace = config.default_namespace.clone();
-        let upstream = Client::try_from(config)?;
         let identity = self.authority.server(&["127.0.0.1"])?;
-        Wire::start(upstream, &identity, |url| {
+        let upstream = Upstream::ApiServer {
+            client: Client::try_from(config)?,
+            acceptor: Arc::new(tls::server_config(&identity, None)?).into(),
+        };
+        Wire::start(upstream, |address| {
+            let url = format!("https://{address}");
             // The wire signs in by itself.
-            let text = kubeconfig::text(url, self.ca_pem(), &User::Token("none"), &namespace);
+            let text = kubeconfig::text(&url, self.ca_pem(), &User::Token("none"), &namespace);
             let name = format!("wire-{}.kubeconfig", uuid::Uuid::new_v4());
-            self.directory.write(&name, &text)
+            let path = self.directory.write(&name, &text)?;
+            Ok(("KUBECONFIG", path.display().to_string()))
         })
         .await
     }

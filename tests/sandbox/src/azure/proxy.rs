@@ -25,11 +25,20 @@ pub(super) async fn listen(server: Server, listener: TcpListener) {
 
 /// Answers a CONNECT, and then is the TLS listener for the rest of the connection.
 async fn tunnel(server: Server, mut stream: TcpStream) -> io::Result<()> {
-    let head = read_head(&mut stream).await?;
+    if connect(&server, &mut stream).await?.is_some() {
+        server.serve(stream, true).await;
+    }
+    Ok(())
+}
+
+/// Answers a CONNECT, and returns the host name in it unless it was refused.
+pub(super) async fn connect(server: &Server, stream: &mut TcpStream) -> io::Result<Option<String>> {
+    let head = read_head(stream).await?;
     let mut words = head.split_whitespace();
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     if method != Method::CONNECT.as_str() {
-        return refuse(&mut stream, StatusCode::METHOD_NOT_ALLOWED).await;
+        refuse(stream, StatusCode::METHOD_NOT_ALLOWED).await?;
+        return Ok(None);
     }
     let (host, port) = target.rsplit_once(':').unwrap_or((target, ""));
     let port_fits = match Site::of(host) {
@@ -38,14 +47,14 @@ async fn tunnel(server: Server, mut stream: TcpStream) -> io::Result<()> {
         None => false,
     };
     if !port_fits {
-        log_refusal(&server, host, target);
-        return refuse(&mut stream, StatusCode::FORBIDDEN).await;
+        log_refusal(server, host, target);
+        refuse(stream, StatusCode::FORBIDDEN).await?;
+        return Ok(None);
     }
     stream
         .write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")
         .await?;
-    server.serve(stream, true).await;
-    Ok(())
+    Ok(Some(host.to_owned()))
 }
 
 /// Reads byte by byte, for what comes after the head belongs to the tunnel.

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
-use axum::body::Body;
-use hyper::body::Incoming;
+use axum::body::{Body, Bytes};
+use axum::http::Response;
+use axum::http::request::Parts;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -16,6 +17,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::emulator::Emulator;
 use super::exchange::{Call, Outcome, exchange};
+use super::proxy;
 
 /// Larger bodies than this are not read; no request to the emulated services comes near it.
 const LARGEST_BODY: usize = 1 << 20;
@@ -52,7 +54,13 @@ impl Server {
         };
         let service = service_fn(|request| {
             let (emulator, reset) = (self.emulator.clone(), reset.clone());
-            async move { answer(emulator, request, proxied, &reset).await }
+            async move {
+                let (parts, body) = request.into_parts();
+                let answer = answer(emulator, parts, Body::new(body), proxied).await;
+                // Only a fault lets the emulator break a connection.
+                reset.store(answer.is_err(), Ordering::Relaxed);
+                answer
+            }
         });
         // The only error that is ours is the reset or the cut body that a fault asked for.
         let _ = hyper::server::conn::http1::Builder::new()
@@ -61,14 +69,14 @@ impl Server {
     }
 }
 
+/// The emulator's answer; an error is a connection that it resets.
 async fn answer(
     emulator: Arc<Emulator>,
-    request: hyper::Request<Incoming>,
+    parts: Parts,
+    body: Body,
     proxied: bool,
-    reset: &AtomicBool,
-) -> io::Result<hyper::Response<Body>> {
-    let (parts, body) = request.into_parts();
-    let body = axum::body::to_bytes(Body::new(body), LARGEST_BODY)
+) -> io::Result<Response<Body>> {
+    let body = axum::body::to_bytes(body, LARGEST_BODY)
         .await
         .map_err(io::Error::other)?;
     let call = Call::new(&emulator, parts, body, proxied);
@@ -78,10 +86,27 @@ async fn answer(
         .map_err(io::Error::other)?
     {
         Outcome::Answer(response) => Ok(response),
-        Outcome::Reset => {
-            reset.store(true, Ordering::Relaxed);
-            Err(io::ErrorKind::ConnectionReset.into())
-        }
+        Outcome::Reset => Err(io::ErrorKind::ConnectionReset.into()),
+    }
+}
+
+/// The emulator as a wire in front of it needs it: the parts of a connection one by one.
+pub(crate) struct Front(pub(super) Server);
+
+impl Front {
+    /// Answers the CONNECT of a client and returns the host name in it.
+    pub(crate) async fn connect(&self, stream: &mut TcpStream) -> io::Result<String> {
+        let host = proxy::connect(&self.0, stream).await?;
+        host.ok_or_else(|| io::ErrorKind::PermissionDenied.into())
+    }
+
+    pub(crate) fn acceptor(&self) -> &TlsAcceptor {
+        &self.0.tls
+    }
+
+    /// The answer to a request that came through a proxy.
+    pub(crate) async fn answer(&self, parts: Parts, body: Bytes) -> io::Result<Response<Body>> {
+        answer(self.0.emulator.clone(), parts, Body::from(body), true).await
     }
 }
 

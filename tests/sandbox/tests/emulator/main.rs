@@ -13,3 +13,4 @@ mod python;
 mod throttle;
 mod tokens;
 mod transport;
+mod wire;
