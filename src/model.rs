@@ -35,6 +35,6 @@ pub use snapshot::{
     Replacement, Rollout, SecretFacts, SecretMarks, SecretVersion, Snapshot, Source, Sourced, TemplateMarks,
     WorkloadFacts, WorkloadVersion,
 };
-pub use text::{counted, one_line, shortened};
+pub use text::{cleaned, counted, is_azure_name, one_line, shortened};
 pub use token::{Claims, MAX_LIFE, Token, TokenError};
 pub use workload::{WorkloadKind, WorkloadRef};

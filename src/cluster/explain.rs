@@ -4,7 +4,7 @@ use kube::core::Status;
 
 use super::observe::{NoAnswer, Reason};
 use crate::error::Error;
-use crate::model::one_line;
+use crate::model::cleaned;
 
 /// The client's reason for an answer that did not come from an API server.
 const FOREIGN: &str = "Failed to parse error data";
@@ -141,7 +141,7 @@ fn root(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 fn plain(text: &str) -> String {
-    one_line(text.trim()).into_owned()
+    cleaned(text.trim())
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::cluster::Cluster;
 use crate::cluster::list::{List, Meta};
 use crate::error::Result;
 use crate::model::request::{ReadCommandLine, RotateRequest, Scope, WorkloadRequest};
-use crate::model::{CronJobFacts, PROGRAM, SCRIPT, Unavailable, WorkloadRef};
+use crate::model::{CronJobFacts, PROGRAM, SCRIPT, Unavailable, WorkloadRef, cleaned};
 
 /// What the script cannot run without. Its users have images of their own, whose
 /// names are not known.
@@ -95,8 +95,8 @@ impl Rotator {
             facts: CronJobFacts {
                 namespace: object.metadata.namespace,
                 name: object.metadata.name,
-                schedule: object.spec.schedule,
-                time_zone: object.spec.time_zone,
+                schedule: cleaned(&object.spec.schedule),
+                time_zone: object.spec.time_zone.as_deref().map(cleaned),
                 suspended: object.spec.suspend,
                 last_run: object.status.last_schedule_time,
                 last_success: object.status.last_successful_time,

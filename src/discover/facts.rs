@@ -11,11 +11,14 @@ use crate::model::annotation::{
 };
 use crate::model::{
     Credential, SecretData, SecretFacts, SecretMarks, SecretVersion, Token, TokenError, WorkloadFacts,
-    WorkloadRef,
+    WorkloadRef, cleaned, is_azure_name,
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
+
+/// How many keys of a Secret an error names.
+const MOST_KEYS: usize = 8;
 
 /// The part of a Secret that is needed to put its credential back. It never
 /// leaves the process.
@@ -54,7 +57,7 @@ pub fn secret_facts(secret: &Secret, key: &str) -> Result<(SecretFacts, Previous
         key: key.to_owned(),
         created: meta.creation_timestamp.as_ref().map(|time| time.0),
         immutable: secret.immutable.unwrap_or_default(),
-        owner: owner(meta),
+        owner: owner(meta).map(|owner| cleaned(&owner)),
         last_writer,
         last_written,
         credential,
@@ -76,10 +79,11 @@ fn without_key(secret: &Secret, name: &str, key: &str) -> Error {
         .flatten()
         .map(|(key, _)| key.as_str())
         .collect();
-    let present = if keys.is_empty() {
-        "it is empty".to_owned()
-    } else {
-        format!("it has {}", keys.join(", "))
+    let (named, others) = keys.split_at(keys.len().min(MOST_KEYS));
+    let present = match (named, others.len()) {
+        ([], _) => "it is empty".to_owned(),
+        (_, 0) => format!("it has {}", named.join(", ")),
+        (_, others) => format!("it has {} and {others} more", named.join(", ")),
     };
     let namespace = secret.metadata.namespace.as_deref().unwrap_or_default();
     Error::failed(format!(
@@ -111,11 +115,15 @@ fn marks(annotations: &BTreeMap<String, String>) -> SecretMarks {
     }
     SecretMarks {
         last_used_key: parsed(annotations, LAST_USED_KEY),
-        rotation_id: annotations.get(ROTATION_ID).cloned(),
+        // Ours are UUIDs.
+        rotation_id: annotations
+            .get(ROTATION_ID)
+            .filter(|id| is_azure_name(id))
+            .cloned(),
         previous_key: parsed(annotations, PREVIOUS_KEY),
         expires_at: parsed(annotations, EXPIRES_AT),
         rotated_at: parsed(annotations, ROTATED_AT),
-        gateway: annotations.get(GATEWAY).cloned(),
+        gateway: annotations.get(GATEWAY).map(|id| cleaned(id)),
         restart_by_other: annotations.contains_key(RESTART_BY_OTHER),
     }
 }
@@ -171,7 +179,7 @@ fn last_write(meta: &ObjectMeta, key: &str) -> (Option<String>, Option<Timestamp
     let writers = entries.filter(|entry| entry.fields_v1.as_ref().is_some_and(|fields| of_key(&fields.0)));
     let time = |entry: &ManagedFieldsEntry| entry.time.as_ref().map(|time| time.0);
     match writers.max_by_key(|entry| time(entry)) {
-        Some(last) => (last.manager.clone(), time(last)),
+        Some(last) => (last.manager.as_deref().map(cleaned), time(last)),
         None => (None, None),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{StreamExt, stream};
 
 use crate::azure::{Arm, Error, GatewayInService, ServiceDetails};
-use crate::model::{AzureFacts, Fact, GatewayFacts, GatewayId, ServiceId, Unavailable};
+use crate::model::{AzureFacts, Fact, GatewayFacts, GatewayId, ServiceId, Unavailable, cleaned};
 
 /// How many instances, and then gateways, are read at a time.
 const SIDE_BY_SIDE: usize = 8;
@@ -47,7 +47,11 @@ pub async fn inventory(arm: &Arm, gateways: Vec<&mut GatewayFacts>) {
     let existing: Vec<_> = existing.filter(|(key, _)| seen.insert(key.clone())).collect();
     let apis: Apis = stream::iter(existing)
         .map(async |(key, id): (_, GatewayId)| {
-            (key, arm.apis(&id).await.map_err(|error| unavailable(&error)))
+            let apis = arm.apis(&id).await.map_err(|error| unavailable(&error));
+            (
+                key,
+                apis.map(|names| names.iter().map(|name| cleaned(name)).collect()),
+            )
         })
         .buffer_unordered(SIDE_BY_SIDE)
         .collect()
@@ -135,15 +139,15 @@ fn of_gateway(facts: &GatewayFacts, instances: &Instances, apis: &Apis) -> Fact<
     };
     Ok(AzureFacts {
         exists: found.is_some(),
-        location: found.and_then(|gateway| gateway.location.clone()),
+        location: found.and_then(|gateway| gateway.location.as_deref().map(cleaned)),
         apis,
-        tier: instance.details.tier.clone(),
-        min_api_version: instance.details.min_api_version.clone(),
+        tier: cleaned(&instance.details.tier),
+        min_api_version: instance.details.min_api_version.as_deref().map(cleaned),
     })
 }
 
 fn unavailable(error: &Error) -> Unavailable {
-    let why = error.to_string();
+    let why = cleaned(&error.to_string());
     if error.status() == Some(403) {
         Unavailable::Forbidden(why)
     } else {

@@ -3,6 +3,8 @@ use std::fmt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::{Serialize, Serializer};
 
+use super::text::{cleaned, is_azure_name};
+
 /// A path segment keeps the unreserved characters of RFC 3986 and encodes all
 /// others.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
@@ -65,36 +67,34 @@ impl GatewayId {
 
     /// Parses an ARM id; the case of its fixed segments does not matter.
     pub fn parse(id: &str) -> Result<Self, ArmIdError> {
-        let malformed = || ArmIdError { id: id.to_owned() };
-        let segments: Vec<&str> = id.trim().trim_matches('/').split('/').collect();
-        let fixed = [
-            (0, "subscriptions"),
-            (2, "resourceGroups"),
-            (4, "providers"),
-            (5, "Microsoft.ApiManagement"),
-            (6, "service"),
-            (8, "gateways"),
-        ];
-        let well_formed = segments.len() == 10
-            && segments.iter().all(|segment| !segment.is_empty())
-            && fixed
-                .iter()
-                .all(|&(at, word)| segments[at].eq_ignore_ascii_case(word));
-        if !well_formed {
-            return Err(malformed());
-        }
-        let segment = |at: usize| {
-            percent_decode_str(segments[at])
-                .decode_utf8()
-                .map(String::from)
-                .map_err(|_| malformed())
+        let malformed = || ArmIdError { id: cleaned(id) };
+        let mut segments = id.trim().trim_matches('/').split('/');
+        let mut after = |words: &[&str]| {
+            let mut is_next = |word: &&str| {
+                let segment = segments.next();
+                segment.is_some_and(|segment| segment.eq_ignore_ascii_case(word))
+            };
+            if !words.iter().all(&mut is_next) {
+                return Err(malformed());
+            }
+            let name = segments.next().unwrap_or_default();
+            let name = percent_decode_str(name).decode_utf8().map_err(|_| malformed())?;
+            if is_azure_name(&name) {
+                Ok(name.into_owned())
+            } else {
+                Err(malformed())
+            }
         };
         let service = ServiceId {
-            subscription: segment(1)?,
-            resource_group: segment(3)?,
-            name: segment(7)?,
+            subscription: after(&["subscriptions"])?,
+            resource_group: after(&["resourceGroups"])?,
+            name: after(&["providers", "Microsoft.ApiManagement", "service"])?,
         };
-        Ok(service.gateway(segment(9)?))
+        let gateway = service.gateway(after(&["gateways"])?);
+        match segments.next() {
+            None => Ok(gateway),
+            Some(_) => Err(malformed()),
+        }
     }
 
     /// Compares as ARM does, ignoring case.

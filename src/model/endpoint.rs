@@ -1,6 +1,7 @@
 use percent_encoding::percent_decode_str;
 
 use super::CloudName;
+use super::text::{cleaned, is_azure_name};
 
 /// The parts of a gateway's configuration endpoint
 /// (`config.service.endpoint`) that identify its instance. Published
@@ -22,13 +23,19 @@ pub struct Endpoint {
     pub cloud: Option<CloudName>,
 }
 
-/// The endpoint contains two different values for one part.
+/// Why an endpoint identifies no gateway.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it contains two names of {what}, `{first}` and `{second}`")]
-pub struct EndpointError {
-    what: &'static str,
-    first: String,
-    second: String,
+pub enum EndpointError {
+    /// It contains two different values for one part.
+    #[error("it contains two names of {what}, `{first}` and `{second}`")]
+    TwoNames {
+        what: &'static str,
+        first: String,
+        second: String,
+    },
+    /// A part is too long or not printable.
+    #[error("it contains a name of {what} that Azure does not allow, `{name}`")]
+    NotAName { what: &'static str, name: String },
 }
 
 impl Endpoint {
@@ -44,26 +51,29 @@ impl Endpoint {
     fn read_hosts(&mut self, text: &str) -> Result<(), EndpointError> {
         let lower = text.to_ascii_lowercase();
         for cloud in CloudName::ALL {
-            let mut from = 0;
-            while let Some(found) = lower[from..].find(cloud.suffix()) {
-                let at = from + found;
-                let host_character = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
-                // Of two concatenated hosts the second starts where the first
-                // one ends.
-                let length = lower.as_bytes()[from..at]
-                    .iter()
-                    .rev()
-                    .take_while(|byte| host_character(byte))
-                    .count();
-                let host = &text[at - length..at];
-                from = at + cloud.suffix().len();
+            // Of two concatenated hosts the second starts where the first one ends.
+            let mut parts = lower.split(cloud.suffix()).peekable();
+            let mut rest = text;
+            while let Some(part) = parts.next() {
+                let (before, after) = rest.split_at_checked(part.len()).unwrap_or((rest, ""));
+                rest = after.get(cloud.suffix().len()..).unwrap_or_default();
+                if parts.peek().is_none() {
+                    break;
+                }
+                let host_character =
+                    |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | '-');
+                let host = before.trim_end_matches(host_character);
+                let host = before.strip_prefix(host).unwrap_or_default();
                 let Some(labels) = host.strip_suffix('.') else {
                     continue;
                 };
-                let service = labels.split('.').next().unwrap_or(labels);
+                let service = labels.split('.').next().unwrap_or_default();
+                if service.is_empty() {
+                    continue;
+                }
                 set_or_compare(&mut self.service, service, "the instance")?;
                 if let Some(first) = self.cloud.filter(|first| *first != cloud) {
-                    return Err(EndpointError {
+                    return Err(EndpointError::TwoNames {
                         what: "the cloud",
                         first: first.suffix().to_owned(),
                         second: cloud.suffix().to_owned(),
@@ -76,17 +86,16 @@ impl Endpoint {
     }
 
     fn read_path(&mut self, text: &str) -> Result<(), EndpointError> {
-        let Some(at) = text.to_ascii_lowercase().find("/subscriptions/") else {
+        let at = text.to_ascii_lowercase().find("/subscriptions/");
+        let Some(path) = at.and_then(|at| text.get(at..)) else {
             return Ok(());
         };
-        let path = text[at + 1..].split(['?', '#']).next().unwrap_or_default();
-        let segments: Vec<&str> = path.split('/').map(str::trim).collect();
+        let path = path.split(['?', '#']).next().unwrap_or_default();
         // The value of a part is the segment after its keyword.
         let value_after = |word: &str| {
-            let at = segments
-                .iter()
-                .position(|segment| segment.eq_ignore_ascii_case(word))?;
-            let value = percent_decode_str(segments.get(at + 1)?).decode_utf8().ok()?;
+            let mut segments = path.split('/').map(str::trim);
+            segments.find(|segment| segment.eq_ignore_ascii_case(word))?;
+            let value = percent_decode_str(segments.next()?).decode_utf8().ok()?;
             (!value.is_empty()).then(|| value.into_owned())
         };
         for (field, word, what) in [
@@ -105,8 +114,14 @@ impl Endpoint {
 
 /// Sets an empty field; a field that is set must be equal, ignoring case.
 fn set_or_compare(field: &mut Option<String>, value: &str, what: &'static str) -> Result<(), EndpointError> {
+    if !is_azure_name(value) {
+        return Err(EndpointError::NotAName {
+            what,
+            name: cleaned(value),
+        });
+    }
     match field {
-        Some(first) if !first.eq_ignore_ascii_case(value) => Err(EndpointError {
+        Some(first) if !first.eq_ignore_ascii_case(value) => Err(EndpointError::TwoNames {
             what,
             first: first.clone(),
             second: value.to_owned(),
@@ -195,6 +210,19 @@ mod tests {
             error.to_string(),
             "it contains two names of the instance, `other` and `svc`"
         );
+    }
+
+    #[test]
+    fn a_part_is_a_name_that_azure_allows() {
+        let escape =
+            "https://svc.azure-api.net/subscriptions/s/resourceGroups/rg/service/svc/gateways/g%1b%5b31m";
+        let error = Endpoint::parse(escape).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "it contains a name of the gateway that Azure does not allow, `g [31m`"
+        );
+        let long = format!("https://{}.azure-api.net", "s".repeat(91));
+        assert!(Endpoint::parse(&long).is_err());
     }
 
     proptest! {

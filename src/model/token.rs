@@ -6,6 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
+use super::text::is_azure_name;
+
 /// The longest lifetime of a gateway token that ARM accepts (REST reference,
 /// "Gateway - Generate Token").
 pub const MAX_LIFE: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -55,7 +57,7 @@ impl Token {
         if signature.is_empty() || !signature.bytes().all(printable) {
             return Err(TokenError::BadSignature);
         }
-        if gateway.chars().any(char::is_control) {
+        if !is_azure_name(gateway) {
             return Err(TokenError::NotAToken);
         }
         let expires_at = DateTime::strptime(STAMP, stamp)

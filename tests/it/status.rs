@@ -2,6 +2,7 @@
 
 mod azure;
 pub(crate) mod gallery;
+mod hostile;
 mod picture;
 mod rights;
 mod watch;

@@ -3,6 +3,7 @@ use k8s_openapi::api::core::v1::PodSpec;
 use super::credential::CredentialSource;
 use super::setting::{ENDPOINT, GATEWAY_NAME};
 use super::variables::{ConfigMaps, ContainerVariables};
+use crate::model::cleaned;
 
 /// A gateway's container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,7 +23,7 @@ pub fn gateway_containers(spec: &PodSpec, config_maps: &ConfigMaps) -> Vec<Gatew
     let mut found = Vec::new();
     for container in &spec.containers {
         let variables = ContainerVariables::of(container, config_maps);
-        let image = container.image.clone().unwrap_or_default();
+        let image = cleaned(container.image.as_deref().unwrap_or_default());
         if is_gateway_image(&image) || variables.show_gateway() {
             found.push(GatewayContainer {
                 name: container.name.clone(),

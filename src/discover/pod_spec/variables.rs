@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{Container, EnvVar};
 
 use super::credential::{CredentialSource, EntraCredential, EnvFromSecret};
 use super::setting::{self, APP_CERTIFICATE, APP_SECRET, AUTH, AUTH_KEY, ENDPOINT};
-use crate::model::Token;
+use crate::model::{Token, cleaned};
 
 /// The data of ConfigMaps by name, as far as they could be read.
 pub type ConfigMaps = BTreeMap<String, BTreeMap<String, String>>;
@@ -87,7 +87,7 @@ impl ContainerVariables {
 
     pub(super) fn text(&self, name: &str) -> Option<String> {
         match self.0.get(name) {
-            Some(Value::Text { text, .. }) if !text.trim().is_empty() => Some(text.trim().to_owned()),
+            Some(Value::Text { text, .. }) if !text.trim().is_empty() => Some(cleaned(text.trim())),
             _ => None,
         }
     }

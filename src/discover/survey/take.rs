@@ -11,7 +11,7 @@ use crate::discover::reference::candidates_of;
 use crate::discover::target_facts::ConfigMapSettings;
 use crate::error::{Error, Result};
 use crate::model::request::Selection;
-use crate::model::{Fact, WorkloadRef};
+use crate::model::{Fact, WorkloadRef, cleaned};
 
 /// The gateways that were found.
 pub struct Survey {
@@ -133,10 +133,10 @@ fn by_annotation(known: &[Gateway], annotated: Vec<(Gateway, PodSpec)>) -> Vec<G
             });
             let references = references_to(&spec, &secret);
             if let (false, [reference]) = (is_taken, references.as_slice()) {
-                let image = spec.containers.first().and_then(|it| it.image.clone());
+                let image = spec.containers.first().and_then(|it| it.image.as_deref());
                 found.push(Gateway {
                     container: GatewayContainer {
-                        image: image.unwrap_or_default(),
+                        image: cleaned(image.unwrap_or_default()),
                         credential: reference.clone(),
                         ..GatewayContainer::default()
                     },
