@@ -90,7 +90,10 @@ impl<'a> RealEffects<'a> {
             .change_secret(&self.secret.version, &change, true)
             .await
         {
-            warnings.extend(rehearsal_failed(error, &format!("writing secret/{name}"))?);
+            warnings.extend(rehearsal_failed(
+                error,
+                &format!("rehearsing the write of secret/{name}"),
+            )?);
         }
         let marks = TemplateMarks {
             rotation_id: change.annotations.get(ROTATION_ID).cloned().flatten(),
@@ -101,7 +104,10 @@ impl<'a> RealEffects<'a> {
                 continue;
             };
             if let Err(error) = self.cluster.mark_template(&state.version, &marks, true).await {
-                warnings.extend(rehearsal_failed(error, &format!("restarting {workload}"))?);
+                warnings.extend(rehearsal_failed(
+                    error,
+                    &format!("rehearsing the restart of {workload}"),
+                )?);
             }
         }
         Ok(warnings)
@@ -148,7 +154,7 @@ fn rehearsal_failed(error: kube::Error, doing: &str) -> Result<Option<String>> {
     match &error {
         // An admission webhook that does not support dry runs answers 400.
         kube::Error::Api(status) if status.code == 400 && status.message.contains("dry run") => {
-            Ok(Some(format!("could not rehearse {doing}: {}", status.message)))
+            Ok(Some(format!("{doing} failed: {}", status.message)))
         }
         // The real write handles a concurrent change.
         kube::Error::Api(status) if status.code == 409 => Ok(None),

@@ -20,6 +20,7 @@ use super::proxy::proxy_for;
 use super::source::{Source, find};
 use crate::error::{Error, Result};
 use crate::model::request::KubeConnection;
+use crate::retry::ATTEMPT;
 
 /// kubectl's namespace if nothing sets one.
 const DEFAULT_NAMESPACE: &str = "default";
@@ -42,6 +43,10 @@ pub struct Connection {
     pub origin: String,
     /// How long to wait for the head of a response; `None` is without a limit.
     pub answer_within: Option<Duration>,
+    /// How long one request may take, retries included, if that is set.
+    pub request_timeout: Option<Duration>,
+    /// How long one attempt may take.
+    pub attempt: Duration,
 }
 
 /// The namespace of the kubeconfig's context or of the pod.
@@ -106,6 +111,12 @@ pub fn load(args: &KubeConnection, environment: ConnectInputs<'_>) -> Result<Con
         config,
         origin,
         answer_within: limit(ANSWER),
+        request_timeout: args.request_timeout.filter(|limit| !limit.is_zero()),
+        attempt: match args.request_timeout {
+            None => ATTEMPT,
+            Some(Duration::ZERO) => Duration::MAX,
+            Some(limit) => limit,
+        },
     })
 }
 

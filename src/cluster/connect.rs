@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::Client;
@@ -16,6 +17,7 @@ use super::observe::Observe;
 use crate::clock::ServerClock;
 use crate::error::Result;
 use crate::model::request::KubeConnection;
+use crate::retry::NotBefore;
 
 /// A client for one cluster and what goes with it.
 #[derive(Clone)]
@@ -28,8 +30,14 @@ pub struct Cluster {
     /// The source of the connection: "context prod of ~/.kube/config".
     pub origin: String,
     pub server: Arc<str>,
-    /// The end of all retries of reads.
+    /// When every request must have ended.
     pub(super) deadline: Option<Instant>,
+    /// When the server is to be asked again.
+    pub(super) not_before: NotBefore,
+    /// How long one request may take, retries included, if that is set.
+    pub(super) request_timeout: Option<Duration>,
+    /// How long one attempt may take.
+    pub(super) attempt: Duration,
 }
 
 impl Cluster {
@@ -46,12 +54,16 @@ impl Cluster {
             config,
             origin,
             answer_within,
+            request_timeout,
+            attempt,
         } = connection;
         let namespace = config.default_namespace.clone();
         let clock = ServerClock::default();
         let server: Arc<str> = Arc::from(config.cluster_url.to_string().trim_end_matches('/'));
+        let not_before = NotBefore::default();
         let observe = Observe {
             clock: clock.clone(),
+            not_before: not_before.clone(),
             server: server.clone(),
             answer_within,
         };
@@ -65,6 +77,9 @@ impl Cluster {
             origin,
             server,
             deadline: None,
+            not_before,
+            request_timeout,
+            attempt,
         })
     }
 

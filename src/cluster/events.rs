@@ -4,7 +4,6 @@
 //! kube's own recorder takes the time from the local clock, and patches an
 //! Event that occurs again, for which our Role has no right.
 
-use std::io;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -12,7 +11,7 @@ use k8s_openapi::api::events::v1::Event as Written;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::Api;
 use kube::api::PostParams;
-use tokio::time::timeout;
+use tokio::time::Instant;
 
 use super::{Cluster, FIELD_MANAGER};
 use crate::model::{Event, Subject, one_line, shortened};
@@ -39,12 +38,12 @@ impl Cluster {
             ..PostParams::default()
         };
         let written = self.event(event, subject, instance);
-        match timeout(TIMEOUT, events.create(&params, &written)).await {
-            Ok(created) => created.map(|_| ()),
-            Err(_) => Err(kube::Error::Service(Box::new(io::Error::from(
-                io::ErrorKind::TimedOut,
-            )))),
-        }
+        let soon = Instant::now() + TIMEOUT;
+        let limited = self
+            .clone()
+            .until(self.deadline.map_or(soon, |end| end.min(soon)));
+        let created = limited.once(limited.end(), events.create(&params, &written));
+        created.await.map(drop)
     }
 
     fn event(&self, event: &Event, subject: &Subject, instance: &str) -> Written {

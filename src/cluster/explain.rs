@@ -13,65 +13,122 @@ const FOREIGN: &str = "Failed to parse error data";
 /// the next step. Bodies and the texts of JSON errors are left out, since they
 /// may quote a Secret.
 pub fn explain(error: kube::Error, doing: &str) -> Error {
+    let Explained { why, hint } = explained(&error);
+    let failed = Error::failed(format!("{doing}: {why}"));
+    let failed = hint.into_iter().fold(failed, Error::hint);
     match error {
-        kube::Error::Api(status) => refused_by_server(&status, doing),
         kube::Error::Service(error) => match error.downcast::<NoAnswer>() {
-            Ok(no_answer) => unanswered(*no_answer, doing),
-            Err(error) => match error.downcast::<kube::client::AuthError>() {
-                Ok(error) => not_signed_in(&error, doing),
-                Err(error) => Error::failed(format!("{doing}: the request failed: {}", root(error.as_ref()))),
-            },
+            Ok(no_answer) => failed.caused_by(*no_answer),
+            Err(_) => failed,
         },
-        kube::Error::Auth(error) => not_signed_in(&error, doing),
-        kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => Error::failed(format!(
-            "{doing}: the answer is not what a Kubernetes API server sends"
-        ))
-        .hint("check the server's address, and whether a proxy or a sign-in page answers instead"),
-        kube::Error::HyperError(error) => {
-            let why = root(&error);
-            Error::failed(format!("{doing}: the connection to the API server broke: {why}")).caused_by(error)
-        }
-        kube::Error::ReadEvents(error) => {
-            let why = root(&error);
-            Error::failed(format!("{doing}: the connection to the API server broke: {why}")).caused_by(error)
-        }
-        error => Error::failed(format!("{doing}: {error}")),
+        kube::Error::HyperError(error) => failed.caused_by(error),
+        kube::Error::ReadEvents(error) => failed.caused_by(error),
+        _ => failed,
     }
 }
 
-fn refused_by_server(status: &Status, doing: &str) -> Error {
+/// Why a request failed, in the words of [`explain`].
+pub(super) fn reason(error: &kube::Error) -> String {
+    explained(error).why
+}
+
+struct Explained {
+    why: String,
+    hint: Option<String>,
+}
+
+impl Explained {
+    fn new(why: impl Into<String>) -> Self {
+        Self {
+            why: why.into(),
+            hint: None,
+        }
+    }
+
+    fn hint(self, hint: impl Into<String>) -> Self {
+        Self {
+            hint: Some(hint.into()),
+            ..self
+        }
+    }
+}
+
+fn explained(error: &kube::Error) -> Explained {
+    match error {
+        kube::Error::Api(status) => refused_by_server(status),
+        kube::Error::Service(error) => match (error.downcast_ref(), error.downcast_ref()) {
+            (Some(no_answer), _) => unanswered(no_answer),
+            (None, Some(error)) => not_signed_in(error),
+            (None, None) => Explained::new(format!("the request failed: {}", root(error.as_ref()))),
+        },
+        kube::Error::Auth(error) => not_signed_in(error),
+        kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => {
+            Explained::new("the answer is not what a Kubernetes API server sends")
+                .hint("check the server's address, and whether a proxy or a sign-in page answers instead")
+        }
+        kube::Error::HyperError(error) => broken(error),
+        kube::Error::ReadEvents(error) => broken(error),
+        error => Explained::new(error.to_string()),
+    }
+}
+
+fn broken(error: &(dyn std::error::Error + 'static)) -> Explained {
+    Explained::new(format!("the connection to the API server broke: {}", root(error)))
+}
+
+fn refused_by_server(status: &Status) -> Explained {
     let message = plain(&status.message);
     match status.code {
-        401 => Error::failed(format!(
-            "{doing}: the API server does not accept the credentials (401): they have expired or are wrong"
+        401 => Explained::new(
+            "the API server does not accept the credentials (401): they have expired or are wrong",
+        )
+        .hint(SIGN_IN),
+        403 if status.message.contains("system:anonymous") => Explained::new(format!(
+            "the API server received no valid credentials (403): {message}"
         ))
         .hint(SIGN_IN),
-        403 if status.message.contains("system:anonymous") => Error::failed(format!(
-            "{doing}: the API server received no valid credentials (403): {message}"
-        ))
-        .hint(SIGN_IN),
+        429 => overloaded(status, &message),
         // The client reads other JSON as a Status without content.
         code if status.reason == FOREIGN || code == 0 => {
-            let error = match code {
-                404 => format!(
-                    "{doing}: the server has no such API (404): it is not a Kubernetes API server, or an old one"
-                ),
-                0 => format!("{doing}: an error from a server that is not a Kubernetes API server"),
-                _ => format!("{doing}: {code} from a server that is not a Kubernetes API server"),
+            let why = match code {
+                404 => "the server has no such API (404): it is not a Kubernetes API server, or an old one"
+                    .to_owned(),
+                0 => "an error from a server that is not a Kubernetes API server".to_owned(),
+                _ => format!("{code} from a server that is not a Kubernetes API server"),
             };
-            Error::failed(error)
+            Explained::new(why)
                 .hint("check the server's address (https?), and whether a proxy answers instead")
         }
         403 => {
-            let error = Error::failed(format!("{doing}: not allowed: {message}"));
+            let explained = Explained::new(format!("not allowed: {message}"));
             match can_i(&message) {
-                Some(command) => error.hint(format!("check the role with `{command}`")),
-                None => error,
+                Some(command) => explained.hint(format!("check the role with `{command}`")),
+                None => explained,
             }
         }
-        code if message.is_empty() => Error::failed(format!("{doing}: the API server answered {code}")),
-        _ => Error::failed(format!("{doing}: {message}")),
+        code if message.is_empty() => Explained::new(format!("the API server answered {code}")),
+        _ => Explained::new(message),
     }
+}
+
+/// The API server's priority and fairness refuses a request in plain text, so
+/// only the message of an object is one.
+fn overloaded(status: &Status, message: &str) -> Explained {
+    let asked = status
+        .details
+        .as_ref()
+        .map_or(0, |details| details.retry_after_seconds);
+    let wait = match asked {
+        0 => String::new(),
+        1 => ", and asks to wait 1 second".to_owned(),
+        seconds => format!(", and asks to wait {seconds} seconds"),
+    };
+    let message = match status.reason.as_str() {
+        FOREIGN => String::new(),
+        _ if message.is_empty() => String::new(),
+        _ => format!(": {message}"),
+    };
+    Explained::new(format!("the API server is overloaded (429){wait}{message}"))
 }
 
 const SIGN_IN: &str = "sign in again with the tool that wrote the kubeconfig (for AKS: az aks get-credentials, \
@@ -105,10 +162,10 @@ fn can_i(message: &str) -> Option<String> {
     ))
 }
 
-fn unanswered(error: NoAnswer, doing: &str) -> Error {
-    let failed = Error::failed(format!("{doing}: {error}"));
+fn unanswered(error: &NoAnswer) -> Explained {
+    let explained = Explained::new(error.to_string());
     let hint = match &error.reason {
-        Reason::Refused | Reason::NoSuchHost | Reason::TimedOut | Reason::Closed => {
+        Reason::Refused | Reason::NoSuchHost | Reason::TimedOut | Reason::Unanswered | Reason::Closed => {
             "check that the cluster runs, that this network reaches it (VPN, proxy, authorized address ranges), \
              and that the kubeconfig's context is the right one (`kubectl config current-context`)"
         }
@@ -119,17 +176,14 @@ fn unanswered(error: NoAnswer, doing: &str) -> Error {
         Reason::CertificateExpired => "renew the server's certificate, or set this machine's clock",
         Reason::ClientCertificate => SIGN_IN,
         Reason::NoTls => "check the server's address; for plain HTTP it must begin with http://",
-        Reason::Certificate(_) | Reason::Other(_) => return failed.caused_by(error),
+        Reason::Certificate(_) | Reason::Other(_) => return explained,
     };
-    failed.hint(hint).caused_by(error)
+    explained.hint(hint)
 }
 
-fn not_signed_in(error: &kube::client::AuthError, doing: &str) -> Error {
-    Error::failed(format!(
-        "{doing}: cannot sign in to the cluster: {}",
-        plain(&error.to_string())
-    ))
-    .hint(SIGN_IN)
+fn not_signed_in(error: &kube::client::AuthError) -> Explained {
+    let why = plain(&error.to_string());
+    Explained::new(format!("cannot sign in to the cluster: {why}")).hint(SIGN_IN)
 }
 
 fn root(error: &(dyn std::error::Error + 'static)) -> String {

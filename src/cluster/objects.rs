@@ -85,11 +85,16 @@ impl Cluster {
             field_manager: Some(how.manager.to_owned()),
             ..PatchParams::default()
         };
-        let collection = object.kind().collection(&self.namespace);
-        let request =
-            kube::core::Request::new(collection).patch(object.name(), &params, &Patch::Apply(&document));
-        let request = request.map_err(kube::Error::BuildRequest)?;
-        let applied = self.client.request(request).await?;
+        let collection = kube::core::Request::new(object.kind().collection(&self.namespace));
+        let patch = Patch::Apply(&document);
+        let request = || {
+            collection
+                .patch(object.name(), &params, &patch)
+                .map_err(kube::Error::BuildRequest)
+        };
+        let applied = self
+            .writing(how.dry_run, async || self.client.request(request()?).await)
+            .await?;
         Ok(Object::new(object.kind(), applied))
     }
 
@@ -100,10 +105,15 @@ impl Cluster {
             field_manager: Some(manager.to_owned()),
         };
         let body = serde_json::to_vec(object).map_err(kube::Error::SerdeError)?;
-        let collection = object.kind().collection(&self.namespace);
-        let request = kube::core::Request::new(collection).create(&params, body);
-        let request = request.map_err(kube::Error::BuildRequest)?;
-        let created = self.client.request(request).await?;
+        let collection = kube::core::Request::new(object.kind().collection(&self.namespace));
+        let request = || {
+            collection
+                .create(&params, body.clone())
+                .map_err(kube::Error::BuildRequest)
+        };
+        let created = self
+            .writing(dry_run, async || self.client.request(request()?).await)
+            .await?;
         Ok(Object::new(object.kind(), created))
     }
 
@@ -122,8 +132,9 @@ impl Cluster {
             },
             ..TokenRequest::default()
         };
-        let answer = api
-            .create_token_request(name, &PostParams::default(), &request)
+        let params = PostParams::default();
+        let answer = self
+            .reading(|| api.create_token_request(name, &params, &request))
             .await?;
         Ok(answer.status.map(|status| status.token.into()))
     }
@@ -139,9 +150,13 @@ impl Cluster {
             }),
             ..DeleteParams::default()
         };
-        let collection = live.kind().collection(&self.namespace);
-        let request = kube::core::Request::new(collection).delete(live.name(), &params);
-        let request = request.map_err(kube::Error::BuildRequest)?;
-        self.client.request::<Value>(request).await.map(drop)
+        let collection = kube::core::Request::new(live.kind().collection(&self.namespace));
+        let request = || {
+            collection
+                .delete(live.name(), &params)
+                .map_err(kube::Error::BuildRequest)
+        };
+        let removed = self.writing(dry_run, async || self.client.request::<Value>(request()?).await);
+        removed.await.map(drop)
     }
 }

@@ -14,11 +14,14 @@ use rustls::{AlertDescription, CertificateError};
 use tower::{BoxError, Layer, Service};
 
 use crate::clock::ServerClock;
+use crate::retry::{NotBefore, retry_after};
 
 #[derive(Clone)]
 pub(super) struct Observe {
     pub(super) clock: ServerClock,
     pub(super) server: Arc<str>,
+    /// Extended by every answer that asks for a wait.
+    pub(super) not_before: NotBefore,
     /// How long to wait for an answer that is not a stream.
     pub(super) answer_within: Option<Duration>,
 }
@@ -65,6 +68,8 @@ where
         let limit = observe.answer_within.filter(|_| !streams);
         let answer = self.inner.call(request);
         Box::pin(async move {
+            // Nothing is sent before `answer` is polled.
+            observe.not_before.over().await;
             let begun = Instant::now();
             let result = match limit {
                 None => answer.await,
@@ -77,7 +82,13 @@ where
             match result {
                 Ok(response) => {
                     observe.clock.observe(response.headers());
-                    let status = response.status().as_u16();
+                    let status = response.status();
+                    if (status.is_client_error() || status.is_server_error())
+                        && let Some(wait) = retry_after(response.headers())
+                    {
+                        observe.not_before.postpone(wait);
+                    }
+                    let status = status.as_u16();
                     tracing::debug!(target: "kubectl_apim::cluster", "{method} {path} {status} in {took} ms");
                     Ok(response)
                 }
@@ -103,7 +114,10 @@ pub(super) struct NoAnswer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Reason {
     Refused,
+    /// There was no connection in time.
     TimedOut,
+    /// There was a connection, and no whole answer in time.
+    Unanswered,
     NoSuchHost,
     Closed,
     UnknownIssuer,
@@ -115,11 +129,26 @@ pub(super) enum Reason {
     Other(String),
 }
 
+impl Reason {
+    /// Whether the certificates are at fault, which no retry changes.
+    pub(super) fn is_about_trust(&self) -> bool {
+        matches!(
+            self,
+            Self::UnknownIssuer
+                | Self::CertificateExpired
+                | Self::OtherName
+                | Self::Certificate(_)
+                | Self::ClientCertificate
+                | Self::NoTls
+        )
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Refused => "the connection was refused",
-            Self::TimedOut => "it did not answer in time",
+            Self::TimedOut | Self::Unanswered => "it did not answer in time",
             Self::NoSuchHost => "its host name does not resolve",
             Self::Closed => "the connection was closed",
             Self::UnknownIssuer => "its certificate was issued by an authority that is not trusted",
@@ -146,6 +175,15 @@ impl StdError for NoAnswer {
 }
 
 impl NoAnswer {
+    /// The error of a request that was given up.
+    pub(super) fn unanswered(server: &Arc<str>) -> Self {
+        Self {
+            server: server.clone(),
+            reason: Reason::Unanswered,
+            source: io::Error::from(io::ErrorKind::TimedOut).into(),
+        }
+    }
+
     /// Wraps the error of the connection. An error of the sign-in, which occurs
     /// before anything is sent, is passed on unchanged.
     fn from(server: &Arc<str>, error: BoxError) -> BoxError {
@@ -181,7 +219,7 @@ fn reason(error: &(dyn StdError + 'static)) -> Reason {
 
 fn known(cause: &(dyn StdError + 'static)) -> Option<Reason> {
     if cause.is::<tokio::time::error::Elapsed>() {
-        return Some(Reason::TimedOut);
+        return Some(Reason::Unanswered);
     }
     if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
         return Some(tls_reason(tls));
@@ -232,6 +270,7 @@ mod tests {
         Observe {
             clock: ServerClock::default(),
             server: Arc::from("https://prod:6443"),
+            not_before: NotBefore::default(),
             answer_within,
         }
     }
@@ -259,7 +298,7 @@ mod tests {
         });
         let layer = observe(Some(Duration::from_millis(10)));
         let error = layer.layer(slow).oneshot(request("/version")).await.unwrap_err();
-        assert_eq!(error.downcast::<NoAnswer>().unwrap().reason, Reason::TimedOut);
+        assert_eq!(error.downcast::<NoAnswer>().unwrap().reason, Reason::Unanswered);
         layer
             .layer(slow)
             .oneshot(request("/api/v1/pods?&watch=true"))

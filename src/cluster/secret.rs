@@ -34,7 +34,8 @@ impl Cluster {
             ..PatchParams::default()
         };
         let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
-        api.patch(&version.name, &params, &Patch::Merge(patch(version, change)))
+        let patch = Patch::Merge(patch(version, change));
+        self.writing(dry_run, || api.patch(&version.name, &params, &patch))
             .await
     }
 }

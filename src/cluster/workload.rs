@@ -162,13 +162,14 @@ impl Cluster {
             field_manager: Some(FIELD_MANAGER.to_owned()),
             ..PatchParams::default()
         };
-        let request = kube::core::Request::new(self.workloads_path(version.workload.kind)).patch(
-            &version.workload.name,
-            &params,
-            &Patch::Merge(patch),
-        );
-        self.client
-            .request(request.map_err(kube::Error::BuildRequest)?)
+        let patch = Patch::Merge(patch);
+        let workloads = kube::core::Request::new(self.workloads_path(version.workload.kind));
+        let request = || {
+            workloads
+                .patch(&version.workload.name, &params, &patch)
+                .map_err(kube::Error::BuildRequest)
+        };
+        self.writing(dry_run, async || self.client.request(request()?).await)
             .await
     }
 

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::RealEffects;
 use crate::apply::Write;
 use crate::cluster::explain;
@@ -43,6 +45,7 @@ impl RealEffects<'_> {
         let name = &before.0.version.name;
         let doing = format!("writing secret/{name}");
         let mut attempts = ATTEMPTS;
+        let mut backoff = self.cluster.backoff();
         loop {
             attempts -= 1;
             let patch = self.without_copy(change);
@@ -78,7 +81,8 @@ impl RealEffects<'_> {
                 AfterWrite::Untouched if failure == WriteFailure::Invalid || attempts == 0 => {
                     return Err(explain(error, &doing));
                 }
-                AfterWrite::Untouched => {}
+                AfterWrite::Untouched if backoff.wait(Duration::ZERO).await => {}
+                AfterWrite::Untouched => return Err(explain(error, &doing)),
             }
         }
     }
@@ -101,6 +105,7 @@ impl RealEffects<'_> {
     ) -> Result<()> {
         let doing = format!("restarting {workload}");
         let mut attempts = ATTEMPTS;
+        let mut backoff = self.cluster.backoff();
         loop {
             attempts -= 1;
             let Some(state) = self.workloads.get(workload) else {
@@ -124,7 +129,8 @@ impl RealEffects<'_> {
                 return Ok(());
             }
             let version = live.version(workload);
-            if attempts == 0 || failure == WriteFailure::Invalid && version == state.version {
+            let is_over = attempts == 0 || failure == WriteFailure::Invalid && version == state.version;
+            if is_over || !backoff.wait(Duration::ZERO).await {
                 return Err(explain(error, &doing));
             }
             if version.uid != state.version.uid {

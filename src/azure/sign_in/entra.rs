@@ -25,6 +25,7 @@ use crate::azure::transport::exchange;
 use crate::azure::transport::exchange::Answer;
 use crate::azure::transport::wire;
 use crate::azure::transport::wire::{EntraError, Grant};
+use crate::retry::retry_after;
 
 /// A client of Entra: an application in a tenant, and Entra's address.
 pub(crate) struct Entra<'a> {
@@ -217,7 +218,7 @@ fn refused(
         code,
         message,
         correlation,
-        retry_after: wire::retry_after(&answer.headers),
+        retry_after: retry_after(&answer.headers),
     });
     if status == StatusCode::TOO_MANY_REQUESTS {
         Error::Throttled { refusal }

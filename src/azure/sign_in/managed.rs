@@ -20,6 +20,7 @@ use crate::azure::transport::exchange;
 use crate::azure::transport::exchange::Answer;
 use crate::azure::transport::wire;
 use crate::azure::transport::wire::Grant;
+use crate::retry::retry_after;
 
 /// The address of the Instance Metadata Service (IMDS) of every Azure VM.
 /// Other cloud providers have their own service at the same address.
@@ -169,7 +170,7 @@ impl LocalTransport {
             code: None,
             message,
             correlation: "unknown".to_owned(),
-            retry_after: wire::retry_after(&answer.headers),
+            retry_after: retry_after(&answer.headers),
         });
         if status == StatusCode::TOO_MANY_REQUESTS {
             Error::Throttled { refusal }

@@ -17,7 +17,7 @@ use reqwest::Url;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
-use super::wire;
+use crate::retry::retry_after;
 
 /// The share of ARM's buckets that a run without `burst` uses.
 const SHARE: f64 = 0.8;
@@ -258,7 +258,7 @@ impl Ticket {
             level.arms = Some(level.arms.map_or(left, |arms| arms.min(left)));
         }
         if status == StatusCode::TOO_MANY_REQUESTS
-            && let Some(until) = wire::retry_after(headers).and_then(|wait| now.checked_add(wait))
+            && let Some(until) = retry_after(headers).and_then(|wait| now.checked_add(wait))
         {
             level.paused_until = level.paused_until.max(until);
         }

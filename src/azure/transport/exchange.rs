@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::error::{Error, Fault, Flaw, Refusal};
 use super::wire;
+use crate::retry::retry_after;
 
 /// One request to Azure, which can be sent again.
 #[derive(Clone, Debug)]
@@ -91,7 +92,7 @@ impl Call {
             correlation: correlation
                 .and_then(|id| wire::word(&String::from_utf8_lossy(id)))
                 .unwrap_or(sent_as),
-            retry_after: wire::retry_after(&answer.headers),
+            retry_after: retry_after(&answer.headers),
             code,
             message,
         });

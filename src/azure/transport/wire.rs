@@ -1,9 +1,7 @@
 use std::borrow::Cow;
-use std::time::Duration;
 
 use http::HeaderMap;
-use http::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
-use jiff::fmt::rfc2822;
+use http::header::CONTENT_TYPE;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -128,19 +126,6 @@ pub(crate) fn shape(headers: &HeaderMap, body: &[u8]) -> String {
     } else {
         "text instead of JSON: is there a proxy in between?".into()
     }
-}
-
-/// `Retry-After` in seconds or as an HTTP date. A date counts from the `Date`
-/// of the same answer, so the local clock does not matter.
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let wait = text(RETRY_AFTER)?.trim();
-    if let Ok(seconds) = wait.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let until = rfc2822::parse(wait).ok()?.timestamp();
-    let now = rfc2822::parse(text(DATE)?).ok()?.timestamp();
-    Some(Duration::try_from(until.duration_since(now)).unwrap_or_default())
 }
 
 /// The first line of a server's text, without control characters.

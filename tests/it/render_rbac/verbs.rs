@@ -61,7 +61,10 @@ async fn without_get_of_the_secret_nothing_is_written() {
 
 #[tokio::test]
 async fn without_patch_of_the_secret_nothing_is_minted() {
-    let says = ["writing secret/gw-token", "kubectl auth can-i patch secrets"];
+    let says = [
+        "rehearsing the write of secret/gw-token",
+        "kubectl auth can-i patch secrets",
+    ];
     without("patch", "secrets", 4, &says).await;
 }
 
@@ -77,7 +80,7 @@ async fn without_get_of_the_workload_nothing_is_written() {
 #[tokio::test]
 async fn without_patch_of_the_workload_nothing_is_minted() {
     let says = [
-        "restarting deployment.apps/gw",
+        "rehearsing the restart of deployment.apps/gw",
         "kubectl auth can-i patch deployments.apps",
     ];
     without("patch", "deployments", 4, &says).await;

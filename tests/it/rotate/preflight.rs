@@ -167,7 +167,7 @@ async fn a_user_who_may_not_write_the_secret() {
         &case,
         &["--as", "reader"],
         4,
-        &["writing secret/gw-token", "reader"],
+        &["rehearsing the write of secret/gw-token", "reader"],
     )
     .await;
 }

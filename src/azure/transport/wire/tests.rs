@@ -77,26 +77,6 @@ fn an_unparsable_body_is_described_and_not_quoted() {
 }
 
 #[test]
-fn retry_after_in_seconds_or_as_a_date() {
-    let date = "Sun, 22 Nov 2026 10:00:00 GMT";
-    let later = "Sun, 22 Nov 2026 10:00:09 GMT";
-    for (pairs, expected) in [
-        (vec![(RETRY_AFTER, "17")], Some(17)),
-        (vec![(RETRY_AFTER, later), (DATE, date)], Some(9)),
-        (vec![(RETRY_AFTER, date), (DATE, later)], Some(0)),
-        (vec![(RETRY_AFTER, later)], None),
-        (vec![(RETRY_AFTER, "soon")], None),
-        (vec![], None),
-    ] {
-        assert_eq!(
-            retry_after(&headers(&pairs)),
-            expected.map(Duration::from_secs),
-            "{pairs:?}"
-        );
-    }
-}
-
-#[test]
 fn the_missing_right_is_read_from_the_text() {
     let text = "The client 'a' with object id 'oid-1' does not have authorization to perform action \
                 'Microsoft.ApiManagement/service/gateways/read' over scope '/subscriptions/s' or the scope \
