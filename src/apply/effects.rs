@@ -6,7 +6,9 @@ use crate::plan::Mint;
 
 /// Everything that a rotation changes or observes outside the process.
 pub trait Effects {
-    async fn mint(&mut self, mint: &Mint) -> Result<Minted>;
+    /// Mints a credential. If the gateway has moved in Azure, its id in `mint` is
+    /// corrected.
+    async fn mint(&mut self, mint: &mut Mint) -> Result<Minted>;
     /// Writes the Secret if it is still the version that was read. An error of
     /// kind [`Kind::Unknown`](crate::error::Kind::Unknown) means that it may
     /// have been written.

@@ -8,11 +8,11 @@ use k8s_openapi::api::core::v1::Secret;
 use tokio::time::Instant;
 
 use super::{Effects, Proof, Write};
-use crate::azure::Arm;
 use crate::cluster::secret::{LastApplied, scrub_last_applied};
 use crate::cluster::workload::Workload;
 use crate::cluster::{Cluster, explain};
 use crate::discover::TargetFacts;
+use crate::discover::directory::{Lookup, move_in_words};
 use crate::discover::facts::{PreviousCredential, secret_facts};
 use crate::error::{Kind, Result};
 use crate::interrupt::Interrupt;
@@ -27,7 +27,7 @@ use crate::plan::{Mint, PUT_BACK_TIME};
 /// The effects of one rotation on the cluster and on Azure.
 pub struct RealEffects<'a> {
     cluster: &'a Cluster,
-    arm: &'a Arm,
+    azure: Lookup<'a>,
     output: &'a Output,
     interrupt: &'a Interrupt,
     secret: SecretFacts,
@@ -49,7 +49,7 @@ impl<'a> RealEffects<'a> {
     /// The effects on a target, to end by the deadline.
     pub fn new(
         cluster: &'a Cluster,
-        arm: &'a Arm,
+        azure: Lookup<'a>,
         output: &'a Output,
         interrupt: &'a Interrupt,
         target: &TargetFacts,
@@ -66,7 +66,7 @@ impl<'a> RealEffects<'a> {
         };
         Self {
             cluster,
-            arm,
+            azure,
             output,
             interrupt,
             secret: snapshot.secret.clone(),
@@ -166,16 +166,28 @@ fn rehearsal_failed(error: kube::Error, doing: &str) -> Result<Option<String>> {
 }
 
 impl Effects for RealEffects<'_> {
-    async fn mint(&mut self, mint: &Mint) -> Result<Minted> {
-        match mint {
-            Mint::Token(wanted) => {
-                let token = self
-                    .arm
-                    .generate_token(&wanted.gateway, wanted.key_slot, wanted.expires_at)
-                    .await?;
-                Ok(wanted.minted(&token))
+    async fn mint(&mut self, mint: &mut Mint) -> Result<Minted> {
+        let Mint::Token(wanted) = mint;
+        let Lookup {
+            arm,
+            directory,
+            named,
+        } = self.azure;
+        let minted = arm
+            .generate_token(&wanted.gateway, wanted.key_slot, wanted.expires_at)
+            .await;
+        let token = match (minted, named) {
+            (Err(error), Some(named)) if error.is_of_place() => {
+                let moved = directory.moved(arm, named, &wanted.gateway, error.into()).await?;
+                let text = move_in_words(&wanted.gateway.service, &moved.service);
+                self.output.step("moved", &text);
+                wanted.gateway = moved;
+                arm.generate_token(&wanted.gateway, wanted.key_slot, wanted.expires_at)
+                    .await?
             }
-        }
+            (minted, _) => minted?,
+        };
+        Ok(wanted.minted(&token))
     }
 
     async fn write_secret(&mut self, change: &SecretChange) -> Result<Write> {

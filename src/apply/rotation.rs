@@ -64,13 +64,14 @@ impl<E: Effects> Rotation<'_, E> {
     /// Mints, verifies and writes one credential. `None` if another rotation
     /// was faster.
     pub(super) async fn mint_and_write(&mut self, plan: &Plan) -> Result<Option<Record>> {
-        let minted = self.effects.mint(&plan.mint).await?;
+        let mut plan = plan.clone();
+        let minted = self.effects.mint(&mut plan.mint).await?;
         plan.mint.verify(&minted.credential)?;
         let expires_at = minted.credential.expires_at();
         let expiry = expires_at.map_or_else(String::new, |time| format!(", valid until {time}"));
         self.output.step("minted", &format!("a {}{expiry}", plan.mint));
         let rotated_at = whole_seconds(self.effects.now());
-        let change = rotation_change(plan, minted, rotated_at);
+        let change = rotation_change(&plan, minted, rotated_at);
         if self.effects.write_secret(&change).await? == Write::Yielded {
             return Ok(None);
         }
@@ -81,8 +82,8 @@ impl<E: Effects> Rotation<'_, E> {
             &format!("secret/{}, {noun} {}", plan.secret, keys.join(", ")),
         );
         Ok(Some(Record {
-            rotation_id: plan.id.clone(),
-            mint: plan.mint.clone(),
+            rotation_id: plan.id,
+            mint: plan.mint,
             rotated_at,
         }))
     }

@@ -1,5 +1,6 @@
-//! Looks gateways up in Azure: completes their ids, and checks that they exist.
-//! For many gateways, each instance is looked up and listed once.
+//! Looks gateways up in Azure: completes their ids, checks that they exist, and
+//! finds those whose instance has moved. For many gateways, each instance is
+//! looked up and listed once.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,9 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 
 use super::evidence::Named;
-use crate::azure::Arm;
+use crate::azure::{self, Arm};
 use crate::error::{Error, Result};
-use crate::model::{GatewayId, ServiceId};
+use crate::model::{GatewayId, ServiceId, Sourced};
 
 /// The answers of one ARM so far.
 #[derive(Debug, Default)]
@@ -18,13 +19,65 @@ pub struct Directory {
     /// case.
     expected: HashMap<String, usize>,
     services: OnceCell<Vec<ServiceId>>,
-    /// The gateways of an instance, by its path in lower case; `None` without
-    /// the right to list them.
-    gateways: Cells<Option<BTreeSet<String>>>,
+    /// The gateways of an instance, by its path in lower case.
+    gateways: Cells<Listing>,
 }
 
 /// What is read once for each key.
 type Cells<T> = Mutex<HashMap<String, Arc<OnceCell<T>>>>;
+
+/// The answer to the list of an instance's gateways.
+#[derive(Debug)]
+enum Listing {
+    /// Their names in lower case.
+    Gateways(BTreeSet<String>),
+    /// The role of the identity may be on single gateways.
+    Denied,
+    /// Azure does not know the instance by this id.
+    Unknown(Error),
+}
+
+/// A gateway that Azure has.
+#[derive(Clone, Debug)]
+pub struct Located {
+    pub id: GatewayId,
+    /// Its recorded id, if the instance has moved since.
+    pub moved_from: Option<GatewayId>,
+}
+
+/// How the mint of a token reaches its gateway.
+#[derive(Clone, Copy, Debug)]
+pub struct Lookup<'a> {
+    pub arm: &'a Arm,
+    pub directory: &'a Directory,
+    /// The gateway, if it may be looked up anew: the user may have consented to
+    /// one id.
+    pub named: Option<&'a Named>,
+}
+
+/// A move in words, for a step.
+pub fn move_in_words(from: &ServiceId, to: &ServiceId) -> String {
+    format!(
+        "instance {} has moved from resource group {} in subscription {} to resource group {} in subscription {}",
+        to.name, from.resource_group, from.subscription, to.resource_group, to.subscription
+    )
+}
+
+/// Why a gateway cannot be used.
+struct NotThere {
+    error: Error,
+    /// Whether it may be under another id.
+    may_have_moved: bool,
+}
+
+impl From<azure::Error> for NotThere {
+    fn from(error: azure::Error) -> Self {
+        Self {
+            may_have_moved: error.is_of_place(),
+            error: error.into(),
+        }
+    }
+}
 
 impl Directory {
     /// A directory for one gateway of each of these instances, by name.
@@ -39,37 +92,85 @@ impl Directory {
         }
     }
 
-    /// Completes the gateway's id and checks that the gateway exists.
-    pub async fn gateway(&self, arm: &Arm, named: &Named) -> Result<GatewayId> {
-        let id = match named.id() {
-            Some(id) => id,
-            None => self.complete(arm, named).await?,
+    /// Completes the gateway's id and checks that the gateway exists. What is
+    /// known of the id may be outdated: if Azure does not know it, the instance
+    /// is looked up by its name.
+    pub async fn gateway(&self, arm: &Arm, named: &Named) -> Result<Located> {
+        let Some(id) = named.id() else {
+            let service = among(self.services_named(arm, named).await?, named)?;
+            let id = service.gateway(named.gateway.value.clone());
+            self.check(arm, &id).await.map_err(|missing| missing.error)?;
+            return Ok(Located { id, moved_from: None });
         };
-        let expected = self.expected.get(&named.service.value.to_lowercase());
-        let exists = match expected {
-            Some(2..) => self.is_listed(arm, &id).await?,
-            _ => None,
-        };
-        match exists {
-            None => {
-                arm.gateway(&id).await?;
-            }
-            Some(true) => {}
-            Some(false) => {
-                let service = &id.service;
-                return Err(Error::failed(format!(
-                    "gateway `{}` of service `{}` in resource group `{}` of subscription {} was not found: the \
-                     service has no gateway of this name",
-                    id.name, service.name, service.resource_group, service.subscription
-                )));
-            }
+        match self.check(arm, &id).await {
+            Ok(()) => Ok(Located { id, moved_from: None }),
+            Err(missing) if missing.may_have_moved => Ok(Located {
+                id: self.moved(arm, named, &id, missing.error).await?,
+                moved_from: Some(id),
+            }),
+            Err(missing) => Err(missing.error),
         }
-        Ok(id)
     }
 
-    /// One query for all instances: the Resource Graph has a small quota of its
-    /// own.
-    async fn complete(&self, arm: &Arm, named: &Named) -> Result<GatewayId> {
+    /// The id of a gateway now, after Azure answered with `error` that it does
+    /// not know `id`. Subscription and resource group may be other ones, except
+    /// those that were given. `error` is returned if there is no other id.
+    pub async fn moved(&self, arm: &Arm, named: &Named, id: &GatewayId, error: Error) -> Result<GatewayId> {
+        let services = match self.services_named(arm, named).await {
+            Ok(services) => services,
+            Err(unknown) => {
+                tracing::debug!("looking for another location: {unknown}");
+                return Err(error);
+            }
+        };
+        let service = match services.as_slice() {
+            [] => return Err(error.hint(not_seen(named))),
+            [only] if !only.same_as(&id.service) => only,
+            _ => return Err(error),
+        };
+        if !fits(service, named) {
+            return Err(error.hint(given_elsewhere(service, named)));
+        }
+        let moved = service.gateway(id.name.clone());
+        match self.check(arm, &moved).await {
+            Ok(()) => Ok(moved),
+            Err(missing) => Err(missing.error),
+        }
+    }
+
+    async fn check(&self, arm: &Arm, id: &GatewayId) -> Result<(), NotThere> {
+        let service = &id.service;
+        if let Some(2..) = self.expected.get(&service.name.to_lowercase()) {
+            let cell = cell(&self.gateways, service.path().to_lowercase());
+            match cell.get_or_try_init(|| list(arm, service)).await? {
+                Listing::Gateways(names) if names.contains(&id.name.to_lowercase()) => return Ok(()),
+                Listing::Gateways(_) => {
+                    let error = Error::failed(format!(
+                        "gateway `{}` of service `{}` in resource group `{}` of subscription {} was not found: the \
+                         service has no gateway of this name",
+                        id.name, service.name, service.resource_group, service.subscription
+                    ));
+                    return Err(NotThere {
+                        error,
+                        may_have_moved: false,
+                    });
+                }
+                Listing::Unknown(error) => {
+                    return Err(NotThere {
+                        error: error.again(),
+                        may_have_moved: true,
+                    });
+                }
+                Listing::Denied => {}
+            }
+        }
+        arm.gateway(id).await?;
+        Ok(())
+    }
+
+    /// The instances of this name. One query for all instances: the Resource
+    /// Graph has a small quota of its own.
+    async fn services_named(&self, arm: &Arm, named: &Named) -> Result<Vec<ServiceId>> {
         let service = &named.service.value;
         let mut services: Vec<&str> = self.expected.keys().map(String::as_str).collect();
         if services.is_empty() {
@@ -80,28 +181,22 @@ impl Directory {
             .get_or_try_init(async || Ok::<_, Error>(arm.find_services(&services).await?))
             .await?;
         let of_name = found.iter().filter(|id| id.name.eq_ignore_ascii_case(service));
-        among(of_name.cloned().collect(), named)
+        Ok(of_name.cloned().collect())
     }
+}
 
-    /// Whether the instance has the gateway, by one list instead of many reads;
-    /// `None` for an identity whose role is on single gateways, which cannot
-    /// list them.
-    async fn is_listed(&self, arm: &Arm, id: &GatewayId) -> Result<Option<bool>> {
-        let cell = cell(&self.gateways, id.service.path().to_lowercase());
-        let listed = cell.get_or_try_init(async || match arm.gateways(&id.service).await {
-            Ok(listed) => Ok(Some(
-                listed
-                    .iter()
-                    .map(|gateway| gateway.id.name.to_lowercase())
-                    .collect(),
-            )),
-            Err(error) if error.status() == Some(403) => Ok(None),
-            Err(error) => Err(Error::from(error)),
-        });
-        let names: &Option<BTreeSet<String>> = listed.await?;
-        Ok(names
-            .as_ref()
-            .map(|names| names.contains(&id.name.to_lowercase())))
+/// One list instead of many reads.
+async fn list(arm: &Arm, service: &ServiceId) -> Result<Listing, azure::Error> {
+    match arm.gateways(service).await {
+        Ok(listed) => Ok(Listing::Gateways(
+            listed
+                .iter()
+                .map(|gateway| gateway.id.name.to_lowercase())
+                .collect(),
+        )),
+        Err(error) if error.status() == Some(403) => Ok(Listing::Denied),
+        Err(error) if error.is_of_place() => Ok(Listing::Unknown(error.into())),
+        Err(error) => Err(error),
     }
 }
 
@@ -111,46 +206,82 @@ fn cell<T>(cells: &Cells<T>, key: String) -> Arc<OnceCell<T>> {
     cells.entry(key).or_default().clone()
 }
 
-/// Completes the gateway's ARM id from the instances that have the name of its
-/// own.
-fn among(mut found: Vec<ServiceId>, named: &Named) -> Result<GatewayId> {
+/// The instance, if the given parts of its id leave one.
+fn among(mut found: Vec<ServiceId>, named: &Named) -> Result<ServiceId> {
     let service = &named.service.value;
-    let fits = |given: Option<&str>, found: &str| given.is_none_or(|given| given.eq_ignore_ascii_case(found));
-    let narrowed = [
-        ("resource group", &named.resource_group),
-        ("subscription", &named.subscription),
-    ];
-    let narrowed: String = narrowed
-        .into_iter()
-        .filter_map(|(what, given)| {
-            let given = given.as_ref()?;
-            Some(format!(" in {what} `{}` ({})", given.value, given.source))
-        })
-        .collect();
-    found.retain(|id| {
-        fits(
-            named.subscription.as_ref().map(|given| given.value.as_str()),
-            &id.subscription,
-        ) && fits(
-            named.resource_group.as_ref().map(|given| given.value.as_str()),
-            &id.resource_group,
-        )
-    });
-    match found.as_slice() {
-        [only] => Ok(only.gateway(named.gateway.value.clone())),
-        [] => Err(Error::failed(format!(
-            "this identity sees no API Management instance `{service}` (named by the {}){narrowed}",
-            named.service.source
-        ))
-        .hint(
-            "grant it the action Microsoft.ApiManagement/service/read on the instance, or name --subscription-id and \
-             --resource-group; the right to read gateways of one instance is then enough",
-        )),
-        several => {
-            let groups: Vec<String> =
-                several.iter().map(|id| format!("{} in {}", id.resource_group, id.subscription)).collect();
-            Err(Error::failed(format!("several instances are named `{service}`: {}", groups.join("; ")))
-                .hint("choose one with --subscription-id and --resource-group"))
+    found.retain(|id| fits(id, named));
+    match found.len() {
+        0 => {
+            let narrowed: Vec<String> = given(named)
+                .map(|(what, part)| format!(" in {what} `{}` ({})", part.value, part.source))
+                .collect();
+            Err(Error::failed(format!(
+                "this identity sees no API Management instance `{service}` (named by the {}){}",
+                named.service.source,
+                narrowed.concat()
+            ))
+            .hint(
+                "grant it the action Microsoft.ApiManagement/service/read on the instance, or name --subscription-id and \
+                 --resource-group; the right to read gateways of one instance is then enough",
+            ))
+        }
+        1 => Ok(found.remove(0)),
+        _ => {
+            let groups: Vec<String> = found
+                .iter()
+                .map(|id| format!("{} in {}", id.resource_group, id.subscription))
+                .collect();
+            Err(Error::failed(format!(
+                "several instances are named `{service}`: {}",
+                groups.join("; ")
+            ))
+            .hint("choose one with --subscription-id and --resource-group"))
         }
     }
+}
+
+/// The parts of the location that flags or variables set, each with its name.
+fn given(named: &Named) -> impl Iterator<Item = (&'static str, &Sourced<String>)> {
+    let parts = [
+        ("resource group", named.given_resource_group()),
+        ("subscription", named.given_subscription()),
+    ];
+    parts.into_iter().filter_map(|(what, part)| Some((what, part?)))
+}
+
+/// Whether an instance is in the given location.
+fn fits(service: &ServiceId, named: &Named) -> bool {
+    let is = |given: Option<&Sourced<String>>, part: &str| {
+        given.is_none_or(|given| given.value.eq_ignore_ascii_case(part))
+    };
+    is(named.given_resource_group(), &service.resource_group)
+        && is(named.given_subscription(), &service.subscription)
+}
+
+fn not_seen(named: &Named) -> String {
+    let mut sources: Vec<String> = [&named.resource_group, &named.subscription]
+        .into_iter()
+        .flatten()
+        .map(|part| part.source.to_string())
+        .collect();
+    sources.dedup();
+    format!(
+        "the location is set by {}, and this identity sees no API Management instance `{}` elsewhere; if it has moved, \
+         name --subscription-id and --resource-group, or grant the identity the action \
+         Microsoft.ApiManagement/service/read on it",
+        sources.join(" and "),
+        named.service.value
+    )
+}
+
+fn given_elsewhere(service: &ServiceId, named: &Named) -> String {
+    let sources: Vec<String> = given(named).map(|(_, part)| part.source.to_string()).collect();
+    format!(
+        "API Management instance `{}` is not where {} set it: name it with --resource-group {} --subscription-id {}; for a \
+         CronJob, run install-cronjob again with these flags",
+        service.name,
+        sources.join(" and "),
+        service.resource_group,
+        service.subscription
+    )
 }

@@ -14,13 +14,18 @@ pub struct Evidence {
     pub token: Option<String>,
     /// The ARM id that an earlier rotation recorded.
     pub recorded: Option<GatewayId>,
+    /// Where an earlier rotation found the instance, even if something else has
+    /// written the credential since.
+    pub location: Option<ServiceId>,
     /// The configuration endpoint of each container.
     pub endpoints: Vec<Endpoint>,
     /// The setting `gateway.name`, for each container that has it.
     pub gateway_names: Vec<String>,
 }
 
-/// A gateway, as far as it is known without a request to Azure.
+/// A gateway, as far as it is known without a request to Azure. Subscription
+/// and resource group are where the instance is, or was: see
+/// [`Directory`](super::directory::Directory).
 #[derive(Clone, Debug)]
 pub struct Named {
     pub subscription: Option<Sourced<String>>,
@@ -43,32 +48,37 @@ impl Named {
         };
         Some(service.gateway(self.gateway.value.clone()))
     }
+
+    /// The subscription, if a flag or a variable sets it.
+    pub fn given_subscription(&self) -> Option<&Sourced<String>> {
+        self.subscription.as_ref().filter(|part| is_given(&part.source))
+    }
+
+    /// The resource group, if a flag or a variable sets it.
+    pub fn given_resource_group(&self) -> Option<&Sourced<String>> {
+        self.resource_group.as_ref().filter(|part| is_given(&part.source))
+    }
 }
 
-/// Identifies the gateway. All sources that name a part must agree.
+fn is_given(source: &Source) -> bool {
+    matches!(source, Source::Flag(_) | Source::Variable(_))
+}
+
+/// Identifies the gateway. All sources that name the instance or the gateway
+/// must agree. Of those that name its subscription or its resource group the
+/// first counts: an instance can move, so they may be outdated.
 pub fn identify(request: &TargetRequest, evidence: &Evidence) -> Result<Named> {
     let recorded = evidence.recorded.as_ref();
-    let service = recorded.map(|id| &id.service);
     let endpoints = &evidence.endpoints;
     let at_endpoint = || Source::Discovery("the configuration endpoint".to_owned());
     let annotated = || Source::Annotation(GATEWAY.to_owned());
-
-    let mut subscription = Claim::new("subscription", request.subscription.as_ref());
-    subscription.add(service.map(|service| &service.subscription), annotated)?;
-    subscription.add(
-        endpoints.iter().filter_map(|it| it.subscription.as_ref()),
-        at_endpoint,
-    )?;
-
-    let mut resource_group = Claim::new("resource group", request.resource_group.as_ref());
-    resource_group.add(service.map(|service| &service.resource_group), annotated)?;
-    resource_group.add(
-        endpoints.iter().filter_map(|it| it.resource_group.as_ref()),
-        at_endpoint,
-    )?;
+    let at_first_endpoint = |part: fn(&Endpoint) -> Option<&String>| {
+        let value = endpoints.iter().find_map(part)?;
+        Some(Sourced::new(value.clone(), at_endpoint()))
+    };
 
     let mut instance = Claim::new("API Management instance", request.service.as_ref());
-    instance.add(service.map(|service| &service.name), annotated)?;
+    instance.add(recorded.map(|id| &id.service.name), annotated)?;
     instance.add(endpoints.iter().filter_map(|it| it.service.as_ref()), at_endpoint)?;
 
     let mut gateway = Claim::new("gateway", request.gateway.as_ref());
@@ -81,19 +91,36 @@ pub fn identify(request: &TargetRequest, evidence: &Evidence) -> Result<Named> {
         Source::Discovery("the setting gateway.name".to_owned())
     })?;
 
+    let instance = instance.value.ok_or_else(|| {
+        Error::failed("nothing names the API Management instance: the configuration endpoint is not a host of Azure, or could not be read")
+            .hint("name it with --apim-instance")
+    })?;
+    let service = evidence
+        .location
+        .as_ref()
+        .filter(|service| service.name.eq_ignore_ascii_case(&instance.value));
     Ok(Named {
-        subscription: subscription.value,
-        resource_group: resource_group.value,
-        service: instance.value.ok_or_else(|| {
-            Error::failed("nothing names the API Management instance: the configuration endpoint is not a host of Azure, or could not be read")
-                .hint("name it with --apim-instance")
-        })?,
+        subscription: first([
+            request.subscription.clone(),
+            service.map(|service| Sourced::new(service.subscription.clone(), annotated())),
+            at_first_endpoint(|endpoint| endpoint.subscription.as_ref()),
+        ]),
+        resource_group: first([
+            request.resource_group.clone(),
+            service.map(|service| Sourced::new(service.resource_group.clone(), annotated())),
+            at_first_endpoint(|endpoint| endpoint.resource_group.as_ref()),
+        ]),
+        service: instance,
         gateway: gateway.value.ok_or_else(|| {
             Error::failed("nothing names the gateway: the Secret holds no token and gateway.name is not set")
                 .hint("name it with --apim-gateway")
         })?,
         cloud: endpoints.iter().find_map(|endpoint| endpoint.cloud),
     })
+}
+
+fn first<const N: usize>(sources: [Option<Sourced<String>>; N]) -> Option<Sourced<String>> {
+    sources.into_iter().flatten().next()
 }
 
 /// One part that several sources may name. The first source counts; the others
@@ -142,6 +169,7 @@ mod tests {
         Evidence {
             token: Some("gw".to_owned()),
             recorded: None,
+            location: None,
             endpoints: vec![Endpoint::parse("https://svc.configuration.azure-api.net").unwrap()],
             gateway_names: Vec::new(),
         }
@@ -180,6 +208,7 @@ mod tests {
     fn a_recorded_id_leaves_nothing_to_look_up_and_agrees_in_any_case() {
         let evidence = Evidence {
             recorded: Some(recorded()),
+            location: Some(recorded().service),
             ..evidence()
         };
         let id = identify(&TargetRequest::default(), &evidence)
@@ -187,6 +216,34 @@ mod tests {
             .id()
             .unwrap();
         assert!(id.same_as(&recorded()));
+    }
+
+    #[test]
+    fn of_several_locations_the_flag_counts_then_the_record_then_the_endpoint() {
+        let v1 = "https://svc.management.azure-api.net/subscriptions/v1/resourceGroups/rg-v1/providers/Microsoft.ApiManagement/service/svc";
+        let mut evidence = Evidence {
+            endpoints: vec![Endpoint::parse(v1).unwrap()],
+            location: Some(recorded().service),
+            ..evidence()
+        };
+        let flag = || Sourced::new("new".to_owned(), Source::Flag("resource-group".to_owned()));
+        let request = TargetRequest {
+            resource_group: Some(flag()),
+            ..TargetRequest::default()
+        };
+        let parts = |request: &TargetRequest, evidence: &Evidence| {
+            let named = identify(request, evidence).unwrap();
+            let given = named.given_subscription().is_some();
+            assert!(!given, "{named:?}");
+            [named.subscription, named.resource_group].map(Option::unwrap)
+        };
+        let annotated = |value: &str| Sourced::new(value.to_owned(), Source::Annotation(GATEWAY.to_owned()));
+        assert_eq!(parts(&request, &evidence), [annotated("s"), flag()]);
+        let request = TargetRequest::default();
+        assert_eq!(parts(&request, &evidence), [annotated("s"), annotated("rg")]);
+        // The location of another instance is none of this one.
+        evidence.location.as_mut().unwrap().name = "other".to_owned();
+        assert_eq!(parts(&request, &evidence)[1].value, "rg-v1");
     }
 
     #[test]

@@ -110,10 +110,12 @@ impl TargetFacts {
             refuse_other_sign_in(name, container)?;
         }
         let secret = &self.snapshot.secret;
-        let recorded = secret.marks.gateway.as_deref().filter(|_| secret.marks_hold());
+        let marked = secret.marks.gateway.as_deref();
+        let marked = marked.and_then(|id| GatewayId::parse(id).ok());
         let mut evidence = Evidence {
             token: secret.claims().map(|claims| claims.gateway.clone()),
-            recorded: recorded.and_then(|id| GatewayId::parse(id).ok()),
+            location: marked.as_ref().map(|id| id.service.clone()),
+            recorded: marked.filter(|_| secret.marks_hold()),
             ..Evidence::default()
         };
         for (name, container) in containers {

@@ -176,7 +176,7 @@ impl RotationReport {
         });
         let mut report = Self {
             exit_code: outcome.error.as_ref().map_or(0, |error| error.kind().exit_code()),
-            gateway: Some(planned.gateway.clone()),
+            gateway: Some(written.unwrap_or(planned).gateway.clone()),
             key_slot: written.map(|token| token.key_slot),
             previous_key_slot: written.and(planned.previous_key_slot),
             expires_at: written.map(|token| token.expires_at),

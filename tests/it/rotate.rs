@@ -12,6 +12,7 @@ mod keys;
 mod kubeconfig;
 mod kubernetes;
 mod layouts;
+mod moved;
 mod preflight;
 mod preserve;
 mod refused;

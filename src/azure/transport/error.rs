@@ -166,6 +166,19 @@ impl Error {
         self.refusal().map(|refusal| refusal.status)
     }
 
+    /// Whether the object may exist under another subscription or resource
+    /// group. ARM denies a scope that does not exist to everyone without a role
+    /// above it, and a subscription that has moved to another tenant.
+    pub fn is_of_place(&self) -> bool {
+        match self {
+            Self::NotFound { .. } | Self::Forbidden { .. } => true,
+            _ => self
+                .refusal()
+                .and_then(|refusal| refusal.code.as_deref())
+                .is_some_and(|code| code == "InvalidAuthenticationTokenTenant"),
+        }
+    }
+
     /// Whether another attempt may help, for a request that is safe to repeat.
     pub(crate) fn retry_decision(&self) -> Decision {
         match self {

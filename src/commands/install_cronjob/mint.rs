@@ -128,7 +128,7 @@ async fn can_mint(settings: &InstallSettings, identity: Identity, named: &[Named
     }
     let directory = Directory::default();
     for named in named {
-        let gateway = directory.gateway(&arm, named).await?;
+        let gateway = directory.gateway(&arm, named).await?.id;
         let lacking = arm.missing_actions(&gateway, &ACTIONS).await?;
         if !lacking.is_empty() {
             return Err(Error::refused(format!(

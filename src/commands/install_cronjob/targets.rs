@@ -70,11 +70,12 @@ pub(super) async fn find(
         )));
     }
     let mut targets = together(&identified);
-    if let (Some(instance), true) = (&mut targets.instance, keeps(settings, before)) {
+    let recorded = are_recorded(&identified);
+    if let (Some(instance), true, false) = (&mut targets.instance, keeps(settings, before), recorded) {
         complete(instance, before);
     }
     let known = |instance: &Instance| instance.subscription.is_some() && instance.resource_group.is_some();
-    if !targets.instance.as_ref().is_some_and(known) {
+    if !recorded && !targets.instance.as_ref().is_some_and(known) {
         output.hint(
             "until the first rotation records the instance's ID, the pods look it up, which takes the permission \
              Microsoft.ApiManagement/service/read; set --subscription-id and --resource-group to avoid that",
@@ -210,6 +211,19 @@ fn show(found: &TargetFacts, named: &Named, output: &Output) {
     output.step("instance", &format!("{}  [{}]", service.value, service.source));
 }
 
+/// Whether every Secret records where its instance is. The pods read it there,
+/// where a rotation after a move of the instance renews it; in their arguments
+/// it would stay.
+fn are_recorded(found: &[(TargetFacts, Named)]) -> bool {
+    let is_recorded = |part: &Option<Sourced<String>>| {
+        part.as_ref()
+            .is_some_and(|part| matches!(part.source, Source::Annotation(_)))
+    };
+    found
+        .iter()
+        .all(|(_, named)| is_recorded(&named.subscription) && is_recorded(&named.resource_group))
+}
+
 /// Everything in one task.
 fn together(found: &[(TargetFacts, Named)]) -> Targets {
     let workloads: BTreeSet<WorkloadRef> = found
@@ -229,6 +243,7 @@ fn together(found: &[(TargetFacts, Named)]) -> Targets {
         let given = found.iter().find_map(|(_, named)| pick(named).as_ref());
         given.map(|given| given.value.clone())
     };
+    let recorded = are_recorded(found);
     let one_instance = instances.len() == 1;
     let hidden = found
         .iter()
@@ -249,8 +264,8 @@ fn together(found: &[(TargetFacts, Named)]) -> Targets {
         config_maps: config_maps.into_iter().collect(),
         instance: one_instance.then(|| Instance {
             name: first.service.value.clone(),
-            resource_group: value(|named| &named.resource_group),
-            subscription: value(|named| &named.subscription),
+            resource_group: value(|named| &named.resource_group).filter(|_| !recorded),
+            subscription: value(|named| &named.subscription).filter(|_| !recorded),
         }),
         gateway: (found.len() == 1).then(|| first.gateway.value.clone()),
         cloud: cloud

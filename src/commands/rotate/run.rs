@@ -10,7 +10,7 @@ use crate::apply::{RealEffects, Rotation};
 use crate::azure::Arm;
 use crate::cluster::Cluster;
 use crate::commands::Context;
-use crate::discover::directory::Directory;
+use crate::discover::directory::{Directory, Lookup, move_in_words};
 use crate::discover::evidence::Named;
 use crate::discover::{self, TargetFacts};
 use crate::error::{Error, Result};
@@ -63,7 +63,7 @@ impl Run<'_> {
 
     async fn mint(&self, target: &Target<'_>, warnings: &mut Vec<String>) -> Result<RotationReport> {
         let snapshot = &self.found.snapshot;
-        let effects = self.effects();
+        let effects = self.effects(target);
         let rotation_id = Uuid::new_v4().to_string();
         let restarts: Vec<WorkloadRef> = if self.settings.policy.restarts() {
             snapshot
@@ -88,11 +88,13 @@ impl Run<'_> {
         let arm_now = self.azure.arm.now().unwrap_or_else(|| self.cluster.now());
         let plan = plan::rotation(snapshot, &self.settings.policy, gateway, arm_now, rotation_id);
         self.output.step("signed in", &self.azure.arm.describe().await);
-        print_plan(&plan, self.output);
+        print_plan(&plan, target.named, self.output);
         if self.settings.dry_run != DryRun::None {
             return Ok(RotationReport::planned(snapshot, &plan));
         }
-        let outcome = self.apply(&plan, async |rotation| rotation.run().await).await;
+        let outcome = self
+            .apply(target, &plan, async |rotation| rotation.run().await)
+            .await;
         if outcome.kind == OutcomeKind::Yielded
             && let Some(report) = self.complete_concurrent(target).await?
         {
@@ -160,17 +162,20 @@ impl Run<'_> {
             return Ok(RotationReport::planned(snapshot, &plan));
         }
         let outcome = self
-            .apply(&plan, async |rotation| rotation.complete(unfinished).await)
+            .apply(target, &plan, async |rotation| {
+                rotation.complete(unfinished).await
+            })
             .await;
         Ok(RotationReport::done(snapshot, &plan, &outcome))
     }
 
     async fn apply<'p>(
         &'p self,
+        target: &'p Target<'p>,
         plan: &'p Plan,
         run: impl AsyncFnOnce(Rotation<'_, RealEffects<'p>>) -> Outcome,
     ) -> Outcome {
-        let mut effects = self.effects();
+        let mut effects = self.effects(target);
         let outcome = run(Rotation {
             effects: &mut effects,
             plan,
@@ -186,7 +191,7 @@ impl Run<'_> {
         outcome
     }
 
-    fn effects(&self) -> RealEffects<'_> {
+    fn effects<'t>(&'t self, target: &'t Target<'t>) -> RealEffects<'t> {
         let prove = self
             .settings
             .prove
@@ -197,7 +202,11 @@ impl Run<'_> {
             });
         RealEffects::new(
             self.cluster,
-            &self.azure.arm,
+            Lookup {
+                arm: &self.azure.arm,
+                directory: &self.azure.directory,
+                named: target.id.is_none().then_some(target.named),
+            },
             self.output,
             &self.context.interrupt,
             self.found,
@@ -207,9 +216,15 @@ impl Run<'_> {
     }
 
     async fn gateway_in_azure(&self, target: &Target<'_>) -> Result<GatewayId> {
-        match &target.id {
-            Some(id) => Ok(id.clone()),
-            None => self.azure.directory.gateway(&self.azure.arm, target.named).await,
+        if let Some(id) = &target.id {
+            return Ok(id.clone());
         }
+        let Azure { arm, directory } = self.azure;
+        let found = directory.gateway(arm, target.named).await?;
+        if let Some(from) = found.moved_from {
+            let text = move_in_words(&from.service, &found.id.service);
+            self.output.step("moved", &text);
+        }
+        Ok(found.id)
     }
 }

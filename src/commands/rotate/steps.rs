@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::cluster::Cluster;
 use crate::discover::TargetFacts;
 use crate::discover::evidence::Named;
-use crate::model::{Source, Sourced, in_words};
+use crate::model::{ServiceId, Source, Sourced, in_words};
 use crate::output::Output;
 use crate::plan::{Mint, Plan};
 
@@ -72,14 +72,16 @@ pub(super) fn print_gateway(named: &Named, output: &Output, sources: &mut Source
     );
 }
 
-pub(super) fn print_plan(plan: &Plan, output: &Output) {
+pub(super) fn print_plan(plan: &Plan, named: &Named, output: &Output) {
     let Mint::Token(token) = &plan.mint;
     let service = &token.gateway.service;
     output.step(
         "azure",
         &format!(
-            "resource group {} in subscription {}",
-            service.resource_group, service.subscription
+            "resource group {} in subscription {}  [{}]",
+            service.resource_group,
+            service.subscription,
+            location_source(named, service)
         ),
     );
     let before = match token.previous_key_slot {
@@ -88,4 +90,23 @@ pub(super) fn print_plan(plan: &Plan, output: &Output) {
         None => "previous slot unknown".to_owned(),
     };
     output.step("key slot", &format!("{} ({before})", token.key_slot));
+}
+
+/// Where the location of an instance comes from.
+fn location_source(named: &Named, service: &ServiceId) -> String {
+    let parts = [
+        (&named.resource_group, &service.resource_group),
+        (&named.subscription, &service.subscription),
+    ];
+    let mut sources = Vec::new();
+    for (part, found) in parts {
+        let known = part
+            .as_ref()
+            .filter(|part| part.value.eq_ignore_ascii_case(found));
+        let source = known.map_or_else(|| "Azure".to_owned(), |part| part.source.to_string());
+        if !sources.contains(&source) {
+            sources.push(source);
+        }
+    }
+    sources.join(", ")
 }

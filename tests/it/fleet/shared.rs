@@ -1,5 +1,6 @@
 //! Secrets that several workloads use.
 
+use apim_sandbox::azure::Operation;
 use apim_sandbox::manifests::apply;
 use serde_json::json;
 
@@ -101,4 +102,24 @@ async fn two_gateways_of_one_workload_are_rotated_one_after_the_other() {
     lines.sort_unstable();
     lines.dedup();
     assert_eq!(lines.len(), all, "{metrics}");
+}
+
+#[tokio::test]
+async fn an_instance_that_has_moved_is_looked_up_once_for_all_its_gateways() {
+    let case = Case::new("fleet-moved").await;
+    case.members(3).await;
+    case.apim(&["rotate", "--all"]).exits(0).await;
+    let before = [Operation::ListGateways, Operation::ResourceGraph].map(|of| case.requests(of).len());
+    case.azure()
+        .move_service(&case.gateway, &case.gateway.subscription, "rg-new");
+    let ended = case.apim(&["rotate", "--all", "-o", "json"]).exits(0).await;
+    ended.says(&["has moved from resource group rg-apim", "3 gateways: 3 rotated"]);
+    assert_eq!(ended.stderr.matches("has moved").count(), 1, "{}", ended.stderr);
+    let after = [Operation::ListGateways, Operation::ResourceGraph].map(|of| case.requests(of).len());
+    // The list at the old place and at the new one.
+    assert_eq!((after[0] - before[0], after[1] - before[1]), (2, 1));
+    for item in ended.json()["items"].as_array().unwrap() {
+        let gateway = item["gateway"].as_str().unwrap();
+        assert!(gateway.contains("/resourceGroups/rg-new/"), "{gateway}");
+    }
 }

@@ -269,3 +269,38 @@ async fn what_the_installed_command_line_records_of_the_instance_is_kept() {
     assert_eq!(ended.stdout.matches(" unchanged").count(), 4, "{}", ended.stdout);
     assert!(!ended.stderr.contains("service/read"), "{}", ended.stderr);
 }
+
+#[tokio::test]
+async fn a_location_that_the_secret_records_is_read_there_by_each_run() {
+    let case = Case::new("install-moved").await;
+    case.deploy(&case.idle_portal()).await;
+    case.apim(&["rotate"]).exits(0).await;
+    case.azure()
+        .move_service(&case.gateway, &case.gateway.subscription, "rg-new");
+    let ended = case.install_cronjob(&WORKLOAD_IDENTITY).exits(0).await;
+    assert!(!ended.stderr.contains("service/read"), "{}", ended.stderr);
+    let jobs = case.cron_jobs().await;
+    let pod = jobs[0].spec.as_ref().unwrap().job_template.spec.as_ref().unwrap();
+    let args = pod.template.spec.as_ref().unwrap().containers[0]
+        .args
+        .clone()
+        .unwrap();
+    let args: Vec<&str> = args
+        .iter()
+        .map(String::as_str)
+        .filter(|word| {
+            ["--auth", "--client-id", "--tenant", "--if-expiring-within"]
+                .iter()
+                .all(|flag| !word.starts_with(flag))
+        })
+        .collect();
+    assert!(
+        !args.iter().any(|word| word.starts_with("--resource-group")),
+        "{args:?}"
+    );
+    // What the pods run finds it.
+    case.apim(&args)
+        .exits(0)
+        .await
+        .says(&["has moved from resource group rg-apim"]);
+}

@@ -115,13 +115,20 @@ async fn flags_against_what_the_last_rotation_recorded() {
     let service = case.gateway.service.clone();
     for (line, given, recorded) in [
         (["-a", "other"], "`other` by --apim-instance", service.as_str()),
-        (["-r", "other"], "`other` by --resource-group", "rg-apim"),
-        (["-s", "other"], "`other` by --subscription-id", &subscription),
         (["-g", "other"], "`other` by --apim-gateway", "gw"),
     ] {
         let says = [given, &format!("`{recorded}` by "), "apim-rotate/gateway"];
         let run = case.apim(&[&["rotate"][..], &line].concat());
         case.fails_untouched(run, 4).await.says(&says);
+    }
+    // A location is beaten by the flag, and there is no gateway.
+    let there = format!("--resource-group rg-apim --subscription-id {subscription}");
+    for (line, given) in [
+        (["-r", "other"], "not where --resource-group set it"),
+        (["-s", "other"], "not where --subscription-id set it"),
+    ] {
+        let run = case.apim(&[&["rotate"][..], &line].concat());
+        case.fails_untouched(run, 1).await.says(&[given, &there]);
     }
     // In another case the names are the same.
     let shouted = service.to_uppercase();

@@ -182,6 +182,15 @@ impl Azure {
         self.emulator.state().inventory.add(gateway);
     }
 
+    /// Moves the service of a gateway to another resource group or subscription, as `az resource move` does.
+    ///
+    /// Returns the gateway there. Its keys stay. The service must have been added.
+    pub fn move_service(&self, gateway: &Gateway, subscription: &str, resource_group: &str) -> Gateway {
+        let moved = Gateway::new(subscription, resource_group, &gateway.service, &gateway.name);
+        known(self.emulator.state().inventory.move_service(gateway, &moved));
+        moved
+    }
+
     /// Sets the location of a gateway; the default is `sandbox`.
     ///
     /// The gateway must have been added.

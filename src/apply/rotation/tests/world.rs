@@ -176,7 +176,7 @@ fn token(slot: KeySlot, expires_at: Timestamp, serial: usize) -> String {
 }
 
 impl Effects for World {
-    async fn mint(&mut self, mint: &Mint) -> Result<Minted> {
+    async fn mint(&mut self, mint: &mut Mint) -> Result<Minted> {
         self.enter()?;
         self.minted += 1;
         let Mint::Token(wanted) = mint;

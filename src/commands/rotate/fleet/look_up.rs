@@ -1,6 +1,6 @@
 //! Looks up the gateways of a fleet in Azure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::Fleet;
 use crate::commands::rotate::pending::{PendingRotation, cloud};
 use crate::commands::rotate::run::Azure;
 use crate::commands::sign_in::sign_in;
-use crate::discover::directory::Directory;
+use crate::discover::directory::{Directory, move_in_words};
 use crate::error::Result;
 use crate::model::CloudName;
 
@@ -43,17 +43,23 @@ impl Fleet<'_> {
                 (task, id)
             })
             .buffered(CONCURRENCY);
-        let (mut found, mut failed) = (Vec::new(), Vec::new());
+        let (mut found, mut failed, mut moves) = (Vec::new(), Vec::new(), BTreeSet::new());
         while let Some((mut task, id)) = lookups.next().await {
             match id {
-                Ok(id) => {
-                    task.id = Some(id);
+                Ok(located) => {
+                    if let Some(from) = located.moved_from {
+                        moves.insert(move_in_words(&from.service, &located.id.service));
+                    }
+                    task.id = Some(located.id);
                     found.push(task);
                 }
                 Err(error) => failed.push((task, error)),
             }
         }
         drop(lookups);
+        for text in moves {
+            self.context.output.step("moved", &text);
+        }
         for (task, error) in failed {
             self.stopped(&task.location, &task.found, &error);
         }

@@ -125,6 +125,10 @@ impl<T> Named<T> {
         self.entries.values()
     }
 
+    fn remove(&mut self, name: &str) -> Option<T> {
+        self.entries.remove(&name.to_lowercase())
+    }
+
     fn entry(&mut self, name: &str, make: impl FnOnce() -> T) -> &mut T {
         self.entries.entry(name.to_lowercase()).or_insert_with(make)
     }
@@ -190,6 +194,33 @@ impl Inventory {
             etag: new_etag(),
             presentations: Presentations::default(),
         });
+    }
+
+    /// Moves the service of `from` with its gateways and their keys to the subscription and the group of `to`.
+    pub(super) fn move_service(&mut self, from: &Gateway, to: &Gateway) -> Option<()> {
+        let group = self
+            .subscriptions
+            .get_mut(&from.subscription)?
+            .groups
+            .get_mut(&from.resource_group)?;
+        let mut service = group.services.remove(&from.service)?;
+        let gateways = service.gateways.entries.values_mut();
+        for names in gateways
+            .map(|record| &mut record.names)
+            .chain([&mut service.names])
+        {
+            names.subscription.clone_from(&to.subscription);
+            names.resource_group.clone_from(&to.resource_group);
+        }
+        let subscription = self.subscriptions.entry(&to.subscription, || Subscription {
+            id: to.subscription.clone(),
+            groups: Named::default(),
+        });
+        let group = subscription
+            .groups
+            .entry(&to.resource_group, ResourceGroup::default);
+        group.services.entry(&from.service, || service);
+        Some(())
     }
 
     pub(super) fn service(&self, names: &Gateway) -> Option<&Service> {
