@@ -1,7 +1,9 @@
 //! The decisions of a rotation and of `status`: pure functions of the facts, the
 //! request and the time. Nothing here reads a clock or a server.
 
+mod canary;
 mod change;
+mod cloud;
 mod conflict;
 mod expiry;
 mod mint;
@@ -16,7 +18,9 @@ mod schedule;
 mod slot;
 mod verdict;
 
+pub use canary::{Place, Trial, Trials};
 pub use change::{dry_run_change, restored_annotations, rotation_change};
+pub use cloud::refuse_other_cloud;
 pub use conflict::{AfterWrite, after_write};
 pub use expiry::whole_seconds;
 pub use mint::Mint;

@@ -152,7 +152,8 @@ pub struct IdentityArgs {
     #[arg(long, value_name = "NAME[:KEY]")]
     pub existing_secret: Option<String>,
 
-    /// Cloud: public, china, usgov or the URL of its Azure Resource Manager; by default that of the endpoint
+    /// Cloud: public, china, usgov or the URL of its Azure Resource Manager; by default that of the endpoint, or public
+    /// for several gateways
     #[arg(long, value_name = "CLOUD")]
     pub cloud: Option<String>,
 }

@@ -191,7 +191,8 @@ pub struct FleetArgs {
     #[arg(long, value_name = "N")]
     pub canary: Option<usize>,
 
-    /// Start no other gateway after this many failures; by default 2% of the gateways, at least 1
+    /// Start no other gateway after this many new tokens were refused or not proved; by default 2% of the gateways, at
+    /// least 1
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_failures: Option<u32>,
 
@@ -235,7 +236,8 @@ pub struct AzureArgs {
     #[arg(long, value_name = "ID")]
     pub tenant: Option<String>,
 
-    /// Cloud: public, china, usgov or the URL of its Azure Resource Manager; by default that of the endpoint
+    /// Cloud: public, china, usgov or the URL of its Azure Resource Manager; by default that of the endpoint, or public
+    /// for several gateways
     #[arg(long, value_name = "CLOUD")]
     pub cloud: Option<String>,
 

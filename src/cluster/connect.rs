@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::Client;
 use kube::client::ClientBuilder;
+use kube::{Client, Config};
 use tokio::time::Instant;
 
 use super::config::{Connection, load};
@@ -30,6 +30,9 @@ pub struct Cluster {
     /// The source of the connection: "context prod of ~/.kube/config".
     pub origin: String,
     pub server: Arc<str>,
+    /// How the API server is reached, which is the same for all contexts of one
+    /// cluster.
+    pub route: Arc<str>,
     /// When every request must have ended.
     pub(super) deadline: Option<Instant>,
     /// When the server is to be asked again.
@@ -60,6 +63,7 @@ impl Cluster {
         let namespace = config.default_namespace.clone();
         let clock = ServerClock::default();
         let server: Arc<str> = Arc::from(config.cluster_url.to_string().trim_end_matches('/'));
+        let route = Arc::from(route(&config));
         let not_before = NotBefore::default();
         let observe = Observe {
             clock: clock.clone(),
@@ -76,6 +80,7 @@ impl Cluster {
             clock,
             origin,
             server,
+            route,
             deadline: None,
             not_before,
             request_timeout,
@@ -102,6 +107,28 @@ impl Cluster {
     }
 }
 
+/// The address of the API server in one form. Behind one address there may be
+/// several clusters, which a proxy or the name in TLS tells apart.
+fn route(config: &Config) -> String {
+    let url = &config.cluster_url;
+    let scheme = url.scheme_str().unwrap_or_default();
+    let host = url.host().unwrap_or_default().to_lowercase();
+    let port = url.port_u16().unwrap_or(if scheme == "http" { 80 } else { 443 });
+    let path = url.path().trim_end_matches('/');
+    let proxy = config.proxy_url.as_ref();
+    let proxy = proxy.and_then(|proxy| {
+        Some(format!(
+            "{}:{}",
+            proxy.host()?,
+            proxy.port_u16().unwrap_or_default()
+        ))
+    });
+    let others = [config.tls_server_name.clone(), proxy].into_iter().flatten();
+    others.fold(format!("{scheme}://{host}:{port}{path}"), |route, other| {
+        format!("{route} {other}")
+    })
+}
+
 impl fmt::Debug for Cluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cluster")
@@ -124,6 +151,25 @@ mod tests {
             request_timeout: Some(std::time::Duration::from_secs(5)),
             insecure_skip_tls_verify: true,
             ..KubeConnection::default()
+        }
+    }
+
+    #[test]
+    fn one_api_server_has_one_route() {
+        let of = |server: &str, name: Option<&str>| {
+            let mut config = Config::new(server.parse().unwrap());
+            config.tls_server_name = name.map(str::to_owned);
+            route(&config)
+        };
+        let one = of("https://prod.example", None);
+        assert_eq!(one, of("https://PROD.example:443/", None));
+        for other in [
+            of("https://prod.example:6443", None),
+            of("http://prod.example:443", None),
+            of("https://prod.example/k8s/clusters/eu", None),
+            of("https://prod.example", Some("eu.prod.example")),
+        ] {
+            assert_ne!(one, other);
         }
     }
 

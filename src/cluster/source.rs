@@ -75,13 +75,25 @@ pub fn contexts(
     let home = ["HOME", "USERPROFILE"]
         .iter()
         .find_map(|name| environment.variable(name));
-    let files = Files::read(args, environment, home.map(PathBuf::from).as_deref())?;
+    let home = home.map(PathBuf::from);
+    let files = Files::read(args, environment, home.as_deref())?;
     let known: Vec<&str> = files
         .merged
         .contexts
         .iter()
         .map(|context| context.name.as_str())
         .collect();
+    if known.is_empty() {
+        let reason = if files.is_empty() {
+            files.tried(home.as_deref())
+        } else {
+            "the kubeconfig has none".to_owned()
+        };
+        return Err(
+            Error::usage(format!("--contexts is given, but there is no context ({reason})"))
+                .hint("set a kubeconfig with --kubeconfig or KUBECONFIG"),
+        );
+    }
     let mut found: Vec<String> = Vec::new();
     for pattern in patterns {
         let glob = WildMatch::new(pattern);

@@ -54,7 +54,7 @@ pub(super) async fn run(
         return Ok(0);
     }
     if let Some(azure) = &settings.azure {
-        azure::ask(azure, &mut found.gateways, output).await?;
+        azure::ask(azure, &settings.selection, &mut found.gateways, output).await?;
     }
     let options = table_options(&settings);
     let report = StatusReport::new(found.gateways, settings.sort_by, options, cluster.now());

@@ -2,6 +2,8 @@
 //! holds. A contradiction stops the run before anything is minted, because one
 //! of two gateways would get the other's token.
 
+use std::collections::BTreeSet;
+
 use crate::error::{Error, Result};
 use crate::model::annotation::GATEWAY;
 use crate::model::request::TargetRequest;
@@ -91,6 +93,17 @@ pub fn identify(request: &TargetRequest, evidence: &Evidence) -> Result<Named> {
         Source::Discovery("the setting gateway.name".to_owned())
     })?;
 
+    let clouds = endpoints.iter().filter_map(|endpoint| endpoint.cloud);
+    let clouds: BTreeSet<CloudName> = clouds.collect();
+    if let [one, other, ..] = clouds.iter().collect::<Vec<_>>()[..] {
+        return Err(Error::refused(format!(
+            "the configuration endpoints of this gateway are in two clouds, {} and {}",
+            one.as_str(),
+            other.as_str()
+        ))
+        .hint("give each gateway a Secret of its own, or correct the endpoint that is wrong"));
+    }
+
     let instance = instance.value.ok_or_else(|| {
         Error::failed("nothing names the API Management instance: the configuration endpoint is not a host of Azure, or could not be read")
             .hint("name it with --apim-instance")
@@ -115,7 +128,7 @@ pub fn identify(request: &TargetRequest, evidence: &Evidence) -> Result<Named> {
             Error::failed("nothing names the gateway: the Secret holds no token and gateway.name is not set")
                 .hint("name it with --apim-gateway")
         })?,
-        cloud: endpoints.iter().find_map(|endpoint| endpoint.cloud),
+        cloud: clouds.into_iter().next(),
     })
 }
 
@@ -301,6 +314,19 @@ mod tests {
             error
                 .to_string()
                 .starts_with("two API Management instances are named"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn two_gateways_with_one_secret_must_be_of_one_cloud() {
+        let mut evidence = evidence();
+        let other = Endpoint::parse("https://svc.configuration.azure-api.cn").unwrap();
+        evidence.endpoints.push(other);
+        let error = identify(&TargetRequest::default(), &evidence).unwrap_err();
+        assert_eq!(error.kind(), Kind::Refused);
+        assert!(
+            error.to_string().contains("in two clouds, public and china"),
             "{error}"
         );
     }

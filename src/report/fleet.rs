@@ -27,6 +27,8 @@ pub struct FleetReport {
     dry_run: bool,
     pub(super) counts: Counts,
     items: Vec<RotationReport>,
+    #[serde(skip)]
+    failure: Kind,
 }
 
 /// Numbers of gateways by outcome.
@@ -69,7 +71,15 @@ impl FleetReport {
             dry_run,
             counts,
             items,
+            failure: Kind::Partial,
         }
+    }
+
+    /// The run failed before any rotation, with this error for each gateway that
+    /// needs one.
+    pub fn failed_with(&mut self, error: &Error) {
+        self.failure = error.kind();
+        self.exit_code = error.kind().exit_code();
     }
 
     pub fn exit_code(&self) -> u8 {
@@ -129,7 +139,7 @@ impl FleetReport {
             error
                 .hints
                 .iter()
-                .fold(Error::new(Kind::Partial, message), Error::hint)
+                .fold(Error::new(self.failure, message), Error::hint)
         });
         errors.collect()
     }

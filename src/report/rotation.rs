@@ -45,6 +45,9 @@ pub struct RotationReport {
     pub(super) warnings: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) error: Option<ErrorLine>,
+    /// The names of the gateway in Azure, which errors may contain.
+    #[serde(skip)]
+    pub(super) names: Vec<String>,
 }
 
 /// The outcome in one word.
@@ -124,6 +127,7 @@ impl RotationReport {
             sources: BTreeMap::new(),
             warnings: Vec::new(),
             error: None,
+            names: Vec::new(),
         }
     }
 

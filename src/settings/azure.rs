@@ -25,6 +25,13 @@ pub struct AzureSettings {
 }
 
 impl AzureSettings {
+    /// The cloud of a run over several gateways, which is not that of their
+    /// endpoints: what is in a cluster selects no host that gets a credential.
+    pub fn cloud_of_fleet(&self) -> CloudRequest {
+        let given = self.cloud.as_ref().map(|cloud| cloud.value.clone());
+        given.unwrap_or(CloudRequest::Known(CloudName::Public))
+    }
+
     /// Checks the flags and completes them from the variables. Warnings for the
     /// user are added to `warnings`.
     pub(super) fn resolve(args: &AzureArgs, typed: &Typed<'_>, warnings: &mut Vec<String>) -> Result<Self> {
@@ -37,16 +44,12 @@ impl AzureSettings {
     }
 }
 
-/// A cloud as the value of `--cloud` in another run.
-pub(super) fn cloud_name(given: Option<&String>) -> Result<Option<String>> {
-    let Some(value) = given.filter(|value| !value.is_empty()) else {
-        return Ok(None);
-    };
-    let request = cloud_request(value, &Source::Flag("cloud".to_owned()))?;
-    Ok(Some(match request {
-        CloudRequest::Known(name) => name.as_str().to_owned(),
-        CloudRequest::ResourceManager(url) => url,
-    }))
+/// The cloud of another run.
+pub(super) fn cloud_of_pods(given: Option<&String>) -> Result<Option<CloudRequest>> {
+    let given = given.filter(|value| !value.is_empty());
+    given
+        .map(|value| cloud_request(value, &Source::Flag("cloud".to_owned())))
+        .transpose()
 }
 
 fn cloud(args: &AzureArgs, typed: &Typed<'_>) -> Result<Option<Sourced<CloudRequest>>> {

@@ -17,8 +17,10 @@ use crate::error::{Error, Result};
 use crate::manifest::cronjob::{
     CLIENT_SECRET_KEY, Installation, Instance, KeyOf, LONGEST_NAME, PodIdentity, PodOptions, Schedule, Task,
 };
-use crate::model::request::{DryRun, ObjectFormat, ProveMode, Selection, TargetRequest, WorkloadRequest};
-use crate::model::{MAX_LIFE, Sourced, WorkloadRef, in_words};
+use crate::model::request::{
+    CloudRequest, DryRun, ObjectFormat, ProveMode, Selection, TargetRequest, WorkloadRequest,
+};
+use crate::model::{CloudName, MAX_LIFE, Sourced, WorkloadRef, in_words};
 use crate::plan::{daily, keeps_alive};
 use key::key_of;
 
@@ -57,7 +59,7 @@ pub struct InstallSettings {
     suspend: bool,
     if_expiring_within: SignedDuration,
     timeout: SignedDuration,
-    cloud: Option<String>,
+    cloud: Option<CloudRequest>,
     pod: PodOptions,
 }
 
@@ -106,7 +108,7 @@ impl InstallSettings {
         keeps_alive(schedule, &args.time_zone, within, now)?;
         refuse_contradictions(args)?;
         let (identity, client_credential) = identity(&args.identity, &typed, &name)?;
-        let cloud = azure::cloud_name(args.identity.cloud.as_ref())?;
+        let cloud = azure::cloud_of_pods(args.identity.cloud.as_ref())?;
         Ok(Self {
             target: target_request(&args.target, &without_script, false)?,
             selection: named_workloads(&args.target)?,
@@ -136,6 +138,13 @@ impl InstallSettings {
     /// Whether the cloud was given, so that the endpoint does not matter.
     pub fn has_cloud(&self) -> bool {
         self.cloud.is_some()
+    }
+
+    /// The cloud of several gateways, which is not that of their endpoints.
+    pub fn cloud_of_fleet(&self) -> CloudRequest {
+        self.cloud
+            .clone()
+            .unwrap_or(CloudRequest::Known(CloudName::Public))
     }
 
     /// The targets, if everything was given and nothing needs to be read.
@@ -178,7 +187,7 @@ impl InstallSettings {
                 config_maps: targets.config_maps,
                 instance: targets.instance,
                 gateway: targets.gateway,
-                cloud: self.cloud.clone().or(targets.cloud),
+                cloud: self.cloud.as_ref().map(CloudRequest::to_string).or(targets.cloud),
                 if_expiring_within: self.if_expiring_within,
                 timeout: self.timeout,
                 adopt: self.adopt,

@@ -60,6 +60,9 @@ pub(super) async fn find(
             output.warning(&warning);
         }
         let gateway = found.gateway(cluster, &given).await?;
+        if many {
+            plan::refuse_other_cloud(&settings.cloud_of_fleet(), &gateway.gateway.value, gateway.cloud)?;
+        }
         show(&found, &gateway, output);
         identified.push((found, gateway));
     }

@@ -5,23 +5,21 @@ mod find;
 mod look_up;
 mod rotation;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::consent::{self, Consent};
+use super::consent::{self, Consent, needs_consent};
 use super::events::Events;
 use super::pending::{PendingRotation, warnings};
 use super::print::{local_zone, print};
-use super::run::Azure;
 use crate::commands::Context;
-use crate::error::Result;
-use crate::model::CloudName;
+use crate::error::{Error, Result};
 use crate::model::request::{DryRun, KubeConnection};
 use crate::report::RotationReport;
 use crate::report::TerminationMessage;
 use crate::report::fleet::FleetReport;
-use crate::settings::{FleetSettings, RotateSettings};
+use crate::settings::{FleetSettings, GatewayList, RotateSettings};
 
 /// A run over many gateways.
 struct Fleet<'a> {
@@ -29,7 +27,10 @@ struct Fleet<'a> {
     options: &'a FleetSettings,
     context: &'a Context,
     events: &'a Events,
-    clouds: BTreeMap<CloudName, Azure>,
+    /// The places that were requested, whether a gateway is due there or not.
+    places: BTreeSet<String>,
+    /// The versions of the Secrets that were found.
+    seen: BTreeSet<(String, String)>,
     /// The results of all gateways that are finished.
     reports: Vec<RotationReport>,
 }
@@ -48,48 +49,60 @@ pub(super) async fn run(
         options,
         context,
         events,
-        clouds: BTreeMap::new(),
+        places: BTreeSet::new(),
+        seen: BTreeSet::new(),
         reports: Vec::new(),
     };
     let (pending, now) = fleet.find_all(kube).await?;
-    let mut pending = fleet.look_up(pending).await?;
-    for warning in warnings(&pending) {
-        context.output.warning(&warning);
-    }
-    let consent = match listed {
-        Some(listed) => Consent::Listed(listed),
-        None => fleet.ask(&pending).await?,
-    };
-    pending = fleet.consented(pending, &consent);
-    // The soonest to expire goes first, after those with an unknown expiry, so
-    // that an interrupted run has done the most urgent ones.
-    pending.sort_by_key(|task| {
-        task.found
-            .snapshot
-            .secret
-            .claims()
-            .map(|claims| claims.expires_at)
-    });
-    fleet.rotate(pending).await;
-    fleet.finish(now)
+    let failed = fleet.rotate_all(pending, listed).await?;
+    fleet.finish(now, failed.as_ref())
 }
 
 impl Fleet<'_> {
-    /// Asks the user to confirm a run over several namespaces.
+    /// Rotates the gateways that need it and that the user has consented to. The
+    /// error of a sign-in that failed is returned after each gateway has it.
+    async fn rotate_all(
+        &mut self,
+        pending: Vec<PendingRotation>,
+        listed: Option<GatewayList>,
+    ) -> Result<Option<Error>> {
+        if pending.is_empty() {
+            return Ok(None);
+        }
+        let azure = match self.sign_in(&pending).await {
+            Ok(azure) => azure,
+            Err(error) => {
+                for task in pending {
+                    self.stopped(&task, &error);
+                }
+                return Ok(Some(error));
+            }
+        };
+        let mut pending = self.look_up(&azure, pending).await;
+        // The soonest to expire goes first, after those with an unknown expiry, so
+        // that an interrupted run has done the most urgent ones.
+        pending.sort_by_cached_key(|task| {
+            let secret = &task.found.snapshot.secret;
+            let expires_at = secret.claims().map(|claims| claims.expires_at);
+            (expires_at, task.namespace(), secret.version.name.clone())
+        });
+        for warning in warnings(&pending) {
+            self.context.output.warning(&warning);
+        }
+        let consent = match listed {
+            Some(listed) => Consent::Listed(listed),
+            None => self.ask(&pending).await?,
+        };
+        let pending = self.consented(pending, &consent);
+        self.rotate(&azure, pending).await;
+        Ok(None)
+    }
+
+    /// Asks the user to confirm a run over several places.
     async fn ask(&self, pending: &[PendingRotation]) -> Result<Consent> {
-        let places: BTreeSet<(Option<&str>, &str)> = pending
-            .iter()
-            .map(|task| {
-                (
-                    task.location.context.as_deref(),
-                    task.found.snapshot.namespace.as_str(),
-                )
-            })
-            .collect();
-        // The request counts, and not the gateways that are due today.
-        let several_requested = self.options.selection.everywhere || self.options.contexts.len() > 1;
-        let needs_consent = !pending.is_empty() && (several_requested || places.len() > 1);
-        if needs_consent && !self.options.yes && self.settings.dry_run == DryRun::None {
+        let asks = !pending.is_empty() && !self.options.yes && self.settings.dry_run == DryRun::None;
+        if asks && needs_consent(&self.options.selection, &self.places) {
+            let places: BTreeSet<String> = pending.iter().map(PendingRotation::namespace).collect();
             let lines: Vec<String> = pending.iter().map(PendingRotation::line).collect();
             consent::ask(&lines, places.len(), &self.context.output).await?;
         }
@@ -103,28 +116,32 @@ impl Fleet<'_> {
         };
         let mut consented = Vec::new();
         for task in pending {
-            let snapshot = &task.found.snapshot;
-            let checked = task.id.as_ref().map_or(Ok(()), |id| {
-                let context = task.location.context.as_deref();
-                listed.check(context, &snapshot.namespace, &task.found.gateways(), id)
-            });
+            let (context, namespace) = (task.location.context.as_deref(), &task.found.snapshot.namespace);
+            let checked = match &task.id {
+                Some(id) => listed.check(context, namespace, &task.found.gateways(), id),
+                None => Err(Error::refused("the gateway was not looked up in Azure")),
+            };
             match checked {
                 Ok(()) => consented.push(task),
-                Err(error) => self.stopped(&task.location, &task.found, &error),
+                Err(error) => self.stopped(&task, &error),
             }
         }
         consented
     }
 
-    /// Prints the results; returns the exit code.
-    fn finish(self, now: Timestamp) -> Result<u8> {
+    /// Prints the results; returns the exit code. `failed` is the error of a run
+    /// that could rotate nothing.
+    fn finish(self, now: Timestamp, failed: Option<&Error>) -> Result<u8> {
         let Self {
             settings,
             options,
             context,
             ..
         } = self;
-        let report = FleetReport::new(self.reports, settings.dry_run != DryRun::None);
+        let mut report = FleetReport::new(self.reports, settings.dry_run != DryRun::None);
+        if let Some(error) = failed {
+            report.failed_with(error);
+        }
         let zone = local_zone(&context.environment);
         print(
             &report.render(settings.output, options.no_headers, now, &zone)?,

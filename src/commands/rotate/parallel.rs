@@ -1,6 +1,7 @@
 //! Runs rotations concurrently within limits, and stops after failures.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::ops::ControlFlow;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -11,8 +12,6 @@ pub(super) struct Limits {
     pub(super) restarts: usize,
     /// Each new pod downloads its whole configuration from the instance.
     pub(super) restarts_per_instance: usize,
-    /// After this number of failures no other task is started.
-    pub(super) failures: usize,
 }
 
 /// The restarts of one task, which count against the limits.
@@ -38,31 +37,24 @@ impl Restarts {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TaskResult {
-    /// Includes tasks that were refused before a token was minted.
-    Succeeded,
-    Failed,
-}
-
 /// Runs the tasks in order, as far as the limits allow, and passes each result
-/// to `finished`. Running tasks are always completed. A task that exceeds a
-/// limit runs alone. Returns the tasks that were not started because too many
-/// had failed.
+/// to `finished`. After a `Break` no other task starts. Running tasks are always
+/// completed. A task that exceeds a limit runs alone. Returns the tasks that were
+/// not started.
 pub(super) async fn run_all<T, R>(
     tasks: impl IntoIterator<Item = T>,
     limits: Limits,
     restarts: impl Fn(&T) -> Restarts,
     run: impl AsyncFn(T) -> R,
-    mut finished: impl FnMut(R) -> TaskResult,
+    mut finished: impl FnMut(R) -> ControlFlow<()>,
 ) -> Vec<T> {
     let mut waiting: VecDeque<T> = tasks.into_iter().collect();
     let mut futures = FuturesUnordered::new();
     let mut running: Vec<Restarts> = Vec::new();
-    let mut failures = 0;
+    let mut stopped = false;
     loop {
         loop {
-            let fits = |task: &T| failures < limits.failures && restarts(task).fit(&running, limits);
+            let fits = |task: &T| !stopped && restarts(task).fit(&running, limits);
             let Some(task) = waiting.iter().position(fits).and_then(|at| waiting.remove(at)) else {
                 break;
             };
@@ -77,9 +69,7 @@ pub(super) async fn run_all<T, R>(
         if let Some(at) = running.iter().position(|other| *other == restarts) {
             running.swap_remove(at);
         }
-        if finished(result) == TaskResult::Failed {
-            failures += 1;
-        }
+        stopped |= finished(result).is_break();
     }
 }
 
@@ -96,7 +86,6 @@ mod tests {
     const LIMITS: Limits = Limits {
         restarts: 4,
         restarts_per_instance: 2,
-        failures: usize::MAX,
     };
 
     /// The restarts of a task with workloads of its own.
@@ -126,7 +115,7 @@ mod tests {
         let mut done = 0;
         let left = run_all(0..100, LIMITS, restarts_of, run, |()| {
             done += 1;
-            TaskResult::Succeeded
+            ControlFlow::Continue(())
         });
         assert_eq!(left.await, Vec::<usize>::new());
         assert_eq!((done, max.get(), max_of_one.get()), (100, 4, 2));
@@ -155,7 +144,7 @@ mod tests {
             limits,
             |(task, workloads)| restarts("svc", &task.to_string(), *workloads),
             run,
-            |()| TaskResult::Succeeded,
+            |()| ControlFlow::Continue(()),
         );
         assert!(left.await.is_empty());
         assert_eq!((max.get(), running.get()), (4, 0));
@@ -172,18 +161,14 @@ mod tests {
         };
         let restarts_of = |task: &usize| restarts(&format!("svc-{task}"), "shared", 1);
         assert!(
-            run_all(0..3, LIMITS, restarts_of, run, |()| TaskResult::Succeeded)
+            run_all(0..3, LIMITS, restarts_of, run, |()| ControlFlow::Continue(()))
                 .await
                 .is_empty()
         );
     }
 
     #[tokio::test(start_paused = true)]
-    async fn after_too_many_failures_running_tasks_finish_and_no_other_starts() {
-        let limits = Limits {
-            failures: 2,
-            ..LIMITS
-        };
+    async fn after_a_break_running_tasks_finish_and_no_other_starts() {
         let run = async |task: usize| {
             sleep(Duration::from_millis(task as u64)).await;
             task
@@ -191,20 +176,20 @@ mod tests {
         let mut done = Vec::new();
         let left = run_all(
             1..=20,
-            limits,
+            LIMITS,
             |task| restarts(&task.to_string(), &task.to_string(), 1),
             run,
             |task| {
                 done.push(task);
-                if task <= 2 {
-                    TaskResult::Failed
+                if task == 2 {
+                    ControlFlow::Break(())
                 } else {
-                    TaskResult::Succeeded
+                    ControlFlow::Continue(())
                 }
             },
         );
         let left = left.await;
-        // Two fail; those that ran beside them succeed.
+        // Those that ran beside the second are completed.
         assert_eq!(done, [1, 2, 3, 4, 5]);
         assert_eq!(left, (6..=20).collect::<Vec<_>>());
     }

@@ -9,9 +9,9 @@ use crate::discover::TargetFacts;
 use crate::discover::evidence::Named;
 use crate::error::Result;
 use crate::model::request::KubeConnection;
-use crate::model::{CloudName, GatewayId, counted};
-use crate::plan::Need;
-use crate::settings::{FleetSettings, RotateSettings};
+use crate::model::{GatewayId, counted};
+use crate::plan::{Need, Place};
+use crate::settings::FleetSettings;
 
 /// The number of warnings that are printed at most.
 const MAX_WARNINGS: usize = 10;
@@ -58,16 +58,29 @@ pub(super) async fn clusters(
 }
 
 impl PendingRotation {
-    pub(super) fn restarts(&self) -> Restarts {
-        let snapshot = &self.found.snapshot;
-        let namespace = format!(
-            "{}/{}",
-            self.location.context.as_deref().unwrap_or_default(),
-            snapshot.namespace
-        );
-        let workloads = snapshot.workloads.iter().map(|facts| &facts.version.workload);
-        Restarts {
+    /// The namespace and its cluster.
+    pub(super) fn namespace(&self) -> String {
+        place(&self.location.cluster, &self.found.snapshot.namespace)
+    }
+
+    pub(super) fn place(&self) -> Place {
+        Place {
+            namespace: self.namespace(),
             instance: self.named.service.value.to_lowercase(),
+        }
+    }
+
+    /// The names of the gateway in Azure, which its errors contain.
+    pub(super) fn names(&self) -> [String; 2] {
+        [&self.named.gateway, &self.named.service].map(|name| name.value.clone())
+    }
+
+    pub(super) fn restarts(&self) -> Restarts {
+        let Place { namespace, instance } = self.place();
+        let workloads = self.found.snapshot.workloads.iter();
+        let workloads = workloads.map(|facts| &facts.version.workload);
+        Restarts {
+            instance,
             workloads: workloads.map(|name| format!("{namespace}/{name}")).collect(),
         }
     }
@@ -87,10 +100,10 @@ impl PendingRotation {
     }
 }
 
-/// The cloud that was configured for all gateways, or the one of this gateway.
-pub(super) fn cloud(settings: &RotateSettings, named: &Named) -> CloudName {
-    let named = named.cloud.filter(|_| settings.azure.cloud.is_none());
-    named.unwrap_or(CloudName::Public)
+/// A namespace of a cluster, which is the same through all contexts of the
+/// cluster.
+pub(super) fn place(cluster: &Cluster, namespace: &str) -> String {
+    format!("{} {namespace}", cluster.route)
 }
 
 /// The warnings to print before the user confirms, for example that a restart

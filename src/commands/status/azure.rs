@@ -1,5 +1,6 @@
 //! `status --azure`: reads the gateways in Azure.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -7,9 +8,11 @@ use tokio::time::Instant;
 use crate::azure::Arm;
 use crate::commands::sign_in::sign_in;
 use crate::discover::inventory::inventory;
-use crate::error::Result;
-use crate::model::{CloudName, GatewayFacts, Unavailable};
+use crate::error::{Error, Result};
+use crate::model::request::{CloudRequest, Selection};
+use crate::model::{CloudName, GatewayFacts, Unavailable, counted};
 use crate::output::Output;
+use crate::plan;
 use crate::settings::AzureSettings;
 
 /// The time limit for all gateways together, in addition to `TIME_PER_GATEWAY`.
@@ -20,63 +23,70 @@ const BASE_TIME: Duration = Duration::from_mins(1);
 const TIME_PER_GATEWAY: Duration = Duration::from_millis(4 * 1000 / 20);
 
 /// Adds the facts from Azure, or the reason why they are not available. An error
-/// if no sign-in succeeds.
+/// if the sign-in fails.
 pub(super) async fn ask(
     settings: &AzureSettings,
+    selection: &Selection,
     gateways: &mut [GatewayFacts],
     output: &Output,
 ) -> Result<()> {
     let many = u32::try_from(gateways.len()).unwrap_or(u32::MAX);
     let deadline = Instant::now() + BASE_TIME + TIME_PER_GATEWAY.saturating_mul(many);
-    let mut failures = Vec::new();
-    let mut signed_in = false;
-    for (cloud, group) in by_cloud(settings, gateways) {
-        match arm_of(settings, cloud, deadline).await {
-            Ok(arm) => {
-                signed_in = true;
-                inventory(&arm, group).await;
+    let own = own_cloud(selection, gateways);
+    let run = match (&settings.cloud, own) {
+        (None, Some(own)) => CloudRequest::Known(own),
+        _ => settings.cloud_of_fleet(),
+    };
+    let mut wanted = Vec::new();
+    let mut refused: BTreeMap<String, (Error, usize)> = BTreeMap::new();
+    for facts in gateways {
+        let gateway = match (&facts.service, &facts.gateway) {
+            (Ok(_), Ok(gateway)) => gateway,
+            // A gateway whose name or instance is unknown cannot be looked up.
+            (Err(unavailable), _) | (_, Err(unavailable)) => {
+                facts.azure = Some(Err(unavailable.clone()));
+                continue;
             }
-            Err(error) => {
-                for facts in group {
-                    facts.azure = Some(Err(Unavailable::Unknown(error.to_string())));
-                }
-                failures.push(error);
+        };
+        match plan::refuse_other_cloud(&run, gateway, facts.cloud) {
+            // The cloud that is given counts more than that of one endpoint.
+            Err(error) if own.is_none() => {
+                facts.azure = Some(Err(Unavailable::Unknown(error.to_string())));
+                let hint = error.hints().join("; ");
+                refused.entry(hint).or_insert((error, 0)).1 += 1;
             }
+            _ => wanted.push(facts),
         }
     }
-    if !signed_in && !failures.is_empty() {
-        return Err(failures.swap_remove(0));
+    for (first, count) in refused.into_values() {
+        let others = match count - 1 {
+            0 => String::new(),
+            others => format!(" (and {})", counted(others, "other gateway", "other gateways")),
+        };
+        output.warning(&format!("{first}{others}"));
+        for hint in first.hints() {
+            output.hint(hint);
+        }
     }
-    for failure in failures {
-        output.warning(&failure.to_string());
+    if !wanted.is_empty() {
+        let arm = arm_of(settings, own, deadline).await?;
+        inventory(&arm, wanted).await;
     }
     Ok(())
 }
 
-/// The gateways by cloud, or under one cloud if it is configured. Gateways
-/// whose name or instance is unknown are omitted.
-fn by_cloud<'a>(
-    settings: &AzureSettings,
-    gateways: &'a mut [GatewayFacts],
-) -> Vec<(CloudName, Vec<&'a mut GatewayFacts>)> {
-    let mut groups: Vec<(CloudName, Vec<&mut GatewayFacts>)> = Vec::new();
-    for facts in gateways {
-        if let Some(unavailable) = facts.service.as_ref().err().or(facts.gateway.as_ref().err()) {
-            facts.azure = Some(Err(unavailable.clone()));
-            continue;
-        }
-        let cloud = facts.cloud.filter(|_| settings.cloud.is_none());
-        let cloud = cloud.unwrap_or(CloudName::Public);
-        match groups.iter_mut().find(|(of, _)| *of == cloud) {
-            Some((_, group)) => group.push(facts),
-            None => groups.push((cloud, vec![facts])),
-        }
+/// The cloud of the one gateway that is named. Of several, none is asked because
+/// of what is in the cluster: that would send the credential of the run where
+/// anyone who can write a gateway's settings wants it.
+fn own_cloud(selection: &Selection, gateways: &[GatewayFacts]) -> Option<CloudName> {
+    match (selection.names.as_slice(), gateways) {
+        ([_], [only]) => only.cloud,
+        _ => None,
     }
-    groups
 }
 
-async fn arm_of(settings: &AzureSettings, cloud: CloudName, deadline: Instant) -> Result<Arm> {
-    let arm = sign_in(settings, Some(cloud), deadline, false).await?;
+async fn arm_of(settings: &AzureSettings, own: Option<CloudName>, deadline: Instant) -> Result<Arm> {
+    let arm = sign_in(settings, own, deadline, false).await?;
     arm.sign_in().await?;
     Ok(arm)
 }

@@ -32,8 +32,8 @@ pub(super) fn arguments(installation: &Installation) -> Vec<String> {
     flag("timeout", Some(&in_short(installation.task.timeout)));
     flag("cloud", cloud.as_deref());
     if workloads.len() > 1 {
-        // The soonest to expire goes first. As the canary, one broken gateway
-        // would keep all others from being rotated, every night.
+        // The soonest to expire goes first. As the canary, one whose new token is
+        // refused would keep all others from being rotated, every night.
         flag("canary", Some("0"));
         flag("max-failures", Some(&secrets.len().max(1).to_string()));
     }

@@ -4,7 +4,8 @@ use comfy_table::Cell;
 use jiff::Timestamp;
 
 use crate::error::{Error, Kind};
-use crate::model::{Snapshot, WorkloadRef, in_words};
+use crate::model::{GatewayId, Snapshot, WorkloadRef, in_words};
+use crate::plan::Trial;
 use crate::report::RotationReport;
 use crate::report::rotation::{ErrorLine, OutcomeName, WorkloadLine};
 use crate::report::table::{Severity, cell};
@@ -58,6 +59,13 @@ impl RotationReport {
         self
     }
 
+    /// Sets the names of the gateway in Azure.
+    #[must_use]
+    pub fn naming(mut self, names: &[String]) -> Self {
+        self.names = names.to_vec();
+        self
+    }
+
     fn failed_with(mut self, why: &Error) -> Self {
         if why.kind() == Kind::Refused {
             self.outcome = OutcomeName::Refused;
@@ -75,6 +83,18 @@ impl RotationReport {
     /// Whether the rotation failed, other than by a refusal.
     pub fn is_failure(&self) -> bool {
         self.error.is_some() && !self.is_refusal()
+    }
+
+    /// What the result shows about the other gateways of the fleet.
+    pub fn trial(&self) -> Trial {
+        match (self.outcome, &self.error) {
+            (OutcomeName::Rotated | OutcomeName::Completed, _) => Trial::Passed,
+            (OutcomeName::PutBack | OutcomeName::Replaced | OutcomeName::Owed, _) => Trial::Doubtful,
+            // It is unknown whether the credential was written.
+            (OutcomeName::Failed, _) if self.exit_code == Kind::Unknown.exit_code() => Trial::Doubtful,
+            (OutcomeName::Failed, Some(error)) => Trial::NotWritten(self.without_own_names(&error.message)),
+            _ => Trial::None,
+        }
     }
 
     /// The result in one line.
@@ -110,9 +130,19 @@ impl RotationReport {
         let mut own: Vec<&str> = vec![&self.namespace];
         own.extend(self.secret.as_ref().map(|secret| secret.name.as_str()));
         own.extend(self.workloads.iter().map(|workload| workload.name.as_str()));
-        if let Some(gateway) = &self.gateway {
-            own.extend([gateway.name.as_str(), gateway.service.name.as_str()]);
+        own.extend(self.names.iter().map(String::as_str));
+        if let Some(GatewayId { service, name }) = &self.gateway {
+            own.extend(
+                [
+                    name,
+                    &service.name,
+                    &service.resource_group,
+                    &service.subscription,
+                ]
+                .map(String::as_str),
+            );
         }
+        own.retain(|name| !name.is_empty());
         own.sort_by_key(|name| std::cmp::Reverse(name.len()));
         let message = message.split(", correlation id ").next().unwrap_or(message);
         own.iter()

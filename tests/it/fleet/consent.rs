@@ -1,7 +1,7 @@
 //! Who may be rotated over several namespaces.
 
 use apim_sandbox::azure::{Grant, Operation, Slot};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::case::{Case, DAY};
 use crate::terminal::{Answer, REFUSALS};
@@ -238,4 +238,73 @@ async fn a_command_line_that_makes_no_sense() {
     case.fails_untouched(case.apim(&["rotate", "--all"]), 1)
         .await
         .says(&["no self-hosted gateway was found"]);
+}
+
+/// A kubeconfig with these contexts, each for the namespace of a case.
+fn contexts(case: &Case, contexts: &[(&str, &Case)]) -> String {
+    let text = std::fs::read_to_string(case.sandbox.kubeconfig_path()).unwrap();
+    let mut kubeconfig: Value = serde_json::from_str(&text).unwrap();
+    let named = contexts.iter().map(|(name, of)| {
+        let mut context = kubeconfig["contexts"][0].clone();
+        context["name"] = json!(name);
+        context["context"]["namespace"] = json!(of.namespace);
+        context
+    });
+    kubeconfig["contexts"] = named.collect();
+    let path = case.file("contexts", &kubeconfig.to_string());
+    path.display().to_string()
+}
+
+#[tokio::test]
+async fn a_run_over_two_places_needs_consent_whatever_pattern_names_them() {
+    let (eu, us) = two_teams("fleet-places").await;
+    let file = contexts(&eu, &[("prod-eu", &eu), ("prod-us", &us), ("eu-again", &eu)]);
+    let run = |arguments: &[&str]| {
+        let line = [&["rotate", "--kubeconfig", &file, "--all"], arguments].concat();
+        eu.apim(&line)
+    };
+    // Only one of the two is due today.
+    let gateway = eu.gateway_named("ours");
+    let soon = eu.azure().mint(&gateway, Slot::Primary, eu.azure().now() + DAY);
+    for case in [&eu, &us] {
+        case.hides(&soon);
+    }
+    let soon = json!({"stringData": {"value": format!("GatewayKey {soon}")}});
+    eu.patch_secret("ours-token", &soon).await;
+    let due = ["--if-expiring-within", "36h"];
+    let ended = run(&[&["--contexts", "prod-*"], &due[..]].concat())
+        .exits(2)
+        .await;
+    ended.says(&["there is no terminal to ask", "--gateways FILE", "--yes"]);
+    assert_eq!(eu.mints(), 0);
+
+    // One place is one place, however often and by whatever name it is meant.
+    let line = ["--contexts", "prod-eu,prod-eu,eu-again", "-o", "json"];
+    let ended = run(&[&line[..], &due].concat()).exits(0).await;
+    assert_eq!(ended.with_outcome("Rotated"), ["ours-token"]);
+    assert_eq!(ended.json()["items"].as_array().unwrap().len(), 1);
+    assert_eq!(eu.mints(), 1);
+}
+
+#[tokio::test]
+async fn a_cluster_that_cannot_be_reached_is_a_place_too() {
+    let (eu, _us) = two_teams("fleet-unreached").await;
+    let text = std::fs::read_to_string(contexts(&eu, &[("prod-eu", &eu), ("prod-us", &eu)])).unwrap();
+    let mut kubeconfig: Value = serde_json::from_str(&text).unwrap();
+    kubeconfig["contexts"][1]["context"]["cluster"] = json!("gone");
+    let file = eu.file("gone", &kubeconfig.to_string()).display().to_string();
+    let line = ["rotate", "--kubeconfig", &file, "--all", "--contexts", "prod-*"];
+    let ended = eu.apim(&line).exits(2).await;
+    ended.says(&["there is no terminal to ask"]);
+    assert_eq!(eu.mints(), 0);
+}
+
+#[tokio::test]
+async fn without_contexts_the_error_says_where_they_were_looked_for() {
+    let case = Case::new("fleet-no-contexts").await;
+    let line = ["rotate", "--all", "--contexts", "prod-*"];
+    let run = case.apim(&line).env("KUBECONFIG", "/no/such/kubeconfig");
+    case.fails_untouched(run, 2)
+        .await
+        .says(&["there is no context", "no /no/such/kubeconfig"]);
 }

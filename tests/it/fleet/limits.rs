@@ -1,6 +1,9 @@
 //! The canary, and when a fleet stops.
 
-use apim_sandbox::azure::{Action, Fault, Operation};
+use apim_sandbox::azure::{Action, Fault, Operation, Slot};
+use apim_sandbox::manifests::GatewayManifest;
+use jiff::SignedDuration;
+use serde_json::json;
 
 use crate::case::Case;
 
@@ -40,28 +43,34 @@ async fn a_workload_that_is_gone_does_not_keep_the_others() {
         .says(&["deployment.apps/gone", "does not exist in namespace"]);
 }
 
+/// A gateway with a pod, whose token expires in an hour, so that it goes first.
+async fn urgent(case: &Case, name: &str) {
+    let gateway = case.gateway_named(name);
+    let expires = case.azure().now() + SignedDuration::from_hours(1);
+    let token = case.azure().mint(&gateway, Slot::Primary, expires);
+    case.hides(&token);
+    let token = format!("GatewayKey {token}");
+    case.deploy(&GatewayManifest::portal(name, &case.endpoint(), &token))
+        .await;
+}
+
+/// Azure will mint tokens of this gateway that it refuses.
+fn mint_refused_tokens(case: &Case, gateway: &str) {
+    let path = format!("{}/gateways/{gateway}/", case.gateway.service);
+    let fault = Fault::on(Operation::GenerateToken, Action::RefusedToken);
+    case.azure().fault(fault.matching(&path).times(1));
+}
+
 #[tokio::test]
-async fn a_canary_that_fails_saves_the_others() {
+async fn a_canary_whose_token_is_refused_saves_the_others() {
     let case = Case::new("fleet-canary").await;
-    case.members(3).await;
-    // The soonest to expire goes first.
-    let soon = case.token(
-        apim_sandbox::azure::Slot::Primary,
-        jiff::SignedDuration::from_hours(1),
-    );
-    let soon = soon.replace("GatewayKey gw&", "GatewayKey gw-002&");
-    case.patch_secret(
-        "gw-002-token",
-        &serde_json::json!({"stringData": {"value": soon}}),
-    )
-    .await;
-    refuse_mint(&case, "gw-002");
+    case.members(2).await;
+    urgent(&case, "urgent").await;
+    mint_refused_tokens(&case, "urgent");
     let ended = case.apim(&["rotate", "--all", "-o", "json"]).exits(6).await;
-    assert_eq!(ended.with_outcome("Failed"), ["gw-002-token"]);
-    assert_eq!(ended.with_outcome("NotBegun"), ["gw-001-token", "gw-003-token"]);
-    ended.says(&["Conflict", "3 gateways: 0 rotated, 1 failed, 2 not begun"]);
+    assert_eq!(ended.with_outcome("NotBegun"), ["gw-001-token", "gw-002-token"]);
+    ended.says(&["Azure refused the new token", "1 failed, 2 not begun"]);
     assert_eq!(ended.json()["items"][0]["reason"], "the canary failed");
-    assert_eq!(case.mints(), 1);
     // The same again, without its trouble, does them all.
     case.apim(&["rotate", "--all"])
         .exits(0)
@@ -70,10 +79,53 @@ async fn a_canary_that_fails_saves_the_others() {
 }
 
 #[tokio::test]
+async fn a_canary_that_gets_no_token_leaves_its_place_to_the_next() {
+    let case = Case::new("fleet-canary-403").await;
+    case.members(3).await;
+    // The soonest to expire goes first, every night.
+    let soon = case.token(Slot::Primary, SignedDuration::from_hours(1));
+    let soon = soon.replace("GatewayKey gw&", "GatewayKey gw-002&");
+    case.patch_secret("gw-002-token", &json!({"stringData": {"value": soon}}))
+        .await;
+    for night in 1..=2 {
+        refuse_mint(&case, "gw-002");
+        let line = ["rotate", "--all", "--if-older-than", "1h", "-o", "json"];
+        let ended = case.apim(&line).exits(6).await;
+        assert_eq!(ended.with_outcome("Failed"), ["gw-002-token"]);
+        ended.says(&["The gateway is being updated"]);
+        let done = if night == 1 { "Rotated" } else { "NotDue" };
+        assert_eq!(ended.with_outcome(done), ["gw-001-token", "gw-003-token"]);
+    }
+    assert_eq!(case.mints(), 4);
+}
+
+#[tokio::test]
+async fn a_fleet_whose_first_gateways_all_fail_the_same_way_stops() {
+    let case = Case::new("fleet-all-fail").await;
+    case.members(6).await;
+    case.disturb_mint(Action::status(403), 6);
+    let ended = case.apim(&["rotate", "--all", "-o", "json"]).exits(6).await;
+    assert_eq!(ended.with_outcome("Failed").len(), 3);
+    assert_eq!(ended.with_outcome("NotBegun").len(), 3);
+    ended.says(&["6 gateways: 0 rotated, 3 failed, 3 not begun"]);
+    let list = ended.json();
+    let reasons = list["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|item| item["reason"].as_str());
+    assert_eq!(
+        reasons.collect::<Vec<_>>(),
+        ["3 gateways in a row failed in the same way"; 3]
+    );
+    assert_eq!(case.mints(), 3, "the others are not asked for");
+}
+
+#[tokio::test]
 async fn a_canary_that_is_refused_leaves_its_place_to_the_next() {
     let case = Case::new("fleet-canary-refused").await;
     case.members(2).await;
-    case.patch_secret("gw-001-token", &serde_json::json!({"immutable": true}))
+    case.patch_secret("gw-001-token", &json!({"immutable": true}))
         .await;
     let ended = case.apim(&["rotate", "--all", "-o", "json"]).exits(6).await;
     assert_eq!(ended.with_outcome("Refused"), ["gw-001-token"]);
@@ -81,8 +133,39 @@ async fn a_canary_that_is_refused_leaves_its_place_to_the_next() {
 }
 
 #[tokio::test]
-async fn too_many_failures_stop_the_fleet() {
+async fn too_many_refused_tokens_stop_the_fleet() {
     let case = Case::new("fleet-stops").await;
+    case.members(3).await;
+    for name in ["u-1", "u-2", "u-3"] {
+        urgent(&case, name).await;
+        mint_refused_tokens(&case, name);
+    }
+    let line = [
+        "rotate",
+        "--all",
+        "--canary",
+        "0",
+        "--max-parallel",
+        "1",
+        "--max-failures",
+        "2",
+        "-o",
+        "json",
+    ];
+    let ended = case.apim(&line).exits(6).await;
+    assert_eq!(
+        [
+            ended.with_outcome("Replaced").len(),
+            ended.with_outcome("NotBegun").len()
+        ],
+        [2, 4]
+    );
+    ended.says(&["6 gateways: 0 rotated, 2 failed, 4 not begun"]);
+}
+
+#[tokio::test]
+async fn gateways_that_get_no_token_do_not_count_as_failures_of_the_fleet() {
+    let case = Case::new("fleet-no-tokens").await;
     case.members(6).await;
     for name in ["gw-001", "gw-002", "gw-003"] {
         refuse_mint(&case, name);
@@ -100,13 +183,15 @@ async fn too_many_failures_stop_the_fleet() {
         "json",
     ];
     let ended = case.apim(&line).exits(6).await;
-    assert_eq!(ended.with_outcome("Failed"), ["gw-001-token", "gw-002-token"]);
-    assert_eq!(ended.with_outcome("NotBegun").len(), 4);
-    // An error of the same kind is printed once.
-    ended.says(&["2 gateways (", "6 gateways: 0 rotated, 2 failed, 4 not begun"]);
+    assert_eq!(
+        ended.with_outcome("Failed"),
+        ["gw-001-token", "gw-002-token", "gw-003-token"]
+    );
+    // An error of the same kind is printed once, beside the line of each.
+    ended.says(&["3 gateways (", "6 gateways: 3 rotated, 3 failed"]);
     assert_eq!(
         ended.stderr.matches("The gateway is being updated").count(),
-        3,
+        4,
         "{}",
         ended.stderr
     );

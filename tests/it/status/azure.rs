@@ -1,5 +1,7 @@
 //! `status --azure`: the facts from Azure about the gateways of the cluster.
 
+use std::collections::BTreeSet;
+
 use apim_sandbox::azure::{Gateway, Grant, Operation, Principal, Slot};
 use apim_sandbox::manifests::GatewayManifest;
 use serde_json::json;
@@ -196,7 +198,7 @@ async fn a_failed_sign_in_is_reported() {
 }
 
 #[tokio::test]
-async fn each_gateway_is_looked_for_in_its_own_cloud() {
+async fn a_gateway_of_another_cloud_is_not_looked_for_there() {
     let case = Case::new("azure-cloud").await;
     let endpoint = format!("https://{}.configuration.azure-api.cn", case.gateway.service);
     let token = case.token(Slot::Primary, DAY * 20);
@@ -204,27 +206,31 @@ async fn each_gateway_is_looked_for_in_its_own_cloud() {
     case.deploy(&china).await;
     case.deploy(&case.gateway("gw", 20)).await;
     let reader = case.reader();
+    let hosts = || {
+        let requests = case
+            .azure()
+            .requests_where(|request| request.principal.as_ref() == Some(&reader.client_id));
+        let hosts: BTreeSet<String> = requests.into_iter().map(|request| request.host).collect();
+        hosts.into_iter().collect::<Vec<_>>()
+    };
     let run = case.as_principal(&["status", "--azure", "-o", "json"], &reader);
     let ended = run.exits(0).await;
-    for name in ["china", "gw"] {
-        assert_eq!(ended.gateway(name)["azure"]["exists"], true);
-    }
-    let hosts = |operation| {
-        let requests = case.azure().requests_where(|request| {
-            request.principal.as_ref() == Some(&reader.client_id) && request.operation == Some(operation)
-        });
-        let mut hosts: Vec<String> = requests.into_iter().map(|request| request.host).collect();
-        hosts.sort_unstable();
-        hosts
-    };
-    assert_eq!(
-        hosts(Operation::ListGateways),
-        ["management.azure.com", "management.chinacloudapi.cn"]
-    );
-    let arguments = ["status", "--azure", "--cloud", "china", "-o", "name"];
-    case.as_principal(&arguments, &reader).exits(0).await;
-    assert_eq!(
-        hosts(Operation::ListGateways)[1..],
-        ["management.chinacloudapi.cn"; 2]
-    );
+    assert_eq!(ended.gateway("gw")["azure"]["exists"], true);
+    let row = ended.gateway("china");
+    assert!(row["azure"].is_null(), "{row:#}");
+    let reason = row["unread"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("is in the cloud china"), "{reason}");
+    ended.says(&["--cloud china"]);
+    assert_eq!(hosts(), ["login.microsoftonline.com", "management.azure.com"]);
+
+    let line = ["status", "--azure", "--cloud", "china", "-o", "json"];
+    let ended = case.as_principal(&line, &reader).exits(0).await;
+    assert_eq!(ended.gateway("china")["azure"]["exists"], true);
+    assert!(ended.gateway("gw")["azure"].is_null());
+    // One that is named is looked for in the cloud of its own endpoint.
+    let before = hosts().len();
+    let line = ["status", "china", "--azure", "-o", "json"];
+    let ended = case.as_principal(&line, &reader).exits(0).await;
+    assert_eq!(ended.gateway("china")["azure"]["exists"], true);
+    assert_eq!(hosts().len(), before);
 }

@@ -1,12 +1,10 @@
 //! Finds the gateways of a fleet and decides which of them need a rotation.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 
 use super::Fleet;
 use crate::commands::nothing_found;
-use crate::commands::rotate::pending::{Location, PendingRotation, clusters};
+use crate::commands::rotate::pending::{Location, PendingRotation, clusters, place};
 use crate::discover::TargetFacts;
 use crate::discover::fleet::{Member, fleet};
 use crate::error::{Error, Result};
@@ -31,10 +29,13 @@ impl Fleet<'_> {
                     cluster,
                 },
                 Err(error) => {
+                    self.places.extend(context.clone());
                     self.unreachable(context, error)?;
                     continue;
                 }
             };
+            self.places
+                .insert(place(&location.cluster, &location.cluster.namespace));
             match self.find(&location).await {
                 Ok(found) => pending.extend(found),
                 Err(error) => self.unreachable(context, error)?,
@@ -42,9 +43,6 @@ impl Fleet<'_> {
             now.get_or_insert(location.cluster.now());
             last = Some(location.cluster);
         }
-        // Two contexts may belong to the same cluster.
-        let mut seen = BTreeSet::new();
-        pending.retain(|task: &PendingRotation| seen.insert(task.found.snapshot.secret.version.uid.clone()));
         match last {
             Some(cluster) if pending.is_empty() && self.reports.is_empty() => {
                 Err(nothing_found(&self.options.selection, &cluster))
@@ -80,13 +78,36 @@ impl Fleet<'_> {
                     self.events.record_unread(&location.cluster, &workload, &report);
                     self.reports.push(report.in_context(context));
                 }
+                Member::Credential(found) if self.is_known(&found) => {}
                 Member::Credential(found) => match self.decide(location, *found).await {
-                    Ok(task) => pending.extend(task),
-                    Err((found, error)) => self.stopped(location, &found, &error),
+                    Ok(None) => {}
+                    Ok(Some(task)) => match self.refuse_other_cloud(&task) {
+                        Ok(()) => pending.push(task),
+                        Err(error) => self.stopped(&task, &error),
+                    },
+                    Err((found, error)) => {
+                        let report = RotationReport::stopped(&found.snapshot, &error);
+                        self.finished(location, &found, report);
+                    }
                 },
             }
         }
         Ok(pending)
+    }
+
+    /// Whether the Secret was found through another context of the same cluster.
+    /// A cluster that was restored from another one's backup has the same uids,
+    /// but its Secrets go through other versions.
+    fn is_known(&mut self, found: &TargetFacts) -> bool {
+        let version = &found.snapshot.secret.version;
+        !self
+            .seen
+            .insert((version.uid.clone(), version.resource_version.clone()))
+    }
+
+    fn refuse_other_cloud(&self, task: &PendingRotation) -> Result<()> {
+        let run = self.settings.azure.cloud_of_fleet();
+        plan::refuse_other_cloud(&run, &task.named.gateway.value, task.named.cloud)
     }
 
     /// The rotation that one credential needs, if any.
@@ -126,8 +147,9 @@ impl Fleet<'_> {
     }
 
     /// Reports a gateway that failed before its rotation started.
-    pub(super) fn stopped(&mut self, location: &Location, found: &TargetFacts, error: &Error) {
-        self.finished(location, found, RotationReport::stopped(&found.snapshot, error));
+    pub(super) fn stopped(&mut self, task: &PendingRotation, error: &Error) {
+        let report = RotationReport::stopped(&task.found.snapshot, error).naming(&task.names());
+        self.finished(&task.location, &task.found, report);
     }
 
     fn finished(&mut self, location: &Location, found: &TargetFacts, report: RotationReport) {

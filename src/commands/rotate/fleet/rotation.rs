@@ -1,68 +1,69 @@
 //! Rotates the gateways of a fleet.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use tokio::time::Instant;
 
 use super::Fleet;
-use crate::commands::rotate::parallel::{Limits, TaskResult, run_all};
-use crate::commands::rotate::pending::{PendingRotation, cloud};
+use crate::commands::rotate::parallel::{Limits, run_all};
+use crate::commands::rotate::pending::PendingRotation;
 use crate::commands::rotate::run::{Azure, Run, Target};
-use crate::discover::evidence::Named;
 use crate::model::request::{DryRun, TargetRequest};
 use crate::model::{Source, Sourced};
+use crate::plan::{Place, Trials};
 use crate::report::RotationReport;
 
 impl Fleet<'_> {
     /// Rotates the canaries one after the other, then the others concurrently.
-    pub(super) async fn rotate(&mut self, mut pending: Vec<PendingRotation>) {
+    pub(super) async fn rotate(&mut self, azure: &Azure, mut pending: Vec<PendingRotation>) {
         let total = pending.len();
-        let max_failures = self.options.max_failures.unwrap_or((total / 50).max(1));
-        // A dry run can break nothing, so it shows the whole fleet.
-        let (max_failures, canaries) = match self.settings.dry_run {
-            DryRun::None => (max_failures, self.options.canary),
-            DryRun::Client | DryRun::Server => (usize::MAX, 0),
+        let mut trials = match self.settings.dry_run {
+            DryRun::None => {
+                let max_failures = self.options.max_failures.unwrap_or((total / 50).max(1));
+                Trials::new(self.options.canary, max_failures)
+            }
+            // A dry run can break nothing, so it shows the whole fleet.
+            DryRun::Client | DryRun::Server => Trials::new(0, usize::MAX),
         };
         let progress = self.context.output.progress(total);
-        let mut canaries = canaries.min(total);
         let mut reports = std::mem::take(&mut self.reports);
-        let mut failed = false;
-        while canaries > 0 && !pending.is_empty() && !failed {
-            let report = self.one(pending.remove(0)).await;
+        let mut finished = |report: RotationReport, trials: &mut Trials| {
             progress.ended(&report.line(), report.is_failure());
-            failed = report.is_failure();
-            // A refused rotation has tested nothing.
-            canaries -= usize::from(!report.is_refusal());
+            trials.record(report.trial());
             reports.push(report);
-        }
-        let limits = Limits {
-            restarts: self.options.max_parallel,
-            restarts_per_instance: self.options.max_parallel_per_instance,
-            failures: if failed { 0 } else { max_failures },
         };
-        let this = &*self;
-        let not_started = run_all(
-            pending,
-            limits,
-            PendingRotation::restarts,
-            async |task| this.one(task).await,
-            |report| {
-                progress.ended(&report.line(), report.is_failure());
-                let result = if report.is_failure() {
-                    TaskResult::Failed
-                } else {
-                    TaskResult::Succeeded
-                };
-                reports.push(report);
-                result
-            },
-        );
-        for task in not_started.await {
-            let why = if failed {
-                "the canary failed"
-            } else {
-                "too many other gateways failed"
+        loop {
+            let places: Vec<Place> = pending.iter().map(PendingRotation::place).collect();
+            let Some(at) = trials.next_canary(&places) else {
+                break;
             };
+            let report = self.one(azure, pending.remove(at)).await;
+            finished(report, &mut trials);
+        }
+        if trials.stopped().is_none() {
+            let limits = Limits {
+                restarts: self.options.max_parallel,
+                restarts_per_instance: self.options.max_parallel_per_instance,
+            };
+            let this = &*self;
+            pending = run_all(
+                pending,
+                limits,
+                PendingRotation::restarts,
+                async |task| this.one(azure, task).await,
+                |report| {
+                    finished(report, &mut trials);
+                    match trials.stopped() {
+                        Some(_) => ControlFlow::Break(()),
+                        None => ControlFlow::Continue(()),
+                    }
+                },
+            )
+            .await;
+        }
+        let why = trials.stopped().unwrap_or_default();
+        for task in pending {
             let report = RotationReport::not_begun(&task.found.snapshot, why);
             self.events.record(&task.location.cluster, &task.found, &report);
             reports.push(report.in_context(task.location.context.as_deref()));
@@ -71,7 +72,8 @@ impl Fleet<'_> {
     }
 
     /// Rotates one gateway within its own time limit.
-    async fn one(&self, task: PendingRotation) -> RotationReport {
+    async fn one(&self, azure: &Azure, task: PendingRotation) -> RotationReport {
+        let names = task.names();
         let PendingRotation {
             location,
             found,
@@ -82,7 +84,10 @@ impl Fleet<'_> {
         } = task;
         let deadline = Instant::now() + self.settings.timeout;
         let cluster = location.cluster.clone().until(deadline);
-        let azure = self.azure(&named, deadline);
+        let azure = Azure {
+            arm: azure.arm.until(deadline),
+            directory: azure.directory.clone(),
+        };
         let snapshot = &found.snapshot;
         let output = self.context.output.about(&format!(
             "{}/{}",
@@ -115,14 +120,7 @@ impl Fleet<'_> {
         self.events.write().await;
         report
             .with(BTreeMap::new(), warnings)
+            .naming(&names)
             .in_context(location.context.as_deref())
-    }
-
-    fn azure(&self, named: &Named, deadline: Instant) -> Azure {
-        let azure = &self.clouds[&cloud(self.settings, named)];
-        Azure {
-            arm: azure.arm.until(deadline),
-            directory: azure.directory.clone(),
-        }
     }
 }
