@@ -53,12 +53,7 @@ pub(super) async fn find(
     };
     let mut identified = Vec::new();
     for mut found in found {
-        for warning in &found.warnings {
-            output.warning(warning);
-        }
-        for warning in plan::preflight(&found.snapshot, &policy(settings.adopt))? {
-            output.warning(&warning);
-        }
+        print_warnings(&found, settings, output)?;
         let gateway = found.gateway(cluster, &given).await?;
         if many {
             plan::refuse_other_cloud(&settings.cloud_of_fleet(), &gateway.gateway.value, gateway.cloud)?;
@@ -85,6 +80,17 @@ pub(super) async fn find(
         );
     }
     Ok((targets, identified.into_iter().map(|(_, named)| named).collect()))
+}
+
+/// Prints what a scheduled run would warn of. An error if it would be refused.
+fn print_warnings(found: &TargetFacts, settings: &InstallSettings, output: &Output) -> Result<()> {
+    for warning in &found.warnings {
+        output.warning(warning);
+    }
+    for warning in plan::preflight(&found.snapshot, &policy(settings.adopt))? {
+        output.warning(&warning);
+    }
+    Ok(())
 }
 
 /// The workloads on the command line, and those that the CronJob rotates.
