@@ -293,5 +293,16 @@ impl Case {
     }
 }
 
+impl Drop for Case {
+    /// A test that went wrong between two runs, or after the last of them.
+    fn drop(&mut self) {
+        let violations = self.observer().violations_so_far(&self.namespace);
+        assert!(
+            std::thread::panicking() || violations.is_empty(),
+            "{violations:#?}"
+        );
+    }
+}
+
 /// A day.
 pub(crate) const DAY: SignedDuration = SignedDuration::from_hours(24);

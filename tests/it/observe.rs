@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use apim_sandbox::azure::{Operation, Request};
 use apim_sandbox::control_plane::AuditRecord;
+use apim_sandbox::observer::Observer;
 use kube::api::ListParams;
 
 use crate::case::Case;
@@ -70,6 +71,24 @@ impl Case {
                 && record.namespace.as_ref() == Some(&self.namespace)
         });
         records
+    }
+
+    /// What follows the objects of all tests from their first write on.
+    pub(crate) fn observer(&self) -> &'static Observer {
+        self.sandbox.observer().unwrap()
+    }
+
+    /// Sees that the program has broken no rule, at no moment of the test.
+    pub(crate) async fn keeps_the_rules(&self, shown: &str) {
+        let violations = self
+            .observer()
+            .violations(&self.client, &self.namespace)
+            .await
+            .unwrap();
+        if violations.is_empty() {
+            return;
+        }
+        panic!("{violations:#?}\n{shown}\n{}", self.state().await);
     }
 
     /// Objects, Events and the requests to Azure, for a test that failed.

@@ -141,6 +141,7 @@ impl Running<'_> {
         ended.stdout = self.read + &text(&rest);
         let shown = format!("{}{}", ended.stdout, ended.stderr);
         self.case.shows_no_secret(&shown).await;
+        self.case.keeps_the_rules(&shown).await;
         ended
     }
 

@@ -257,13 +257,18 @@ impl Azure {
         token::judge(&state.inventory, None, token, state.clock.now())
     }
 
+    /// Whether a token is refused because the test wanted it: by [`Action::RefusedToken`] or [`Azure::regenerate`].
+    pub fn is_spoiled(&self, token: &str) -> bool {
+        token::is_spoiled(&self.emulator.state().inventory, token)
+    }
+
     /// Regenerates a gateway's key, which invalidates the tokens of the old one; false if there is no such gateway.
     pub fn regenerate(&self, gateway: &Gateway, slot: Slot) -> bool {
         let mut state = self.emulator.state();
         let Some(record) = state.inventory.gateway_mut(gateway) else {
             return false;
         };
-        record.keys.regenerate(slot);
+        record.keys.spoil(slot);
         true
     }
 

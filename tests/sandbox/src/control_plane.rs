@@ -244,6 +244,12 @@ impl ControlPlane {
         &self.authority
     }
 
+    /// A client whose requests are not audited.
+    pub(crate) async fn unaudited_client(&self) -> Result<Client> {
+        let config = self.system_config("system:observer", USER_AGENT).await?;
+        Ok(Client::try_from(config)?)
+    }
+
     /// The configuration of a client whose requests are not audited.
     pub(crate) async fn system_config(&self, user: &str, user_agent: &'static str) -> Result<kube::Config> {
         let identity = self.authority.client(user, &[ADMINISTRATORS])?;

@@ -6,6 +6,7 @@ pub mod control_plane;
 pub mod fleet;
 pub mod manifests;
 pub mod node;
+pub mod observer;
 pub mod pki;
 pub mod plugin;
 mod progress;

@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::azure::Azure;
 use crate::control_plane::{AuditRecord, ControlPlane, Options};
 use crate::node::{EmulatorEndpoint, Node, NodeOptions};
+use crate::observer::Observer;
 use crate::wire::Wire;
 
 /// A cluster with one node whose gateways talk to an emulator of Azure.
@@ -22,6 +23,7 @@ pub struct Sandbox {
     control_plane: ControlPlane,
     azure: Azure,
     ca_file: PathBuf,
+    observer: Option<Observer>,
 }
 
 impl Sandbox {
@@ -50,12 +52,18 @@ impl Sandbox {
             control_plane,
             azure,
             ca_file,
+            observer: None,
         })
     }
 
     /// The emulator of Azure.
     pub fn azure(&self) -> &Azure {
         &self.azure
+    }
+
+    /// What sees every write, in the shared sandbox; others have none.
+    pub fn observer(&self) -> Option<&Observer> {
+        self.observer.as_ref()
     }
 
     /// Sets what containers of this project's own image run; until then such
@@ -159,7 +167,14 @@ fn run_for_ever(started: &mpsc::Sender<Result<Sandbox>>) {
         }
     };
     runtime.block_on(async {
-        let _ = started.send(Sandbox::start().await);
+        let _ = started.send(observed().await);
         std::future::pending::<()>().await;
     });
+}
+
+async fn observed() -> Result<Sandbox> {
+    let mut sandbox = Sandbox::start().await?;
+    let client = sandbox.control_plane.unaudited_client().await?;
+    sandbox.observer = Some(Observer::start(client, sandbox.azure.clone()).await?);
+    Ok(sandbox)
 }

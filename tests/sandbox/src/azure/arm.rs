@@ -110,7 +110,7 @@ impl Admitted<'_> {
             Verb::Gateways => gateways::list(self, &state.inventory),
             Verb::Gateway => gateways::get(self, &state.inventory),
             Verb::GatewayApis => gateways::apis(self, &state.inventory),
-            Verb::GenerateToken => gateways::generate_token(self, &state.inventory, now, effect),
+            Verb::GenerateToken => gateways::generate_token(self, &mut state.inventory, now, effect),
             Verb::ListKeys => gateways::list_keys(self, &state.inventory),
             Verb::RegenerateKey => gateways::regenerate_key(self, &mut state.inventory),
         }

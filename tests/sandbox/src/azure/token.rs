@@ -66,6 +66,8 @@ impl std::error::Error for Refusal {}
 pub(super) struct Keys {
     primary: Generations,
     secondary: Generations,
+    /// Keys whose tokens are refused because a test wanted it.
+    spoiled: Vec<[u8; 64]>,
 }
 
 /// Every key that a slot ever had, the present one last; it is never empty.
@@ -76,7 +78,21 @@ impl Keys {
         Keys {
             primary: Generations(vec![random_key()]),
             secondary: Generations(vec![random_key()]),
+            spoiled: Vec::new(),
         }
+    }
+
+    /// From now on the tokens of a slot's present key are refused because a test wanted it.
+    pub(super) fn spoil(&mut self, slot: Slot) {
+        self.spoiled.push(*self.generations(slot).present());
+        self.regenerate(slot);
+    }
+
+    /// A token of the right form that will be refused because a test wanted it.
+    pub(super) fn forge(&mut self, name: &str, expires: Timestamp) -> String {
+        let key = random_key();
+        self.spoiled.push(key);
+        signed(&key, name, &stamp(expires))
     }
 
     pub(super) fn regenerate(&mut self, slot: Slot) {
@@ -130,11 +146,6 @@ impl Generations {
     }
 }
 
-/// A token of the right form that no key of any gateway signed.
-pub(super) fn forge(name: &str, expires: Timestamp) -> String {
-    signed(&random_key(), name, &stamp(expires))
-}
-
 /// The gateway id in a token, if it has the form of one.
 pub(super) fn gateway_id(presented: &str) -> Option<&str> {
     Parsed::from(presented).map(|token| token.id)
@@ -158,6 +169,18 @@ pub(super) fn judge(
         }
     }
     Err(refusal)
+}
+
+/// Whether a token is refused because a test wanted it.
+pub(super) fn is_spoiled(inventory: &Inventory, presented: &str) -> bool {
+    Parsed::from(presented).is_some_and(|token| {
+        let spoiled = inventory
+            .gateways_called(token.id, None)
+            .flat_map(|record| &record.keys.spoiled);
+        spoiled
+            .into_iter()
+            .any(|key| signature(key, token.id, token.stamp) == token.signature)
+    })
 }
 
 fn accept(record: &GatewayRecord, token: &Parsed<'_>, now: Timestamp) -> Result<Acceptance, Refusal> {

@@ -136,7 +136,7 @@ kind: Policy
 omitStages: [RequestReceived]
 rules:
 - level: None
-  users: [system:apiserver, system:kube-controller-manager, system:kube-scheduler, system:node:sandbox-node]
+  users: [system:apiserver, system:kube-controller-manager, system:kube-scheduler, system:node:sandbox-node, system:observer]
 - level: None
   nonResourceURLs: [/healthz*, /livez*, /readyz*]
 - level: Metadata

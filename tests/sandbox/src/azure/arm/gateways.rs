@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use super::super::emulator::Effect;
 use super::super::inventory::{GatewayRecord, Inventory, Slot};
 use super::super::reply::Reply;
-use super::super::token;
 use super::failure::Failure;
 use super::{Admitted, Result, services};
 
@@ -83,19 +82,22 @@ pub(super) fn get(request: &Admitted<'_>, inventory: &Inventory) -> Result<Reply
 
 pub(super) fn generate_token(
     request: &Admitted<'_>,
-    inventory: &Inventory,
+    inventory: &mut Inventory,
     now: Timestamp,
     effect: Effect,
 ) -> Result<Reply> {
     request.require("Microsoft.ApiManagement/service/gateways/generateToken/action")?;
-    let gateway = find(request, inventory)?;
+    find(request, inventory)?;
     let body = object(&request.call.body)?;
     let slot = key_type(&body)?;
     let expires = expiry(&body, now)?;
+    let gateway = inventory
+        .gateway_mut(&request.route.names)
+        .ok_or_else(Failure::gateway_not_found)?;
     let name = &gateway.names.name;
     let value = match effect {
         Effect::Plain => gateway.keys.mint(name, slot, expires),
-        Effect::RefusedToken => token::forge(name, expires),
+        Effect::RefusedToken => gateway.keys.forge(name, expires),
     };
     Ok(Reply::json(StatusCode::OK, &json!({"value": value})))
 }
