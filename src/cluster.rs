@@ -1,17 +1,21 @@
 //! The Kubernetes client, built from kubectl's flags, the kubeconfig and the
 //! environment, and the requests that the product makes.
 
+mod answer;
 mod config;
 mod connect;
 mod events;
 mod exec;
 mod explain;
 mod inputs;
+mod items;
 pub mod jobs;
+pub mod lean;
 pub mod list;
 mod name;
 pub mod objects;
 mod observe;
+pub mod pod_spec;
 pub mod pods;
 mod proxy;
 mod read;

@@ -14,6 +14,7 @@ mod object;
 mod program;
 pub mod request;
 mod secret_change;
+pub mod setting;
 mod snapshot;
 mod text;
 mod token;

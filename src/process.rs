@@ -110,15 +110,12 @@ fn run(cli: Cli, matches: &ArgMatches, program: &str, context: Context) -> Ended
         .build()
         .map_err(|error| Error::failed(format!("cannot start: {error}")).caused_by(error))
         .and_then(|runtime| {
-            let ended = runtime.block_on(async {
+            runtime.block_on(async {
                 tokio::select! {
                     ended = commands::run(cli, matches, program, &context) => ended,
                     error = interrupted(&context.interrupt) => Err(error?),
                 }
-            });
-            // Dropping it would wait for the resolver, which may hang.
-            runtime.shutdown_background();
-            ended
+            })
         });
     match ended {
         Ok(code) => Ended {

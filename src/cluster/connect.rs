@@ -49,11 +49,7 @@ impl Cluster {
     pub async fn connect(args: &KubeConnection, environment: ConnectInputs<'_>) -> Result<Self> {
         let mut connection = load(args, environment)?;
         sign_in(&mut connection.config.auth_info, environment).await?;
-        let cluster = Self::build(connection)?;
-        Ok(match environment.deadline {
-            Some(deadline) => cluster.until(deadline),
-            None => cluster,
-        })
+        Self::build(connection)
     }
 
     fn build(connection: Connection) -> Result<Self> {

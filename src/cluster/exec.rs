@@ -14,7 +14,6 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
 use tokio::process::Command;
-use tokio::time::Instant;
 
 use super::inputs::ConnectInputs;
 use crate::environment::{SECRET_VARIABLES, withheld};
@@ -65,8 +64,6 @@ struct Plugin<'a> {
     /// A variable that is set and removed from the plugin's environment, which
     /// the plugin may need.
     withheld: Option<&'static str>,
-    /// The run's own deadline.
-    ends: Option<Instant>,
 }
 
 impl<'a> Plugin<'a> {
@@ -104,7 +101,6 @@ impl<'a> Plugin<'a> {
             api_version,
             interactive,
             withheld,
-            ends: environment.deadline,
         })
     }
 
@@ -149,11 +145,7 @@ impl<'a> Plugin<'a> {
         } else {
             deadline
         };
-        let deadline = match self.ends {
-            Some(end) => deadline.min(end.saturating_duration_since(Instant::now())),
-            None => deadline,
-        };
-        let seconds = deadline.as_secs_f32().round();
+        let seconds = deadline.as_secs();
         let output = tokio::time::timeout(deadline, child.wait_with_output())
             .await
             .map_err(|_| {

@@ -1,8 +1,10 @@
 //! Paged lists of one namespace or of all, reduced to the fields that are used.
+//! A page is read item by item, so that its size does not matter.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use futures::AsyncBufReadExt;
 use http::Request;
 use http::header::ACCEPT;
 use jiff::Timestamp;
@@ -11,11 +13,18 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::Cluster;
+use super::answer::{Gathered, foreign, next_bytes};
+use super::items::{Part, Splitter};
+use super::lean::marks;
 use super::name::query;
 use crate::model::request::Scope;
 
 /// The page size of kubectl.
 const PAGE: usize = 500;
+
+/// After a larger page the next ones have fewer items: the API server holds a
+/// page as a whole.
+const LARGE_PAGE: usize = 16 * 1024 * 1024;
 
 /// The media type of a list without spec and status.
 const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
@@ -50,7 +59,9 @@ pub struct Meta {
     pub creation_timestamp: Option<Time>,
     /// Set once its deletion was requested.
     pub deletion_timestamp: Option<Time>,
+    #[serde(deserialize_with = "marks")]
     pub labels: BTreeMap<String, String>,
+    #[serde(deserialize_with = "marks")]
     pub annotations: BTreeMap<String, String>,
 }
 
@@ -67,11 +78,19 @@ pub struct MetadataOf {
     pub metadata: Meta,
 }
 
+/// A list without its items.
 #[derive(Deserialize)]
-struct Page<T> {
+struct Frame {
     metadata: PageMeta,
-    /// Null in an empty metadata-only list.
-    items: Option<Vec<T>>,
+}
+
+/// What was kept of a page.
+struct Page<T> {
+    kept: Vec<T>,
+    /// The size of the answer, as far as it was read.
+    size: usize,
+    /// The position of the next page; empty for the last one.
+    next: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -92,14 +111,14 @@ impl<'a> List<'a> {
         }
     }
 
-    fn path(&self, scope: &Scope) -> String {
+    fn path(&self, scope: &Scope, limit: usize) -> String {
         let Self { api, resource, .. } = self;
         let mut path = match scope {
             Scope::Namespace(name) => format!("{api}/namespaces/{name}/{resource}"),
             Scope::Everywhere => format!("{api}/{resource}"),
         };
         // Writing to a String cannot fail.
-        let _ = write!(path, "?limit={PAGE}");
+        let _ = write!(path, "?limit={limit}");
         for (name, value) in [("labelSelector", self.labels), ("fieldSelector", self.fields)] {
             if let Some(value) = value {
                 let _ = write!(path, "&{name}={}", query(value));
@@ -111,22 +130,39 @@ impl<'a> List<'a> {
 
 impl Cluster {
     /// Reads a list page by page and collects the results of `keep`, so that
-    /// no more than one page of whole objects is in memory.
+    /// no more than one whole object is in memory.
     pub async fn list<T, U>(
         &self,
         list: List<'_>,
         scope: &Scope,
-        mut keep: impl FnMut(T) -> Option<U>,
+        keep: impl Fn(T) -> Option<U>,
     ) -> Result<Vec<U>, kube::Error>
     where
         T: DeserializeOwned,
     {
-        let path = list.path(scope);
+        let all = self.list_within(usize::MAX, list, scope, keep).await?;
+        Ok(all.unwrap_or_default())
+    }
+
+    /// Reads a list, and gives up if its pages are larger than this in all: then
+    /// what was sought is read object by object.
+    pub async fn list_within<T, U>(
+        &self,
+        most: usize,
+        list: List<'_>,
+        scope: &Scope,
+        keep: impl Fn(T) -> Option<U>,
+    ) -> Result<Option<Vec<U>>, kube::Error>
+    where
+        T: DeserializeOwned,
+    {
         let mut restarted = false;
         let mut kept = Vec::new();
         let mut next = String::new();
+        let (mut limit, mut left) = (PAGE, most);
         loop {
-            let page: Result<Page<T>, kube::Error> = self.page(&list, &path, &next).await;
+            let path = list.path(scope, limit);
+            let page = self.reading(|| self.page(&list, &path, &next, left, &keep)).await;
             let page = match page {
                 // The server drops the position of a list after some minutes.
                 Err(kube::Error::Api(status)) if status.code == 410 && !next.is_empty() && !restarted => {
@@ -137,35 +173,71 @@ impl Cluster {
                 }
                 page => page?,
             };
-            kept.extend(page.items.into_iter().flatten().filter_map(&mut keep));
-            if page.metadata.next.is_empty() {
-                return Ok(kept);
+            if page.size > left {
+                return Ok(None);
             }
-            next = page.metadata.next;
+            left -= page.size;
+            kept.extend(page.kept);
+            if page.next.is_empty() {
+                return Ok(Some(kept));
+            }
+            next = page.next;
+            if page.size > LARGE_PAGE {
+                limit = (limit / (page.size / LARGE_PAGE + 1)).max(1);
+            }
         }
     }
 
-    async fn page<T: DeserializeOwned>(
+    /// Reads a page, and breaks it off if it is larger than this.
+    async fn page<T: DeserializeOwned, U>(
         &self,
         list: &List<'_>,
         path: &str,
         next: &str,
-    ) -> Result<Page<T>, kube::Error> {
-        let request = || {
-            let path = if next.is_empty() {
-                path.to_owned()
-            } else {
-                format!("{path}&continue={}", query(next))
-            };
-            let request = Request::get(path);
-            let request = if list.metadata_only {
-                request.header(ACCEPT, METADATA_ONLY)
-            } else {
-                request
-            };
-            request.body(Vec::new()).map_err(kube::Error::HttpError)
-        };
-        self.reading(async || self.client.request(request()?).await).await
+        most: usize,
+        keep: &impl Fn(T) -> Option<U>,
+    ) -> Result<Page<U>, kube::Error> {
+        let mut path = path.to_owned();
+        if !next.is_empty() {
+            // Writing to a String cannot fail.
+            let _ = write!(path, "&continue={}", query(next));
+        }
+        let mut request = Request::get(path);
+        if list.metadata_only {
+            request = request.header(ACCEPT, METADATA_ONLY);
+        }
+        let request = request.body(Vec::new()).map_err(kube::Error::HttpError)?;
+        let mut body = Box::pin(self.client.request_stream(request).await?);
+        let mut splitter = Splitter::default();
+        let mut item = Gathered::default();
+        let (mut kept, mut size) = (Vec::new(), 0_usize);
+        loop {
+            let bytes = next_bytes(&mut body).await?;
+            if bytes.is_empty() {
+                break;
+            }
+            let length = bytes.len();
+            let mut rest = bytes;
+            while !rest.is_empty() {
+                let part = splitter.first(rest).ok_or_else(|| foreign("it is not a list"))?;
+                if let Part::Item(part, ends) = part {
+                    item.add(part).await?;
+                    if ends {
+                        kept.extend(keep(item.parsed()?));
+                    }
+                }
+                rest = rest.get(part.len()..).unwrap_or_default();
+            }
+            body.consume_unpin(length);
+            size = size.saturating_add(length);
+            if size > most {
+                let next = String::new();
+                return Ok(Page { kept, size, next });
+            }
+        }
+        let frame: Frame = serde_json::from_slice(&splitter.frame()).map_err(kube::Error::SerdeError)?;
+        let next = frame.metadata.next;
+        Ok(Page { kept, size, next })
     }
 }
 
@@ -177,7 +249,7 @@ mod tests {
     fn the_path_of_a_list_has_the_scope_and_the_selectors() {
         let pods = List::of("/api/v1", "pods");
         assert_eq!(
-            pods.path(&Scope::Namespace("shop".to_owned())),
+            pods.path(&Scope::Namespace("shop".to_owned()), PAGE),
             "/api/v1/namespaces/shop/pods?limit=500"
         );
         let narrowed = List {
@@ -186,25 +258,19 @@ mod tests {
             ..List::of("/api/v1", "secrets")
         };
         assert_eq!(
-            narrowed.path(&Scope::Everywhere),
+            narrowed.path(&Scope::Everywhere, PAGE),
             "/api/v1/secrets?limit=500&labelSelector=app%20in%20%28a%2Cb%29&fieldSelector=type%21%3Dhelm.sh%2Frelease.v1"
         );
     }
 
     #[test]
     fn the_last_page_has_no_continue_token() {
-        let page: Page<MetadataOf> = serde_json::from_str(
-            r#"{"metadata": {"resourceVersion": "1"}, "items": [{"metadata": {"name": "a"}}]}"#,
-        )
-        .unwrap();
-        assert_eq!(
-            (
-                page.items.unwrap()[0].metadata.name.as_str(),
-                page.metadata.next.as_str()
-            ),
-            ("a", "")
-        );
-        let empty: Page<MetadataOf> = serde_json::from_str(r#"{"metadata": {}, "items": null}"#).unwrap();
-        assert!(empty.items.is_none());
+        for (text, next) in [
+            (r#"{"metadata": {"resourceVersion": "1"}, "items": []}"#, ""),
+            (r#"{"metadata": {"continue": "abc"}, "items": null}"#, "abc"),
+        ] {
+            let frame: Frame = serde_json::from_str(text).unwrap();
+            assert_eq!(frame.metadata.next, next);
+        }
     }
 }

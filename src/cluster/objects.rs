@@ -1,6 +1,5 @@
 //! Whole objects: read, applied to the version that was read, and removed.
 
-use http::Request;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::Api;
@@ -41,12 +40,7 @@ impl Cluster {
     /// Reads an object, if there is one.
     pub async fn object(&self, kind: ObjectKind, name: &str) -> Result<Option<Object>, kube::Error> {
         let path = format!("{}/{name}", kind.collection(&self.namespace));
-        let request = || {
-            Request::get(&path)
-                .body(Vec::new())
-                .map_err(kube::Error::HttpError)
-        };
-        match self.reading(async || self.client.request(request()?).await).await {
+        match self.get(&path).await {
             Ok(object) => Ok(Some(Object::new(kind, object))),
             Err(kube::Error::Api(status)) if status.is_not_found() && status.details.is_some() => Ok(None),
             Err(error) => Err(error),

@@ -1,12 +1,19 @@
 //! The pods of a workload and their logs.
 
-use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, PodStatus};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use kube::Api;
-use kube::api::{ListParams, LogParams};
+use kube::api::LogParams;
 use kube::core::Selector;
+use serde::Deserialize;
 
 use super::Cluster;
+use super::lean::{Element, few};
+use super::list::{List, Meta};
+use crate::model::request::Scope;
+
+/// The longest selector that fits into a request, in bytes.
+const LONGEST_SELECTOR: usize = 4096;
 
 /// A gateway logs at its start whether Azure accepts it, so the beginning of
 /// its log is enough, and a long log must not fill the memory.
@@ -15,10 +22,12 @@ const LOG_BYTES: i64 = 256 * 1024;
 impl Cluster {
     /// The pods that a selector matches.
     pub async fn pods(&self, selector: &Selector) -> Result<Vec<Pod>, kube::Error> {
-        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
-        let params = ListParams::default().labels(&selector.to_string());
-        let list = self.reading(|| pods.list(&params)).await?;
-        Ok(list.items)
+        let list = List {
+            labels: Some(&selector.to_string()),
+            ..List::of("/api/v1", "pods")
+        };
+        let scope = Scope::Namespace(self.namespace.clone());
+        self.list(list, &scope, |pod: ReducedPod| Some(pod.into())).await
     }
 
     /// The beginning of a container's log.
@@ -33,10 +42,62 @@ impl Cluster {
     }
 }
 
+/// A pod with the names of its containers instead of its spec, which may be
+/// large.
+#[derive(Deserialize)]
+pub struct ReducedPod {
+    metadata: Meta,
+    #[serde(default)]
+    spec: Containers,
+    status: Option<PodStatus>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Containers {
+    #[serde(deserialize_with = "few")]
+    containers: Vec<Named>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+}
+
+impl Element for Named {}
+
+impl From<ReducedPod> for Pod {
+    fn from(pod: ReducedPod) -> Self {
+        let meta = pod.metadata;
+        let named = |Named { name }| Container {
+            name,
+            ..Container::default()
+        };
+        Self {
+            metadata: ObjectMeta {
+                name: Some(meta.name),
+                namespace: Some(meta.namespace),
+                uid: Some(meta.uid),
+                labels: Some(meta.labels),
+                annotations: Some(meta.annotations),
+                creation_timestamp: meta.creation_timestamp,
+                deletion_timestamp: meta.deletion_timestamp,
+                ..ObjectMeta::default()
+            },
+            spec: Some(PodSpec {
+                containers: pod.spec.containers.into_iter().map(named).collect(),
+                ..PodSpec::default()
+            }),
+            status: pod.status,
+        }
+    }
+}
+
 /// A workload's selector, for matching here or in a request; `None` for one
-/// that the API server would not store.
+/// that the API server would not store, or that is too long for a request.
 pub fn selector(selector: &LabelSelector) -> Option<Selector> {
-    Selector::try_from(selector.clone()).ok()
+    let selector = Selector::try_from(selector.clone()).ok()?;
+    (selector.to_string().len() <= LONGEST_SELECTOR).then_some(selector)
 }
 
 #[cfg(test)]
@@ -44,6 +105,21 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn of_a_pod_its_marks_its_containers_and_its_status_are_kept() {
+        let pod: ReducedPod = serde_json::from_value(json!({
+            "metadata": {"name": "gw-1", "annotations": {"apim-rotate/rotation-id": "r1"}, "managedFields": [{}]},
+            "spec": {"containers": [{"name": "gw", "env": vec![json!({"name": "A"}); 1000]}]},
+            "status": {"phase": "Running"},
+        }))
+        .unwrap();
+        let pod = Pod::from(pod);
+        assert_eq!(pod.metadata.annotations.unwrap()["apim-rotate/rotation-id"], "r1");
+        let containers = pod.spec.unwrap().containers;
+        assert_eq!((containers[0].name.as_str(), &containers[0].env), ("gw", &None));
+        assert_eq!(pod.status.unwrap().phase.as_deref(), Some("Running"));
+    }
 
     #[test]
     fn every_operator_is_sent() {

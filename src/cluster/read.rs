@@ -172,7 +172,7 @@ impl Cluster {
                 let reason = error.downcast_ref().map(|no_answer: &NoAnswer| &no_answer.reason);
                 self.retry_without_answer(reason)
             }
-            kube::Error::HyperError(_) => Decision::Retry,
+            kube::Error::HyperError(_) | kube::Error::ReadEvents(_) => Decision::Retry,
             // A truncated answer may be complete the next time. Any other that
             // does not parse is not from an API server.
             kube::Error::SerdeError(error) if error.is_eof() => Decision::Retry,
@@ -206,6 +206,3 @@ impl fmt::Display for Failed {
         f.write_str(&reason(&self.0))
     }
 }
-
-#[cfg(test)]
-mod tests;

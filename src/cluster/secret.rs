@@ -12,12 +12,15 @@ use serde_json::{Map, Value, json};
 
 use super::{Cluster, FIELD_MANAGER};
 use crate::model::annotation::LAST_APPLIED;
-use crate::model::{SecretChange, SecretData, SecretVersion};
+use crate::model::{ObjectKind, SecretChange, SecretData, SecretVersion};
 
 impl Cluster {
     pub async fn secret(&self, name: &str) -> Result<Secret, kube::Error> {
-        let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
-        self.reading(|| api.get(name)).await
+        self.get(&format!(
+            "{}/{name}",
+            ObjectKind::Secret.collection(&self.namespace)
+        ))
+        .await
     }
 
     /// Writes the change. It is a conflict if the Secret's version is not the

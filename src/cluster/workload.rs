@@ -1,16 +1,15 @@
 //! Deployments, StatefulSets and DaemonSets through one type with the fields
 //! that a rotation needs.
 
-use http::Request;
-use k8s_openapi::api::core::v1::{PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::{Patch, PatchParams};
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::IgnoredAny;
 use serde_json::json;
 
 use super::list::Meta;
+use super::pod_spec::{PodSpec, PodTemplate};
 use super::{Cluster, FIELD_MANAGER};
 use crate::model::annotation::{RESTARTED_AT, ROTATION_ID};
 use crate::model::{TemplateMarks, WorkloadKind, WorkloadRef, WorkloadVersion};
@@ -37,7 +36,7 @@ pub struct WorkloadSpec {
     #[serde(default)]
     pub paused: bool,
     pub selector: LabelSelector,
-    pub template: PodTemplateSpec,
+    pub template: PodTemplate,
     /// How its pods are replaced; a Deployment spells the field `strategy`.
     #[serde(default, alias = "strategy")]
     pub update_strategy: Strategy,
@@ -91,13 +90,8 @@ pub struct WorkloadStatus {
 impl Workload {
     /// The current values of the annotations that a rotation sets.
     pub fn marks(&self) -> TemplateMarks {
-        let annotations = self
-            .spec
-            .template
-            .metadata
-            .as_ref()
-            .and_then(|meta| meta.annotations.as_ref());
-        let value = |name: &str| annotations.and_then(|annotations| annotations.get(name)).cloned();
+        let annotations = &self.spec.template.metadata.annotations;
+        let value = |name: &str| annotations.get(name).cloned();
         TemplateMarks {
             rotation_id: value(ROTATION_ID),
             restarted_at: value(RESTARTED_AT),
@@ -171,15 +165,6 @@ impl Cluster {
         };
         self.writing(dry_run, async || self.client.request(request()?).await)
             .await
-    }
-
-    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, kube::Error> {
-        let request = || {
-            Request::get(path)
-                .body(Vec::new())
-                .map_err(kube::Error::HttpError)
-        };
-        self.reading(async || self.client.request(request()?).await).await
     }
 
     fn workloads_path(&self, kind: WorkloadKind) -> String {

@@ -15,7 +15,7 @@ use clap::ArgMatches;
 use tokio::time::Instant;
 
 use super::sign_in::sign_in;
-use super::{Context, connect_until};
+use super::{Context, connect};
 use crate::cli::RotateArgs;
 use crate::cluster::Cluster;
 use crate::discover::directory::Directory;
@@ -63,7 +63,7 @@ async fn one(
     events: &Events,
 ) -> Result<u8> {
     let deadline = Instant::now() + settings.timeout;
-    let cluster = connect_until(deadline, kube, context).await?;
+    let cluster = connect(kube, context).await?.until(deadline);
     let mut found = match discover::target(&cluster, &settings.target).await {
         Ok(found) => found,
         Err(error) => {

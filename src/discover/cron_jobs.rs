@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Container;
 use serde::Deserialize;
 
 use super::read::{scopes, unread};
 use crate::cluster::Cluster;
+use crate::cluster::lean::{Element, at_most, few, text};
 use crate::cluster::list::{List, Meta};
 use crate::error::Result;
 use crate::model::request::{ReadCommandLine, RotateRequest, Scope, WorkloadRequest};
@@ -52,11 +52,50 @@ struct PodTemplate {
     spec: Pods,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Pods {
-    #[serde(default)]
+    #[serde(deserialize_with = "few")]
     containers: Vec<Container>,
 }
+
+/// How many words of a command line are read: one may name each workload of a
+/// fleet.
+const MOST_WORDS: usize = 2048;
+
+/// The longest command line that is parsed, in bytes.
+const LONGEST_LINE: usize = 32 * 1024;
+
+/// A container, cut to what it runs.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Container {
+    #[serde(deserialize_with = "text")]
+    image: String,
+    #[serde(deserialize_with = "at_most::<_, _, MOST_WORDS>")]
+    command: Vec<Word>,
+    #[serde(deserialize_with = "at_most::<_, _, MOST_WORDS>")]
+    args: Vec<Word>,
+    #[serde(deserialize_with = "few")]
+    env: Vec<Variable>,
+}
+
+#[derive(Deserialize)]
+struct Word(#[serde(deserialize_with = "text")] String);
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Variable {
+    #[serde(deserialize_with = "text")]
+    name: String,
+    value: Option<Word>,
+}
+
+impl Element for Container {}
+
+impl Element for Word {}
+
+impl Element for Variable {}
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -74,8 +113,9 @@ pub(super) struct Rotator {
 }
 
 impl Rotator {
-    pub(super) fn of_value(object: serde_json::Value, read: ReadCommandLine) -> Option<Self> {
-        Self::of(serde_json::from_value(object).ok()?, read)
+    /// Reads it from the JSON of a CronJob.
+    pub(super) fn of_json(json: &str, read: ReadCommandLine) -> Option<Self> {
+        Self::of(serde_json::from_str(json).ok()?, read)
     }
 
     /// The workloads that it names by kind and name.
@@ -128,27 +168,30 @@ impl Rotator {
 
 /// What a container rotates; `None` for one that runs something else.
 fn request(container: &Container, read: ReadCommandLine) -> Option<RotateRequest> {
-    let words: Vec<String> = [&container.command, &container.args]
-        .into_iter()
-        .flatten()
-        .flatten()
-        .cloned()
-        .collect();
+    let words = container.command.iter().chain(&container.args);
+    let words: Vec<String> = words.map(|Word(word)| word.clone()).collect();
     let is_ours = |text: &str| [PROGRAM, SCRIPT].iter().any(|program| text.contains(program));
     let has = |name: &&str| {
-        let mut variables = container.env.iter().flatten();
+        let mut variables = container.env.iter();
         variables.any(|variable| variable.name == *name)
     };
-    let runs_it = is_ours(container.image.as_deref().unwrap_or_default())
+    let runs_it = is_ours(&container.image)
         || words.iter().any(|word| is_ours(word))
         || SCRIPT_VARIABLES.iter().all(has);
     if !runs_it {
         return None;
     }
-    let variables = container.env.iter().flatten();
-    let variables: BTreeMap<String, String> = variables
-        .filter_map(|variable| Some((variable.name.clone(), variable.value.clone()?)))
+    let text = |variable: &Variable| variable.value.as_ref().map(|Word(value)| value.clone());
+    let variables: BTreeMap<String, String> = container
+        .env
+        .iter()
+        .filter_map(|variable| Some((variable.name.clone(), text(variable)?)))
         .collect();
+    let length = |texts: &mut dyn Iterator<Item = &String>| texts.map(String::len).sum::<usize>();
+    if length(&mut words.iter()) + length(&mut variables.values()) > LONGEST_LINE {
+        // Like a line that does not parse, it may rotate anything.
+        return Some(RotateRequest::default());
+    }
     read(&words, &variables)
 }
 
@@ -242,7 +285,7 @@ mod tests {
             let object = json!({"metadata": {"namespace": "shop", "name": "r"}, "spec": {"schedule": "@daily",
                 "jobTemplate": {"spec": {"template": {"spec": {"containers": [
                     {"name": "c", "image": "kubectl-apim"}]}}}}}});
-            let mut rotator = Rotator::of_value(object, read).unwrap();
+            let mut rotator = Rotator::of_json(&object.to_string(), read).unwrap();
             rotator.request = request;
             rotator.serves(namespace, &gw, Some("gw-token"))
         };

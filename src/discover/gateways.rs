@@ -6,7 +6,7 @@ use futures::{StreamExt, stream};
 
 use super::cron_jobs::{Rotator, rotators as rotators_in};
 use super::pod_spec::{CredentialSource, EntraCredential};
-use super::pods::{pods, stale_pods};
+use super::pods::{of_gateway, pods, stale_pods};
 use super::survey::{Gateway, Survey, survey};
 use crate::cluster::Cluster;
 use crate::error::Result;
@@ -104,15 +104,15 @@ async fn read(cluster: &Cluster, selection: &Selection, cron_jobs: CronJobsOf<'_
             }
         }
     };
-    let (pods, rotators) = tokio::join!(pods(cluster, &scope, &namespaces), rotators);
+    let (pods, rotators) = tokio::join!(pods(cluster, &scope, &survey.gateways), rotators);
     let (pods, rotators) = (pods?, rotators?);
     for facts in &mut gateways {
         facts.cron_job = rotator_of(&rotators.0, facts);
     }
-    let pairs = survey.gateways.iter().zip(&mut gateways);
-    let mut reads = stream::iter(pairs)
-        .map(async |(gateway, facts)| {
-            facts.pods = stale_pods(cluster, &pods, gateway, facts.stored()).await?;
+    let rows = survey.gateways.iter().zip(&mut gateways).enumerate();
+    let mut reads = stream::iter(rows)
+        .map(async |(at, (gateway, facts))| {
+            facts.pods = stale_pods(cluster, of_gateway(&pods, at), gateway, facts.stored()).await?;
             Ok(())
         })
         .buffer_unordered(SIDE_BY_SIDE);

@@ -2,16 +2,18 @@
 //! and those that rotate the same gateways.
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::cron_jobs::Rotator;
 use super::read::is_forbidden;
-use crate::cluster::list::List;
+use crate::cluster::list::{List, MetadataOf};
 use crate::cluster::{Cluster, explain};
 use crate::error::Result;
 use crate::model::request::{ReadCommandLine, RotateRequest, Scope};
 use crate::model::{Object, ObjectKind, WorkloadRef};
 
 /// The CronJobs of a namespace.
+#[derive(Default)]
 pub struct CronJobs {
     /// The one of this name, installed by this program or not.
     pub present: Option<Object>,
@@ -29,44 +31,52 @@ pub struct CronJobs {
 /// name.
 pub async fn cron_jobs(cluster: &Cluster, name: &str, read: ReadCommandLine) -> Result<CronJobs> {
     let scope = Scope::Namespace(cluster.namespace.clone());
-    let list: Result<Vec<Value>, _> = cluster
-        .list(List::of("/apis/batch/v1", "cronjobs"), &scope, Some)
+    let of_json = |json: Box<RawValue>| {
+        let json = json.get();
+        let MetadataOf { metadata } = serde_json::from_str(json).ok()?;
+        let rotator = Rotator::of_json(json, read);
+        if metadata.name == name {
+            Some((serde_json::from_str(json).ok(), rotator))
+        } else {
+            Some((None, Some(rotator?)))
+        }
+    };
+    let list = cluster
+        .list(List::of("/apis/batch/v1", "cronjobs"), &scope, of_json)
         .await;
     let doing = format!("listing the CronJobs of {scope}");
-    let (mut objects, warning) = match list {
-        Ok(objects) => (objects, None),
+    let (found, warning): (Vec<(Option<Value>, Option<Rotator>)>, _) = match list {
+        Ok(found) => (found, None),
         Err(error) if is_forbidden(&error) => {
             let error = explain(error, &doing);
             let present = cluster
                 .object(ObjectKind::CronJob, name)
                 .await
                 .map_err(|error| explain(error, &format!("reading cronjob/{name}")))?;
+            let present = present.map(|object| {
+                let rotator = Rotator::of_json(&object.document().to_string(), read);
+                (Some(object.document().clone()), rotator)
+            });
             let warning = format!("{error}; another CronJob may rotate the same gateways");
-            (
-                present
-                    .map(|object| object.document().clone())
-                    .into_iter()
-                    .collect(),
-                Some(warning),
-            )
+            (present.into_iter().collect(), Some(warning))
         }
         Err(error) => return Err(explain(error, &doing)),
     };
-    let at = objects
-        .iter()
-        .position(|object| object["metadata"]["name"] == name);
-    let present = at.map(|at| objects.swap_remove(at));
-    let rotator = present.clone().and_then(|object| Rotator::of_value(object, read));
-    Ok(CronJobs {
-        workloads: rotator.as_ref().map(Rotator::workloads).unwrap_or_default(),
-        request: rotator.map(|rotator| rotator.request),
-        present: present.map(|object| Object::new(ObjectKind::CronJob, object)),
-        others: objects
-            .into_iter()
-            .filter_map(|object| Rotator::of_value(object, read))
-            .collect(),
+    let mut cron_jobs = CronJobs {
         warning,
-    })
+        ..CronJobs::default()
+    };
+    for (present, rotator) in found {
+        match (present, rotator) {
+            (Some(object), rotator) => {
+                cron_jobs.present = Some(Object::new(ObjectKind::CronJob, object));
+                cron_jobs.workloads = rotator.as_ref().map(Rotator::workloads).unwrap_or_default();
+                cron_jobs.request = rotator.map(|rotator| rotator.request);
+            }
+            (None, rotator) => cron_jobs.others.extend(rotator),
+        }
+    }
+    Ok(cron_jobs)
 }
 
 impl CronJobs {

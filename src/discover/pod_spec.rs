@@ -5,12 +5,11 @@
 mod containers;
 mod credential;
 mod references;
-mod setting;
 mod variables;
 
 pub use containers::{GatewayContainer, gateway_containers};
 pub use credential::{CredentialSource, EntraCredential};
-pub use references::{config_maps_named, references_to, secrets_used};
+pub use references::{config_maps_named, references_to, secrets_used, settings_in_config_maps};
 pub use variables::ConfigMaps;
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! Secret holds.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use futures::future::join_all;
 use kube::core::{Selector, SelectorExt};
@@ -10,24 +11,29 @@ use super::read::{scopes, unread};
 use super::survey::Gateway;
 use crate::cluster::Cluster;
 use crate::cluster::list::{List, MetadataOf};
+use crate::cluster::pods::ReducedPod;
 use crate::cluster::rollout::PodAge;
 use crate::error::Result;
 use crate::model::annotation::ROTATION_ID;
 use crate::model::request::Scope;
 use crate::model::{Fact, SecretFacts, StalePods, Unavailable};
 
-/// A pod by its metadata.
+/// A pod of a gateway, by its metadata.
 pub(super) struct Pod {
     name: String,
-    labels: BTreeMap<String, String>,
     age: PodAge,
 }
 
-pub(super) type Pods = BTreeMap<String, Vec<Pod>>;
+/// The pods of each gateway.
+pub(super) type Pods = Vec<Vec<Arc<Pod>>>;
 
-/// The pods of these namespaces, by namespace. Metadata is enough for nearly
-/// all.
-pub(super) async fn pods(cluster: &Cluster, scope: &Scope, namespaces: &[&str]) -> Result<Fact<Pods>> {
+/// The pods of these gateways. Metadata is enough for nearly all.
+pub(super) async fn pods(cluster: &Cluster, scope: &Scope, gateways: &[Gateway]) -> Result<Fact<Pods>> {
+    let mut by_namespace: BTreeMap<&str, Vec<(usize, &Selector)>> = BTreeMap::new();
+    for (at, gateway) in gateways.iter().enumerate() {
+        let of_namespace = by_namespace.entry(&gateway.namespace).or_default();
+        of_namespace.extend(gateway.selector.as_ref().map(|selector| (at, selector)));
+    }
     let list = List {
         metadata_only: true,
         // A pod that has ended, such as an evicted one, runs no gateway.
@@ -36,30 +42,30 @@ pub(super) async fn pods(cluster: &Cluster, scope: &Scope, namespaces: &[&str]) 
     };
     let keep = |object: MetadataOf| {
         let mut meta = object.metadata;
-        namespaces.contains(&meta.namespace.as_str()).then(|| {
+        let here = by_namespace.get(meta.namespace.as_str())?.iter();
+        let matching = here.filter(|(_, selector)| selector.matches(&meta.labels));
+        let of_gateways: Vec<usize> = matching.map(|(at, _)| *at).collect();
+        (!of_gateways.is_empty()).then(|| {
             let age = PodAge {
                 is_idle: meta.deletion_timestamp.is_some(),
                 rotation_id: meta.annotations.remove(ROTATION_ID),
                 created: meta.created(),
                 started: None,
             };
-            (
-                meta.namespace,
-                Pod {
-                    name: meta.name,
-                    labels: meta.labels,
-                    age,
-                },
-            )
+            (of_gateways, Arc::new(Pod { name: meta.name, age }))
         })
     };
-    let places = scopes(scope, namespaces.iter().copied());
-    let mut pods = Pods::new();
+    let places = scopes(scope, by_namespace.keys().copied());
+    let mut pods: Pods = gateways.iter().map(|_| Vec::new()).collect();
     for list in join_all(places.iter().map(|place| cluster.list(list, place, keep))).await {
         match list {
             Ok(list) => {
-                for (namespace, pod) in list {
-                    pods.entry(namespace).or_default().push(pod);
+                for (of_gateways, pod) in list {
+                    for at in of_gateways {
+                        if let Some(pods) = pods.get_mut(at) {
+                            pods.push(pod.clone());
+                        }
+                    }
                 }
             }
             Err(error) => return Ok(Err(unread(error, "listing the pods")?.reason)),
@@ -68,16 +74,22 @@ pub(super) async fn pods(cluster: &Cluster, scope: &Scope, namespaces: &[&str]) 
     Ok(Ok(pods))
 }
 
+/// The pods of the gateway at this place of the list that they were read for.
+pub(super) fn of_gateway(pods: &Fact<Pods>, at: usize) -> Fact<&[Arc<Pod>]> {
+    let pods = pods.as_ref().map_err(Unavailable::clone)?;
+    Ok(pods.get(at).map(Vec::as_slice).unwrap_or_default())
+}
+
 /// Which pods run with an older credential than the Secret holds.
 pub(super) async fn stale_pods(
     cluster: &Cluster,
-    pods: &Fact<Pods>,
+    pods: Fact<&[Arc<Pod>]>,
     gateway: &Gateway,
     stored: Option<&SecretFacts>,
 ) -> Result<Fact<StalePods>> {
     let pods = match pods {
         Ok(pods) => pods,
-        Err(gap) => return Ok(Err(gap.clone())),
+        Err(gap) => return Ok(Err(gap)),
     };
     let Some(secret) = stored else {
         return Ok(Ok(StalePods::default()));
@@ -89,20 +101,15 @@ pub(super) async fn stale_pods(
     };
     let Some(selector) = &gateway.selector else {
         return Ok(Err(Unavailable::Unknown(
-            "the selector of the workload is not valid".to_owned(),
+            "the selector of the workload is not valid, or too long".to_owned(),
         )));
     };
     let id = secret.rotation();
     // A Secret that was never changed held no older credential, which a pod
     // created along with it could have.
     let is_first = secret.created == Some(written);
-    let own = pods
-        .get(&gateway.namespace)
-        .into_iter()
-        .flatten()
-        .filter(|pod| selector.matches(&pod.labels));
     let mut found = StalePods::default();
-    for pod in own {
+    for pod in pods {
         match pod.age.is_stale(id, written) {
             Some(true) => found.stale.push(pod.name.clone()),
             Some(false) => {}
@@ -136,7 +143,8 @@ async fn read_whole_pods(
     };
     let place = Scope::Namespace(gateway.namespace.clone());
     let container = Some(gateway.container.name.as_str()).filter(|name| !name.is_empty());
-    let age = |pod: k8s_openapi::api::core::v1::Pod| {
+    let age = |pod: ReducedPod| {
+        let pod = k8s_openapi::api::core::v1::Pod::from(pod);
         let age = PodAge::of(&pod, container);
         Some((pod.metadata.name?, age))
     };

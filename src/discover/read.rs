@@ -8,7 +8,7 @@ mod place;
 mod secrets;
 mod workloads;
 
-pub(super) use config_maps::ConfigMapReads;
+pub(super) use config_maps::{ConfigMapReads, Sought};
 pub(super) use failure::{is_forbidden, unread};
 pub(super) use place::{Key, scopes};
 pub(super) use secrets::{Held, Secrets, read_secret};

@@ -6,7 +6,7 @@ use k8s_openapi::ByteString;
 
 use super::facts::{secret_facts, workload_facts};
 use super::no_gateway::no_gateway;
-use super::pod_spec::{ConfigMaps, config_maps_named, gateway_containers};
+use super::pod_spec::{ConfigMaps, gateway_containers};
 use super::read::{ConfigMapReads, Held, read_secret, requested};
 use super::reference::{Candidates, Reference, credential_reference};
 use super::stale_pods::stale_pods;
@@ -86,12 +86,8 @@ async fn reference(
     {
         return Ok((reference, None));
     }
-    let names = workloads
-        .values()
-        .filter_map(Workload::pod_spec)
-        .flat_map(config_maps_named)
-        .collect();
-    let reads = ConfigMapReads::read_in(cluster, &names).await?;
+    let specs = workloads.values().filter_map(Workload::pod_spec);
+    let reads = ConfigMapReads::read_in(cluster, specs).await?;
     let with_gaps = |error| reads.gaps().into_iter().fold(error, Error::hint);
     match credential_reference(namespace, request, workloads, Some(reads.of(namespace))).map_err(with_gaps)? {
         Some(reference) => Ok((reference, Some(reads))),

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::api::core::v1::PodSpec;
-
 use super::evidence::{Evidence, Named, identify};
 use super::facts::PreviousCredential;
 use super::pod_spec::{ConfigMaps, GatewayContainer, config_maps_named, gateway_containers};
 use super::read::ConfigMapReads;
 use super::reference::refuse_other_sign_in;
 use crate::cluster::Cluster;
+use crate::cluster::pod_spec::PodSpec;
 use crate::error::{Error, Result};
 use crate::model::request::TargetRequest;
 use crate::model::{Endpoint, GatewayId, Snapshot, Source, WorkloadRef};
@@ -89,11 +88,7 @@ impl TargetFacts {
     /// as far as possible without a request to Azure.
     pub async fn gateway(&mut self, cluster: &Cluster, request: &TargetRequest) -> Result<Named> {
         if let Containers::Unread(specs) = &self.containers {
-            let names = specs
-                .iter()
-                .flat_map(|(_, spec)| config_maps_named(spec))
-                .collect();
-            let reads = ConfigMapReads::read_in(cluster, &names).await?;
+            let reads = ConfigMapReads::read_in(cluster, specs.iter().map(|(_, spec)| spec)).await?;
             self.containers = Containers::of(specs, &cluster.namespace, &reads);
         }
         let (containers, gaps) = match &self.containers {

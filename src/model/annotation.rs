@@ -1,6 +1,9 @@
 //! The annotations that a rotation sets on the Secret and on the pod template
 //! of the workload.
 
+/// How the names of our annotations begin, except for [`LAST_USED_KEY`].
+pub const OUR_PREFIX: &str = "apim-rotate/";
+
 /// The key slot that signed the token: `primary` or `secondary`. The name comes
 /// from the shell script `apim-shg-rotate`: the Secrets of its users have this
 /// annotation already.

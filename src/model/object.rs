@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::{Index, IndexMut};
 
 use serde::{Serialize, Serializer};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// The kinds that this program writes, reads whole or renders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -144,8 +144,12 @@ pub struct Object {
 
 impl Object {
     /// A document that is known to be of this kind. Items of a list lack kind
-    /// and version, so both are set.
+    /// and version, so both are set. Anything but an object counts as an empty
+    /// one.
     pub fn new(kind: ObjectKind, mut document: Value) -> Self {
+        if !document.is_object() {
+            document = Value::Object(Map::new());
+        }
         document["apiVersion"] = kind.api_version().into();
         document["kind"] = kind.as_str().into();
         Self { kind, document }

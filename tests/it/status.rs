@@ -3,6 +3,7 @@
 mod azure;
 pub(crate) mod gallery;
 mod hostile;
+mod large;
 mod picture;
 mod rights;
 mod watch;

@@ -1,9 +1,7 @@
-use k8s_openapi::api::core::v1::PodSpec;
-
 use super::credential::CredentialSource;
-use super::setting::{ENDPOINT, GATEWAY_NAME};
 use super::variables::{ConfigMaps, ContainerVariables};
-use crate::model::cleaned;
+use crate::cluster::pod_spec::PodSpec;
+use crate::model::setting::{ENDPOINT, GATEWAY_NAME};
 
 /// A gateway's container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,11 +21,10 @@ pub fn gateway_containers(spec: &PodSpec, config_maps: &ConfigMaps) -> Vec<Gatew
     let mut found = Vec::new();
     for container in &spec.containers {
         let variables = ContainerVariables::of(container, config_maps);
-        let image = cleaned(container.image.as_deref().unwrap_or_default());
-        if is_gateway_image(&image) || variables.show_gateway() {
+        if is_gateway_image(&container.image) || variables.show_gateway() {
             found.push(GatewayContainer {
                 name: container.name.clone(),
-                image,
+                image: container.image.clone(),
                 credential: variables.credential(container),
                 endpoint: variables.text(ENDPOINT),
                 gateway_name: variables.text(GATEWAY_NAME),

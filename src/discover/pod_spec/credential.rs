@@ -1,5 +1,5 @@
-use super::setting::{AUTH, AUTH_KEY};
 use crate::model::Claims;
+use crate::model::setting::{AUTH, AUTH_KEY};
 
 /// Where the credential comes from, by the references in the pod spec.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,31 +1,42 @@
-use std::collections::BTreeSet;
-
-use k8s_openapi::api::core::v1::PodSpec;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::credential::{CredentialSource, EnvFromSecret};
 use super::variables::relevant;
+use crate::cluster::pod_spec::PodSpec;
+use crate::model::setting;
 
 /// The ConfigMaps that hold settings of the containers.
 pub fn config_maps_named(spec: &PodSpec) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
+    settings_in_config_maps(spec).into_keys().collect()
+}
+
+/// The ConfigMaps that hold settings of the containers, each with the keys that
+/// may be settings.
+pub fn settings_in_config_maps(spec: &PodSpec) -> BTreeMap<String, BTreeSet<String>> {
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for container in &spec.containers {
-        for source in container.env_from.iter().flatten() {
-            names.extend(
-                source
-                    .config_map_ref
-                    .as_ref()
-                    .map(|reference| reference.name.clone()),
-            );
+        for source in &container.env_from {
+            if let Some(reference) = &source.config_map_ref {
+                let keys = setting::ALL
+                    .iter()
+                    .filter_map(|name| name.strip_prefix(&source.prefix));
+                found
+                    .entry(reference.name.clone())
+                    .or_default()
+                    .extend(keys.map(str::to_owned));
+            }
         }
         for variable in relevant(container) {
-            let reference = variable
-                .value_from
-                .as_ref()
-                .and_then(|from| from.config_map_key_ref.as_ref());
-            names.extend(reference.map(|reference| reference.name.clone()));
+            let from = variable.value_from.as_ref();
+            if let Some(reference) = from.and_then(|from| from.config_map_key_ref.as_ref()) {
+                found
+                    .entry(reference.name.clone())
+                    .or_default()
+                    .insert(reference.key.clone());
+            }
         }
     }
-    names
+    found
 }
 
 /// How the containers refer to one Secret, whatever they run: for a workload
@@ -33,7 +44,7 @@ pub fn config_maps_named(spec: &PodSpec) -> BTreeSet<String> {
 pub fn references_to(spec: &PodSpec, secret: &str) -> Vec<CredentialSource> {
     let mut found = Vec::new();
     for container in &spec.containers {
-        for variable in container.env.iter().flatten() {
+        for variable in &container.env {
             let reference = variable
                 .value_from
                 .as_ref()
@@ -45,13 +56,13 @@ pub fn references_to(spec: &PodSpec, secret: &str) -> Vec<CredentialSource> {
                 });
             }
         }
-        for source in container.env_from.iter().flatten() {
+        for source in &container.env_from {
             if source
                 .secret_ref
                 .as_ref()
                 .is_some_and(|reference| reference.name == secret)
             {
-                let prefix = source.prefix.clone().unwrap_or_default();
+                let prefix = source.prefix.clone();
                 found.push(CredentialSource::EnvFrom(vec![EnvFromSecret {
                     name: secret.to_owned(),
                     prefix,
@@ -67,14 +78,11 @@ pub fn references_to(spec: &PodSpec, secret: &str) -> Vec<CredentialSource> {
 /// as a volume. All that use one must be restarted when it changes.
 pub fn secrets_used(spec: &PodSpec) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    let containers = spec
-        .containers
-        .iter()
-        .chain(spec.init_containers.iter().flatten());
+    let containers = spec.containers.iter().chain(&spec.init_containers);
     for container in containers {
-        let imported = container.env_from.iter().flatten();
+        let imported = container.env_from.iter();
         names.extend(imported.filter_map(|source| Some(source.secret_ref.as_ref()?.name.clone())));
-        let variables = container.env.iter().flatten();
+        let variables = container.env.iter();
         names.extend(variables.filter_map(|variable| {
             Some(
                 variable
@@ -87,17 +95,9 @@ pub fn secrets_used(spec: &PodSpec) -> BTreeSet<String> {
             )
         }));
     }
-    for volume in spec.volumes.iter().flatten() {
-        names.extend(
-            volume
-                .secret
-                .as_ref()
-                .and_then(|source| source.secret_name.clone()),
-        );
-        let projected = volume
-            .projected
-            .iter()
-            .flat_map(|projected| projected.sources.iter().flatten());
+    for volume in &spec.volumes {
+        names.extend(volume.secret.as_ref().map(|source| source.secret_name.clone()));
+        let projected = volume.projected.iter().flat_map(|projected| &projected.sources);
         names.extend(projected.filter_map(|source| Some(source.secret.as_ref()?.name.clone())));
     }
     names

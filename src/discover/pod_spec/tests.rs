@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
 
-use k8s_openapi::api::core::v1::PodSpec;
-
 use super::containers::is_gateway_image;
 use super::credential::EnvFromSecret;
-use super::setting::{APP_CERTIFICATE, APP_SECRET, AUTH, AUTH_KEY, ENDPOINT, GATEWAY_NAME};
 use super::*;
+use crate::cluster::pod_spec::PodSpec;
+use crate::model::setting::{APP_CERTIFICATE, APP_SECRET, AUTH, AUTH_KEY, ENDPOINT, GATEWAY_NAME};
 
 fn spec(container: &Json) -> PodSpec {
     serde_json::from_value(json!({"containers": [container]})).unwrap()

@@ -1,18 +1,19 @@
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{Container, EnvVar};
-
 use super::credential::{CredentialSource, EntraCredential, EnvFromSecret};
-use super::setting::{self, APP_CERTIFICATE, APP_SECRET, AUTH, AUTH_KEY, ENDPOINT};
-use crate::model::{Token, cleaned};
+use crate::cluster::pod_spec::{Container, Variable};
+use crate::model::Token;
+use crate::model::setting::{self, APP_CERTIFICATE, APP_SECRET, AUTH, AUTH_KEY, ENDPOINT};
 
 /// The data of ConfigMaps by name, as far as they could be read.
 pub type ConfigMaps = BTreeMap<String, BTreeMap<String, String>>;
 
 /// The variables of a container that are settings of a gateway.
-pub(super) fn relevant(container: &Container) -> impl Iterator<Item = &EnvVar> {
-    let variables = container.env.iter().flatten();
-    variables.filter(|variable| setting::ALL.contains(&variable.name.as_str()))
+pub(super) fn relevant(container: &Container) -> impl Iterator<Item = &Variable> {
+    container
+        .env
+        .iter()
+        .filter(|variable| setting::ALL.contains(&variable.name.as_str()))
 }
 
 #[derive(Clone, Debug)]
@@ -29,8 +30,8 @@ pub(super) struct ContainerVariables(BTreeMap<String, Value>);
 impl ContainerVariables {
     pub(super) fn of(container: &Container, config_maps: &ConfigMaps) -> Self {
         let mut values = BTreeMap::new();
-        for source in container.env_from.iter().flatten() {
-            let prefix = source.prefix.as_deref().unwrap_or_default();
+        for source in &container.env_from {
+            let prefix = &source.prefix;
             let Some(reference) = &source.config_map_ref else {
                 continue;
             };
@@ -54,9 +55,9 @@ impl ContainerVariables {
         Self(values)
     }
 
-    fn value_of(variable: &EnvVar, container: &str, config_maps: &ConfigMaps) -> Value {
+    fn value_of(variable: &Variable, container: &str, config_maps: &ConfigMaps) -> Value {
         let Some(from) = &variable.value_from else {
-            let text = variable.value.clone().unwrap_or_default();
+            let text = variable.value.clone();
             return Value::Text {
                 text,
                 place: format!("the environment of container {container}"),
@@ -87,7 +88,7 @@ impl ContainerVariables {
 
     pub(super) fn text(&self, name: &str) -> Option<String> {
         match self.0.get(name) {
-            Some(Value::Text { text, .. }) if !text.trim().is_empty() => Some(cleaned(text.trim())),
+            Some(Value::Text { text, .. }) if !text.trim().is_empty() => Some(text.trim().to_owned()),
             _ => None,
         }
     }
@@ -153,12 +154,11 @@ impl ContainerVariables {
                 let imported: Vec<EnvFromSecret> = container
                     .env_from
                     .iter()
-                    .flatten()
                     .filter_map(|source| {
                         let name = source.secret_ref.as_ref()?.name.clone();
                         Some(EnvFromSecret {
                             name,
-                            prefix: source.prefix.clone().unwrap_or_default(),
+                            prefix: source.prefix.clone(),
                         })
                     })
                     .collect();

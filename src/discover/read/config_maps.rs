@@ -4,24 +4,32 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
 use futures::{StreamExt, stream};
-use kube::Api;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::failure::{is_forbidden, is_not_found, unread};
 use super::place::{FEW, Key, SIDE_BY_SIDE, scopes};
+use crate::cluster::lean::picked;
 use crate::cluster::list::{List, Meta};
+use crate::cluster::pod_spec::PodSpec;
 use crate::cluster::{Cluster, explain};
-use crate::discover::pod_spec::ConfigMaps;
+use crate::discover::pod_spec::{ConfigMaps, settings_in_config_maps};
 use crate::error::Result;
 use crate::model::Unavailable;
 use crate::model::request::Scope;
 
-/// A ConfigMap without its managed fields.
+/// When the ConfigMaps are larger than this in all, those that are named are read
+/// one by one instead.
+const LONGEST_LIST: usize = 32 * 1024 * 1024;
+
+/// The settings that are sought: the ConfigMaps, each with its keys.
+pub type Sought = BTreeMap<Key, BTreeSet<String>>;
+
+/// A ConfigMap, whose data is searched for the keys that are sought.
 #[derive(Deserialize)]
 struct ConfigMap {
     metadata: Meta,
-    #[serde(default)]
-    data: BTreeMap<String, String>,
+    data: Option<Box<RawValue>>,
 }
 
 /// What the ConfigMaps hold, by namespace.
@@ -35,38 +43,48 @@ pub struct ConfigMapReads {
 impl ConfigMapReads {
     /// Reads the ConfigMaps named. One that does not exist holds no setting:
     /// the pods may start without it.
-    pub async fn read(cluster: &Cluster, scope: &Scope, names: &BTreeSet<Key>) -> Result<Self> {
+    pub async fn read(cluster: &Cluster, scope: &Scope, sought: &Sought) -> Result<Self> {
         let cluster = &cluster.for_optional_reads();
         let mut reads = Self::default();
-        if names.len() <= FEW || !reads.list(cluster, scope, names).await? {
-            reads.get(cluster, names).await?;
+        if sought.len() <= FEW || !reads.list(cluster, scope, sought).await? {
+            reads.get(cluster, sought).await?;
         }
         Ok(reads)
     }
 
-    /// Reads those of one namespace.
-    pub async fn read_in(cluster: &Cluster, names: &BTreeSet<String>) -> Result<Self> {
+    /// Reads those that hold settings of these pods, in one namespace.
+    pub async fn read_in<'a>(
+        cluster: &Cluster,
+        specs: impl IntoIterator<Item = &'a PodSpec>,
+    ) -> Result<Self> {
         let namespace = &cluster.namespace;
-        let names = names.iter().map(|name| (namespace.clone(), name.clone()));
-        Self::read(cluster, &Scope::Namespace(namespace.clone()), &names.collect()).await
+        let mut sought = Sought::new();
+        for (name, keys) in specs.into_iter().flat_map(settings_in_config_maps) {
+            sought.entry((namespace.clone(), name)).or_default().extend(keys);
+        }
+        Self::read(cluster, &Scope::Namespace(namespace.clone()), &sought).await
     }
 
-    /// Lists them; false without the right to.
-    async fn list(&mut self, cluster: &Cluster, scope: &Scope, names: &BTreeSet<Key>) -> Result<bool> {
-        let places = scopes(scope, names.iter().map(|(namespace, _)| namespace.as_str()));
+    /// Lists them; false without the right to, or if the lists are too large.
+    async fn list(&mut self, cluster: &Cluster, scope: &Scope, sought: &Sought) -> Result<bool> {
+        let places = scopes(scope, sought.keys().map(|(namespace, _)| namespace.as_str()));
         let keep = |map: ConfigMap| {
             let key = (map.metadata.namespace, map.metadata.name);
-            names.contains(&key).then_some((key, map.data))
+            let keys = sought.get(&key)?;
+            Some((key, settings(map.data.as_deref(), keys)))
         };
+        let list = List::of("/api/v1", "configmaps");
         let lists = places
             .iter()
-            .map(|place| cluster.list(List::of("/api/v1", "configmaps"), place, keep));
+            .map(|place| cluster.list_within(LONGEST_LIST, list, place, keep));
         let lists = join_all(lists).await;
         if lists.iter().any(|list| list.as_ref().is_err_and(is_forbidden)) {
             return Ok(false);
         }
         for list in lists {
-            let list = list.map_err(|error| explain(error, "listing the ConfigMaps"))?;
+            let Some(list) = list.map_err(|error| explain(error, "listing the ConfigMaps"))? else {
+                return Ok(false);
+            };
             for (key, data) in list {
                 self.insert(key, data);
             }
@@ -74,18 +92,18 @@ impl ConfigMapReads {
         Ok(true)
     }
 
-    async fn get(&mut self, cluster: &Cluster, names: &BTreeSet<Key>) -> Result<()> {
-        let mut reads = stream::iter(names)
-            .map(async |key| {
+    async fn get(&mut self, cluster: &Cluster, sought: &Sought) -> Result<()> {
+        let mut reads = stream::iter(sought)
+            .map(async |(key, keys)| {
                 let (namespace, name) = key;
-                let api: Api<k8s_openapi::api::core::v1::ConfigMap> =
-                    Api::namespaced(cluster.client.clone(), namespace);
-                (key, cluster.reading(|| api.get(name)).await)
+                let path = format!("/api/v1/namespaces/{namespace}/configmaps/{name}");
+                let read = cluster.get::<ConfigMap>(&path).await;
+                (key, read.map(|map| settings(map.data.as_deref(), keys)))
             })
             .buffer_unordered(SIDE_BY_SIDE);
         while let Some((key, read)) = reads.next().await {
             match read {
-                Ok(map) => self.insert(key.clone(), map.data.unwrap_or_default()),
+                Ok(data) => self.insert(key.clone(), data),
                 Err(error) if is_not_found(&error) => {}
                 Err(error) => {
                     let (namespace, name) = key;
@@ -107,8 +125,12 @@ impl ConfigMapReads {
     }
 
     /// Why settings in any of these are not known.
-    pub fn unavailable(&self, namespace: &str, names: &BTreeSet<String>) -> Option<Unavailable> {
-        let mut keys = names.iter().map(|name| (namespace.to_owned(), name.clone()));
+    pub fn unavailable<'a>(
+        &self,
+        namespace: &str,
+        names: impl IntoIterator<Item = &'a String>,
+    ) -> Option<Unavailable> {
+        let mut keys = names.into_iter().map(|name| (namespace.to_owned(), name.clone()));
         keys.find_map(|key| self.unread.get(&key).cloned())
     }
 
@@ -118,4 +140,10 @@ impl ConfigMapReads {
         gaps.map(|((_, name), gap)| format!("configmap/{name} may hold the settings: {}", gap.why()))
             .collect()
     }
+}
+
+/// The data under these keys; none if it is not what a ConfigMap holds.
+fn settings(data: Option<&RawValue>, keys: &BTreeSet<String>) -> BTreeMap<String, String> {
+    data.and_then(|data| picked(data.get(), keys).ok())
+        .unwrap_or_default()
 }

@@ -9,16 +9,25 @@ use k8s_openapi::api::core::v1::Secret;
 use super::failure::{Unread, is_forbidden, is_not_found, unread};
 use super::place::{FEW, Key, SIDE_BY_SIDE, scopes};
 use crate::cluster::list::List;
+use crate::cluster::secret::{LastApplied, scrub_last_applied};
 use crate::cluster::{Cluster, explain};
 use crate::discover::facts::{PreviousCredential, secret_facts};
 use crate::error::{Error, Result};
+use crate::model::annotation::{LAST_APPLIED, LAST_USED_KEY, OUR_PREFIX};
 use crate::model::request::Scope;
-use crate::model::{SecretFacts, Unavailable};
+use crate::model::{Credential, SecretData, SecretFacts, Unavailable};
 
 /// Types of Secrets that hold no gateway's credential and may be large or
 /// many: the releases of Helm, the tokens of service accounts, certificates.
 const FIELDS: &str = "type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token,type!=kubernetes.io/tls,\
      type!=kubernetes.io/dockerconfigjson";
+
+/// When the Secrets are larger than this in all, those that are wanted are read
+/// one by one instead.
+const LONGEST_LIST: usize = 32 * 1024 * 1024;
+
+/// How much of the annotations of a Secret is kept when many are read.
+const LONGEST_ANNOTATIONS: usize = 32 * 1024;
 
 /// What a Secret holds under one key.
 pub type Held = (SecretFacts, PreviousCredential);
@@ -28,18 +37,30 @@ type Keys = BTreeMap<String, Held>;
 
 /// What the Secrets hold, or why that is not known.
 #[derive(Default)]
-pub struct Secrets(BTreeMap<Key, Result<Keys, Unread>>);
+pub struct Secrets {
+    reads: BTreeMap<Key, Result<Keys, Unread>>,
+    rotate: bool,
+}
 
 impl Secrets {
     /// Reads the Secrets named, each with the keys that may hold the
     /// credential, the likeliest first.
-    pub async fn read(cluster: &Cluster, scope: &Scope, wanted: &BTreeMap<Key, Vec<String>>) -> Result<Self> {
-        let mut secrets = Self::default();
+    /// With `rotate`, also what is needed to put a credential back.
+    pub async fn read(
+        cluster: &Cluster,
+        scope: &Scope,
+        wanted: &BTreeMap<Key, Vec<String>>,
+        rotate: bool,
+    ) -> Result<Self> {
+        let mut secrets = Self {
+            rotate,
+            ..Self::default()
+        };
         if wanted.len() > FEW && secrets.list(cluster, scope, wanted).await? {
             // The list leaves out some types.
             let missing: BTreeMap<_, _> = wanted
                 .iter()
-                .filter(|(key, _)| !secrets.0.contains_key(*key))
+                .filter(|(key, _)| !secrets.reads.contains_key(*key))
                 .collect();
             secrets.get(cluster, missing).await?;
         } else {
@@ -48,7 +69,7 @@ impl Secrets {
         Ok(secrets)
     }
 
-    /// Lists them; false without the right to.
+    /// Lists them; false without the right to, or if the lists are too large.
     async fn list(
         &mut self,
         cluster: &Cluster,
@@ -64,15 +85,21 @@ impl Secrets {
             let meta = &secret.metadata;
             let key = (meta.namespace.clone()?, meta.name.clone()?);
             let keys = wanted.get(&key)?;
-            Some((key, held(&secret, keys)))
+            let held = held(&secret, keys).and_then(|keys| reduced(keys, self.rotate));
+            Some((key, held))
         };
-        let lists = join_all(places.iter().map(|place| cluster.list(list, place, keep))).await;
+        let lists = places
+            .iter()
+            .map(|place| cluster.list_within(LONGEST_LIST, list, place, keep));
+        let lists = join_all(lists).await;
         if lists.iter().any(|list| list.as_ref().is_err_and(is_forbidden)) {
             return Ok(false);
         }
         for list in lists {
-            self.0
-                .extend(list.map_err(|error| explain(error, "listing the Secrets"))?);
+            let Some(list) = list.map_err(|error| explain(error, "listing the Secrets"))? else {
+                return Ok(false);
+            };
+            self.reads.extend(list);
         }
         Ok(true)
     }
@@ -90,7 +117,8 @@ impl Secrets {
             })
             .buffer_unordered(SIDE_BY_SIDE);
         while let Some((key, read)) = reads.next().await {
-            self.0.insert(key.clone(), read?);
+            let read = read?.and_then(|keys| reduced(keys, self.rotate));
+            self.reads.insert(key.clone(), read);
         }
         Ok(())
     }
@@ -98,7 +126,7 @@ impl Secrets {
     /// What a Secret holds under a key.
     pub fn held(&self, place: &Key, key: &str) -> Result<&Held, Unavailable> {
         let unknown = |why: String| Err(Unavailable::Unknown(why));
-        match self.0.get(place) {
+        match self.reads.get(place) {
             None => unknown(format!("secret/{} was not read", place.1)),
             Some(Err(unread)) => Err(unread.reason.clone()),
             Some(Ok(keys)) => match keys.get(key) {
@@ -113,7 +141,7 @@ impl Secrets {
 
     /// The next steps where a Secret could not be read.
     pub fn hints(&self, place: &Key) -> &[String] {
-        match self.0.get(place) {
+        match self.reads.get(place) {
             Some(Err(unread)) => unread.error.hints(),
             _ => &[],
         }
@@ -140,6 +168,33 @@ pub async fn read_secret(cluster: &Cluster, name: &str, keys: &[String]) -> Resu
             unread(error, &doing).map(Err)
         }
     }
+}
+
+/// What of one Secret among many is kept: without `rotate`, only the facts.
+fn reduced(mut keys: Keys, rotate: bool) -> Result<Keys, Unread> {
+    for (key, (facts, previous)) in &mut keys {
+        if scrub_last_applied(&previous.annotations, &previous.data) == LastApplied::Clean || !rotate {
+            previous.annotations.remove(LAST_APPLIED);
+        }
+        let ours = |name: &str| name.starts_with(OUR_PREFIX) || [LAST_USED_KEY, LAST_APPLIED].contains(&name);
+        previous.annotations.retain(|name, _| ours(name));
+        if !rotate || matches!(facts.credential, Credential::Unusable(_)) {
+            previous.data = SecretData::from([(key.as_str(), "".into())]);
+        }
+        let length: usize = previous.annotations.values().map(String::len).sum();
+        if rotate && length > LONGEST_ANNOTATIONS {
+            let name = &facts.version.name;
+            let error = Error::refused(format!(
+                "the annotations of secret/{name} hold {} KiB, more than a run over several gateways keeps of each",
+                length / 1024
+            ));
+            return Err(Unread::new(false, error.hint("rotate its gateway by name")));
+        }
+        if !rotate {
+            previous.annotations.clear();
+        }
+    }
+    Ok(keys)
 }
 
 fn held(secret: &Secret, keys: &[String]) -> Result<Keys, Unread> {

@@ -1,17 +1,16 @@
-use std::collections::{BTreeMap, BTreeSet};
-
-use k8s_openapi::api::core::v1::PodSpec;
+use std::collections::BTreeMap;
 
 use super::selected::{Selected, Workloads};
 use super::workload::{Gateway, Surveyed};
 use crate::cluster::Cluster;
+use crate::cluster::pod_spec::PodSpec;
 use crate::discover::pod_spec::{GatewayContainer, gateway_containers, references_to, secrets_used};
-use crate::discover::read::{ConfigMapReads, Held, Key, Secrets};
+use crate::discover::read::{ConfigMapReads, Held, Key, Secrets, Sought};
 use crate::discover::reference::candidates_of;
 use crate::discover::target_facts::ConfigMapSettings;
 use crate::error::{Error, Result};
 use crate::model::request::Selection;
-use crate::model::{Fact, WorkloadRef, cleaned};
+use crate::model::{Fact, WorkloadRef};
 
 /// The gateways that were found.
 pub struct Survey {
@@ -36,16 +35,16 @@ pub async fn survey(cluster: &Cluster, selection: &Selection, users: bool) -> Re
         unread,
         mut warnings,
     } = Workloads::read(cluster, selection, scope, users).await?;
-    let named: BTreeSet<Key> = workloads
-        .iter()
-        .flat_map(|workload| {
-            let maps = workload.spec.iter().flat_map(|_| &workload.config_maps);
-            maps.map(|map| (workload.namespace.clone(), map.clone()))
-        })
-        .collect();
-    let config_maps = ConfigMapReads::read(cluster, scope, &named).await?;
+    let mut sought = Sought::new();
+    for workload in workloads.iter().filter(|workload| workload.spec.is_some()) {
+        for (map, keys) in &workload.config_maps {
+            let place = (workload.namespace.clone(), map.clone());
+            sought.entry(place).or_default().extend(keys.iter().cloned());
+        }
+    }
+    let config_maps = ConfigMapReads::read(cluster, scope, &sought).await?;
     let mut gateways = gateways(&mut workloads, selected.as_ref(), &config_maps, &mut warnings);
-    let secrets = Secrets::read(cluster, scope, &secrets_of(&gateways)).await?;
+    let secrets = Secrets::read(cluster, scope, &secrets_of(&gateways), users).await?;
     let mut survey = Survey {
         gateways: Vec::new(),
         workloads,
@@ -84,7 +83,7 @@ fn gateways(
         if selected.is_some_and(|selected| !selected.contains(&workload.place())) {
             continue;
         }
-        let unread = config_maps.unavailable(&workload.namespace, &workload.config_maps);
+        let unread = config_maps.unavailable(&workload.namespace, workload.config_maps.keys());
         let containers = gateway_containers(&spec, config_maps.of(&workload.namespace));
         if let (true, Some(gap)) = (containers.is_empty(), &unread) {
             obscure.push(format!(
@@ -133,10 +132,10 @@ fn by_annotation(known: &[Gateway], annotated: Vec<(Gateway, PodSpec)>) -> Vec<G
             });
             let references = references_to(&spec, &secret);
             if let (false, [reference]) = (is_taken, references.as_slice()) {
-                let image = spec.containers.first().and_then(|it| it.image.as_deref());
+                let image = spec.containers.first().map(|container| container.image.clone());
                 found.push(Gateway {
                     container: GatewayContainer {
-                        image: cleaned(image.unwrap_or_default()),
+                        image: image.unwrap_or_default(),
                         credential: reference.clone(),
                         ..GatewayContainer::default()
                     },

@@ -1,13 +1,13 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::api::core::v1::PodSpec;
 use kube::core::Selector;
 
+use crate::cluster::pod_spec::PodSpec;
 use crate::cluster::pods;
 use crate::cluster::workload::Workload;
 use crate::discover::facts::workload_facts;
 use crate::discover::pod_spec::{
-    ConfigMaps, GatewayContainer, config_maps_named, gateway_containers, secrets_used,
+    ConfigMaps, GatewayContainer, gateway_containers, secrets_used, settings_in_config_maps,
 };
 use crate::discover::target_facts::ConfigMapSettings;
 use crate::model::{Unavailable, WorkloadFacts, WorkloadKind, WorkloadRef};
@@ -34,8 +34,9 @@ pub struct Surveyed {
     pub facts: WorkloadFacts,
     /// The Secrets that it uses in any way.
     pub secrets: BTreeSet<String>,
-    /// The ConfigMaps that its environment comes from.
-    pub(super) config_maps: BTreeSet<String>,
+    /// The ConfigMaps that its environment comes from, each with the keys that
+    /// may be settings.
+    pub(super) config_maps: BTreeMap<String, BTreeSet<String>>,
     /// Selects its pods.
     pub selector: Option<Selector>,
     /// The pod spec, if it may run a gateway.
@@ -49,10 +50,11 @@ impl Surveyed {
         let selector = pods::selector(&workload.spec.selector);
         let spec = workload.spec.template.spec;
         let secrets = spec.as_ref().map(secrets_used).unwrap_or_default();
-        let config_maps = spec.as_ref().map(config_maps_named).unwrap_or_default();
+        let config_maps = spec.as_ref().map(settings_in_config_maps).unwrap_or_default();
         // Settings in a ConfigMap may show that it is a gateway.
         let may_be_gateway = |spec: &PodSpec| {
-            !config_maps_named(spec).is_empty() || !gateway_containers(spec, &ConfigMaps::new()).is_empty()
+            !settings_in_config_maps(spec).is_empty()
+                || !gateway_containers(spec, &ConfigMaps::new()).is_empty()
         };
         Self {
             namespace: workload.metadata.namespace,

@@ -4,6 +4,8 @@ use futures::future::join_all;
 use http::HeaderValue;
 
 use super::*;
+use crate::azure::transport::error::Error;
+use crate::retry::retrying;
 
 const GATEWAY: &str = "https://management.azure.com/subscriptions/S1/resourceGroups/g/providers/Microsoft.ApiManagement/service/s/gateways/g?api-version=2024-05-01";
 const WRITES: &str = "x-ms-ratelimit-remaining-subscription-writes";
@@ -13,12 +15,7 @@ fn url(text: &str) -> Url {
 }
 
 async fn write(budget: &Budget) -> Ticket {
-    take(budget, &Method::POST, &url(GATEWAY)).await
-}
-
-async fn take(budget: &Budget, method: &Method, url: &Url) -> Ticket {
-    let deadline = Instant::now() + Duration::from_hours(1);
-    budget.take(method, url, deadline).await.unwrap()
+    budget.take(&Method::POST, &url(GATEWAY)).await
 }
 
 fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
@@ -209,12 +206,12 @@ async fn a_429_pauses_its_bucket_and_no_other() {
         GATEWAY.replace("S1", "S2"),
         "https://management.azure.com/x".into(),
     ] {
-        drop(take(&budget, &Method::POST, &url(&other)).await);
+        drop(budget.take(&Method::POST, &url(&other)).await);
     }
-    drop(take(&budget, &Method::GET, &url(GATEWAY)).await);
+    drop(budget.take(&Method::GET, &url(GATEWAY)).await);
     assert_eq!(begun.elapsed(), Duration::ZERO);
     let same = GATEWAY.replace("S1", "s1");
-    drop(take(&budget, &Method::PATCH, &url(&same)).await);
+    drop(budget.take(&Method::PATCH, &url(&same)).await);
     assert_eq!(begun.elapsed(), Duration::from_secs(17));
 }
 
@@ -226,17 +223,19 @@ async fn the_tenant_has_a_bucket_with_a_header_of_its_own() {
         ("x-ms-ratelimit-remaining-tenant-reads", "1"),
         ("x-ms-ratelimit-remaining-subscription-reads", "0"),
     ]);
-    take(&budget, &Method::GET, &list)
+    budget
+        .take(&Method::GET, &list)
         .await
         .answered(StatusCode::OK, &left);
     let begun = Instant::now();
-    drop(take(&budget, &Method::GET, &list).await);
+    drop(budget.take(&Method::GET, &list).await);
     assert_eq!(begun.elapsed(), Duration::ZERO);
-    take(&budget, &Method::GET, &list)
+    budget
+        .take(&Method::GET, &list)
         .await
         .answered(StatusCode::OK, &left);
-    let _next = take(&budget, &Method::GET, &list).await;
-    let _after = take(&budget, &Method::GET, &list).await;
+    let _next = budget.take(&Method::GET, &list).await;
+    let _after = budget.take(&Method::GET, &list).await;
     between(0.04, begun.elapsed(), 0.042);
 }
 
@@ -256,7 +255,7 @@ async fn requests_are_served_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_past_the_deadline_ends_at_once_and_blocks_no_other() {
+async fn a_wait_ends_at_the_deadline_and_blocks_no_other() {
     let budget = Budget::new(false);
     let refused = headers(&[("retry-after", "60")]);
     write(&budget)
@@ -265,13 +264,21 @@ async fn a_wait_past_the_deadline_ends_at_once_and_blocks_no_other() {
     let begun = Instant::now();
     let patient = async {
         drop(write(&budget).await);
-        begun.elapsed().as_secs()
+        begun.elapsed()
     };
     let hasty = async {
+        let timed_out = || Error::Timeout {
+            purpose: "mint".into(),
+        };
+        let attempt = async || {
+            drop(write(&budget).await);
+            Ok(())
+        };
         let deadline = begun + Duration::from_secs(30);
-        let wait = budget.take(&Method::POST, &url(GATEWAY), deadline).await.err();
-        (wait, begun.elapsed().as_secs())
+        let outcome = retrying(deadline, Error::retry_decision, timed_out, attempt).await;
+        (outcome, begun.elapsed())
     };
-    let (served, (wait, gave_up)) = tokio::join!(patient, hasty);
-    assert_eq!((wait, gave_up, served), (Some(Duration::from_mins(1)), 0, 60));
+    let ((outcome, gave_up), served) = tokio::join!(hasty, patient);
+    assert!(matches!(outcome, Err(Error::Timeout { .. })), "{outcome:?}");
+    assert_eq!((gave_up.as_secs(), served.as_secs()), (30, 60));
 }

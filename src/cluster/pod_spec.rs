@@ -1,0 +1,228 @@
+//! A pod template, reduced to what shows a gateway and its credential.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer};
+
+use super::lean::{Element, few, marks, text};
+use super::name::valid_name;
+use crate::model::setting;
+
+/// The template of a workload's pods.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct PodTemplate {
+    pub metadata: TemplateMeta,
+    pub spec: Option<PodSpec>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct TemplateMeta {
+    #[serde(deserialize_with = "marks")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PodSpec {
+    #[serde(deserialize_with = "few")]
+    pub containers: Vec<Container>,
+    #[serde(deserialize_with = "few")]
+    pub init_containers: Vec<Container>,
+    /// Those that hold a Secret.
+    #[serde(deserialize_with = "few")]
+    pub volumes: Vec<Volume>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Container {
+    #[serde(deserialize_with = "text")]
+    pub name: String,
+    #[serde(deserialize_with = "text")]
+    pub image: String,
+    /// The settings of a gateway, and variables that come from Secrets.
+    #[serde(deserialize_with = "few")]
+    pub env: Vec<Variable>,
+    #[serde(deserialize_with = "few")]
+    pub env_from: Vec<Import>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Variable {
+    #[serde(deserialize_with = "text")]
+    pub name: String,
+    #[serde(deserialize_with = "text")]
+    pub value: String,
+    pub value_from: Option<ValueFrom>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ValueFrom {
+    #[serde(deserialize_with = "valid")]
+    pub secret_key_ref: Option<KeyRef>,
+    #[serde(deserialize_with = "valid")]
+    pub config_map_key_ref: Option<KeyRef>,
+}
+
+/// A key of a Secret or a ConfigMap.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct KeyRef {
+    #[serde(deserialize_with = "text")]
+    pub name: String,
+    #[serde(deserialize_with = "text")]
+    pub key: String,
+}
+
+/// A Secret or a ConfigMap that is imported whole.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Import {
+    /// Put before each of its keys.
+    #[serde(deserialize_with = "text")]
+    pub prefix: String,
+    #[serde(deserialize_with = "valid")]
+    pub secret_ref: Option<NameRef>,
+    #[serde(deserialize_with = "valid")]
+    pub config_map_ref: Option<NameRef>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct NameRef {
+    #[serde(deserialize_with = "text")]
+    pub name: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Volume {
+    #[serde(deserialize_with = "valid")]
+    pub secret: Option<SecretVolume>,
+    pub projected: Option<Projected>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SecretVolume {
+    #[serde(deserialize_with = "text")]
+    pub secret_name: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Projected {
+    #[serde(deserialize_with = "few")]
+    pub sources: Vec<ProjectedSource>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ProjectedSource {
+    #[serde(deserialize_with = "valid")]
+    pub secret: Option<NameRef>,
+}
+
+impl Element for Container {}
+
+impl Element for Variable {
+    fn is_used(&self) -> bool {
+        let from_secret = self
+            .value_from
+            .as_ref()
+            .is_some_and(|from| from.secret_key_ref.is_some());
+        from_secret || setting::ALL.contains(&self.name.as_str())
+    }
+}
+
+impl Element for Import {}
+
+impl Element for Volume {
+    fn is_used(&self) -> bool {
+        self.secret.is_some()
+            || self
+                .projected
+                .as_ref()
+                .is_some_and(|projected| !projected.sources.is_empty())
+    }
+}
+
+impl Element for ProjectedSource {
+    fn is_used(&self) -> bool {
+        self.secret.is_some()
+    }
+}
+
+/// Something that names a Secret or a ConfigMap.
+trait Reference {
+    fn name(&self) -> &str;
+}
+
+impl Reference for KeyRef {
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Reference for NameRef {
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Reference for SecretVolume {
+    fn name(&self) -> &str {
+        &self.secret_name
+    }
+}
+
+/// A reference, unless no object can have its name: the API server checks only
+/// the names of objects, and this one would become part of a request's path.
+fn valid<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Reference,
+{
+    let reference = Option::<T>::deserialize(deserializer)?;
+    Ok(reference.filter(|reference| valid_name(reference.name()).is_ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_what_shows_a_gateway_is_kept() {
+        let mut env = vec![json!({"name": "COLOUR", "value": "blue"}); 10_000];
+        env.push(json!({"name": "gateway.name", "value": "g".repeat(100_000)}));
+        env.push(json!({"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}));
+        let spec: PodSpec = serde_json::from_value(json!({
+            "containers": [{"name": "c", "env": env}],
+            "volumes": [{"name": "v", "emptyDir": {}}, {"name": "s", "secret": {"secretName": "s"}}],
+        }))
+        .unwrap();
+        let names: Vec<&str> = spec.containers[0]
+            .env
+            .iter()
+            .map(|variable| variable.name.as_str())
+            .collect();
+        assert_eq!(names, ["gateway.name", "A"]);
+        assert!(spec.containers[0].env[0].value.len() < 2000);
+        assert_eq!(spec.volumes.len(), 1);
+    }
+
+    #[test]
+    fn a_reference_that_would_leave_its_path_is_none() {
+        for name in ["../../other/secrets/s", "s?watch=1", "S", ""] {
+            let from: ValueFrom =
+                serde_json::from_value(json!({"secretKeyRef": {"name": name, "key": "k"}})).unwrap();
+            assert!(from.secret_key_ref.is_none(), "{name}");
+        }
+    }
+}

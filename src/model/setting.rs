@@ -1,0 +1,18 @@
+//! The settings of a gateway's container
+//! (learn.microsoft.com, "Reference: Self-hosted gateway settings").
+
+pub const ENDPOINT: &str = "config.service.endpoint";
+pub const AUTH: &str = "config.service.auth";
+pub const AUTH_KEY: &str = "config.service.auth.key";
+pub const GATEWAY_NAME: &str = "gateway.name";
+pub const APP_SECRET: &str = "config.service.auth.azureAd.clientSecret";
+pub const APP_CERTIFICATE: &str = "config.service.auth.azureAd.certificatePath";
+
+pub const ALL: [&str; 6] = [
+    ENDPOINT,
+    AUTH,
+    AUTH_KEY,
+    GATEWAY_NAME,
+    APP_SECRET,
+    APP_CERTIFICATE,
+];

@@ -1,0 +1,149 @@
+//! The memory of a run beside objects as large as tenants can make them.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use futures::stream::{self, StreamExt};
+use http::Request;
+use serde_json::{Value, json};
+
+use crate::case::Case;
+use crate::run::Ended;
+
+/// What no run exceeds, in KiB. The container of an installed CronJob has twice
+/// as much.
+const MOST: u64 = 64 * 1024;
+
+/// Nearly what the API server accepts for the data of one object, and for the
+/// annotations of one.
+const DATA: usize = 900_000;
+const ANNOTATIONS: usize = 250_000;
+
+/// More ConfigMaps and Secrets than are read one by one.
+const GATEWAYS: usize = 12;
+
+impl Case {
+    /// Runs to the end, and returns its peak of resident memory in KiB.
+    async fn peak(&self, arguments: &[&str]) -> (Ended, u64) {
+        // A search for each slice of the Secrets would take minutes.
+        let mut command = self.apim(arguments).command();
+        let running = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let status = format!("/proc/{}/status", running.id().unwrap());
+        let ended = running.wait_with_output();
+        tokio::pin!(ended);
+        let mut peak = 0;
+        loop {
+            tokio::select! {
+                ended = &mut ended => return (ended.unwrap().into(), peak),
+                () = tokio::time::sleep(Duration::from_millis(2)) => {
+                    let status = std::fs::read_to_string(&status).unwrap_or_default();
+                    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+                    let read = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok());
+                    peak = read.unwrap_or(peak);
+                }
+            }
+        }
+    }
+
+    fn collection(&self, api: &str, plural: &str) -> String {
+        format!("{api}/namespaces/{}/{plural}", self.namespace)
+    }
+
+    async fn create_all(&self, api: &str, plural: &str, objects: impl Iterator<Item = Value>) {
+        let path = self.collection(api, plural);
+        let created = stream::iter(objects).map(async |object| {
+            let request = Request::post(&path)
+                .body(object.to_string().into_bytes())
+                .unwrap();
+            self.client.request::<Value>(request).await.unwrap();
+        });
+        created.buffer_unordered(8).collect::<()>().await;
+    }
+
+    async fn delete_all(&self, api: &str, plural: &str) {
+        let request = Request::delete(self.collection(api, plural))
+            .body(Vec::new())
+            .unwrap();
+        self.client.request::<Value>(request).await.unwrap();
+    }
+}
+
+fn pod(name: &str, number: usize) -> Value {
+    // Thousands of variables that matter to nobody, and a few large ones.
+    let mut env = vec![json!({"name": "A"}); 2_000];
+    env.push(json!({"name": "B", "value": "b".repeat(200_000)}));
+    env.push(json!({"name": "config.service.auth",
+        "valueFrom": {"secretKeyRef": {"name": format!("{name}-{number}"), "key": "value"}}}));
+    json!({"schedulerName": "none", "containers": [{
+        "name": "gw", "image": "r/azure-api-management/gateway:2", "env": env,
+        "envFrom": [{"configMapRef": {"name": format!("{name}-{number}")}}],
+    }]})
+}
+
+/// Gateways whose every object is as large as it can be, and more such objects
+/// beside them.
+async fn tenant(case: &Case) {
+    let large = "x".repeat(DATA);
+    let notes = json!({"note": "n".repeat(ANNOTATIONS)});
+    let named = |number: usize| json!({"name": format!("gw-{number}"), "annotations": notes});
+    let settings = |number: usize| {
+        let data = json!({"config.service.endpoint": case.endpoint(), "large": large[..DATA - ANNOTATIONS]});
+        json!({"kind": "ConfigMap", "metadata": named(number), "data": data})
+    };
+    case.create_all("/api/v1", "configmaps", (0..100).map(settings))
+        .await;
+    let secret = |number: usize| {
+        let data = json!({"value": "see the wiki", "large": large[..DATA - ANNOTATIONS]});
+        json!({"kind": "Secret", "metadata": named(number), "stringData": data})
+    };
+    case.create_all("/api/v1", "secrets", (0..30).map(secret)).await;
+    let labels = |number: usize| json!({"app": format!("gw-{number}")});
+    let deployment = |number: usize| {
+        let template = json!({"metadata": {"labels": labels(number)}, "spec": pod("gw", number)});
+        let spec = json!({"replicas": 0, "selector": {"matchLabels": labels(number)}, "template": template});
+        json!({"kind": "Deployment", "apiVersion": "apps/v1", "metadata": named(number), "spec": spec})
+    };
+    case.create_all("/apis/apps/v1", "deployments", (0..GATEWAYS).map(deployment))
+        .await;
+    let pods = |number: usize| {
+        let mut metadata = named(number);
+        metadata["labels"] = labels(number % GATEWAYS);
+        json!({"kind": "Pod", "metadata": metadata, "spec": pod("gw", 0)})
+    };
+    case.create_all("/api/v1", "pods", (0..40).map(pods)).await;
+}
+
+#[tokio::test]
+async fn no_object_of_a_tenant_fills_the_memory() {
+    let case = Case::new("large").await;
+    tenant(&case).await;
+    for line in [
+        "status -A -o json",
+        "status",
+        "rotate -A --dry-run --yes",
+        "rotate deployment/gw-1 --dry-run",
+        "rotate --all --dry-run",
+    ] {
+        let words: Vec<&str> = line.split(' ').collect();
+        let (ended, peak) = case.peak(&words).await;
+        println!("{line}: {peak} KiB, exit code {:?}", ended.code);
+        assert!(ended.code.is_some_and(|code| code < 100), "{line}: {ended:?}");
+        if line.starts_with("status") {
+            assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+            assert!(ended.stdout.contains("gw-11"), "{}", ended.stdout);
+        }
+        assert!(peak < MOST, "{line} took {peak} KiB\n{}", ended.stderr);
+    }
+    for (api, plural) in [
+        ("/api/v1", "pods"),
+        ("/api/v1", "configmaps"),
+        ("/api/v1", "secrets"),
+        ("/apis/apps/v1", "deployments"),
+    ] {
+        case.delete_all(api, plural).await;
+    }
+}
