@@ -45,18 +45,8 @@ pub async fn fleet(cluster: &Cluster, selection: &Selection) -> Result<Fleet> {
     let mut users: BTreeMap<Place, Vec<&Gateway>> = BTreeMap::new();
     for gateway in &survey.gateways {
         let (namespace, workload) = (gateway.namespace.clone(), gateway.workload().clone());
-        // The settings that could not be read may hold the credential.
-        if let (CredentialSource::Missing, Some(gap)) = (&gateway.container.credential, &gateway.unread) {
-            members.push(Member::Failed(namespace, workload, unread(gap)));
-            continue;
-        }
-        if let Err(error) = refuse_other_sign_in(&workload, &gateway.container) {
-            let entra = matches!(gateway.container.credential, CredentialSource::Entra { .. });
-            members.push(if entra {
-                Member::Skipped(namespace, workload, error)
-            } else {
-                Member::Failed(namespace, workload, error)
-            });
+        if let Some(member) = without_rotation(gateway) {
+            members.push(member);
             continue;
         }
         match survey.credential(gateway) {
@@ -93,6 +83,25 @@ pub async fn fleet(cluster: &Cluster, selection: &Selection) -> Result<Fleet> {
     })
 }
 
+/// A gateway that is not rotated, as its workload shows.
+fn without_rotation(gateway: &Gateway) -> Option<Member> {
+    let (namespace, workload) = (gateway.namespace.clone(), gateway.workload().clone());
+    // Its controller, or a namespace that is being deleted, creates no new pods.
+    if gateway.is_deleted {
+        let error = being_deleted(&namespace, &workload);
+        return Some(Member::Failed(namespace, workload, error));
+    }
+    // The settings that could not be read may hold the credential.
+    if let (CredentialSource::Missing, Some(gap)) = (&gateway.container.credential, &gateway.unread) {
+        return Some(Member::Failed(namespace, workload, unread(gap)));
+    }
+    let error = refuse_other_sign_in(&workload, &gateway.container).err()?;
+    Some(match gateway.container.credential {
+        CredentialSource::Entra { .. } => Member::Skipped(namespace, workload, error),
+        _ => Member::Failed(namespace, workload, error),
+    })
+}
+
 /// One Secret, with all the workloads that use it, gateways or not.
 async fn one_credential(
     cluster: &Cluster,
@@ -104,7 +113,9 @@ async fn one_credential(
     let (facts, previous) = held(survey, namespace, secret, gateways)?;
     let here = cluster.in_namespace(namespace);
     let mut workloads = Vec::new();
-    let uses_it = |workload: &&Surveyed| workload.namespace == namespace && workload.secrets.contains(secret);
+    let uses_it = |workload: &&Surveyed| {
+        workload.namespace == namespace && workload.secrets.contains(secret) && !workload.is_deleted
+    };
     for workload in survey.workloads.iter().filter(uses_it) {
         let mut of_workload = workload.facts.clone();
         of_workload.stale_pods = stale_pods(&here, facts, &of_workload, workload.selector.as_ref()).await;
@@ -161,6 +172,13 @@ fn held<'a>(survey: &'a Survey, namespace: &str, secret: &str, gateways: &[&Gate
             "secret/{secret} in namespace {namespace} was not read"
         ))),
     }
+}
+
+fn being_deleted(namespace: &str, workload: &WorkloadRef) -> Error {
+    Error::refused(format!("{workload} is being deleted")).hint(format!(
+        "if it stays, find out which of its finalizers keeps it: kubectl -n {namespace} get {workload} \
+         -o jsonpath='{{.metadata.finalizers}}'"
+    ))
 }
 
 fn unread(gap: &Unavailable) -> Error {

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use super::typed::check_name;
+use crate::cluster::valid_namespace;
 use crate::error::{Error, Result};
 use crate::model::{GatewayId, WorkloadKind, WorkloadRef};
 
@@ -30,6 +32,7 @@ impl GatewayList {
     fn parse(path: &Path, text: &str) -> Result<Self> {
         let file = path.display().to_string();
         let mut gateways = BTreeMap::new();
+        let text = text.trim_start_matches('\u{feff}');
         for (number, line) in (1..).zip(text.lines()) {
             let line = line.split('#').next().unwrap_or_default();
             let words: Vec<&str> = line.split_whitespace().collect();
@@ -46,12 +49,12 @@ impl GatewayList {
             let workload = workload
                 .split_once('/')
                 .and_then(|(kind, name)| {
-                    Some(WorkloadRef {
-                        kind: WorkloadKind::parse(kind)?,
-                        name: name.to_owned(),
-                    })
+                    let kind = WorkloadKind::parse(kind)?;
+                    let name = name.to_owned();
+                    check_name(&name).is_ok().then_some(WorkloadRef { kind, name })
                 })
                 .ok_or_else(|| wrong(&format!("`{workload}` is not the TYPE/NAME of a workload")))?;
+            valid_namespace(namespace).map_err(|error| wrong(&error.to_string()))?;
             let id = GatewayId::parse(id).map_err(|error| wrong(&error.to_string()))?;
             let entry = (context, (*namespace).to_owned(), workload);
             gateways.entry(entry).or_insert_with(Vec::new).push(id);
@@ -70,6 +73,12 @@ impl GatewayList {
         workloads: &[WorkloadRef],
         id: &GatewayId,
     ) -> Result<()> {
+        if workloads.is_empty() {
+            return Err(Error::refused(format!(
+                "no workload in namespace {namespace} runs the gateway {id}, so none of {} is for it",
+                self.file
+            )));
+        }
         for workload in workloads {
             let find = |context: Option<&str>| {
                 let entry = (context.map(str::to_owned), namespace.to_owned(), workload.clone());
@@ -158,6 +167,14 @@ mod tests {
     }
 
     #[test]
+    fn a_mark_of_the_byte_order_is_no_part_of_the_namespace() {
+        let listed = parse(&format!("\u{feff}shop deploy/gw {ID}\r\n")).unwrap();
+        let id = GatewayId::parse(ID).unwrap();
+        assert!(listed.check(None, "shop", &gw(), &id).is_ok());
+        assert!(listed.check(None, "shop", &[], &id).is_err());
+    }
+
+    #[test]
     fn a_line_with_a_context_is_for_its_cluster_alone() {
         let other = ID.replace("gateways/gw", "gateways/us");
         let listed = parse(&format!("eu shop deploy/gw {ID}\nus shop deploy/gw {other}\n")).unwrap();
@@ -175,6 +192,11 @@ mod tests {
         for (text, why) in [
             ("", "names no gateway"),
             ("shop deploy/gw", "line 1: it does not have three words"),
+            (
+                &format!("shop deploy/ {ID}"),
+                "line 1: `deploy/` is not the TYPE/NAME",
+            ),
+            (&format!("sh_op deploy/gw {ID}"), "line 1: "),
             (
                 &format!("\nshop job/gw {ID}"),
                 "line 2: `job/gw` is not the TYPE/NAME",

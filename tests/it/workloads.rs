@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::case::{Case, DAY, LIMIT};
 
 /// The portal's objects with the Deployment changed.
-async fn deploy_changed(case: &Case, change: impl Fn(&mut Value)) -> GatewayManifest {
+pub(crate) async fn deploy_changed(case: &Case, change: impl Fn(&mut Value)) -> GatewayManifest {
     let manifest = case.portal();
     for mut object in manifest.objects() {
         if object["kind"] == "Deployment" {
@@ -25,7 +25,7 @@ async fn deploy_changed(case: &Case, change: impl Fn(&mut Value)) -> GatewayMani
     manifest
 }
 
-fn into_stateful_set(object: &mut Value, replicas: i32, update_strategy: &Value) {
+pub(crate) fn into_stateful_set(object: &mut Value, replicas: i32, update_strategy: &Value) {
     object["kind"] = json!("StatefulSet");
     let spec = object["spec"].as_object_mut().unwrap();
     spec.remove("strategy");
@@ -41,7 +41,7 @@ fn into_daemon_set(object: &mut Value) {
     spec.remove("replicas");
 }
 
-async fn stateful_set_ready(case: &Case, replicas: i32) {
+pub(crate) async fn stateful_set_ready(case: &Case, replicas: i32) {
     stateful_set_reaches(case, replicas, |status| status.updated_replicas == Some(replicas)).await;
 }
 

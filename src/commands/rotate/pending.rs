@@ -9,7 +9,7 @@ use crate::discover::TargetFacts;
 use crate::discover::evidence::Named;
 use crate::error::Result;
 use crate::model::request::KubeConnection;
-use crate::model::{GatewayId, counted};
+use crate::model::{GatewayId, Replacement, counted};
 use crate::plan::{Need, Place};
 use crate::settings::FleetSettings;
 
@@ -73,6 +73,15 @@ impl PendingRotation {
     /// The names of the gateway in Azure, which its errors contain.
     pub(super) fn names(&self) -> [String; 2] {
         [&self.named.gateway, &self.named.service].map(|name| name.value.clone())
+    }
+
+    /// Whether this run can be expected to prove the credential. Pods that are
+    /// deleted by hand keep the previous one, and what an earlier run wrote and did
+    /// not prove is likely to need more than another run.
+    pub(super) fn expects_proof(&self) -> bool {
+        let mut workloads = self.found.snapshot.workloads.iter();
+        !matches!(self.need, Need::Completion(_))
+            && !workloads.any(|facts| matches!(facts.replacement, Replacement::ByHand(_)))
     }
 
     pub(super) fn restarts(&self) -> Restarts {

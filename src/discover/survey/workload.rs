@@ -17,6 +17,8 @@ use crate::model::{Unavailable, WorkloadFacts, WorkloadKind, WorkloadRef};
 pub struct Gateway {
     pub namespace: String,
     pub facts: WorkloadFacts,
+    /// Whether its deletion was requested.
+    pub is_deleted: bool,
     /// Selects its pods.
     pub selector: Option<Selector>,
     pub container: GatewayContainer,
@@ -32,6 +34,8 @@ pub struct Gateway {
 pub struct Surveyed {
     pub namespace: String,
     pub facts: WorkloadFacts,
+    /// Whether its deletion was requested.
+    pub is_deleted: bool,
     /// The Secrets that it uses in any way.
     pub secrets: BTreeSet<String>,
     /// The ConfigMaps that its environment comes from, each with the keys that
@@ -60,6 +64,7 @@ impl Surveyed {
             namespace: workload.metadata.namespace,
             spec: spec.filter(|spec| facts.marks.rotation_id.is_some() || may_be_gateway(spec)),
             facts,
+            is_deleted: workload.metadata.deletion_timestamp.is_some(),
             secrets,
             config_maps,
             selector,
@@ -84,6 +89,7 @@ impl Surveyed {
         Gateway {
             namespace: self.namespace.clone(),
             facts: self.facts.clone(),
+            is_deleted: self.is_deleted,
             selector: self.selector.clone(),
             container,
             unread,

@@ -85,9 +85,11 @@ impl RotationReport {
         self.error.is_some() && !self.is_refusal()
     }
 
-    /// What the result shows about the other gateways of the fleet.
-    pub fn trial(&self) -> Trial {
+    /// What the result shows about the other gateways of the fleet. A proof that
+    /// was not expected shows nothing if it is missing.
+    pub fn trial(&self, expects_proof: bool) -> Trial {
         match (self.outcome, &self.error) {
+            (OutcomeName::Owed, _) if !expects_proof => Trial::None,
             (OutcomeName::Rotated | OutcomeName::Completed, _) => Trial::Passed,
             (OutcomeName::PutBack | OutcomeName::Replaced | OutcomeName::Owed, _) => Trial::Doubtful,
             // It is unknown whether the credential was written.

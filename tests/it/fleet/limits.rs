@@ -3,9 +3,10 @@
 use apim_sandbox::azure::{Action, Fault, Operation, Slot};
 use apim_sandbox::manifests::GatewayManifest;
 use jiff::SignedDuration;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::case::Case;
+use crate::workloads::{deploy_changed, into_stateful_set, stateful_set_ready};
 
 fn refuse_mint(case: &Case, gateway: &str) {
     let body = r#"{"error":{"code":"Conflict","message":"The gateway is being updated."}}"#;
@@ -130,6 +131,39 @@ async fn a_canary_that_is_refused_leaves_its_place_to_the_next() {
     let ended = case.apim(&["rotate", "--all", "-o", "json"]).exits(6).await;
     assert_eq!(ended.with_outcome("Refused"), ["gw-001-token"]);
     assert_eq!(ended.with_outcome("Rotated"), ["gw-002-token"]);
+}
+
+/// Such a gateway ends every run with a debt, which shows nothing about the others.
+#[tokio::test]
+async fn a_canary_whose_pods_are_deleted_by_hand_does_not_keep_the_others() {
+    let case = Case::new("fleet-by-hand").await;
+    let by_hand = json!({"type": "OnDelete"});
+    deploy_changed(&case, |object| into_stateful_set(object, 1, &by_hand)).await;
+    stateful_set_ready(&case, 1).await;
+    let soon = case.token(Slot::Primary, SignedDuration::from_hours(1));
+    case.patch_secret("gw-token", &json!({"stringData": {"value": soon}}))
+        .await;
+    case.members(2).await;
+    let ended = case.apim(&["rotate", "--all", "-o", "json"]).exits(6).await;
+    assert_eq!(ended.with_outcome("Owed"), ["gw-token"]);
+    assert_eq!(ended.with_outcome("Rotated"), ["gw-001-token", "gw-002-token"]);
+}
+
+#[tokio::test]
+async fn a_workload_that_is_being_deleted_gets_no_token() {
+    let case = Case::new("fleet-deleted").await;
+    case.members(2).await;
+    let hold = |finalizers: Value| json!({"metadata": {"finalizers": finalizers}});
+    case.patch_deployment("gw-001", &hold(json!(["example.com/hold"])))
+        .await;
+    let params = kube::api::DeleteParams::default();
+    case.deployments().delete("gw-001", &params).await.unwrap();
+    let ended = case.apim(&["rotate", "--all", "-o", "json"]).exits(6).await;
+    assert_eq!(ended.with_outcome("Refused"), ["gw-001"]);
+    assert_eq!(ended.with_outcome("Rotated"), ["gw-002-token"]);
+    ended.says(&["deployment.apps/gw-001 is being deleted", "finalizers"]);
+    assert_eq!(case.mints(), 1);
+    case.patch_deployment("gw-001", &hold(json!(null))).await;
 }
 
 #[tokio::test]

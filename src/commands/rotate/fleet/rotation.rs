@@ -11,7 +11,7 @@ use crate::commands::rotate::pending::PendingRotation;
 use crate::commands::rotate::run::{Azure, Run, Target};
 use crate::model::request::{DryRun, TargetRequest};
 use crate::model::{Source, Sourced};
-use crate::plan::{Place, Trials};
+use crate::plan::{Place, Trial, Trials};
 use crate::report::RotationReport;
 
 impl Fleet<'_> {
@@ -28,9 +28,9 @@ impl Fleet<'_> {
         };
         let progress = self.context.output.progress(total);
         let mut reports = std::mem::take(&mut self.reports);
-        let mut finished = |report: RotationReport, trials: &mut Trials| {
+        let mut finished = |(report, trial): (RotationReport, Trial), trials: &mut Trials| {
             progress.ended(&report.line(), report.is_failure());
-            trials.record(report.trial());
+            trials.record(trial);
             reports.push(report);
         };
         loop {
@@ -38,8 +38,8 @@ impl Fleet<'_> {
             let Some(at) = trials.next_canary(&places) else {
                 break;
             };
-            let report = self.one(azure, pending.remove(at)).await;
-            finished(report, &mut trials);
+            let result = self.one(azure, pending.remove(at)).await;
+            finished(result, &mut trials);
         }
         if trials.stopped().is_none() {
             let limits = Limits {
@@ -52,8 +52,8 @@ impl Fleet<'_> {
                 limits,
                 PendingRotation::restarts,
                 async |task| this.one(azure, task).await,
-                |report| {
-                    finished(report, &mut trials);
+                |result| {
+                    finished(result, &mut trials);
                     match trials.stopped() {
                         Some(_) => ControlFlow::Break(()),
                         None => ControlFlow::Continue(()),
@@ -72,8 +72,8 @@ impl Fleet<'_> {
     }
 
     /// Rotates one gateway within its own time limit.
-    async fn one(&self, azure: &Azure, task: PendingRotation) -> RotationReport {
-        let names = task.names();
+    async fn one(&self, azure: &Azure, task: PendingRotation) -> (RotationReport, Trial) {
+        let (names, expects_proof) = (task.names(), task.expects_proof());
         let PendingRotation {
             location,
             found,
@@ -118,9 +118,11 @@ impl Fleet<'_> {
         self.events.record(&location.cluster, &found, &report);
         // Written at once, because the run may be interrupted before its end.
         self.events.write().await;
-        report
+        let report = report
             .with(BTreeMap::new(), warnings)
             .naming(&names)
-            .in_context(location.context.as_deref())
+            .in_context(location.context.as_deref());
+        let trial = report.trial(expects_proof);
+        (report, trial)
     }
 }
