@@ -9,7 +9,8 @@ mod put_back;
 mod real_effects;
 mod rotation;
 
-pub use effects::{Effects, Proof, Refusal, Write};
+pub use effects::{Effects, Marked, Proof, Refusal, Write};
 pub use objects::{Applied, ObjectWriter};
+pub use put_back::finish_put_back;
 pub use real_effects::RealEffects;
 pub use rotation::Rotation;

@@ -35,3 +35,6 @@ pub use source::contexts;
 /// The field manager of every write. It does not begin with `kubectl`, because
 /// Flux removes the fields of such managers.
 pub const FIELD_MANAGER: &str = "apim-rotate";
+
+/// The field manager of writes that only change annotations about a rotation.
+pub const MARKS_MANAGER: &str = "apim-rotate-marks";

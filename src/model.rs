@@ -10,9 +10,12 @@ mod endpoint;
 mod event;
 mod gateway;
 mod key_slot;
+mod marks;
 mod object;
 mod program;
+mod put_back;
 pub mod request;
+mod rotation_ids;
 mod secret_change;
 pub mod setting;
 mod snapshot;
@@ -29,12 +32,15 @@ pub use endpoint::Endpoint;
 pub use event::{Event, EventReason, Subject};
 pub use gateway::{Auth, AzureFacts, CronJobFacts, Fact, GatewayFacts, Presented, StalePods, Unavailable};
 pub use key_slot::{KeyChoice, KeySlot};
+pub use marks::{TemplateMarks, WorkloadMarks};
 pub use object::{Object, ObjectKind, Ownership};
 pub use program::{DEFAULT_NAME, PROGRAM, SCRIPT};
+pub use put_back::{PutBack, TemplateBefore};
+pub use rotation_ids::RotationIds;
 pub use secret_change::{Annotations, Minted, SecretChange, SecretData};
 pub use snapshot::{
-    Replacement, Rollout, SecretFacts, SecretMarks, SecretVersion, Snapshot, Source, Sourced, TemplateMarks,
-    WorkloadFacts, WorkloadVersion,
+    Replacement, Rollout, SecretFacts, SecretMarks, SecretVersion, Snapshot, Source, Sourced, WorkloadFacts,
+    WorkloadVersion,
 };
 pub use text::{cleaned, counted, is_azure_name, one_line, shortened};
 pub use token::{Claims, MAX_LIFE, Token, TokenError};

@@ -1,3 +1,4 @@
+mod mark;
 mod proof;
 mod write;
 
@@ -7,7 +8,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use tokio::time::Instant;
 
-use super::{Effects, Proof, Write};
+use super::{Effects, Marked, Proof, Write};
 use crate::cluster::secret::{LastApplied, scrub_last_applied};
 use crate::cluster::workload::Workload;
 use crate::cluster::{Cluster, explain};
@@ -16,13 +17,13 @@ use crate::discover::directory::{Lookup, move_in_words};
 use crate::discover::facts::{PreviousCredential, secret_facts};
 use crate::error::{Kind, Result};
 use crate::interrupt::Interrupt;
-use crate::model::annotation::{LAST_APPLIED, ROTATION_ID};
+use crate::model::annotation::LAST_APPLIED;
 use crate::model::request::ProveMode;
 use crate::model::{
-    Minted, SecretChange, SecretFacts, TemplateMarks, WorkloadFacts, WorkloadRef, WorkloadVersion,
+    Minted, PutBack, SecretChange, SecretFacts, WorkloadFacts, WorkloadMarks, WorkloadRef, WorkloadVersion,
 };
 use crate::output::Output;
-use crate::plan::{Mint, PUT_BACK_TIME};
+use crate::plan::{Marking, Mint, PUT_BACK_TIME};
 
 /// The effects of one rotation on the cluster and on Azure.
 pub struct RealEffects<'a> {
@@ -41,6 +42,7 @@ pub struct RealEffects<'a> {
 /// The state of a workload after the last read or write.
 struct WorkloadState {
     version: WorkloadVersion,
+    marks: WorkloadMarks,
     /// Whether a pod was ready before the rotation.
     was_ready: bool,
 }
@@ -60,6 +62,7 @@ impl<'a> RealEffects<'a> {
         let state = |facts: &WorkloadFacts| {
             let state = WorkloadState {
                 version: facts.version.clone(),
+                marks: facts.marks.clone(),
                 was_ready: facts.ready > 0,
             };
             (facts.version.workload.clone(), state)
@@ -81,7 +84,12 @@ impl<'a> RealEffects<'a> {
     /// Sends both writes to the API server as dry runs, so that it checks
     /// rights, quotas and webhooks before a token is minted. Returns warnings
     /// about checks that it could not make.
-    pub async fn rehearse(&self, change: &SecretChange, workloads: &[WorkloadRef]) -> Result<Vec<String>> {
+    pub async fn rehearse(
+        &self,
+        change: &SecretChange,
+        restart: &Marking,
+        workloads: &[WorkloadRef],
+    ) -> Result<Vec<String>> {
         let mut warnings = Vec::new();
         let change = self.without_copy(change);
         let name = &self.secret.version.name;
@@ -95,15 +103,17 @@ impl<'a> RealEffects<'a> {
                 &format!("rehearsing the write of secret/{name}"),
             )?);
         }
-        let marks = TemplateMarks {
-            rotation_id: change.annotations.get(ROTATION_ID).cloned().flatten(),
-            restarted_at: Some("1970-01-01T00:00:00Z".to_owned()),
-        };
         for workload in workloads {
             let Some(state) = self.workloads.get(workload) else {
                 continue;
             };
-            if let Err(error) = self.cluster.mark_template(&state.version, &marks, true).await {
+            let Some(marks) = restart.change(workload, &state.marks) else {
+                continue;
+            };
+            let rehearsal = self
+                .cluster
+                .mark_workload(&state.version, &state.marks, &marks, true);
+            if let Err(error) = rehearsal.await {
                 warnings.extend(rehearsal_failed(
                     error,
                     &format!("rehearsing the restart of {workload}"),
@@ -194,13 +204,12 @@ impl Effects for RealEffects<'_> {
         self.write_with_retries(change).await
     }
 
-    async fn restart(
-        &mut self,
-        workload: &WorkloadRef,
-        marks: &TemplateMarks,
-        id: Option<&str>,
-    ) -> Result<()> {
-        self.restart_with_retries(workload, marks, id).await
+    async fn mark(&mut self, workload: &WorkloadRef, marking: &Marking) -> Result<Marked> {
+        self.mark_with_retries(workload, marking).await
+    }
+
+    async fn forget_put_back(&mut self, put_back: &PutBack, restored: &[WorkloadRef]) -> Result<()> {
+        self.forget_with_retries(put_back, restored).await
     }
 
     async fn prove(&mut self, workloads: &[WorkloadRef], id: &str) -> Proof {
@@ -214,5 +223,17 @@ impl Effects for RealEffects<'_> {
 
     fn now(&self) -> Timestamp {
         self.cluster.now()
+    }
+
+    async fn minting_time(&mut self, mint: &Mint) -> Timestamp {
+        let Mint::Token(token) = mint;
+        let arm = self.azure.arm;
+        if arm.now().is_none() {
+            // The answer sets the clock. Without one, the token cannot be minted
+            // either, which is reported there.
+            let answer = arm.gateway(&token.gateway).await;
+            tracing::debug!("read the gateway for ARM's time: {}", answer.is_ok());
+        }
+        arm.now().unwrap_or_else(|| self.cluster.now())
     }
 }

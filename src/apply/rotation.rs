@@ -1,11 +1,11 @@
-use super::{Effects, Proof, Refusal, Write};
+use super::{Effects, Marked, Proof, Refusal, Write};
 use crate::discover::facts::PreviousCredential;
 use crate::error::{Error, Result};
-use crate::model::{Snapshot, TemplateMarks, WorkloadRef};
+use crate::model::{Snapshot, WorkloadRef};
 use crate::output::Output;
 use crate::plan::{
-    AfterRefusal, Mint, Outcome, OutcomeKind, Plan, Record, Unfinished, after_refusal, rotation_change,
-    whole_seconds,
+    AfterRefusal, Marking, Mint, Outcome, OutcomeKind, Plan, Record, Unfinished, after_refusal, expiry,
+    rotation_change,
 };
 
 /// One rotation from its first effect to its last.
@@ -25,24 +25,24 @@ pub struct Rotation<'a, E> {
 
 /// A credential that Azure refused, and the evidence for it.
 pub(super) struct Refused {
-    pub(super) mint: Mint,
+    pub(super) record: Record,
     pub(super) refusal: Refusal,
 }
 
 impl<E: Effects> Rotation<'_, E> {
     /// Mints a credential and executes the plan.
     pub async fn run(mut self) -> Outcome {
-        let record = match self.mint_and_write(self.plan).await {
+        let plan = self.plan;
+        let record = match self.mint_and_write(plan).await {
             Ok(Some(record)) => record,
             Ok(None) => return Outcome::yielded(),
             Err(error) => return Outcome::failed(error),
         };
-        let mut outcome = Outcome::of(OutcomeKind::Rotated, record);
-        let workloads = self.plan.workloads.clone();
-        if let Err(error) = self.restart(&workloads, &mut outcome).await {
-            return outcome.owed(error);
+        let outcome = Outcome::of(OutcomeKind::Rotated, record);
+        match self.restart(plan, &plan.workloads, outcome).await {
+            Ok(outcome) => self.prove(outcome, plan.workloads.clone()).await,
+            Err(ended) => ended,
         }
-        self.prove(outcome, workloads).await
     }
 
     /// Does what an earlier rotation still owes. Nothing is minted unless its
@@ -53,9 +53,14 @@ impl<E: Effects> Rotation<'_, E> {
             mint: self.plan.mint.clone(),
             rotated_at: unfinished.rotated_at,
         };
-        let mut outcome = Outcome::of(OutcomeKind::Completed, record);
-        if let Err(error) = self.restart(&unfinished.restarts, &mut outcome).await {
-            return outcome.owed(error);
+        let outcome = Outcome::of(OutcomeKind::Completed, record);
+        let outcome = match self.restart(self.plan, &unfinished.restarts, outcome).await {
+            Ok(outcome) => outcome,
+            Err(ended) => return ended,
+        };
+        if !self.plan.wait {
+            let given_up = Marking::GivenUp(self.plan.mark());
+            self.record(&unfinished.rolling, &given_up).await;
         }
         let all = unfinished.restarts.iter().chain(&unfinished.rolling);
         self.prove(outcome, all.cloned().collect()).await
@@ -70,11 +75,12 @@ impl<E: Effects> Rotation<'_, E> {
         let expires_at = minted.credential.expires_at();
         let expiry = expires_at.map_or_else(String::new, |time| format!(", valid until {time}"));
         self.output.step("minted", &format!("a {}{expiry}", plan.mint));
-        let rotated_at = whole_seconds(self.effects.now());
-        let change = rotation_change(&plan, minted, rotated_at);
-        if self.effects.write_secret(&change).await? == Write::Yielded {
-            return Ok(None);
-        }
+        let change = rotation_change(&plan, minted);
+        let rotated_at = match self.effects.write_secret(&change).await? {
+            Write::Done { rotated_at } => rotated_at.unwrap_or_else(|| self.effects.now()),
+            Write::Yielded => return Ok(None),
+            Write::ChangedByOther(error) => return Err(error),
+        };
         let keys: Vec<&str> = change.data.keys().collect();
         let noun = if keys.len() == 1 { "key" } else { "keys" };
         self.output.step(
@@ -88,22 +94,32 @@ impl<E: Effects> Rotation<'_, E> {
         }))
     }
 
-    pub(super) async fn restart(&mut self, workloads: &[WorkloadRef], outcome: &mut Outcome) -> Result<()> {
-        let Some(record) = outcome.record.clone() else {
-            return Ok(());
+    /// Restarts the workloads for the credential of the outcome. `Err` holds the
+    /// outcome if the run ends there.
+    pub(super) async fn restart(
+        &mut self,
+        plan: &Plan,
+        workloads: &[WorkloadRef],
+        mut outcome: Outcome,
+    ) -> Result<Outcome, Outcome> {
+        let Some(record) = &outcome.record else {
+            return Ok(outcome);
         };
-        let marks = TemplateMarks {
-            rotation_id: Some(record.rotation_id.clone()),
-            restarted_at: Some(record.rotated_at.to_string()),
+        let marking = Marking::Restart {
+            rotation: plan.mark(),
+            rotated_at: record.rotated_at,
+            given_up: !plan.wait,
         };
         for workload in workloads {
-            self.effects
-                .restart(workload, &marks, Some(&record.rotation_id))
-                .await?;
+            match self.effects.mark(workload, &marking).await {
+                Ok(Marked::Changed | Marked::Unchanged) => {}
+                Ok(Marked::Superseded) => return Err(outcome.superseded()),
+                Err(error) => return Err(outcome.owed(error)),
+            }
             self.output.step("restarted", &workload.to_string());
             outcome.restarted.push(workload.clone());
         }
-        Ok(())
+        Ok(outcome)
     }
 
     /// Waits for the proof, if the plan says so. A refused credential is put
@@ -112,6 +128,7 @@ impl<E: Effects> Rotation<'_, E> {
         if !self.plan.wait || workloads.is_empty() {
             return outcome;
         }
+        let mut plan = self.plan.clone();
         let mut replaced: Option<Refused> = None;
         loop {
             let Some(record) = outcome.record.clone() else {
@@ -120,6 +137,7 @@ impl<E: Effects> Rotation<'_, E> {
             let refusal = match self.effects.prove(&workloads, &record.rotation_id).await {
                 Proof::Proved(evidence) => {
                     self.output.step("proved", &evidence);
+                    self.record(&workloads, &Marking::Proved(plan.mark())).await;
                     outcome.proof = Some(evidence);
                     outcome.error = replaced.map(|refused| self.replaced_error(&refused, &record.mint));
                     return outcome;
@@ -131,26 +149,37 @@ impl<E: Effects> Rotation<'_, E> {
                 Proof::Refused(refusal) => refusal,
             };
             let before = &self.snapshot.secret;
-            let decision = after_refusal(outcome.kind, &record.mint, before, self.effects.now());
-            let refused = Refused {
-                mint: record.mint,
-                refusal,
-            };
+            let fresh = expiry(plan.life, self.effects.minting_time(&record.mint).await);
+            let decision = after_refusal(outcome.kind, &record.mint, before, fresh, self.effects.now());
+            let refused = Refused { record, refusal };
             match decision {
                 AfterRefusal::PutBack => return Box::pin(self.put_back(outcome, &refused)).await,
                 AfterRefusal::Keep => {
                     let evidence = &refused.refusal.evidence;
-                    let error = self.not_proved(&refused.mint, replaced.as_ref(), evidence);
+                    let error = self.not_proved(&refused.record.mint, replaced.as_ref(), evidence);
                     return outcome.owed(error);
                 }
                 AfterRefusal::Replace(mint) => {
-                    outcome = match Box::pin(self.replace(outcome, mint, &refused)).await {
-                        Ok(outcome) => outcome,
+                    (outcome, plan) = match Box::pin(self.replace(outcome, mint, &refused)).await {
+                        Ok(replacement) => replacement,
                         Err(ended) => return ended,
                     };
                     workloads.clone_from(&self.plan.workloads);
                     replaced = Some(refused);
                 }
+            }
+        }
+    }
+
+    /// Records on the workloads what the next run has to know. The rotation is
+    /// done even if that fails.
+    async fn record(&mut self, workloads: &[WorkloadRef], marking: &Marking) {
+        for workload in workloads {
+            if let Err(error) = self.effects.mark(workload, marking).await {
+                self.output.warning(&format!(
+                    "cannot record the end of this rotation on {workload}, so a run within the next hour may complete \
+                     it again: {error}"
+                ));
             }
         }
     }

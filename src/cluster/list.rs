@@ -9,8 +9,8 @@ use http::Request;
 use http::header::ACCEPT;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 
 use super::Cluster;
 use super::answer::{Gathered, foreign, next_bytes};
@@ -63,6 +63,23 @@ pub struct Meta {
     pub labels: BTreeMap<String, String>,
     #[serde(deserialize_with = "marks")]
     pub annotations: BTreeMap<String, String>,
+    /// The object that controls this one, as `Kind name`.
+    #[serde(rename = "ownerReferences", deserialize_with = "controller")]
+    pub controller: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Owner {
+    kind: String,
+    name: String,
+    #[serde(default)]
+    controller: bool,
+}
+
+fn controller<'de, D: Deserializer<'de>>(owners: D) -> Result<Option<String>, D::Error> {
+    let owners = Option::<Vec<Owner>>::deserialize(owners)?.unwrap_or_default();
+    let controller = owners.into_iter().find(|owner| owner.controller);
+    Ok(controller.map(|owner| format!("{} {}", owner.kind, owner.name)))
 }
 
 impl Meta {

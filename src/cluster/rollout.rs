@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::workload::Workload;
 use crate::model::annotation::ROTATION_ID;
-use crate::model::{Replacement, Rollout, WorkloadKind};
+use crate::model::{Replacement, Rollout, RotationIds, WorkloadKind};
 
 /// How much the clocks of a node and of the API server may differ.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(5);
@@ -82,8 +82,8 @@ pub struct PodAge {
     /// Whether it is being deleted or no container runs. Its next start reads
     /// the current credential.
     pub is_idle: bool,
-    /// The rotation whose restart created it.
-    pub rotation_id: Option<String>,
+    /// The rotations whose restarts it was created by or after.
+    pub rotation_ids: RotationIds,
     /// When it was created, by the API server's clock.
     pub created: Option<Timestamp>,
     /// When its container started, by its node's clock: a container reads the
@@ -111,7 +111,7 @@ impl PodAge {
         let pod_start = || Some(status?.start_time.as_ref()?.0);
         Self {
             is_idle: pod.metadata.deletion_timestamp.is_some() || never_started || all_stopped,
-            rotation_id: rotation_id(pod).map(str::to_owned),
+            rotation_ids: rotation_ids(pod),
             created: pod.metadata.creation_timestamp.as_ref().map(|time| time.0),
             started: running.min().or_else(pod_start),
         }
@@ -127,8 +127,10 @@ impl PodAge {
         if self.is_idle || self.created.is_some_and(|created| created > written) {
             return Some(false);
         }
-        if let (Some(own), Some(id)) = (&self.rotation_id, id) {
-            return Some(own != id);
+        if let Some(id) = id
+            && !self.rotation_ids.is_empty()
+        {
+            return Some(!self.rotation_ids.contains(id));
         }
         let after = self.started?.duration_since(written);
         (after.abs() > CLOCK_SKEW).then(|| after.is_negative())
@@ -141,13 +143,11 @@ pub fn is_stale(pod: &Pod, id: &str, written: Timestamp) -> Option<bool> {
     PodAge::of(pod, None).is_stale(Some(id), written)
 }
 
-/// The rotation whose restart created the pod.
-pub fn rotation_id(pod: &Pod) -> Option<&str> {
-    pod.metadata
-        .annotations
-        .as_ref()?
-        .get(ROTATION_ID)
-        .map(String::as_str)
+/// The rotations whose restarts the pod was created by or after.
+pub fn rotation_ids(pod: &Pod) -> RotationIds {
+    let annotations = pod.metadata.annotations.as_ref();
+    let ids = annotations.and_then(|annotations| annotations.get(ROTATION_ID));
+    ids.cloned().into()
 }
 
 /// The state of a new pod's containers, as a sign of whether the credential

@@ -10,9 +10,9 @@ use kube::api::{Patch, PatchParams};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
-use super::{Cluster, FIELD_MANAGER};
+use super::{Cluster, FIELD_MANAGER, MARKS_MANAGER};
 use crate::model::annotation::LAST_APPLIED;
-use crate::model::{ObjectKind, SecretChange, SecretData, SecretVersion};
+use crate::model::{Annotations, ObjectKind, SecretChange, SecretData, SecretVersion};
 
 impl Cluster {
     pub async fn secret(&self, name: &str) -> Result<Secret, kube::Error> {
@@ -36,9 +36,33 @@ impl Cluster {
             field_manager: Some(FIELD_MANAGER.to_owned()),
             ..PatchParams::default()
         };
+        self.patch_secret(version, &params, patch(version, change)).await
+    }
+
+    /// Writes only annotations, with a field manager of its own: the time of the
+    /// other one stays the time at which the credential was written.
+    pub async fn annotate_secret(
+        &self,
+        version: &SecretVersion,
+        annotations: &Annotations,
+    ) -> Result<Secret, kube::Error> {
+        let params = PatchParams {
+            field_manager: Some(MARKS_MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let patch = json!({"metadata": metadata(version, annotations)});
+        self.patch_secret(version, &params, patch).await
+    }
+
+    async fn patch_secret(
+        &self,
+        version: &SecretVersion,
+        params: &PatchParams,
+        patch: Value,
+    ) -> Result<Secret, kube::Error> {
         let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
-        let patch = Patch::Merge(patch(version, change));
-        self.writing(dry_run, || api.patch(&version.name, &params, &patch))
+        let patch = Patch::Merge(patch);
+        self.writing(params.dry_run, || api.patch(&version.name, params, &patch))
             .await
     }
 }
@@ -51,12 +75,17 @@ fn patch(version: &SecretVersion, change: &SecretChange) -> Value {
         (key.to_owned(), Value::String(value))
     };
     json!({
-        "metadata": {
-            "uid": version.uid,
-            "resourceVersion": version.resource_version,
-            "annotations": change.annotations,
-        },
+        "metadata": metadata(version, &change.annotations),
         "data": change.data.iter().map(encoded).collect::<Map<_, _>>(),
+    })
+}
+
+/// The metadata of a change of this version.
+fn metadata(version: &SecretVersion, annotations: &Annotations) -> Value {
+    json!({
+        "uid": version.uid,
+        "resourceVersion": version.resource_version,
+        "annotations": annotations,
     })
 }
 
@@ -151,6 +180,7 @@ mod tests {
                 ("set".to_owned(), Some("yes".to_owned())),
                 ("removed".to_owned(), None),
             ]),
+            stamps_time: false,
         };
         assert_eq!(
             patch(&version, &change),

@@ -6,13 +6,13 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::{Patch, PatchParams};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::list::Meta;
 use super::pod_spec::{PodSpec, PodTemplate};
-use super::{Cluster, FIELD_MANAGER};
-use crate::model::annotation::{RESTARTED_AT, ROTATION_ID};
-use crate::model::{TemplateMarks, WorkloadKind, WorkloadRef, WorkloadVersion};
+use super::{Cluster, FIELD_MANAGER, MARKS_MANAGER};
+use crate::model::annotation::{GIVEN_UP, PROVED, RESTARTED_AT, ROTATION_ID};
+use crate::model::{RotationIds, TemplateMarks, WorkloadKind, WorkloadMarks, WorkloadRef, WorkloadVersion};
 
 /// The path of the API with the three kinds of workloads.
 pub const APPS: &str = "/apis/apps/v1";
@@ -89,12 +89,16 @@ pub struct WorkloadStatus {
 
 impl Workload {
     /// The current values of the annotations that a rotation sets.
-    pub fn marks(&self) -> TemplateMarks {
-        let annotations = &self.spec.template.metadata.annotations;
-        let value = |name: &str| annotations.get(name).cloned();
-        TemplateMarks {
-            rotation_id: value(ROTATION_ID),
-            restarted_at: value(RESTARTED_AT),
+    pub fn marks(&self) -> WorkloadMarks {
+        let template = &self.spec.template.metadata.annotations;
+        let own = |name: &str| RotationIds::from(self.metadata.annotations.get(name).cloned());
+        WorkloadMarks {
+            template: TemplateMarks {
+                rotation_ids: template.get(ROTATION_ID).cloned().into(),
+                restarted_at: template.get(RESTARTED_AT).cloned(),
+            },
+            proved: own(PROVED),
+            given_up: own(GIVEN_UP),
         }
     }
 
@@ -136,27 +140,24 @@ impl Cluster {
         matches!(read, Err(kube::Error::Api(status)) if status.is_not_found() && status.details.is_some())
     }
 
-    /// Sets the pod template's annotations, which restarts the pods. It is a
-    /// conflict if the object's version is not the given one.
-    pub async fn mark_template(
+    /// Changes the annotations of a rotation from these to those. If those of the
+    /// pod template change, the pods are replaced. It is a conflict if the
+    /// object's version is not the given one.
+    pub async fn mark_workload(
         &self,
         version: &WorkloadVersion,
-        marks: &TemplateMarks,
+        before: &WorkloadMarks,
+        after: &WorkloadMarks,
         dry_run: bool,
     ) -> Result<Workload, kube::Error> {
-        let patch = json!({
-            "metadata": {"uid": version.uid, "resourceVersion": version.resource_version},
-            "spec": {"template": {"metadata": {"annotations": {
-                ROTATION_ID: marks.rotation_id,
-                RESTARTED_AT: marks.restarted_at,
-            }}}},
-        });
+        let restarts = after.template != before.template;
+        let manager = if restarts { FIELD_MANAGER } else { MARKS_MANAGER };
         let params = PatchParams {
             dry_run,
-            field_manager: Some(FIELD_MANAGER.to_owned()),
+            field_manager: Some(manager.to_owned()),
             ..PatchParams::default()
         };
-        let patch = Patch::Merge(patch);
+        let patch = Patch::Merge(patch(version, before, after));
         let workloads = kube::core::Request::new(self.workloads_path(version.workload.kind));
         let request = || {
             workloads
@@ -169,5 +170,68 @@ impl Cluster {
 
     fn workloads_path(&self, kind: WorkloadKind) -> String {
         format!("{APPS}/namespaces/{}/{}", self.namespace, kind.plural())
+    }
+}
+
+/// The body of the request that changes the annotations. It names only those that
+/// change.
+fn patch(version: &WorkloadVersion, before: &WorkloadMarks, after: &WorkloadMarks) -> Value {
+    let mut patch = json!({
+        "metadata": {"uid": version.uid, "resourceVersion": version.resource_version},
+    });
+    for (name, before, after) in [
+        (PROVED, &before.proved, &after.proved),
+        (GIVEN_UP, &before.given_up, &after.given_up),
+    ] {
+        if after != before {
+            patch["metadata"]["annotations"][name] = json!(after);
+        }
+    }
+    if after.template != before.template {
+        let TemplateMarks {
+            rotation_ids,
+            restarted_at,
+        } = &after.template;
+        let annotations = json!({ROTATION_ID: rotation_ids, RESTARTED_AT: restarted_at});
+        patch["spec"]["template"]["metadata"]["annotations"] = annotations;
+    }
+    patch
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patch_names_only_the_annotations_that_change() {
+        let version = WorkloadVersion {
+            workload: WorkloadRef {
+                kind: WorkloadKind::Deployment,
+                name: "gw".to_owned(),
+            },
+            uid: "u1".to_owned(),
+            resource_version: "7".to_owned(),
+        };
+        let before = WorkloadMarks::default();
+        let mut after = WorkloadMarks {
+            proved: "r1".into(),
+            ..before.clone()
+        };
+        let metadata =
+            |annotations: Value| json!({"uid": "u1", "resourceVersion": "7", "annotations": annotations});
+        assert_eq!(
+            patch(&version, &before, &after),
+            json!({"metadata": metadata(json!({PROVED: "r1"}))})
+        );
+        after.template.rotation_ids = "r1".into();
+        after.given_up = "r1".into();
+        after.proved = before.proved.clone();
+        assert_eq!(
+            patch(&version, &before, &after),
+            json!({
+                "metadata": metadata(json!({GIVEN_UP: "r1"})),
+                "spec": {"template": {"metadata": {"annotations": {ROTATION_ID: "r1", RESTARTED_AT: null}}}},
+            })
+        );
     }
 }

@@ -48,7 +48,7 @@ pub(super) async fn run(
     }
     let events = Events::new(settings.events, &context.environment);
     let result = match &settings.fleet {
-        Some(fleet) => fleet::run(&settings, fleet, &kube, context, &events).await,
+        Some(fleet) => Box::pin(fleet::run(&settings, fleet, &kube, context, &events)).await,
         None => one(&settings, &kube, context, &events).await,
     };
     events.finish(&context.output).await;

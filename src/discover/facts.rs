@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use crate::cluster::FIELD_MANAGER;
 use crate::cluster::rollout::{replacement, rollout};
 use crate::cluster::workload::Workload;
 use crate::error::{Error, Result};
 use crate::model::annotation::{
-    EXPIRES_AT, GATEWAY, LAST_USED_KEY, PREVIOUS_KEY, RESTART_BY_OTHER, ROTATED_AT, ROTATION_ID,
+    EXPIRES_AT, GATEWAY, LAST_USED_KEY, PREVIOUS_IDS, PREVIOUS_KEY, PUT_BACK, RESTART_BY_OTHER, ROTATED_AT,
+    ROTATION_ID,
 };
 use crate::model::{
-    Credential, SecretData, SecretFacts, SecretMarks, SecretVersion, Token, TokenError, WorkloadFacts,
-    WorkloadRef, cleaned, is_azure_name,
+    Credential, PutBack, SecretData, SecretFacts, SecretMarks, SecretVersion, Token, TokenError,
+    WorkloadFacts, WorkloadRef, cleaned, is_azure_name,
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
@@ -58,6 +60,7 @@ pub fn secret_facts(secret: &Secret, key: &str) -> Result<(SecretFacts, Previous
         created: meta.creation_timestamp.as_ref().map(|time| time.0),
         immutable: secret.immutable.unwrap_or_default(),
         owner: owner(meta).map(|owner| cleaned(&owner)),
+        written_by_us: last_writer.as_deref() == Some(FIELD_MANAGER),
         last_writer,
         last_written,
         credential,
@@ -105,6 +108,7 @@ pub fn workload_facts(reference: &WorkloadRef, workload: &Workload) -> WorkloadF
         ready: workload.status.ready_replicas,
         rollout: rollout(workload),
         marks: workload.marks(),
+        owner: workload.metadata.controller.as_deref().map(cleaned),
         stale_pods: None,
     }
 }
@@ -125,6 +129,10 @@ fn marks(annotations: &BTreeMap<String, String>) -> SecretMarks {
         rotated_at: parsed(annotations, ROTATED_AT),
         gateway: annotations.get(GATEWAY).map(|id| cleaned(id)),
         restart_by_other: annotations.contains_key(RESTART_BY_OTHER),
+        previous_ids: annotations.get(PREVIOUS_IDS).cloned().into(),
+        put_back: annotations
+            .get(PUT_BACK)
+            .and_then(|text| PutBack::of_annotation(text)),
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) async fn pods(cluster: &Cluster, scope: &Scope, gateways: &[Gateway])
         (!of_gateways.is_empty()).then(|| {
             let age = PodAge {
                 is_idle: meta.deletion_timestamp.is_some(),
-                rotation_id: meta.annotations.remove(ROTATION_ID),
+                rotation_ids: meta.annotations.remove(ROTATION_ID).into(),
                 created: meta.created(),
                 started: None,
             };

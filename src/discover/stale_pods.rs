@@ -4,21 +4,20 @@ use crate::cluster::{Cluster, rollout};
 use crate::model::{Rollout, SecretFacts, WorkloadFacts};
 
 /// Whether pods run with an older credential than the Secret holds. Pods are
-/// listed only if the workload's own annotation does not exclude it; without
-/// the right to list them the annotations alone decide, and this is `None`.
+/// listed only if the workload's own annotations do not exclude it; without the
+/// right to list them the annotations alone decide, and this is `None`.
 pub(super) async fn stale_pods(
     cluster: &Cluster,
     secret: &SecretFacts,
     facts: &WorkloadFacts,
     selector: Option<&Selector>,
 ) -> Option<bool> {
-    let id = secret
-        .marks
-        .rotation_id
-        .as_ref()
-        .filter(|_| secret.marks_hold())?;
-    let written = secret.marks.rotated_at?;
-    if facts.marks.rotation_id.as_ref() == Some(id) && !matches!(facts.rollout, Rollout::LeftByHand(_)) {
+    let id = secret.rotation()?;
+    let written = secret.written()?;
+    // A workload that wants no pods may be the template of another controller's.
+    let may_keep_pods = facts.wanted == 0 || matches!(facts.rollout, Rollout::LeftByHand(_));
+    let is_restarted = facts.marks.template.rotation_ids.contains(id) && !may_keep_pods;
+    if is_restarted || facts.marks.proved.contains(id) {
         return None;
     }
     let pods = cluster.pods(selector?).await.ok()?;

@@ -12,7 +12,7 @@ use k8s_openapi::api::admissionregistration::v1::{
 
 use super::document::{document, meta};
 use super::ownership::{Owner, Purpose};
-use crate::model::annotation::{LAST_APPLIED, OF_SECRET, OF_TEMPLATE};
+use crate::model::annotation::{LAST_APPLIED, OF_SECRET, OF_TEMPLATE, OF_WORKLOAD};
 use crate::model::{Object, WorkloadKind, WorkloadRef};
 
 /// The ServiceAccount to restrict, and the objects that it may change.
@@ -135,6 +135,11 @@ fn workloads(guard: &Guard) -> Rules {
                 "oldMarks",
                 "dyn(oldObject).spec.template.metadata.?annotations.orValue({})",
             ),
+            variable("annotations", "dyn(object).metadata.?annotations.orValue({})"),
+            variable(
+                "oldAnnotations",
+                "dyn(oldObject).metadata.?annotations.orValue({})",
+            ),
         ],
         validations: workload_validations(),
     }
@@ -172,8 +177,16 @@ fn workload_validations() -> Vec<Validation> {
             "this account may change only the template's annotations in the spec",
         ),
         on_update(
-            &same_but("dyn(object.metadata)", "dyn(oldObject.metadata)", &BOOKKEEPING),
-            "this account may not change the metadata",
+            &same_but("variables.annotations", "variables.oldAnnotations", &OF_WORKLOAD),
+            "this account may change only the annotations of a rotation",
+        ),
+        on_update(
+            &same_but(
+                "dyn(object.metadata)",
+                "dyn(oldObject.metadata)",
+                &[&BOOKKEEPING[..], &["annotations"]].concat(),
+            ),
+            "this account may change only the annotations in the metadata",
         ),
     ]
 }

@@ -1,5 +1,5 @@
-//! The annotations that a rotation sets on the Secret and on the pod template
-//! of the workload.
+//! The annotations that a rotation sets on the Secret, on the workload and on its
+//! pod template.
 
 /// How the names of our annotations begin, except for [`LAST_USED_KEY`].
 pub const OUR_PREFIX: &str = "apim-rotate/";
@@ -10,7 +10,8 @@ pub const OUR_PREFIX: &str = "apim-rotate/";
 pub const LAST_USED_KEY: &str = "last-used-key";
 
 /// The UUID of a rotation: on the Secret, the one that wrote the credential; on
-/// a pod template, the one that restarted the workload.
+/// a pod template, those that restarted the workload, one for each Secret that it
+/// uses, separated by commas.
 pub const ROTATION_ID: &str = "apim-rotate/rotation-id";
 
 /// The key slot that signed the token before this one; absent if unknown.
@@ -34,12 +35,26 @@ pub const RESTART_BY_OTHER: &str = "apim-rotate/restart-by-other";
 /// repeated restart changes nothing.
 pub const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 
+/// The ids that the rotation id replaces in the annotations of workloads.
+pub const PREVIOUS_IDS: &str = "apim-rotate/previous-ids";
+
+/// On the Secret: the pod templates that are still to be restored after a refused
+/// credential was put back, as JSON. See [`PutBack`](super::PutBack).
+pub const PUT_BACK: &str = "apim-rotate/put-back";
+
+/// On the workload itself: the rotations whose credentials were proved. It is not
+/// on the pod template, so that setting it restarts nothing.
+pub const PROVED: &str = "apim-rotate/proved";
+
+/// On the workload itself: the rotations that nobody waits for (`--no-wait`).
+pub const GIVEN_UP: &str = "apim-rotate/given-up";
+
 /// The copy of the whole object that `kubectl apply` keeps, including the data
 /// of a Secret.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// The annotations that a rotation sets on the Secret.
-pub const OF_SECRET: [&str; 7] = [
+pub const OF_SECRET: [&str; 9] = [
     LAST_USED_KEY,
     ROTATION_ID,
     PREVIOUS_KEY,
@@ -47,7 +62,12 @@ pub const OF_SECRET: [&str; 7] = [
     ROTATED_AT,
     GATEWAY,
     RESTART_BY_OTHER,
+    PREVIOUS_IDS,
+    PUT_BACK,
 ];
 
 /// The annotations that a rotation sets on the pod template.
 pub const OF_TEMPLATE: [&str; 2] = [ROTATION_ID, RESTARTED_AT];
+
+/// The annotations that a rotation sets on the workload itself.
+pub const OF_WORKLOAD: [&str; 2] = [PROVED, GIVEN_UP];

@@ -51,6 +51,9 @@ pub struct Minted {
 pub struct SecretChange {
     pub data: SecretData,
     pub annotations: Annotations,
+    /// Whether the annotation `apim-rotate/rotated-at` is set to the time at which
+    /// the write is sent.
+    pub stamps_time: bool,
 }
 
 #[cfg(test)]

@@ -1,9 +1,13 @@
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::{Claims, Credential, KeySlot, Recorded, WorkloadRef};
+use super::{Claims, Credential, KeySlot, PutBack, Recorded, RotationIds, WorkloadMarks, WorkloadRef};
+
+/// How much later than `rotated-at` the write of a rotation can be: the time of
+/// one request.
+const LONGEST_WRITE: SignedDuration = SignedDuration::from_mins(1);
 
 /// The facts about a gateway's credential and workloads that decisions are made
 /// from. It holds no secret, so it may be logged and printed.
@@ -40,6 +44,8 @@ pub struct SecretFacts {
     pub last_writer: Option<String>,
     /// When it did.
     pub last_written: Option<Timestamp>,
+    /// Whether that field manager is this program.
+    pub written_by_us: bool,
     pub credential: Credential,
     pub marks: SecretMarks,
 }
@@ -62,6 +68,10 @@ pub struct SecretMarks {
     pub gateway: Option<String>,
     /// `apim-rotate/restart-by-other`
     pub restart_by_other: bool,
+    /// `apim-rotate/previous-ids`
+    pub previous_ids: RotationIds,
+    /// `apim-rotate/put-back`
+    pub put_back: Option<PutBack>,
 }
 
 impl SecretFacts {
@@ -96,9 +106,20 @@ impl SecretFacts {
     }
 
     /// When the credential was written, if that is recorded anywhere.
+    ///
+    /// A rotation records when it sent its write, and the API server records when
+    /// it stored it: pods that were created in between have the previous
+    /// credential. A write of ours that is much later has put the credential
+    /// back, and pods have had it since the rotation.
     pub fn written(&self) -> Option<Timestamp> {
-        let recorded = self.marks.rotated_at.filter(|_| self.marks_hold());
-        recorded.or(self.last_written)
+        let Some(recorded) = self.marks.rotated_at.filter(|_| self.marks_hold()) else {
+            return self.last_written;
+        };
+        let is_its_write = |stored: &Timestamp| {
+            let after = stored.duration_since(recorded);
+            self.written_by_us && !after.is_negative() && after <= LONGEST_WRITE
+        };
+        Some(self.last_written.filter(is_its_write).unwrap_or(recorded))
     }
 
     /// The id of the rotation that wrote the credential.
@@ -123,16 +144,6 @@ pub struct WorkloadVersion {
     pub workload: WorkloadRef,
     pub uid: String,
     pub resource_version: String,
-}
-
-/// The two annotations of a pod template that a rotation sets; `None` if an
-/// annotation is absent, or is to be removed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TemplateMarks {
-    /// `apim-rotate/rotation-id`
-    pub rotation_id: Option<String>,
-    /// `kubectl.kubernetes.io/restartedAt`
-    pub restarted_at: Option<String>,
 }
 
 /// How a workload replaces its pods.
@@ -171,8 +182,9 @@ pub struct WorkloadFacts {
     /// The number of pods that were ready when it was read.
     pub ready: i32,
     pub rollout: Rollout,
-    /// The annotations of its pod template.
-    pub marks: TemplateMarks,
+    pub marks: WorkloadMarks,
+    /// The controller that owns the workload and may undo changes of it.
+    pub owner: Option<String>,
     /// Whether a pod runs with an older credential than the Secret holds;
     /// `None` if nobody looked, or the pods cannot be seen.
     pub stale_pods: Option<bool>,
@@ -236,6 +248,7 @@ mod tests {
             owner: None,
             last_writer: None,
             last_written: None,
+            written_by_us: false,
             credential: Credential::Token {
                 claims: Claims {
                     gateway: "gw".to_owned(),
@@ -272,6 +285,29 @@ mod tests {
             assert_eq!(facts.rotation(), holds.then_some("r1"), "{given}");
             assert_eq!(facts.recorded(), holds.then_some(recorded), "{given}");
             assert_eq!(facts.slot(), slot, "{given}");
+        }
+    }
+
+    #[test]
+    fn the_api_servers_time_of_our_write_counts() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut facts = facts();
+        facts.marks.expires_at = Some(at(60));
+        for (rotated, stored, by_us, written) in [
+            (None, None, false, None),
+            (None, Some(7), false, Some(7)),
+            (Some(5), None, false, Some(5)),
+            // Something else only touched the key: the credential is the same.
+            (Some(5), Some(7), false, Some(5)),
+            (Some(5), Some(7), true, Some(7)),
+            (Some(5), Some(4), true, Some(5)),
+            // It was put back.
+            (Some(5), Some(500), true, Some(5)),
+        ] {
+            facts.marks.rotated_at = rotated.map(at);
+            facts.last_written = stored.map(at);
+            facts.written_by_us = by_us;
+            assert_eq!(facts.written(), written.map(at), "{rotated:?} {stored:?} {by_us}");
         }
     }
 }

@@ -1,10 +1,21 @@
 use jiff::{SignedDuration, Timestamp, Unit};
 
-use crate::model::MAX_LIFE;
+use crate::model::{Credential, MAX_LIFE};
 
 /// How far an expiry stays below ARM's limit, so that neither rounding nor a
 /// slow request exceeds it.
 const MARGIN: SignedDuration = SignedDuration::from_mins(10);
+
+/// How much the expiry of a credential may exceed what Azure grants before it is
+/// not believed.
+const SLACK: SignedDuration = SignedDuration::from_hours(24);
+
+/// The expiry of a credential; `None` if it has none, or a later one than Azure
+/// can have granted. Such a token was written by hand or by mistake.
+pub fn plausible_expiry(credential: &Credential, now: Timestamp) -> Option<Timestamp> {
+    let is_plausible = |at: &Timestamp| at.duration_since(now) <= MAX_LIFE + SLACK;
+    credential.expires_at().filter(is_plausible)
+}
 
 /// The expiry to request from ARM: by ARM's own clock, and in whole minutes
 /// because a token holds no seconds.
@@ -25,6 +36,36 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::{Claims, TokenError};
+
+    #[test]
+    fn an_expiry_that_azure_cannot_grant_is_unknown() {
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let at = |expires_at| {
+            let claims = Claims {
+                gateway: "gw".to_owned(),
+                expires_at,
+            };
+            plausible_expiry(
+                &Credential::Token {
+                    claims,
+                    prefixed: true,
+                },
+                now,
+            )
+        };
+        let day = SignedDuration::from_hours(24);
+        for expires_at in [now - day, now + day, now + MAX_LIFE, now + MAX_LIFE + day] {
+            assert_eq!(at(expires_at), Some(expires_at));
+        }
+        for expires_at in [now + MAX_LIFE + day * 2, "2999-01-01T00:00:00Z".parse().unwrap()] {
+            assert_eq!(at(expires_at), None);
+        }
+        assert_eq!(
+            plausible_expiry(&Credential::Unusable(TokenError::Empty), now),
+            None
+        );
+    }
 
     proptest! {
         #[test]

@@ -5,8 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::{FollowUp, Mint, Plan, Policy, rotation};
 use crate::model::{
     Auth, Claims, Credential, CronJobFacts, GatewayFacts, GatewayId, KeyChoice, KeySlot, Minted, Presented,
-    Replacement, Rollout, SecretFacts, SecretMarks, SecretVersion, Snapshot, StalePods, TemplateMarks, Token,
-    WorkloadFacts, WorkloadKind, WorkloadRef, WorkloadVersion,
+    Replacement, Rollout, RotationIds, SecretFacts, SecretMarks, SecretVersion, Snapshot, StalePods,
+    TemplateMarks, Token, WorkloadFacts, WorkloadKind, WorkloadMarks, WorkloadRef, WorkloadVersion,
 };
 
 pub(crate) const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -69,6 +69,7 @@ pub(crate) fn snapshot() -> Snapshot {
             owner: None,
             last_writer: None,
             last_written: None,
+            written_by_us: false,
             credential: Credential::Token {
                 claims,
                 prefixed: true,
@@ -89,14 +90,22 @@ pub(crate) fn snapshot() -> Snapshot {
             wanted: 2,
             ready: 2,
             rollout: Rollout::Complete,
-            marks: TemplateMarks::default(),
+            marks: WorkloadMarks::default(),
+            owner: None,
             stale_pods: None,
         }],
     }
 }
 
-/// The same, just after a rotation by the primary key.
+/// The same, just after a rotation by the primary key that was proved.
 pub(crate) fn rotated() -> Snapshot {
+    let mut snapshot = restarted();
+    snapshot.workloads[0].marks.proved = "r1".into();
+    snapshot
+}
+
+/// The same before the proof.
+pub(crate) fn restarted() -> Snapshot {
     let mut snapshot = snapshot();
     snapshot.secret.marks = SecretMarks {
         last_used_key: Some(KeySlot::Primary),
@@ -106,9 +115,11 @@ pub(crate) fn rotated() -> Snapshot {
         rotated_at: Some(now()),
         gateway: None,
         restart_by_other: false,
+        previous_ids: RotationIds::default(),
+        put_back: None,
     };
-    snapshot.workloads[0].marks = TemplateMarks {
-        rotation_id: Some("r1".to_owned()),
+    snapshot.workloads[0].marks.template = TemplateMarks {
+        rotation_ids: "r1".into(),
         restarted_at: Some(now().to_string()),
     };
     snapshot
@@ -134,7 +145,7 @@ pub(crate) fn gateway() -> GatewayFacts {
         ready: 2,
         pods: Ok(StalePods::default()),
         replacement: Replacement::Rolling,
-        marks: workload.marks.clone(),
+        marks: workload.marks.template.clone(),
         cron_job: Ok(Some(CronJobFacts {
             namespace: "shop".to_owned(),
             name: "apim-rotate".to_owned(),

@@ -134,11 +134,12 @@ fn is_prefixed(credential: &Credential) -> bool {
 }
 
 impl TokenMint {
-    /// The same token of the other key.
-    pub(super) fn of_other_key(&self) -> Self {
+    /// A token of the other key.
+    pub(super) fn of_other_key(&self, expires_at: Timestamp) -> Self {
         Self {
             key_slot: self.key_slot.other(),
             previous_key_slot: Some(self.key_slot),
+            expires_at,
             ..self.clone()
         }
     }

@@ -76,6 +76,21 @@ impl Outcome {
         }
     }
 
+    /// The same, after another rotation has replaced the credential.
+    #[must_use]
+    pub fn superseded(self) -> Self {
+        Self {
+            restarted: self.restarted,
+            ..Self::yielded()
+        }
+    }
+
+    /// The same, but the Secret does not hold the credential of the record.
+    #[must_use]
+    pub fn without_record(self) -> Self {
+        Self { record: None, ..self }
+    }
+
     /// The same, but a restart or the proof is owed because of the error.
     #[must_use]
     pub fn owed(mut self, error: Error) -> Self {

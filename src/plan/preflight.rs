@@ -46,6 +46,7 @@ pub fn preflight(snapshot: &Snapshot, policy: &Policy) -> Result<Vec<String>> {
     }
     for facts in &snapshot.workloads {
         warnings.extend(restart_warning(facts, &snapshot.namespace)?);
+        warnings.extend(owner_warning(facts));
     }
     Ok(warnings)
 }
@@ -70,6 +71,17 @@ fn restart_warning(facts: &WorkloadFacts, namespace: &str) -> Result<Option<Stri
             "{workload} keeps pods with the previous token until somebody deletes them, because of {why}"
         )),
     })
+}
+
+/// An operator that owns the workload may take the annotations of the restart
+/// away again, which starts the pods once more.
+fn owner_warning(facts: &WorkloadFacts) -> Option<String> {
+    let workload = &facts.version.workload;
+    let owner = facts.owner.as_ref()?;
+    Some(format!(
+        "{workload} is controlled by {owner}, which may remove the annotations of the restart and so restart the \
+         pods again"
+    ))
 }
 
 #[cfg(test)]
@@ -127,6 +139,17 @@ mod tests {
         )
         .unwrap();
         assert_eq!(warnings.len(), 2);
+    }
+
+    #[test]
+    fn the_owner_of_a_workload_is_named() {
+        let mut snapshot = snapshot();
+        snapshot.workloads[0].owner = Some("Gateway shop".to_owned());
+        let warnings = preflight(&snapshot, &policy()).unwrap();
+        assert!(
+            warnings[0].starts_with("deployment.apps/gw is controlled by Gateway shop"),
+            "{warnings:?}"
+        );
     }
 
     #[test]

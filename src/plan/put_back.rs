@@ -1,13 +1,17 @@
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::{Mint, OutcomeKind};
+use super::{Mint, OutcomeKind, plausible_expiry};
 use crate::model::SecretFacts;
 
 /// The part of a run before its deadline that is kept for putting a refused
 /// credential back.
 pub const PUT_BACK_TIME: Duration = Duration::from_secs(30);
+
+/// How long a previous credential must live to be put back: the time until a daily
+/// CronJob runs again.
+const NEXT_CHANCE: SignedDuration = SignedDuration::from_hours(24);
 
 /// What to do about a credential that Azure refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,17 +26,19 @@ pub enum AfterRefusal {
 
 /// Decides what to do about a credential that Azure refused. `outcome` shows
 /// how it came into the Secret, and `previous` is what the Secret held before
-/// this run.
+/// this run. `fresh` is the expiry of a credential that is minted now.
 pub fn after_refusal(
     outcome: OutcomeKind,
     refused: &Mint,
     previous: &SecretFacts,
+    fresh: Timestamp,
     now: Timestamp,
 ) -> AfterRefusal {
-    let expired = previous.credential.expires_at().is_none_or(|at| at <= now);
-    let previous_works = !expired && refused.is_independent_of(previous);
+    let expiry = plausible_expiry(&previous.credential, now);
+    let lives_on = expiry.is_some_and(|at| at.duration_since(now) >= NEXT_CHANCE);
+    let previous_works = lives_on && refused.is_independent_of(previous);
     let alternative = match refused {
-        Mint::Token(token) => Some(Mint::Token(token.of_other_key())),
+        Mint::Token(token) => Some(Mint::Token(token.of_other_key(fresh))),
     };
     decide(outcome, previous_works, alternative)
 }
@@ -70,6 +76,17 @@ mod tests {
         Mint::Token(token)
     }
 
+    fn fresh() -> Timestamp {
+        now() + DAY * 20
+    }
+
+    /// The replacement of a refused token.
+    fn replaced_by(slot: KeySlot) -> AfterRefusal {
+        let Mint::Token(mut token) = from_the(slot, Some(slot.other()));
+        token.expires_at = fresh();
+        Replace(Mint::Token(token))
+    }
+
     /// The Secret before the run, with a token of this slot and life.
     fn previous(slot: Option<KeySlot>, days: i64) -> SecretFacts {
         let mut secret = rotated().secret;
@@ -84,15 +101,16 @@ mod tests {
 
     #[test]
     fn a_refused_token_is_put_back_replaced_or_kept() {
-        let of_primary = || Replace(from_the(Primary, Some(Secondary)));
-        let of_secondary = || Replace(from_the(Secondary, Some(Primary)));
+        let of_primary = || replaced_by(Primary);
+        let of_secondary = || replaced_by(Secondary);
         for (outcome, refused, slot, days, expected) in [
             // A token of the other key that has not expired is put back.
             (OutcomeKind::Rotated, Primary, Some(Secondary), 2, PutBack),
-            (OutcomeKind::Rotated, Secondary, Some(Primary), 2, PutBack),
+            (OutcomeKind::Rotated, Secondary, Some(Primary), 1, PutBack),
             // Others are not.
             (OutcomeKind::Rotated, Primary, Some(Secondary), 0, of_secondary()),
             (OutcomeKind::Rotated, Primary, Some(Secondary), -1, of_secondary()),
+            (OutcomeKind::Rotated, Primary, Some(Secondary), 99, of_secondary()),
             (OutcomeKind::Rotated, Primary, Some(Primary), 2, of_secondary()),
             (OutcomeKind::Rotated, Secondary, Some(Secondary), 2, of_primary()),
             (OutcomeKind::Rotated, Primary, None, 2, of_secondary()),
@@ -111,11 +129,24 @@ mod tests {
         ] {
             let before = previous(slot, days);
             assert_eq!(
-                after_refusal(outcome, &from_the(refused, None), &before, now()),
+                after_refusal(outcome, &from_the(refused, None), &before, fresh(), now()),
                 expected,
                 "{outcome:?}, refused {refused}, before {slot:?} for {days} days"
             );
         }
+    }
+
+    #[test]
+    fn a_token_that_expires_before_the_next_run_is_not_put_back() {
+        let mut before = previous(Some(Secondary), 1);
+        let at = now() + DAY - SignedDuration::from_secs(1);
+        if let Credential::Token { claims, .. } = &mut before.credential {
+            claims.expires_at = at;
+        }
+        before.marks.expires_at = Some(at);
+        let refused = from_the(Primary, None);
+        let decision = after_refusal(OutcomeKind::Rotated, &refused, &before, fresh(), now());
+        assert_eq!(decision, replaced_by(Secondary));
     }
 
     #[test]
@@ -126,8 +157,8 @@ mod tests {
         let mut empty = previous(Some(Secondary), 2);
         empty.credential = Credential::Unusable(TokenError::Empty);
         for before in [by_hand, empty] {
-            let decision = after_refusal(OutcomeKind::Rotated, &refused, &before, now());
-            assert_eq!(decision, Replace(from_the(Secondary, Some(Primary))));
+            let decision = after_refusal(OutcomeKind::Rotated, &refused, &before, fresh(), now());
+            assert_eq!(decision, replaced_by(Secondary));
         }
     }
 

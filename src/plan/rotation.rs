@@ -1,9 +1,10 @@
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
+use super::marking::RotationMark;
 use super::mint::Mint;
 use super::need::Unfinished;
 use super::policy::{FollowUp, Policy};
-use crate::model::{GatewayId, Snapshot, WorkloadRef};
+use crate::model::{GatewayId, RotationIds, Snapshot, WorkloadRef};
 
 /// One rotation as it was decided. It holds no secret.
 #[derive(Clone, Debug)]
@@ -20,6 +21,20 @@ pub struct Plan {
     pub wait: bool,
     /// How to make the credential.
     pub mint: Mint,
+    /// The life of a credential that replaces this one.
+    pub life: SignedDuration,
+    /// The earlier rotations of the Secret, whose ids workloads may have.
+    pub replaces: RotationIds,
+}
+
+impl Plan {
+    /// How workloads are marked.
+    pub fn mark(&self) -> RotationMark {
+        RotationMark {
+            id: self.id.clone(),
+            replaces: self.replaces.clone(),
+        }
+    }
 }
 
 /// Plans one rotation of the Secret and the workloads in the snapshot.
@@ -31,26 +46,45 @@ pub fn rotation(
     id: String,
 ) -> Plan {
     let mint = Mint::new(&snapshot.secret, policy, gateway, arm_now);
-    planned(snapshot, policy, id, mint)
+    planned(snapshot, policy, id, mint, earlier_ids(snapshot))
+}
+
+/// The ids of earlier rotations of the Secret that workloads may have: the last
+/// one, and those that it replaced if it did not reach every workload.
+fn earlier_ids(snapshot: &Snapshot) -> RotationIds {
+    let marks = &snapshot.secret.marks;
+    let Some(last) = &marks.rotation_id else {
+        return marks.previous_ids.clone();
+    };
+    let only_last = RotationIds::from(last.as_str());
+    let mut templates = snapshot.workloads.iter().map(|facts| &facts.marks.template);
+    if templates.all(|template| template.rotation_ids.contains(last)) {
+        only_last
+    } else {
+        marks.previous_ids.with(&only_last, &RotationIds::default())
+    }
 }
 
 /// Plans the rest of an unfinished rotation.
 pub fn completion(snapshot: &Snapshot, policy: &Policy, gateway: GatewayId, unfinished: &Unfinished) -> Plan {
     let mint = Mint::of_unfinished(unfinished, &snapshot.secret, gateway);
-    planned(snapshot, policy, unfinished.rotation_id.clone(), mint)
+    let replaces = snapshot.secret.marks.previous_ids.clone();
+    planned(snapshot, policy, unfinished.rotation_id.clone(), mint, replaces)
 }
 
 /// Plans the replacement of a credential that Azure refused: a rotation with an
 /// id of its own.
 pub fn replacement(refused: &Plan, id: String, mint: Mint) -> Plan {
+    let refused_id = RotationIds::from(refused.id.as_str());
     Plan {
         id,
         mint,
+        replaces: refused.replaces.with(&refused_id, &RotationIds::default()),
         ..refused.clone()
     }
 }
 
-fn planned(snapshot: &Snapshot, policy: &Policy, id: String, mint: Mint) -> Plan {
+fn planned(snapshot: &Snapshot, policy: &Policy, id: String, mint: Mint, replaces: RotationIds) -> Plan {
     let workloads = snapshot
         .workloads
         .iter()
@@ -66,5 +100,25 @@ fn planned(snapshot: &Snapshot, policy: &Policy, id: String, mint: Mint) -> Plan
         },
         wait: policy.follow_up == FollowUp::Prove,
         mint,
+        life: policy.life,
+        replaces,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{gateway_id, now, policy, rotated};
+    use super::*;
+
+    #[test]
+    fn ids_are_replaced_until_the_last_one_has_reached_every_workload() {
+        let mut snapshot = rotated();
+        snapshot.secret.marks.previous_ids = "r0".into();
+        let plan = |snapshot: &Snapshot| rotation(snapshot, &policy(), gateway_id(), now(), "r2".to_owned());
+        assert_eq!(plan(&snapshot).replaces, "r1".into());
+        snapshot.workloads[0].marks.template.rotation_ids = "r0".into();
+        assert_eq!(plan(&snapshot).replaces, "r0,r1".into());
+        snapshot.secret.marks.rotation_id = None;
+        assert_eq!(plan(&snapshot).replaces, "r0".into());
     }
 }

@@ -170,7 +170,7 @@ fn worst(facts: &GatewayFacts, now: Timestamp) -> (Verdict, String) {
 fn stale_pods(facts: &GatewayFacts, stored: &SecretFacts) -> Option<(Verdict, String)> {
     let restart_owed = stored
         .rotation()
-        .is_some_and(|id| !stored.marks.restart_by_other && facts.marks.rotation_id.as_deref() != Some(id));
+        .is_some_and(|id| !stored.marks.restart_by_other && !facts.marks.rotation_ids.contains(id));
     match &facts.pods {
         Ok(StalePods { stale, .. }) if stale.is_empty() => None,
         Ok(StalePods { stale, .. }) => {

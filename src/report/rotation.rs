@@ -7,6 +7,9 @@ use crate::error::{Error, Result};
 use crate::model::{GatewayId, KeySlot, Snapshot, Sourced, WorkloadKind, WorkloadRef};
 use crate::plan::{Mint, Outcome, OutcomeKind, Plan};
 
+/// The reason in the report of a run that did the rest of an earlier one.
+const NOTHING_MINTED: &str = "an earlier run was completed; no new token was minted";
+
 /// The result of the rotation of one gateway, and the output of `-o json` and
 /// `-o yaml`. A version gets new fields, but never changes existing ones.
 /// Unknown values are omitted.
@@ -161,6 +164,38 @@ impl RotationReport {
         report
     }
 
+    /// What a dry run shows of the rest of putting a refused credential back.
+    pub fn planned_put_back(snapshot: &Snapshot) -> Self {
+        let mut report = Self {
+            dry_run: true,
+            reason: Some(NOTHING_MINTED.to_owned()),
+            ..Self::new(snapshot, OutcomeName::Planned)
+        };
+        for line in &mut report.workloads {
+            line.restarted = true;
+        }
+        report
+    }
+
+    /// The outcome of a run that did the rest of putting a refused credential
+    /// back.
+    pub fn finished_put_back(snapshot: &Snapshot, outcome: &Outcome) -> Self {
+        let outcome_name = match outcome.kind {
+            OutcomeKind::PutBack => OutcomeName::PutBack,
+            _ => OutcomeName::Owed,
+        };
+        let mut report = Self {
+            exit_code: outcome.error.as_ref().map_or(0, |error| error.kind().exit_code()),
+            reason: Some(NOTHING_MINTED.to_owned()),
+            error: outcome.error.as_ref().map(ErrorLine::of),
+            ..Self::new(snapshot, outcome_name)
+        };
+        for line in &mut report.workloads {
+            line.restarted = outcome.restarted.iter().any(|workload| line.is(workload));
+        }
+        report
+    }
+
     /// The outcome of a run.
     pub fn done(snapshot: &Snapshot, plan: &Plan, outcome: &Outcome) -> Self {
         let outcome_name = match outcome.kind {
@@ -178,9 +213,11 @@ impl RotationReport {
             let Mint::Token(token) = &record.mint;
             token
         });
+        let is_completion = outcome.kind == OutcomeKind::Completed;
         let mut report = Self {
             exit_code: outcome.error.as_ref().map_or(0, |error| error.kind().exit_code()),
             gateway: Some(written.unwrap_or(planned).gateway.clone()),
+            reason: is_completion.then(|| NOTHING_MINTED.to_owned()),
             key_slot: written.map(|token| token.key_slot),
             previous_key_slot: written.and(planned.previous_key_slot),
             expires_at: written.map(|token| token.expires_at),

@@ -59,11 +59,11 @@ impl RotationReport {
         let result = match self.outcome {
             OutcomeName::Rotated | OutcomeName::Planned | OutcomeName::Replaced => "rotated",
             OutcomeName::Completed if self.rotation_id.is_some() => {
-                "rotated (by an earlier run, completed now)"
+                "rotated by an earlier run, completed now; no new token was minted"
             }
             OutcomeName::Owed if self.rotation_id.is_some() => "rotated (restart or proof is owed)",
             OutcomeName::PutBack => "put back",
-            OutcomeName::Yielded => "unchanged: a concurrent rotation was faster",
+            OutcomeName::Yielded => "holds the token of a concurrent rotation, which was faster",
             OutcomeName::NotDue => {
                 let reason = self.reason.as_deref().unwrap_or_default();
                 return Some(format!("secret/{secret} unchanged: {reason}"));

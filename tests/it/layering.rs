@@ -25,6 +25,7 @@ const MODULES: &[(&str, &str, &[&str])] = &[
             "model",
             "output",
             "plan",
+            "retry",
             "tokio",
         ],
     ),

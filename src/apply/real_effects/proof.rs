@@ -8,7 +8,7 @@ use super::RealEffects;
 use crate::apply::{Proof, Refusal};
 use crate::cluster::explain;
 use crate::cluster::pods::selector;
-use crate::cluster::rollout::{PodHealth, is_stale, pod_health, refusal_in, rollout, rotation_id};
+use crate::cluster::rollout::{PodHealth, is_stale, pod_health, refusal_in, rollout, rotation_ids};
 use crate::cluster::workload::Workload;
 use crate::error::Result;
 use crate::model::request::ProveMode;
@@ -78,7 +78,7 @@ impl RealEffects<'_> {
         count: i32,
         id: &str,
     ) -> Observation {
-        let written = self.secret.marks.rotated_at.unwrap_or_else(|| self.cluster.now());
+        let written = self.secret.written().unwrap_or_else(|| self.cluster.now());
         let pods = self.pods_of(live).await;
         let stale: Option<Vec<Pod>> = pods.ok().map(|mut pods| {
             pods.retain(|pod| is_stale(pod, id, written) != Some(false));
@@ -110,7 +110,7 @@ impl RealEffects<'_> {
     /// The evidence of one workload and its pods.
     async fn observe(&self, workload: &WorkloadRef, id: &str, logs: &mut Logs) -> Result<Observation> {
         let live = self.read_workload(workload).await?;
-        if live.marks().rotation_id.as_deref() != Some(id) {
+        if !live.marks().template.rotation_ids.contains(id) {
             return Ok(Observation::Changed(format!(
                 "something else changed {workload} during the rollout"
             )));
@@ -123,7 +123,7 @@ impl RealEffects<'_> {
                 Err(kube::Error::Api(status)) if status.is_forbidden() => logs.forbidden(),
                 Err(error) => return Err(explain(error, &format!("listing the pods of {workload}"))),
                 Ok(pods) => {
-                    for pod in pods.iter().filter(|pod| rotation_id(pod) == Some(id)) {
+                    for pod in pods.iter().filter(|pod| rotation_ids(pod).contains(id)) {
                         let health = pod_health(pod);
                         let name = pod.metadata.name.as_deref().unwrap_or_default();
                         unready |= health == PodHealth::Unready && was_ready;

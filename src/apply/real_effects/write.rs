@@ -1,20 +1,26 @@
 use std::time::Duration;
 
+use tokio::time::{Instant, sleep};
+
 use super::RealEffects;
 use crate::apply::Write;
 use crate::cluster::explain;
 use crate::error::{Error, Kind, Result};
-use crate::model::annotation::ROTATION_ID;
-use crate::model::{SecretChange, SecretData, SecretFacts, TemplateMarks, WorkloadRef};
-use crate::plan::{AfterWrite, after_write};
+use crate::model::annotation::{PUT_BACK, ROTATED_AT, ROTATION_ID};
+use crate::model::{PutBack, SecretChange, SecretData, SecretFacts, WorkloadRef};
+use crate::plan::{AfterWrite, after_write, whole_seconds};
+use crate::retry::Backoff;
 
-/// How often a write is sent. It is repeated, with the same credential, after a
-/// conflict and if it may not have arrived.
-const ATTEMPTS: usize = 4;
+/// How much longer each wait after a conflict is.
+const STEP: Duration = Duration::from_millis(20);
+
+/// The longest wait after a conflict. A rollout changes its workload several times
+/// a second, so a longer one would not help.
+const LONGEST: Duration = Duration::from_millis(200);
 
 /// The errors after which the object has to be read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum WriteFailure {
+pub(super) enum WriteFailure {
     /// The object has another version.
     Conflict,
     /// The object is another one, or does not accept the value.
@@ -24,7 +30,7 @@ enum WriteFailure {
 }
 
 impl WriteFailure {
-    fn of(error: &kube::Error) -> Option<Self> {
+    pub(super) fn of(error: &kube::Error) -> Option<Self> {
         match error {
             kube::Error::Api(status) => match status.code {
                 409 => Some(Self::Conflict),
@@ -38,17 +44,53 @@ impl WriteFailure {
     }
 }
 
+/// The waits between the attempts of one write.
+pub(super) struct Waits {
+    after_conflict: Duration,
+    backoff: Backoff,
+    deadline: Instant,
+}
+
+impl Waits {
+    /// Waits until the object is to be read again. False at once if there is no
+    /// time for another attempt.
+    pub(super) async fn wait(&mut self, failure: WriteFailure) -> bool {
+        match failure {
+            WriteFailure::Ambiguous => self.backoff.wait(Duration::ZERO).await,
+            WriteFailure::Conflict | WriteFailure::Invalid => {
+                let wait = self.after_conflict;
+                self.after_conflict = (wait + STEP).min(LONGEST);
+                let has_time = Instant::now() + wait < self.deadline;
+                if has_time {
+                    sleep(wait).await;
+                }
+                has_time
+            }
+        }
+    }
+}
+
 impl RealEffects<'_> {
+    pub(super) fn waits(&self) -> Waits {
+        Waits {
+            after_conflict: Duration::ZERO,
+            backoff: self.cluster.backoff(),
+            deadline: self.deadline,
+        }
+    }
+
     /// Writes the Secret until it is known whether the write took effect.
     pub(super) async fn write_with_retries(&mut self, change: &SecretChange) -> Result<Write> {
         let before = (self.secret.clone(), self.previous.data.clone());
         let name = &before.0.version.name;
         let doing = format!("writing secret/{name}");
-        let mut attempts = ATTEMPTS;
-        let mut backoff = self.cluster.backoff();
+        let mut waits = self.waits();
         loop {
-            attempts -= 1;
-            let patch = self.without_copy(change);
+            let mut patch = self.without_copy(change);
+            if change.stamps_time {
+                let now = whole_seconds(self.cluster.now()).to_string();
+                patch.annotations.insert(ROTATED_AT.to_owned(), Some(now));
+            }
             self.interrupt.credential_written.set(true);
             let error = match self
                 .cluster
@@ -57,13 +99,14 @@ impl RealEffects<'_> {
             {
                 Ok(secret) => {
                     self.update(&secret)?;
-                    return Ok(Write::Done);
+                    return Ok(self.written());
                 }
                 Err(error) => error,
             };
             let Some(failure) = WriteFailure::of(&error) else {
                 return Err(explain(error, &doing));
             };
+            let has_time = waits.wait(failure).await;
             let now = match self.read_secret().await {
                 Ok(now) => now,
                 Err(unread) => {
@@ -75,15 +118,20 @@ impl RealEffects<'_> {
             };
             self.update(&now)?;
             match self.state_after(&before, change) {
-                AfterWrite::Written => return Ok(Write::Done),
+                AfterWrite::Written => return Ok(self.written()),
                 AfterWrite::OtherRotation => return Ok(Write::Yielded),
-                AfterWrite::ChangedByOther(writer) => return Err(changed_by_other(name, writer)),
-                AfterWrite::Untouched if failure == WriteFailure::Invalid || attempts == 0 => {
-                    return Err(explain(error, &doing));
+                AfterWrite::ChangedByOther(writer) => {
+                    return Ok(Write::ChangedByOther(changed_by_other(name, writer)));
                 }
-                AfterWrite::Untouched if backoff.wait(Duration::ZERO).await => {}
+                AfterWrite::Untouched if has_time && failure != WriteFailure::Invalid => {}
                 AfterWrite::Untouched => return Err(explain(error, &doing)),
             }
+        }
+    }
+
+    fn written(&self) -> Write {
+        Write::Done {
+            rotated_at: self.secret.marks.rotated_at,
         }
     }
 
@@ -95,60 +143,36 @@ impl RealEffects<'_> {
         after_write(facts, &self.secret, is_written, stored.same_as(data))
     }
 
-    /// Sets the annotations of a pod template until they are there, or another
-    /// rotation has taken over.
-    pub(super) async fn restart_with_retries(
+    /// Removes from the Secret what is owed to these workloads, unless another
+    /// run has done that.
+    pub(super) async fn forget_with_retries(
         &mut self,
-        workload: &WorkloadRef,
-        marks: &TemplateMarks,
-        id: Option<&str>,
+        put_back: &PutBack,
+        restored: &[WorkloadRef],
     ) -> Result<()> {
-        let doing = format!("restarting {workload}");
-        let mut attempts = ATTEMPTS;
-        let mut backoff = self.cluster.backoff();
-        loop {
-            attempts -= 1;
-            let Some(state) = self.workloads.get(workload) else {
-                return Ok(());
-            };
-            let error = match self.cluster.mark_template(&state.version, marks, false).await {
-                Ok(live) => {
-                    let version = live.version(workload);
-                    self.workloads
-                        .entry(workload.clone())
-                        .and_modify(|state| state.version = version);
-                    return Ok(());
-                }
+        let rest = put_back.without(restored);
+        let rest = (!rest.workloads.is_empty()).then(|| rest.to_annotation());
+        let change = [(PUT_BACK.to_owned(), rest)].into();
+        let doing = format!("annotating secret/{}", self.secret.version.name);
+        let mut waits = self.waits();
+        while self.secret.marks.put_back.as_ref() == Some(put_back) {
+            let version = &self.secret.version;
+            let error = match self.cluster.annotate_secret(version, &change).await {
+                Ok(secret) => return self.update(&secret),
                 Err(error) => error,
             };
-            let Some(failure) = WriteFailure::of(&error) else {
-                return Err(explain(error, &doing));
+            let failure = WriteFailure::of(&error).filter(|failure| *failure != WriteFailure::Invalid);
+            let has_time = match failure {
+                Some(failure) => waits.wait(failure).await,
+                None => false,
             };
-            let live = self.read_workload(workload).await?;
-            if live.marks() == *marks {
-                return Ok(());
-            }
-            let version = live.version(workload);
-            let is_over = attempts == 0 || failure == WriteFailure::Invalid && version == state.version;
-            if is_over || !backoff.wait(Duration::ZERO).await {
+            if !has_time {
                 return Err(explain(error, &doing));
             }
-            if version.uid != state.version.uid {
-                return Err(Error::failed(format!(
-                    "{workload} was deleted and recreated during the rotation"
-                )));
-            }
-            self.workloads
-                .entry(workload.clone())
-                .and_modify(|state| state.version = version);
             let secret = self.read_secret().await?;
             self.update(&secret)?;
-            if self.secret.marks.rotation_id.as_deref() != id {
-                return Err(Error::failed(format!(
-                    "another rotation has replaced the token; it also restarts {workload}"
-                )));
-            }
         }
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::steps::print_plan;
-use crate::apply::{RealEffects, Rotation};
+use crate::apply::{RealEffects, Rotation, finish_put_back};
 use crate::azure::Arm;
 use crate::cluster::Cluster;
 use crate::commands::Context;
@@ -15,7 +15,7 @@ use crate::discover::evidence::Named;
 use crate::discover::{self, TargetFacts};
 use crate::error::{Error, Result};
 use crate::model::request::{DryRun, ProveMode, TargetRequest};
-use crate::model::{GatewayId, WorkloadRef, in_words};
+use crate::model::{GatewayId, PutBack, WorkloadRef, in_words};
 use crate::output::Output;
 use crate::plan::{self, Need, Outcome, OutcomeKind, Plan};
 use crate::report::RotationReport;
@@ -57,6 +57,7 @@ impl Run<'_> {
     ) -> Result<RotationReport> {
         match need {
             Need::Completion(unfinished) => self.complete(target, unfinished).await,
+            Need::PutBack(put_back) => Ok(Box::pin(self.finish_put_back(target, put_back)).await),
             _ => self.mint(target, warnings).await,
         }
     }
@@ -80,7 +81,8 @@ impl Run<'_> {
                 return Ok(Vec::new());
             }
             let change = plan::dry_run_change(&snapshot.secret, &rotation_id);
-            effects.rehearse(&change, &restarts).await
+            let restart = plan::dry_run_restart(&self.settings.policy, &rotation_id);
+            effects.rehearse(&change, &restart, &restarts).await
         };
         let (gateway, rehearsed) = tokio::join!(self.gateway_in_azure(target), rehearsal);
         let gateway = gateway?;
@@ -109,7 +111,17 @@ impl Run<'_> {
     async fn complete_concurrent(&self, target: &Target<'_>) -> Result<Option<RotationReport>> {
         self.output
             .step("yielded", "a concurrent rotation was faster; its token is kept");
+        if !self.settings.policy.restarts() {
+            return Ok(None);
+        }
         let mut found = discover::target(self.cluster, self.target).await?;
+        if let Some(put_back) = plan::owed_put_back(&found.snapshot) {
+            let run = Run {
+                found: &found,
+                ..*self
+            };
+            return Ok(Some(Box::pin(run.finish_put_back(target, &put_back)).await));
+        }
         let Some(unfinished) = plan::unfinished(&found.snapshot, self.cluster.now()) else {
             return Ok(None);
         };
@@ -149,7 +161,7 @@ impl Run<'_> {
         self.output.step(
             "unfinished",
             &format!(
-                "the rotation started {} ago is {owed}; completing it",
+                "the rotation started {} ago is {owed}; completing it, without a new token",
                 in_words(age)
             ),
         );
@@ -167,6 +179,24 @@ impl Run<'_> {
             })
             .await;
         Ok(RotationReport::done(snapshot, &plan, &outcome))
+    }
+
+    /// Does the rest of putting a refused credential back.
+    async fn finish_put_back(&self, target: &Target<'_>, put_back: &PutBack) -> RotationReport {
+        let snapshot = &self.found.snapshot;
+        self.output.step(
+            "unfinished",
+            "an earlier run put a refused credential back, but did not restore every workload; completing that, without \
+             a new token",
+        );
+        if self.settings.dry_run != DryRun::None {
+            return RotationReport::planned_put_back(snapshot);
+        }
+        let outcome = finish_put_back(&mut self.effects(target), snapshot, put_back, self.output).await;
+        if let Some(error) = &outcome.error {
+            self.output.error(error);
+        }
+        RotationReport::finished_put_back(snapshot, &outcome)
     }
 
     async fn apply<'p>(

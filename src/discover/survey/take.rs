@@ -94,7 +94,7 @@ fn gateways(
             ));
         }
         let settings = ConfigMapSettings::of(&spec, &containers);
-        if containers.is_empty() && workload.facts.marks.rotation_id.is_some() {
+        if containers.is_empty() && !workload.facts.marks.template.rotation_ids.is_empty() {
             let gateway = workload.gateway(GatewayContainer::default(), unread, settings);
             annotated.push((gateway, spec));
         } else {

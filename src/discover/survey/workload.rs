@@ -62,7 +62,7 @@ impl Surveyed {
         };
         Self {
             namespace: workload.metadata.namespace,
-            spec: spec.filter(|spec| facts.marks.rotation_id.is_some() || may_be_gateway(spec)),
+            spec: spec.filter(|spec| !facts.marks.template.rotation_ids.is_empty() || may_be_gateway(spec)),
             facts,
             is_deleted: workload.metadata.deletion_timestamp.is_some(),
             secrets,

@@ -85,7 +85,7 @@ fn without_the_right_to_list_pods_the_ids_decide() {
     assert_eq!(after(forbidden).0, Verdict::Healthy);
     let not_restarted = |facts: &mut GatewayFacts| {
         forbidden(facts);
-        facts.marks.rotation_id = Some("another".to_owned());
+        facts.marks.rotation_ids = "another".into();
     };
     assert_eq!(after(not_restarted).0, Verdict::RestartOwed);
     let unsure = |facts: &mut GatewayFacts| {

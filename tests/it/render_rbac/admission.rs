@@ -134,8 +134,8 @@ fn refused() -> Vec<(&'static str, Value, &'static str)> {
             json!({"spec": {"paused": true}}),
             "only the template's annotations in the spec",
         ),
-        (deployment, annotated(), "not change the metadata"),
-        (deployment, labelled(), "not change the metadata"),
+        (deployment, annotated(), "only the annotations of a rotation"),
+        (deployment, labelled(), "only the annotations in the metadata"),
         (
             deployment,
             template(&annotated()),

