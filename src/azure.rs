@@ -14,7 +14,8 @@ pub use sign_in::identity::{
 };
 pub use sign_in::managed::on_a_vm_of_azure;
 pub use transport::error::Error;
-pub use transport::http::client as http_client;
+pub use transport::gate::Gate;
+pub use transport::http::{client as http_client, gated_client};
 
 #[cfg(test)]
 mod tests;

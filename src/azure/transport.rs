@@ -4,6 +4,7 @@
 pub mod budget;
 pub mod error;
 pub mod exchange;
+pub mod gate;
 pub mod http;
 mod roots;
 pub mod wire;

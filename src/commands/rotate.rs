@@ -14,7 +14,7 @@ use std::sync::Arc;
 use clap::ArgMatches;
 use tokio::time::Instant;
 
-use super::sign_in::sign_in;
+use super::sign_in::{Preparation, SigningIn, sign_in, signing_in};
 use super::{Context, connect};
 use crate::cli::RotateArgs;
 use crate::cluster::Cluster;
@@ -63,6 +63,12 @@ async fn one(
     events: &Events,
 ) -> Result<u8> {
     let deadline = Instant::now() + settings.timeout;
+    // What is not due needs nothing of Azure.
+    let ahead = if settings.policy.is_conditional() {
+        None
+    } else {
+        SigningIn::start(&settings.azure, deadline)
+    };
     let cluster = connect(kube, context).await?.until(deadline);
     let mut found = match discover::target(&cluster, &settings.target).await {
         Ok(found) => found,
@@ -77,7 +83,7 @@ async fn one(
     for warning in &found.warnings {
         context.output.warning(warning);
     }
-    let report = match rotate(settings, &cluster, &mut found, context, deadline).await {
+    let report = match rotate(settings, &cluster, &mut found, ahead, context, deadline).await {
         Ok(report) => report,
         Err(error) => {
             events.record(
@@ -100,6 +106,7 @@ async fn rotate(
     settings: &RotateSettings,
     cluster: &Cluster,
     found: &mut TargetFacts,
+    ahead: Option<SigningIn>,
     context: &Context,
     deadline: Instant,
 ) -> Result<RotationReport> {
@@ -111,8 +118,17 @@ async fn rotate(
         need => {
             let named = found.gateway(cluster, &settings.target).await?;
             print_gateway(&named, output, &mut sources);
+            let (arm, preparation) = match need {
+                // A completion takes Azure only if the credential is refused.
+                Need::Completion(_) => (
+                    sign_in(&settings.azure, named.cloud, deadline, false).await?,
+                    Preparation::done(),
+                ),
+                _ => signing_in(ahead, &settings.azure, named.cloud, deadline).await?,
+            };
             let azure = Azure {
-                arm: sign_in(&settings.azure, named.cloud, deadline, false).await?,
+                arm,
+                preparation,
                 directory: Arc::new(Directory::default()),
             };
             let run = Run {

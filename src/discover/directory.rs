@@ -124,6 +124,7 @@ impl Directory {
             }
         };
         let service = match services.as_slice() {
+            [] if given(named).count() == 2 => return Err(error),
             [] => return Err(error.hint(not_seen(named))),
             [only] if !only.same_as(&id.service) => only,
             _ => return Err(error),

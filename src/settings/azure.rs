@@ -15,7 +15,7 @@ use crate::model::request::CloudRequest;
 use crate::model::{CloudName, Source, Sourced};
 
 /// How to sign in to Azure, and where.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct AzureSettings {
     pub identity: SignIn,
     pub cloud: Option<Sourced<CloudRequest>>,

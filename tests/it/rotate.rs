@@ -1,5 +1,6 @@
 //! `rotate` from end to end.
 
+mod ahead;
 mod answers;
 mod bad_input;
 mod clouds;

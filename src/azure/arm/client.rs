@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use azure_core::credentials::AccessToken;
 use http::{HeaderMap, Method};
@@ -7,7 +8,7 @@ use jiff::Timestamp;
 use reqwest::{Client, Url};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::azure::sign_in::credential::Credential;
 use crate::azure::sign_in::identity::SignIn;
@@ -24,6 +25,12 @@ use crate::retry::retrying;
 
 /// The newest stable version of Microsoft.ApiManagement's API.
 pub const DEFAULT_API_VERSION: &str = "2024-05-01";
+
+/// The version of ARM's metadata, which describes one cloud.
+const METADATA_VERSION: &str = "2022-09-01";
+
+/// How long to wait for a connection that is made ahead.
+const CONNECT_TIME: Duration = Duration::from_secs(5);
 
 /// The options of an [`Arm`].
 #[derive(Clone, Debug)]
@@ -63,8 +70,14 @@ struct Shared {
 impl Arm {
     /// Checks the options; nothing is sent.
     pub fn new(options: Options) -> Result<Self, Error> {
-        let base = https_url(&options.cloud.resource_manager)?;
         let http = client(options.extra_ca.as_deref())?;
+        Self::with_client(options, http)
+    }
+
+    /// The same by an HTTP client of [`http_client`](crate::azure::http_client),
+    /// which may be connected already.
+    pub fn with_client(options: Options, http: Client) -> Result<Self, Error> {
+        let base = https_url(&options.cloud.resource_manager)?;
         let credential = Credential::new(options.identity, http.clone(), options.cloud)?;
         Ok(Self {
             shared: Arc::new(Shared {
@@ -92,6 +105,31 @@ impl Arm {
     /// it can run at the same time as requests to other servers.
     pub async fn sign_in(&self) -> Result<(), Error> {
         self.shared.credential.token(self.deadline).await.map(|_| ())
+    }
+
+    /// Signs in and, at the same time, connects to ARM. What is sent there for
+    /// that holds no credential; the answer sets the clock. Only a failed
+    /// sign-in is an error.
+    pub async fn prepare(&self) -> Result<(), Error> {
+        let (signed_in, ()) = tokio::join!(self.sign_in(), self.connect());
+        signed_in
+    }
+
+    async fn connect(&self) {
+        let Ok(url) = self.url("/metadata/endpoints", METADATA_VERSION) else {
+            return;
+        };
+        let call = Call::get(
+            "connect to Azure".to_owned(),
+            "the cloud's metadata".to_owned(),
+            url,
+        );
+        let sent = call.send(&self.shared.http, None, |_, _| ());
+        match timeout(CONNECT_TIME, sent).await {
+            Ok(Ok(answer)) => self.shared.clock.observe(&answer.headers),
+            Ok(Err(error)) => tracing::debug!("{error}"),
+            Err(_) => tracing::debug!("cannot connect to Azure in {} s", CONNECT_TIME.as_secs()),
+        }
     }
 
     /// Who signs in and why: `as service principal X of tenant Y  [auto:

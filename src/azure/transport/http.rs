@@ -7,6 +7,7 @@ use reqwest::{Client, ClientBuilder, retry};
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 
+use super::gate::Gate;
 use super::roots;
 use crate::azure::transport::error::Error;
 
@@ -18,9 +19,21 @@ const USER_AGENT: &str = concat!("kubectl-apim/", env!("CARGO_PKG_VERSION"));
 /// It follows no redirects, since one could carry a credential to another
 /// host, and has no retries of its own: those are in [`crate::retry`].
 pub fn client(extra_ca: Option<&Path>) -> Result<Client, Error> {
+    build(extra_ca, |builder| builder)
+}
+
+/// The same client behind a gate.
+pub fn gated_client(extra_ca: Option<&Path>, gate: &Gate) -> Result<Client, Error> {
+    build(extra_ca, |builder| builder.connector_layer(gate.clone()))
+}
+
+fn build(
+    extra_ca: Option<&Path>,
+    with: impl FnOnce(ClientBuilder) -> ClientBuilder,
+) -> Result<Client, Error> {
     check_proxy_variables()?;
     let builder = builder(roots::roots(extra_ca)?)?;
-    builder
+    with(builder)
         .connect_timeout(Duration::from_secs(10))
         .build()
         .map_err(|error| setup(&error))

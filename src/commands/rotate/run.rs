@@ -10,6 +10,7 @@ use crate::apply::{RealEffects, Rotation, finish_put_back};
 use crate::azure::Arm;
 use crate::cluster::Cluster;
 use crate::commands::Context;
+use crate::commands::sign_in::Preparation;
 use crate::discover::directory::{Directory, Lookup, move_in_words};
 use crate::discover::evidence::Named;
 use crate::discover::{self, TargetFacts};
@@ -35,9 +36,9 @@ pub(super) struct Run<'a> {
 }
 
 /// ARM and its directory of gateways.
-#[derive(Clone)]
 pub(super) struct Azure {
     pub(super) arm: Arm,
+    pub(super) preparation: Preparation,
     pub(super) directory: Arc<Directory>,
 }
 
@@ -249,7 +250,19 @@ impl Run<'_> {
         if let Some(id) = &target.id {
             return Ok(id.clone());
         }
-        let Azure { arm, directory } = self.azure;
+        let Azure {
+            arm,
+            preparation,
+            directory,
+        } = self.azure;
+        preparation.finished().await?;
+        if let Some(id) = target.named.id()
+            && self.settings.dry_run == DryRun::None
+            && arm.now().is_some()
+        {
+            // The mint checks it.
+            return Ok(id);
+        }
         let found = directory.gateway(arm, target.named).await?;
         if let Some(from) = found.moved_from {
             let text = move_in_words(&from.service, &found.id.service);

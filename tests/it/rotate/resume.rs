@@ -18,7 +18,7 @@ fn without_marks() -> Value {
 
 /// A gateway whose Secret was rotated and whose restart failed, with the
 /// policy that made it fail gone again.
-async fn restart_owed(case: &Case) -> GatewayManifest {
+pub(super) async fn restart_owed(case: &Case) -> GatewayManifest {
     let manifest = case.portal();
     case.deploy(&manifest).await;
     let policy = NoRestarts::of(case).await;

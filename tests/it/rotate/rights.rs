@@ -114,7 +114,7 @@ async fn each_right_that_is_missing_is_named() {
         &case,
         nothing(),
         &there,
-        &["403", READ_GATEWAY, &gateway, "grant the principal"],
+        &["403", MINT, &gateway, "grant the principal"],
     )
     .await;
     as_principal(
@@ -144,7 +144,7 @@ async fn each_right_that_is_missing_is_named() {
         &case,
         Grant::token_operator(&format!("{service}-2")),
         &there,
-        &[READ_GATEWAY, &gateway],
+        &[MINT, &gateway],
     )
     .await;
 }

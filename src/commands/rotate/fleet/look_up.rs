@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::Fleet;
 use crate::commands::rotate::pending::PendingRotation;
 use crate::commands::rotate::run::Azure;
-use crate::commands::sign_in::sign_in;
+use crate::commands::sign_in::{Preparation, sign_in};
 use crate::discover::directory::{Directory, move_in_words};
 use crate::error::Result;
 
@@ -34,7 +34,11 @@ impl Fleet<'_> {
         self.context.output.step("signed in", &arm.describe().await);
         let services = tasks.iter().map(|task| task.named.service.value.as_str());
         let directory = Arc::new(Directory::expecting(services));
-        Ok(Azure { arm, directory })
+        Ok(Azure {
+            arm,
+            preparation: Preparation::done(),
+            directory,
+        })
     }
 
     /// Looks up every gateway in Azure, with one request for each instance: the

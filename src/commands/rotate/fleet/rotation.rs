@@ -9,6 +9,7 @@ use super::Fleet;
 use crate::commands::rotate::parallel::{Limits, run_all};
 use crate::commands::rotate::pending::PendingRotation;
 use crate::commands::rotate::run::{Azure, Run, Target};
+use crate::commands::sign_in::Preparation;
 use crate::model::request::{DryRun, TargetRequest};
 use crate::model::{Source, Sourced};
 use crate::plan::{Place, Trial, Trials};
@@ -86,6 +87,7 @@ impl Fleet<'_> {
         let cluster = location.cluster.clone().until(deadline);
         let azure = Azure {
             arm: azure.arm.until(deadline),
+            preparation: Preparation::done(),
             directory: azure.directory.clone(),
         };
         let snapshot = &found.snapshot;

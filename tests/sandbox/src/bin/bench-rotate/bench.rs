@@ -12,6 +12,7 @@ use jiff::SignedDuration;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
 
+use crate::distance::{Distance, Relays};
 use crate::machine::Kubectl;
 use crate::measure::{Sample, Subject, cpu, memory, wall};
 use crate::table::{MIB, Row, Table};
@@ -32,6 +33,7 @@ pub(crate) struct Single {
     /// The size of the binary, in bytes.
     pub(crate) binary: u64,
     pub(crate) requests: Requests,
+    pub(crate) distance: Distance,
     pub(crate) table: Table,
 }
 
@@ -112,6 +114,7 @@ impl<'a> Bench<'a> {
                 gets.push(samples.1);
             }
         }
+        let distance = self.at_a_distance(pairs).await?;
         let version = self.plugin(vec!["--version".to_owned()]);
         let versions = (0..pairs)
             .map(|_| version.measure())
@@ -120,6 +123,7 @@ impl<'a> Bench<'a> {
         let binary = std::fs::metadata(&self.plugin)?.len();
 
         let mut rows = costs(&rotations, &gets);
+        rows.extend(distance.rows());
         rows.extend([
             Row::at_most("`--version`, time", version, Duration::from_micros(1500)),
             Row::size("release binary", binary, 12_000_000),
@@ -139,11 +143,29 @@ impl<'a> Bench<'a> {
                 bare: (bare.resource_manager(), all(&bare)),
                 not_due: (idle.resource_manager(), all(&idle)),
             },
+            distance,
             table: Table {
                 beside: "kubectl get secret",
                 rows,
             },
         })
+    }
+
+    /// Rotations with delays in front of both servers.
+    async fn at_a_distance(&self, runs: usize) -> Result<Distance> {
+        let relays = Relays::start(self.sandbox)?;
+        let rotate = |flags: &[&str]| relays.in_front_of(self.named(flags));
+        let given = rotate(&["--force", "--no-wait", "--cloud", "public"]);
+        let found = rotate(&["--force", "--no-wait"]);
+        let (mut with, mut without) = (Vec::new(), Vec::new());
+        for run in 0..WARM_UPS + runs {
+            let samples = (self.quietly(&given).await?, self.quietly(&found).await?);
+            if run >= WARM_UPS {
+                with.push(samples.0);
+                without.push(samples.1);
+            }
+        }
+        Ok(Distance::new(with, without))
     }
 
     async fn traffic(&self, subject: &Subject) -> Result<Traffic> {

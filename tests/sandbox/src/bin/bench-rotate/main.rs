@@ -3,6 +3,7 @@
 
 mod bench;
 mod costs;
+mod distance;
 mod document;
 mod fleet;
 mod machine;

@@ -40,6 +40,15 @@ impl Row {
         }
     }
 
+    /// A time that may be this many times the least possible one.
+    pub(crate) fn over_floor(what: &str, ours: Duration, floor: Duration, limit: f64) -> Self {
+        let ratio = ours.div_duration_f64(floor);
+        Self {
+            ours: format!("{} ({ratio:.2} ×)", time(ours)),
+            ..Self::new(what, format!("≤ {limit} × {}", time(floor)), ratio <= limit)
+        }
+    }
+
     /// A time with a fixed target.
     pub(crate) fn at_most(what: &str, ours: Duration, limit: Duration) -> Self {
         Self {
