@@ -3,8 +3,10 @@
 mod ahead;
 mod answers;
 mod bad_input;
+mod busy;
 mod clouds;
 mod conflict;
+mod deadline;
 mod dry_run;
 mod events;
 mod evidence_marks;
