@@ -2,6 +2,10 @@
 //! that the product makes. A command needs only [`Arm`].
 
 mod arm;
+#[allow(
+    clippy::indexing_slicing,
+    reason = "places in a chain that the program built itself"
+)]
 mod sign_in;
 mod transport;
 

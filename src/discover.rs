@@ -21,3 +21,6 @@ mod target_facts;
 
 pub use target::target;
 pub use target_facts::TargetFacts;
+
+#[cfg(test)]
+mod tests;

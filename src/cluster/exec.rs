@@ -265,7 +265,8 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretStr
 fn last_lines(stderr: &[u8]) -> String {
     let text = String::from_utf8_lossy(stderr);
     let lines: Vec<String> = text.lines().map(plain).filter(|line| !line.is_empty()).collect();
-    lines[lines.len().saturating_sub(5)..].join("; ")
+    let (_, last) = lines.split_at(lines.len().saturating_sub(5));
+    last.join("; ")
 }
 
 fn plain(line: &str) -> String {

@@ -20,12 +20,12 @@ pub fn rollout(workload: &Workload) -> Rollout {
         return Rollout::Waiting("the controller has not seen the change yet".to_owned());
     }
     let by_hand = left_by_hand(workload).min(wanted);
-    if status.updated_replicas < wanted - by_hand {
+    if status.updated_replicas < wanted.saturating_sub(by_hand) {
         return Rollout::Waiting(format!("{} of {wanted} pods are new", status.updated_replicas));
     }
-    let old = status.replicas - status.updated_replicas;
+    let old = status.replicas.saturating_sub(status.updated_replicas);
     if old > by_hand {
-        let left = old - by_hand;
+        let left = old.saturating_sub(by_hand);
         let pods = if left == 1 { "pod is" } else { "pods are" };
         return Rollout::Waiting(format!("{left} old {pods} left"));
     }

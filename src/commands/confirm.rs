@@ -77,7 +77,8 @@ impl Answer {
             };
             let end = part.iter().position(|byte| *byte == b'\n');
             let read = end.map_or(part.len(), |end| end + 1);
-            text.extend(part[..read].iter().take(LONGEST_ANSWER + 1 - text.len()));
+            let room = (LONGEST_ANSWER + 1).saturating_sub(text.len());
+            text.extend(part.iter().take(read.min(room)));
             input.consume(read);
             if read == 0 || end.is_some() {
                 let is_line = end.is_some();

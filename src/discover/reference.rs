@@ -51,7 +51,10 @@ pub(super) fn credential_reference(
     if let Some(secret) = &request.secret {
         gateways = with_secret(namespace, gateways, secret)?;
     }
-    let first = &gateways[0].1.credential;
+    let Some((_, first)) = gateways.first() else {
+        return Ok(None);
+    };
+    let first = &first.credential;
     if gateways
         .iter()
         .any(|(_, container)| container.credential != *first)

@@ -81,7 +81,7 @@ impl Trials {
             usize::from(!namespaces.contains(&*place.namespace))
                 + usize::from(!instances.contains(&*place.instance))
         };
-        let elsewhere = (0..waiting.len()).max_by_key(|at| is_new(&waiting[*at]));
+        let elsewhere = (0..waiting.len()).max_by_key(|at| waiting.get(*at).map(&is_new));
         let at = if self.tried.is_empty() { 0 } else { elsewhere? };
         self.tried.push(waiting.get(at)?.clone());
         Some(at)

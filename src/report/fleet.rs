@@ -122,8 +122,8 @@ impl FleetReport {
                     .push((item, error));
             }
         }
-        let errors = groups.into_values().map(|items| {
-            let (first, error) = items[0];
+        let errors = groups.into_values().filter_map(|items| {
+            let (first, error) = *items.first()?;
             let names: Vec<String> = items.iter().map(|(item, _)| item.name()).collect();
             let same = items.iter().all(|(_, other)| other.message == error.message);
             let message = match (items.len(), same) {
@@ -136,10 +136,8 @@ impl FleetReport {
                     error.message
                 ),
             };
-            error
-                .hints
-                .iter()
-                .fold(Error::new(self.failure, message), Error::hint)
+            let hints = error.hints.iter();
+            Some(hints.fold(Error::new(self.failure, message), Error::hint))
         });
         errors.collect()
     }

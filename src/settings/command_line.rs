@@ -38,8 +38,8 @@ fn typed(words: &[String], environment: &Environment) -> Option<RotateRequest> {
     let own = words
         .iter()
         .rposition(|word| [PROGRAM, SCRIPT].iter().any(|program| word.ends_with(program)));
-    let (program, words) = match own {
-        Some(at) => (words[at].as_str(), &words[at + 1..]),
+    let (program, words) = match own.and_then(|at| words.get(at..)?.split_first()) {
+        Some((program, words)) => (program.as_str(), words),
         None => (PROGRAM, words),
     };
     let mut line: Vec<OsString> = vec![program.into()];

@@ -50,7 +50,7 @@ pub(super) fn targets_named(targets: &[String]) -> Result<Vec<Sourced<WorkloadRe
         [first, _, ..] if !first.contains('/') => WorkloadKind::parse(first),
         _ => None,
     };
-    let words = if kind.is_some() { &targets[1..] } else { targets };
+    let words = targets.iter().skip(usize::from(kind.is_some()));
     let request = |word: &String| {
         let request = match (kind, word.contains('/')) {
             (Some(kind), _) => named(word, kind, word)?,
@@ -62,7 +62,7 @@ pub(super) fn targets_named(targets: &[String]) -> Result<Vec<Sourced<WorkloadRe
         };
         Ok(Sourced::new(request, source()))
     };
-    words.iter().map(request).collect()
+    words.map(request).collect()
 }
 
 /// The one workload that was named by position, flag or variable; of several

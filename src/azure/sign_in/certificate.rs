@@ -48,7 +48,10 @@ impl Certificate {
             let mut chain = certificates;
             let leaf = chain.remove(place);
             chain.insert(0, leaf);
-            let (_, not_after) = parsed(&chain[0]).ok_or(CertificateError::BrokenCertificate)?;
+            let (_, not_after) = chain
+                .first()
+                .and_then(|leaf| parsed(leaf))
+                .ok_or(CertificateError::BrokenCertificate)?;
             return Ok(Self(Arc::new(Inner {
                 key,
                 chain,
@@ -69,7 +72,7 @@ impl Certificate {
     /// The thumbprints as headers of an assertion (RFC 7515). Entra finds the
     /// registered certificate by them.
     pub(crate) fn thumbprints(&self) -> [(&'static str, String); 2] {
-        let leaf = &self.0.chain[0];
+        let leaf = self.0.chain.first().map(Vec::as_slice).unwrap_or_default();
         [("x5t", &SHA1_FOR_LEGACY_USE_ONLY), ("x5t#S256", &SHA256)]
             .map(|(name, algorithm)| (name, BASE64_URL_SAFE_NO_PAD.encode(digest(algorithm, leaf))))
     }

@@ -266,6 +266,10 @@ fn together(found: &[(TargetFacts, Named)]) -> Targets {
         .flat_map(|(found, _)| found.config_map_settings.config_maps.iter().cloned())
         .collect();
     let cloud = found.iter().find_map(|(_, named)| named.cloud);
+    #[allow(
+        clippy::indexing_slicing,
+        reason = "an installation without a gateway was refused before"
+    )]
     let (_, first) = &found[0];
     Targets {
         workloads: workloads.into_iter().collect(),

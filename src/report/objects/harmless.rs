@@ -130,14 +130,14 @@ fn in_pod(path: &[&str], text: &str, object: &Value) -> bool {
     let ["spec", "jobTemplate", "spec", "template", "spec", path @ ..] = path else {
         return false;
     };
-    let ["containers" | "initContainers", at, rest @ ..] = path else {
+    let [containers @ ("containers" | "initContainers"), at, rest @ ..] = path else {
         return any(POD, path);
     };
     match rest {
         ["args" | "command", _] => is_harmless_word(text),
         ["env", variable, "value"] => {
             let place = "/spec/jobTemplate/spec/template/spec";
-            let variable = object.pointer(&format!("{place}/{}/{at}/env/{variable}/name", path[0]));
+            let variable = object.pointer(&format!("{place}/{containers}/{at}/env/{variable}/name"));
             let name = variable.and_then(Value::as_str).unwrap_or_default();
             // A URL may hold a password before its host.
             VARIABLES.contains(&name) && !text.contains('@')
