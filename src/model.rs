@@ -14,6 +14,7 @@ mod marks;
 mod object;
 mod program;
 mod put_back;
+mod progress;
 pub mod request;
 mod rotation_ids;
 mod secret_change;
@@ -37,6 +38,7 @@ pub use object::{Object, ObjectKind, Ownership};
 pub use program::{DEFAULT_NAME, PROGRAM, SCRIPT};
 pub use put_back::{PutBack, TemplateBefore};
 pub use rotation_ids::RotationIds;
+pub use progress::{LogRead, Mark, PodFacts, PodHealth, Progress};
 pub use secret_change::{Annotations, Minted, SecretChange, SecretData};
 pub use snapshot::{
     Replacement, Rollout, SecretFacts, SecretMarks, SecretVersion, Snapshot, Source, Sourced, WorkloadFacts,

@@ -1,6 +1,7 @@
 //! The decisions of a rotation and of `status`: pure functions of the facts, the
 //! request and the time. Nothing here reads a clock or a server.
 
+mod blocked;
 mod canary;
 mod change;
 mod cloud;
@@ -13,6 +14,7 @@ mod objects;
 mod outcome;
 mod policy;
 mod preflight;
+mod proof;
 mod put_back;
 mod rotation;
 mod schedule;
@@ -31,6 +33,7 @@ pub use objects::{Action, Change, Kept, Live, ObjectPlan, Reason, Surplus, bare,
 pub use outcome::{Outcome, OutcomeKind, Record};
 pub use policy::{FollowUp, Policy};
 pub use preflight::preflight;
+pub use proof::{History, Judgement, Pods, Seen, depends_on_pods, evidence_text, judge};
 pub use put_back::{AfterRefusal, PUT_BACK_TIME, after_refusal};
 pub use rotation::{Plan, completion, replacement, rotation};
 pub use schedule::{NextRun, daily, keeps_alive, next_run};

@@ -45,6 +45,8 @@ struct WorkloadState {
     marks: WorkloadMarks,
     /// Whether a pod was ready before the rotation.
     was_ready: bool,
+    /// The containers that run the gateway; `None` if that is unknown.
+    gateways: Option<Vec<String>>,
 }
 
 impl<'a> RealEffects<'a> {
@@ -64,6 +66,7 @@ impl<'a> RealEffects<'a> {
                 version: facts.version.clone(),
                 marks: facts.marks.clone(),
                 was_ready: facts.ready > 0,
+                gateways: target.gateway_containers(&facts.version.workload),
             };
             (facts.version.workload.clone(), state)
         };

@@ -53,7 +53,7 @@ typed_as!(DryRun {
 
 typed_as!(ProveMode {
     Logs: "logs", "The rollout completes, and no new pod logs that Azure refused the credential";
-    Rollout: "rollout", "The rollout completes";
+    Rollout: "rollout", "The rollout completes, by the status of the workload alone";
 });
 
 typed_as!(OutputFormat {

@@ -10,12 +10,12 @@ use http::header::ACCEPT;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use super::Cluster;
 use super::answer::{Gathered, foreign, next_bytes};
 use super::items::{Part, Splitter};
-use super::lean::marks;
+use super::lean::{Element, few, marks, text};
 use super::name::query;
 use crate::model::request::Scope;
 
@@ -63,26 +63,30 @@ pub struct Meta {
     pub labels: BTreeMap<String, String>,
     #[serde(deserialize_with = "marks")]
     pub annotations: BTreeMap<String, String>,
-    /// The object that controls this one, as `Kind name`.
-    #[serde(rename = "ownerReferences", deserialize_with = "controller")]
-    pub controller: Option<String>,
+    #[serde(deserialize_with = "few")]
+    pub owner_references: Vec<Owner>,
 }
 
-#[derive(Deserialize)]
-struct Owner {
-    kind: String,
-    name: String,
-    #[serde(default)]
-    controller: bool,
+/// An object that owns another one.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Owner {
+    #[serde(deserialize_with = "text")]
+    pub kind: String,
+    #[serde(deserialize_with = "text")]
+    pub name: String,
+    pub controller: bool,
 }
 
-fn controller<'de, D: Deserializer<'de>>(owners: D) -> Result<Option<String>, D::Error> {
-    let owners = Option::<Vec<Owner>>::deserialize(owners)?.unwrap_or_default();
-    let controller = owners.into_iter().find(|owner| owner.controller);
-    Ok(controller.map(|owner| format!("{} {}", owner.kind, owner.name)))
-}
+impl Element for Owner {}
 
 impl Meta {
+    /// The object that controls this one, as `Kind name`.
+    pub fn controller(&self) -> Option<String> {
+        let controller = self.owner_references.iter().find(|owner| owner.controller)?;
+        Some(format!("{} {}", controller.kind, controller.name))
+    }
+
     /// By the API server's clock.
     pub fn created(&self) -> Option<Timestamp> {
         self.creation_timestamp.as_ref().map(|time| time.0)

@@ -1,7 +1,12 @@
 //! The pods of a workload and their logs.
 
+mod facts;
+
+use std::pin::pin;
+
+use futures::AsyncReadExt;
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, PodStatus};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
 use kube::Api;
 use kube::api::LogParams;
 use kube::core::Selector;
@@ -9,15 +14,17 @@ use serde::Deserialize;
 
 use super::Cluster;
 use super::lean::{Element, few};
-use super::list::{List, Meta};
+use super::list::{List, Meta, Owner};
 use crate::model::request::Scope;
+
+pub use facts::{pod_facts, refusal_in};
 
 /// The longest selector that fits into a request, in bytes.
 const LONGEST_SELECTOR: usize = 4096;
 
 /// A gateway logs at its start whether Azure accepts it, so the beginning of
 /// its log is enough, and a long log must not fill the memory.
-const LOG_BYTES: i64 = 256 * 1024;
+const LOG_BYTES: u32 = 256 * 1024;
 
 impl Cluster {
     /// The pods that a selector matches.
@@ -30,15 +37,20 @@ impl Cluster {
         self.list(list, &scope, |pod: ReducedPod| Some(pod.into())).await
     }
 
-    /// The beginning of a container's log.
+    /// The beginning of a container's log. Bytes that are not UTF-8 are
+    /// replaced.
     pub async fn log(&self, pod: &str, container: &str) -> Result<String, kube::Error> {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
         let params = LogParams {
             container: Some(container.to_owned()),
-            limit_bytes: Some(LOG_BYTES),
+            limit_bytes: Some(LOG_BYTES.into()),
             ..LogParams::default()
         };
-        pods.logs(pod, &params).await
+        let mut log = Vec::new();
+        let stream = pin!(pods.log_stream(pod, &params).await?);
+        let read = stream.take(LOG_BYTES.into()).read_to_end(&mut log).await;
+        read.map_err(|error| kube::Error::Service(Box::new(error)))?;
+        Ok(String::from_utf8_lossy(&log).into_owned())
     }
 }
 
@@ -66,6 +78,17 @@ struct Named {
 
 impl Element for Named {}
 
+impl From<Owner> for OwnerReference {
+    fn from(owner: Owner) -> Self {
+        Self {
+            kind: owner.kind,
+            name: owner.name,
+            controller: Some(owner.controller),
+            ..Self::default()
+        }
+    }
+}
+
 impl From<ReducedPod> for Pod {
     fn from(pod: ReducedPod) -> Self {
         let meta = pod.metadata;
@@ -82,6 +105,7 @@ impl From<ReducedPod> for Pod {
                 annotations: Some(meta.annotations),
                 creation_timestamp: meta.creation_timestamp,
                 deletion_timestamp: meta.deletion_timestamp,
+                owner_references: Some(meta.owner_references.into_iter().map(Owner::into).collect()),
                 ..ObjectMeta::default()
             },
             spec: Some(PodSpec {

@@ -4,9 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::workload::Workload;
+use super::workload::{Condition, Workload};
 use crate::model::annotation::ROTATION_ID;
-use crate::model::{Replacement, Rollout, RotationIds, WorkloadKind};
+use crate::model::{Mark, Progress, Replacement, Rollout, RotationIds, WorkloadKind};
 
 /// How much the clocks of a node and of the API server may differ.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(5);
@@ -37,6 +37,105 @@ pub fn rollout(workload: &Workload) -> Rollout {
         Rollout::LeftByHand(old)
     } else {
         Rollout::Complete
+    }
+}
+
+/// What the workload itself shows about the restart by the rotation `id`.
+pub fn progress(kind: WorkloadKind, workload: &Workload, id: &str) -> Progress {
+    let status = &workload.status;
+    let ids = workload.marks().template.rotation_ids;
+    let mark = if ids.contains(id) {
+        Mark::Present
+    } else if ids.is_empty() {
+        Mark::Removed
+    } else {
+        Mark::Replaced
+    };
+    let is_seen = workload.metadata.generation <= status.observed_generation;
+    Progress {
+        rollout: rollout(workload),
+        wanted: workload.wanted(),
+        pods: status.replicas,
+        updated: status.updated_replicas,
+        ready: status.ready_replicas,
+        new_ready: is_seen.then(|| new_ready(kind, workload)).flatten(),
+        mark,
+        blocked: blocked(workload).map(|(why, _)| why),
+        is_overdue: is_seen
+            && condition(workload, "Progressing", "False")
+                .is_some_and(|condition| condition.reason == "ProgressDeadlineExceeded"),
+        controller: workload.metadata.controller(),
+    }
+}
+
+/// Why the API server refuses new pods of a Deployment, and since when. The
+/// other kinds do not report it.
+pub fn blocked(workload: &Workload) -> Option<(String, Option<Timestamp>)> {
+    if rollout(workload) == Rollout::Complete {
+        return None;
+    }
+    let failure = condition(workload, "ReplicaFailure", "True")?;
+    (failure.reason == "FailedCreate").then(|| {
+        let since = failure.last_transition_time.as_ref().map(|time| time.0);
+        (failure.message.clone(), since)
+    })
+}
+
+fn condition<'a>(workload: &'a Workload, kind: &str, status: &str) -> Option<&'a Condition> {
+    let mut conditions = workload.status.conditions.iter();
+    conditions.find(|condition| condition.kind == kind && condition.status == status)
+}
+
+/// Whether a pod of the newest revision is or was ready, by the counters alone:
+/// they count ready pods of all revisions together. A controller replaces no
+/// further pod before a new one is ready, so the number of replaced pods shows
+/// it where more pods are old than ready.
+fn new_ready(kind: WorkloadKind, workload: &Workload) -> Option<bool> {
+    let status = &workload.status;
+    let strategy = &workload.spec.update_strategy;
+    let wanted = workload.wanted();
+    let old = status.replicas - status.updated_replicas;
+    if status.updated_replicas == 0 {
+        return Some(false);
+    }
+    if status.ready_replicas > old {
+        return Some(true);
+    }
+    // A new pod may be ready, but not for `minReadySeconds`.
+    if status.ready_replicas != status.available_replicas {
+        return None;
+    }
+    let limits = &strategy.rolling_update;
+    let missing = limits.max_unavailable.as_ref();
+    let none_ready = match kind {
+        WorkloadKind::Deployment if strategy.kind.as_deref() == Some("Recreate") => true,
+        WorkloadKind::Deployment => {
+            let surge = limits
+                .max_surge
+                .as_ref()
+                .map_or(1, |surge| share(surge, wanted, true));
+            let missing = missing.map_or(0, |missing| share(missing, wanted, false));
+            // Kubernetes never lets both be zero.
+            let missing = if surge == 0 { missing.max(1) } else { missing };
+            old >= wanted - missing
+        }
+        WorkloadKind::StatefulSet | WorkloadKind::DaemonSet => {
+            let missing = missing.map_or(1, |missing| share(missing, wanted, true));
+            status.updated_replicas <= missing.max(1)
+        }
+    };
+    none_ready.then_some(false)
+}
+
+/// A number of pods, or a share of them such as `25%`.
+fn share(value: &IntOrString, of: i32, up: bool) -> i32 {
+    match value {
+        IntOrString::Int(number) => *number,
+        IntOrString::String(text) => {
+            let percent: i32 = text.trim_end_matches('%').parse().unwrap_or_default();
+            let hundredths = of.saturating_mul(percent);
+            hundredths.div_euclid(100) + i32::from(up && hundredths.rem_euclid(100) > 0)
+        }
     }
 }
 
@@ -148,73 +247,6 @@ pub fn rotation_ids(pod: &Pod) -> RotationIds {
     let annotations = pod.metadata.annotations.as_ref();
     let ids = annotations.and_then(|annotations| annotations.get(ROTATION_ID));
     ids.cloned().into()
-}
-
-/// The state of a new pod's containers, as a sign of whether the credential
-/// works.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PodHealth {
-    /// All containers are ready.
-    Ready,
-    /// It runs, but a container is not ready.
-    Unready,
-    /// A container exited on its own.
-    Crashed(String),
-    /// It never ran, for a reason other than the credential.
-    NotStarted(String),
-}
-
-/// The health of one pod.
-pub fn pod_health(pod: &Pod) -> PodHealth {
-    let statuses: &[ContainerStatus] = pod
-        .status
-        .as_ref()
-        .and_then(|status| status.container_statuses.as_deref())
-        .unwrap_or_default();
-    if statuses.is_empty() {
-        return PodHealth::NotStarted("it is not scheduled, or its node has not started it".to_owned());
-    }
-    for status in statuses {
-        let last_end = status
-            .last_state
-            .as_ref()
-            .and_then(|state| state.terminated.as_ref());
-        let end = status
-            .state
-            .as_ref()
-            .and_then(|state| state.terminated.as_ref())
-            .or(last_end);
-        if let Some(end) = end.filter(|end| end.exit_code != 0) {
-            return PodHealth::Crashed(format!(
-                "container {} exited with code {}",
-                status.name, end.exit_code
-            ));
-        }
-    }
-    for status in statuses {
-        if let Some(waiting) = status.state.as_ref().and_then(|state| state.waiting.as_ref()) {
-            let reason = waiting.reason.as_deref().unwrap_or("waiting");
-            return PodHealth::NotStarted(format!("container {} is in {reason}", status.name));
-        }
-    }
-    if statuses.iter().all(|status| status.ready) {
-        PodHealth::Ready
-    } else {
-        PodHealth::Unready
-    }
-}
-
-/// The event in a gateway's log that shows that Azure refused it its
-/// configuration. The names come from reports of the gateway's users
-/// (Azure/api-management-self-hosted-gateway issues 164, 269 and pull request
-/// 371).
-pub fn refusal_in(log: &str) -> Option<&'static str> {
-    const EVENTS: [&str; 2] = ["ConfigurationApiV2NotAvailable", "ConfigInitialSyncFailed"];
-    let named = EVENTS.into_iter().find(|event| log.contains(event));
-    named.or_else(|| {
-        log.contains("no valid authentication")
-            .then_some("GatewayStartup: no valid authentication")
-    })
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! Deployments, StatefulSets and DaemonSets through one type with the fields
 //! that a rotation needs.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, Time};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::{Patch, PatchParams};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
+use super::lean::{Element, few, text};
 use super::list::Meta;
 use super::pod_spec::{PodSpec, PodTemplate};
 use super::{Cluster, FIELD_MANAGER, MARKS_MANAGER};
@@ -62,6 +63,8 @@ pub struct RollingUpdate {
     pub partition: i32,
     /// How many pods may run in addition to the wanted ones.
     pub max_surge: Option<IntOrString>,
+    /// How many of the wanted pods may be missing.
+    pub max_unavailable: Option<IntOrString>,
 }
 
 /// The counters of a workload's status, under the same names for all kinds: a
@@ -85,6 +88,32 @@ pub struct WorkloadStatus {
     pub available_replicas: i32,
     /// How many nodes should run a pod of a DaemonSet.
     pub desired_number_scheduled: Option<i32>,
+    /// Those of a rollout, which only a Deployment has.
+    #[serde(deserialize_with = "few")]
+    pub conditions: Vec<Condition>,
+}
+
+/// A condition of a workload.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Condition {
+    #[serde(rename = "type", deserialize_with = "text")]
+    pub kind: String,
+    /// `True`, `False` or `Unknown`.
+    #[serde(deserialize_with = "text")]
+    pub status: String,
+    #[serde(deserialize_with = "text")]
+    pub reason: String,
+    #[serde(deserialize_with = "text")]
+    pub message: String,
+    /// When its status last changed.
+    pub last_transition_time: Option<Time>,
+}
+
+impl Element for Condition {
+    fn is_used(&self) -> bool {
+        matches!(self.kind.as_str(), "Progressing" | "ReplicaFailure")
+    }
 }
 
 impl Workload {

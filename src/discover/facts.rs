@@ -108,7 +108,7 @@ pub fn workload_facts(reference: &WorkloadRef, workload: &Workload) -> WorkloadF
         ready: workload.status.ready_replicas,
         rollout: rollout(workload),
         marks: workload.marks(),
-        owner: workload.metadata.controller.as_deref().map(cleaned),
+        owner: workload.metadata.controller().as_deref().map(cleaned),
         stale_pods: None,
     }
 }

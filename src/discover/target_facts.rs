@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use super::evidence::{Evidence, Named, identify};
 use super::facts::PreviousCredential;
-use super::pod_spec::{ConfigMaps, GatewayContainer, config_maps_named, gateway_containers};
+use super::pod_spec::{
+    ConfigMaps, CredentialSource, GatewayContainer, config_maps_named, gateway_containers,
+};
 use super::read::ConfigMapReads;
 use super::reference::refuse_other_sign_in;
 use crate::cluster::Cluster;
@@ -124,6 +126,36 @@ impl TargetFacts {
             }
         }
         Ok(evidence)
+    }
+
+    /// The containers of a workload that present the credential; `None` if that
+    /// is not known.
+    pub fn gateway_containers(&self, workload: &WorkloadRef) -> Option<Vec<String>> {
+        let found: Vec<GatewayContainer> = match &self.containers {
+            Containers::Unread(specs) => specs
+                .iter()
+                .filter(|(name, _)| name == workload)
+                .flat_map(|(_, spec)| gateway_containers(spec, &ConfigMaps::new()))
+                .collect(),
+            Containers::Read { containers, .. } => containers
+                .iter()
+                .filter(|(name, _)| name == workload)
+                .map(|(_, container)| container.clone())
+                .collect(),
+        };
+        let is_certain = matches!(&self.containers, Containers::Read { gaps, .. } if gaps.is_empty());
+        if found.iter().any(|container| container.name.is_empty()) || (found.is_empty() && !is_certain) {
+            return None;
+        }
+        let secret = &self.snapshot.secret.version.name;
+        let uses_it = |container: &&GatewayContainer| match &container.credential {
+            CredentialSource::SecretKey { secret: name, .. } => name == secret,
+            CredentialSource::EnvFrom(names) => names.iter().any(|from| from.name == *secret),
+            CredentialSource::Missing => true,
+            CredentialSource::Inline { .. } | CredentialSource::Entra { .. } => false,
+        };
+        let own = found.iter().filter(uses_it);
+        Some(own.map(|container| container.name.clone()).collect())
     }
 
     /// The workloads that run the gateway, among all that use its Secret.

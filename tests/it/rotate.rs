@@ -19,6 +19,7 @@ mod layouts;
 mod moved;
 mod preflight;
 mod preserve;
+mod proof;
 mod put_back;
 mod refused;
 mod regenerated;

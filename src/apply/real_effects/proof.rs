@@ -1,247 +1,240 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Pod;
-use tokio::time::{Instant, sleep};
+use futures::{StreamExt, stream};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::RealEffects;
 use crate::apply::{Proof, Refusal};
-use crate::cluster::explain;
-use crate::cluster::pods::selector;
-use crate::cluster::rollout::{PodHealth, is_stale, pod_health, refusal_in, rollout, rotation_ids};
+use crate::cluster::pods::{pod_facts, refusal_in, selector};
+use crate::cluster::rollout::progress;
 use crate::cluster::workload::Workload;
-use crate::error::Result;
+use crate::cluster::{Cluster, explain};
 use crate::model::request::ProveMode;
-use crate::model::{Rollout, WorkloadRef};
+use crate::model::{LogRead, Mark, PodHealth, Rollout, WorkloadRef};
+use crate::plan::{History, Judgement, Pods, Seen, depends_on_pods, evidence_text, judge};
 
-/// The time between two reads of a rollout.
+/// The time between two looks at a rollout.
 const POLL: Duration = Duration::from_millis(500);
+
+/// How long the read of one log may take.
+const LOG_READ: Duration = Duration::from_secs(10);
+
+/// How long the reads of the last look may take, which begins at the proof's
+/// end.
+const LAST_LOOK: Duration = Duration::from_secs(2);
+
+/// How many logs are read at the same time.
+const PARALLEL_LOGS: usize = 8;
 
 impl RealEffects<'_> {
     /// Reads the workloads until their rollouts, pods and logs show whether the
-    /// credential of the rotation `id` works, or until the deadline.
+    /// credential of the rotation `id` works, or until the proof's end.
     pub(super) async fn proof(&self, workloads: &[WorkloadRef], id: &str) -> Proof {
-        let mut logs = Logs {
-            may_read: self.prove == ProveMode::Logs,
+        let begun = Instant::now();
+        let mut look = Look {
+            effects: self,
+            cluster: self.cluster.clone(),
+            id,
+            may_read_logs: self.prove == ProveMode::Logs,
+            may_list_pods: true,
+            at_deadline: false,
+            ends: self.proof_ends,
             read: BTreeSet::new(),
-            denied: false,
         };
+        let mut histories: BTreeMap<&WorkloadRef, History> = BTreeMap::new();
         let waiting = self.output.waiting();
         loop {
-            let mut pods = 0;
+            look.begin();
+            let mut proved = Vec::new();
+            let mut undecided = Vec::new();
             let mut missing = None;
-            let mut some_unready = false;
-            let mut by_hand = Vec::new();
             for workload in workloads {
-                match self.observe(workload, id, &mut logs).await {
-                    Ok(Observation::Complete(wanted)) => pods += wanted,
-                    Ok(Observation::LeftByHand(text)) => by_hand.push(text),
-                    Ok(Observation::Waiting { text, unready }) => {
-                        some_unready |= unready;
-                        missing.get_or_insert(text);
-                    }
-                    Ok(Observation::Refused(refusal)) => return Proof::Refused(refusal),
-                    Ok(Observation::Changed(why)) => return Proof::Undecided(why),
-                    Err(error) => {
-                        missing.get_or_insert(error.to_string());
+                let history = histories.entry(workload).or_default();
+                match look.at(workload, history, begun).await {
+                    Judgement::Proved(evidence) => proved.push(evidence),
+                    Judgement::Undecided(why) => undecided.push(why),
+                    Judgement::Waiting(why) => drop(missing.get_or_insert(why)),
+                    Judgement::Refused { evidence, pod } => {
+                        return Proof::Refused(Refusal { evidence, pod });
                     }
                 }
             }
-            let Some(missing) = missing else {
-                return if by_hand.is_empty() {
-                    Proof::Proved(evidence(pods, &logs))
-                } else {
-                    Proof::Undecided(by_hand.join("; "))
-                };
-            };
-            waiting.on(&missing);
-            if Instant::now() + POLL >= self.proof_ends {
-                return if some_unready {
-                    Proof::Refused(Refusal {
-                        evidence: format!("{missing} at the deadline, although the previous pods were ready"),
-                        pod: None,
-                    })
-                } else {
-                    Proof::Undecided(format!("{missing} at the deadline"))
-                };
+            match missing {
+                Some(missing) => waiting.on(&missing),
+                None if undecided.is_empty() => return Proof::Proved(evidence_text(&proved)),
+                None => return Proof::Undecided(undecided.join("; ")),
             }
             sleep(POLL).await;
         }
     }
-
-    /// The pods of older revisions that have to be deleted by hand. Those that
-    /// were created after the write have the new token and may stay.
-    async fn left_by_hand(
-        &self,
-        workload: &WorkloadRef,
-        live: &Workload,
-        count: i32,
-        id: &str,
-    ) -> Observation {
-        let written = self.secret.written().unwrap_or_else(|| self.cluster.now());
-        let pods = self.pods_of(live).await;
-        let stale: Option<Vec<Pod>> = pods.ok().map(|mut pods| {
-            pods.retain(|pod| is_stale(pod, id, written) != Some(false));
-            pods
-        });
-        let command = match &stale {
-            Some(pods) if pods.is_empty() => return Observation::Complete(live.wanted()),
-            Some(pods) => {
-                let names: Vec<&str> = pods
-                    .iter()
-                    .filter_map(|pod| pod.metadata.name.as_deref())
-                    .collect();
-                format!(
-                    "kubectl -n {} delete pod {}",
-                    self.cluster.namespace,
-                    names.join(" ")
-                )
-            }
-            None => "the API server did not list them".to_owned(),
-        };
-        let count = stale.map_or_else(|| usize::try_from(count).unwrap_or_default(), |pods| pods.len());
-        let keep = match count {
-            1 => format!("1 pod of {workload} keeps the previous token until it is deleted"),
-            _ => format!("{count} pods of {workload} keep the previous token until they are deleted"),
-        };
-        Observation::LeftByHand(format!("{keep}: {command}"))
-    }
-
-    /// The evidence of one workload and its pods.
-    async fn observe(&self, workload: &WorkloadRef, id: &str, logs: &mut Logs) -> Result<Observation> {
-        let live = self.read_workload(workload).await?;
-        if !live.marks().template.rotation_ids.contains(id) {
-            return Ok(Observation::Changed(format!(
-                "something else changed {workload} during the rollout"
-            )));
-        }
-        let progress = rollout(&live);
-        let was_ready = self.workloads.get(workload).is_some_and(|state| state.was_ready);
-        let mut unready = false;
-        if logs.may_read {
-            match self.pods_of(&live).await {
-                Err(kube::Error::Api(status)) if status.is_forbidden() => logs.forbidden(),
-                Err(error) => return Err(explain(error, &format!("listing the pods of {workload}"))),
-                Ok(pods) => {
-                    for pod in pods.iter().filter(|pod| rotation_ids(pod).contains(id)) {
-                        let health = pod_health(pod);
-                        let name = pod.metadata.name.as_deref().unwrap_or_default();
-                        unready |= health == PodHealth::Unready && was_ready;
-                        if let Some(event) = self.refusal_of(pod, &health, &progress, logs).await {
-                            return Ok(Observation::refused(name, &format!("pod {name} logs {event}")));
-                        }
-                        if let (PodHealth::Crashed(how), true) = (&health, was_ready) {
-                            return Ok(Observation::refused(name, &format!("pod {name}: {how}")));
-                        }
-                    }
-                }
-            }
-        }
-        Ok(match progress {
-            Rollout::Complete => Observation::Complete(live.wanted()),
-            Rollout::Waiting(text) => Observation::Waiting {
-                text: format!("{workload}: {text}"),
-                unready,
-            },
-            Rollout::LeftByHand(count) => self.left_by_hand(workload, &live, count, id).await,
-        })
-    }
-
-    async fn pods_of(&self, live: &Workload) -> Result<Vec<Pod>, kube::Error> {
-        match selector(&live.spec.selector) {
-            Some(selector) => self.cluster.pods(&selector).await,
-            None => Ok(Vec::new()),
-        }
-    }
-
-    /// The event in a pod's log that shows a refusal of the credential. The log of
-    /// a ready pod is read when the pod is first seen, and again when all are
-    /// ready: readiness alone proves nothing.
-    async fn refusal_of(
-        &self,
-        pod: &Pod,
-        health: &PodHealth,
-        progress: &Rollout,
-        logs: &mut Logs,
-    ) -> Option<&'static str> {
-        let name = pod.metadata.name.clone()?;
-        let wanted = match health {
-            PodHealth::NotStarted(_) => false,
-            PodHealth::Ready => logs.read.insert(name.clone()) || *progress == Rollout::Complete,
-            PodHealth::Unready | PodHealth::Crashed(_) => true,
-        };
-        if !wanted || !logs.may_read {
-            return None;
-        }
-        for container in pod.spec.iter().flat_map(|spec| &spec.containers) {
-            match self.cluster.log(&name, &container.name).await {
-                Ok(log) => {
-                    if let Some(event) = refusal_in(&log) {
-                        return Some(event);
-                    }
-                }
-                Err(kube::Error::Api(status)) if status.is_forbidden() => logs.forbidden(),
-                // A container that has just been replaced has no log yet.
-                Err(error) => tracing::debug!("log of pod {name}: {error}"),
-            }
-        }
-        None
-    }
 }
 
-/// Which logs were read.
-struct Logs {
+/// A look at the workloads and their pods.
+struct Look<'a> {
+    effects: &'a RealEffects<'a>,
+    /// The cluster, with the end of the look as the deadline of its reads.
+    cluster: Cluster,
+    id: &'a str,
     /// Whether to read logs: by the mode, and until the API server denies it.
-    may_read: bool,
+    may_read_logs: bool,
+    may_list_pods: bool,
+    /// Whether it is the last look.
+    at_deadline: bool,
+    /// When its reads end.
+    ends: Instant,
     /// The ready pods whose log was read.
     read: BTreeSet<String>,
-    denied: bool,
 }
 
-impl Logs {
-    fn forbidden(&mut self) {
-        self.may_read = false;
-        self.denied = true;
+impl<'a> Look<'a> {
+    fn begin(&mut self) {
+        let now = Instant::now();
+        self.at_deadline = now + POLL >= self.effects.proof_ends;
+        self.ends = self.effects.proof_ends.max(now + LAST_LOOK);
+        self.cluster = self.effects.cluster.clone().until(self.ends);
+    }
+
+    /// Looks at one workload, and judges it.
+    async fn at(&mut self, workload: &WorkloadRef, history: &mut History, begun: Instant) -> Judgement {
+        match self.see(workload).await {
+            Ok(seen) => {
+                history.add(&seen, begun.elapsed());
+                judge(&seen, history, self.at_deadline)
+            }
+            Err(kube::Error::Api(status)) if status.is_not_found() => {
+                Judgement::Undecided(format!("{workload} was deleted during the rollout"))
+            }
+            Err(error) => {
+                let error = explain(error, &format!("reading {workload} and its pods"));
+                if self.at_deadline {
+                    Judgement::Undecided(format!("{error} at the deadline"))
+                } else {
+                    Judgement::Waiting(error.to_string())
+                }
+            }
+        }
+    }
+
+    async fn see<'s>(&mut self, workload: &'s WorkloadRef) -> Result<Seen<'s>, kube::Error>
+    where
+        'a: 's,
+    {
+        let effects = self.effects;
+        let live = self.cluster.workload(workload).await?;
+        let state = effects.workloads.get(workload);
+        let gateways = match state.and_then(|state| state.gateways.clone()) {
+            Some(names) => names,
+            None => containers(&live),
+        };
+        let mut seen = Seen {
+            namespace: &effects.cluster.namespace,
+            workload,
+            mode: effects.prove,
+            was_ready: state.is_some_and(|state| state.was_ready),
+            runs_gateway: !gateways.is_empty(),
+            progress: progress(workload.kind, &live, self.id),
+            pods: Pods::Unread,
+        };
+        if depends_on_pods(seen.mode, &seen.progress, self.at_deadline) {
+            seen.pods = self.pods(&live, &gateways).await?;
+            self.read_logs(&mut seen, &gateways).await;
+        }
+        Ok(seen)
+    }
+
+    async fn pods(&mut self, live: &Workload, gateways: &[String]) -> Result<Pods, kube::Error> {
+        let Some(selector) = selector(&live.spec.selector) else {
+            return Ok(Pods::Listed(Vec::new()));
+        };
+        if !self.may_list_pods {
+            return Ok(Pods::Forbidden);
+        }
+        let secret = &self.effects.secret;
+        let written = secret.written().unwrap_or_else(|| self.cluster.now());
+        match self.cluster.pods(&selector).await {
+            Ok(pods) => {
+                let facts = pods.iter().map(|pod| pod_facts(pod, self.id, written, gateways));
+                Ok(Pods::Listed(facts.collect()))
+            }
+            Err(kube::Error::Api(status)) if status.is_forbidden() => {
+                self.may_list_pods = false;
+                Ok(Pods::Forbidden)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads the logs of the new pods. That of a ready pod is read when the pod
+    /// is first seen, and again when all are ready: readiness alone proves
+    /// nothing.
+    async fn read_logs(&mut self, seen: &mut Seen<'_>, gateways: &[String]) {
+        if seen.mode != ProveMode::Logs {
+            return;
+        }
+        let is_last = seen.progress.mark != Mark::Present
+            || seen.progress.wanted == 0
+            || !matches!(seen.progress.rollout, Rollout::Waiting(_));
+        let wanted: Vec<String> = seen
+            .new_pods()
+            .filter(|pod| match pod.health {
+                PodHealth::Hindered(_) => false,
+                PodHealth::Ready => is_last || !self.read.contains(&pod.name),
+                PodHealth::Unready | PodHealth::Crashing(_) => true,
+            })
+            .map(|pod| pod.name.clone())
+            .collect();
+        let mut logs: BTreeMap<String, LogRead> = if self.may_read_logs {
+            let reads = wanted.into_iter().map(async |pod| {
+                let log = self.log(&pod, gateways).await;
+                (pod, log)
+            });
+            stream::iter(reads)
+                .buffer_unordered(PARALLEL_LOGS)
+                .collect()
+                .await
+        } else {
+            wanted.into_iter().map(|pod| (pod, LogRead::Forbidden)).collect()
+        };
+        self.may_read_logs &= !logs.values().any(|log| *log == LogRead::Forbidden);
+        let clean = logs.iter().filter(|(_, log)| **log == LogRead::Clean);
+        self.read.extend(clean.map(|(pod, _)| pod.clone()));
+        if let Pods::Listed(pods) = &mut seen.pods {
+            for pod in pods {
+                pod.log = logs.remove(&pod.name).unwrap_or(LogRead::No);
+            }
+        }
+    }
+
+    /// What the logs of the gateway's containers in a pod show.
+    async fn log(&self, pod: &str, gateways: &[String]) -> LogRead {
+        let mut worst = LogRead::Clean;
+        for container in gateways {
+            let ends = self.ends.min(Instant::now() + LOG_READ);
+            match timeout_at(ends, self.cluster.log(pod, container)).await {
+                Ok(Ok(log)) => {
+                    if let Some(event) = refusal_in(&log) {
+                        return LogRead::Refusal(event);
+                    }
+                }
+                Ok(Err(kube::Error::Api(status))) if status.is_forbidden() => worst = LogRead::Forbidden,
+                Ok(Err(error)) => {
+                    let doing = format!("reading the log of pod {pod}");
+                    worst = LogRead::Failed(explain(error, &doing).to_string());
+                }
+                Err(_) => {
+                    worst = LogRead::Failed(format!("reading the log of pod {pod}: no answer in time"));
+                }
+            }
+        }
+        worst
     }
 }
 
-/// What one read of a workload and its pods shows.
-enum Observation {
-    /// Everything is as it should be, with this number of pods.
-    Complete(i32),
-    /// Pods have to be deleted by hand.
-    LeftByHand(String),
-    Waiting {
-        text: String,
-        /// Whether a new pod started and is not ready, although previous ones were.
-        unready: bool,
-    },
-    Refused(Refusal),
-    /// The pod template no longer belongs to this rotation.
-    Changed(String),
-}
-
-impl Observation {
-    fn refused(pod: &str, evidence: &str) -> Self {
-        Self::Refused(Refusal {
-            evidence: evidence.to_owned(),
-            pod: Some(pod.to_owned()),
-        })
-    }
-}
-
-/// The proof in words. It claims no more than was observed.
-fn evidence(pods: i32, logs: &Logs) -> String {
-    let ready = match pods {
-        0 => return "no pod to prove: the workload is scaled to 0".to_owned(),
-        1 => "1 new pod is ready".to_owned(),
-        _ => format!("{pods} new pods are ready"),
-    };
-    if logs.may_read {
-        format!("{ready}, and no log shows that Azure refused the token")
-    } else if logs.denied {
-        format!("{ready}; this user has no right to read the logs")
-    } else {
-        format!("{ready}; their logs were not read")
-    }
+/// All containers of a workload, where it is unknown which of them run the
+/// gateway.
+fn containers(live: &Workload) -> Vec<String> {
+    let containers = live.pod_spec().map(|spec| &spec.containers);
+    let names = containers.into_iter().flatten();
+    names.map(|container| container.name.clone()).collect()
 }

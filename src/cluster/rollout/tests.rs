@@ -14,7 +14,7 @@ fn workload(value: &Value) -> Workload {
     serde_json::from_value(object).unwrap()
 }
 
-fn progress(status: &Value) -> Rollout {
+fn state(status: &Value) -> Rollout {
     rollout(&workload(&json!({ "status": status })))
 }
 
@@ -46,7 +46,7 @@ fn a_deployment_rolls_step_by_step() {
             Rollout::Complete,
         ),
     ] {
-        assert_eq!(progress(&status), expected);
+        assert_eq!(state(&status), expected);
     }
 }
 
@@ -54,7 +54,7 @@ fn a_deployment_rolls_step_by_step() {
 fn a_daemon_set_counts_nodes() {
     let status = json!({"observedGeneration": 2, "desiredNumberScheduled": 3, "currentNumberScheduled": 3,
         "updatedNumberScheduled": 3, "numberReady": 3, "numberAvailable": 2});
-    assert_eq!(progress(&status), waiting("2 of 3 pods are ready"));
+    assert_eq!(state(&status), waiting("2 of 3 pods are ready"));
 }
 
 #[test]
@@ -149,39 +149,99 @@ fn a_pod_is_stale_by_its_id_or_else_by_its_start() {
     assert_eq!(is_stale(&recreated, "r1", written), Some(false));
 }
 
-#[test]
-fn the_health_of_a_pod() {
-    let of = |container: Value| {
-        let mut status =
-            json!({"name": "gw", "image": "i", "imageID": "i", "ready": false, "restartCount": 0});
-        for (key, part) in container.as_object().unwrap() {
-            status[key] = part.clone();
-        }
-        pod_health(&pod(&json!({}), &json!({"containerStatuses": [status]})))
-    };
-    assert_eq!(of(json!({"ready": true})), PodHealth::Ready);
-    assert_eq!(of(json!({"state": {"running": {}}})), PodHealth::Unready);
-    assert!(matches!(
-        of(
-            json!({"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": {"exitCode": 1}}})
-        ),
-        PodHealth::Crashed(_)
-    ));
-    assert_eq!(
-        of(json!({"state": {"waiting": {"reason": "ImagePullBackOff"}}})),
-        PodHealth::NotStarted("container gw is in ImagePullBackOff".to_owned())
-    );
-    assert!(matches!(
-        pod_health(&pod(&json!({}), &json!({}))),
-        PodHealth::NotStarted(_)
-    ));
+/// What the counters show: pods that are wanted, there, new, ready and
+/// available.
+fn new_ready_of(kind: WorkloadKind, strategy: &Value, counts: [i32; 5]) -> Option<bool> {
+    let [wanted, pods, updated, ready, available] = counts;
+    let spec = json!({"replicas": wanted, "selector": {}, "template": {}, "updateStrategy": strategy});
+    let status = json!({"observedGeneration": 2, "replicas": pods, "updatedReplicas": updated,
+        "readyReplicas": ready, "availableReplicas": available});
+    progress(kind, &workload(&json!({"spec": spec, "status": status})), "r1").new_ready
 }
 
 #[test]
-fn a_refusal_is_found_in_the_log() {
+fn a_deployment_shows_whether_a_new_pod_is_ready() {
+    let rolling = |surge: Value, missing: Value| json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": surge, "maxUnavailable": missing}});
+    let quarter = rolling(json!("25%"), json!("25%"));
+    let recreate = json!({"type": "Recreate"});
+    let whole = rolling(json!(1), json!(0));
+    let no_surge = rolling(json!(0), json!("10%"));
+    for (what, strategy, counts, expected) in [
+        ("no new pod", &quarter, [1, 1, 0, 1, 1], Some(false)),
+        ("first not ready", &quarter, [1, 2, 1, 1, 1], Some(false)),
+        ("first ready", &quarter, [1, 2, 1, 2, 1], Some(true)),
+        ("one of 4 missing", &quarter, [4, 5, 2, 3, 3], Some(false)),
+        ("two of 4 missing", &quarter, [4, 5, 3, 2, 2], None),
+        ("an old one unready", &quarter, [2, 3, 1, 1, 1], Some(false)),
+        ("ready only now", &quarter, [2, 3, 1, 2, 1], None),
+        ("recreated, unready", &recreate, [2, 2, 2, 0, 0], Some(false)),
+        ("recreated, one ready", &recreate, [2, 2, 2, 1, 1], Some(true)),
+        ("all new, were ready", &whole, [2, 2, 2, 0, 0], None),
+        ("no surge", &no_surge, [2, 2, 1, 1, 1], Some(false)),
+    ] {
+        let found = new_ready_of(WorkloadKind::Deployment, strategy, counts);
+        assert_eq!(found, expected, "{what}");
+    }
+}
+
+#[test]
+fn other_kinds_show_whether_a_new_pod_is_ready() {
+    for (what, counts, expected) in [
+        ("the first of 3", [3, 3, 1, 2, 2], Some(false)),
+        ("the only one", [1, 1, 1, 0, 0], Some(false)),
+        ("the second of 3", [3, 3, 2, 1, 1], None),
+    ] {
+        let found = new_ready_of(WorkloadKind::StatefulSet, &json!({}), counts);
+        assert_eq!(found, expected, "{what}");
+    }
+    let of_nodes = |updated: i32, ready: i32| {
+        let status = json!({"observedGeneration": 2, "desiredNumberScheduled": 3, "currentNumberScheduled": 3,
+            "updatedNumberScheduled": updated, "numberReady": ready, "numberAvailable": ready});
+        progress(
+            WorkloadKind::DaemonSet,
+            &workload(&json!({ "status": status })),
+            "r1",
+        )
+        .new_ready
+    };
     assert_eq!(
-        refusal_in("{\"eventType\":\"ConfigurationApiV2NotAvailable\"}"),
-        Some("ConfigurationApiV2NotAvailable")
+        [of_nodes(1, 2), of_nodes(1, 3), of_nodes(2, 1)],
+        [Some(false), Some(true), None]
     );
-    assert_eq!(refusal_in("{\"eventType\":\"GatewayStartup\"}"), None);
+}
+
+#[test]
+fn a_blocked_rollout_gives_the_reason() {
+    let failure = |reason: &str| {
+        workload(
+            &json!({"status": {"observedGeneration": 2, "replicas": 2, "conditions": [
+            {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"},
+            {"type": "ReplicaFailure", "status": "True", "reason": reason, "message": "exceeded\nquota",
+             "lastTransitionTime": "2026-11-22T10:00:00Z"}]}}),
+        )
+    };
+    let since = "2026-11-22T10:00:00Z".parse().ok();
+    assert_eq!(
+        blocked(&failure("FailedCreate")),
+        Some(("exceeded quota".to_owned(), since))
+    );
+    assert_eq!(blocked(&failure("FailedDelete")), None);
+    assert!(progress(WorkloadKind::Deployment, &failure("FailedCreate"), "r1").is_overdue);
+}
+
+#[test]
+fn the_mark_of_the_restart_is_one_of_several() {
+    let mark = |annotations: Value| {
+        let template = json!({"metadata": {"annotations": annotations}});
+        let spec = json!({"selector": {}, "template": template});
+        progress(
+            WorkloadKind::Deployment,
+            &workload(&json!({ "spec": spec })),
+            "r1",
+        )
+        .mark
+    };
+    assert_eq!(mark(json!({ROTATION_ID: "r0,r1"})), Mark::Present);
+    assert_eq!(mark(json!({ROTATION_ID: "r0"})), Mark::Replaced);
+    assert_eq!(mark(json!({})), Mark::Removed);
 }

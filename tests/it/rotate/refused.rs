@@ -14,7 +14,10 @@ use crate::case::{Case, DAY};
 
 /// A gateway whose token was signed by the secondary key, as the script's
 /// annotation says.
-async fn with_previous_token_of_the_secondary_key(case: &Case, mode: Option<&str>) -> GatewayManifest {
+pub(super) async fn with_previous_token_of_the_secondary_key(
+    case: &Case,
+    mode: Option<&str>,
+) -> GatewayManifest {
     let token = case.token(Slot::Secondary, DAY * 2);
     let mut manifest = GatewayManifest::portal("gw", &case.endpoint(), &token);
     if let Some(mode) = mode {

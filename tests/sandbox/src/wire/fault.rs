@@ -42,7 +42,7 @@ pub struct Answer {
     /// Headers, for example `Retry-After`.
     pub headers: Vec<(&'static str, String)>,
     /// The body.
-    pub body: String,
+    pub body: Vec<u8>,
 }
 
 impl Answer {
@@ -53,10 +53,15 @@ impl Answer {
 
     /// With a body of any type.
     pub fn text(code: u16, content_type: &str, body: &str) -> Self {
+        Self::bytes(code, content_type, body.as_bytes())
+    }
+
+    /// The same with bytes that need not be text.
+    pub fn bytes(code: u16, content_type: &str, body: &[u8]) -> Self {
         Self {
             code,
             headers: vec![("Content-Type", content_type.to_owned())],
-            body: body.to_owned(),
+            body: body.to_vec(),
         }
     }
 
