@@ -9,6 +9,7 @@ mod command_lines;
 mod completions;
 mod documents;
 mod examples;
+mod faults;
 mod fleet;
 mod image;
 mod in_pod;

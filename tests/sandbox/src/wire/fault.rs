@@ -158,6 +158,13 @@ impl Fault {
         }
     }
 
+    /// The same for other requests.
+    #[must_use]
+    pub fn of(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.path);
+        self
+    }
+
     /// Only those of this method.
     #[must_use]
     pub fn method(mut self, method: Method) -> Self {
