@@ -119,8 +119,8 @@ async fn rotate(
             let named = found.gateway(cluster, &settings.target).await?;
             print_gateway(&named, output, &mut sources);
             let (arm, preparation) = match need {
-                // A completion takes Azure only if the credential is refused.
-                Need::Completion(_) => (
+                // These need Azure only if a credential is refused.
+                Need::Completion(_) | Need::PutBack(_) => (
                     sign_in(&settings.azure, named.cloud, deadline, false).await?,
                     Preparation::done(),
                 ),
