@@ -13,8 +13,8 @@ mod key_slot;
 mod marks;
 mod object;
 mod program;
-mod put_back;
 mod progress;
+mod put_back;
 pub mod request;
 mod rotation_ids;
 mod secret_change;
@@ -36,9 +36,9 @@ pub use key_slot::{KeyChoice, KeySlot};
 pub use marks::{TemplateMarks, WorkloadMarks};
 pub use object::{Object, ObjectKind, Ownership};
 pub use program::{DEFAULT_NAME, PROGRAM, SCRIPT};
+pub use progress::{LogRead, Mark, PodFacts, PodHealth, Progress};
 pub use put_back::{PutBack, TemplateBefore};
 pub use rotation_ids::RotationIds;
-pub use progress::{LogRead, Mark, PodFacts, PodHealth, Progress};
 pub use secret_change::{Annotations, Minted, SecretChange, SecretData};
 pub use snapshot::{
     Replacement, Rollout, SecretFacts, SecretMarks, SecretVersion, Snapshot, Source, Sourced, WorkloadFacts,

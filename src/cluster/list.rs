@@ -9,8 +9,8 @@ use http::Request;
 use http::header::ACCEPT;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use serde::de::DeserializeOwned;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::Cluster;
 use super::answer::{Gathered, foreign, next_bytes};
