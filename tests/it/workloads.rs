@@ -140,7 +140,11 @@ async fn pods_that_only_a_person_deletes_are_named() {
                     .await?
                     .and_then(|pod| pod.metadata.creation_timestamp);
                 if created.as_ref().is_some_and(|created| created.0 <= written) {
-                    pods.delete(name, &DeleteParams::default()).await?;
+                    // It may have gone since it was read.
+                    match pods.delete(name, &DeleteParams::default()).await {
+                        Err(kube::Error::Api(status)) if status.is_not_found() => {}
+                        deleted => drop(deleted?),
+                    }
                     return Ok(None);
                 }
                 Ok(created.map(drop))
