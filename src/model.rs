@@ -41,8 +41,8 @@ pub use put_back::{PutBack, TemplateBefore};
 pub use rotation_ids::RotationIds;
 pub use secret_change::{Annotations, Minted, SecretChange, SecretData};
 pub use snapshot::{
-    Replacement, Rollout, SecretFacts, SecretMarks, SecretVersion, Snapshot, Source, Sourced, WorkloadFacts,
-    WorkloadVersion,
+    Blocked, Replacement, Rollout, SecretFacts, SecretMarks, SecretVersion, Snapshot, Source, Sourced,
+    WorkloadFacts, WorkloadVersion,
 };
 pub use text::{cleaned, counted, is_azure_name, one_line, shortened};
 pub use token::{Claims, MAX_LIFE, Token, TokenError};

@@ -22,6 +22,7 @@ use crate::model::request::{SortBy, StatusFormat};
 Verdicts, the worst first:
   Expired         the token has expired: the next pod that starts gets no configuration
   RestartOwed     a rotation wrote a token that no restart has brought to the pods
+  Blocked         the API server refuses new pods of the workload, for example because of a quota
   StalePods       pods run with an older token than the Secret holds
   Expiring        the token expires within 7 days
   Unknown         the credential cannot be read, or its expiry is not known in the cluster
@@ -37,7 +38,7 @@ Exit codes:
   0  done
   1  error
   2  invalid command line or variable
-  9  --fail-within: a token expires within that time, or a verdict is Expired, StalePods, RestartOwed or Unknown")]
+  9  --fail-within: a token expires within that time, or a verdict is Expired, RestartOwed, Blocked, StalePods or Unknown")]
 pub struct StatusArgs {
     /// Workloads, as NAME, TYPE/NAME or TYPE NAME; by default all gateways
     #[arg(value_name = "TARGET")]

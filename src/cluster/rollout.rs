@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::workload::{Condition, Workload};
 use crate::model::annotation::ROTATION_ID;
-use crate::model::{Mark, Progress, Replacement, Rollout, RotationIds, WorkloadKind};
+use crate::model::{Blocked, Mark, Progress, Replacement, Rollout, RotationIds, WorkloadKind};
 
 /// How much the clocks of a node and of the API server may differ.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(5);
@@ -60,7 +60,7 @@ pub fn progress(kind: WorkloadKind, workload: &Workload, id: &str) -> Progress {
         ready: status.ready_replicas,
         new_ready: is_seen.then(|| new_ready(kind, workload)).flatten(),
         mark,
-        blocked: blocked(workload).map(|(why, _)| why),
+        blocked: blocked(workload).map(|blocked| blocked.reason),
         is_overdue: is_seen
             && condition(workload, "Progressing", "False")
                 .is_some_and(|condition| condition.reason == "ProgressDeadlineExceeded"),
@@ -68,16 +68,16 @@ pub fn progress(kind: WorkloadKind, workload: &Workload, id: &str) -> Progress {
     }
 }
 
-/// Why the API server refuses new pods of a Deployment, and since when. The
-/// other kinds do not report it.
-pub fn blocked(workload: &Workload) -> Option<(String, Option<Timestamp>)> {
+/// Whether the API server refuses new pods of a Deployment. The other kinds do
+/// not report it.
+pub fn blocked(workload: &Workload) -> Option<Blocked> {
     if rollout(workload) == Rollout::Complete {
         return None;
     }
     let failure = condition(workload, "ReplicaFailure", "True")?;
-    (failure.reason == "FailedCreate").then(|| {
-        let since = failure.last_transition_time.as_ref().map(|time| time.0);
-        (failure.message.clone(), since)
+    (failure.reason == "FailedCreate").then(|| Blocked {
+        reason: failure.message.clone(),
+        since: failure.last_transition_time.as_ref().map(|time| time.0),
     })
 }
 

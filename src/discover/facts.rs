@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use crate::cluster::FIELD_MANAGER;
-use crate::cluster::rollout::{replacement, rollout};
+use crate::cluster::rollout::{blocked, replacement, rollout};
 use crate::cluster::workload::Workload;
 use crate::error::{Error, Result};
 use crate::model::annotation::{
@@ -107,6 +107,7 @@ pub fn workload_facts(reference: &WorkloadRef, workload: &Workload) -> WorkloadF
         wanted: workload.wanted(),
         ready: workload.status.ready_replicas,
         rollout: rollout(workload),
+        blocked: blocked(workload),
         marks: workload.marks(),
         owner: workload.metadata.controller().as_deref().map(cleaned),
         stale_pods: None,

@@ -176,6 +176,7 @@ fn facts(survey: &Survey, gateway: &Gateway) -> GatewayFacts {
         ready: gateway.facts.ready,
         pods: Ok(StalePods::default()),
         replacement: gateway.facts.replacement.clone(),
+        blocked: gateway.facts.blocked.clone(),
         marks: gateway.facts.marks.template.clone(),
         cron_job: Ok(None),
         azure: None,

@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use super::{Claims, CloudName, GatewayId, Replacement, SecretFacts, TemplateMarks, WorkloadRef};
+use super::{Blocked, Claims, CloudName, GatewayId, Replacement, SecretFacts, TemplateMarks, WorkloadRef};
 
 /// A fact, or why it is not available. The other facts about the gateway stay
 /// useful without it.
@@ -150,6 +150,8 @@ pub struct GatewayFacts {
     pub ready: i32,
     pub pods: Fact<StalePods>,
     pub replacement: Replacement,
+    /// Whether the API server refuses new pods of the workload.
+    pub blocked: Option<Blocked>,
     /// The annotations of the pod template.
     pub marks: TemplateMarks,
     /// The CronJob that rotates the gateway, if there is one.

@@ -182,12 +182,22 @@ pub struct WorkloadFacts {
     /// The number of pods that were ready when it was read.
     pub ready: i32,
     pub rollout: Rollout,
+    /// Whether the API server refuses its new pods.
+    pub blocked: Option<Blocked>,
     pub marks: WorkloadMarks,
     /// The controller that owns the workload and may undo changes of it.
     pub owner: Option<String>,
     /// Whether a pod runs with an older credential than the Secret holds;
     /// `None` if nobody looked, or the pods cannot be seen.
     pub stale_pods: Option<bool>,
+}
+
+/// A rollout whose new pods the API server refuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blocked {
+    /// The API server's reason.
+    pub reason: String,
+    pub since: Option<Timestamp>,
 }
 
 /// Where a value of this run comes from.

@@ -90,6 +90,7 @@ pub(crate) fn snapshot() -> Snapshot {
             wanted: 2,
             ready: 2,
             rollout: Rollout::Complete,
+            blocked: None,
             marks: WorkloadMarks::default(),
             owner: None,
             stale_pods: None,
@@ -145,6 +146,7 @@ pub(crate) fn gateway() -> GatewayFacts {
         ready: 2,
         pods: Ok(StalePods::default()),
         replacement: Replacement::Rolling,
+        blocked: None,
         marks: workload.marks.template.clone(),
         cron_job: Ok(Some(CronJobFacts {
             namespace: "shop".to_owned(),

@@ -1,10 +1,11 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+use super::blocked::way_out;
 use super::{NextRun, next_run};
 use crate::model::{
-    Auth, Credential, GatewayFacts, Presented, Replacement, SecretFacts, StalePods, TokenError, Unavailable,
-    counted, in_words,
+    Auth, Blocked, Credential, GatewayFacts, Presented, Replacement, SecretFacts, StalePods, TokenError,
+    Unavailable, counted, in_words,
 };
 
 /// A token is due when half of its lifetime is left, so that a daily CronJob
@@ -15,6 +16,10 @@ const DUE: SignedDuration = SignedDuration::from_hours(15 * 24);
 /// `ShgwGatewayTokenNearExpiry`).
 const EXPIRING: SignedDuration = SignedDuration::from_hours(7 * 24);
 
+/// The API server may refuse a pod for this long, without a rollout being
+/// blocked.
+const MOMENT: SignedDuration = SignedDuration::from_secs(10);
+
 /// The state of a gateway's credential in one word, in order from the worst to
 /// the best.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -23,6 +28,8 @@ pub enum Verdict {
     Expired,
     /// A rotation wrote a token, but the workload was not restarted.
     RestartOwed,
+    /// The API server refuses new pods of the workload.
+    Blocked,
     /// Pods run with an older token than the Secret holds.
     StalePods,
     /// The token expires within 7 days.
@@ -43,9 +50,10 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Expired,
         Self::RestartOwed,
+        Self::Blocked,
         Self::StalePods,
         Self::Expiring,
         Self::Unknown,
@@ -61,7 +69,7 @@ impl Verdict {
     pub fn is_alarm(self) -> bool {
         matches!(
             self,
-            Self::Expired | Self::RestartOwed | Self::StalePods | Self::Unknown
+            Self::Expired | Self::RestartOwed | Self::Blocked | Self::StalePods | Self::Unknown
         )
     }
 }
@@ -105,14 +113,19 @@ pub fn is_alarm(
 /// The next time at which the verdict can change without any change in the
 /// cluster; `None` if there is none.
 pub fn next_change(facts: &GatewayFacts, now: Timestamp) -> Option<Timestamp> {
-    let expires_at = facts.claims()?.expires_at;
-    let thresholds = [DUE, EXPIRING, SignedDuration::ZERO].map(|left| expires_at.checked_sub(left).ok());
+    let blocked = facts
+        .blocked
+        .as_ref()
+        .and_then(|blocked| blocked.since?.checked_add(MOMENT).ok());
+    let expires_at = facts.claims().map(|claims| claims.expires_at);
+    let thresholds = [DUE, EXPIRING, SignedDuration::ZERO].map(|left| expires_at?.checked_sub(left).ok());
     // The gateway is unprotected from the last run before the expiry on.
     let cron_job = facts.cron_job.as_ref().ok().and_then(Option::as_ref);
     let run = cron_job.and_then(|cron_job| next_run(cron_job, now).time());
+    let run = expires_at.and(run);
     thresholds
         .into_iter()
-        .chain([run])
+        .chain([run, blocked])
         .flatten()
         .filter(|at| *at > now)
         .min()
@@ -126,9 +139,14 @@ fn worst(facts: &GatewayFacts, now: Timestamp) -> (Verdict, String) {
             format!("the token expired {} ago; new pods do not work", in_words(left)),
         );
     }
-    if let Some(stored) = facts.stored()
-        && let Some(verdict) = stale_pods(facts, stored)
+    let pods = facts.stored().and_then(|stored| stale_pods(facts, stored));
+    if let Some(blocked) = is_blocked(facts, now)
+        && !matches!(pods, Some((Verdict::RestartOwed, _)))
     {
+        let why = format!("the API server refuses its new pods: {}", blocked.reason);
+        return (Verdict::Blocked, why);
+    }
+    if let Some(verdict) = pods {
         return verdict;
     }
     if let Some(left) = left.filter(|left| *left <= EXPIRING) {
@@ -165,6 +183,15 @@ fn worst(facts: &GatewayFacts, now: Timestamp) -> (Verdict, String) {
         Verdict::Healthy,
         format!("the token expires in {}", in_words(left)),
     )
+}
+
+/// A pod that is refused for a moment blocks nothing.
+fn is_blocked(facts: &GatewayFacts, now: Timestamp) -> Option<&Blocked> {
+    let blocked = facts.blocked.as_ref()?;
+    let lasts = blocked
+        .since
+        .is_none_or(|since| now.duration_since(since) >= MOMENT);
+    lasts.then_some(blocked)
 }
 
 fn stale_pods(facts: &GatewayFacts, stored: &SecretFacts) -> Option<(Verdict, String)> {
@@ -271,6 +298,10 @@ fn fix(facts: &GatewayFacts, verdict: Verdict) -> Option<String> {
     let rotate = format!("kubectl apim rotate {workload} -n {namespace}{adopt}");
     match verdict {
         Verdict::Healthy => None,
+        Verdict::Blocked => {
+            let reason = facts.blocked.as_ref().map_or("", |blocked| &blocked.reason);
+            Some(way_out(namespace, workload, reason))
+        }
         // The pod spec or ConfigMap has to change, which no one command does; the
         // reason says how.
         _ if matches!(facts.presented, Ok(Presented::Inline { .. })) => None,

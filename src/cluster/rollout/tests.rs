@@ -220,11 +220,11 @@ fn a_blocked_rollout_gives_the_reason() {
              "lastTransitionTime": "2026-11-22T10:00:00Z"}]}}),
         )
     };
-    let since = "2026-11-22T10:00:00Z".parse().ok();
-    assert_eq!(
-        blocked(&failure("FailedCreate")),
-        Some(("exceeded quota".to_owned(), since))
-    );
+    let expected = Blocked {
+        reason: "exceeded quota".to_owned(),
+        since: "2026-11-22T10:00:00Z".parse().ok(),
+    };
+    assert_eq!(blocked(&failure("FailedCreate")), Some(expected));
     assert_eq!(blocked(&failure("FailedDelete")), None);
     assert!(progress(WorkloadKind::Deployment, &failure("FailedCreate"), "r1").is_overdue);
 }

@@ -80,6 +80,26 @@ fn stale_pods_are_restarted() {
 }
 
 #[test]
+fn a_blocked_rollout_names_the_quota() {
+    let blocked = |seconds: i64| Blocked {
+        reason: "pods \"gw-x\" is forbidden: exceeded quota: small, requested: pods=1".to_owned(),
+        since: Some(now() - SignedDuration::from_secs(seconds)),
+    };
+    let (verdict, fix) = after(|facts| {
+        facts.blocked = Some(blocked(10));
+        facts.pods = Ok(stale(&["gw-0"]));
+    });
+    assert_eq!(verdict, Verdict::Blocked);
+    assert_eq!(fix, "kubectl describe resourcequota small -n shop");
+    let mut facts = gateway();
+    facts.blocked = Some(blocked(9));
+    assert_eq!(assess(&facts, now()).verdict, Verdict::Healthy);
+    let next = now() + SignedDuration::from_secs(1);
+    assert_eq!(next_change(&facts, now()), Some(next));
+    assert_eq!(assess(&facts, next).verdict, Verdict::Blocked);
+}
+
+#[test]
 fn without_the_right_to_list_pods_the_ids_decide() {
     let forbidden = |facts: &mut GatewayFacts| facts.pods = Err(Unavailable::Forbidden("pods".to_owned()));
     assert_eq!(after(forbidden).0, Verdict::Healthy);

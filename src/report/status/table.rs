@@ -117,7 +117,11 @@ fn verdict(row: &Row) -> Cell {
     let verdict = row.assessment.verdict;
     let severity = match verdict {
         Verdict::Healthy => Severity::Good,
-        Verdict::Expired | Verdict::RestartOwed | Verdict::StalePods | Verdict::Expiring => Severity::Bad,
+        Verdict::Expired
+        | Verdict::RestartOwed
+        | Verdict::Blocked
+        | Verdict::StalePods
+        | Verdict::Expiring => Severity::Bad,
         _ => Severity::Warning,
     };
     cell(&format!("{verdict:?}"), severity)

@@ -93,6 +93,9 @@ async fn a_quota_that_blocks_the_rollout_is_named_early() {
     let command = format!("kubectl describe resourcequota small -n {}", case.namespace);
     ended.says(&["exceeded quota: small", &command, "resumes"]);
     assert!(case.azure().accepts(&case.credential(&manifest).await));
+    let status = case.apim(&["status"]).exits(0).await;
+    assert!(status.stdout.contains("Blocked"), "{}", status.stdout);
+    status.says(&[&command]);
 
     // With room it goes on by itself, and the same command completes it.
     case.kubectl(&["delete", "resourcequota", "small", "-n", &case.namespace])
