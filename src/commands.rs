@@ -11,7 +11,7 @@ mod sign_in;
 mod status;
 mod uninstall_cronjob;
 
-use connect::{connect, contexts, local_now, namespace, nothing_found};
+use connect::{connect, connect_until, contexts, local_now, namespace, nothing_found};
 
 pub use context::Context;
 pub use dispatch::run;

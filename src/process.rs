@@ -110,12 +110,15 @@ fn run(cli: Cli, matches: &ArgMatches, program: &str, context: Context) -> Ended
         .build()
         .map_err(|error| Error::failed(format!("cannot start: {error}")).caused_by(error))
         .and_then(|runtime| {
-            runtime.block_on(async {
+            let ended = runtime.block_on(async {
                 tokio::select! {
                     ended = commands::run(cli, matches, program, &context) => ended,
                     error = interrupted(&context.interrupt) => Err(error?),
                 }
-            })
+            });
+            // Dropping it would wait for the resolver, which may hang.
+            runtime.shutdown_background();
+            ended
         });
     match ended {
         Ok(code) => Ended {

@@ -49,7 +49,11 @@ impl Cluster {
     pub async fn connect(args: &KubeConnection, environment: ConnectInputs<'_>) -> Result<Self> {
         let mut connection = load(args, environment)?;
         sign_in(&mut connection.config.auth_info, environment).await?;
-        Self::build(connection)
+        let cluster = Self::build(connection)?;
+        Ok(match environment.deadline {
+            Some(deadline) => cluster.until(deadline),
+            None => cluster,
+        })
     }
 
     fn build(connection: Connection) -> Result<Self> {

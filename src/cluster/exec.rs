@@ -14,6 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
 use tokio::process::Command;
+use tokio::time::Instant;
 
 use super::inputs::ConnectInputs;
 use crate::environment::{SECRET_VARIABLES, withheld};
@@ -64,6 +65,8 @@ struct Plugin<'a> {
     /// A variable that is set and removed from the plugin's environment, which
     /// the plugin may need.
     withheld: Option<&'static str>,
+    /// The run's own deadline.
+    ends: Option<Instant>,
 }
 
 impl<'a> Plugin<'a> {
@@ -101,6 +104,7 @@ impl<'a> Plugin<'a> {
             api_version,
             interactive,
             withheld,
+            ends: environment.deadline,
         })
     }
 
@@ -145,7 +149,11 @@ impl<'a> Plugin<'a> {
         } else {
             deadline
         };
-        let seconds = deadline.as_secs();
+        let deadline = match self.ends {
+            Some(end) => deadline.min(end.saturating_duration_since(Instant::now())),
+            None => deadline,
+        };
+        let seconds = deadline.as_secs_f32().round();
         let output = tokio::time::timeout(deadline, child.wait_with_output())
             .await
             .map_err(|_| {

@@ -1,4 +1,5 @@
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 /// What a connection needs from the process. It is passed in, so that nothing
 /// here reads the environment.
@@ -7,6 +8,7 @@ pub struct ConnectInputs<'a> {
     variable: &'a (dyn Fn(&str) -> Option<String> + Sync),
     pub(super) interactive: bool,
     pub(super) now: Timestamp,
+    pub(super) deadline: Option<Instant>,
 }
 
 impl<'a> ConnectInputs<'a> {
@@ -20,6 +22,16 @@ impl<'a> ConnectInputs<'a> {
             variable,
             interactive,
             now,
+            deadline: None,
+        }
+    }
+
+    /// The same with a deadline for signing in, and for every request after.
+    #[must_use]
+    pub fn until(self, deadline: Instant) -> Self {
+        Self {
+            deadline: Some(deadline),
+            ..self
         }
     }
 

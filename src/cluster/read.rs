@@ -206,3 +206,6 @@ impl fmt::Display for Failed {
         f.write_str(&reason(&self.0))
     }
 }
+
+#[cfg(test)]
+mod tests;

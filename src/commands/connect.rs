@@ -2,6 +2,8 @@
 
 use std::io::IsTerminal;
 
+use tokio::time::Instant;
+
 use super::Context;
 use crate::cluster::{self, Cluster, valid_namespace};
 use crate::error::{Error, Result};
@@ -9,12 +11,23 @@ use crate::model::request::{KubeConnection, Selection};
 
 /// Reaches the cluster that the flags and the environment mean.
 pub async fn connect(kube: &KubeConnection, context: &Context) -> Result<Cluster> {
+    connect_by(None, kube, context).await
+}
+
+/// The same with a deadline for signing in and for all requests.
+pub async fn connect_until(deadline: Instant, kube: &KubeConnection, context: &Context) -> Result<Cluster> {
+    connect_by(Some(deadline), kube, context).await
+}
+
+async fn connect_by(deadline: Option<Instant>, kube: &KubeConnection, context: &Context) -> Result<Cluster> {
     if let Some(namespace) = &kube.namespace {
         valid_namespace(namespace)?;
     }
     let environment = &context.environment;
     let variable = |name: &str| environment.get(name).map(str::to_owned);
-    Cluster::connect(kube, around(&variable)).await
+    let inputs = around(&variable);
+    let inputs = deadline.map_or(inputs, |deadline| inputs.until(deadline));
+    Cluster::connect(kube, inputs).await
 }
 
 /// The namespace that the flags and the kubeconfig mean, without any request.

@@ -15,7 +15,7 @@ use clap::ArgMatches;
 use tokio::time::Instant;
 
 use super::sign_in::{Preparation, SigningIn, sign_in, signing_in};
-use super::{Context, connect};
+use super::{Context, connect_until};
 use crate::cli::RotateArgs;
 use crate::cluster::Cluster;
 use crate::discover::directory::Directory;
@@ -69,7 +69,7 @@ async fn one(
     } else {
         SigningIn::start(&settings.azure, deadline)
     };
-    let cluster = connect(kube, context).await?.until(deadline);
+    let cluster = connect_until(deadline, kube, context).await?;
     let mut found = match discover::target(&cluster, &settings.target).await {
         Ok(found) => found,
         Err(error) => {

@@ -223,7 +223,11 @@ impl Arm {
         };
         let Shared { http, budget, .. } = &*self.shared;
         let attempt = async || {
-            let ticket = budget.take(&call.method, &call.url).await;
+            let ticket = budget.take(&call.method, &call.url, self.deadline).await;
+            let ticket = ticket.map_err(|wait| Error::Wait {
+                purpose: call.purpose.clone(),
+                wait,
+            })?;
             let observe = |status, headers: &HeaderMap| ticket.answered(status, headers);
             let answer = call.send(http, Some(token.token.secret()), observe).await?;
             self.shared.clock.observe(&answer.headers);

@@ -9,9 +9,10 @@ use azure_identity::{AzureCliCredential, AzureCliCredentialOptions, Executor};
 use tokio::process::Command;
 
 use super::failure::FailureSlot;
-use crate::azure::transport::error::Error;
+use crate::azure::transport::error::{Error, Fault};
 use crate::azure::transport::wire;
 use crate::environment::withheld;
+use crate::retry::{ATTEMPT, limited};
 
 /// The credential of the account that is logged in to the Azure CLI.
 pub(crate) fn credential(
@@ -28,7 +29,7 @@ pub(crate) fn credential(
 }
 
 /// Runs the Azure CLI and keeps its error message. The process is killed when
-/// its future is dropped, which happens at the deadline.
+/// its future is dropped: after [`ATTEMPT`], and at the deadline.
 #[derive(Debug)]
 struct Runner {
     failure: FailureSlot,
@@ -42,7 +43,7 @@ impl Executor for Runner {
         for name in withheld() {
             command.env_remove(name);
         }
-        let outcome = command.output().await;
+        let outcome = limited(ATTEMPT, || io::ErrorKind::TimedOut.into(), command.output()).await;
         let failure = match &outcome {
             Ok(output) if output.status.success() => None,
             Ok(output) => Some(failed(
@@ -50,6 +51,7 @@ impl Executor for Runner {
                 &String::from_utf8_lossy(&output.stderr),
             )),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Some(missing()),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => Some(unanswered()),
             Err(error) => Some(no_token(&error.to_string())),
         };
         if let Some(error) = failure {
@@ -82,6 +84,14 @@ fn no_token(why: &str) -> Error {
     }
 }
 
+fn unanswered() -> Error {
+    Error::Transport {
+        purpose: "get an access token from the Azure CLI".to_owned(),
+        fault: Fault::Broken,
+        message: format!("it did not answer within {} s", ATTEMPT.as_secs()),
+    }
+}
+
 fn missing() -> Error {
     Error::NoIdentity {
         message: "the Azure CLI (az) is not on the PATH".into(),
@@ -94,6 +104,7 @@ fn missing() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::retry::Decision;
 
     #[test]
     fn the_message_of_az_is_kept_and_gets_a_next_step() {
@@ -119,6 +130,23 @@ mod tests {
             assert_eq!(error.to_string(), message);
             assert!(error.hint().unwrap().contains("az login"));
         }
+    }
+
+    #[cfg(unix)]
+    #[tokio::test(start_paused = true)]
+    async fn a_cli_that_hangs_is_given_up() {
+        let failure = FailureSlot::default();
+        let runner = Runner {
+            failure: failure.clone(),
+        };
+        let args = ["-c", "exec sleep 600"].map(OsStr::new);
+        runner.run(OsStr::new("/bin/sh"), &args).await.unwrap_err();
+        let error = failure.take().unwrap();
+        assert_eq!(
+            error.to_string(),
+            "cannot get an access token from the Azure CLI: it did not answer within 30 s"
+        );
+        assert_eq!(error.retry_decision(), Decision::Retry);
     }
 
     #[cfg(unix)]

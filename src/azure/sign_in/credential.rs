@@ -15,7 +15,7 @@ use super::{az_cli, managed};
 use crate::azure::transport::error::Error;
 use crate::azure::transport::{http, wire};
 use crate::model::Cloud;
-use crate::retry::retrying;
+use crate::retry::{NotBefore, retrying};
 
 /// An access token that expires sooner than this is replaced.
 const MARGIN: Duration = Duration::from_mins(5);
@@ -26,6 +26,8 @@ pub(crate) struct Credential {
     http: Client,
     cloud: Cloud,
     state: tokio::sync::Mutex<State>,
+    /// When Entra, or the endpoint of the managed identity, may be asked again.
+    not_before: NotBefore,
 }
 
 struct State {
@@ -64,6 +66,7 @@ impl Credential {
                 token: None,
                 attempts: Vec::new(),
             }),
+            not_before: NotBefore::default(),
         };
         this.state.get_mut().source = match this.source(0) {
             Ok(source) => Some(source),
@@ -81,18 +84,37 @@ impl Credential {
 
     /// The access token. It is fetched if there is none, or it expires soon.
     pub(crate) async fn token(&self, deadline: Instant) -> Result<AccessToken, Error> {
-        let timed_out = || Error::Timeout {
-            purpose: match self.sign_in.candidates.as_slice() {
-                [only] => only.identity.purpose(),
-                _ => "sign in to Azure".to_owned(),
-            },
+        let purpose = || match self.sign_in.candidates.as_slice() {
+            [only] => only.identity.purpose(),
+            _ => "sign in to Azure".to_owned(),
         };
-        // A second caller waits for the lock and then finds the token.
+        let timed_out = || Error::Timeout { purpose: purpose() };
         let attempt = async || {
-            let mut state = self.state.lock().await;
-            match &state.token {
-                Some(token) if token.expires_on > OffsetDateTime::now_utc() + MARGIN => Ok(token.clone()),
-                _ => self.fetch(&mut state).await,
+            loop {
+                // A second caller waits for the lock and then finds the token,
+                // or that Entra asked all of them to wait.
+                let mut state = self.state.lock().await;
+                match &state.token {
+                    Some(token) if token.expires_on > OffsetDateTime::now_utc() + MARGIN => {
+                        return Ok(token.clone());
+                    }
+                    _ if self.not_before.remaining().is_zero() => {
+                        let fetched = self.fetch(&mut state).await;
+                        if let Some(wait) = fetched.as_ref().err().and_then(Error::retry_after) {
+                            self.not_before.postpone(wait);
+                        }
+                        return fetched;
+                    }
+                    _ => {}
+                }
+                drop(state);
+                if !self.not_before.over_by(deadline).await {
+                    let wait = self.not_before.remaining();
+                    return Err(Error::Wait {
+                        purpose: purpose(),
+                        wait,
+                    });
+                }
             }
         };
         retrying(deadline, Error::retry_decision, timed_out, attempt).await
@@ -242,55 +264,4 @@ fn service_principal(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::azure::transport::http::client as http_client;
-    use crate::model::CloudName;
-
-    fn identity(tenant: &str, secret: &str) -> SignIn {
-        let identity = Identity::ServicePrincipal {
-            tenant: tenant.into(),
-            client_id: "c".into(),
-            credential: ClientCredential::Secret(secret.into()),
-        };
-        SignIn::only(identity, "--auth")
-    }
-
-    fn credential(tenant: &str, secret: &str) -> Result<Credential, Error> {
-        let cloud = Cloud::known(CloudName::Public);
-        Credential::new(identity(tenant, secret), http_client(None).unwrap(), cloud)
-    }
-
-    #[test]
-    fn an_invalid_identity_is_refused_before_anything_is_sent() {
-        for (tenant, secret) in [("no tenant", "s3cr3t-s3cr3t"), ("", "s3cr3t-s3cr3t"), ("t", "")] {
-            let error = credential(tenant, secret).unwrap_err().to_string();
-            assert!(
-                error.starts_with("cannot sign in: ") && !error.contains("s3cr3t"),
-                "{error}"
-            );
-        }
-    }
-
-    #[test]
-    fn debug_shows_no_secret() {
-        let shown = format!("{:?}", credential("t", "s3cr3t-s3cr3t").unwrap());
-        assert!(shown.contains("\"t\"") && !shown.contains("s3cr3t"), "{shown}");
-    }
-
-    #[tokio::test]
-    async fn the_error_has_the_reason_why_the_sign_in_failed() {
-        let credential = Credential::new(
-            identity("t", "s3cr3t-s3cr3t"),
-            http_client(None).unwrap(),
-            Cloud {
-                authority: "https://127.0.0.1:1".into(),
-                ..Cloud::known(CloudName::Public)
-            },
-        );
-        let deadline = Instant::now() + Duration::from_millis(400);
-        let error = credential.unwrap().token(deadline).await.unwrap_err().to_string();
-        let expected = "cannot sign in as client c of tenant t: no connection to 127.0.0.1: ";
-        assert!(error.starts_with(expected), "{error}");
-    }
-}
+mod tests;

@@ -34,9 +34,6 @@ const ASSET_TAG_OF_AZURE: &str = "7783-7084-3265-9085-8269-3286-77";
 /// same host.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long to wait for a token, which the service fetches from Entra.
-const TOKEN_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// Whether the firmware identifies this machine as a VM of Azure; false if it
 /// cannot be read.
 pub fn on_a_vm_of_azure() -> bool {
@@ -91,7 +88,7 @@ impl LocalTransport {
             self.probe(&url).await?;
         }
         let path = url.path().to_owned();
-        let mut ours = self.http.get(url).timeout(TOKEN_TIMEOUT);
+        let mut ours = self.http.get(url);
         for (name, value) in request.headers().iter() {
             ours = ours.header(name.as_str(), value.as_str());
         }

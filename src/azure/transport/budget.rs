@@ -105,11 +105,19 @@ impl Budget {
         }
     }
 
-    /// Waits in the queue until a request may be sent.
-    pub(crate) async fn take(&self, method: &Method, url: &Url) -> Ticket {
+    /// Waits in the queue until a request may be sent. The error is the wait
+    /// that ARM asked for, at once if it does not end before the deadline.
+    pub(crate) async fn take(
+        &self,
+        method: &Method,
+        url: &Url,
+        deadline: Instant,
+    ) -> Result<Ticket, Duration> {
         let bucket = self.bucket(method, url);
+        bucket.is_open_before(deadline)?;
         let turn = bucket.queue.lock().await;
         loop {
+            bucket.is_open_before(deadline)?;
             let Err(wait) = bucket.level().take(&bucket.limits, Instant::now()) else {
                 break;
             };
@@ -117,7 +125,7 @@ impl Budget {
             let _ = timeout_at(Instant::now() + wait, bucket.answered.notified()).await;
         }
         drop(turn);
-        Ticket(bucket)
+        Ok(Ticket(bucket))
     }
 
     fn bucket(&self, method: &Method, url: &Url) -> Arc<Bucket> {
@@ -197,6 +205,15 @@ impl Bucket {
                 paused_until: now,
             }),
         }
+    }
+
+    fn is_open_before(&self, deadline: Instant) -> Result<(), Duration> {
+        let until = self.level().paused_until;
+        if until < deadline {
+            return Ok(());
+        }
+        let wait = until.saturating_duration_since(Instant::now());
+        if wait.is_zero() { Ok(()) } else { Err(wait) }
     }
 
     fn level(&self) -> MutexGuard<'_, Level> {

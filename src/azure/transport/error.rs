@@ -59,6 +59,9 @@ pub enum Error {
         fault: Fault,
         message: String,
     },
+    /// Azure asked for a longer wait than there is time, so nothing was sent.
+    #[error("cannot {purpose}: Azure asks to wait {} s, longer than this run may take", seconds(*wait))]
+    Wait { purpose: String, wait: Duration },
     /// The deadline passed before an answer was received.
     #[error("cannot {purpose}: Azure did not answer in time")]
     Timeout { purpose: String },
@@ -145,7 +148,7 @@ impl Error {
     pub fn is_unanswered(&self) -> bool {
         matches!(
             self,
-            Self::Transport { .. } | Self::Timeout { .. } | Self::Throttled { .. }
+            Self::Transport { .. } | Self::Timeout { .. } | Self::Throttled { .. } | Self::Wait { .. }
         )
     }
 
@@ -159,6 +162,11 @@ impl Error {
             Self::Auto { error, .. } => error.refusal(),
             _ => None,
         }
+    }
+
+    /// How long Azure asked to wait.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        self.refusal()?.retry_after
     }
 
     /// The HTTP status of Azure's answer, if it was a refusal.
@@ -223,10 +231,10 @@ impl Error {
                      and Azure gives the same answer if the scope does not exist"
                 ));
             }
-            Self::Throttled { refusal } => {
-                let wait = refusal.retry_after?.as_secs();
-                return Some(format!("wait {wait} s before the next attempt, as Azure asks"));
+            Self::Throttled { refusal } | Self::Status { refusal } if refusal.retry_after.is_some() => {
+                return refusal.retry_after.map(next_attempt);
             }
+            Self::Wait { wait, .. } => return Some(next_attempt(*wait)),
             Self::Transport {
                 fault: Fault::Certificate,
                 ..
@@ -237,7 +245,7 @@ impl Error {
             } => "add the proxy's user name and password to the address in HTTPS_PROXY",
             Self::Transport { .. } => "check the network, and the proxy in HTTPS_PROXY and NO_PROXY",
             Self::Timeout { .. } => "allow more time with --timeout",
-            Self::NotFound { .. } | Self::Status { .. } => {
+            Self::NotFound { .. } | Self::Status { .. } | Self::Throttled { .. } => {
                 match self.refusal().and_then(|refusal| refusal.code.as_deref())? {
                     "SubscriptionNotFound" | "InvalidAuthenticationTokenTenant" => {
                         "check that the subscription belongs to the tenant that signs in (--tenant) \
@@ -253,6 +261,14 @@ impl Error {
         };
         Some(hint.to_owned())
     }
+}
+
+fn next_attempt(wait: Duration) -> String {
+    format!("wait {} s before the next attempt, as Azure asks", seconds(wait))
+}
+
+fn seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 impl From<Error> for TopError {

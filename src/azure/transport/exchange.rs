@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::error::{Error, Fault, Flaw, Refusal};
 use super::wire;
-use crate::retry::retry_after;
+use crate::retry::{ATTEMPT, retry_after};
 
 /// One request to Azure, which can be sent again.
 #[derive(Clone, Debug)]
@@ -23,6 +23,10 @@ pub(crate) struct Call {
     pub(crate) url: Url,
     pub(crate) body: Option<Value>,
 }
+
+/// The largest answer that is read. A page of gateways or subscriptions is far
+/// smaller, and what answers instead of Azure must not fill the memory.
+const LARGEST: usize = 4 << 20;
 
 /// A successful answer.
 pub(crate) struct Answer {
@@ -140,9 +144,16 @@ pub(crate) async fn receive(
     let method = request.method().clone();
     let url = request.url().clone();
     let exchange = async {
-        let response = http.execute(request).await?;
+        let mut response = http.execute(request).await?;
         let (status, headers) = (response.status(), response.headers().clone());
-        Ok((status, headers, response.bytes().await?))
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await? {
+            body.extend_from_slice(&chunk);
+            if body.len() > LARGEST {
+                return Ok((status, headers, None));
+            }
+        }
+        Ok((status, headers, Some(body)))
     };
     let outcome = exchange.await;
     let took = begun.elapsed().as_millis();
@@ -154,7 +165,11 @@ pub(crate) async fn receive(
     match outcome {
         Ok((status, headers, body)) => {
             tracing::debug!("{shown} {} in {took} ms", status.as_u16());
-            let body = body.into();
+            let body = body.ok_or_else(|| Error::Wire {
+                purpose: purpose.to_owned(),
+                problem: format!("the answer is larger than {} MiB", LARGEST >> 20),
+                flaw: Flaw::Form,
+            })?;
             Ok((status, Answer { headers, body }))
         }
         Err(error) => {
@@ -204,6 +219,9 @@ fn transport_error(purpose: &str, host: &str, error: &reqwest::Error) -> Error {
         Fault::Connect => format!("no connection to {host}: {why}"),
         Fault::Certificate => format!("the certificate of {host} is not trusted: {why}"),
         Fault::ProxyAuthentication => format!("the proxy for {host} requires a user name and a password"),
+        Fault::Broken if error.is_timeout() => {
+            format!("{host} did not answer within {} s", ATTEMPT.as_secs())
+        }
         Fault::Broken => format!("the connection to {host} broke: {why}"),
     };
     Error::Transport {

@@ -10,11 +10,14 @@ use rustls::{ClientConfig, RootCertStore};
 use super::gate::Gate;
 use super::roots;
 use crate::azure::transport::error::Error;
+use crate::retry::ATTEMPT;
 
 const USER_AGENT: &str = concat!("kubectl-apim/", env!("CARGO_PKG_VERSION"));
 
 /// The HTTP client of every request to Azure. `extra_ca` is a PEM file of
 /// CAs to trust besides the usual roots; proxies come from the environment.
+///
+/// A request ends after [`ATTEMPT`], even if its answer arrives byte by byte.
 ///
 /// It follows no redirects, since one could carry a credential to another
 /// host, and has no retries of its own: those are in [`crate::retry`].
@@ -63,6 +66,7 @@ fn builder(roots: RootCertStore) -> Result<ClientBuilder, Error> {
     Ok(Client::builder()
         .tls_backend_preconfigured(tls)
         .user_agent(USER_AGENT)
+        .timeout(ATTEMPT)
         .redirect(Policy::none())
         .referer(false)
         .retry(retry::never()))

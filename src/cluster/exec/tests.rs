@@ -194,6 +194,11 @@ async fn a_plugin_that_hangs_is_killed_and_one_that_needs_a_terminal_is_refused(
         .unwrap_err();
     assert!(error.to_string().contains("did not answer within"));
 
+    let mut user = plugin(dir.path(), "exec sleep 30");
+    let soon = Instant::now() + Duration::from_millis(50);
+    let error = sign_in(&mut user, environment.until(soon)).await.unwrap_err();
+    assert!(error.to_string().contains("did not answer within"));
+
     let mut user = plugin(dir.path(), "exit 0");
     user.exec.as_mut().unwrap().interactive_mode = Some(ExecInteractiveMode::Always);
     assert!(

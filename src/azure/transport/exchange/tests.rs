@@ -4,6 +4,7 @@ use std::thread;
 
 use super::*;
 use crate::azure::transport::http::client as http_client;
+use crate::retry::Decision;
 
 /// The outcome of one request to a server that gives this answer, or to a
 /// closed port without one.
@@ -87,6 +88,83 @@ async fn a_failed_connection_and_a_broken_one_are_different_faults() {
             matches!(&error, Error::Transport { fault, .. } if *fault == expected),
             "{error}"
         );
+    }
+}
+
+#[tokio::test]
+async fn no_broken_answer_hangs_or_is_taken_for_one() {
+    for answer in [
+        "HTTP/1.1 200 OK\r\ncontent-le",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{\"val",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n{}",
+        "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 9\r\n\r\n{}",
+        "HTTP/1.1 200 OK\r\ncontent-length: -2\r\n\r\n{}",
+        "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n\r\n{}",
+        "HTTP/9.1 200 OK\r\n\r\n",
+        "\0\0\0\0",
+    ] {
+        let error = error("http", Some(answer)).await;
+        assert!(
+            matches!(
+                error,
+                Error::Transport {
+                    fault: Fault::Broken,
+                    ..
+                }
+            ),
+            "{answer:?}: {error}"
+        );
+    }
+    // The rest belongs to no request.
+    let twice =
+        "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]";
+    assert_eq!(answered("http", Some(twice)).await.unwrap().body, b"{}");
+}
+
+#[tokio::test]
+async fn an_answer_that_would_fill_the_memory_is_not_read_to_its_end() {
+    let body = " ".repeat(LARGEST + 1);
+    for head in ["content-length: 99999999", "connection: close"] {
+        let answer = format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n{body}").leak();
+        let error = error("http", Some(answer)).await;
+        assert!(
+            error.to_string().ends_with("the answer is larger than 4 MiB"),
+            "{error}"
+        );
+        assert_eq!(error.retry_decision(), Decision::Stop);
+    }
+}
+
+/// The time is the runtime's, which passes at once while nothing else happens.
+#[tokio::test(start_paused = true)]
+async fn an_attempt_ends_after_its_time_whatever_has_arrived() {
+    for begin in ["", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{"] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(begin.as_bytes());
+            // The connection stays until the test is over.
+            let _ = ended.recv();
+        });
+        let call = Call::get(
+            "read gateway `gw`".into(),
+            "gateway `gw`".into(),
+            Url::parse(&format!("http://127.0.0.1:{port}/path")).unwrap(),
+        );
+        let begun = tokio::time::Instant::now();
+        let error = call
+            .send(&http_client(None).unwrap(), None, |_, _| ())
+            .await
+            .err()
+            .unwrap();
+        assert_eq!(begun.elapsed().as_secs(), ATTEMPT.as_secs());
+        let expected = "cannot read gateway `gw`: 127.0.0.1 did not answer within 30 s";
+        assert_eq!(error.to_string(), expected);
+        assert_eq!(error.retry_decision(), Decision::Retry);
+        drop(end);
     }
 }
 
