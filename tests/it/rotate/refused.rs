@@ -55,8 +55,10 @@ async fn is_put_back(name: &str, mode: Option<&str>) {
     assert_eq!(after.metadata.annotations, secret.metadata.annotations);
     assert_eq!(case.template_annotations("gw").await, template);
     case.rolled_out("gw").await;
-    if mode != Some("silent") {
-        // A pod that the refused one has replaced cannot serve on.
+    if mode.is_none() {
+        // A pod that the refused one has replaced cannot serve on: one that is
+        // silent, or that crashes and starts again between the two writes of
+        // putting back, with the token that is already restored.
         assert_eq!(pods(&case).await, serving);
     }
     assert!(case.azure().accepts(&case.credential(&manifest).await));
