@@ -21,6 +21,9 @@ pub trait Effects {
     async fn forget_put_back(&mut self, put_back: &PutBack, restored: &[WorkloadRef]) -> Result<()>;
     /// Waits for evidence about the credential of the rotation `id`.
     async fn prove(&mut self, workloads: &[WorkloadRef], id: &str) -> Proof;
+    /// Whether the Secret still holds the credential that this run wrote or
+    /// completes. If it cannot be read, it counts as unchanged.
+    async fn still_holds(&mut self) -> Write;
     /// The API server's time.
     fn now(&self) -> Timestamp;
     /// The time of the server that mints such a credential.

@@ -224,6 +224,10 @@ impl Effects for RealEffects<'_> {
         proof
     }
 
+    async fn still_holds(&mut self) -> Write {
+        self.compare_with_stored().await
+    }
+
     fn now(&self) -> Timestamp {
         self.cluster.now()
     }

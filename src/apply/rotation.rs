@@ -134,7 +134,13 @@ impl<E: Effects> Rotation<'_, E> {
             let Some(record) = outcome.record.clone() else {
                 return outcome;
             };
-            let refusal = match self.effects.prove(&workloads, &record.rotation_id).await {
+            let proof = self.effects.prove(&workloads, &record.rotation_id).await;
+            match self.effects.still_holds().await {
+                Write::Done { .. } => {}
+                Write::Yielded => return outcome.superseded(),
+                Write::ChangedByOther(error) => return outcome.without_record().owed(error),
+            }
+            let refusal = match proof {
                 Proof::Proved(evidence) => {
                     self.output.step("proved", &evidence);
                     self.record(&workloads, &Marking::Proved(plan.mark())).await;

@@ -2,9 +2,10 @@
 
 mod facts;
 
+use std::io;
 use std::pin::pin;
 
-use futures::AsyncReadExt;
+use futures::{AsyncRead, AsyncReadExt};
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, PodStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
 use kube::Api;
@@ -17,14 +18,22 @@ use super::lean::{Element, few};
 use super::list::{List, Meta, Owner};
 use crate::model::request::Scope;
 
-pub use facts::{pod_facts, refusal_in};
+use facts::refusal_in;
+
+pub use facts::pod_facts;
 
 /// The longest selector that fits into a request, in bytes.
 const LONGEST_SELECTOR: usize = 4096;
 
 /// A gateway logs at its start whether Azure accepts it, so the beginning of
-/// its log is enough, and a long log must not fill the memory.
-const LOG_BYTES: u32 = 256 * 1024;
+/// its log is enough.
+const LOG_BYTES: u64 = 4 * 1024 * 1024;
+
+/// How much of a log is in memory at once.
+const LOG_CHUNK: usize = 32 * 1024;
+
+/// Longer than the text of any event.
+const LONGEST_EVENT: usize = 64;
 
 impl Cluster {
     /// The pods that a selector matches.
@@ -37,20 +46,38 @@ impl Cluster {
         self.list(list, &scope, |pod: ReducedPod| Some(pod.into())).await
     }
 
-    /// The beginning of a container's log. Bytes that are not UTF-8 are
-    /// replaced.
-    pub async fn log(&self, pod: &str, container: &str) -> Result<String, kube::Error> {
+    /// The event in the beginning of a container's log that shows that Azure refused
+    /// the credential. Bytes that are not UTF-8 hide nothing.
+    pub async fn refusal_in_log(
+        &self,
+        pod: &str,
+        container: &str,
+    ) -> Result<Option<&'static str>, kube::Error> {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
         let params = LogParams {
             container: Some(container.to_owned()),
-            limit_bytes: Some(LOG_BYTES.into()),
+            limit_bytes: i64::try_from(LOG_BYTES).ok(),
             ..LogParams::default()
         };
-        let mut log = Vec::new();
-        let stream = pin!(pods.log_stream(pod, &params).await?);
-        let read = stream.take(LOG_BYTES.into()).read_to_end(&mut log).await;
-        read.map_err(|error| kube::Error::Service(Box::new(error)))?;
-        Ok(String::from_utf8_lossy(&log).into_owned())
+        let log = pin!(pods.log_stream(pod, &params).await?);
+        let found = refusal_in_stream(log.take(LOG_BYTES)).await;
+        found.map_err(|error| kube::Error::Service(Box::new(error)))
+    }
+}
+
+/// Finds an event without holding the whole log, even where two reads meet.
+async fn refusal_in_stream(log: impl AsyncRead) -> io::Result<Option<&'static str>> {
+    let mut log = pin!(log);
+    let mut chunk = vec![0; LOG_CHUNK];
+    let mut text = Vec::new();
+    loop {
+        let read = log.read(&mut chunk).await?;
+        text.extend(chunk.iter().take(read));
+        let event = refusal_in(&String::from_utf8_lossy(&text));
+        if event.is_some() || read == 0 {
+            return Ok(event);
+        }
+        text.drain(..text.len().saturating_sub(LONGEST_EVENT));
     }
 }
 
@@ -143,6 +170,18 @@ mod tests {
         let containers = pod.spec.unwrap().containers;
         assert_eq!((containers[0].name.as_str(), &containers[0].env), ("gw", &None));
         assert_eq!(pod.status.unwrap().phase.as_deref(), Some("Running"));
+    }
+
+    #[tokio::test]
+    async fn an_event_is_found_behind_noise_and_where_two_reads_meet() {
+        const EVENT: &str = "ConfigurationApiV2NotAvailable";
+        for noise in [300_000, LOG_CHUNK - 1, LOG_CHUNK - EVENT.len() + 1, 0] {
+            let log = "\u{e9}".repeat(noise / 2) + EVENT + "!";
+            let found = refusal_in_stream(log.as_bytes()).await.unwrap();
+            assert_eq!(found, Some(EVENT), "{noise}");
+        }
+        let clean = "x".repeat(300_000);
+        assert_eq!(refusal_in_stream(clean.as_bytes()).await.unwrap(), None);
     }
 
     #[test]

@@ -47,12 +47,17 @@ pub struct Unfinished {
 /// policy.
 pub fn need(snapshot: &Snapshot, policy: &Policy, now: Timestamp) -> Need {
     let secret = &snapshot.secret;
-    if policy.restarts()
-        && let Some(put_back) = owed_put_back(snapshot)
-    {
-        return Need::PutBack(put_back);
-    }
     let due = due(secret, policy, now);
+    if let Some(put_back) = owed_put_back(snapshot) {
+        match due {
+            _ if policy.restarts() => return Need::PutBack(put_back),
+            Err(reason) => {
+                let left = "; pods are still to be restored after a refused credential was put back";
+                return Need::Nothing(reason + left);
+            }
+            Ok(()) => {}
+        }
+    }
     let unfinished = unfinished(snapshot, now).filter(|_| !policy.force);
     match (due, unfinished) {
         (Err(reason), Some(unfinished)) if !policy.restarts() => {
@@ -89,7 +94,8 @@ pub fn owed_put_back(snapshot: &Snapshot) -> Option<PutBack> {
 }
 
 /// `Err` with the reason if nothing is due. A credential of unknown age or expiry
-/// is due: one rotation too many is better than a gateway that stops.
+/// is due, and so is one that was written in the future: one rotation too many is
+/// better than a gateway that stops.
 fn due(secret: &SecretFacts, policy: &Policy, now: Timestamp) -> Result<(), String> {
     if !policy.is_conditional() {
         return Ok(());
@@ -111,7 +117,8 @@ fn due(secret: &SecretFacts, policy: &Policy, now: Timestamp) -> Result<(), Stri
     }
     if let Some(limit) = policy.if_older_than {
         let written = secret.marks.rotated_at.filter(|_| secret.marks_hold());
-        let Some(age) = written.map(|written| now.duration_since(written)) else {
+        let age = written.map(|written| now.duration_since(written));
+        let Some(age) = age.filter(|age| *age >= -SOON) else {
             return Ok(());
         };
         if age > limit || left <= SignedDuration::ZERO {

@@ -50,8 +50,16 @@ pub fn rotation(
 }
 
 /// The ids of earlier rotations of the Secret that workloads may have: the last
-/// one, and those that it replaced if it did not reach every workload.
+/// one, those that it replaced if it did not reach every workload, and a refused one
+/// that is still to be taken back.
 fn earlier_ids(snapshot: &Snapshot) -> RotationIds {
+    let none = RotationIds::default();
+    let put_back = snapshot.secret.marks.put_back.as_ref();
+    let refused = put_back.map_or(none.clone(), |put_back| put_back.refused.as_str().into());
+    written_ids(snapshot).with(&refused, &none)
+}
+
+fn written_ids(snapshot: &Snapshot) -> RotationIds {
     let marks = &snapshot.secret.marks;
     let Some(last) = &marks.rotation_id else {
         return marks.previous_ids.clone();
@@ -109,6 +117,7 @@ fn planned(snapshot: &Snapshot, policy: &Policy, id: String, mint: Mint, replace
 mod tests {
     use super::super::fixture::{gateway_id, now, policy, rotated};
     use super::*;
+    use crate::model::PutBack;
 
     #[test]
     fn ids_are_replaced_until_the_last_one_has_reached_every_workload() {
@@ -120,5 +129,19 @@ mod tests {
         assert_eq!(plan(&snapshot).replaces, "r0,r1".into());
         snapshot.secret.marks.rotation_id = None;
         assert_eq!(plan(&snapshot).replaces, "r0".into());
+    }
+
+    #[test]
+    fn a_refused_id_that_was_not_taken_back_is_replaced() {
+        let mut snapshot = rotated();
+        snapshot.workloads[0].marks.template.rotation_ids = "r1".into();
+        snapshot.secret.marks.put_back = Some(PutBack {
+            refused: "r2".to_owned(),
+            restarted_at: now().to_string(),
+            replaced: "r1".into(),
+            workloads: Vec::new(),
+        });
+        let plan = rotation(&snapshot, &policy(), gateway_id(), now(), "r3".to_owned());
+        assert_eq!(plan.replaces, "r1,r2".into());
     }
 }

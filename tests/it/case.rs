@@ -282,7 +282,7 @@ impl Case {
         ended
     }
 
-    fn answered_mints(&self) -> usize {
+    pub(crate) fn answered_mints(&self) -> usize {
         let mut mints = self.requests(Operation::GenerateToken);
         mints.retain(|request| request.status == Some(200));
         mints.len()

@@ -17,6 +17,7 @@ mod kubeconfig;
 mod kubernetes;
 mod layouts;
 mod moved;
+mod overtaken;
 mod preflight;
 mod preserve;
 mod proof;

@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::RealEffects;
 use crate::apply::{Proof, Refusal};
-use crate::cluster::pods::{pod_facts, refusal_in, selector};
+use crate::cluster::pods::{pod_facts, selector};
 use crate::cluster::rollout::progress;
 use crate::cluster::workload::Workload;
 use crate::cluster::{Cluster, explain};
@@ -43,15 +43,26 @@ impl RealEffects<'_> {
             read: BTreeSet::new(),
         };
         let mut histories: BTreeMap<&WorkloadRef, History> = BTreeMap::new();
+        let was_proved = self.was_proved(id);
         let waiting = self.output.waiting();
         loop {
             look.begin();
+            let mut looks = Vec::new();
+            for workload in workloads {
+                let seen = look.see(workload).await;
+                if let Ok(seen) = &seen {
+                    let history = histories.entry(workload).or_default();
+                    history.add(seen, begun.elapsed());
+                }
+                looks.push((workload, seen));
+            }
+            History::share(histories.values_mut(), was_proved);
             let mut proved = Vec::new();
             let mut undecided = Vec::new();
             let mut missing = None;
-            for workload in workloads {
+            for (workload, seen) in looks {
                 let history = histories.entry(workload).or_default();
-                match look.at(workload, history, begun).await {
+                match look.judge(workload, seen, history) {
                     Judgement::Proved(evidence) => proved.push(evidence),
                     Judgement::Undecided(why) => undecided.push(why),
                     Judgement::Waiting(why) => drop(missing.get_or_insert(why)),
@@ -67,6 +78,15 @@ impl RealEffects<'_> {
             }
             sleep(POLL).await;
         }
+    }
+
+    /// Whether an earlier run has recorded that a gateway with a ready pod proved the
+    /// credential.
+    fn was_proved(&self, id: &str) -> bool {
+        self.workloads.values().any(|state| {
+            let runs_gateway = state.gateways.as_ref().is_none_or(|names| !names.is_empty());
+            runs_gateway && state.was_ready && state.marks.proved.contains(id)
+        })
     }
 }
 
@@ -96,12 +116,14 @@ impl<'a> Look<'a> {
     }
 
     /// Looks at one workload, and judges it.
-    async fn at(&mut self, workload: &WorkloadRef, history: &mut History, begun: Instant) -> Judgement {
-        match self.see(workload).await {
-            Ok(seen) => {
-                history.add(&seen, begun.elapsed());
-                judge(&seen, history, self.at_deadline)
-            }
+    fn judge(
+        &self,
+        workload: &WorkloadRef,
+        seen: Result<Seen<'_>, kube::Error>,
+        history: &History,
+    ) -> Judgement {
+        match seen {
+            Ok(seen) => judge(&seen, history, self.at_deadline),
             Err(kube::Error::Api(status)) if status.is_not_found() => {
                 Judgement::Undecided(format!("{workload} was deleted during the rollout"))
             }
@@ -211,12 +233,9 @@ impl<'a> Look<'a> {
         let mut worst = LogRead::Clean;
         for container in gateways {
             let ends = self.ends.min(Instant::now() + LOG_READ);
-            match timeout_at(ends, self.cluster.log(pod, container)).await {
-                Ok(Ok(log)) => {
-                    if let Some(event) = refusal_in(&log) {
-                        return LogRead::Refusal(event);
-                    }
-                }
+            match timeout_at(ends, self.cluster.refusal_in_log(pod, container)).await {
+                Ok(Ok(Some(event))) => return LogRead::Refusal(event),
+                Ok(Ok(None)) => {}
                 Ok(Err(kube::Error::Api(status))) if status.is_forbidden() => worst = LogRead::Forbidden,
                 Ok(Err(error)) => {
                     let doing = format!("reading the log of pod {pod}");

@@ -18,6 +18,9 @@ const STEP: Duration = Duration::from_millis(20);
 /// a second, so a longer one would not help.
 const LONGEST: Duration = Duration::from_millis(200);
 
+/// How long the Secret is read after the proof, within the run's own time.
+const COMPARISON: Duration = Duration::from_secs(10);
+
 /// The errors after which the object has to be read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WriteFailure {
@@ -126,6 +129,33 @@ impl RealEffects<'_> {
                 AfterWrite::Untouched if has_time && failure != WriteFailure::Invalid => {}
                 AfterWrite::Untouched => return Err(explain(error, &doing)),
             }
+        }
+    }
+
+    /// Compares the Secret with what this run last wrote or read.
+    pub(super) async fn compare_with_stored(&mut self) -> Write {
+        let (facts, data) = (self.secret.clone(), self.previous.data.clone());
+        let name = &facts.version.name;
+        let ends = self.deadline.min(Instant::now() + COMPARISON);
+        let cluster = self.cluster.clone().until(ends);
+        let read = match cluster.secret(name).await {
+            Ok(secret) => self.update(&secret),
+            Err(kube::Error::Api(status)) if status.is_not_found() => {
+                return Write::ChangedByOther(Error::failed(format!(
+                    "secret/{name} was deleted while it was being rotated"
+                )));
+            }
+            Err(error) => Err(explain(error, &format!("reading secret/{name} back"))),
+        };
+        if let Err(error) = read {
+            tracing::warn!("{error}");
+            return self.written();
+        }
+        let is_same = self.previous.data.same_as(&data);
+        match after_write(&facts, &self.secret, false, is_same) {
+            AfterWrite::Written | AfterWrite::Untouched => self.written(),
+            AfterWrite::OtherRotation => Write::Yielded,
+            AfterWrite::ChangedByOther(writer) => Write::ChangedByOther(changed_by_other(name, writer)),
         }
     }
 

@@ -192,6 +192,21 @@ async fn another_rotation_that_is_faster_while_a_token_is_put_back_wins() {
 }
 
 #[tokio::test]
+async fn a_token_that_was_replaced_while_it_was_proved_is_not_reported() {
+    let mut other = World::new();
+    other.rotate(&policy(), "other").await.unwrap();
+    let mut world = World {
+        replaced_in_proof: Some(Box::new(other.clone())),
+        ..World::new()
+    };
+    let outcome = world.rotate(&policy(), "r1").await.unwrap();
+    assert_eq!((outcome.kind, code(&outcome)), (OutcomeKind::Yielded, 0));
+    assert_eq!((outcome.record, outcome.proof), (None, None));
+    assert!(!world.marks.proved.contains("r1"));
+    is_as_before(&world, &other);
+}
+
+#[tokio::test]
 async fn nobody_waits_for_a_rotation_without_proof() {
     let mut world = World::new();
     let no_wait = Policy {

@@ -61,6 +61,23 @@ fn age_counts_only_while_our_annotations_describe_the_token() {
 }
 
 #[test]
+fn a_token_that_was_written_in_the_future_is_due() {
+    let mut policy = policy();
+    policy.if_older_than = Some(DAY);
+    let mut ahead = restarted();
+    ahead.workloads[0].marks.proved = ahead.workloads[0].marks.template.rotation_ids.clone();
+    for (written, is_due) in [
+        (now() + SignedDuration::from_mins(5), false),
+        (now() + DAY, true),
+        (Timestamp::MAX, true),
+    ] {
+        ahead.secret.marks.rotated_at = Some(written);
+        let need = need(&ahead, &policy, now());
+        assert_eq!(need == Need::Mint, is_due, "{written}: {need:?}");
+    }
+}
+
+#[test]
 fn an_owed_restart_is_completed_even_when_not_due() {
     let mut policy = policy();
     policy.if_expiring_within = Some(DAY);
@@ -209,7 +226,10 @@ fn the_rest_of_putting_back_comes_first() {
         assert_eq!(need(&owed, &policy, now()), Need::PutBack(put_back("gw")));
     }
     conditional.follow_up = FollowUp::Nothing;
-    assert!(matches!(need(&owed, &conditional, now()), Need::Nothing(_)));
+    let Need::Nothing(reason) = need(&owed, &conditional, now()) else {
+        panic!()
+    };
+    assert!(reason.contains("still to be restored"), "{reason}");
     owed.secret.marks.put_back = Some(put_back("another"));
     assert_eq!(need(&owed, &policy(), now()), Need::Mint);
     owed.secret.marks.put_back = Some(put_back("gw"));

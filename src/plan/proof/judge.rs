@@ -11,6 +11,10 @@ use crate::plan::blocked::{quota, way_out};
 /// pods.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// How long a new pod may take to start. A pod that was there for less time and is
+/// not ready shows nothing.
+const START: Duration = Duration::from_secs(15);
+
 /// What a look shows, together with the earlier ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Judgement {
@@ -215,6 +219,9 @@ impl Seen<'_> {
     fn is_refused_by_time(&self, history: &History) -> bool {
         let progress = &self.progress;
         if !self.was_ready || !self.runs_gateway || history.new_was_ready || progress.blocked.is_some() {
+            return false;
+        }
+        if history.new_for < START && !progress.is_overdue {
             return false;
         }
         match self.pods {

@@ -29,8 +29,12 @@ pub enum Pods {
 /// What earlier looks at a workload showed.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    /// Whether a new pod was ready at any time.
+    /// Whether a new pod was ready with the credential at any time.
     pub(super) new_was_ready: bool,
+    /// When the first new pod was seen, since the beginning of the proof.
+    new_since: Option<Duration>,
+    /// For how long a new pod has been there.
+    pub(super) new_for: Duration,
     /// What the last look showed, without what may change all the time.
     last: Option<(i32, i32, i32, bool, usize, usize)>,
     /// When it last changed, since the beginning of the proof.
@@ -45,8 +49,19 @@ impl History {
         let progress = &seen.progress;
         let new: Vec<&PodFacts> = seen.new_pods().collect();
         let ready = new.iter().filter(|pod| pod.health == PodHealth::Ready).count();
+        let is_present = progress.mark == Mark::Present;
         self.new_was_ready |=
-            ready > 0 || (progress.mark == Mark::Present && progress.new_ready == Some(true));
+            seen.runs_gateway && (ready > 0 || (is_present && progress.new_ready == Some(true)));
+        let is_there = match seen.listed() {
+            Some(_) => !new.is_empty(),
+            None => is_present && progress.updated > 0 && progress.new_ready.is_some(),
+        };
+        if is_there {
+            self.new_since.get_or_insert(at);
+        }
+        self.new_for = self
+            .new_since
+            .map_or(Duration::ZERO, |since| at.saturating_sub(since));
         let look = Some((
             progress.pods,
             progress.updated,
@@ -60,6 +75,16 @@ impl History {
             self.changed = at;
         }
         self.quiet = at.saturating_sub(self.changed);
+    }
+
+    /// Adds what the others show: a new pod of any workload that was ready with the
+    /// credential speaks for it in all of them.
+    pub fn share<'h>(histories: impl IntoIterator<Item = &'h mut Self>, was_proved: bool) {
+        let mut histories: Vec<&mut Self> = histories.into_iter().collect();
+        let works = was_proved || histories.iter().any(|history| history.new_was_ready);
+        for history in &mut histories {
+            history.new_was_ready = works;
+        }
     }
 }
 

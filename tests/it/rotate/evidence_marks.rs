@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use apim_sandbox::azure::Slot;
+use apim_sandbox::azure::{Action, Slot};
 use apim_sandbox::manifests::GatewayManifest;
 use apim_sandbox::wait;
 use k8s_openapi::api::apps::v1::ReplicaSet;
@@ -11,7 +11,7 @@ use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use super::{RESTARTED_AT, ROTATED_AT, ROTATION_ID};
+use super::{LAST_USED_KEY, RESTARTED_AT, ROTATED_AT, ROTATION_ID};
 use crate::case::{Case, DAY, LIMIT};
 
 const PROVED: &str = "apim-rotate/proved";
@@ -195,6 +195,35 @@ async fn two_secrets_of_one_workload_owe_each_other_nothing() {
     let both = ids.join(",");
     assert_eq!(case.template_annotations("gw").await[ROTATION_ID], both);
     assert_eq!(case.workload_annotations("gw").await[PROVED], both);
+}
+
+#[tokio::test]
+async fn two_secrets_are_rotated_at_once_and_one_token_is_refused() {
+    let case = Case::new("two-at-once").await;
+    let secrets = two_secrets(&case).await;
+    for secret in &secrets {
+        let token = case.token(Slot::Secondary, DAY * 2);
+        let change = json!({"stringData": {"value": token}, "metadata": {"annotations": {LAST_USED_KEY: "secondary"}}});
+        case.patch_secret(&secret.secret_name(), &change).await;
+    }
+    case.disturb_mint(Action::RefusedToken, 1);
+    let rotate = async |secret| {
+        let line = ["rotate", "deploy/gw", "-t", secret, "-k", "primary"];
+        case.apim(&line).start().await
+    };
+    let refused = rotate("gw-token").await;
+    case.mint_was_asked_for().await;
+    let healthy = rotate("second-token").await;
+    tokio::join!(refused.ends(5), healthy.ends(0));
+    case.rolled_out("gw").await;
+    let [first, second] = &secrets;
+    assert_eq!(case.slot(first).await, Slot::Secondary);
+    assert_eq!(case.slot(second).await, Slot::Primary);
+    let id = case.annotation(second, ROTATION_ID).await;
+    assert_eq!(
+        case.template_annotations("gw").await.get(ROTATION_ID),
+        id.as_ref()
+    );
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod by_age;
 mod by_status;
+mod by_time;
 mod logs;
 mod pods;
 

@@ -39,6 +39,8 @@ pub(super) struct World {
     pub(super) restarts: Vec<Option<String>>,
     /// The Secret that another rotation writes before the write of that number.
     pub(super) overtaken: Option<(usize, Box<World>)>,
+    /// The Secret that another rotation writes while this one is proved.
+    pub(super) replaced_in_proof: Option<Box<World>>,
     /// The effect at which the process dies.
     pub(super) dies: Option<(usize, When)>,
     pub(super) effects: usize,
@@ -282,6 +284,14 @@ impl Effects for World {
         } else {
             Proof::Proved("1 new pod is ready".to_owned())
         }
+    }
+
+    async fn still_holds(&mut self) -> Write {
+        if let Some(other) = self.replaced_in_proof.take() {
+            (self.data, self.annotations, self.marks) = (other.data, other.annotations, other.marks);
+            return Write::Yielded;
+        }
+        Write::Done { rotated_at: None }
     }
 
     fn now(&self) -> Timestamp {

@@ -106,8 +106,10 @@ fn both(progress: Progress, pods: Pods, change: impl Fn(&mut Seen<'_>)) -> [Judg
     let mut seen = seen(&workload, progress, pods);
     change(&mut seen);
     let mut history = History::default();
-    history.add(&seen, Duration::ZERO);
-    [false, true].map(|at_deadline| judge(&seen, &history, at_deadline))
+    [(Duration::ZERO, false), (START, true)].map(|(at, at_deadline)| {
+        history.add(&seen, at);
+        judge(&seen, &history, at_deadline)
+    })
 }
 
 fn by_logs(progress: Progress, pods: Vec<PodFacts>) -> [Judgement; 2] {
@@ -126,6 +128,48 @@ fn stuck(progress: Progress, pods: Vec<PodFacts>) -> Judgement {
     history.add(&seen, Duration::ZERO);
     history.add(&seen, GRACE);
     judge(&seen, &history, false)
+}
+
+#[test]
+fn a_pod_that_was_there_only_briefly_is_not_refused_by_time() {
+    let workload = workload();
+    for (mode, pods) in [
+        (ProveMode::Logs, Pods::Listed(vec![old("a"), unready()])),
+        (ProveMode::Rollout, Pods::Forbidden),
+    ] {
+        let mut seen = seen(&workload, progress(), pods);
+        seen.mode = mode;
+        let mut history = History::default();
+        let first = Duration::from_secs(20);
+        for brief in [Duration::ZERO, START / 2] {
+            history.add(&seen, first + brief);
+            is_undecided(&judge(&seen, &history, true), "at the deadline");
+        }
+        history.add(&seen, first + START);
+        let judgement = judge(&seen, &history, true);
+        assert!(matches!(judgement, Judgement::Refused { .. }), "{judgement:?}");
+    }
+}
+
+#[test]
+fn a_new_pod_of_another_workload_speaks_for_the_credential() {
+    let workload = workload();
+    let stuck = seen(&workload, progress(), Pods::Listed(vec![old("a"), unready()]));
+    let mut healthy = seen(&workload, complete(), Pods::Listed(vec![ready("new")]));
+    for (runs_gateway, was_proved, speaks) in
+        [(true, false, true), (false, false, false), (false, true, true)]
+    {
+        healthy.runs_gateway = runs_gateway;
+        let (mut one, mut other) = (History::default(), History::default());
+        for at in [Duration::ZERO, START] {
+            one.add(&stuck, at);
+            other.add(&healthy, at);
+        }
+        History::share([&mut one, &mut other], was_proved);
+        let judgement = judge(&stuck, &one, true);
+        let is_refused = matches!(judgement, Judgement::Refused { .. });
+        assert_eq!(is_refused, !speaks, "{judgement:?}");
+    }
 }
 
 #[track_caller]

@@ -50,3 +50,12 @@ async fn bytes_that_are_no_text_do_not_hide_an_event() {
     let ended = with_logs("log-bytes", action, &SHORT, 3).await;
     ended.says(&["logs ConfigurationApiV2NotAvailable"]);
 }
+
+#[tokio::test]
+async fn noise_does_not_hide_an_event() {
+    let noise = "[Info] nothing of interest\n".repeat(12_000);
+    let log = noise + "[Error] [ConfigurationApiV2NotAvailable], statusCode: 401\n";
+    let action = Action::Answer(Answer::text(200, "text/plain", &log));
+    let ended = with_logs("log-noise", action, &SHORT, 3).await;
+    ended.says(&["logs ConfigurationApiV2NotAvailable"]);
+}

@@ -173,12 +173,15 @@ impl Judge {
         }
         let ids = now.ids(Place::Template);
         let known = known_ids(versions);
-        let lost: BTreeSet<String> = before.ids(Place::Template).difference(&ids).cloned().collect();
+        let earlier = before.ids(Place::Template);
+        let lost: BTreeSet<String> = earlier.difference(&ids).cloned().collect();
+        // Of two Secrets, one keeps its id while the other's is taken back.
+        let keeps_another = !ids.is_empty() && ids.is_subset(&earlier);
         let is_restored = versions
             .iter()
             .any(|version| version.marks_of_template() == now.marks_of_template());
         if ids.is_subset(&known) {
-            if lost.is_empty() || !(is_restored || ids.len() > 1) {
+            if lost.is_empty() || !(is_restored || keeps_another || ids.len() > 1) {
                 self.find(&what, now, &format!("a second restart for {ids:?}"));
             }
             self.claims.push(Claim::PutBack {
