@@ -32,11 +32,24 @@ pub fn is_azure_name(text: &str) -> bool {
     !text.is_empty() && text.chars().count() <= LONGEST_NAME && !text.chars().any(is_control)
 }
 
-/// Control characters, the separators of lines and paragraphs, and the marks
-/// that change the direction of a text.
+/// Control characters, the separators of lines and paragraphs, the marks that
+/// change the direction of a text, and what is not visible at all: with it two
+/// names that differ look the same.
 fn is_control(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(
+            character,
+            '\u{ad}'
+                | '\u{34f}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
 }
 
 /// A number with the noun, and with any words that agree with it:
@@ -71,6 +84,8 @@ mod tests {
             one_line("a\u{9b}2J\u{202e}b\u{2066}\u{2028}c\u{7f}"),
             "a 2J b  c "
         );
+        assert_eq!(one_line("gw\u{200b}\u{feff}-\u{ad}1\u{e0041}"), "gw  - 1 ");
+        assert!(!is_azure_name("gw\u{200b}"));
     }
 
     #[test]
