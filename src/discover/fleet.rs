@@ -62,6 +62,8 @@ pub async fn fleet(cluster: &Cluster, selection: &Selection) -> Result<Fleet> {
             }
         }
     }
+    // One limit for the pods of all, however many there are.
+    let cluster = &cluster.for_optional_reads();
     for ((namespace, secret), gateways) in users {
         match one_credential(cluster, &survey, &namespace, &secret, &gateways).await {
             Ok(found) => members.push(Member::Credential(Box::new(found))),

@@ -4,8 +4,8 @@ use crate::cluster::{Cluster, rollout};
 use crate::model::{Rollout, SecretFacts, WorkloadFacts};
 
 /// Whether pods run with an older credential than the Secret holds. Pods are
-/// listed only if the workload's own annotations do not exclude it; without the
-/// right to list them the annotations alone decide, and this is `None`.
+/// listed only if the workload's own annotations do not exclude it; if they cannot
+/// be listed, the annotations alone decide, and this is `None`.
 pub(super) async fn stale_pods(
     cluster: &Cluster,
     secret: &SecretFacts,

@@ -39,13 +39,14 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<Target
     let maps = config_maps
         .as_ref()
         .map_or(&no_maps, |reads| reads.of(&cluster.namespace));
+    let for_pods = cluster.for_optional_reads();
     let mut facts = Vec::new();
     let mut specs = Vec::new();
     let mut config_map_settings = ConfigMapSettings::default();
     for (name, workload) in users {
         let mut of_workload = workload_facts(&name, &workload);
         let selector = selector(&workload.spec.selector);
-        of_workload.stale_pods = stale_pods(cluster, &secret, &of_workload, selector.as_ref()).await;
+        of_workload.stale_pods = stale_pods(&for_pods, &secret, &of_workload, selector.as_ref()).await;
         facts.push(of_workload);
         if let Some(spec) = workload.spec.template.spec {
             config_map_settings.extend(ConfigMapSettings::of(&spec, &gateway_containers(&spec, maps)));

@@ -1,7 +1,10 @@
 //! The canary, and when a fleet stops.
 
+use std::time::{Duration, Instant};
+
 use apim_sandbox::azure::{Action, Fault, Operation, Slot};
 use apim_sandbox::manifests::GatewayManifest;
+use apim_sandbox::wire;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -229,4 +232,19 @@ async fn gateways_that_get_no_token_do_not_count_as_failures_of_the_fleet() {
         "{}",
         ended.stderr
     );
+}
+
+#[tokio::test]
+async fn pods_that_cannot_be_listed_cost_a_fleet_one_limit_and_not_one_for_each() {
+    let case = Case::new("fleet-no-pods").await;
+    case.members(3).await;
+    case.apim(&["rotate", "--all", "--no-wait"]).exits(0).await;
+    let slow = case.sandbox.wire(&case.kubeconfig_path()).await.unwrap();
+    slow.fault(wire::Fault::on("/pods?", wire::Action::Hang));
+    let begun = Instant::now();
+    let line = ["rotate", "--all", "--if-older-than", "1h", "--timeout", "1m"];
+    let ended = case.apim(&line).through(&slow).exits(0).await;
+    ended.says(&["3 gateways: 0 rotated, 3 not due"]);
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(90), "{took:?}");
 }
