@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 
-use super::lean::{Element, few, marks, text};
+use super::lean::{Element, at_most, few, marks, text};
 use super::name::valid_name;
 use crate::model::setting;
+
+/// How many imports of a container are kept: each may hold all settings.
+const MOST_IMPORTS: usize = 32;
 
 /// The template of a workload's pods.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -45,7 +48,7 @@ pub struct Container {
     /// The settings of a gateway, and variables that come from Secrets.
     #[serde(deserialize_with = "few")]
     pub env: Vec<Variable>,
-    #[serde(deserialize_with = "few")]
+    #[serde(deserialize_with = "at_most::<_, _, MOST_IMPORTS>")]
     pub env_from: Vec<Import>,
 }
 

@@ -15,11 +15,18 @@ pub struct GatewayContainer {
     pub gateway_name: Option<String>,
 }
 
+/// The number of gateways that are kept of one pod. More than one is rare, and
+/// users of the cluster can write hundreds.
+const MOST: usize = 8;
+
 /// The containers that run a gateway: they have its image, from whatever
 /// registry, or its settings.
 pub fn gateway_containers(spec: &PodSpec, config_maps: &ConfigMaps) -> Vec<GatewayContainer> {
     let mut found = Vec::new();
     for container in &spec.containers {
+        if found.len() == MOST {
+            break;
+        }
         let variables = ContainerVariables::of(container, config_maps);
         if is_gateway_image(&container.image) || variables.show_gateway() {
             found.push(GatewayContainer {

@@ -5,6 +5,11 @@ use super::variables::relevant;
 use crate::cluster::pod_spec::PodSpec;
 use crate::model::setting;
 
+/// The numbers of ConfigMaps and of Secrets that are kept of one pod spec. Users
+/// of the cluster can write thousands into each.
+const MOST_CONFIG_MAPS: usize = 32;
+const MOST_SECRETS: usize = 128;
+
 /// The ConfigMaps that hold settings of the containers.
 pub fn config_maps_named(spec: &PodSpec) -> BTreeSet<String> {
     settings_in_config_maps(spec).into_keys().collect()
@@ -14,25 +19,25 @@ pub fn config_maps_named(spec: &PodSpec) -> BTreeSet<String> {
 /// may be settings.
 pub fn settings_in_config_maps(spec: &PodSpec) -> BTreeMap<String, BTreeSet<String>> {
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut add = |name: &str, keys: &mut dyn Iterator<Item = &str>| {
+        if found.len() < MOST_CONFIG_MAPS || found.contains_key(name) {
+            let known = found.entry(name.to_owned()).or_default();
+            known.extend(keys.map(str::to_owned));
+        }
+    };
     for container in &spec.containers {
         for source in &container.env_from {
             if let Some(reference) = &source.config_map_ref {
-                let keys = setting::ALL
+                let mut keys = setting::ALL
                     .iter()
                     .filter_map(|name| name.strip_prefix(&source.prefix));
-                found
-                    .entry(reference.name.clone())
-                    .or_default()
-                    .extend(keys.map(str::to_owned));
+                add(&reference.name, &mut keys);
             }
         }
         for variable in relevant(container) {
             let from = variable.value_from.as_ref();
             if let Some(reference) = from.and_then(|from| from.config_map_key_ref.as_ref()) {
-                found
-                    .entry(reference.name.clone())
-                    .or_default()
-                    .insert(reference.key.clone());
+                add(&reference.name, &mut std::iter::once(reference.key.as_str()));
             }
         }
     }
@@ -77,28 +82,51 @@ pub fn references_to(spec: &PodSpec, secret: &str) -> Vec<CredentialSource> {
 /// The Secrets that a pod spec uses at all: in any container's environment or
 /// as a volume. All that use one must be restarted when it changes.
 pub fn secrets_used(spec: &PodSpec) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
     let containers = spec.containers.iter().chain(&spec.init_containers);
-    for container in containers {
-        let imported = container.env_from.iter();
-        names.extend(imported.filter_map(|source| Some(source.secret_ref.as_ref()?.name.clone())));
-        let variables = container.env.iter();
-        names.extend(variables.filter_map(|variable| {
-            Some(
-                variable
-                    .value_from
-                    .as_ref()?
-                    .secret_key_ref
-                    .as_ref()?
-                    .name
-                    .clone(),
-            )
-        }));
-    }
-    for volume in &spec.volumes {
-        names.extend(volume.secret.as_ref().map(|source| source.secret_name.clone()));
+    let in_environment = containers.flat_map(|container| {
+        let imported = container.env_from.iter().filter_map(|it| it.secret_ref.as_ref());
+        let variables = container.env.iter().filter_map(|it| it.value_from.as_ref());
+        let single = variables.filter_map(|from| from.secret_key_ref.as_ref());
+        imported.map(|it| &it.name).chain(single.map(|it| &it.name))
+    });
+    let in_volumes = spec.volumes.iter().flat_map(|volume| {
         let projected = volume.projected.iter().flat_map(|projected| &projected.sources);
-        names.extend(projected.filter_map(|source| Some(source.secret.as_ref()?.name.clone())));
+        let projected = projected.filter_map(|source| Some(&source.secret.as_ref()?.name));
+        volume.secret.iter().map(|it| &it.secret_name).chain(projected)
+    });
+    let mut names = BTreeSet::new();
+    for name in in_environment.chain(in_volumes) {
+        if names.len() < MOST_SECRETS {
+            names.insert(name.clone());
+        }
     }
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::discover::pod_spec::{ConfigMaps, gateway_containers};
+
+    #[test]
+    fn of_thousands_of_references_a_few_are_kept() {
+        let import = |name: String| json!({"secretRef": {"name": name}});
+        let map = |name: String| json!({"configMapRef": {"name": name}});
+        let container = |number: usize| {
+            let imports = (0..50).flat_map(|at| {
+                let name = format!("{number}-{at}");
+                [import(name.clone()), map(name)]
+            });
+            json!({"image": "r/azure-api-management/gateway:2", "envFrom": imports.collect::<Vec<Value>>()})
+        };
+        let containers: Vec<Value> = (0..50).map(container).collect();
+        let spec: PodSpec = serde_json::from_value(json!({"containers": containers})).unwrap();
+        assert_eq!(secrets_used(&spec).len(), MOST_SECRETS);
+        let maps = settings_in_config_maps(&spec);
+        assert_eq!(maps.len(), MOST_CONFIG_MAPS);
+        assert!(maps.contains_key("0-0"), "{maps:?}");
+        assert_eq!(gateway_containers(&spec, &ConfigMaps::new()).len(), 8);
+    }
 }
