@@ -105,10 +105,7 @@ impl<E: Effects> Rotation<'_, E> {
             "Azure refused a {} ({}), and its replacement, a {replacement}, is not proved: {missing}",
             refused.record.mint, refused.refusal.evidence
         ));
-        match self.stuck_pod(&refused.refusal) {
-            Some(hint) => error.hint(hint),
-            None => error,
-        }
+        self.with_stuck_pod(error, &refused.refusal)
     }
 
     fn refused_error(&self, refused: &Refused) -> Error {
@@ -120,24 +117,22 @@ impl<E: Effects> Rotation<'_, E> {
                 refused.refusal.evidence
             ),
         );
-        match self.stuck_pod(&refused.refusal) {
-            Some(hint) => error.hint(hint),
-            None => error,
-        }
+        self.with_stuck_pod(error, &refused.refusal)
     }
 
-    /// A StatefulSet waits for its broken pod even after the pod template is
-    /// restored (kubernetes.io, "StatefulSets", forced rollback).
-    fn stuck_pod(&self, refusal: &Refusal) -> Option<String> {
+    /// Names the pod to delete: a StatefulSet waits for its broken pod even after
+    /// the pod template is restored (kubernetes.io, "StatefulSets", forced rollback).
+    fn with_stuck_pod(&self, error: Error, refusal: &Refusal) -> Error {
         let mut kinds = self.plan.workloads.iter().map(|workload| workload.kind);
-        let pod = refusal
-            .pod
-            .as_ref()
-            .filter(|_| kinds.any(|kind| kind == WorkloadKind::StatefulSet))?;
-        let namespace = &self.plan.namespace;
-        Some(format!(
-            "a StatefulSet does not replace a broken pod by itself: kubectl -n {namespace} delete pod {pod}"
-        ))
+        match &refusal.pod {
+            Some(pod) if kinds.any(|kind| kind == WorkloadKind::StatefulSet) => {
+                let namespace = &self.plan.namespace;
+                error.hint(format!(
+                    "a StatefulSet does not replace a broken pod by itself: kubectl -n {namespace} delete pod {pod}"
+                ))
+            }
+            _ => error,
+        }
     }
 }
 

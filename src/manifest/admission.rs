@@ -83,18 +83,8 @@ fn secrets(guard: &Guard) -> Rules {
                 ),
                 "this account may change only the key of the credential",
             ),
-            on_update(
-                &same_but("variables.annotations", "variables.oldAnnotations", &ours),
-                "this account may change only the annotations of a rotation",
-            ),
-            on_update(
-                &same_but(
-                    "dyn(object.metadata)",
-                    "dyn(oldObject.metadata)",
-                    &[&BOOKKEEPING[..], &["annotations"]].concat(),
-                ),
-                "this account may change only the annotations in the metadata",
-            ),
+            only_annotations(&ours),
+            only_metadata_annotations(),
             on_update(
                 &same_but("dyn(object)", "dyn(oldObject)", &["data", "metadata"]),
                 "this account may change only the data and the annotations",
@@ -176,19 +166,28 @@ fn workload_validations() -> Vec<Validation> {
             &same_but("dyn(object.spec)", "dyn(oldObject.spec)", &["template"]),
             "this account may change only the template's annotations in the spec",
         ),
-        on_update(
-            &same_but("variables.annotations", "variables.oldAnnotations", &OF_WORKLOAD),
-            "this account may change only the annotations of a rotation",
-        ),
-        on_update(
-            &same_but(
-                "dyn(object.metadata)",
-                "dyn(oldObject.metadata)",
-                &[&BOOKKEEPING[..], &["annotations"]].concat(),
-            ),
-            "this account may change only the annotations in the metadata",
-        ),
+        only_annotations(&OF_WORKLOAD),
+        only_metadata_annotations(),
     ]
+}
+
+/// Of the annotations of the object itself, only these may change.
+fn only_annotations(ours: &[&str]) -> Validation {
+    on_update(
+        &same_but("variables.annotations", "variables.oldAnnotations", ours),
+        "this account may change only the annotations of a rotation",
+    )
+}
+
+fn only_metadata_annotations() -> Validation {
+    on_update(
+        &same_but(
+            "dyn(object.metadata)",
+            "dyn(oldObject.metadata)",
+            &[&BOOKKEEPING[..], &["annotations"]].concat(),
+        ),
+        "this account may change only the annotations in the metadata",
+    )
 }
 
 /// An expression: two maps are equal except for these fields. All other fields

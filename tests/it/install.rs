@@ -136,6 +136,18 @@ impl Case {
     }
 }
 
+/// The flags by which the pods sign in by a federated credential of the principal.
+pub(crate) fn workload_identity(principal: &Principal) -> [&str; 6] {
+    [
+        "--auth",
+        "workload-identity",
+        "--client-id",
+        &principal.client_id,
+        "--tenant",
+        &principal.tenant,
+    ]
+}
+
 /// The flags by which the pods sign in as the case's service principal.
 fn service_principal<'a>(case: &'a Case, secret: &'a Path) -> [&'a str; 6] {
     [

@@ -11,6 +11,20 @@ use serde_json::{Value, json};
 use crate::case::Case;
 use crate::workloads::{deploy_changed, into_stateful_set, stateful_set_ready};
 
+/// A fleet without a canary, of which the second failure stops the rest.
+const ONE_BY_ONE: [&str; 10] = [
+    "rotate",
+    "--all",
+    "--canary",
+    "0",
+    "--max-parallel",
+    "1",
+    "--max-failures",
+    "2",
+    "-o",
+    "json",
+];
+
 fn refuse_mint(case: &Case, gateway: &str) {
     let body = r#"{"error":{"code":"Conflict","message":"The gateway is being updated."}}"#;
     let refusal = Action::Status {
@@ -177,19 +191,7 @@ async fn too_many_refused_tokens_stop_the_fleet() {
         urgent(&case, name).await;
         mint_refused_tokens(&case, name);
     }
-    let line = [
-        "rotate",
-        "--all",
-        "--canary",
-        "0",
-        "--max-parallel",
-        "1",
-        "--max-failures",
-        "2",
-        "-o",
-        "json",
-    ];
-    let ended = case.apim(&line).exits(6).await;
+    let ended = case.apim(&ONE_BY_ONE).exits(6).await;
     assert_eq!(
         [
             ended.with_outcome("Replaced").len(),
@@ -207,19 +209,7 @@ async fn gateways_that_get_no_token_do_not_count_as_failures_of_the_fleet() {
     for name in ["gw-001", "gw-002", "gw-003"] {
         refuse_mint(&case, name);
     }
-    let line = [
-        "rotate",
-        "--all",
-        "--canary",
-        "0",
-        "--max-parallel",
-        "1",
-        "--max-failures",
-        "2",
-        "-o",
-        "json",
-    ];
-    let ended = case.apim(&line).exits(6).await;
+    let ended = case.apim(&ONE_BY_ONE).exits(6).await;
     assert_eq!(
         ended.with_outcome("Failed"),
         ["gw-001-token", "gw-002-token", "gw-003-token"]

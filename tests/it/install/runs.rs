@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use serde_json::json;
 
-use super::{NAME, cron_job_json, everything};
+use super::{NAME, cron_job_json, everything, workload_identity};
 use crate::case::{Case, LIMIT};
 
 #[tokio::test]
@@ -16,14 +16,7 @@ async fn by_workload_identity_from_nothing_to_a_rotated_gateway() {
     let (case, manifest) = Case::in_pod("install-wi").await;
     let principal = case.federated().await;
     let before = case.credential(&manifest).await;
-    let line = [
-        "--auth",
-        "workload-identity",
-        "--client-id",
-        &principal.client_id,
-        "--tenant",
-        &principal.tenant,
-    ];
+    let line = workload_identity(&principal);
     let ended = case.install_cronjob_that_runs(&line).await.exits(0).await;
     ended.says(&[
         "federated",
@@ -121,14 +114,7 @@ async fn several_gateways_are_one_cron_job_to_which_later_ones_are_added() {
     let second = case.second_portal();
     case.deploy(&second).await;
     let principal = case.federated().await;
-    let identity = [
-        "--auth",
-        "workload-identity",
-        "-c",
-        &principal.client_id,
-        "--tenant",
-        &principal.tenant,
-    ];
+    let identity = workload_identity(&principal);
     let first = [&["deploy/gw"][..], &identity].concat();
     case.install_cronjob(&first).exits(0).await;
     let rules = case.rules().await;
@@ -204,14 +190,7 @@ async fn a_namespace_that_enforces_restricted_admits_the_pod() {
     case.label_namespace("pod-security.kubernetes.io/enforce", "restricted")
         .await;
     let principal = case.federated().await;
-    let line = [
-        "--auth",
-        "workload-identity",
-        "-c",
-        &principal.client_id,
-        "--tenant",
-        &principal.tenant,
-    ];
+    let line = workload_identity(&principal);
     case.install_cronjob_that_runs(&line).await.exits(0).await;
     assert!(case.azure().accepts(&case.credential(&manifest).await));
 }
@@ -222,14 +201,7 @@ async fn a_run_that_fails_ends_with_its_code_and_its_log() {
     let before = case.credential(&manifest).await;
     // Entra knows no such federated credential.
     let principal = case.another(|_| ());
-    let line = [
-        "--auth",
-        "workload-identity",
-        "-c",
-        &principal.client_id,
-        "--tenant",
-        &principal.tenant,
-    ];
+    let line = workload_identity(&principal);
     let run = case.install_cronjob_that_runs(&line).await;
     let ended = run.exits(1).await;
     assert!(ended.stdout.contains("federated credential"), "{}", ended.stdout);
@@ -246,16 +218,10 @@ async fn with_events_and_logs_as_proof_the_role_has_just_what_they_need() {
     let principal = case.federated().await;
     let before = case.credential(&manifest).await;
     let line = [
-        "--auth",
-        "workload-identity",
-        "--client-id",
-        &principal.client_id,
-        "--tenant",
-        &principal.tenant,
-        "--events",
-        "--prove",
-        "logs",
-    ];
+        &workload_identity(&principal)[..],
+        &["--events", "--prove", "logs"],
+    ]
+    .concat();
     let ended = case.install_cronjob_that_runs(&line).await.exits(0).await;
     assert!(
         ended.stdout.contains("no log shows that Azure refused the token"),
@@ -289,16 +255,7 @@ async fn by_its_schedule_and_status_shows_it() {
     let (case, manifest) = Case::in_pod("install-schedule").await;
     let principal = case.federated().await;
     let before = case.credential(&manifest).await;
-    let line = [
-        "--auth",
-        "workload-identity",
-        "--client-id",
-        &principal.client_id,
-        "--tenant",
-        &principal.tenant,
-        "--schedule",
-        "* * * * *",
-    ];
+    let line = [&workload_identity(&principal)[..], &["--schedule", "* * * * *"]].concat();
     case.install_cronjob_that_can_run(&line).await.exits(0).await;
     let status = async || case.apim(&["status", "-o", "json"]).exits(0).await.gateway("gw");
     let shown = status().await;

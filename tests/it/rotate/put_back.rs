@@ -1,8 +1,6 @@
 //! Putting back is two writes, and whatever happens between them is completed by
 //! the next run.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use apim_sandbox::azure::{Action as AzureAction, Slot};
@@ -11,9 +9,9 @@ use apim_sandbox::wait;
 use apim_sandbox::wire::{Action, Fault, Wire};
 use http::Method;
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
+use super::refused::with_previous_token_of_the_secondary_key;
 use super::{LAST_USED_KEY, ROTATION_ID};
 use crate::case::{Case, DAY, LIMIT};
 
@@ -29,11 +27,7 @@ const FORGET: &str = "/secrets/gw-token?&fieldManager=apim-rotate-marks";
 /// refuses the next token.
 async fn to_be_put_back(name: &str) -> (Case, GatewayManifest) {
     let case = Case::new(name).await;
-    let token = case.token(Slot::Secondary, DAY * 2);
-    let manifest = GatewayManifest::portal("gw", &case.endpoint(), &token);
-    case.deploy(&manifest).await;
-    let marked = json!({"metadata": {"annotations": {LAST_USED_KEY: "secondary"}}});
-    case.patch_secret("gw-token", &marked).await;
+    let manifest = with_previous_token_of_the_secondary_key(&case, None).await;
     case.disturb_mint(AzureAction::RefusedToken, 1);
     (case, manifest)
 }
@@ -153,27 +147,6 @@ async fn what_could_not_be_restored_is_owed_and_the_refused_token_is_not_reporte
     is_restored(&case, &before).await;
 }
 
-/// Changes the status of the Deployment five times a second, as the controller of a
-/// large rollout does.
-fn busy_status(case: &Case) -> Arc<AtomicBool> {
-    let goes_on = Arc::new(AtomicBool::new(true));
-    let (deployments, flag) = (case.deployments(), goes_on.clone());
-    tokio::spawn(async move {
-        let mut round = 0;
-        while flag.load(Ordering::Relaxed) {
-            round += 1;
-            let condition = json!({"status": {"conditions": [
-                {"type": "Busy", "status": "True", "reason": "Test", "message": format!("round {round}")}]}});
-            let patch = Patch::Strategic(condition);
-            let _ = deployments
-                .patch_status("gw", &PatchParams::default(), &patch)
-                .await;
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-    });
-    goes_on
-}
-
 /// Two requests one after the other take as long as the status rests.
 #[tokio::test]
 async fn a_deployment_whose_status_never_rests_is_restored() {
@@ -181,10 +154,10 @@ async fn a_deployment_whose_status_never_rests_is_restored() {
     let before = case.secret("gw-token").await;
     let wire = wire(&case).await;
     wire.set_round_trip(Duration::from_millis(100));
-    let goes_on = busy_status(&case);
+    let restless = case.restless("gw").await;
     let run = case.apim(&["rotate", "-k", "primary"]).through(&wire);
     let ended = run.exits(5).await;
-    goes_on.store(false, Ordering::Relaxed);
+    drop(restless);
     ended.says(&["the previous token of the secondary key is back in place"]);
     is_restored(&case, &before).await;
     assert!(case.azure().accepts(&case.credential(&manifest).await));

@@ -8,24 +8,13 @@ use apim_sandbox::manifests::GatewayManifest;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::ListParams;
-use serde_json::json;
 
-use super::LAST_USED_KEY;
-use crate::case::{Case, DAY};
+use super::refused::with_previous_token_of_the_secondary_key;
+use crate::case::Case;
+use crate::install::workload_identity;
 
 /// Longer than it takes to regenerate a key once a token was requested.
 const ANSWERED_LATE: Duration = Duration::from_secs(3);
-
-/// A gateway with a token of the secondary key that is ready whatever Azure
-/// answers.
-async fn silent_gateway(case: &Case) -> GatewayManifest {
-    let token = case.token(Slot::Secondary, DAY * 2);
-    let manifest = GatewayManifest::portal("gw", &case.endpoint(), &token).mode("silent");
-    case.deploy(&manifest).await;
-    let marked = json!({"metadata": {"annotations": {LAST_USED_KEY: "secondary"}}});
-    case.patch_secret("gw-token", &marked).await;
-    manifest
-}
 
 /// Azure accepts the stored token, and all pods that run are ready with it.
 async fn serves_with_what_is_stored(case: &Case, manifest: &GatewayManifest) {
@@ -50,7 +39,7 @@ async fn serves_with_what_is_stored(case: &Case, manifest: &GatewayManifest) {
 #[tokio::test]
 async fn a_silent_gateway_gets_its_previous_token_back() {
     let case = Case::new("regenerated").await;
-    let manifest = silent_gateway(&case).await;
+    let manifest = with_previous_token_of_the_secondary_key(&case, Some("silent")).await;
     let before = case.credential(&manifest).await;
     case.disturb_mint(Action::delay_after(ANSWERED_LATE), 1);
     let running = case
@@ -67,19 +56,10 @@ async fn a_silent_gateway_gets_its_previous_token_back() {
 #[tokio::test]
 async fn a_silent_gateway_gets_a_token_of_the_other_key_from_its_cron_job() {
     let (case, _) = Case::in_pod("regenerated-job").await;
-    let manifest = silent_gateway(&case).await;
+    let manifest = with_previous_token_of_the_secondary_key(&case, Some("silent")).await;
     let principal = case.federated().await;
     case.disturb_mint(Action::delay_after(ANSWERED_LATE), 1);
-    let line = [
-        "--auth",
-        "workload-identity",
-        "--client-id",
-        &principal.client_id,
-        "--tenant",
-        &principal.tenant,
-        "--prove",
-        "logs",
-    ];
+    let line = [&workload_identity(&principal)[..], &["--prove", "logs"]].concat();
     let running = case.install_cronjob_that_runs(&line).await.start().await;
     case.mint_was_asked_for().await;
     // The new token and the previous one were signed by this key.
