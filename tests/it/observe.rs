@@ -63,11 +63,15 @@ impl Case {
         })
     }
 
-    /// What the binary asked the API server for in this test's namespace.
+    /// What the binary asked the API server for in this test's namespace. The
+    /// service accounts of other tests look there too, with `-A`.
     pub(crate) async fn kube_requests(&self) -> Vec<AuditRecord> {
+        let own = format!("system:serviceaccount:{}:", self.namespace);
         let mut records = self.sandbox.audit().await.unwrap();
         records.retain(|record| {
-            record.user_agent.starts_with("kubectl-apim/")
+            let is_own = record.user.starts_with(&own) || !record.user.starts_with("system:serviceaccount:");
+            is_own
+                && record.user_agent.starts_with("kubectl-apim/")
                 && record.namespace.as_ref() == Some(&self.namespace)
         });
         records

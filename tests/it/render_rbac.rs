@@ -124,9 +124,10 @@ async fn the_account_has_the_named_rights_and_no_others() {
     let before = case.credential(&manifest).await;
     let arguments = ["deployment/gw", "--token-secret", "gw-token"];
     let rendered = case.rendered(&arguments).await;
+    let requests = case.kube_requests().await;
     assert!(
-        case.kube_requests().await.is_empty(),
-        "everything was given, and a request was made"
+        requests.is_empty(),
+        "everything was given, and a request was made: {requests:?}"
     );
     assert_eq!(
         case.rendered(&[]).await,

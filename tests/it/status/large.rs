@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
 use http::Request;
+use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
+use kube::Api;
+use kube::api::{DeleteParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::case::Case;
@@ -26,12 +29,33 @@ const ANNOTATIONS: usize = 250_000;
 /// More ConfigMaps and Secrets than are read one by one.
 const GATEWAYS: usize = 12;
 
+/// The account that looks into all namespaces. By its name the other tests tell
+/// these requests from their own.
+const ACCOUNT: &str = "everywhere";
+
 impl Case {
+    async fn may_do_everything(&self, binding: &str) {
+        let account = json!({"kind": "ServiceAccount", "metadata": {"name": ACCOUNT}});
+        self.create_all("/api/v1", "serviceaccounts", [account].into_iter())
+            .await;
+        let binding = json!({
+            "kind": "ClusterRoleBinding", "apiVersion": "rbac.authorization.k8s.io/v1",
+            "metadata": {"name": binding},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+            "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": self.namespace}],
+        });
+        let bindings: Api<ClusterRoleBinding> = Api::all(self.client.clone());
+        let binding = serde_json::from_value(binding).unwrap();
+        bindings.create(&PostParams::default(), &binding).await.unwrap();
+    }
+
     /// Runs to the end, and returns its peak of resident memory in KiB, with the
     /// executable of a release instead of this one.
     async fn peak(&self, arguments: &[&str]) -> (Ended, u64) {
         // A search for each slice of the Secrets would take minutes.
-        let mut command = self.apim(arguments).command();
+        let kubeconfig = self.sandbox.kubeconfig_for(&self.namespace, ACCOUNT).await;
+        let kubeconfig = kubeconfig.unwrap().display().to_string();
+        let mut command = self.apim(arguments).env("KUBECONFIG", &kubeconfig).command();
         let running = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -128,6 +152,7 @@ async fn tenant(case: &Case) {
 #[tokio::test]
 async fn no_object_of_a_tenant_fills_the_memory() {
     let case = Case::new("large").await;
+    case.may_do_everything(&case.namespace).await;
     tenant(&case).await;
     for line in [
         "status -A -o json",
@@ -154,4 +179,9 @@ async fn no_object_of_a_tenant_fills_the_memory() {
     ] {
         case.delete_all(api, plural).await;
     }
+    let bindings: Api<ClusterRoleBinding> = Api::all(case.client.clone());
+    bindings
+        .delete(&case.namespace, &DeleteParams::default())
+        .await
+        .unwrap();
 }
