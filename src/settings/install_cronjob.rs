@@ -76,8 +76,8 @@ pub struct Targets {
     pub instance: Option<Instance>,
     /// The gateway, if it is only one.
     pub gateway: Option<String>,
-    /// The cloud of the endpoint, unless it is the public one.
-    pub cloud: Option<String>,
+    /// The cloud of the endpoint, if its domain tells.
+    pub cloud: Option<CloudName>,
 }
 
 impl InstallSettings {
@@ -135,16 +135,19 @@ impl InstallSettings {
         })
     }
 
-    /// Whether the cloud was given, so that the endpoint does not matter.
-    pub fn has_cloud(&self) -> bool {
-        self.cloud.is_some()
+    /// The cloud of the CronJob's runs: the given one, that of the endpoint at
+    /// the time of the installation, or the public one. Runs never take it from
+    /// the cluster, where anyone who can write a gateway's settings could change
+    /// which hosts get the credential.
+    pub fn cloud_of_runs(&self, endpoint: Option<CloudName>) -> CloudRequest {
+        self.cloud
+            .clone()
+            .unwrap_or(CloudRequest::Known(endpoint.unwrap_or(CloudName::Public)))
     }
 
     /// The cloud of several gateways, which is not that of their endpoints.
     pub fn cloud_of_fleet(&self) -> CloudRequest {
-        self.cloud
-            .clone()
-            .unwrap_or(CloudRequest::Known(CloudName::Public))
+        self.cloud_of_runs(None)
     }
 
     /// The targets, if everything was given and nothing needs to be read.
@@ -187,7 +190,7 @@ impl InstallSettings {
                 config_maps: targets.config_maps,
                 instance: targets.instance,
                 gateway: targets.gateway,
-                cloud: self.cloud.as_ref().map(CloudRequest::to_string).or(targets.cloud),
+                cloud: self.cloud_of_runs(targets.cloud),
                 if_expiring_within: self.if_expiring_within,
                 timeout: self.timeout,
                 adopt: self.adopt,

@@ -13,7 +13,7 @@ use crate::discover::directory::Directory;
 use crate::discover::evidence::Named;
 use crate::error::{Error, Result};
 use crate::manifest::cronjob::{KeyOf, PodIdentity};
-use crate::model::{Cloud, CloudName};
+use crate::model::Cloud;
 use crate::output::Output;
 use crate::settings::InstallSettings;
 
@@ -107,13 +107,10 @@ enum Checked {
 
 async fn can_mint(settings: &InstallSettings, identity: Identity, named: &[Named]) -> Result<Checked> {
     let deadline = Instant::now() + PATIENCE;
-    let cloud = named
-        .iter()
-        .find_map(|named| named.cloud)
-        .unwrap_or(CloudName::Public);
-    if settings.has_cloud() {
+    let endpoint = named.iter().find_map(|named| named.cloud);
+    let Some(cloud) = settings.cloud_of_runs(endpoint).name() else {
         return Ok(Checked::Unknown("--cloud sets another cloud".to_owned()));
-    }
+    };
     let arm = Arm::new(azure::Options {
         cloud: Cloud::known(cloud),
         identity: SignIn::only(identity, "--auth"),

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::manifest::cronjob::Instance;
 use crate::manifest::ownership::Owner;
 use crate::model::request::{Selection, TargetRequest, WorkloadRequest};
-use crate::model::{CloudName, KeyChoice, MAX_LIFE, Source, Sourced, WorkloadRef};
+use crate::model::{KeyChoice, MAX_LIFE, Source, Sourced, WorkloadRef};
 use crate::output::Output;
 use crate::plan::{self, FollowUp, Policy};
 use crate::settings::{InstallSettings, Targets};
@@ -265,7 +265,6 @@ fn together(found: &[(TargetFacts, Named)]) -> Targets {
         .filter(|_| must_read)
         .flat_map(|(found, _)| found.config_map_settings.config_maps.iter().cloned())
         .collect();
-    let cloud = found.iter().find_map(|(_, named)| named.cloud);
     #[allow(
         clippy::indexing_slicing,
         reason = "an installation without a gateway was refused before"
@@ -281,8 +280,6 @@ fn together(found: &[(TargetFacts, Named)]) -> Targets {
             subscription: value(|named| &named.subscription).filter(|_| !recorded),
         }),
         gateway: (found.len() == 1).then(|| first.gateway.value.clone()),
-        cloud: cloud
-            .filter(|cloud| *cloud != CloudName::Public)
-            .map(|cloud| cloud.as_str().to_owned()),
+        cloud: found.iter().find_map(|(_, named)| named.cloud),
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn arguments(installation: &Installation) -> Vec<String> {
     let due = in_short(installation.task.if_expiring_within);
     flag("if-expiring-within", Some(&due));
     flag("timeout", Some(&in_short(installation.task.timeout)));
-    flag("cloud", cloud.as_deref());
+    flag("cloud", Some(&cloud.to_string()));
     if workloads.len() > 1 {
         // The soonest to expire goes first. As the canary, one whose new token is
         // refused would keep all others from being rotated, every night.

@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::Toleration;
 
 use crate::model::WorkloadRef;
+use crate::model::request::CloudRequest;
 
 /// The name of the CronJob's only container.
 pub const CONTAINER: &str = "rotate";
@@ -55,8 +56,7 @@ pub struct Task {
     pub instance: Option<Instance>,
     /// The gateway's id, if there is only one gateway.
     pub gateway: Option<String>,
-    /// The cloud, unless it is Azure's global one.
-    pub cloud: Option<String>,
+    pub cloud: CloudRequest,
     pub if_expiring_within: SignedDuration,
     /// The limit for one rotation.
     pub timeout: SignedDuration,

@@ -1,7 +1,8 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::model::{WorkloadKind, WorkloadRef};
+use crate::model::request::CloudRequest;
+use crate::model::{CloudName, WorkloadKind, WorkloadRef};
 
 fn installation(identity: PodIdentity) -> Installation {
     let gw = WorkloadRef {
@@ -26,7 +27,7 @@ fn installation(identity: PodIdentity) -> Installation {
                 subscription: Some("sub".to_owned()),
             }),
             gateway: Some("orders".to_owned()),
-            cloud: None,
+            cloud: CloudRequest::Known(CloudName::Public),
             if_expiring_within: SignedDuration::from_hours(24 * 15),
             timeout: SignedDuration::from_mins(5),
             adopt: false,

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
+use apim_sandbox::azure::Operation;
 use apim_sandbox::manifests::apply;
+use kube::api::PatchParams;
 use serde_json::json;
 
 use super::{NAME, service_principal};
@@ -279,28 +281,66 @@ async fn a_location_that_the_secret_records_is_read_there_by_each_run() {
         .move_service(&case.gateway, &case.gateway.subscription, "rg-new");
     let ended = case.install_cronjob(&WORKLOAD_IDENTITY).exits(0).await;
     assert!(!ended.stderr.contains("service/read"), "{}", ended.stderr);
-    let jobs = case.cron_jobs().await;
-    let pod = jobs[0].spec.as_ref().unwrap().job_template.spec.as_ref().unwrap();
-    let args = pod.template.spec.as_ref().unwrap().containers[0]
-        .args
-        .clone()
-        .unwrap();
-    let args: Vec<&str> = args
-        .iter()
-        .map(String::as_str)
-        .filter(|word| {
-            ["--auth", "--client-id", "--tenant", "--if-expiring-within"]
-                .iter()
-                .all(|flag| !word.starts_with(flag))
-        })
-        .collect();
+    let args = arguments_of_a_run(&case).await;
     assert!(
         !args.iter().any(|word| word.starts_with("--resource-group")),
         "{args:?}"
     );
     // What the pods run finds it.
-    case.apim(&args)
+    case.apim(&words(&args))
         .exits(0)
         .await
         .says(&["has moved from resource group rg-apim"]);
+}
+
+/// Anyone who can write the settings of a gateway could otherwise have the
+/// credential of the CronJob sent to the hosts of another cloud.
+#[tokio::test]
+async fn runs_stay_in_the_cloud_of_the_installation_whatever_the_endpoint_becomes() {
+    let case = Case::new("install-cloud").await;
+    case.deploy(&case.idle_portal()).await;
+    case.install_cronjob(&WORKLOAD_IDENTITY).exits(0).await;
+    let args = arguments_of_a_run(&case).await;
+
+    let endpoint = format!("https://{}.configuration.azure-api.cn", case.gateway.service);
+    let own = json!({"spec": {"template": {"spec": {"containers": [
+        {"name": "gw", "env": [{"name": "config.service.endpoint", "value": endpoint}]}]}}}});
+    let patch = kube::api::Patch::Strategic(&own);
+    case.deployments()
+        .patch("gw", &PatchParams::default(), &patch)
+        .await
+        .unwrap();
+    case.apim(&words(&[args, vec!["--force".to_owned()]].concat()))
+        .exits(0)
+        .await;
+    let hosts: Vec<String> = case
+        .requests(Operation::SignIn)
+        .into_iter()
+        .map(|it| it.host)
+        .collect();
+    assert!(!hosts.is_empty());
+    assert!(
+        hosts.iter().all(|host| host == "login.microsoftonline.com"),
+        "{hosts:?}"
+    );
+}
+
+/// The arguments of the installed CronJob, but for the identity of its pods and
+/// what makes a run wait for its day.
+async fn arguments_of_a_run(case: &Case) -> Vec<String> {
+    let jobs = case.cron_jobs().await;
+    let pod = jobs[0].spec.as_ref().unwrap().job_template.spec.as_ref().unwrap();
+    let args = pod.template.spec.as_ref().unwrap().containers[0].args.clone();
+    args.unwrap()
+        .into_iter()
+        .filter(|word| {
+            ["--auth", "--client-id", "--tenant", "--if-expiring-within"]
+                .iter()
+                .all(|flag| !word.starts_with(flag))
+        })
+        .collect()
+}
+
+fn words(args: &[String]) -> Vec<&str> {
+    args.iter().map(String::as_str).collect()
 }

@@ -1,9 +1,12 @@
 //! Pods that another controller created: their age shows which token they read.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use apim_sandbox::manifests::apply;
 use apim_sandbox::wait;
+use apim_sandbox::wire::{Action, Fault};
+use http::Method;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
@@ -104,4 +107,43 @@ async fn pods_that_an_operator_keeps_are_named() {
     let ended = running.ends(3).await;
     let command = format!("kubectl -n {} delete pod gw-", case.namespace);
     ended.says(&["something else changed deployment.apps/gw", &command]);
+}
+
+/// The Secret is written long after the run has chosen the time that it records,
+/// and meanwhile somebody deletes the pod.
+#[tokio::test]
+async fn a_pod_that_starts_just_before_the_write_keeps_the_previous_token() {
+    let case = Case::new("before-the-write").await;
+    case.deploy(&case.portal()).await;
+    let wire = case.sandbox.wire(&case.kubeconfig_path()).await.unwrap();
+    let write = "/secrets/gw-token?&fieldManager=apim-rotate";
+    // Less could be a difference between the clocks of the node and the API server.
+    let late = Action::Delay(Duration::from_secs(12));
+    wire.fault(Fault::on(write, late).method(Method::PATCH).once());
+    let run = case
+        .apim(&["rotate", "--no-restart"])
+        .through(&wire)
+        .start()
+        .await;
+    wait::until("the write", LIMIT, async || {
+        Ok((!wire.seen_of(&Method::PATCH, write).is_empty()).then_some(()))
+    })
+    .await
+    .unwrap();
+    let pods: Api<Pod> = Api::namespaced(case.client.clone(), &case.namespace);
+    for pod in pods.list(&kube::api::ListParams::default()).await.unwrap() {
+        pods.delete(&pod.metadata.name.unwrap(), &DeleteParams::default())
+            .await
+            .unwrap();
+    }
+    run.ends(0).await;
+    case.rolled_out("gw").await;
+    let stale = async || {
+        let status = case.apim(&["status", "-o", "json"]).exits(0).await;
+        status.gateway("gw")["pods"]["stale"].as_array().unwrap().len()
+    };
+    assert_eq!(stale().await, 1);
+
+    case.apim(&["rotate"]).exits(0).await;
+    assert_eq!(stale().await, 0);
 }
