@@ -1,8 +1,10 @@
 //! Paged lists of one namespace or of all, reduced to the fields that are used.
 //! A page is read item by item, so that its size does not matter.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use futures::AsyncBufReadExt;
 use http::Request;
@@ -11,6 +13,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use super::Cluster;
 use super::answer::{Gathered, foreign, next_bytes};
@@ -25,6 +28,10 @@ const PAGE: usize = 500;
 /// After a larger page the next ones have fewer items: the API server holds a
 /// page as a whole.
 const LARGE_PAGE: usize = 16 * 1024 * 1024;
+
+/// A page that failed after this time is asked for again with fewer items: all
+/// of them may be more than the API server sends within an attempt.
+const SLOW_PAGE: Duration = Duration::from_secs(10);
 
 /// The media type of a list without spec and status.
 const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
@@ -180,10 +187,17 @@ impl Cluster {
         let mut restarted = false;
         let mut kept = Vec::new();
         let mut next = String::new();
-        let (mut limit, mut left) = (PAGE, most);
+        let (limit, mut left) = (Cell::new(PAGE), most);
         loop {
-            let path = list.path(scope, limit);
-            let page = self.reading(|| self.page(&list, &path, &next, left, &keep)).await;
+            let asked = Cell::new(Instant::now());
+            let page = self
+                .reading(|| {
+                    if asked.replace(Instant::now()).elapsed() > SLOW_PAGE {
+                        limit.set((limit.get() / 8).max(1));
+                    }
+                    self.page(&list, list.path(scope, limit.get()), &next, left, &keep)
+                })
+                .await;
             let page = match page {
                 // The server drops the position of a list after some minutes.
                 Err(kube::Error::Api(status)) if status.code == 410 && !next.is_empty() && !restarted => {
@@ -204,7 +218,7 @@ impl Cluster {
             }
             next = page.next;
             if page.size > LARGE_PAGE {
-                limit = (limit / (page.size / LARGE_PAGE + 1)).max(1);
+                limit.set((limit.get() / (page.size / LARGE_PAGE + 1)).max(1));
             }
         }
     }
@@ -213,12 +227,11 @@ impl Cluster {
     async fn page<T: DeserializeOwned, U>(
         &self,
         list: &List<'_>,
-        path: &str,
+        mut path: String,
         next: &str,
         most: usize,
         keep: &impl Fn(T) -> Option<U>,
     ) -> Result<Page<U>, kube::Error> {
-        let mut path = path.to_owned();
         if !next.is_empty() {
             // Writing to a String cannot fail.
             let _ = write!(path, "&continue={}", query(next));

@@ -3,8 +3,9 @@
 use std::process::Stdio;
 use std::time::Duration;
 
+use apim_sandbox::wire::{Action, Fault};
 use futures::stream::{self, StreamExt};
-use http::Request;
+use http::{Method, Request};
 use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
 use kube::Api;
 use kube::api::{DeleteParams, PostParams};
@@ -184,4 +185,17 @@ async fn no_object_of_a_tenant_fills_the_memory() {
         .delete(&case.namespace, &DeleteParams::default())
         .await
         .unwrap();
+}
+
+/// A page of large objects may be more than an overloaded API server sends in
+/// the time of an attempt.
+#[tokio::test]
+async fn a_page_that_does_not_end_is_asked_for_with_fewer_items() {
+    let case = Case::new("slow-page").await;
+    case.deploy(&case.gateway("gw", 20)).await;
+    let wire = case.sandbox.wire(&case.kubeconfig_path()).await.unwrap();
+    wire.fault(Fault::on("/deployments?limit=500", Action::Hang).method(Method::GET));
+    let ended = case.apim(&["status", "-o", "json"]).through(&wire).exits(0).await;
+    assert_eq!(ended.gateway("gw")["auth"], "token");
+    assert_eq!(wire.seen_of(&Method::GET, "/deployments?limit=62").len(), 1);
 }
