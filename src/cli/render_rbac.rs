@@ -61,7 +61,7 @@ pub struct RenderRbacArgs {
     #[arg(short = 'l', long, value_name = "LABELS")]
     pub selector: Option<String>,
 
-    /// Name of the printed objects
+    /// Name that the printed objects get with -rights at its end, or -fleet with --scope cluster
     #[arg(long, default_value = DEFAULT_NAME, value_name = "NAME")]
     pub name: String,
 

@@ -69,7 +69,7 @@ async fn in_kubernetes(
             rbac(&Rights {
                 config_maps: Vec::new(),
                 namespace: namespace.clone(),
-                name: settings.name.clone(),
+                name: Purpose::Rights.account(&settings.name),
                 purpose: Purpose::Rights,
                 workloads: covers.iter().flat_map(|it| it.workloads.clone()).collect(),
                 secrets: covers.iter().flat_map(|it| it.secrets.keys().cloned()).collect(),
@@ -92,7 +92,7 @@ fn fleet_rights(settings: &KubernetesRights, namespace: &str, members: Option<&M
     };
     FleetRights {
         namespace: namespace.to_owned(),
-        name: settings.name.clone(),
+        name: Purpose::FleetRights.account(&settings.name),
         members: members.map(|members| {
             let each = members.iter();
             each.map(|(place, covers)| (place.clone(), member(covers)))
@@ -104,9 +104,14 @@ fn fleet_rights(settings: &KubernetesRights, namespace: &str, members: Option<&M
 }
 
 fn guard(settings: &KubernetesRights, namespace: String, members: &Members) -> Guard {
+    let purpose = match settings.covered {
+        Covered::Everything | Covered::Listed(..) => Purpose::FleetRights,
+        Covered::Named(..) | Covered::One(_) | Covered::Many(_) => Purpose::Rights,
+    };
     let mut guard = Guard {
+        purpose,
         namespace,
-        name: settings.name.clone(),
+        name: purpose.account(&settings.name),
         secrets: BTreeMap::new(),
         workloads: BTreeSet::new(),
     };

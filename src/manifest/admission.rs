@@ -11,13 +11,15 @@ use k8s_openapi::api::admissionregistration::v1::{
 };
 
 use super::document::{document, meta};
-use super::ownership::{Owner, Purpose};
+use super::ownership::{Owner, Purpose, label_account_namespace};
 use crate::model::annotation::{LAST_APPLIED, OF_SECRET, OF_TEMPLATE, OF_WORKLOAD};
 use crate::model::{Object, WorkloadKind, WorkloadRef};
 
 /// The ServiceAccount to restrict, and the objects that it may change.
 #[derive(Clone, Debug)]
 pub struct Guard {
+    /// What the account is for.
+    pub purpose: Purpose,
     /// The namespace of the ServiceAccount.
     pub namespace: String,
     /// The name of the ServiceAccount.
@@ -236,7 +238,7 @@ fn on_update(expression: &str, message: &str) -> Validation {
 fn policy(guard: &Guard, what: &str, rules: Rules) -> Vec<Object> {
     let Guard { namespace, name, .. } = guard;
     let owner = Owner {
-        purpose: Purpose::Rights,
+        purpose: guard.purpose,
         name,
     };
     // Policies have no namespace, so the name includes it. A namespace contains
@@ -277,5 +279,9 @@ fn policy(guard: &Guard, what: &str, rules: Rules) -> Vec<Object> {
             ..ValidatingAdmissionPolicyBindingSpec::default()
         }),
     };
-    vec![document(&policy), document(&binding)]
+    let mut objects = vec![document(&policy), document(&binding)];
+    for object in &mut objects {
+        label_account_namespace(object, namespace);
+    }
+    objects
 }

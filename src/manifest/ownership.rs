@@ -13,13 +13,20 @@ const INSTANCE: &str = "app.kubernetes.io/instance";
 const COMPONENT: &str = "app.kubernetes.io/component";
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
-/// What objects were made for. The same name may be used for each.
+/// The namespace of the account that rights in other namespaces or in the whole
+/// cluster are for.
+const ACCOUNT_NAMESPACE: &str = "apim-rotate/account-namespace";
+
+/// What objects were made for. Each purpose has names and labels of its own, so
+/// that none takes the objects of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// A CronJob that rotates, and what it needs.
     Installation,
-    /// Rights alone, which `render-rbac` prints and the user applies.
+    /// Rights in one namespace, which `render-rbac` prints and the user applies.
     Rights,
+    /// The same in several namespaces or in all.
+    FleetRights,
 }
 
 impl Purpose {
@@ -27,7 +34,28 @@ impl Purpose {
         match self {
             Self::Installation => "token-rotation",
             Self::Rights => "token-rotation-rights",
+            Self::FleetRights => "token-rotation-fleet-rights",
         }
+    }
+
+    /// The end of the names, empty for an installation.
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Installation => "",
+            Self::Rights => "-rights",
+            Self::FleetRights => "-fleet",
+        }
+    }
+
+    /// The name of the account, from the name that was given.
+    pub fn account(self, given: &str) -> String {
+        format!("{given}{}", self.suffix())
+    }
+
+    /// The end of a name that no installation may have, because rights have it.
+    pub fn reserved_suffix(name: &str) -> Option<&'static str> {
+        let suffixes = [Self::Rights, Self::FleetRights].map(Self::suffix);
+        suffixes.into_iter().find(|suffix| name.ends_with(suffix))
     }
 }
 
@@ -98,6 +126,11 @@ impl<'a> Owner<'a> {
     }
 }
 
+/// Labels an object with the namespace of the account that it is for.
+pub fn label_account_namespace(object: &mut Object, namespace: &str) {
+    object["metadata"]["labels"][ACCOUNT_NAMESPACE] = namespace.into();
+}
+
 /// Whether no tool claims to manage an object.
 pub fn is_unclaimed(object: &Object) -> bool {
     object.label(MANAGED_BY).is_none()
@@ -146,16 +179,23 @@ mod tests {
     }
 
     #[test]
-    fn rendered_rights_of_the_same_name_are_not_an_installation() {
-        let rights = Owner {
-            purpose: Purpose::Rights,
-            name: "a",
-        };
-        let role = object(ObjectKind::Role, "a", &json!(rights.labels()));
-        let installation = Owner::installation("a");
-        assert_eq!(installation.ownership(&role, true), Ownership::Other);
-        assert_eq!(rights.ownership(&role, false), Ownership::Ours);
-        assert_ne!(rights.selector(), installation.selector());
+    fn no_purpose_takes_the_objects_of_another() {
+        let purposes = [Purpose::Installation, Purpose::Rights, Purpose::FleetRights];
+        for made_for in purposes {
+            let maker = Owner {
+                purpose: made_for,
+                name: "a",
+            };
+            let role = object(ObjectKind::Role, "a", &json!(maker.labels()));
+            for purpose in purposes {
+                let owner = Owner { purpose, name: "a" };
+                assert_eq!(owner.owns(&role), purpose == made_for);
+                assert_eq!(owner.selector() == maker.selector(), purpose == made_for);
+                assert_eq!(purpose.account("a") == made_for.account("a"), purpose == made_for);
+            }
+        }
+        assert_eq!(Purpose::reserved_suffix("a-rights"), Some("-rights"));
+        assert_eq!(Purpose::reserved_suffix("apim-shg-rotate"), None);
     }
 
     #[test]

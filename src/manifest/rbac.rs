@@ -51,10 +51,11 @@ pub fn rbac(rights: &Rights) -> Vec<Object> {
     rules.extend(restarts(&rights.workloads));
     rules.extend(named("", "configmaps", &["get"], &rights.config_maps));
     rules.extend(options(rights.prove_logs, rights.events));
+    let place = Place { namespace, name };
     vec![
         account(namespace, owner),
-        role(namespace, owner, rules),
-        binding(namespace, owner, namespace),
+        role(place, owner, rules),
+        binding(place, owner, namespace),
     ]
 }
 
@@ -114,20 +115,26 @@ fn account(namespace: &str, owner: Owner<'_>) -> Object {
     })
 }
 
-fn role(namespace: &str, owner: Owner<'_>, rules: Vec<PolicyRule>) -> Object {
+/// Where a Role and its RoleBinding are.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    namespace: &'a str,
+    name: &'a str,
+}
+
+fn role(place: Place<'_>, owner: Owner<'_>, rules: Vec<PolicyRule>) -> Object {
     document(&Role {
-        metadata: meta(Some(namespace), owner.name, owner),
+        metadata: meta(Some(place.namespace), place.name, owner),
         rules: Some(rules),
     })
 }
 
 /// Binds a Role to the ServiceAccount, which may be in another namespace.
-fn binding(namespace: &str, owner: Owner<'_>, account_namespace: &str) -> Object {
-    let name = owner.name;
+fn binding(place: Place<'_>, owner: Owner<'_>, account_namespace: &str) -> Object {
     document(&RoleBinding {
-        metadata: meta(Some(namespace), owner.name, owner),
-        role_ref: role_ref("Role", name),
-        subjects: Some(vec![subject(account_namespace, name)]),
+        metadata: meta(Some(place.namespace), place.name, owner),
+        role_ref: role_ref("Role", place.name),
+        subjects: Some(vec![subject(account_namespace, owner.name)]),
     })
 }
 

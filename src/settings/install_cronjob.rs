@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::manifest::cronjob::{
     CLIENT_SECRET_KEY, Installation, Instance, KeyOf, LONGEST_NAME, PodIdentity, PodOptions, Schedule, Task,
 };
+use crate::manifest::ownership::Purpose;
 use crate::model::request::{
     CloudRequest, DryRun, ObjectFormat, ProveMode, Selection, TargetRequest, WorkloadRequest,
 };
@@ -231,6 +232,12 @@ fn name(name: &str) -> Result<String> {
             "--name {name} has {} characters; the name of a CronJob can have at most {LONGEST_NAME}",
             name.len()
         )));
+    }
+    if let Some(suffix) = Purpose::reserved_suffix(name) {
+        return Err(Error::usage(format!(
+            "--name {name} ends with {suffix}, like the objects that render-rbac prints"
+        ))
+        .hint("choose a name with another ending"));
     }
     Ok(name.to_owned())
 }

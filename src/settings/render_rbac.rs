@@ -24,7 +24,7 @@ pub enum RenderSettings {
 /// The rights in Kubernetes.
 #[derive(Debug)]
 pub struct KubernetesRights {
-    /// The name of every object.
+    /// The name that those of the objects begin with.
     pub name: String,
     pub covered: Covered,
     /// The key of the Secrets that holds the credential, if it was given.

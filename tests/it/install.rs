@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::case::Case;
 use crate::run::Run;
 
+mod accounts;
 mod again;
 mod bad_input;
 mod legacy;

@@ -30,7 +30,7 @@ struct Right<'a> {
 impl Case {
     /// Has the API server take what was printed: as a rehearsal, in earnest,
     /// and then with nothing left to change.
-    async fn takes(&self, rendered: &str) {
+    pub(crate) async fn takes(&self, rendered: &str) {
         for (line, code) in [
             (&["apply", "--dry-run=server"][..], 0),
             (&["apply"], 0),
@@ -42,7 +42,7 @@ impl Case {
     }
 
     /// What is printed, which must be the same each time.
-    async fn rendered(&self, arguments: &[&str]) -> String {
+    pub(crate) async fn rendered(&self, arguments: &[&str]) -> String {
         let line = [&["render-rbac"], arguments].concat();
         let once = self.apim(&line).exits(0).await.stdout;
         assert_eq!(once, self.apim(&line).exits(0).await.stdout);
@@ -98,7 +98,7 @@ impl Case {
     }
 
     /// The lines of `kubectl auth can-i --list` for a service account.
-    async fn can_i(&self, account: &str) -> BTreeSet<String> {
+    pub(crate) async fn can_i(&self, account: &str) -> BTreeSet<String> {
         let user = format!("system:serviceaccount:{}:{account}", self.namespace);
         let line = [
             "auth",
@@ -141,10 +141,10 @@ async fn the_account_has_the_named_rights_and_no_others() {
         resource: "deployments",
         name: "gw",
     };
-    case.lets("apim-shg-rotate", &right, true).await;
+    case.lets("apim-shg-rotate-rights", &right, true).await;
 
     let everybody = case.can_i("somebody-else").await;
-    let mine = case.can_i("apim-shg-rotate").await;
+    let mine = case.can_i("apim-shg-rotate-rights").await;
     let granted: Vec<&String> = mine.difference(&everybody).collect();
     assert_eq!(
         granted,
@@ -155,7 +155,7 @@ async fn the_account_has_the_named_rights_and_no_others() {
     );
 
     let ended = case
-        .rotates_as("apim-shg-rotate", &["--prove", "rollout"], 0)
+        .rotates_as("apim-shg-rotate-rights", &["--prove", "rollout"], 0)
         .await;
     ended.says(&["1 new pod is ready"]);
     let after = case.credential(&manifest).await;
@@ -181,9 +181,9 @@ async fn each_option_adds_its_rights_and_no_request() {
         resource: "events",
         name: "",
     };
-    case.lets("apim-shg-rotate", &right, true).await;
+    case.lets("apim-shg-rotate-rights", &right, true).await;
     let everybody = case.can_i("somebody-else").await;
-    let mine = case.can_i("apim-shg-rotate").await;
+    let mine = case.can_i("apim-shg-rotate-rights").await;
     let granted: Vec<&String> = mine.difference(&everybody).collect();
     assert_eq!(
         granted,

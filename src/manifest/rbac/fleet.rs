@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule};
 
-use super::{WRITE, account, binding, named, options, restarts, role, role_ref, rule, subject};
+use super::{Place, WRITE, account, binding, named, options, restarts, role, role_ref, rule, subject};
 use crate::manifest::document::{document, meta};
-use crate::manifest::ownership::{Owner, Purpose};
+use crate::manifest::ownership::{Owner, Purpose, label_account_namespace};
 use crate::model::{Object, WorkloadKind, WorkloadRef};
 
 /// The objects that a fleet needs rights on, and the options that need more.
@@ -14,7 +14,7 @@ use crate::model::{Object, WorkloadKind, WorkloadRef};
 pub struct FleetRights {
     /// The namespace of the ServiceAccount.
     pub namespace: String,
-    /// The name of all objects.
+    /// The name of the ServiceAccount. Those of the other objects begin with it.
     pub name: String,
     /// The members by namespace; `None` for all gateways that exist when a
     /// rotation runs.
@@ -41,9 +41,12 @@ pub struct Member {
 pub fn fleet(rights: &FleetRights) -> Vec<Object> {
     let FleetRights { namespace, name, .. } = rights;
     let owner = Owner {
-        purpose: Purpose::Rights,
+        purpose: Purpose::FleetRights,
         name,
     };
+    // Another fleet may have the same name in another namespace, which a dot cannot
+    // be part of.
+    let unique = format!("{name}.{namespace}");
     let cluster_rules = match &rights.members {
         Some(_) => find_members(),
         None => rotate_any(rights),
@@ -51,13 +54,13 @@ pub fn fleet(rights: &FleetRights) -> Vec<Object> {
     let mut objects = vec![
         account(namespace, owner),
         document(&ClusterRole {
-            metadata: meta(None, name, owner),
+            metadata: meta(None, &unique, owner),
             rules: Some(cluster_rules),
             ..ClusterRole::default()
         }),
         document(&ClusterRoleBinding {
-            metadata: meta(None, name, owner),
-            role_ref: role_ref("ClusterRole", name),
+            metadata: meta(None, &unique, owner),
+            role_ref: role_ref("ClusterRole", &unique),
             subjects: Some(vec![subject(namespace, name)]),
         }),
     ];
@@ -66,13 +69,15 @@ pub fn fleet(rights: &FleetRights) -> Vec<Object> {
         rules.extend(named("", "secrets", WRITE, &member.secrets));
         rules.extend(restarts(&member.workloads));
         rules.extend(options(rights.prove_logs, rights.events));
-        objects.push(role(member_namespace, owner, rules));
-        objects.push(binding(member_namespace, owner, namespace));
+        let place = Place {
+            namespace: member_namespace,
+            name: &unique,
+        };
+        objects.push(role(place, owner, rules));
+        objects.push(binding(place, owner, namespace));
     }
-    // They are distinguished from the rights of one namespace that were rendered with
-    // the same name.
     for object in &mut objects {
-        object["metadata"]["labels"]["app.kubernetes.io/instance"] = format!("{name}-fleet").into();
+        label_account_namespace(object, namespace);
     }
     objects
 }

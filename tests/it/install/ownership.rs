@@ -178,7 +178,7 @@ async fn a_role_of_others_is_not_taken_however_alike() {
 }
 
 #[tokio::test]
-async fn rendered_rights_of_the_same_name_are_no_installation() {
+async fn rendered_rights_are_no_installation() {
     let case = idle("install-rendered").await;
     let rendered = case
         .apim(&["render-rbac", "deployment/gw", "--token-secret", "gw-token"])
@@ -187,14 +187,17 @@ async fn rendered_rights_of_the_same_name_are_no_installation() {
         .stdout;
     let apply = ["apply", "-n", &case.namespace, "-f", "-"];
     case.kubectl(&apply).input(&rendered).exits(0).await;
-    let run = case.install_cronjob(&MANAGED);
-    case.fails_untouched(run, 4)
-        .await
-        .says(&["is not part of this installation", "--name"]);
-    case.apim(&["uninstall-cronjob", "--yes"])
-        .exits(0)
-        .await
-        .says(&["nothing is installed under the name apim-shg-rotate"]);
+    // Under their own name they are neither taken nor removed.
+    for name in [NAME, "apim-shg-rotate-rights"] {
+        case.apim(&["uninstall-cronjob", name, "--yes"])
+            .exits(0)
+            .await
+            .says(&["nothing is installed under the name"]);
+    }
     let rights = ["get", "serviceaccounts,roles,rolebindings", "-o", "name"];
+    assert_eq!(case.kubectl_in_namespace(&rights).await.matches(NAME).count(), 3);
+    case.install_cronjob(&MANAGED).exits(0).await;
+    let removed = case.apim(&["uninstall-cronjob", "--yes"]).exits(0).await.stdout;
+    assert_eq!(removed.matches(" deleted\n").count(), 4, "{removed}");
     assert_eq!(case.kubectl_in_namespace(&rights).await.matches(NAME).count(), 3);
 }

@@ -11,7 +11,7 @@ use super::Right;
 use crate::case::{Case, LIMIT};
 use crate::run::Run;
 
-const ACCOUNT: &str = "apim-shg-rotate";
+const ACCOUNT: &str = "apim-shg-rotate-rights";
 
 impl Case {
     /// kubectl as the account, in the namespace.

@@ -48,10 +48,8 @@ async fn listed_members_are_named_and_finding_them_needs_only_lists_of_workloads
         home.namespace, away.namespace
     );
     let file = home.file("fleet.txt", &lines).display().to_string();
-    // What is of the whole cluster must not be another test's.
-    let name = home.namespace.clone();
-    let line = ["--scope", "cluster", "--gateways", &file, "--name", &name];
-    let line = [&line[..], &["--admission-policy"]].concat();
+    let name = "apim-shg-rotate-fleet";
+    let line = ["--scope", "cluster", "--gateways", &file, "--admission-policy"];
     let rendered = home.rendered(&line).await;
     let named = rendered
         .replace(&home.namespace, "home")
@@ -64,9 +62,9 @@ async fn listed_members_are_named_and_finding_them_needs_only_lists_of_workloads
         resource: "deployments",
         name: "",
     };
-    home.lets(&name, &workloads, true).await;
+    home.lets(name, &workloads, true).await;
     for verb in ["get", "list", "patch", "watch"] {
-        home.lets(&name, &secrets(verb), false).await;
+        home.lets(name, &secrets(verb), false).await;
     }
     let labels = format!("fleet={}", home.namespace);
     let line = [
@@ -79,7 +77,7 @@ async fn listed_members_are_named_and_finding_them_needs_only_lists_of_workloads
         "--prove",
         "rollout",
     ];
-    let ended = home.apim_as(&name, &line).await.exits(0).await;
+    let ended = home.apim_as(name, &line).await.exits(0).await;
     ended.says(&["2 gateways: 2 rotated"]);
     assert_eq!(home.mints(), 2);
 }
@@ -87,17 +85,17 @@ async fn listed_members_are_named_and_finding_them_needs_only_lists_of_workloads
 #[tokio::test]
 async fn all_gateways_can_be_rotated_without_a_right_to_list_secrets() {
     let (home, _away) = two("rbac-cluster").await;
-    let name = home.namespace.clone();
+    let name = "apim-shg-rotate-fleet";
     let before = home.kube_requests().await.len();
-    let rendered = home.rendered(&["--scope", "cluster", "--name", &name]).await;
+    let rendered = home.rendered(&["--scope", "cluster"]).await;
     assert_eq!(home.kube_requests().await.len(), before);
     home.takes(&rendered).await;
-    home.lets(&name, &secrets("patch"), true).await;
+    home.lets(name, &secrets("patch"), true).await;
     for verb in ["create", "delete", "list", "watch"] {
-        home.lets(&name, &secrets(verb), false).await;
+        home.lets(name, &secrets(verb), false).await;
     }
     let labels = format!("fleet={}", home.namespace);
     let line = ["rotate", "-A", "-l", &labels, "--yes", "--prove", "rollout"];
-    let ended = home.apim_as(&name, &line).await.exits(0).await;
+    let ended = home.apim_as(name, &line).await.exits(0).await;
     ended.says(&["2 gateways: 2 rotated"]);
 }

@@ -7,7 +7,7 @@ use kube::api::PostParams;
 use super::Right;
 use crate::case::Case;
 
-const ACCOUNT: &str = "apim-shg-rotate";
+const ACCOUNT: &str = "apim-shg-rotate-rights";
 
 /// Takes a verb out of the Role and waits until it has gone.
 async fn take(case: &Case, right: &Right<'_>) {
