@@ -94,6 +94,7 @@ fn the_arguments_leave_nothing_to_discover() {
             "--subscription-id=sub",
             "--if-expiring-within=15d",
             "--timeout=5m",
+            "--cloud=public",
             "--auth=service-principal",
             "--client-id=client",
             "--tenant=tenant",
