@@ -9,6 +9,7 @@ mod render_rbac;
 mod rotate;
 mod sign_in;
 mod status;
+mod surroundings;
 mod uninstall_cronjob;
 
 use connect::{connect, connect_until, contexts, local_now, namespace, nothing_found};

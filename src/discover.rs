@@ -18,6 +18,7 @@ mod stale_pods;
 mod survey;
 mod target;
 mod target_facts;
+pub mod users;
 
 pub use target::target;
 pub use target_facts::TargetFacts;

@@ -15,6 +15,7 @@ mod object;
 mod program;
 mod progress;
 mod put_back;
+mod references;
 pub mod request;
 mod rotation_ids;
 mod secret_change;
@@ -38,6 +39,7 @@ pub use object::{Object, ObjectKind, Ownership};
 pub use program::{DEFAULT_NAME, PROGRAM, SCRIPT};
 pub use progress::{LogRead, Mark, PodFacts, PodHealth, Progress};
 pub use put_back::{PutBack, TemplateBefore};
+pub use references::{Use, references};
 pub use rotation_ids::RotationIds;
 pub use secret_change::{Annotations, Minted, SecretChange, SecretData};
 pub use snapshot::{

@@ -29,7 +29,10 @@ pub use expiry::{expiry, plausible_expiry, whole_seconds};
 pub use marking::{Marking, RotationMark};
 pub use mint::Mint;
 pub use need::{Need, Unfinished, need, owed_put_back, unfinished};
-pub use objects::{Action, Change, Kept, Live, ObjectPlan, Reason, Surplus, bare, object_changes};
+pub use objects::{
+    Action, Change, Kept, Live, ObjectPlan, Reason, Surplus, bare, is_harmless, object_changes,
+    without_hidden,
+};
 pub use outcome::{Outcome, OutcomeKind, Record};
 pub use policy::{FollowUp, Policy};
 pub use preflight::preflight;

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::model::request::DryRun;
 use crate::model::{Object, ObjectKind, Ownership};
-use crate::plan::{Action, Change, Live, ObjectPlan};
+use crate::plan::{Action, Change, Live, ObjectPlan, bare, without_hidden};
 
 /// The name of replaced objects in their rehearsal. No object has it.
 const REHEARSAL: &str = "kubectl-apim-rehearsal";
@@ -41,6 +41,15 @@ enum Unwritten {
     /// The object is not the one that was expected.
     Conflict(Error),
     Failed(Error),
+}
+
+/// How a removal ended.
+enum Removal {
+    Removed,
+    /// It did not exist any more.
+    Gone,
+    /// More than its status has changed since it was read, so it was kept.
+    Changed,
 }
 
 impl<'a> ObjectWriter<'a> {
@@ -133,9 +142,10 @@ impl<'a> ObjectWriter<'a> {
         let Some(live) = change.live_object() else {
             return Ok(Applied::Done);
         };
-        let was_there = self.remove(live).await?;
-        if !was_there {
-            change.action = Action::Nothing;
+        match self.remove(live).await? {
+            Removal::Removed => {}
+            Removal::Gone => change.action = Action::Nothing,
+            Removal::Changed => return Ok(Applied::Outdated(live.reference())),
         }
         Ok(Applied::Done)
     }
@@ -154,9 +164,16 @@ impl<'a> ObjectWriter<'a> {
             return Ok(Applied::Done);
         }
         let mut expected = Expected::Absent;
-        if let Some(live) = change.live_object() {
+        let tidied = match self.without_stale(change).await {
+            Ok(tidied) => tidied,
+            Err(Unwritten::Conflict(_)) => return Ok(Applied::Outdated(wanted.reference())),
+            Err(Unwritten::Failed(error)) => return Err(error),
+        };
+        if let Some(live) = tidied.as_ref().or(change.live_object()) {
             if change.action == Action::Replace {
-                self.remove(live).await?;
+                if let Removal::Changed = self.remove(live).await? {
+                    return Ok(Applied::Outdated(live.reference()));
+                }
             } else {
                 expected = Expected::Version(live);
             }
@@ -187,6 +204,23 @@ impl<'a> ObjectWriter<'a> {
             }
             Err(Unwritten::Conflict(_)) => Ok(Applied::Outdated(wanted.reference())),
             Err(Unwritten::Failed(error)) => Err(error),
+        }
+    }
+
+    /// The object that is there without its stale annotations, if it has any.
+    async fn without_stale(&self, change: &Change) -> Result<Option<Object>, Unwritten> {
+        let stale = change.stale_annotations();
+        let Some(live) = change.live_object().filter(|_| !stale.is_empty()) else {
+            return Ok(None);
+        };
+        self.interrupt.object_written.set(true);
+        let doing = format!("removing annotations of {}", live.reference());
+        match self.cluster.remove_annotations(live, &stale).await {
+            Ok(tidied) => Ok(Some(tidied)),
+            Err(kube::Error::Api(status)) if is_conflict(&status) => {
+                Err(Unwritten::Conflict(explain(kube::Error::Api(status), &doing)))
+            }
+            Err(error) => Err(Unwritten::Failed(explain(hiding(error, &[live]), &doing))),
         }
     }
 
@@ -230,7 +264,12 @@ impl<'a> ObjectWriter<'a> {
         };
         let (reference, namespace) = (wanted.reference(), &self.cluster.namespace);
         let doing = format!("applying {reference} in namespace {namespace}");
-        match self.cluster.apply(wanted, how).await {
+        let live = match expected {
+            Expected::Absent => None,
+            Expected::Version(live) => Some(live),
+        };
+        let objects: Vec<&Object> = live.into_iter().chain([wanted]).collect();
+        match self.cluster.apply(wanted, how).await.map_err(|error| hiding(error, &objects)) {
             Ok(after) => Ok(after),
             // The Role that it binds does not exist: it was only dry-run.
             Err(kube::Error::Api(status))
@@ -254,11 +293,10 @@ impl<'a> ObjectWriter<'a> {
         }
     }
 
-    /// Removes an object, unless more than its status has changed. False if it did not
-    /// exist any more.
-    async fn remove(&mut self, live: &Object) -> Result<bool> {
+    /// Removes an object, unless more than its status has changed.
+    async fn remove(&mut self, live: &Object) -> Result<Removal> {
         let dry_run = match self.dry_run {
-            DryRun::Client => return Ok(true),
+            DryRun::Client => return Ok(Removal::Removed),
             DryRun::Server => true,
             DryRun::None => false,
         };
@@ -274,23 +312,20 @@ impl<'a> ObjectWriter<'a> {
                     if !dry_run {
                         self.record(reference, Action::Delete);
                     }
-                    return Ok(true);
+                    return Ok(Removal::Removed);
                 }
-                Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(false),
+                Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(Removal::Gone),
                 Err(kube::Error::Api(status)) if is_conflict(&status) => {}
-                Err(error) => return Err(explain(error, &doing)),
+                Err(error) => return Err(explain(hiding(error, &[live]), &doing)),
             }
             match self.read(live).await? {
-                None => return Ok(false),
-                Some(now) if now.uid() != live.uid() => return Ok(false),
-                Some(now) if now["metadata"]["labels"] != live["metadata"]["labels"] => break,
+                None => return Ok(Removal::Gone),
+                Some(now) if now.uid() != live.uid() => return Ok(Removal::Gone),
+                Some(now) if !is_unchanged(live, &now) => return Ok(Removal::Changed),
                 Some(now) => current = now,
             }
         }
-        Err(Error::failed(format!(
-            "{doing}: it has changed since it was read, so it was kept"
-        ))
-        .hint("run the same command again"))
+        Ok(Removal::Changed)
     }
 
     async fn read(&self, object: &Object) -> Result<Option<Object>> {
@@ -298,6 +333,31 @@ impl<'a> ObjectWriter<'a> {
         let read = self.cluster.object(object.kind(), object.name()).await;
         read.map_err(|error| explain(error, &format!("reading {reference} in namespace {namespace}")))
     }
+}
+
+/// Whether at most the status of an object has changed. Of an object of which only
+/// the metadata was read, the labels count: they show whose it is.
+fn is_unchanged(before: &Object, now: &Object) -> bool {
+    let fields = before.document().as_object().into_iter().flatten();
+    let known = ["apiVersion", "kind", "metadata"];
+    let mut beyond = fields.filter(|(field, _)| !known.contains(&field.as_str()));
+    if beyond.next().is_some() {
+        bare(before.document()) == bare(now.document())
+    } else {
+        before["metadata"]["labels"] == now["metadata"]["labels"]
+    }
+}
+
+/// The error without the texts of these objects that could be secrets.
+pub fn hiding(error: kube::Error, objects: &[&Object]) -> kube::Error {
+    let kube::Error::Api(mut status) = error else {
+        return error;
+    };
+    status.message = without_hidden(&status.message, objects);
+    for cause in status.details.iter_mut().flat_map(|details| &mut details.causes) {
+        cause.message = without_hidden(&cause.message, objects);
+    }
+    kube::Error::Api(status)
 }
 
 fn is_conflict(status: &Status) -> bool {

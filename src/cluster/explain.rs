@@ -106,6 +106,7 @@ fn refused_by_server(status: &Status) -> Explained {
                 None => explained,
             }
         }
+        422 => Explained::new(invalid(status, &message)),
         code if message.is_empty() => Explained::new(format!("the API server answered {code}")),
         _ => Explained::new(message),
     }
@@ -129,6 +130,67 @@ fn overloaded(status: &Status, message: &str) -> Explained {
         _ => format!(": {message}"),
     };
     Explained::new(format!("the API server is overloaded (429){wait}{message}"))
+}
+
+/// What is invalid, without the values: that of a field may be a whole pod spec with
+/// a secret in a variable.
+fn invalid(status: &Status, message: &str) -> String {
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    let causes: Vec<String> = causes
+        .map(|cause| plain(&format!("{}: {}", cause.field, without_value(&cause.message))))
+        .collect();
+    match (causes.as_slice(), message.split_once(" is invalid")) {
+        ([], _) => message.to_owned(),
+        (_, Some((object, _))) => format!("{object} is invalid: {}", causes.join(", ")),
+        (_, None) => causes.join(", "),
+    }
+}
+
+/// A message of the API server's validation, `Invalid value: VALUE: WHY`, without
+/// the value. A value that is neither a quoted text nor a word has no certain end.
+fn without_value(message: &str) -> String {
+    const QUOTING: [&str; 6] = [
+        "Invalid value",
+        "Unsupported value",
+        "Duplicate value",
+        "Not found",
+        "Too long",
+        "Too many",
+    ];
+    const IMMUTABLE: &str = ": field is immutable";
+    let Some((what, rest)) = message
+        .split_once(": ")
+        .filter(|(what, _)| QUOTING.contains(what))
+    else {
+        return message.to_owned();
+    };
+    let is_word = |text: &str| {
+        text.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
+    };
+    let why = match rest.strip_prefix('"') {
+        Some(quoted) => after_quote(quoted),
+        None => match rest.split_once(": ") {
+            Some((value, why)) if is_word(value) => Some(why),
+            _ if rest.ends_with(IMMUTABLE) => IMMUTABLE.strip_prefix(": "),
+            _ => None,
+        },
+    };
+    match why {
+        Some(why) if !why.is_empty() => format!("{what}: {why}"),
+        _ => what.to_owned(),
+    }
+}
+
+/// What follows a text that Go has quoted, after its first quote.
+fn after_quote(text: &str) -> Option<&str> {
+    let mut escaped = false;
+    let end = text.find(|character: char| {
+        let ends = character == '"' && !escaped;
+        escaped = character == '\\' && !escaped;
+        ends
+    })?;
+    text.get(end + 1..)?.strip_prefix(": ")
 }
 
 const SIGN_IN: &str = "sign in again with the tool that wrote the kubeconfig (for AKS: az aks get-credentials, \
@@ -200,6 +262,8 @@ fn plain(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn api(code: u16, reason: &str, message: &str) -> Error {
@@ -257,6 +321,41 @@ mod tests {
         assert_eq!(
             api(404, "NotFound", "secrets \"token\"\n\u{7}not found").to_string(),
             "reading Secret shop/token: secrets \"token\"  not found"
+        );
+    }
+
+    #[test]
+    fn an_invalid_value_is_not_quoted() {
+        for (message, expected) in [
+            (
+                r#"Invalid value: "a\"hush": must be a name"#,
+                "Invalid value: must be a name",
+            ),
+            (r#"Duplicate value: "hush""#, "Duplicate value"),
+            (r#"Invalid value: "hush: hush""#, "Invalid value"),
+            (
+                "Invalid value: 70000: must be a port",
+                "Invalid value: must be a port",
+            ),
+            (
+                r#"Invalid value: core.PodSpec{Env:[]core.EnvVar{{Name:"P", Value:"hush: x"}}}: field is immutable"#,
+                "Invalid value: field is immutable",
+            ),
+            (r#"Invalid value: {"env":{"value":"}: hush"}}"#, "Invalid value"),
+            ("Required value: it has no name", "Required value: it has no name"),
+            ("Forbidden: exceeds the limit", "Forbidden: exceeds the limit"),
+        ] {
+            assert_eq!(without_value(message), expected);
+        }
+        let status = json!({"status": "Failure", "code": 422, "reason": "Invalid",
+            "message": "Deployment.apps \"gw\" is invalid: spec.x: Invalid value: \"hush\": wrong, spec.y: Required value",
+            "details": {"causes": [
+                {"field": "spec.x", "message": "Invalid value: \"hush\": wrong"},
+                {"field": "spec.y", "message": "Required value"}]}});
+        let status: Status = serde_json::from_value(status).unwrap();
+        assert_eq!(
+            explain(kube::Error::Api(status.boxed()), "restarting").to_string(),
+            "restarting: Deployment.apps \"gw\" is invalid: spec.x: Invalid value: wrong, spec.y: Required value"
         );
     }
 

@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy};
 use secrecy::SecretString;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::Cluster;
 
@@ -47,13 +47,12 @@ impl Cluster {
         }
     }
 
-    /// The objects of a kind that have these labels.
+    /// The objects of a kind that have these labels, without spec and status.
     pub async fn labelled(&self, kind: ObjectKind, labels: &str) -> Result<Vec<Object>, kube::Error> {
         let api = kind.api();
         let list = List {
             labels: Some(labels),
-            // Whether a Job runs is the only question about more than metadata.
-            metadata_only: kind != ObjectKind::Job,
+            metadata_only: true,
             ..List::of(&api, kind.plural())
         };
         let scope = Scope::Namespace(self.namespace.clone());
@@ -62,7 +61,8 @@ impl Cluster {
     }
 
     /// Applies an object on the server's side; returns what it is then. A write
-    /// that finds something else than expected is a conflict.
+    /// that finds something else than expected is a conflict, so it is repeated
+    /// like a read: one that has taken effect conflicts with itself.
     pub async fn apply(&self, object: &Object, how: Apply<'_>) -> Result<Object, kube::Error> {
         let mut document = object.document().clone();
         match how.expected {
@@ -87,9 +87,32 @@ impl Cluster {
                 .map_err(kube::Error::BuildRequest)
         };
         let applied = self
-            .writing(how.dry_run, async || self.client.request(request()?).await)
+            .reading(async || self.client.request(request()?).await)
             .await?;
         Ok(Object::new(object.kind(), applied))
+    }
+
+    /// Removes annotations of exactly this object in this version, whoever owns them;
+    /// returns what it is then.
+    pub async fn remove_annotations(&self, live: &Object, names: &[String]) -> Result<Object, kube::Error> {
+        let names = names.iter().map(|name| (name.clone(), Value::Null));
+        let annotations: Value = names.collect::<Map<_, _>>().into();
+        let patch = json!({"metadata": {
+            "uid": live.uid(),
+            "resourceVersion": live.resource_version(),
+            "annotations": annotations,
+        }});
+        let patch = Patch::Merge(&patch);
+        let collection = kube::core::Request::new(live.kind().collection(&self.namespace));
+        let request = || {
+            collection
+                .patch(live.name(), &PatchParams::default(), &patch)
+                .map_err(kube::Error::BuildRequest)
+        };
+        let patched = self
+            .reading(async || self.client.request(request()?).await)
+            .await?;
+        Ok(Object::new(live.kind(), patched))
     }
 
     /// Creates an object; returns it as it was stored.
@@ -133,7 +156,8 @@ impl Cluster {
         Ok(answer.status.map(|status| status.token.into()))
     }
 
-    /// Removes exactly this object in this version, and in time its dependents.
+    /// Removes exactly this object in this version, and in time its dependents. Of
+    /// several attempts, an earlier one may have removed it.
     pub async fn remove(&self, live: &Object, dry_run: bool) -> Result<(), kube::Error> {
         let params = DeleteParams {
             dry_run,
@@ -150,7 +174,14 @@ impl Cluster {
                 .delete(live.name(), &params)
                 .map_err(kube::Error::BuildRequest)
         };
-        let removed = self.writing(dry_run, async || self.client.request::<Value>(request()?).await);
-        removed.await.map(drop)
+        let mut attempts = 0;
+        let removed = self.reading(|| {
+            attempts += 1;
+            async { self.client.request::<Value>(request()?).await }
+        });
+        match removed.await {
+            Err(kube::Error::Api(status)) if status.is_not_found() && attempts > 1 => Ok(()),
+            removed => removed.map(drop),
+        }
     }
 }

@@ -125,9 +125,15 @@ impl Attempt<'_> {
         let installation = settings.installation(&cluster.namespace, targets);
         let wanted = live::wanted(settings, &installation);
         let mut plan = live::plan(cluster, settings, wanted, &before).await?;
-        if plan.taken_over().next().is_some() && !settings.replace_legacy {
-            output.data(&objects_diff(&plan)?)?;
-            return Err(live::not_replaced(&plan, &cluster.namespace));
+        if plan.taken_over().next().is_some() {
+            let in_use = legacy::show_surroundings(cluster, &plan, &settings.name, output).await?;
+            if !settings.replace_legacy {
+                output.data(&objects_diff(&plan)?)?;
+                return Err(live::not_replaced(&plan, &cluster.namespace));
+            }
+            if let Some(error) = in_use {
+                return Err(error);
+            }
         }
         if let Applied::Outdated(reference) = writer.rehearse(&mut plan).await? {
             return Ok(Installed::Outdated(reference));

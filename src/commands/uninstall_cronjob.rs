@@ -1,16 +1,18 @@
 //! `uninstall-cronjob`: find by the labels, show, ask, remove.
 
 use super::confirm::{confirm, has_terminal};
+use super::surroundings::{delete_command, described, left_over, show_running_jobs, unchecked};
 use super::{Context, connect};
 use crate::apply::{Applied, ObjectWriter};
 use crate::cli::UninstallCronjobArgs;
 use crate::cluster::{Cluster, explain, valid_name};
+use crate::discover::users::users;
 use crate::error::{Error, Result};
 use crate::manifest::MANAGER;
 use crate::manifest::installation::{KINDS, OPTIONAL};
 use crate::manifest::ownership::Owner;
 use crate::model::request::{DryRun, KubeConnection};
-use crate::model::{Object, ObjectKind, counted};
+use crate::model::{ObjectKind, Ownership, Use, counted};
 use crate::output::Output;
 use crate::plan::{Change, ObjectPlan, Surplus, object_changes};
 use crate::report::objects::{kept, object_lines, written_lines};
@@ -22,10 +24,12 @@ pub(super) async fn run(args: &UninstallCronjobArgs, kube: &KubeConnection, cont
     let dry_run = args.dry_run;
     let cluster = connect(kube, context).await?;
     let owner = Owner::installation(&args.name);
-    let found = find(&cluster, owner, output).await?;
-    let mut plan = object_changes(Vec::new(), found).expect("nothing is wanted, so nothing is in the way");
+    let found = find(&cluster, owner).await?;
+    let uses = uses(&cluster, &found, owner, output).await?;
+    let mut plan =
+        object_changes(Vec::new(), found, &uses).expect("nothing is wanted, so nothing is in the way");
     for object in &plan.kept {
-        output.note(&kept(object));
+        output.warning(&kept(object));
     }
     if !plan.any_change() {
         output.note(&format!(
@@ -34,27 +38,40 @@ pub(super) async fn run(args: &UninstallCronjobArgs, kube: &KubeConnection, cont
         ));
         return Ok(0);
     }
-    for job in running_jobs(&plan, &cluster, owner).await {
-        output.note(&format!("{job} is running, and ends with its CronJob"));
+    let mut objects = plan.changes.iter().map(Change::object);
+    if let Some(cron_job) = objects.find(|object| object.kind() == ObjectKind::CronJob) {
+        show_running_jobs(&cluster, cron_job, output).await;
     }
     if dry_run == DryRun::None && !args.yes {
         ask(&plan, &cluster, output).await?;
     }
     let mut writer = ObjectWriter::new(&cluster, MANAGER, &context.interrupt, dry_run);
     let applied = writer.apply(&mut plan, |live| owner.ownership(live, false)).await;
-    match (dry_run, applied) {
-        (DryRun::None, Ok(Applied::Done)) => output.data(&written_lines(writer.written()))?,
-        (_, Ok(_)) => output.data(&object_lines(&plan, dry_run))?,
-        (_, Err(error)) => {
+    let changed = match applied {
+        Ok(Applied::Done) if dry_run == DryRun::None => None,
+        Ok(Applied::Done) => {
+            output.data(&object_lines(&plan, dry_run))?;
+            return Ok(0);
+        }
+        Ok(Applied::Outdated(reference)) => Some(reference),
+        Ok(Applied::NotOurs(live)) => Some(live.reference()),
+        Err(error) => {
             output.data(&written_lines(writer.written()))?;
             return Err(error);
         }
+    };
+    output.data(&written_lines(writer.written()))?;
+    match changed {
+        None => Ok(0),
+        Some(reference) => Err(Error::failed(format!(
+            "{reference} has changed since it was read, so it was kept"
+        ))
+        .hint("run the same command again")),
     }
-    Ok(0)
 }
 
 /// The objects with the labels of the installation.
-async fn find(cluster: &Cluster, owner: Owner<'_>, output: &Output) -> Result<Vec<Surplus>> {
+async fn find(cluster: &Cluster, owner: Owner<'_>) -> Result<Vec<Surplus>> {
     let selector = owner.selector();
     let namespace = &cluster.namespace;
     let mut found = Vec::new();
@@ -64,13 +81,9 @@ async fn find(cluster: &Cluster, owner: Owner<'_>, output: &Output) -> Result<Ve
                 let ownership = owner.ownership(&object, false);
                 Surplus::Present(object, ownership)
             })),
-            // Most installations have neither, and few users may list Secrets.
+            // Few users may list Secrets. That of the installation has its name.
             Err(kube::Error::Api(status)) if status.is_forbidden() && OPTIONAL.contains(&kind) => {
-                output.warning(&format!(
-                    "this user may not list {plural}; one that was installed is kept: kubectl -n {namespace} delete {plural} -l \
-                     {selector}",
-                    plural = kind.plural()
-                ));
+                found.extend(left_over(cluster, owner, kind).await?);
             }
             Err(error) => {
                 let doing = format!("listing {} in namespace {namespace}", kind.plural());
@@ -81,24 +94,30 @@ async fn find(cluster: &Cluster, owner: Owner<'_>, output: &Output) -> Result<Ve
     Ok(found)
 }
 
-/// The Jobs that run now and end with their CronJob. Users who may not list Jobs
-/// are shown none.
-async fn running_jobs(plan: &ObjectPlan, cluster: &Cluster, owner: Owner<'_>) -> Vec<String> {
-    let mut objects = plan.changes.iter().map(Change::object);
-    let Some(cron_job) = objects.find(|object| object.kind() == ObjectKind::CronJob) else {
-        return Vec::new();
+/// What else uses the objects that were found. Also shows the bindings of the account
+/// that stay when it is removed.
+async fn uses(cluster: &Cluster, found: &[Surplus], owner: Owner<'_>, output: &Output) -> Result<Vec<Use>> {
+    let has = |kind| {
+        let mut found = found.iter();
+        found.any(|found| matches!(found, Surplus::Present(live, Ownership::Ours) if live.kind() == kind))
     };
-    let jobs = cluster.labelled(ObjectKind::Job, &owner.selector()).await;
-    let mut jobs = jobs.unwrap_or_default();
-    jobs.retain(|job| {
-        let owners = job["metadata"]["ownerReferences"].as_array();
-        let is_of_it = owners
-            .into_iter()
-            .flatten()
-            .any(|owner| owner["uid"] == cron_job.uid());
-        is_of_it && job["status"]["active"].as_i64().is_some_and(|pods| pods > 0)
-    });
-    jobs.iter().map(Object::reference).collect()
+    if !has(ObjectKind::ServiceAccount) && !has(ObjectKind::Role) && !has(ObjectKind::Secret) {
+        return Ok(Vec::new());
+    }
+    let users = users(cluster, owner.name).await?;
+    if let Some(unchecked) = unchecked(&users, owner.name) {
+        output.warning(&unchecked);
+    }
+    let account = ObjectKind::ServiceAccount.reference(owner.name);
+    for binding in &users.bindings {
+        output.warning(&format!(
+            "{} still grants rights to {account}, which anyone who creates an account of that name gets; if nothing needs it, \
+             delete it: {}",
+            described(binding),
+            delete_command(binding)
+        ));
+    }
+    Ok(users.uses)
 }
 
 /// Shows what would be removed and asks whether it may be.

@@ -179,6 +179,23 @@ impl Object {
         self.document["metadata"]["labels"].get(name)?.as_str()
     }
 
+    pub fn annotation(&self, name: &str) -> Option<&str> {
+        self.document["metadata"]["annotations"].get(name)?.as_str()
+    }
+
+    /// The names of its annotations that begin like this.
+    pub fn annotations_with(&self, prefix: &str) -> Vec<String> {
+        let annotations = self.document["metadata"]["annotations"].as_object();
+        let names = annotations.into_iter().flat_map(|annotations| annotations.keys());
+        names.filter(|name| name.starts_with(prefix)).cloned().collect()
+    }
+
+    pub fn remove_annotation(&mut self, name: &str) {
+        if let Some(annotations) = self.document["metadata"]["annotations"].as_object_mut() {
+            annotations.remove(name);
+        }
+    }
+
     /// Who has written the object, each once.
     pub fn managers(&self) -> Vec<&str> {
         let entries = self.document["metadata"]["managedFields"].as_array();

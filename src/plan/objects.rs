@@ -1,14 +1,17 @@
 //! Compares the objects that are wanted with those that exist, and decides what
 //! to change.
 
-mod references;
+mod harmless;
 #[cfg(test)]
 mod tests;
 
 use serde_json::Value;
 
-use crate::model::{Object, ObjectKind, Ownership};
-use references::referred;
+use crate::model::{Object, ObjectKind, Ownership, Use, references};
+
+pub use harmless::{is_harmless, without_hidden};
+
+const WORKLOAD_IDENTITY: &str = "azure.workload.identity/";
 
 /// The state of a wanted object in the cluster.
 #[derive(Clone, Debug)]
@@ -64,6 +67,8 @@ pub struct Kept {
 pub enum Reason {
     /// This wanted object refers to it.
     ReferredTo { by: String },
+    /// Something else uses it, or the account that it belongs to.
+    UsedBy { what: String, by: Vec<String> },
     /// The installation did not create it.
     NotOurs,
     /// It could not be read.
@@ -77,9 +82,14 @@ pub struct ObjectPlan {
     pub kept: Vec<Kept>,
 }
 
-/// Decides what to do with the wanted objects and the surplus ones. The error is an
-/// object with a wanted name that belongs to something else.
-pub fn object_changes(wanted: Vec<(Object, Live)>, surplus: Vec<Surplus>) -> Result<ObjectPlan, Box<Object>> {
+/// Decides what to do with the wanted objects and the surplus ones. `uses` are those
+/// of the surplus ones by objects of others. The error is an object with a wanted name
+/// that belongs to something else.
+pub fn object_changes(
+    wanted: Vec<(Object, Live)>,
+    surplus: Vec<Surplus>,
+    uses: &[Use],
+) -> Result<ObjectPlan, Box<Object>> {
     let mut plan = ObjectPlan::default();
     for (wanted, live) in wanted {
         let action = match &live {
@@ -100,13 +110,31 @@ pub fn object_changes(wanted: Vec<(Object, Live)>, surplus: Vec<Surplus>) -> Res
         });
     }
     for object in surplus {
-        plan.dispose(object);
+        plan.dispose(object, uses);
     }
     Ok(plan)
 }
 
+/// Who uses an object, or what depends on it: the rights of an account are used with
+/// the account.
+fn used_by(live: &Object, uses: &[Use]) -> Option<Reason> {
+    let needed_for: &[ObjectKind] = match live.kind() {
+        ObjectKind::Secret => &[ObjectKind::Secret],
+        ObjectKind::Role => &[ObjectKind::ServiceAccount, ObjectKind::Role],
+        ObjectKind::ServiceAccount | ObjectKind::RoleBinding => &[ObjectKind::ServiceAccount],
+        _ => &[],
+    };
+    needed_for.iter().find_map(|kind| {
+        let of = (*kind, live.name().to_owned());
+        let of_it = uses.iter().filter(|its| its.of == of);
+        let by: Vec<String> = of_it.map(|its| its.by.clone()).collect();
+        let what = kind.reference(live.name());
+        (!by.is_empty()).then_some(Reason::UsedBy { what, by })
+    })
+}
+
 impl ObjectPlan {
-    fn dispose(&mut self, object: Surplus) {
+    fn dispose(&mut self, object: Surplus, uses: &[Use]) {
         let (live, ownership) = match object {
             Surplus::Present(live, ownership) => (live, ownership),
             Surplus::Unreadable { reference, why } => {
@@ -116,9 +144,10 @@ impl ObjectPlan {
         };
         let reference = live.reference();
         let mut wanted = self.changes.iter().filter_map(|change| change.wanted.as_ref());
-        let user = wanted.find(|wanted| referred(wanted).contains(&(live.kind(), live.name().to_owned())));
-        let why = match (ownership, user) {
-            (Ownership::Ours, None) => {
+        let refers =
+            |wanted: &&Object| references(wanted.document()).contains(&(live.kind(), live.name().to_owned()));
+        let why = match (ownership, wanted.find(refers), used_by(&live, uses)) {
+            (Ownership::Ours, None, None) => {
                 return self.changes.push(Change {
                     action: Action::Delete,
                     wanted: None,
@@ -126,8 +155,11 @@ impl ObjectPlan {
                     after: None,
                 });
             }
-            (Ownership::Ours, Some(user)) => Reason::ReferredTo { by: user.reference() },
-            (Ownership::Legacy | Ownership::Other, _) => Reason::NotOurs,
+            (Ownership::Ours, Some(wanted), _) => Reason::ReferredTo {
+                by: wanted.reference(),
+            },
+            (Ownership::Ours, None, Some(why)) => why,
+            (Ownership::Legacy | Ownership::Other, ..) => Reason::NotOurs,
         };
         self.kept.push(Kept { reference, why });
     }
@@ -180,6 +212,17 @@ impl Change {
         object.expect("a change has a wanted object or a live one")
     }
 
+    /// The annotations of Azure Workload Identity that a legacy account has and the
+    /// wanted one does not. An apply keeps them, since another manager owns them.
+    pub fn stale_annotations(&self) -> Vec<String> {
+        let (Live::Present(live, Ownership::Legacy), Some(wanted)) = (&self.live, &self.wanted) else {
+            return Vec::new();
+        };
+        let mut stale = live.annotations_with(WORKLOAD_IDENTITY);
+        stale.retain(|name| wanted.annotation(name).is_none());
+        stale
+    }
+
     /// The object as it was read.
     pub fn live_object(&self) -> Option<&Object> {
         match &self.live {
@@ -190,7 +233,10 @@ impl Change {
 
     /// Records the API server's answer to the dry run of an update. If it equals the
     /// live object, there is nothing to do.
-    pub fn rehearsed(&mut self, answer: Object) {
+    pub fn rehearsed(&mut self, mut answer: Object) {
+        for name in self.stale_annotations() {
+            answer.remove_annotation(&name);
+        }
         if self.action == Action::Update
             && self
                 .live_object()

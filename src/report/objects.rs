@@ -1,7 +1,6 @@
 //! What becomes of objects, as text.
 
 mod diff;
-mod harmless;
 
 use std::fmt::Write as _;
 
@@ -99,6 +98,12 @@ pub fn kept(object: &Kept) -> String {
     let Kept { reference, why } = object;
     match why {
         Reason::ReferredTo { by } => format!("{reference} is kept, because {by} refers to it"),
+        Reason::UsedBy { what, by } if what == reference => {
+            format!("{reference} is kept, because it is used by {}", few(by))
+        }
+        Reason::UsedBy { what, by } => {
+            format!("{reference} is kept, because {what} is used by {}", few(by))
+        }
         Reason::NotOurs => {
             format!(
                 "{reference} has the labels of the installation but was not installed by it, so it is kept"
@@ -106,6 +111,18 @@ pub fn kept(object: &Kept) -> String {
         }
         Reason::Unreadable(why) => format!("{reference} may be left from an earlier installation: {why}"),
     }
+}
+
+/// The first of them, and how many more there are.
+pub fn few(names: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let shown = names.iter().take(SHOWN).map(String::as_str);
+    let mut text = shown.collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN {
+        // Writing to a String cannot fail.
+        let _ = write!(text, " and {} more", names.len() - SHOWN);
+    }
+    text
 }
 
 #[cfg(test)]
@@ -130,7 +147,7 @@ mod tests {
             (object(ObjectKind::Secret), Live::Absent),
         ];
         let gone = Surplus::Present(object(ObjectKind::NetworkPolicy), Ownership::Ours);
-        object_changes(wanted, vec![gone]).unwrap()
+        object_changes(wanted, vec![gone], &[]).unwrap()
     }
 
     #[test]

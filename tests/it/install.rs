@@ -16,10 +16,13 @@ use crate::run::Run;
 mod accounts;
 mod again;
 mod bad_input;
+mod hidden;
 mod legacy;
 mod ownership;
 mod question;
 mod runs;
+mod surroundings;
+mod undisturbed;
 
 const NAME: &str = "apim-shg-rotate";
 
@@ -70,20 +73,22 @@ impl Case {
             { "apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles", "rolebindings"], "verbs": ["get", "create", "patch", "delete"] },
             { "apiGroups": ["batch"], "resources": ["cronjobs"], "verbs": ["get", "list", "create", "patch", "delete"] },
         ]);
-        let meta = json!({ "name": "installer" });
+        self.user_with("installer", &rules).await
+    }
+
+    /// The kubeconfig of a service account with these rights in the namespace.
+    async fn user_with(&self, name: &str, rules: &Value) -> PathBuf {
+        let meta = json!({ "name": name });
         for object in [
             json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta }),
             json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": meta, "rules": rules }),
             json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": meta,
-                "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "installer" },
-                "subjects": [{ "kind": "ServiceAccount", "name": "installer" }] }),
+                "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name },
+                "subjects": [{ "kind": "ServiceAccount", "name": name }] }),
         ] {
             apply(&self.client, &self.namespace, object).await.unwrap();
         }
-        self.sandbox
-            .kubeconfig_for(&self.namespace, "installer")
-            .await
-            .unwrap()
+        self.sandbox.kubeconfig_for(&self.namespace, name).await.unwrap()
     }
 
     async fn cron_jobs(&self) -> Vec<CronJob> {

@@ -3,10 +3,17 @@
 
 use serde_json::Value;
 
+use crate::cluster::Cluster;
+use crate::commands::surroundings::{delete_command, described, show_running_jobs, unchecked};
 use crate::discover::installed::CronJobs;
+use crate::discover::users::users;
+use crate::error::{Error, Result};
 use crate::manifest::ownership::{Owner, is_unclaimed};
 use crate::model::request::TargetRequest;
-use crate::model::{Source, Sourced};
+use crate::model::{ObjectKind, Source, Sourced};
+use crate::output::Output;
+use crate::plan::ObjectPlan;
+use crate::report::objects::few;
 
 /// Whether the CronJob of this name is a legacy one: it rotates, and no tool claims
 /// to manage it.
@@ -49,4 +56,48 @@ pub(super) fn completed(target: &TargetRequest, before: &CronJobs) -> TargetRequ
         }
     }
     target
+}
+
+/// Shows what depends on the objects that would be taken over. Returns why they may
+/// not be: something else uses the account or its Role, and would lose its rights.
+pub(super) async fn show_surroundings(
+    cluster: &Cluster,
+    plan: &ObjectPlan,
+    name: &str,
+    output: &Output,
+) -> Result<Option<Error>> {
+    let has = |kind| plan.taken_over().any(|object| object.kind() == kind);
+    if let Some(cron_job) = plan
+        .taken_over()
+        .find(|object| object.kind() == ObjectKind::CronJob)
+    {
+        show_running_jobs(cluster, cron_job, output).await;
+    }
+    let users = users(cluster, name).await?;
+    if let Some(unchecked) = unchecked(&users, name) {
+        output.warning(&unchecked);
+    }
+    let account = ObjectKind::ServiceAccount.reference(name);
+    for binding in &users.bindings {
+        output.warning(&format!(
+            "{} grants rights to {account} too, and the new CronJob would have them; if nothing needs them, delete it: {}",
+            described(binding),
+            delete_command(binding)
+        ));
+    }
+    for kind in [ObjectKind::ServiceAccount, ObjectKind::Role] {
+        let of_kind = users.uses.iter().filter(|its| its.of.0 == kind && has(kind));
+        let by: Vec<String> = of_kind.map(|its| its.by.clone()).collect();
+        if !by.is_empty() {
+            return Ok(Some(
+                Error::refused(format!(
+                    "{} is also used by {}, which would lose its rights, so it was left as it is",
+                    kind.reference(name),
+                    few(&by)
+                ))
+                .hint("give that an account of its own first, or install under another name with --name"),
+            ));
+        }
+    }
+    Ok(None)
 }

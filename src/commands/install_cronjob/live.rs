@@ -4,13 +4,15 @@ use secrecy::ExposeSecret;
 
 use super::legacy;
 use crate::cluster::{Cluster, explain};
+use crate::commands::surroundings::left_over;
 use crate::discover::installed::CronJobs;
+use crate::discover::users::users;
 use crate::error::{Error, Result};
 use crate::manifest::cronjob::Installation;
 use crate::manifest::installation::{Extras, OPTIONAL, objects};
 use crate::manifest::ownership::{Owner, is_legacy_role};
-use crate::model::{Object, ObjectKind, Ownership};
-use crate::plan::{Live, ObjectPlan, Surplus, object_changes};
+use crate::model::{Object, ObjectKind};
+use crate::plan::{Live, ObjectPlan, object_changes};
 use crate::settings::InstallSettings;
 
 /// The objects as they are wanted.
@@ -26,7 +28,7 @@ pub(super) fn wanted(settings: &InstallSettings, installation: &Installation) ->
 /// Plans a rendering, for which nothing is read.
 pub(super) fn unread(wanted: Vec<Object>) -> ObjectPlan {
     let wanted = wanted.into_iter().map(|object| (object, Live::NotRead));
-    object_changes(wanted.collect(), Vec::new()).expect("no object of others was read")
+    object_changes(wanted.collect(), Vec::new(), &[]).expect("no object of others was read")
 }
 
 /// Reads what there is and decides what becomes of it. For a first installation
@@ -61,6 +63,11 @@ pub(super) async fn plan(
             }
         }
     }
+    // Only what would be deleted can be missed by others.
+    let uses = match surplus.as_slice() {
+        [] => Vec::new(),
+        _ => users(cluster, owner.name).await?.uses,
+    };
     let with_owner = |(wanted, found)| {
         let live = match found {
             Found::NotRead => Live::NotRead,
@@ -72,7 +79,7 @@ pub(super) async fn plan(
         };
         (wanted, live)
     };
-    object_changes(found.into_iter().map(with_owner).collect(), surplus)
+    object_changes(found.into_iter().map(with_owner).collect(), surplus, &uses)
         .map_err(|live| not_ours(&live, &settings.name))
 }
 
@@ -93,31 +100,6 @@ async fn read(cluster: &Cluster, kind: ObjectKind, name: &str) -> Result<Option<
     let (reference, namespace) = (kind.reference(name), &cluster.namespace);
     let read = cluster.object(kind, name).await;
     read.map_err(|error| explain(error, &format!("reading {reference} in namespace {namespace}")))
-}
-
-/// What an earlier installation had of a kind that this one does not have.
-async fn left_over(cluster: &Cluster, owner: Owner<'_>, kind: ObjectKind) -> Result<Option<Surplus>> {
-    match cluster.object(kind, owner.name).await {
-        Ok(live) => Ok(live
-            .filter(|live| owner.owns(live))
-            .map(|live| Surplus::Present(live, Ownership::Ours))),
-        Err(kube::Error::Api(status)) if status.is_forbidden() => Ok(Some(Surplus::Unreadable {
-            reference: kind.reference(owner.name),
-            why: format!(
-                "this user may not read {} of namespace {}",
-                kind.plural(),
-                cluster.namespace
-            ),
-        })),
-        Err(error) => Err(explain(
-            error,
-            &format!(
-                "reading {} in namespace {}",
-                kind.reference(owner.name),
-                cluster.namespace
-            ),
-        )),
-    }
 }
 
 /// The error about an object that belongs to something else.

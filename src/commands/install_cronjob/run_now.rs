@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::Pod;
 use serde_json::json;
 use tokio::time::sleep;
 
+use crate::apply::hiding;
 use crate::cluster::jobs::{End, container_state};
 use crate::cluster::{Cluster, explain};
 use crate::error::{Error, Result};
@@ -26,7 +27,7 @@ pub(super) async fn run(cluster: &Cluster, cron_job: &Object, output: &Output) -
     let created = cluster
         .create(&job(cron_job), MANAGER, false)
         .await
-        .map_err(|error| explain(error, &doing))?;
+        .map_err(|error| explain(hiding(error, &[cron_job]), &doing))?;
     let job = created.name();
     output.step("running", &format!("job/{job}"));
     let failed = |error| explain(error, &format!("following job/{job}"));

@@ -29,7 +29,7 @@ fn a_wanted_object_is_created_updated_or_takes_the_place_of_the_articles() {
         (role(), Live::Present(role(), Ownership::Legacy)),
         (account(), Live::Present(account(), Ownership::Legacy)),
     ];
-    let plan = object_changes(wanted, Vec::new()).unwrap();
+    let plan = object_changes(wanted, Vec::new(), &[]).unwrap();
     assert_eq!(
         actions(&plan),
         [
@@ -51,7 +51,7 @@ fn a_wanted_object_is_created_updated_or_takes_the_place_of_the_articles() {
 fn an_object_of_somebody_else_is_in_the_way() {
     let secret = plain(ObjectKind::Secret);
     let wanted = vec![(secret.clone(), Live::Present(secret.clone(), Ownership::Other))];
-    assert_eq!(*object_changes(wanted, Vec::new()).unwrap_err(), secret);
+    assert_eq!(*object_changes(wanted, Vec::new(), &[]).unwrap_err(), secret);
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn what_is_ours_and_no_longer_wanted_goes() {
         plain(ObjectKind::NetworkPolicy),
         Ownership::Ours,
     )];
-    let plan = object_changes(Vec::new(), surplus).unwrap();
+    let plan = object_changes(Vec::new(), surplus, &[]).unwrap();
     assert_eq!(actions(&plan), [Action::Delete]);
     assert!(plan.kept.is_empty() && plan.changes_kind(ObjectKind::NetworkPolicy));
 }
@@ -77,7 +77,7 @@ fn what_the_wanted_objects_refer_to_stays() {
     ] {
         let user = object(ObjectKind::CronJob, &json!({"spec": place}));
         let surplus = Surplus::Present(plain(ObjectKind::Secret), Ownership::Ours);
-        let plan = object_changes(vec![(user, Live::Absent)], vec![surplus]).unwrap();
+        let plan = object_changes(vec![(user, Live::Absent)], vec![surplus], &[]).unwrap();
         assert_eq!(actions(&plan), [Action::Create], "{place}");
         let by = "cronjob.batch/a".to_owned();
         assert_eq!(plan.kept[0].why, Reason::ReferredTo { by }, "{place}");
@@ -94,7 +94,7 @@ fn what_is_of_others_or_unknown_stays_and_is_named() {
             why: why.clone(),
         },
     ];
-    let plan = object_changes(Vec::new(), surplus).unwrap();
+    let plan = object_changes(Vec::new(), surplus, &[]).unwrap();
     assert!(!plan.any_change());
     let kept: Vec<(&str, &Reason)> = plan
         .kept
@@ -119,7 +119,7 @@ fn a_rehearsal_that_changes_nothing_leaves_nothing_to_do() {
     answer["status"] = Value::Null;
     let plan = |answer: Object| {
         let wanted = vec![(live.clone(), Live::Present(live.clone(), Ownership::Ours))];
-        let mut plan = object_changes(wanted, Vec::new()).unwrap();
+        let mut plan = object_changes(wanted, Vec::new(), &[]).unwrap();
         plan.changes[0].rehearsed(answer);
         plan
     };
@@ -134,8 +134,51 @@ fn a_rehearsal_that_changes_nothing_leaves_nothing_to_do() {
 fn what_an_earlier_attempt_wrote_is_shown_with_the_last() {
     let role = plain(ObjectKind::Role);
     let wanted = vec![(role.clone(), Live::Present(role.clone(), Ownership::Ours))];
-    let mut plan = object_changes(wanted, Vec::new()).unwrap();
+    let mut plan = object_changes(wanted, Vec::new(), &[]).unwrap();
     plan.changes[0].rehearsed(role.clone());
     plan.include_earlier(&[(role.reference(), Action::Create)]);
     assert_eq!(actions(&plan), [Action::Create]);
+}
+
+#[test]
+fn an_account_that_something_else_uses_stays_with_its_rights() {
+    let surplus = || {
+        let ours = |kind| Surplus::Present(plain(kind), Ownership::Ours);
+        vec![
+            ours(ObjectKind::CronJob),
+            ours(ObjectKind::RoleBinding),
+            ours(ObjectKind::Role),
+            ours(ObjectKind::ServiceAccount),
+            ours(ObjectKind::Secret),
+        ]
+    };
+    let used = |kind, name: &str| Use {
+        of: (kind, name.to_owned()),
+        by: "deployment.apps/theirs".to_owned(),
+    };
+    for (of, kept) in [
+        (
+            used(ObjectKind::ServiceAccount, "a"),
+            &[
+                "rolebinding.rbac.authorization.k8s.io/a",
+                "role.rbac.authorization.k8s.io/a",
+                "serviceaccount/a",
+            ][..],
+        ),
+        (used(ObjectKind::Role, "a"), &["role.rbac.authorization.k8s.io/a"]),
+        (used(ObjectKind::Secret, "a"), &["secret/a"]),
+        (used(ObjectKind::Secret, "b"), &[]),
+    ] {
+        let plan = object_changes(Vec::new(), surplus(), std::slice::from_ref(&of)).unwrap();
+        let names: Vec<&str> = plan.kept.iter().map(|kept| kept.reference.as_str()).collect();
+        assert_eq!(names, kept);
+        let what = of.of.0.reference(&of.of.1);
+        let by = vec![of.by.clone()];
+        assert!(plan.kept.iter().all(|kept| kept.why
+            == Reason::UsedBy {
+                what: what.clone(),
+                by: by.clone()
+            }));
+        assert_eq!(plan.changes.len(), 5 - kept.len());
+    }
 }

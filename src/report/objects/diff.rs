@@ -3,11 +3,10 @@
 use serde_json::Value;
 use similar::TextDiff;
 
-use super::harmless::is_harmless;
 use crate::error::Result;
 use crate::model::annotation::LAST_APPLIED;
 use crate::model::{Object, ObjectKind};
-use crate::plan::bare;
+use crate::plan::{bare, is_harmless};
 use crate::yaml::to_yaml;
 
 /// What is shown instead of a text that could be a secret.

@@ -8,7 +8,7 @@ use crate::case::Case;
 use crate::script::grant_the_scripts_role;
 
 /// The article's cronjob.yaml, as `kubectl apply` leaves it.
-async fn apply_the_article(case: &Case, manifest: &GatewayManifest) {
+pub(super) async fn apply_the_article(case: &Case, manifest: &GatewayManifest) {
     grant_the_scripts_role(case).await;
     let variable = |name: &str, value: &str| json!({ "name": name, "value": value });
     let env = json!([

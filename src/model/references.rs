@@ -1,15 +1,23 @@
-//! What an object refers to.
+//! What an object refers to, and what refers to an object.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::model::{Object, ObjectKind};
+use super::ObjectKind;
 
-/// The objects that an object refers to by name, wherever it does.
-pub(super) fn referred(object: &Object) -> BTreeSet<(ObjectKind, String)> {
+/// A use of an object by something else.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Use {
+    pub of: (ObjectKind, String),
+    /// What uses it, as `kubectl -o name` prints it.
+    pub by: String,
+}
+
+/// The objects that a document refers to by name, wherever it does.
+pub fn references(document: &Value) -> BTreeSet<(ObjectKind, String)> {
     let mut found = BTreeSet::new();
-    walk(object.document(), &mut found);
+    walk(document, &mut found);
     found
 }
 

@@ -1,0 +1,79 @@
+//! What is around the objects of an installation: what uses them, what grants rights
+//! to its account, what runs, and what an earlier installation left.
+
+use crate::cluster::{Cluster, explain};
+use crate::discover::users::{Binding, Users, running_jobs};
+use crate::error::Result;
+use crate::manifest::ownership::Owner;
+use crate::model::{Object, ObjectKind, Ownership};
+use crate::output::Output;
+use crate::plan::Surplus;
+
+/// Names the Jobs that end with their CronJob.
+pub(super) async fn show_running_jobs(cluster: &Cluster, cron_job: &Object, output: &Output) {
+    match running_jobs(cluster, cron_job).await {
+        Ok(jobs) => {
+            for job in jobs {
+                output.note(&format!("{job} is running, and ends with its CronJob"));
+            }
+        }
+        Err(error) => {
+            let doing = format!("looking for running Jobs of {}", cron_job.reference());
+            output.warning(&format!(
+                "{}; one that runs ends with its CronJob",
+                explain(error, &doing)
+            ));
+        }
+    }
+}
+
+/// What could not be seen of the users of an account.
+pub(super) fn unchecked(users: &Users, name: &str) -> Option<String> {
+    (!users.unread.is_empty()).then(|| {
+        format!(
+            "whether something else uses {} is not known completely: this user may not list {}",
+            ObjectKind::ServiceAccount.reference(name),
+            users.unread.join(", ")
+        )
+    })
+}
+
+pub(super) fn described(binding: &Binding) -> String {
+    match &binding.namespace {
+        Some(namespace) => format!("{} in namespace {namespace}", binding.reference),
+        None => binding.reference.clone(),
+    }
+}
+
+pub(super) fn delete_command(binding: &Binding) -> String {
+    match &binding.namespace {
+        Some(namespace) => format!("kubectl -n {namespace} delete {}", binding.reference),
+        None => format!("kubectl delete {}", binding.reference),
+    }
+}
+
+/// What an installation has of a kind that not every one has, by its name.
+pub(super) async fn left_over(
+    cluster: &Cluster,
+    owner: Owner<'_>,
+    kind: ObjectKind,
+) -> Result<Option<Surplus>> {
+    let (reference, namespace) = (kind.reference(owner.name), &cluster.namespace);
+    match cluster.object(kind, owner.name).await {
+        Ok(live) => Ok(live
+            .filter(|live| owner.owns(live))
+            .map(|live| Surplus::Present(live, Ownership::Ours))),
+        Err(kube::Error::Api(status)) if status.is_forbidden() => Ok(Some(Surplus::Unreadable {
+            why: format!(
+                "this user may not read {} of namespace {namespace}; if it is there, delete it: kubectl -n {namespace} delete \
+                 {reference}",
+                kind.plural()
+            ),
+            reference,
+        })),
+        Err(error) => Err(explain(
+            error,
+            &format!("reading {reference} in namespace {namespace}"),
+        )),
+    }
+}
