@@ -112,7 +112,7 @@ impl Attempt<'_> {
             output.warning(warning);
         }
         let target = if legacy::is_legacy(&before, owner) {
-            legacy::completed(&settings.target, &before)
+            legacy::completed(&settings.target, &before, output)
         } else {
             settings.target.clone()
         };

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::model::{Object, ObjectKind, Ownership, Use, references};
 
-pub use harmless::{is_harmless, without_hidden};
+pub use harmless::{is_harmless, is_plain, without_hidden};
 
 const WORKLOAD_IDENTITY: &str = "azure.workload.identity/";
 

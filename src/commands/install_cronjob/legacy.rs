@@ -12,7 +12,7 @@ use crate::manifest::ownership::{Owner, is_unclaimed};
 use crate::model::request::TargetRequest;
 use crate::model::{ObjectKind, Source, Sourced};
 use crate::output::Output;
-use crate::plan::ObjectPlan;
+use crate::plan::{ObjectPlan, is_plain};
 use crate::report::objects::few;
 
 /// Whether the CronJob of this name is a legacy one: it rotates, and no tool claims
@@ -22,8 +22,9 @@ pub(super) fn is_legacy(before: &CronJobs, owner: Owner<'_>) -> bool {
     before.request.is_some() && present.is_some_and(|present| !owner.owns(present) && is_unclaimed(present))
 }
 
-/// The target, completed from the variables of the legacy CronJob.
-pub(super) fn completed(target: &TargetRequest, before: &CronJobs) -> TargetRequest {
+/// The target, completed from the variables of the legacy CronJob. A value that
+/// cannot be a name is left out: it may be a secret, and names are shown.
+pub(super) fn completed(target: &TargetRequest, before: &CronJobs, output: &Output) -> TargetRequest {
     let mut target = target.clone();
     let Some(object) = &before.present else {
         return target;
@@ -41,6 +42,10 @@ pub(super) fn completed(target: &TargetRequest, before: &CronJobs) -> TargetRequ
     let value = |name: &str| {
         let variable = variables.iter().find(|variable| variable["name"] == name)?;
         let value = variable["value"].as_str().filter(|value| !value.is_empty())?;
+        if !is_plain(value) {
+            output.warning(&format!("{name} of the CronJob is not a name, so it is not used"));
+            return None;
+        }
         let source = Source::Discovery(format!("{name} of the CronJob"));
         Some(Sourced::new(value.to_owned(), source))
     };

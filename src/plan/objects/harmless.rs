@@ -173,9 +173,9 @@ fn is_harmless_word(word: &str) -> bool {
 
 /// Whether a text can be a name, an id, a path or a number. A token of a gateway,
 /// which somebody may have confused with the name of its Secret, is none of these.
-fn is_plain(text: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._/,()$".contains(&byte);
-    text.bytes().all(plain)
+pub fn is_plain(text: &str) -> bool {
+    let is_plain = |character: char| character.is_alphanumeric() || "-._/,()$".contains(character);
+    text.chars().all(is_plain)
 }
 
 /// Whether a text is `http://HOST:PORT`, which has no room for a password.

@@ -30,6 +30,11 @@ async fn fill(case: &Case) {
         variable("SP_SECRET", hush()),
         variable("AZURE_CLIENT_SECRET", hush()),
         variable("ANYTHING", hush()),
+        // What somebody may have confused with a name.
+        variable("TOKEN_SECRET", format!("GatewayKey gw&1&{}==", hush())),
+        variable("APIM_GATEWAY", format!("gw&1&{}==", hush())),
+        variable("APIM_INSTANCE", format!("https://u:{}@host", hush())),
+        variable("RESOURCE_GROUP", format!("{}=", hush())),
     ]);
     let container = json!({
         "name": "update-token", "env": env, "workingDir": format!("/{}", hush()),
