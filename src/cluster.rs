@@ -10,6 +10,7 @@ mod explain;
 mod inputs;
 mod items;
 pub mod jobs;
+pub mod last_applied;
 pub mod lean;
 pub mod list;
 mod name;
@@ -31,10 +32,3 @@ pub use explain::explain;
 pub use inputs::ConnectInputs;
 pub use name::{valid_name, valid_namespace};
 pub use source::contexts;
-
-/// The field manager of every write. It does not begin with `kubectl`, because
-/// Flux removes the fields of such managers.
-pub const FIELD_MANAGER: &str = "apim-rotate";
-
-/// The field manager of writes that only change annotations about a rotation.
-pub const MARKS_MANAGER: &str = "apim-rotate-marks";

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Secret;
 use tokio::time::Instant;
 
 use super::{Effects, Marked, Proof, Write};
-use crate::cluster::secret::{LastApplied, scrub_last_applied};
+use crate::cluster::last_applied::{LastApplied, scrub_last_applied};
 use crate::cluster::workload::Workload;
 use crate::cluster::{Cluster, explain};
 use crate::discover::TargetFacts;

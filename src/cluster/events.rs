@@ -13,7 +13,8 @@ use kube::Api;
 use kube::api::PostParams;
 use tokio::time::Instant;
 
-use super::{Cluster, FIELD_MANAGER};
+use super::Cluster;
+use crate::model::annotation::FIELD_MANAGER;
 use crate::model::{Event, Subject, one_line, shortened};
 
 /// The reporting controller, in the form that the API requires.

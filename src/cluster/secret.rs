@@ -1,7 +1,5 @@
 //! Reading and writing the Secret with the credential.
 
-use std::collections::BTreeMap;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::core::v1::Secret;
@@ -10,9 +8,9 @@ use kube::api::{Patch, PatchParams};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
-use super::{Cluster, FIELD_MANAGER, MARKS_MANAGER};
-use crate::model::annotation::LAST_APPLIED;
-use crate::model::{Annotations, ObjectKind, SecretChange, SecretData, SecretVersion};
+use super::Cluster;
+use crate::model::annotation::{FIELD_MANAGER, MARKS_MANAGER};
+use crate::model::{Annotations, ObjectKind, SecretChange, SecretVersion};
 
 impl Cluster {
     pub async fn secret(&self, name: &str) -> Result<Secret, kube::Error> {
@@ -89,82 +87,15 @@ fn metadata(version: &SecretVersion, annotations: &Annotations) -> Value {
     })
 }
 
-/// How to keep `last-applied-configuration` free of copies of the credential.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LastApplied {
-    /// It contains no copy.
-    Clean,
-    /// The annotation without the copy.
-    Cut(String),
-    /// It does not parse and must be removed.
-    Remove,
-}
-
-/// Removes the keys of a credential from `last-applied-configuration`.
-pub fn scrub_last_applied(annotations: &BTreeMap<String, String>, data: &SecretData) -> LastApplied {
-    let Some(text) = annotations.get(LAST_APPLIED) else {
-        return LastApplied::Clean;
-    };
-    let Ok(mut object) = serde_json::from_str::<Map<String, Value>>(text) else {
-        return LastApplied::Remove;
-    };
-    let mut found = false;
-    for field in ["data", "stringData"] {
-        if let Some(Value::Object(values)) = object.get_mut(field) {
-            for key in data.keys() {
-                found |= values.remove(key).is_some();
-            }
-        }
-    }
-    // kubectl ends the annotation with a line feed.
-    if found {
-        LastApplied::Cut(format!("{}\n", Value::Object(object)))
-    } else {
-        LastApplied::Clean
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
-
-    fn scrub(text: &str, keys: &SecretData) -> LastApplied {
-        scrub_last_applied(
-            &BTreeMap::from([(LAST_APPLIED.to_owned(), text.to_owned())]),
-            keys,
-        )
-    }
-
-    fn value() -> SecretData {
-        SecretData::from([("value", "secret".into())])
-    }
+    use crate::model::SecretData;
 
     fn pair() -> SecretData {
         SecretData::from([("pfx", "secret".into()), ("password", "x".into())])
-    }
-
-    #[test]
-    fn only_the_credential_is_removed() {
-        let text = r#"{"apiVersion":"v1","data":{"other":"eA==","value":"c2VjcmV0"},"kind":"Secret","stringData":{"value":"secret"}}"#;
-        let cut = r#"{"apiVersion":"v1","data":{"other":"eA=="},"kind":"Secret","stringData":{}}"#;
-        assert_eq!(scrub(text, &value()), LastApplied::Cut(format!("{cut}\n")));
-    }
-
-    #[test]
-    fn every_key_of_a_credential_is_removed() {
-        let text = r#"{"data":{"other":"eA==","pfx":"c2VjcmV0"},"stringData":{"password":"x"}}"#;
-        let cut = r#"{"data":{"other":"eA=="},"stringData":{}}"#;
-        assert_eq!(scrub(text, &pair()), LastApplied::Cut(format!("{cut}\n")));
-    }
-
-    #[test]
-    fn an_annotation_without_a_copy_is_kept_and_an_invalid_one_removed() {
-        assert_eq!(scrub_last_applied(&BTreeMap::new(), &value()), LastApplied::Clean);
-        assert_eq!(
-            scrub(r#"{"data":{"other":"eA=="}}"#, &value()),
-            LastApplied::Clean
-        );
-        assert_eq!(scrub("not json", &value()), LastApplied::Remove);
     }
 
     #[test]

@@ -8,11 +8,11 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
+use super::Cluster;
 use super::lean::{Element, few, text};
 use super::list::Meta;
 use super::pod_spec::{PodSpec, PodTemplate};
-use super::{Cluster, FIELD_MANAGER, MARKS_MANAGER};
-use crate::model::annotation::{GIVEN_UP, PROVED, RESTARTED_AT, ROTATION_ID};
+use crate::model::annotation::{FIELD_MANAGER, GIVEN_UP, MARKS_MANAGER, PROVED, RESTARTED_AT, ROTATION_ID};
 use crate::model::{RotationIds, TemplateMarks, WorkloadKind, WorkloadMarks, WorkloadRef, WorkloadVersion};
 
 /// The path of the API with the three kinds of workloads.

@@ -9,12 +9,13 @@ use crate::cli::RenderRbacArgs;
 use crate::discover::fleet::{Member, fleet};
 use crate::discover::{self, TargetFacts};
 use crate::error::{Error, Result};
-use crate::manifest::admission::{Guard, admission_policies};
+use crate::manifest::admission::{Guard, GuardedObjects, admission_policies};
 use crate::manifest::azure::{self, AzureRights};
 use crate::manifest::ownership::Purpose;
 use crate::manifest::rbac::{self, FleetRights, Rights, rbac};
 use crate::model::WorkloadRef;
 use crate::model::request::{AzureForm, KubeConnection, Selection};
+use crate::output::Output;
 use crate::settings::{Covered, GatewayList, KubernetesRights, RenderSettings};
 use crate::yaml::to_documents;
 
@@ -60,6 +61,9 @@ async fn in_kubernetes(
     context: &Context,
 ) -> Result<String> {
     let members = members(settings, kube, context).await?;
+    if matches!(settings.covered, Covered::Everything) {
+        warn_of_everything(settings, &context.output);
+    }
     let namespace = namespace(kube, context)?;
     let mut objects = match &settings.covered {
         Covered::Everything => rbac::fleet(&fleet_rights(settings, &namespace, None)),
@@ -104,29 +108,48 @@ fn fleet_rights(settings: &KubernetesRights, namespace: &str, members: Option<&M
 }
 
 fn guard(settings: &KubernetesRights, namespace: String, members: &Members) -> Guard {
+    let mut objects = GuardedObjects::default();
+    for (place, covers) in members {
+        for (secret, key) in &covers.secrets {
+            if let Some(key) = settings.secret_key.as_ref().or(key.as_ref()) {
+                objects
+                    .secrets
+                    .insert((place.clone(), secret.clone()), key.clone());
+            }
+        }
+        let here = covers.workloads.iter().cloned();
+        objects
+            .workloads
+            .extend(here.map(|workload| (place.clone(), workload)));
+    }
+    let is_named = !matches!(settings.covered, Covered::Everything);
     let purpose = match settings.covered {
         Covered::Everything | Covered::Listed(..) => Purpose::FleetRights,
         Covered::Named(..) | Covered::One(_) | Covered::Many(_) => Purpose::Rights,
     };
-    let mut guard = Guard {
+    Guard {
         purpose,
         namespace,
         name: purpose.account(&settings.name),
-        secrets: BTreeMap::new(),
-        workloads: BTreeSet::new(),
-    };
-    for (place, covers) in members {
-        for (secret, key) in &covers.secrets {
-            if let Some(key) = settings.secret_key.as_ref().or(key.as_ref()) {
-                guard.secrets.insert((place.clone(), secret.clone()), key.clone());
-            }
-        }
-        let here = covers.workloads.iter().cloned();
-        guard
-            .workloads
-            .extend(here.map(|workload| (place.clone(), workload)));
+        objects: is_named.then_some(objects),
     }
-    guard
+}
+
+/// Warns of rights that names do not limit.
+fn warn_of_everything(settings: &KubernetesRights, output: &Output) {
+    if settings.admission_policy {
+        output.warning(
+            "the account may read every Secret of the cluster, tokens of other accounts among them, which in effect is \
+             cluster-admin; the policies limit only what it may change",
+        );
+    } else {
+        output.warning(
+            "the account may read and change every Secret and every workload of the cluster, which in effect is \
+             cluster-admin",
+        );
+        output.hint("add --admission-policy, which limits what it may change");
+    }
+    output.hint("limit the account to the gateways in a file, with --gateways FILE");
 }
 
 /// What is covered. No request is sent if everything was given.

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use crate::cluster::FIELD_MANAGER;
 use crate::cluster::rollout::{blocked, replacement, rollout};
 use crate::cluster::workload::Workload;
 use crate::error::{Error, Result};
 use crate::model::annotation::{
-    EXPIRES_AT, GATEWAY, LAST_USED_KEY, PREVIOUS_IDS, PREVIOUS_KEY, PUT_BACK, RESTART_BY_OTHER, ROTATED_AT,
-    ROTATION_ID,
+    EXPIRES_AT, FIELD_MANAGER, GATEWAY, LAST_USED_KEY, PREVIOUS_IDS, PREVIOUS_KEY, PUT_BACK,
+    RESTART_BY_OTHER, ROTATED_AT, ROTATION_ID,
 };
 use crate::model::{
     Credential, PutBack, SecretData, SecretFacts, SecretMarks, SecretVersion, Token, TokenError,

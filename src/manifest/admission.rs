@@ -2,6 +2,10 @@
 //! rotation. RBAC cannot restrict fields: the right to patch a workload includes
 //! its image.
 
+mod cel;
+mod last_applied;
+mod managed_fields;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::admissionregistration::v1::{
@@ -9,6 +13,9 @@ use k8s_openapi::api::admissionregistration::v1::{
     ValidatingAdmissionPolicyBinding, ValidatingAdmissionPolicyBindingSpec, ValidatingAdmissionPolicySpec,
     Validation, Variable,
 };
+
+use cel::{on_update, same, same_but, text, texts, validation, variable};
+use managed_fields::Ours;
 
 use super::document::{document, meta};
 use super::ownership::{Owner, Purpose, label_account_namespace};
@@ -24,6 +31,13 @@ pub struct Guard {
     pub namespace: String,
     /// The name of the ServiceAccount.
     pub name: String,
+    /// `None` if it may rotate all gateways that exist when it runs.
+    pub objects: Option<GuardedObjects>,
+}
+
+/// The objects that an account may change.
+#[derive(Clone, Debug, Default)]
+pub struct GuardedObjects {
     /// The key of the credential in each Secret, by namespace and name.
     pub secrets: BTreeMap<(String, String), String>,
     /// The workloads with their namespaces.
@@ -49,99 +63,144 @@ struct Rules {
 }
 
 fn secrets(guard: &Guard) -> Rules {
-    let keys: Vec<String> = guard
+    let mut variables = vec![
+        variable("data", "dyn(object).?data.orValue({})"),
+        variable("oldData", "dyn(oldObject).?data.orValue({})"),
+    ];
+    let (which, only_the_key) = if let Some(objects) = &guard.objects {
+        variables.extend(named_key(objects));
+        let others = same("variables.data", "variables.oldData", "k == variables.key");
+        (
+            "variables.place in variables.keys",
+            format!("variables.key in variables.data && {others}"),
+        )
+    } else {
+        variables.extend(changed_key());
+        ("true", only_a_token())
+    };
+    variables.extend(annotations());
+    variables.extend(last_applied::variables());
+    variables.extend(managed_fields::variables());
+    let annotations = [&OF_SECRET[..], &[LAST_APPLIED]].concat();
+    let ours = [
+        Ours {
+            path: &["f:data"],
+            names: "k == 'f:' + variables.key".to_owned(),
+        },
+        Ours::annotations(&["f:metadata", "f:annotations"], &annotations),
+    ];
+    let mut validations = vec![
+        validation(
+            &format!("request.operation == 'UPDATE' && {which}"),
+            "this account may change only the Secrets of its gateways",
+        ),
+        on_update(
+            &only_the_key,
+            "this account may change only the key of the credential",
+        ),
+        only_annotations(&annotations),
+        last_applied::validation(),
+        only_metadata_annotations(),
+        on_update(
+            &same_but("dyn(object)", "dyn(oldObject)", &["data", "metadata"]),
+            "this account may change only the data and the annotations",
+        ),
+    ];
+    validations.extend(managed_fields::validations(&ours, "v1"));
+    Rules {
+        group: "",
+        resources: vec!["secrets".to_owned()],
+        variables,
+        validations,
+    }
+}
+
+/// The key of the credential by the Secret's name.
+fn named_key(objects: &GuardedObjects) -> [Variable; 3] {
+    let keys: Vec<String> = objects
         .secrets
         .iter()
         .map(|((namespace, name), key)| format!("{}: {}", text(&format!("{namespace}/{name}")), text(key)))
         .collect();
-    let ours = [&OF_SECRET[..], &[LAST_APPLIED]].concat();
-    Rules {
-        group: "",
-        resources: vec!["secrets".to_owned()],
-        variables: vec![
-            variable("place", "request.namespace + '/' + request.name"),
-            variable("keys", &format!("{{{}}}", keys.join(", "))),
-            variable("data", "dyn(object).?data.orValue({})"),
-            variable("oldData", "dyn(oldObject).?data.orValue({})"),
-            variable("annotations", "dyn(object).metadata.?annotations.orValue({})"),
-            variable(
-                "oldAnnotations",
-                "dyn(oldObject).metadata.?annotations.orValue({})",
-            ),
-        ],
-        validations: vec![
-            validation(
-                "request.operation == 'UPDATE' && variables.place in variables.keys",
-                "this account may change only the Secrets of its gateways",
-            ),
-            on_update(
-                &format!(
-                    "variables.keys[variables.place] in variables.data && {}",
-                    same(
-                        "variables.data",
-                        "variables.oldData",
-                        "k == variables.keys[variables.place]"
-                    )
-                ),
-                "this account may change only the key of the credential",
-            ),
-            only_annotations(&ours),
-            only_metadata_annotations(),
-            on_update(
-                &same_but("dyn(object)", "dyn(oldObject)", &["data", "metadata"]),
-                "this account may change only the data and the annotations",
-            ),
-        ],
-    }
+    [
+        variable("place", "request.namespace + '/' + request.name"),
+        variable("keys", &format!("{{{}}}", keys.join(", "))),
+        variable("key", "variables.keys[?variables.place].orValue('')"),
+    ]
 }
 
+/// The one key that is changed; empty if there is none or more than one.
+fn changed_key() -> [Variable; 2] {
+    [
+        variable(
+            "changed",
+            "variables.data.filter(k, !(k in variables.oldData) || variables.data[k] != variables.oldData[k])",
+        ),
+        variable("key", "variables.changed.size() == 1 ? variables.changed[0] : ''"),
+    ]
+}
+
+/// Of Secrets whose names are not known, at most one key changes, from nothing or a
+/// token to a token. CEL in admission policies cannot decode base64.
+fn only_a_token() -> String {
+    format!(
+        "variables.data.all(k, k in variables.oldData) && variables.oldData.all(k, k in variables.data) \
+         && (variables.changed.size() == 0 || (variables.key != '' \
+         && (variables.oldData[variables.key] == '' || variables.oldData[variables.key].matches({token})) \
+         && variables.data[variables.key].matches({token})))",
+        token = text(ENCODED_TOKEN)
+    )
+}
+
+/// A text in base64 that contains `&20`, which a token has before the year in which it
+/// expires, at any of the three offsets that it can have in a group.
+const ENCODED_TOKEN: &str = "^(.{4})*(JjIw|.[CSiy]YyMD|...mMjA)";
+
 fn workloads(guard: &Guard) -> Rules {
-    let places: Vec<String> = guard
-        .workloads
-        .iter()
-        .map(|(namespace, workload)| {
-            text(&format!(
-                "{namespace}/{}/{}",
-                workload.kind.plural(),
-                workload.name
-            ))
-        })
-        .collect();
     let mut resources: Vec<String> = WorkloadKind::ALL.map(|kind| kind.plural().to_owned()).into();
     // The subresource `scale` also writes to the workload.
     resources.extend(WorkloadKind::ALL.map(|kind| format!("{}/*", kind.plural())));
+    let mut variables = Vec::new();
+    let mut which =
+        "request.operation == 'UPDATE' && (!has(request.subResource) || request.subResource == '')"
+            .to_owned();
+    if let Some(objects) = &guard.objects {
+        variables.extend(places(objects));
+        which += " && variables.place in variables.places";
+    }
+    for (name, object) in [("marks", "object"), ("oldMarks", "oldObject")] {
+        let marks = format!("dyn({object}).spec.template.metadata.?annotations.orValue({{}})");
+        variables.push(variable(name, &marks));
+    }
+    variables.extend(annotations());
+    variables.extend(managed_fields::variables());
     Rules {
         group: "apps",
         resources,
-        variables: vec![
-            variable(
-                "place",
-                "request.namespace + '/' + request.resource.resource + '/' + request.name",
-            ),
-            variable("places", &format!("[{}]", places.join(", "))),
-            variable(
-                "marks",
-                "dyn(object).spec.template.metadata.?annotations.orValue({})",
-            ),
-            variable(
-                "oldMarks",
-                "dyn(oldObject).spec.template.metadata.?annotations.orValue({})",
-            ),
-            variable("annotations", "dyn(object).metadata.?annotations.orValue({})"),
-            variable(
-                "oldAnnotations",
-                "dyn(oldObject).metadata.?annotations.orValue({})",
-            ),
-        ],
-        validations: workload_validations(),
+        variables,
+        validations: workload_validations(&which),
     }
 }
 
-fn workload_validations() -> Vec<Validation> {
-    vec![
+fn places(objects: &GuardedObjects) -> [Variable; 2] {
+    let place = |(namespace, workload): &(String, WorkloadRef)| {
+        format!("{namespace}/{}/{}", workload.kind.plural(), workload.name)
+    };
+    let places: Vec<String> = objects.workloads.iter().map(place).collect();
+    let places: Vec<&str> = places.iter().map(String::as_str).collect();
+    [
+        variable(
+            "place",
+            "request.namespace + '/' + request.resource.resource + '/' + request.name",
+        ),
+        variable("places", &texts(&places)),
+    ]
+}
+
+fn workload_validations(which: &str) -> Vec<Validation> {
+    let mut validations = vec![
         validation(
-            "request.operation == 'UPDATE' && (!has(request.subResource) || request.subResource == '') \
-             && variables.place in variables.places",
+            which,
             "this account may restart only the workloads of its gateways",
         ),
         on_update(
@@ -170,7 +229,24 @@ fn workload_validations() -> Vec<Validation> {
         ),
         only_annotations(&OF_WORKLOAD),
         only_metadata_annotations(),
-    ]
+    ];
+    let ours = [
+        Ours::annotations(&["f:metadata", "f:annotations"], &OF_WORKLOAD),
+        Ours::annotations(
+            &["f:spec", "f:template", "f:metadata", "f:annotations"],
+            &OF_TEMPLATE,
+        ),
+    ];
+    validations.extend(managed_fields::validations(&ours, "apps/v1"));
+    validations
+}
+
+/// The annotations of the object itself.
+fn annotations() -> [Variable; 2] {
+    [("annotations", "object"), ("oldAnnotations", "oldObject")].map(|(name, object)| {
+        let annotations = format!("dyn({object}).metadata.?annotations.orValue({{}})");
+        variable(name, &annotations)
+    })
 }
 
 /// Of the annotations of the object itself, only these may change.
@@ -189,49 +265,6 @@ fn only_metadata_annotations() -> Validation {
             &[&BOOKKEEPING[..], &["annotations"]].concat(),
         ),
         "this account may change only the annotations in the metadata",
-    )
-}
-
-/// An expression: two maps are equal except for these fields. All other fields
-/// must be equal, so fields that later versions of Kubernetes add are included.
-fn same_but(new: &str, old: &str, except: &[&str]) -> String {
-    let names: Vec<String> = except.iter().map(|name| text(name)).collect();
-    same(new, old, &format!("k in [{}]", names.join(", ")))
-}
-
-fn same(new: &str, old: &str, except: &str) -> String {
-    format!(
-        "{new}.all(k, {except} || (k in {old} && {new}[k] == {old}[k])) && {old}.all(k, {except} || k in {new})"
-    )
-}
-
-/// A string literal of CEL.
-fn text(text: &str) -> String {
-    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
-}
-
-fn variable(name: &str, expression: &str) -> Variable {
-    Variable {
-        name: name.to_owned(),
-        expression: expression.to_owned(),
-    }
-}
-
-fn validation(expression: &str, message: &str) -> Validation {
-    Validation {
-        expression: expression.to_owned(),
-        message: Some(message.to_owned()),
-        reason: Some("Forbidden".to_owned()),
-        ..Validation::default()
-    }
-}
-
-/// A validation of the changes of an update. A creation or a deletion has
-/// nothing to compare, and the first validation refuses it.
-fn on_update(expression: &str, message: &str) -> Validation {
-    validation(
-        &format!("request.operation != 'UPDATE' || ({expression})"),
-        message,
     )
 }
 

@@ -1,5 +1,12 @@
 //! The annotations that a rotation sets on the Secret, on the workload and on its
-//! pod template.
+//! pod template, and the field managers that set them.
+
+/// The field manager of every write. It does not begin with `kubectl`, because
+/// Flux removes the fields of such managers.
+pub const FIELD_MANAGER: &str = "apim-rotate";
+
+/// The field manager of writes that only change annotations about a rotation.
+pub const MARKS_MANAGER: &str = "apim-rotate-marks";
 
 /// How the names of our annotations begin, except for [`LAST_USED_KEY`].
 pub const OUR_PREFIX: &str = "apim-rotate/";

@@ -33,7 +33,7 @@ pub fn rotation_change(plan: &Plan, minted: Minted) -> SecretChange {
 /// run before a credential is minted.
 pub fn dry_run_change(secret: &SecretFacts, rotation_id: &str) -> SecretChange {
     let dummy = match secret.credential {
-        Credential::Token { .. } | Credential::Unusable(_) => "GatewayKey dry-run",
+        Credential::Token { .. } | Credential::Unusable(_) => "GatewayKey dry-run&200001010000&dry-run",
     };
     SecretChange {
         data: SecretData::from([(secret.key.as_str(), dummy.into())]),

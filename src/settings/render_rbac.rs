@@ -102,16 +102,11 @@ fn of_cluster(args: &RenderRbacArgs) -> Result<Covered> {
     if let Some(file) = &args.gateways {
         return Ok(Covered::Listed(GatewayList::read(file)?, args.selector.clone()));
     }
-    for (flag, is_given) in [
-        ("--admission-policy", args.admission_policy),
-        ("--selector", args.selector.is_some()),
-    ] {
-        if is_given {
-            return Err(Error::usage(format!(
-                "{flag} needs the names of the gateways, and --scope cluster covers all of them"
-            ))
-            .hint("list them in a file, with --gateways FILE"));
-        }
+    if args.selector.is_some() {
+        return Err(Error::usage(
+            "--selector needs the names of the gateways, and --scope cluster covers all of them",
+        )
+        .hint("list them in a file, with --gateways FILE"));
     }
     Ok(Covered::Everything)
 }

@@ -3,6 +3,7 @@
 
 mod admission;
 mod fleet;
+mod forged;
 mod golden;
 mod verbs;
 
@@ -225,7 +226,7 @@ async fn a_command_line_that_makes_no_sense() {
         (&["--gateways", "x"][..], "--gateways is for --scope cluster"),
         (&["--scope", "cluster", "gw"], "leave the names out"),
         (
-            &["--scope", "cluster", "--admission-policy"],
+            &["--scope", "cluster", "-l", "app=gw"],
             "needs the names of the gateways",
         ),
         (

@@ -8,8 +8,8 @@ use k8s_openapi::api::core::v1::Secret;
 
 use super::failure::{Unread, is_forbidden, is_not_found, unread};
 use super::place::{FEW, Key, SIDE_BY_SIDE, scopes};
+use crate::cluster::last_applied::{LastApplied, scrub_last_applied};
 use crate::cluster::list::List;
-use crate::cluster::secret::{LastApplied, scrub_last_applied};
 use crate::cluster::{Cluster, explain};
 use crate::discover::facts::{PreviousCredential, secret_facts};
 use crate::error::{Error, Result};

@@ -4,21 +4,26 @@ use apim_sandbox::azure::Action;
 use apim_sandbox::manifests::apply;
 use apim_sandbox::wait;
 use k8s_openapi::api::admissionregistration::v1::ValidatingAdmissionPolicy;
-use kube::Api;
+use kube::api::ListParams;
+use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 use super::Right;
 use crate::case::{Case, LIMIT};
 use crate::run::Run;
 
-const ACCOUNT: &str = "apim-shg-rotate-rights";
+pub(super) const ACCOUNT: &str = "apim-shg-rotate-rights";
 
 impl Case {
     /// kubectl as the account, in the namespace.
-    async fn kubectl_as_account(&self, arguments: &[&str]) -> Run<'_> {
+    pub(super) async fn kubectl_as_account(&self, arguments: &[&str]) -> Run<'_> {
+        self.kubectl_as(ACCOUNT, arguments).await
+    }
+
+    pub(super) async fn kubectl_as(&self, account: &str, arguments: &[&str]) -> Run<'_> {
         let path = self
             .sandbox
-            .kubeconfig_for(&self.namespace, ACCOUNT)
+            .kubeconfig_for(&self.namespace, account)
             .await
             .unwrap();
         let line = [&["-n", &self.namespace], arguments].concat();
@@ -27,7 +32,7 @@ impl Case {
 }
 
 /// More rights than are ever rendered, so that the policies alone refuse.
-async fn may_do_anything(case: &Case) {
+async fn may_do_anything(case: &Case, account: &str) {
     let name = json!({"name": "too-much"});
     let rules = json!([{"apiGroups": ["", "apps"], "resources": ["*"], "verbs": ["*"]}]);
     let role_ref = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "too-much"});
@@ -35,7 +40,7 @@ async fn may_do_anything(case: &Case) {
         json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": name, "rules": rules}),
         json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": name, "roleRef": role_ref,
-            "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT}],
+            "subjects": [{"kind": "ServiceAccount", "name": account}],
         }),
     ] {
         apply(&case.client, &case.namespace, object).await.unwrap();
@@ -46,7 +51,7 @@ async fn may_do_anything(case: &Case) {
         resource: "secrets",
         name: "",
     };
-    case.lets(ACCOUNT, &right, true).await;
+    case.lets(account, &right, true).await;
 }
 
 /// Puts the policies in force. They are the same whether the key was given or
@@ -64,13 +69,35 @@ async fn guard(case: &Case) {
         "--admission-policy",
     ];
     assert_eq!(case.rendered(&arguments).await, rendered);
-    case.takes(&rendered).await;
-    may_do_anything(case).await;
+    put_in_force(case, ACCOUNT, &rendered, &["secret/gw-token", "deployment/gw"]).await;
+}
+
+/// Puts the policies for all gateways of the namespace in force.
+pub(super) async fn guard_all(case: &Case) {
+    let rendered = case
+        .rendered(&["--all", "--prove", "logs", "--admission-policy"])
+        .await;
+    let deployments = case.deployments().list(&ListParams::default()).await.unwrap();
+    let secrets = case.secrets().list(&ListParams::default()).await.unwrap();
+    let deployments = deployments
+        .items
+        .iter()
+        .map(|it| format!("deployment/{}", it.name_any()));
+    let secrets = secrets.items.iter().map(|it| format!("secret/{}", it.name_any()));
+    let objects: Vec<String> = deployments.chain(secrets).collect();
+    let objects: Vec<&str> = objects.iter().map(String::as_str).collect();
+    put_in_force(case, ACCOUNT, &rendered, &objects).await;
+}
+
+/// Applies the policies and waits until they hold for these objects.
+pub(super) async fn put_in_force(case: &Case, account: &str, rendered: &str, objects: &[&str]) {
+    case.takes(rendered).await;
+    may_do_anything(case, account).await;
     let probe = json!({"metadata": {"labels": {"probe": "x"}}}).to_string();
-    for object in ["secret/gw-token", "deployment/gw"] {
+    for object in objects {
         let line = ["patch", object, "--dry-run=server", "-p", &probe];
         wait::until("the policy", LIMIT, async || {
-            let tried = case.kubectl_as_account(&line).await.command().output().await?;
+            let tried = case.kubectl_as(account, &line).await.command().output().await?;
             Ok((!tried.status.success()).then_some(()))
         })
         .await

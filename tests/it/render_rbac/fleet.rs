@@ -4,6 +4,7 @@ use apim_sandbox::azure::{Gateway, Slot};
 use apim_sandbox::manifests::GatewayManifest;
 use serde_json::json;
 
+use super::admission::put_in_force;
 use super::{Right, golden};
 use crate::case::{Case, DAY};
 
@@ -98,4 +99,75 @@ async fn all_gateways_can_be_rotated_without_a_right_to_list_secrets() {
     let line = ["rotate", "-A", "-l", &labels, "--yes", "--prove", "rollout"];
     let ended = home.apim_as(name, &line).await.exits(0).await;
     ended.says(&["2 gateways: 2 rotated"]);
+}
+
+/// The half of the policies that needs no names.
+#[tokio::test]
+async fn without_names_the_policies_limit_what_may_change() {
+    let (home, _away) = two("rbac-unnamed").await;
+    let name = "apim-shg-rotate-fleet";
+    let line = ["--scope", "cluster", "--admission-policy"];
+    let rendered = home.rendered(&line).await;
+    put_in_force(&home, name, &rendered, &["secret/one-token", "deployment/one"]).await;
+    let value = |text: &str| json!({"stringData": {"value": text}});
+    home.patch_secret("one-token", &json!({"stringData": {"other": "precious"}}))
+        .await;
+    let token = home.token(Slot::Primary, DAY);
+    let image = json!({"spec": {"template": {"spec": {"containers": [{"name": "one", "image": "evil"}]}}}});
+    for (object, change, why) in [
+        ("secret/one-token", value("x"), "only the key of the credential"),
+        (
+            "secret/one-token",
+            json!({"data": {"value": null}}),
+            "only the key of the credential",
+        ),
+        (
+            "secret/one-token",
+            json!({"stringData": {"more": token}}),
+            "only the key of the credential",
+        ),
+        (
+            "secret/one-token",
+            json!({"stringData": {"other": token}}),
+            "only the key of the credential",
+        ),
+        (
+            "secret/one-token",
+            json!({"metadata": {"labels": {"x": "y"}}}),
+            "only the annotations in the metadata",
+        ),
+        ("deployment/one", image, "not change the pods"),
+        (
+            "deployment/one",
+            json!({"spec": {"replicas": 7}}),
+            "only the template's annotations",
+        ),
+    ] {
+        let line = ["patch", object, "-p", &change.to_string()];
+        home.kubectl_as(name, &line).await.exits(1).await.says(&[why]);
+    }
+    for line in [
+        &["delete", "deployment/one"][..],
+        &["delete", "secret/one-token"],
+        &["create", "secret", "generic", "other"],
+    ] {
+        let denied = home.kubectl_as(name, line).await.exits(1).await;
+        denied.says(&["ValidatingAdmissionPolicy", " of its gateways"]);
+    }
+    recognizes_tokens(&home, name).await;
+    let labels = format!("fleet={}", home.namespace);
+    let line = ["rotate", "-A", "-l", &labels, "--yes", "--prove", "rollout"];
+    let ended = home.apim_as(name, &line).await.exits(0).await;
+    ended.says(&["2 gateways: 2 rotated"]);
+}
+
+/// A token is recognized at each offset of its encoding.
+async fn recognizes_tokens(home: &Case, account: &str) {
+    for gateway in ["g", "gw", "gwa", "gwab", "GatewayKey g", "GatewayKey gw", " gw"] {
+        let token = format!("{gateway}&203001010000&c2lnbmF0dXJl");
+        let change = json!({"stringData": {"value": token}}).to_string();
+        let as_product = ["--dry-run=server", "--field-manager=apim-rotate", "-p", &change];
+        let line = [&["patch", "secret/one-token"], &as_product[..]].concat();
+        home.kubectl_as(account, &line).await.exits(0).await;
+    }
 }

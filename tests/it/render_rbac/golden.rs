@@ -8,8 +8,15 @@ use std::process::Command;
 const SUBSCRIPTION: &str = "11111111-2222-3333-4444-555555555555";
 const PRINCIPAL: &str = "99999999-8888-7777-6666-555555555555";
 
-/// Runs with an environment that holds nothing.
+/// What is printed, without a warning.
 fn printed(arguments: &[&str]) -> String {
+    let (text, complaint) = printed_with_warnings(arguments);
+    assert_eq!(complaint, "");
+    text
+}
+
+/// Runs with an environment that holds nothing.
+fn printed_with_warnings(arguments: &[&str]) -> (String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_kubectl-apim"))
         .arg("render-rbac")
         .args(arguments)
@@ -19,8 +26,7 @@ fn printed(arguments: &[&str]) -> String {
     let text = |bytes| String::from_utf8(bytes).unwrap();
     let complaint = text(output.stderr);
     assert!(output.status.success(), "{arguments:?}: {complaint}");
-    assert_eq!(complaint, "");
-    text(output.stdout)
+    (text(output.stdout), complaint)
 }
 
 /// Compares with the file that is kept, or writes it again.
@@ -65,9 +71,19 @@ fn kubernetes() {
         ("role.yaml", &arguments[..]),
         ("role-options.yaml", &several),
         ("admission-policy.yaml", &policy),
-        ("cluster-role.yaml", &everywhere),
     ] {
         is_kept(file, &printed(line));
+    }
+    let with_policy = [&everywhere[..], &["--admission-policy"]].concat();
+    for (file, line) in [
+        ("cluster-role.yaml", &everywhere[..]),
+        ("cluster-admission-policy.yaml", &with_policy),
+    ] {
+        let (text, warning) = printed_with_warnings(line);
+        is_kept(file, &text);
+        for part in ["every Secret", "in effect is cluster-admin", "--gateways FILE"] {
+            assert!(warning.contains(part), "{warning}");
+        }
     }
 }
 
