@@ -22,7 +22,7 @@ mod version;
 mod tests;
 
 pub use completion::CompletionArgs;
-pub use gateway::GatewayArgs;
+pub use gateway::{GatewayArgs, InstanceArgs};
 pub use global::GlobalArgs;
 pub use install_cronjob::{IdentityArgs, InstallCronjobArgs, PodArgs, PodAuth, PullPolicy};
 pub use kube::KubeArgs;

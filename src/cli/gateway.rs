@@ -7,6 +7,13 @@ pub struct GatewayArgs {
     #[arg(short = 'g', long, value_name = "NAME")]
     pub apim_gateway: Option<String>,
 
+    #[command(flatten)]
+    pub instance: InstanceArgs,
+}
+
+/// The API Management instance.
+#[derive(Args, Debug)]
+pub struct InstanceArgs {
     /// API Management instance
     #[arg(short = 'a', long, value_name = "NAME")]
     pub apim_instance: Option<String>,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::GatewayArgs;
+use super::InstanceArgs;
 use crate::model::request::{AzureForm, ProveMode};
 use crate::model::{AzureRole, DEFAULT_NAME};
 
@@ -115,6 +115,14 @@ pub struct AzureRoleArgs {
     #[arg(long, value_name = "ID")]
     pub principal_id: Option<String>,
 
+    /// Existing role to assign instead of a new one, by its id in Azure
+    #[arg(long, value_name = "ID")]
+    pub role_definition_id: Option<String>,
+
+    /// Gateway in API Management; can be repeated
+    #[arg(short = 'g', long, value_name = "NAME")]
+    pub apim_gateway: Vec<String>,
+
     #[command(flatten)]
-    pub gateway: GatewayArgs,
+    pub instance: InstanceArgs,
 }

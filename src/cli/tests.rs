@@ -66,6 +66,7 @@ fn these_flags_name_an_object() {
             "name",
             "principal-id",
             "resource-group",
+            "role-definition-id",
             "subscription-id",
             "tenant",
             "token-secret",

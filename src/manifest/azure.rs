@@ -26,8 +26,8 @@ pub struct RoleTarget {
     pub resource_group: String,
     /// The API Management instance; a role of the resource group needs none.
     pub service: Option<String>,
-    /// `None` for all gateways of the instance.
-    pub gateway: Option<String>,
+    /// Empty for all gateways of the instance.
+    pub gateways: Vec<String>,
 }
 
 /// A role and its assignment, as requested.
@@ -37,6 +37,8 @@ pub struct AzureRights {
     pub target: RoleTarget,
     /// The object id of the principal; `None` leaves a parameter.
     pub principal: Option<Uuid>,
+    /// A role that exists, to be assigned instead of a new one.
+    pub existing: Option<Uuid>,
     /// Whether the rotation finds the subscription and the resource group by
     /// the name of the instance.
     pub for_discovery: bool,
@@ -120,11 +122,19 @@ const CONFIG_READER: Definition = Definition {
     level: Level::Service,
 };
 
-/// A role and its assignment.
+/// A role and its assignments.
 struct Grant<'a> {
     role: Definition,
     target: &'a RoleTarget,
     principal: Option<Uuid>,
+    /// The role to assign instead.
+    existing: Option<Uuid>,
+}
+
+/// An assignment of a role.
+struct Assignment<'a> {
+    grant: &'a Grant<'a>,
+    gateway: Option<&'a str>,
 }
 
 fn grants(rights: &AzureRights) -> Vec<Grant<'_>> {
@@ -134,15 +144,23 @@ fn grants(rights: &AzureRights) -> Vec<Grant<'_>> {
         AzureRole::ConfigValidator => vec![CONFIG_VALIDATOR],
         AzureRole::ConfigReader => vec![CONFIG_READER],
     };
-    let grant = |role| Grant {
+    let grant = |(at, role)| Grant {
         role,
         target: &rights.target,
         principal: rights.principal,
+        // The first role is the one that was asked for.
+        existing: rights.existing.filter(|_| at == 0),
     };
-    roles.into_iter().map(grant).collect()
+    roles.into_iter().enumerate().map(grant).collect()
 }
 
 impl Grant<'_> {
+    /// The name of the role. It must be unique in its tenant, and a role of one name
+    /// has one id, so each subscription has a role of its own.
+    fn role_name(&self) -> String {
+        format!("{} ({})", self.role.name, self.target.subscription)
+    }
+
     /// The properties of the role definition, as ARM takes them.
     fn role_properties(&self) -> Value {
         let role = &self.role;
@@ -150,7 +168,7 @@ impl Grant<'_> {
             actions.iter().map(|(action, _)| (*action).to_owned()).collect()
         };
         json!({
-            "roleName": role.name,
+            "roleName": self.role_name(),
             "description": role.description,
             "type": "CustomRole",
             "permissions": [{
@@ -163,44 +181,16 @@ impl Grant<'_> {
         })
     }
 
-    /// The role's assignable scope. The name of a role is unique in its tenant,
-    /// so all gateways of a subscription share a role.
+    /// The role's assignable scope: all gateways of a subscription share a role.
     fn subscription(&self) -> String {
         format!("/subscriptions/{}", self.target.subscription)
     }
 
-    /// The scope of the assignment, relative to the resource group; `None` for
-    /// the group itself.
-    fn resource(&self) -> Option<String> {
-        let RoleTarget { service, gateway, .. } = self.target;
-        let service = service
-            .as_ref()
-            .filter(|_| self.role.level != Level::ResourceGroup)?;
-        let service = format!("Microsoft.ApiManagement/service/{service}");
-        let gateway = gateway.as_ref().filter(|_| self.role.level == Level::Gateway);
-        Some(match gateway {
-            Some(gateway) => format!("{service}/gateways/{gateway}"),
-            None => service,
-        })
-    }
-
-    /// The ARM id of the scope of the assignment.
-    fn scope(&self) -> String {
-        let group = format!(
-            "{}/resourceGroups/{}",
-            self.subscription(),
-            self.target.resource_group
-        );
-        match self.resource() {
-            Some(resource) => format!("{group}/providers/{resource}"),
-            None => group,
-        }
-    }
-
-    /// The id of the role, which depends only on the subscription and the
+    /// The id of the role. That of a new one depends only on the subscription and the
     /// role's name.
     fn role_id(&self) -> Uuid {
-        stable_uuid(&[&self.subscription(), self.role.name])
+        let id = || stable_uuid(&[&self.subscription(), self.role.name]);
+        self.existing.unwrap_or_else(id)
     }
 
     fn role_path(&self) -> String {
@@ -211,20 +201,57 @@ impl Grant<'_> {
         )
     }
 
-    /// The name of the assignment, which must differ between principals.
-    fn assignment(&self, principal: Uuid) -> Uuid {
-        stable_uuid(&[&self.scope(), &principal.to_string(), &self.role_id().to_string()])
+    /// One for each gateway, if the role works at a gateway and gateways were given.
+    fn assignments(&self) -> Vec<Assignment<'_>> {
+        let gateways = &self.target.gateways;
+        let assignment = |gateway| Assignment { grant: self, gateway };
+        if gateways.is_empty() || self.role.level != Level::Gateway {
+            return vec![assignment(None)];
+        }
+        gateways.iter().map(|gateway| assignment(Some(gateway))).collect()
+    }
+}
+
+impl Assignment<'_> {
+    /// The scope, relative to the resource group; `None` for the group itself.
+    fn resource(&self) -> Option<String> {
+        let grant = self.grant;
+        let service = grant.target.service.as_ref();
+        let service = service.filter(|_| grant.role.level != Level::ResourceGroup)?;
+        let service = format!("Microsoft.ApiManagement/service/{service}");
+        Some(match self.gateway {
+            Some(gateway) => format!("{service}/gateways/{gateway}"),
+            None => service,
+        })
     }
 
-    /// The scope of the assignment in words, for comments.
+    /// The ARM id of the scope.
+    fn scope(&self) -> String {
+        let group = format!(
+            "{}/resourceGroups/{}",
+            self.grant.subscription(),
+            self.grant.target.resource_group
+        );
+        match self.resource() {
+            Some(resource) => format!("{group}/providers/{resource}"),
+            None => group,
+        }
+    }
+
+    /// The name of the assignment, which must differ between principals.
+    fn name(&self, principal: Uuid) -> Uuid {
+        let role = self.grant.role_id().to_string();
+        stable_uuid(&[&self.scope(), &principal.to_string(), &role])
+    }
+
+    /// The scope in words, for comments.
     fn scope_in_words(&self) -> String {
-        match (&self.target.service, &self.target.gateway, self.role.level) {
-            (Some(service), Some(gateway), Level::Gateway) => {
-                format!("the gateway {gateway} of {service} only")
-            }
+        let Grant { target, role, .. } = self.grant;
+        match (&target.service, self.gateway, role.level) {
+            (Some(service), Some(gateway), _) => format!("the gateway {gateway} of {service} only"),
             (Some(service), None, Level::Gateway) => format!("all gateways of {service}"),
-            (Some(service), _, Level::Service) => format!("the instance {service}"),
-            _ => format!("the resource group {}", self.target.resource_group),
+            (Some(service), None, Level::Service) => format!("the instance {service}"),
+            _ => format!("the resource group {}", target.resource_group),
         }
     }
 }

@@ -59,9 +59,9 @@ fn typed(words: &[String], environment: &Environment) -> Option<RotateRequest> {
             namespace: kube.namespace,
             selection: selection(&args),
             secret: args.target.token_secret,
-            service: args.target.gateway.apim_instance,
-            resource_group: args.target.gateway.resource_group,
-            subscription: args.target.gateway.subscription_id,
+            service: args.target.gateway.instance.apim_instance,
+            resource_group: args.target.gateway.instance.resource_group,
+            subscription: args.target.gateway.instance.subscription_id,
         }),
         _ => None,
     }

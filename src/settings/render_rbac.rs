@@ -153,10 +153,9 @@ fn azure_rights(args: &AzureRoleArgs, typed: &Typed<'_>) -> Result<AzureRights> 
     if args.for_discovery && args.role != AzureRole::TokenOperator {
         return Err(Error::usage("--for-discovery is for --role token-operator"));
     }
-    let subscription = typed.text("subscription-id", args.gateway.subscription_id.as_ref(), &[]);
-    let group = typed.text("resource-group", args.gateway.resource_group.as_ref(), &[]);
-    let service = typed.text("apim-instance", args.gateway.apim_instance.as_ref(), &[]);
-    let gateway = typed.text("apim-gateway", args.gateway.apim_gateway.as_ref(), &[]);
+    let subscription = typed.text("subscription-id", args.instance.subscription_id.as_ref(), &[]);
+    let group = typed.text("resource-group", args.instance.resource_group.as_ref(), &[]);
+    let service = typed.text("apim-instance", args.instance.apim_instance.as_ref(), &[]);
     let subscription = needed("the subscription", "--subscription-id", subscription)?;
     let id = Uuid::parse_str(&subscription.value).map_err(|_| {
         Error::usage(format!(
@@ -184,11 +183,45 @@ fn azure_rights(args: &AzureRoleArgs, typed: &Typed<'_>) -> Result<AzureRights> 
             subscription: id.to_string(),
             resource_group: plain(group)?,
             service: service.map(plain).transpose()?,
-            gateway: gateway.map(plain).transpose()?,
+            gateways: gateways(&args.apim_gateway, typed)?,
         },
+        existing: args
+            .role_definition_id
+            .as_deref()
+            .map(existing_role)
+            .transpose()?,
         principal: principal.transpose()?,
         for_discovery: args.for_discovery,
     })
+}
+
+/// The gateways, each once: Azure ignores the case of their names.
+fn gateways(given: &[String], typed: &Typed<'_>) -> Result<Vec<String>> {
+    let mut gateways: Vec<String> = Vec::new();
+    for name in given.iter().filter(|name| !name.is_empty()) {
+        let source = typed.flag_or_its_variable("apim-gateway");
+        let name = plain(Sourced::new(name.clone(), source))?;
+        if !gateways.iter().any(|other| other.eq_ignore_ascii_case(&name)) {
+            gateways.push(name);
+        }
+    }
+    Ok(gateways)
+}
+
+/// The id of a role, alone or as the end of its ARM id.
+fn existing_role(id: &str) -> Result<Uuid> {
+    let (path, name) = id.rsplit_once('/').unwrap_or_default();
+    let alone = if path.is_empty() { id } else { name };
+    let is_path = path
+        .to_lowercase()
+        .ends_with("/providers/microsoft.authorization/roledefinitions");
+    Uuid::parse_str(alone)
+        .ok()
+        .filter(|_| path.is_empty() || is_path)
+        .ok_or_else(|| {
+            Error::usage(format!("--role-definition-id `{id}` is not the id of a role in Azure"))
+                .hint("find it: az role definition list --custom-role-only --query \"[].{name:roleName, id:id}\" -o table")
+        })
 }
 
 fn needed(what: &str, flag: &str, given: Option<Sourced<String>>) -> Result<Sourced<String>> {

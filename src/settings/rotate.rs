@@ -160,17 +160,17 @@ pub(super) fn target_request(args: &TargetArgs, typed: &Typed<'_>, as_script: bo
         ),
         service: typed.text(
             "apim-instance",
-            args.gateway.apim_instance.as_ref(),
+            args.gateway.instance.apim_instance.as_ref(),
             &["APIM_INSTANCE"],
         ),
         resource_group: typed.text(
             "resource-group",
-            args.gateway.resource_group.as_ref(),
+            args.gateway.instance.resource_group.as_ref(),
             &["RESOURCE_GROUP"],
         ),
         subscription: typed.text(
             "subscription-id",
-            args.gateway.subscription_id.as_ref(),
+            args.gateway.instance.subscription_id.as_ref(),
             &["SUBSCRIPTION_ID"],
         ),
     })

@@ -251,6 +251,14 @@ async fn a_command_line_that_makes_no_sense() {
             "az ad sp show",
         ),
         (
+            &[
+                &azure[..],
+                &["-r", "rg", "-a", "svc", "--role-definition-id", "Token Operator"],
+            ]
+            .concat(),
+            "az role definition list",
+        ),
+        (
             &[&azure[..], &["--role", "config-reader", "--for-discovery"]].concat(),
             "--for-discovery is for",
         ),

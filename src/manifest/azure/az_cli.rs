@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{AzureRights, Grant, grants, principal_description};
+use super::{Assignment, AzureRights, Grant, grants, principal_description};
 
 const HEAD: &str = "#!/bin/sh
 # Run it again if Azure does not know the new role yet: nothing is created twice.
@@ -19,7 +19,10 @@ pub fn az_cli(rights: &AzureRights) -> String {
         ));
     }
     for grant in &grants(rights) {
-        parts.extend([role(grant), assignment(grant)]);
+        if grant.existing.is_none() {
+            parts.push(role(grant));
+        }
+        parts.extend(grant.assignments().iter().map(assignment));
     }
     parts.concat()
 }
@@ -37,17 +40,18 @@ fn role(grant: &Grant<'_>) -> String {
 # The role {name}, which allows:
 {reasons}az rest --method put --url {url} --body {body}
 ",
-        name = role.name,
+        name = grant.role_name(),
         reasons = reasons.concat(),
         url = text(&format!("{}?api-version=2022-04-01", grant.role_path())),
         body = text(&format!("{body:#}")),
     )
 }
 
-fn assignment(grant: &Grant<'_>) -> String {
+fn assignment(assignment: &Assignment<'_>) -> String {
+    let grant = assignment.grant;
     let (name, principal) = match grant.principal {
         Some(principal) => (
-            format!("--name {} ", grant.assignment(principal)),
+            format!("--name {} ", assignment.name(principal)),
             principal.to_string(),
         ),
         // Without a name, the Azure CLI accepts an existing assignment.
@@ -61,9 +65,9 @@ az role assignment create {name}--assignee-object-id {principal} \\
   --role {role} \\
   --scope {scope}
 ",
-        scope_in_words = grant.scope_in_words(),
+        scope_in_words = assignment.scope_in_words(),
         role = text(&grant.role_path()),
-        scope = text(&grant.scope()),
+        scope = text(&assignment.scope()),
     )
 }
 

@@ -1,7 +1,7 @@
 //! The roles in Bicep.
 
 use super::template::{deploy, deployment};
-use super::{AzureRights, Grant, grants, principal_description};
+use super::{Assignment, AzureRights, Grant, grants, principal_description};
 
 /// A Bicep file for a deployment at the scope of the subscription.
 pub fn bicep(rights: &AzureRights) -> String {
@@ -17,7 +17,10 @@ pub fn bicep(rights: &AzureRights) -> String {
         ));
     }
     for grant in &grants(rights) {
-        parts.extend([role(grant), assignment(grant)]);
+        if grant.existing.is_none() {
+            parts.push(role(grant));
+        }
+        parts.push(assignments(grant));
     }
     parts.concat()
 }
@@ -48,7 +51,7 @@ resource {symbol} 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {{
 ",
         symbol = role.symbol,
         id = grant.role_id(),
-        name = text(role.name),
+        name = text(&grant.role_name()),
         description = text(role.description),
         actions = list(role.actions),
         data_actions = list(role.data_actions),
@@ -68,29 +71,10 @@ fn list(actions: &[(&str, &str)]) -> String {
 
 /// A file at the scope of the subscription can reach a resource in a group only
 /// with an inner deployment or a second file.
-fn assignment(grant: &Grant<'_>) -> String {
-    let symbol = grant.role.symbol;
-    let (name, principal) = match grant.principal {
-        Some(principal) => (
-            format!("'{}'", grant.assignment(principal)),
-            format!("'{principal}'"),
-        ),
-        None => (
-            format!(
-                "guid({}, principalId, '{}')",
-                text(&grant.scope()),
-                grant.role_id()
-            ),
-            "principalId".to_owned(),
-        ),
-    };
-    let scope = match grant.resource() {
-        Some(resource) => format!("          scope: {}\n", text(&resource)),
-        None => String::new(),
-    };
+fn assignments(grant: &Grant<'_>) -> String {
+    let each: Vec<String> = grant.assignments().iter().map(assignment).collect();
     format!(
         "
-// The role is assigned at {scope_in_words}.
 resource {symbol}Assignment 'Microsoft.Resources/deployments@2022-09-01' = {{
   name: '{deployment}'
   resourceGroup: {group}
@@ -100,24 +84,56 @@ resource {symbol}Assignment 'Microsoft.Resources/deployments@2022-09-01' = {{
       '$schema': 'https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#'
       contentVersion: '1.0.0.0'
       resources: [
+{each}      ]
+    }}
+  }}
+}}
+",
+        symbol = grant.role.symbol,
+        deployment = deployment(grant),
+        group = text(&grant.target.resource_group),
+        each = each.concat(),
+    )
+}
+
+fn assignment(assignment: &Assignment<'_>) -> String {
+    let grant = assignment.grant;
+    let (name, principal) = match grant.principal {
+        Some(principal) => (
+            format!("'{}'", assignment.name(principal)),
+            format!("'{principal}'"),
+        ),
+        None => (
+            format!(
+                "guid({}, principalId, '{}')",
+                text(&assignment.scope()),
+                grant.role_id()
+            ),
+            "principalId".to_owned(),
+        ),
+    };
+    let scope = match assignment.resource() {
+        Some(resource) => format!("          scope: {}\n", text(&resource)),
+        None => String::new(),
+    };
+    let role = match grant.existing {
+        Some(_) => text(&grant.role_path()),
+        None => format!("{}.id", grant.role.symbol),
+    };
+    format!(
+        "        // The role is assigned at {scope_in_words}.
         {{
           type: 'Microsoft.Authorization/roleAssignments'
           apiVersion: '2022-04-01'
 {scope}          name: {name}
           properties: {{
-            roleDefinitionId: {symbol}.id
+            roleDefinitionId: {role}
             principalId: {principal}
             principalType: 'ServicePrincipal'
           }}
         }}
-      ]
-    }}
-  }}
-}}
 ",
-        scope_in_words = grant.scope_in_words(),
-        deployment = deployment(grant),
-        group = text(&grant.target.resource_group),
+        scope_in_words = assignment.scope_in_words(),
     )
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{AzureRights, Grant, grants, principal_description};
+use super::{Assignment, AzureRights, Grant, grants, principal_description};
 
 /// A template for a deployment at the scope of the subscription.
 pub fn template(rights: &AzureRights) -> Value {
@@ -16,7 +16,10 @@ pub fn template(rights: &AzureRights) -> Value {
     }
     let resources: Vec<Value> = grants(rights)
         .iter()
-        .flat_map(|grant| [role(grant), assignment(grant)])
+        .flat_map(|grant| {
+            let role = grant.existing.is_none().then(|| role(grant));
+            role.into_iter().chain([assignments(grant)])
+        })
         .collect();
     json!({
         "$schema": "https://schema.management.azure.com/schemas/2018-05-01/subscriptionDeploymentTemplate.json#",
@@ -61,50 +64,58 @@ fn reasons(grant: &Grant<'_>) -> String {
 
 /// The role belongs to the subscription and the scope of its assignment to a
 /// resource group, which requires a deployment within the deployment.
-fn assignment(grant: &Grant<'_>) -> Value {
+fn assignments(grant: &Grant<'_>) -> Value {
+    let mut deployment = json!({
+        "type": "Microsoft.Resources/deployments",
+        "apiVersion": "2022-09-01",
+        "name": deployment(grant),
+        "resourceGroup": grant.target.resource_group,
+        "properties": {
+            "mode": "Incremental",
+            "template": {
+                "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
+                "contentVersion": "1.0.0.0",
+                "resources": grant.assignments().iter().map(assignment).collect::<Vec<_>>(),
+            },
+        },
+    });
+    if grant.existing.is_none() {
+        deployment["dependsOn"] = json!([format!(
+            "[subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '{}')]",
+            grant.role_id()
+        )]);
+    }
+    deployment
+}
+
+fn assignment(assignment: &Assignment<'_>) -> Value {
+    let grant = assignment.grant;
     let (name, principal) = match grant.principal {
-        Some(principal) => (grant.assignment(principal).to_string(), principal.to_string()),
+        Some(principal) => (assignment.name(principal).to_string(), principal.to_string()),
         None => (
             format!(
                 "[guid({}, parameters('principalId'), '{}')]",
-                literal(&grant.scope()),
+                literal(&assignment.scope()),
                 grant.role_id()
             ),
             "[parameters('principalId')]".to_owned(),
         ),
     };
-    let mut assignment = json!({
+    let mut resource = json!({
         "type": "Microsoft.Authorization/roleAssignments",
         "apiVersion": "2022-04-01",
         "name": name,
-        "comments": format!("At {}.", grant.scope_in_words()),
+        "comments": format!("At {}.", assignment.scope_in_words()),
         "properties": {
             "roleDefinitionId": grant.role_path(),
             "principalId": principal,
             "principalType": "ServicePrincipal",
         },
     });
-    if let Some(resource) = grant.resource() {
-        assignment["scope"] = json!(resource);
+    if let Some(scope) = assignment.resource() {
+        resource["scope"] = json!(scope);
     }
-    json!({
-        "type": "Microsoft.Resources/deployments",
-        "apiVersion": "2022-09-01",
-        "name": deployment(grant),
-        "resourceGroup": grant.target.resource_group,
-        "dependsOn": [format!(
-            "[subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '{}')]",
-            grant.role_id()
-        )],
-        "properties": {
-            "mode": "Incremental",
-            "template": {
-                "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
-                "contentVersion": "1.0.0.0",
-                "resources": [assignment],
-            },
-        },
-    })
+    resource
 }
 
 /// The name of the inner deployment, at most 64 characters. The role's id makes

@@ -1,6 +1,6 @@
 //! The roles for Terraform, with the provider azurerm.
 
-use super::{AzureRights, Grant, grants, principal_description};
+use super::{Assignment, AzureRights, Grant, grants, principal_description};
 
 /// A file with the resources, without the configuration of the provider.
 pub fn terraform(rights: &AzureRights) -> String {
@@ -17,7 +17,10 @@ variable \"principal_id\" {{
         ));
     }
     for grant in &grants(rights) {
-        parts.extend([role(grant), assignment(grant)]);
+        if grant.existing.is_none() {
+            parts.push(role(grant));
+        }
+        parts.extend(grant.assignments().iter().map(assignment));
     }
     parts.concat()
 }
@@ -42,7 +45,7 @@ resource \"azurerm_role_definition\" \"{symbol}\" {{
 ",
         symbol = symbol(grant),
         id = grant.role_id(),
-        name = text(role.name),
+        name = text(&grant.role_name()),
         description = text(role.description),
         subscription = text(&grant.subscription()),
         permissions = permissions.concat(),
@@ -55,13 +58,21 @@ fn list(name: &str, actions: &[(&str, &str)]) -> String {
     format!("    {name} = [\n{}    ]\n", lines.concat())
 }
 
-fn assignment(grant: &Grant<'_>) -> String {
+fn assignment(assignment: &Assignment<'_>) -> String {
+    let grant = assignment.grant;
     let (name, principal) = match grant.principal {
         Some(principal) => (
-            format!("\"{}\"", grant.assignment(principal)),
+            format!("\"{}\"", assignment.name(principal)),
             format!("\"{principal}\""),
         ),
-        None => (computed(grant), "var.principal_id".to_owned()),
+        None => (computed(assignment), "var.principal_id".to_owned()),
+    };
+    let role = match grant.existing {
+        Some(_) => text(&grant.role_path()),
+        None => format!(
+            "azurerm_role_definition.{}.role_definition_resource_id",
+            symbol(grant)
+        ),
     };
     format!(
         "
@@ -69,25 +80,42 @@ fn assignment(grant: &Grant<'_>) -> String {
 resource \"azurerm_role_assignment\" \"{symbol}\" {{
   name               = {name}
   scope              = {scope}
-  role_definition_id = azurerm_role_definition.{symbol}.role_definition_resource_id
+  role_definition_id = {role}
   principal_id       = {principal}
   principal_type     = \"ServicePrincipal\"
 }}
 ",
-        scope_in_words = grant.scope_in_words(),
-        symbol = symbol(grant),
-        scope = text(&grant.scope()),
+        scope_in_words = assignment.scope_in_words(),
+        symbol = label(assignment),
+        scope = text(&assignment.scope()),
     )
 }
 
-/// An expression for the name that [`Grant::assignment`] computes when the
-/// principal is known.
-fn computed(grant: &Grant<'_>) -> String {
-    let scope = text(&format!("{}|", grant.scope()).to_lowercase());
+/// The name of an assignment's block. It contains the gateway, so that the others keep
+/// theirs when one is added.
+fn label(assignment: &Assignment<'_>) -> String {
+    let symbol = symbol(assignment.grant);
+    let Some(gateway) = assignment.gateway else {
+        return symbol;
+    };
+    let plain = |letter: char| {
+        if letter.is_ascii_alphanumeric() || letter == '-' {
+            letter
+        } else {
+            '_'
+        }
+    };
+    format!("{symbol}_{}", gateway.chars().map(plain).collect::<String>())
+}
+
+/// An expression for the name that [`Assignment::name`] computes when the principal is
+/// known.
+fn computed(assignment: &Assignment<'_>) -> String {
+    let scope = text(&format!("{}|", assignment.scope()).to_lowercase());
     let scope = scope.trim_end_matches('"');
     format!(
         "uuidv5(\"url\", {scope}${{lower(var.principal_id)}}|{}\")",
-        grant.role_id()
+        assignment.grant.role_id()
     )
 }
 

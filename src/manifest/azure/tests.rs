@@ -7,8 +7,9 @@ fn rights(role: AzureRole, gateway: Option<&str>) -> AzureRights {
             subscription: "11111111-2222-3333-4444-555555555555".to_owned(),
             resource_group: "rg-apim".to_owned(),
             service: Some("contoso".to_owned()),
-            gateway: gateway.map(str::to_owned),
+            gateways: gateway.map(str::to_owned).into_iter().collect(),
         },
+        existing: None,
         principal: Some(Uuid::from_u128(7)),
         for_discovery: false,
     }
@@ -24,7 +25,7 @@ const ROLES: [AzureRole; 3] = [
 fn each_role_is_assigned_at_the_narrowest_scope_that_works() {
     let scope = |role, gateway| {
         let rights = rights(role, gateway);
-        grants(&rights)[0].scope()
+        grants(&rights)[0].assignments()[0].scope()
     };
     let group = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/rg-apim";
     let service = format!("{group}/providers/Microsoft.ApiManagement/service/contoso");
@@ -47,8 +48,8 @@ fn discovery_has_its_own_role_and_the_first_stays_at_its_gateway() {
     let [operator, finder] = grants.as_slice() else {
         panic!("two roles");
     };
-    assert!(operator.scope().ends_with("/gateways/gw"));
-    assert!(finder.scope().ends_with("/service/contoso"));
+    assert!(operator.assignments()[0].scope().ends_with("/gateways/gw"));
+    assert!(finder.assignments()[0].scope().ends_with("/service/contoso"));
     assert_ne!(operator.role_id(), finder.role_id());
 }
 
@@ -58,7 +59,12 @@ fn ids_ignore_case_and_differ_between_principals() {
     let mut large = small.clone();
     large.target.resource_group = "RG-APIM".to_owned();
     let (small, large) = (grants(&small), grants(&large));
-    let ids = |grant: &Grant<'_>, principal| (grant.role_id(), grant.assignment(Uuid::from_u128(principal)));
+    let ids = |grant: &Grant<'_>, principal| {
+        (
+            grant.role_id(),
+            grant.assignments()[0].name(Uuid::from_u128(principal)),
+        )
+    };
     assert_eq!(ids(&small[0], 7), ids(&large[0], 7));
     assert_ne!(ids(&small[0], 7).1, ids(&small[0], 8).1);
 }
@@ -113,7 +119,10 @@ fn terraform_parses_and_has_the_expected_values() {
             let assignment = body.blocks().nth(1).unwrap();
             let scope = assignment.body.get_attribute("scope").unwrap();
             let grants = grants(&rights);
-            assert_eq!(scope.value.as_str(), Some(grants[0].scope().as_str()));
+            assert_eq!(
+                scope.value.as_str(),
+                Some(grants[0].assignments()[0].scope().as_str())
+            );
         }
     }
     let unknown = AzureRights {
@@ -126,7 +135,7 @@ fn terraform_parses_and_has_the_expected_values() {
     let grants = grants(&unknown);
     let formula = format!(
         "{}|${{lower(var.principal_id)}}|{}",
-        grants[0].scope().to_lowercase(),
+        grants[0].assignments()[0].scope().to_lowercase(),
         grants[0].role_id()
     );
     assert!(
@@ -137,7 +146,7 @@ fn terraform_parses_and_has_the_expected_values() {
     let named = formula.replace("${lower(var.principal_id)}", &principal.to_string());
     assert_eq!(
         Uuid::new_v5(&Uuid::NAMESPACE_URL, named.as_bytes()),
-        grants[0].assignment(principal)
+        grants[0].assignments()[0].name(principal)
     );
 }
 
@@ -147,6 +156,62 @@ fn the_name_of_the_inner_deployment_is_short_enough() {
         let rights = rights(role, Some("gw"));
         for grant in grants(&rights) {
             assert!(template::deployment(&grant).len() <= 64);
+        }
+    }
+}
+
+/// The names of roles are unique in a tenant, and a role of one name has one id.
+#[test]
+fn each_subscription_has_a_role_of_its_own_name_and_id() {
+    let of = |subscription: &str| {
+        let mut rights = rights(AzureRole::TokenOperator, Some("gw"));
+        rights.target.subscription = subscription.to_owned();
+        rights
+    };
+    let (one, two) = (
+        of("11111111-2222-3333-4444-555555555555"),
+        of("99999999-2222-3333-4444-555555555555"),
+    );
+    let (one, two) = (grants(&one), grants(&two));
+    assert_ne!(one[0].role_name(), two[0].role_name());
+    assert_ne!(one[0].role_id(), two[0].role_id());
+    // The role of the documentation has another id, so it must have another name.
+    assert_ne!(one[0].role_name(), TOKEN_OPERATOR.name);
+}
+
+#[test]
+fn several_gateways_share_a_role_and_each_has_an_assignment() {
+    for existing in [None, Some(Uuid::from_u128(9))] {
+        let mut rights = AzureRights {
+            existing,
+            ..rights(AzureRole::TokenOperator, Some("gw"))
+        };
+        rights.target.gateways.push("gw-eu".to_owned());
+        let definitions = usize::from(existing.is_none());
+        let text = terraform(&rights);
+        let body = hcl_edit::parser::parse_body(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let labels: Vec<&str> = body.blocks().map(|block| block.labels[1].as_str()).collect();
+        assert_eq!(
+            labels[definitions..],
+            ["token_operator_gw", "token_operator_gw-eu"]
+        );
+        let template = template(&rights);
+        let resources = template["resources"].as_array().unwrap();
+        assert_eq!(resources.len(), definitions + 1);
+        let deployment = &resources[definitions];
+        assert_eq!(deployment.get("dependsOn").is_some(), existing.is_none());
+        let assignments = deployment["properties"]["template"]["resources"]
+            .as_array()
+            .unwrap();
+        assert_eq!(assignments.len(), 2);
+        for text in [text, template.to_string(), bicep(&rights), az_cli(&rights)] {
+            let is_defined = text.contains("generateToken/action");
+            assert_eq!(is_defined, existing.is_none(), "{text}");
+            let id = existing.unwrap_or_else(|| grants(&rights)[0].role_id());
+            assert!(
+                text.contains(&id.to_string()) && text.contains("gateways/gw-eu"),
+                "{text}"
+            );
         }
     }
 }

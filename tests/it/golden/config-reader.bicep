@@ -7,7 +7,7 @@ param principalId string
 resource configReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   name: 'a65642bd-3953-5301-845c-ae5328562b73'
   properties: {
-    roleName: 'API Management Gateway Configuration Reader Role'
+    roleName: 'API Management Gateway Configuration Reader Role (11111111-2222-3333-4444-555555555555)'
     description: 'Can read self-hosted gateway configuration from Configuration API'
     type: 'CustomRole'
     permissions: [
@@ -27,7 +27,6 @@ resource configReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   }
 }
 
-// The role is assigned at the instance contoso.
 resource configReaderAssignment 'Microsoft.Resources/deployments@2022-09-01' = {
   name: 'configReader-a65642bd-3953-5301-845c-ae5328562b73'
   resourceGroup: 'rg-apim'
@@ -37,6 +36,7 @@ resource configReaderAssignment 'Microsoft.Resources/deployments@2022-09-01' = {
       '$schema': 'https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#'
       contentVersion: '1.0.0.0'
       resources: [
+        // The role is assigned at the instance contoso.
         {
           type: 'Microsoft.Authorization/roleAssignments'
           apiVersion: '2022-04-01'

@@ -5,7 +5,7 @@ set -eu
 # The object id of the service principal of the gateway's app, not its client id and not the object id of the app registration.
 : "${PRINCIPAL_ID:?}"
 
-# The role API Management Gateway Configuration Reader Role, which allows:
+# The role API Management Gateway Configuration Reader Role (11111111-2222-3333-4444-555555555555), which allows:
 #   Microsoft.ApiManagement/service/gateways/getConfiguration/action:
 #     for the gateway's own requests to the configuration endpoint
 az rest --method put --url '/subscriptions/11111111-2222-3333-4444-555555555555/providers/Microsoft.Authorization/roleDefinitions/a65642bd-3953-5301-845c-ae5328562b73?api-version=2022-04-01' --body '{
@@ -24,7 +24,7 @@ az rest --method put --url '/subscriptions/11111111-2222-3333-4444-555555555555/
         "notDataActions": []
       }
     ],
-    "roleName": "API Management Gateway Configuration Reader Role",
+    "roleName": "API Management Gateway Configuration Reader Role (11111111-2222-3333-4444-555555555555)",
     "type": "CustomRole"
   }
 }'

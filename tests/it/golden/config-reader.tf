@@ -7,7 +7,7 @@ variable "principal_id" {
 
 resource "azurerm_role_definition" "config_reader" {
   role_definition_id = "a65642bd-3953-5301-845c-ae5328562b73"
-  name               = "API Management Gateway Configuration Reader Role"
+  name               = "API Management Gateway Configuration Reader Role (11111111-2222-3333-4444-555555555555)"
   description        = "Can read self-hosted gateway configuration from Configuration API"
   scope              = "/subscriptions/11111111-2222-3333-4444-555555555555"
   assignable_scopes  = ["/subscriptions/11111111-2222-3333-4444-555555555555"]

@@ -5,7 +5,7 @@ set -eu
 # The object id of the system-assigned managed identity of the API Management instance.
 : "${PRINCIPAL_ID:?}"
 
-# The role API Management Configuration API Access Validator Service Role, which allows:
+# The role API Management Configuration API Access Validator Service Role (11111111-2222-3333-4444-555555555555), which allows:
 #   Microsoft.Authorization/*/read:
 #     for the instance's own reads of role assignments and definitions, when a gateway signs in with Entra
 az rest --method put --url '/subscriptions/11111111-2222-3333-4444-555555555555/providers/Microsoft.Authorization/roleDefinitions/7c22e44f-684b-559c-a7cd-4127f62e8a7a?api-version=2022-04-01' --body '{
@@ -24,7 +24,7 @@ az rest --method put --url '/subscriptions/11111111-2222-3333-4444-555555555555/
         "notDataActions": []
       }
     ],
-    "roleName": "API Management Configuration API Access Validator Service Role",
+    "roleName": "API Management Configuration API Access Validator Service Role (11111111-2222-3333-4444-555555555555)",
     "type": "CustomRole"
   }
 }'

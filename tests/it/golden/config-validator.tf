@@ -7,7 +7,7 @@ variable "principal_id" {
 
 resource "azurerm_role_definition" "config_validator" {
   role_definition_id = "7c22e44f-684b-559c-a7cd-4127f62e8a7a"
-  name               = "API Management Configuration API Access Validator Service Role"
+  name               = "API Management Configuration API Access Validator Service Role (11111111-2222-3333-4444-555555555555)"
   description        = "Can access RBAC permissions on the API Management resource to authorize requests in Configuration API."
   scope              = "/subscriptions/11111111-2222-3333-4444-555555555555"
   assignable_scopes  = ["/subscriptions/11111111-2222-3333-4444-555555555555"]

@@ -4,7 +4,7 @@ targetScope = 'subscription'
 resource tokenOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   name: '602a2161-18aa-5010-8ccd-7ca52270f672'
   properties: {
-    roleName: 'API Management Self-Hosted Gateway Token Operator'
+    roleName: 'API Management Self-Hosted Gateway Token Operator (11111111-2222-3333-4444-555555555555)'
     description: 'Can retrieve APIM Self-Hosted Gateways and generate new access tokens for them.'
     type: 'CustomRole'
     permissions: [
@@ -26,7 +26,6 @@ resource tokenOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   }
 }
 
-// The role is assigned at the gateway gw of contoso only.
 resource tokenOperatorAssignment 'Microsoft.Resources/deployments@2022-09-01' = {
   name: 'tokenOperator-602a2161-18aa-5010-8ccd-7ca52270f672'
   resourceGroup: 'rg-apim'
@@ -36,6 +35,7 @@ resource tokenOperatorAssignment 'Microsoft.Resources/deployments@2022-09-01' = 
       '$schema': 'https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#'
       contentVersion: '1.0.0.0'
       resources: [
+        // The role is assigned at the gateway gw of contoso only.
         {
           type: 'Microsoft.Authorization/roleAssignments'
           apiVersion: '2022-04-01'
@@ -55,7 +55,7 @@ resource tokenOperatorAssignment 'Microsoft.Resources/deployments@2022-09-01' = 
 resource instanceFinder 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   name: '61a446c8-1e4f-51ed-a72d-ee097a9c1ef9'
   properties: {
-    roleName: 'API Management Self-Hosted Gateway Instance Finder'
+    roleName: 'API Management Self-Hosted Gateway Instance Finder (11111111-2222-3333-4444-555555555555)'
     description: 'Can find the APIM instance of Self-Hosted Gateways by its name.'
     type: 'CustomRole'
     permissions: [
@@ -75,7 +75,6 @@ resource instanceFinder 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   }
 }
 
-// The role is assigned at the instance contoso.
 resource instanceFinderAssignment 'Microsoft.Resources/deployments@2022-09-01' = {
   name: 'instanceFinder-61a446c8-1e4f-51ed-a72d-ee097a9c1ef9'
   resourceGroup: 'rg-apim'
@@ -85,6 +84,7 @@ resource instanceFinderAssignment 'Microsoft.Resources/deployments@2022-09-01' =
       '$schema': 'https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#'
       contentVersion: '1.0.0.0'
       resources: [
+        // The role is assigned at the instance contoso.
         {
           type: 'Microsoft.Authorization/roleAssignments'
           apiVersion: '2022-04-01'

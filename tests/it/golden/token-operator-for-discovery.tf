@@ -2,7 +2,7 @@
 
 resource "azurerm_role_definition" "token_operator" {
   role_definition_id = "602a2161-18aa-5010-8ccd-7ca52270f672"
-  name               = "API Management Self-Hosted Gateway Token Operator"
+  name               = "API Management Self-Hosted Gateway Token Operator (11111111-2222-3333-4444-555555555555)"
   description        = "Can retrieve APIM Self-Hosted Gateways and generate new access tokens for them."
   scope              = "/subscriptions/11111111-2222-3333-4444-555555555555"
   assignable_scopes  = ["/subscriptions/11111111-2222-3333-4444-555555555555"]
@@ -18,7 +18,7 @@ resource "azurerm_role_definition" "token_operator" {
 }
 
 # The role is assigned at the gateway gw of contoso only.
-resource "azurerm_role_assignment" "token_operator" {
+resource "azurerm_role_assignment" "token_operator_gw" {
   name               = "5300c54c-35c3-5328-9d30-c303ba5ade9d"
   scope              = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/rg-apim/providers/Microsoft.ApiManagement/service/contoso/gateways/gw"
   role_definition_id = azurerm_role_definition.token_operator.role_definition_resource_id
@@ -28,7 +28,7 @@ resource "azurerm_role_assignment" "token_operator" {
 
 resource "azurerm_role_definition" "instance_finder" {
   role_definition_id = "61a446c8-1e4f-51ed-a72d-ee097a9c1ef9"
-  name               = "API Management Self-Hosted Gateway Instance Finder"
+  name               = "API Management Self-Hosted Gateway Instance Finder (11111111-2222-3333-4444-555555555555)"
   description        = "Can find the APIM instance of Self-Hosted Gateways by its name."
   scope              = "/subscriptions/11111111-2222-3333-4444-555555555555"
   assignable_scopes  = ["/subscriptions/11111111-2222-3333-4444-555555555555"]

@@ -7,7 +7,7 @@ param principalId string
 resource tokenOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   name: '602a2161-18aa-5010-8ccd-7ca52270f672'
   properties: {
-    roleName: 'API Management Self-Hosted Gateway Token Operator'
+    roleName: 'API Management Self-Hosted Gateway Token Operator (11111111-2222-3333-4444-555555555555)'
     description: 'Can retrieve APIM Self-Hosted Gateways and generate new access tokens for them.'
     type: 'CustomRole'
     permissions: [
@@ -29,7 +29,6 @@ resource tokenOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   }
 }
 
-// The role is assigned at the gateway gw of contoso only.
 resource tokenOperatorAssignment 'Microsoft.Resources/deployments@2022-09-01' = {
   name: 'tokenOperator-602a2161-18aa-5010-8ccd-7ca52270f672'
   resourceGroup: 'rg-apim'
@@ -39,6 +38,7 @@ resource tokenOperatorAssignment 'Microsoft.Resources/deployments@2022-09-01' = 
       '$schema': 'https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#'
       contentVersion: '1.0.0.0'
       resources: [
+        // The role is assigned at the gateway gw of contoso only.
         {
           type: 'Microsoft.Authorization/roleAssignments'
           apiVersion: '2022-04-01'

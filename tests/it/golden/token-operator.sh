@@ -5,7 +5,7 @@ set -eu
 # The object id of the service principal or managed identity that rotates, not its client id and not the object id of the app registration.
 : "${PRINCIPAL_ID:?}"
 
-# The role API Management Self-Hosted Gateway Token Operator, which allows:
+# The role API Management Self-Hosted Gateway Token Operator (11111111-2222-3333-4444-555555555555), which allows:
 #   Microsoft.ApiManagement/service/gateways/read:
 #     for GET .../gateways/NAME, which checks that the gateway exists before a token is minted
 #   Microsoft.ApiManagement/service/gateways/generateToken/action:
@@ -27,7 +27,7 @@ az rest --method put --url '/subscriptions/11111111-2222-3333-4444-555555555555/
         "notDataActions": []
       }
     ],
-    "roleName": "API Management Self-Hosted Gateway Token Operator",
+    "roleName": "API Management Self-Hosted Gateway Token Operator (11111111-2222-3333-4444-555555555555)",
     "type": "CustomRole"
   }
 }'

@@ -7,7 +7,7 @@ variable "principal_id" {
 
 resource "azurerm_role_definition" "token_operator" {
   role_definition_id = "602a2161-18aa-5010-8ccd-7ca52270f672"
-  name               = "API Management Self-Hosted Gateway Token Operator"
+  name               = "API Management Self-Hosted Gateway Token Operator (11111111-2222-3333-4444-555555555555)"
   description        = "Can retrieve APIM Self-Hosted Gateways and generate new access tokens for them."
   scope              = "/subscriptions/11111111-2222-3333-4444-555555555555"
   assignable_scopes  = ["/subscriptions/11111111-2222-3333-4444-555555555555"]
@@ -23,7 +23,7 @@ resource "azurerm_role_definition" "token_operator" {
 }
 
 # The role is assigned at the gateway gw of contoso only.
-resource "azurerm_role_assignment" "token_operator" {
+resource "azurerm_role_assignment" "token_operator_gw" {
   name               = uuidv5("url", "/subscriptions/11111111-2222-3333-4444-555555555555/resourcegroups/rg-apim/providers/microsoft.apimanagement/service/contoso/gateways/gw|${lower(var.principal_id)}|602a2161-18aa-5010-8ccd-7ca52270f672")
   scope              = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/rg-apim/providers/Microsoft.ApiManagement/service/contoso/gateways/gw"
   role_definition_id = azurerm_role_definition.token_operator.role_definition_resource_id

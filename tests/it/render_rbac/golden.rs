@@ -6,6 +6,8 @@ use std::path::Path;
 use std::process::Command;
 
 const SUBSCRIPTION: &str = "11111111-2222-3333-4444-555555555555";
+const EXISTING: &str = "/subscriptions/11111111-2222-3333-4444-555555555555/providers/Microsoft.Authorization/\
+                        roleDefinitions/aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
 const PRINCIPAL: &str = "99999999-8888-7777-6666-555555555555";
 
 /// What is printed, without a warning.
@@ -104,6 +106,11 @@ fn azure() {
             ),
             ("config-validator", &["--role", "config-validator"]),
             ("config-reader", &["--role", "config-reader"]),
+            ("token-operator-several", &["-g", "gw-eu", "-g", "GW"]),
+            (
+                "token-operator-existing",
+                &["-g", "gw-eu", "--role-definition-id", EXISTING],
+            ),
         ] {
             let text = printed(&[&["--azure", form], &place[..], more].concat());
             if form == "json" {
