@@ -7,6 +7,7 @@ mod connect;
 mod events;
 mod exec;
 mod explain;
+mod impersonate;
 mod inputs;
 mod items;
 pub mod jobs;

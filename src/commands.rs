@@ -5,6 +5,7 @@ mod connect;
 mod context;
 mod dispatch;
 mod install_cronjob;
+mod policies;
 mod render_rbac;
 mod rotate;
 mod sign_in;

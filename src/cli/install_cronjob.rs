@@ -51,7 +51,7 @@ Exit codes:
   1  error
   2  invalid command line or variable
   4  refused: an object of that name belongs to something else, another CronJob rotates the gateway,
-     you may not grant the rights, or the namespace does not admit the pods
+     you may not grant the rights, the namespace does not admit the pods, or a policy denies the rotation
 With --run-now, the exit code is that of the run.")]
 pub struct InstallCronjobArgs {
     #[command(flatten)]
@@ -96,6 +96,13 @@ pub struct InstallCronjobArgs {
     /// Let each run write Kubernetes Events on the workloads; adds the right to create Events
     #[arg(long)]
     pub events: bool,
+
+    /// Add policies that limit the account to changing the credential and the annotations of a rotation
+    ///
+    /// They are kept in step with the Role. They have no namespace, so they need the right to write them in the whole
+    /// cluster. Requires Kubernetes 1.30.
+    #[arg(long)]
+    pub admission_policy: bool,
 
     /// Also run it now, follow the run and exit with its code
     #[arg(long)]

@@ -33,6 +33,8 @@ pub struct Cluster {
     /// How the API server is reached, which is the same for all contexts of one
     /// cluster.
     pub route: Arc<str>,
+    /// Whether the requests are sent in the name of another user already.
+    pub(super) impersonates: bool,
     /// When every request must have ended.
     pub(super) deadline: Option<Instant>,
     /// When the server is to be asked again.
@@ -65,6 +67,7 @@ impl Cluster {
             attempt,
         } = connection;
         let namespace = config.default_namespace.clone();
+        let impersonates = config.auth_info.impersonate.is_some();
         let clock = ServerClock::default();
         let server: Arc<str> = Arc::from(config.cluster_url.to_string().trim_end_matches('/'));
         let route = Arc::from(route(&config));
@@ -85,6 +88,7 @@ impl Cluster {
             origin,
             server,
             route,
+            impersonates,
             deadline: None,
             not_before,
             request_timeout,

@@ -5,6 +5,7 @@ mod legacy;
 mod live;
 mod mint;
 mod refuse;
+mod rehearse;
 mod run_now;
 mod targets;
 
@@ -21,7 +22,7 @@ use crate::manifest::MANAGER;
 use crate::manifest::cronjob::{AUDIENCE, CLIENT_SECRET_KEY, Installation, PodIdentity};
 use crate::manifest::ownership::Owner;
 use crate::model::request::{DryRun, KubeConnection, ObjectFormat};
-use crate::model::{Object, ObjectKind};
+use crate::model::{Object, ObjectKind, Snapshot};
 use crate::output::Output;
 use crate::plan::{Action, ObjectPlan};
 use crate::report::objects::{kept, object_lines, object_names, objects_diff, objects_json, objects_yaml};
@@ -95,6 +96,7 @@ enum Installed {
 struct Done {
     installation: Installation,
     named: Vec<Named>,
+    gateways: Vec<Snapshot>,
     plan: ObjectPlan,
 }
 
@@ -116,14 +118,13 @@ impl Attempt<'_> {
         } else {
             settings.target.clone()
         };
-        let (targets, named) = targets::find(cluster, settings, &target, &before, output).await?;
+        let (targets, named, gateways) = targets::find(cluster, settings, &target, &before, output).await?;
         refuse::rivals(cluster, &targets, &before)?;
         if settings.dry_run == DryRun::Client {
             render(settings, &cluster.namespace, targets, output)?;
             return Ok(Installed::Rendered);
         }
-        let installation = settings.installation(&cluster.namespace, targets);
-        let wanted = live::wanted(settings, &installation);
+        let (installation, wanted) = live::wanted(settings, &cluster.namespace, targets);
         let mut plan = live::plan(cluster, settings, wanted, &before).await?;
         if plan.taken_over().next().is_some() {
             let in_use = legacy::show_surroundings(cluster, &plan, &settings.name, output).await?;
@@ -158,6 +159,7 @@ impl Attempt<'_> {
         Ok(Installed::Done(Box::new(Done {
             installation,
             named,
+            gateways,
             plan,
         })))
     }
@@ -174,11 +176,15 @@ async fn finish(attempt: &Attempt<'_>, done: Done, context: &Context) -> Result<
     let Done {
         installation,
         named,
+        gateways,
         plan,
     } = done;
     print(&plan, settings, output)?;
     for object in &plan.kept {
         output.note(&kept(object));
+    }
+    if settings.dry_run == DryRun::None {
+        rehearse::rotation(cluster, &installation, &gateways, output).await?;
     }
     let is_new = plan.any_change() && !settings.run_now;
     match installation.identity {
@@ -226,12 +232,8 @@ fn with_written(error: Error, written: &[(String, Action)]) -> Error {
 
 /// Prints what would be installed, without any request about it.
 fn render(settings: &InstallSettings, namespace: &str, targets: Targets, output: &Output) -> Result<u8> {
-    let installation = settings.installation(namespace, targets);
-    print(
-        &live::unread(live::wanted(settings, &installation)),
-        settings,
-        output,
-    )?;
+    let (_, wanted) = live::wanted(settings, namespace, targets);
+    print(&live::unread(wanted), settings, output)?;
     Ok(0)
 }
 

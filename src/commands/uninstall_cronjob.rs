@@ -1,6 +1,7 @@
 //! `uninstall-cronjob`: find by the labels, show, ask, remove.
 
 use super::confirm::{confirm, has_terminal};
+use super::policies::policies;
 use super::surroundings::{delete_command, described, left_over, show_running_jobs, unchecked};
 use super::{Context, connect};
 use crate::apply::{Applied, ObjectWriter};
@@ -10,7 +11,7 @@ use crate::discover::users::users;
 use crate::error::{Error, Result};
 use crate::manifest::MANAGER;
 use crate::manifest::installation::{KINDS, OPTIONAL};
-use crate::manifest::ownership::Owner;
+use crate::manifest::ownership::{Owner, is_limited};
 use crate::model::request::{DryRun, KubeConnection};
 use crate::model::{ObjectKind, Ownership, Use, counted};
 use crate::output::Output;
@@ -91,6 +92,11 @@ async fn find(cluster: &Cluster, owner: Owner<'_>) -> Result<Vec<Surplus>> {
             }
         }
     }
+    let are_expected = found.iter().any(|object| match object {
+        Surplus::Present(live, Ownership::Ours) => is_limited(live),
+        _ => false,
+    });
+    found.extend(policies(cluster, owner, are_expected).await?);
     Ok(found)
 }
 

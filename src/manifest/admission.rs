@@ -54,6 +54,17 @@ pub fn admission_policies(guard: &Guard) -> Vec<Object> {
     objects
 }
 
+/// The names of the policies for an account, which are also those of their bindings.
+pub fn policy_names(namespace: &str, account: &str) -> [String; 2] {
+    ["secrets", "workloads"].map(|what| policy_name(namespace, account, what))
+}
+
+/// Policies have no namespace, so the name includes it. A namespace contains no dot,
+/// which keeps the name unique.
+fn policy_name(namespace: &str, account: &str, what: &str) -> String {
+    format!("{account}.{namespace}.{what}")
+}
+
 /// The parts in which the two policies differ.
 struct Rules {
     group: &'static str,
@@ -274,9 +285,7 @@ fn policy(guard: &Guard, what: &str, rules: Rules) -> Vec<Object> {
         purpose: guard.purpose,
         name,
     };
-    // Policies have no namespace, so the name includes it. A namespace contains
-    // no dot, which keeps the name unique.
-    let policy_name = format!("{name}.{namespace}.{what}");
+    let policy_name = policy_name(namespace, name, what);
     let strings = |words: &[&str]| Some(words.iter().map(|word| (*word).to_owned()).collect());
     let rule = NamedRuleWithOperations {
         api_groups: strings(&[rules.group]),

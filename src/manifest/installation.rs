@@ -1,7 +1,10 @@
 //! All objects of an installation.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::admission::{Guard, GuardedObjects, admission_policies};
 use super::cronjob::{CLIENT_ID, Installation, PodIdentity, TENANT_ID, cron_job, network_policy, secret};
-use super::ownership::Purpose;
+use super::ownership::{Purpose, label_limited};
 use super::rbac::{Rights, rbac};
 use crate::model::{Object, ObjectKind};
 
@@ -11,11 +14,13 @@ pub struct Extras<'a> {
     /// The content of a Secret with the credential of a service principal.
     pub credential: Option<&'a [u8]>,
     pub network_policy: bool,
+    /// The key of the credential in each Secret, if admission policies are wanted.
+    pub admission_policy: Option<&'a BTreeMap<String, String>>,
 }
 
-/// The objects in the order of the writes. The Role is first, so that users who
-/// may not grant its rights have changed nothing; the CronJob is last, so that
-/// it never runs without the others.
+/// The objects in the order of the writes. The policies and the Role are first, so that
+/// users who may not write policies or grant the Role's rights have changed nothing; the
+/// CronJob is last, so that it never runs without the others.
 pub fn objects(installation: &Installation, extras: Extras<'_>) -> Vec<Object> {
     let task = &installation.task;
     let mut objects = rbac(&Rights {
@@ -38,6 +43,12 @@ pub fn objects(installation: &Installation, extras: Extras<'_>) -> Vec<Object> {
             }
         }
     }
+    if let Some(keys) = extras.admission_policy {
+        objects.iter_mut().take(1).for_each(label_limited);
+        let mut limited = admission_policies(&guard(installation, keys));
+        limited.append(&mut objects);
+        objects = limited;
+    }
     objects.extend(
         extras
             .credential
@@ -49,6 +60,30 @@ pub fn objects(installation: &Installation, extras: Extras<'_>) -> Vec<Object> {
     objects.push(cron_job(installation));
     objects
 }
+
+fn guard(installation: &Installation, keys: &BTreeMap<String, String>) -> Guard {
+    let namespace = &installation.namespace;
+    let secret = |(name, key): (&String, &String)| ((namespace.clone(), name.clone()), key.clone());
+    let workloads = installation.task.workloads.iter().cloned();
+    Guard {
+        purpose: Purpose::Installation,
+        namespace: namespace.clone(),
+        name: installation.name.clone(),
+        objects: Some(GuardedObjects {
+            secrets: keys.iter().map(secret).collect(),
+            workloads: workloads
+                .map(|workload| (namespace.clone(), workload))
+                .collect::<BTreeSet<_>>(),
+        }),
+    }
+}
+
+/// The kinds of an installation's admission policies, in the order in which they are
+/// removed.
+pub const POLICY_KINDS: [ObjectKind; 2] = [
+    ObjectKind::ValidatingAdmissionPolicyBinding,
+    ObjectKind::ValidatingAdmissionPolicy,
+];
 
 /// The kinds that an installation may consist of, in the order in which they
 /// are removed: what runs goes first.

@@ -110,7 +110,23 @@ impl<'a> Owner<'a> {
     /// an object has them too, under another name.
     pub fn owns(&self, object: &Object) -> bool {
         let mut labels = self.identifying().into_iter();
-        object.name() == self.name && labels.all(|(label, value)| object.label(label) == Some(value))
+        self.is_name_of(object) && labels.all(|(label, value)| object.label(label) == Some(value))
+    }
+
+    /// Policies have no namespace, so their names begin with that of the account and its
+    /// namespace.
+    fn is_name_of(&self, object: &Object) -> bool {
+        let account = object.label(ACCOUNT_NAMESPACE).filter(|_| {
+            [
+                ObjectKind::ValidatingAdmissionPolicy,
+                ObjectKind::ValidatingAdmissionPolicyBinding,
+            ]
+            .contains(&object.kind())
+        });
+        match account {
+            Some(namespace) => object.name().starts_with(&format!("{}.{namespace}.", self.name)),
+            None => object.name() == self.name,
+        }
     }
 
     /// The owner of an object of this name. `with_legacy` is set if legacy objects
@@ -129,6 +145,20 @@ impl<'a> Owner<'a> {
 /// Labels an object with the namespace of the account that it is for.
 pub fn label_account_namespace(object: &mut Object, namespace: &str) {
     object["metadata"]["labels"][ACCOUNT_NAMESPACE] = namespace.into();
+}
+
+/// Whether an account is limited by admission policies, as a label of its Role, which
+/// users may read who may not read policies.
+const LIMITED: &str = "apim-rotate/admission-policy";
+
+/// Records on a Role that there are policies.
+pub fn label_limited(role: &mut Object) {
+    role["metadata"]["labels"][LIMITED] = "true".into();
+}
+
+/// Whether a Role records that there are policies.
+pub fn is_limited(role: &Object) -> bool {
+    role.label(LIMITED).is_some()
 }
 
 /// Whether no tool claims to manage an object.

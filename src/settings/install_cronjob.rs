@@ -3,6 +3,8 @@
 mod key;
 mod pod;
 
+use std::collections::BTreeMap;
+
 use clap::ArgMatches;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretSlice;
@@ -43,6 +45,8 @@ pub struct InstallSettings {
     /// Secret.
     pub client_credential: Option<SecretSlice<u8>>,
     pub network_policy: bool,
+    /// Whether to add policies that limit what the account can change.
+    pub admission_policy: bool,
     /// Whether to write Secrets that another tool owns.
     pub adopt: bool,
     /// Whether the logs of new pods are part of the proof.
@@ -71,6 +75,8 @@ pub struct Targets {
     pub workloads: Vec<WorkloadRef>,
     /// In order.
     pub secrets: Vec<String>,
+    /// The key of the credential in each Secret, as far as it was discovered.
+    pub keys: BTreeMap<String, String>,
     /// The ConfigMaps that a run must read.
     pub config_maps: Vec<String>,
     /// The instance, if all gateways have the same.
@@ -118,6 +124,7 @@ impl InstallSettings {
             identity,
             client_credential,
             network_policy: args.pod.network_policy,
+            admission_policy: args.admission_policy,
             adopt: args.adopt,
             prove_logs: args.prove == ProveMode::Logs,
             events: args.events,
@@ -156,13 +163,15 @@ impl InstallSettings {
         let WorkloadRequest::Exact(workload) = &self.target.workload.as_ref()?.value else {
             return None;
         };
-        if self.all || self.selection.names.len() > 1 {
+        // The policies need the key, which is not given.
+        if self.all || self.selection.names.len() > 1 || self.admission_policy {
             return None;
         }
         let value = |given: &Option<Sourced<String>>| given.as_ref().map(|given| given.value.clone());
         Some(Targets {
             workloads: vec![workload.clone()],
             secrets: vec![value(&self.target.secret)?],
+            keys: BTreeMap::new(),
             config_maps: Vec::new(),
             instance: Some(Instance {
                 name: value(&self.target.service)?,

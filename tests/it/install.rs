@@ -19,6 +19,7 @@ mod bad_input;
 mod hidden;
 mod legacy;
 mod ownership;
+mod policy;
 mod question;
 mod runs;
 mod surroundings;

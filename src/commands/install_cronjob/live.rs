@@ -4,25 +4,34 @@ use secrecy::ExposeSecret;
 
 use super::legacy;
 use crate::cluster::{Cluster, explain};
+use crate::commands::policies::policies;
 use crate::commands::surroundings::left_over;
 use crate::discover::installed::CronJobs;
 use crate::discover::users::users;
 use crate::error::{Error, Result};
 use crate::manifest::cronjob::Installation;
 use crate::manifest::installation::{Extras, OPTIONAL, objects};
-use crate::manifest::ownership::{Owner, is_legacy_role};
+use crate::manifest::ownership::{Owner, is_legacy_role, is_limited};
 use crate::model::{Object, ObjectKind};
 use crate::plan::{Live, ObjectPlan, object_changes};
-use crate::settings::InstallSettings;
+use crate::settings::{InstallSettings, Targets};
 
-/// The objects as they are wanted.
-pub(super) fn wanted(settings: &InstallSettings, installation: &Installation) -> Vec<Object> {
+/// The installation, and its objects as they are wanted.
+pub(super) fn wanted(
+    settings: &InstallSettings,
+    namespace: &str,
+    targets: Targets,
+) -> (Installation, Vec<Object>) {
+    let keys = targets.keys.clone();
+    let installation = settings.installation(namespace, targets);
     let credential = settings.client_credential.as_ref();
     let extras = Extras {
         credential: credential.map(ExposeSecret::expose_secret),
         network_policy: settings.network_policy,
+        admission_policy: settings.admission_policy.then_some(&keys),
     };
-    objects(installation, extras)
+    let wanted = objects(&installation, extras);
+    (installation, wanted)
 }
 
 /// Plans a rendering, for which nothing is read.
@@ -62,6 +71,13 @@ pub(super) async fn plan(
                 surplus.extend(left_over(cluster, owner, kind).await?);
             }
         }
+    }
+    if !first && !settings.admission_policy {
+        let mut roles = found.iter().filter_map(|(_, found)| match found {
+            Found::Present(live) if live.kind() == ObjectKind::Role => Some(live),
+            _ => None,
+        });
+        surplus.extend(policies(cluster, owner, roles.any(is_limited)).await?);
     }
     // Only what would be deleted can be missed by others.
     let uses = match surplus.as_slice() {

@@ -1,6 +1,6 @@
 //! Finds what the CronJob is to rotate.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::legacy;
 use crate::cluster::Cluster;
@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::manifest::cronjob::Instance;
 use crate::manifest::ownership::Owner;
 use crate::model::request::{Selection, TargetRequest, WorkloadRequest};
-use crate::model::{KeyChoice, MAX_LIFE, Source, Sourced, WorkloadRef};
+use crate::model::{KeyChoice, MAX_LIFE, Snapshot, Source, Sourced, WorkloadRef};
 use crate::output::Output;
 use crate::plan::{self, FollowUp, Policy};
 use crate::settings::{InstallSettings, Targets};
@@ -25,7 +25,7 @@ pub(super) async fn find(
     target: &TargetRequest,
     before: &CronJobs,
     output: &Output,
-) -> Result<(Targets, Vec<Named>)> {
+) -> Result<(Targets, Vec<Named>, Vec<Snapshot>)> {
     let mut names = names(settings, target, before);
     let many = settings.all || names.len() > 1;
     let (found, given) = if many {
@@ -79,7 +79,9 @@ pub(super) async fn find(
              Microsoft.ApiManagement/service/read; set --subscription-id and --resource-group to avoid that",
         );
     }
-    Ok((targets, identified.into_iter().map(|(_, named)| named).collect()))
+    let identified = identified.into_iter();
+    let (known, snapshots) = identified.map(|(found, named)| (named, found.snapshot)).unzip();
+    Ok((targets, known, snapshots))
 }
 
 /// Prints what a scheduled run would warn of. An error if it would be refused.
@@ -192,7 +194,7 @@ async fn members(
 
 /// Everything that a scheduled run refuses is refused now, except a paused
 /// rollout, which may be resumed by then.
-fn policy(adopt: bool) -> Policy {
+pub(super) fn policy(adopt: bool) -> Policy {
     Policy {
         key: KeyChoice::Last,
         life: MAX_LIFE,
@@ -244,6 +246,11 @@ fn together(found: &[(TargetFacts, Named)]) -> Targets {
         .iter()
         .map(|(found, _)| found.snapshot.secret.version.name.clone())
         .collect();
+    let key = |(found, _): &(TargetFacts, Named)| {
+        let secret = &found.snapshot.secret;
+        (secret.version.name.clone(), secret.key.clone())
+    };
+    let keys: BTreeMap<String, String> = found.iter().map(key).collect();
     let instances: BTreeSet<String> = found
         .iter()
         .map(|(_, named)| named.service.value.to_lowercase())
@@ -273,6 +280,7 @@ fn together(found: &[(TargetFacts, Named)]) -> Targets {
     Targets {
         workloads: workloads.into_iter().collect(),
         secrets: secrets.into_iter().collect(),
+        keys,
         config_maps: config_maps.into_iter().collect(),
         instance: one_instance.then(|| Instance {
             name: first.service.value.clone(),

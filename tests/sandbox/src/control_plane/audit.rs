@@ -14,6 +14,8 @@ pub struct AuditRecord {
     pub verb: String,
     /// The user that made the request, before any impersonation.
     pub user: String,
+    /// Whether the request was made in the name of another user.
+    pub impersonated: bool,
     /// The `User-Agent` header, empty where there was none.
     pub user_agent: String,
     /// The namespace, of a request to a namespaced resource.
@@ -64,6 +66,7 @@ struct Event {
     request_uri: String,
     verb: String,
     user: User,
+    impersonated_user: Option<User>,
     #[serde(default)]
     user_agent: String,
     #[serde(default)]
@@ -98,6 +101,7 @@ impl From<Event> for AuditRecord {
         Self {
             verb: event.verb,
             user: event.user.username,
+            impersonated: event.impersonated_user.is_some(),
             user_agent: event.user_agent,
             namespace: event.object_ref.namespace,
             resource: event.object_ref.resource,
