@@ -195,7 +195,11 @@ async fn a_legacy_account_loses_the_identity_that_is_not_asked_for() {
 async fn a_job_that_runs_is_named_although_it_has_no_labels() {
     let case = idle("install-legacy-runs").await;
     apply_the_article(&case, &case.idle_portal()).await;
-    // The node of the sandbox does not have this image, so the Job runs on.
+    // No node is like this, so the Job does not end.
+    let pod = json!({ "nodeSelector": { "no": "node" } });
+    let patch = json!({ "spec": { "jobTemplate": { "spec": { "template": { "spec": pod } } } } }).to_string();
+    case.kubectl_in_namespace(&["patch", "cronjob", NAME, "-p", &patch])
+        .await;
     let from = format!("cronjob/{NAME}");
     case.kubectl_in_namespace(&["create", "job", "by-hand", "--from", &from])
         .await;
