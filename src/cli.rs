@@ -33,5 +33,5 @@ pub use rotate::{AuthMethod, AzureArgs, FleetArgs, RotateArgs, TargetArgs};
 pub use select::SelectArgs;
 pub use status::StatusArgs;
 pub use uninstall_cronjob::UninstallCronjobArgs;
-pub use variables::{behind, variable_of};
+pub use variables::{as_words, behind, variable_of};
 pub use version::VersionArgs;

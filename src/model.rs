@@ -32,7 +32,9 @@ pub use credential::{Credential, Recorded};
 pub use duration::{in_short, in_words, parse_duration};
 pub use endpoint::Endpoint;
 pub use event::{Event, EventReason, Subject};
-pub use gateway::{Auth, AzureFacts, CronJobFacts, Fact, GatewayFacts, Presented, StalePods, Unavailable};
+pub use gateway::{
+    Auth, AzureFacts, CronJobFacts, Fact, GatewayFacts, JobResult, Presented, StalePods, Unavailable,
+};
 pub use key_slot::{KeyChoice, KeySlot};
 pub use marks::{TemplateMarks, WorkloadMarks};
 pub use object::{Object, ObjectKind, Ownership};

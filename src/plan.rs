@@ -15,6 +15,7 @@ mod outcome;
 mod policy;
 mod preflight;
 mod proof;
+mod protection;
 mod put_back;
 mod rotation;
 mod schedule;

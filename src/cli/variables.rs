@@ -43,6 +43,23 @@ pub(super) fn with_variables(command: Command, variables: &Variables<'_>) -> Com
     command.mut_subcommands(|subcommand| with_variables(subcommand, variables))
 }
 
+/// What the variables of another process set, as words for its command line:
+/// clap itself reads only those of this process. A flag on the line takes
+/// precedence.
+pub fn as_words(command: &Command, matches: &ArgMatches, variables: &Variables<'_>) -> Vec<OsString> {
+    let word = |arg: &Arg| {
+        let (long, value) = (arg.get_long()?, variables(&variable(arg)?)?);
+        let is_typed = matches.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine);
+        let is_switch = matches!(arg.get_action(), ArgAction::SetTrue);
+        match (is_typed, is_switch) {
+            (true, _) => None,
+            (false, true) => (!is_false(&value)).then(|| format!("--{long}").into()),
+            (false, false) => Some(format!("--{long}={value}").into()),
+        }
+    };
+    command.get_arguments().filter_map(word).collect()
+}
+
 /// The words that clap reads as false.
 fn is_false(value: &str) -> bool {
     ["n", "no", "f", "false", "off", "0"].contains(&value.to_ascii_lowercase().as_str())

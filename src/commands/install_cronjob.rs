@@ -110,8 +110,8 @@ impl Attempt<'_> {
         } = *self;
         let owner = Owner::installation(&settings.name);
         let before = cron_jobs(cluster, &settings.name, rotate_request).await?;
-        if let Some(warning) = &before.warning {
-            output.warning(warning);
+        for warning in before.warnings() {
+            output.warning(&warning);
         }
         let target = if legacy::is_legacy(&before, owner) {
             legacy::completed(&settings.target, &before, output)

@@ -1,22 +1,23 @@
 //! The CronJobs that run this program, or the script that it replaces, and the
 //! gateways that they rotate.
 
-use std::collections::BTreeMap;
+mod container;
+mod program;
+mod service;
+mod shell;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use super::read::{scopes, unread};
 use crate::cluster::Cluster;
-use crate::cluster::lean::{Element, at_most, few, text};
+use crate::cluster::lean::few;
 use crate::cluster::list::{List, Meta};
 use crate::error::Result;
-use crate::model::request::{ReadCommandLine, RotateRequest, Scope, WorkloadRequest};
-use crate::model::{CronJobFacts, PROGRAM, SCRIPT, Unavailable, WorkloadRef, cleaned};
-
-/// What the script cannot run without. Its users have images of their own, whose
-/// names are not known.
-const SCRIPT_VARIABLES: [&str; 3] = ["APIM_INSTANCE", "APIM_GATEWAY", "TOKEN_SECRET"];
+use crate::model::request::{CommandLine, ReadCommandLine, RotateRequest, Scope, WorkloadRequest};
+use crate::model::{CronJobFacts, Unavailable, WorkloadRef, cleaned};
+use container::{Container, invocations};
+pub(super) use service::{Neighbour, Service};
 
 /// A CronJob, cut to what is used.
 #[derive(Deserialize)]
@@ -44,6 +45,9 @@ struct JobTemplate {
 
 #[derive(Deserialize)]
 struct JobSpec {
+    suspend: Option<bool>,
+    parallelism: Option<i64>,
+    completions: Option<i64>,
     template: PodTemplate,
 }
 
@@ -53,49 +57,13 @@ struct PodTemplate {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 struct Pods {
+    #[serde(deserialize_with = "few")]
+    init_containers: Vec<Container>,
     #[serde(deserialize_with = "few")]
     containers: Vec<Container>,
 }
-
-/// How many words of a command line are read: one may name each workload of a
-/// fleet.
-const MOST_WORDS: usize = 2048;
-
-/// The longest command line that is parsed, in bytes.
-const LONGEST_LINE: usize = 32 * 1024;
-
-/// A container, cut to what it runs.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Container {
-    #[serde(deserialize_with = "text")]
-    image: String,
-    #[serde(deserialize_with = "at_most::<_, _, MOST_WORDS>")]
-    command: Vec<Word>,
-    #[serde(deserialize_with = "at_most::<_, _, MOST_WORDS>")]
-    args: Vec<Word>,
-    #[serde(deserialize_with = "few")]
-    env: Vec<Variable>,
-}
-
-#[derive(Deserialize)]
-struct Word(#[serde(deserialize_with = "text")] String);
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Variable {
-    #[serde(deserialize_with = "text")]
-    name: String,
-    value: Option<Word>,
-}
-
-impl Element for Container {}
-
-impl Element for Word {}
-
-impl Element for Variable {}
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -105,11 +73,16 @@ struct Status {
     last_successful_time: Option<Timestamp>,
 }
 
-/// A CronJob that rotates gateways.
+/// A CronJob that runs a program which rotates gateways.
 #[derive(Clone, Debug)]
 pub(super) struct Rotator {
     pub(super) facts: CronJobFacts,
-    pub(super) request: RotateRequest,
+    /// What it rotates: nothing if its command line is not understood.
+    pub(super) requests: Vec<RotateRequest>,
+    /// Whether it may rotate more than that.
+    pub(super) is_unclear: bool,
+    /// Why it rotates nothing, or why that is not known.
+    pub(super) why: Option<String>,
 }
 
 impl Rotator {
@@ -120,7 +93,7 @@ impl Rotator {
 
     /// The workloads that it names by kind and name.
     pub(super) fn workloads(&self) -> Vec<WorkloadRef> {
-        let names = self.request.selection.names.iter();
+        let names = self.requests.iter().flat_map(|request| &request.selection.names);
         let exact = names.filter_map(|name| match &name.value {
             WorkloadRequest::Exact(workload) => Some(workload.clone()),
             WorkloadRequest::ByName(_) => None,
@@ -129,70 +102,77 @@ impl Rotator {
     }
 
     fn of(object: Object, read: ReadCommandLine) -> Option<Self> {
-        let containers = object.spec.job_template.spec.template.spec.containers;
-        let request = containers.iter().find_map(|container| request(container, read))?;
+        let namespace = object.metadata.namespace.clone();
+        let job = &object.spec.job_template.spec;
+        let Pods {
+            init_containers,
+            containers,
+        } = &job.template.spec;
+        let (mut requests, mut unclear, mut nothing) = (Vec::new(), None, None);
+        for container in init_containers.iter().chain(containers) {
+            let mut of_container = Vec::new();
+            let lines = match invocations(container, &namespace) {
+                Ok(found) => found.iter().map(read).collect(),
+                Err(why) => vec![CommandLine::NotUnderstood(why)],
+            };
+            let mut is_understood = true;
+            for line in lines {
+                match line {
+                    CommandLine::Rotates(request) => of_container.push(*request),
+                    CommandLine::RotatesNothing(why) => nothing = nothing.or(Some(why)),
+                    CommandLine::NotUnderstood(why) => {
+                        is_understood = false;
+                        unclear = unclear.or(Some(why));
+                    }
+                }
+            }
+            // What fails keeps what follows in the same container from running.
+            if is_understood {
+                requests.append(&mut of_container);
+            }
+        }
+        if let Some(why) = starts_nothing(job).filter(|_| !requests.is_empty()) {
+            requests.clear();
+            nothing = Some(why.to_owned());
+        }
+        if requests.is_empty() && unclear.is_none() && nothing.is_none() {
+            return None;
+        }
         Some(Self {
-            facts: CronJobFacts {
-                namespace: object.metadata.namespace,
-                name: object.metadata.name,
-                schedule: cleaned(&object.spec.schedule),
-                time_zone: object.spec.time_zone.as_deref().map(cleaned),
-                suspended: object.spec.suspend,
-                last_run: object.status.last_schedule_time,
-                last_success: object.status.last_successful_time,
-                running: !object.status.active.is_empty(),
-            },
-            request,
+            facts: facts(object),
+            requests,
+            is_unclear: unclear.is_some(),
+            why: unclear.or(nothing),
         })
-    }
-
-    /// Whether it rotates a gateway. With labels, which only the API server can
-    /// match, a gateway counts as unprotected.
-    pub(super) fn serves(&self, namespace: &str, workload: &WorkloadRef, secret: Option<&str>) -> bool {
-        let RotateRequest {
-            namespace: requested,
-            selection,
-            secret: requested_secret,
-            ..
-        } = &self.request;
-        let here = requested.as_ref().unwrap_or(&self.facts.namespace);
-        let names = &selection.names;
-        selection.labels.is_none()
-            && (selection.everywhere || here == namespace)
-            && (names.is_empty() || names.iter().any(|name| name.value.matches(workload)))
-            && requested_secret
-                .as_deref()
-                .is_none_or(|requested| Some(requested) == secret)
     }
 }
 
-/// What a container rotates; `None` for one that runs something else.
-fn request(container: &Container, read: ReadCommandLine) -> Option<RotateRequest> {
-    let words = container.command.iter().chain(&container.args);
-    let words: Vec<String> = words.map(|Word(word)| word.clone()).collect();
-    let is_ours = |text: &str| [PROGRAM, SCRIPT].iter().any(|program| text.contains(program));
-    let has = |name: &&str| {
-        let mut variables = container.env.iter();
-        variables.any(|variable| variable.name == *name)
-    };
-    let runs_it = is_ours(&container.image)
-        || words.iter().any(|word| is_ours(word))
-        || SCRIPT_VARIABLES.iter().all(has);
-    if !runs_it {
-        return None;
+/// Why the Jobs start no pods.
+fn starts_nothing(job: &JobSpec) -> Option<&'static str> {
+    if job.suspend == Some(true) {
+        Some("its Jobs are suspended")
+    } else if job.parallelism == Some(0) || job.completions == Some(0) {
+        Some("its Jobs start no pods")
+    } else {
+        None
     }
-    let text = |variable: &Variable| variable.value.as_ref().map(|Word(value)| value.clone());
-    let variables: BTreeMap<String, String> = container
-        .env
-        .iter()
-        .filter_map(|variable| Some((variable.name.clone(), text(variable)?)))
-        .collect();
-    let length = |texts: &mut dyn Iterator<Item = &String>| texts.map(String::len).sum::<usize>();
-    if length(&mut words.iter()) + length(&mut variables.values()) > LONGEST_LINE {
-        // Like a line that does not parse, it may rotate anything.
-        return Some(RotateRequest::default());
+}
+
+fn facts(object: Object) -> CronJobFacts {
+    let created = object.metadata.created();
+    CronJobFacts {
+        namespace: object.metadata.namespace,
+        name: object.metadata.name,
+        schedule: cleaned(&object.spec.schedule),
+        time_zone: object.spec.time_zone.as_deref().map(cleaned),
+        suspended: object.spec.suspend,
+        created,
+        last_run: object.status.last_schedule_time,
+        last_success: object.status.last_successful_time,
+        running: !object.status.active.is_empty(),
+        // That of the request by which a gateway is rotated.
+        window: SignedDuration::ZERO,
     }
-    read(&words, &variables)
 }
 
 /// The CronJobs that rotate gateways in these namespaces, or in all if that is
@@ -227,91 +207,4 @@ pub(super) async fn rotators(
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-    use crate::model::{Source, Sourced, WorkloadKind};
-
-    /// Shows what a container runs by a request for a Secret of that name.
-    fn read(words: &[String], variables: &BTreeMap<String, String>) -> Option<RotateRequest> {
-        let secret = variables.get("TOKEN_SECRET").cloned();
-        (words != ["status"]).then(|| RotateRequest {
-            secret: secret.or_else(|| Some(words.join(" "))),
-            ..RotateRequest::default()
-        })
-    }
-
-    fn secret_of(mut container: Value) -> Option<String> {
-        container["name"] = json!("rotate");
-        request(&serde_json::from_value(container).unwrap(), read)?.secret
-    }
-
-    #[test]
-    fn command_and_arguments_are_read_of_what_runs_this_program() {
-        let ours = |args: Value| secret_of(json!({"image": "ghcr.io/x/kubectl-apim:1", "args": args}));
-        assert_eq!(ours(json!(["rotate", "-A"])).as_deref(), Some("rotate -A"));
-        assert_eq!(ours(json!(["status"])), None);
-        let by_command =
-            json!({"image": "mirror/tools:3", "command": ["/bin/kubectl-apim"], "args": ["rotate"]});
-        assert_eq!(secret_of(by_command).as_deref(), Some("/bin/kubectl-apim rotate"));
-        assert_eq!(
-            secret_of(json!({"image": "busybox", "args": ["rotate", "logs"]})),
-            None
-        );
-    }
-
-    #[test]
-    fn the_script_is_known_by_its_variables_whatever_its_image() {
-        let variable = |name: &str, value: &str| json!({"name": name, "value": value});
-        let mut env = vec![
-            variable("APIM_INSTANCE", "contoso"),
-            variable("APIM_GATEWAY", "orders"),
-            variable("TOKEN_SECRET", "gw-token"),
-        ];
-        let of = |env: &[Value]| secret_of(json!({"image": "qbqalex/rotate4shg:latest", "env": env}));
-        assert_eq!(of(&env).as_deref(), Some("gw-token"));
-        env.remove(0);
-        assert_eq!(of(&env), None);
-    }
-
-    #[test]
-    fn a_rotator_serves_what_it_selects() {
-        let gw = WorkloadRef {
-            kind: WorkloadKind::Deployment,
-            name: "gw".to_owned(),
-        };
-        let serves = |request: RotateRequest, namespace: &str| {
-            let object = json!({"metadata": {"namespace": "shop", "name": "r"}, "spec": {"schedule": "@daily",
-                "jobTemplate": {"spec": {"template": {"spec": {"containers": [
-                    {"name": "c", "image": "kubectl-apim"}]}}}}}});
-            let mut rotator = Rotator::of_json(&object.to_string(), read).unwrap();
-            rotator.request = request;
-            rotator.serves(namespace, &gw, Some("gw-token"))
-        };
-        let named = |name: WorkloadRequest| {
-            let mut request = RotateRequest::default();
-            let source = Source::Discovery("command line".to_owned());
-            request.selection.names.push(Sourced::new(name, source));
-            request
-        };
-        let by_name = |name: &str| named(WorkloadRequest::ByName(name.to_owned()));
-        let exact = |kind| {
-            let name = "gw".to_owned();
-            named(WorkloadRequest::Exact(WorkloadRef { kind, name }))
-        };
-        assert!(serves(RotateRequest::default(), "shop") && !serves(RotateRequest::default(), "bank"));
-        assert!(serves(by_name("gw"), "shop") && serves(exact(WorkloadKind::Deployment), "shop"));
-        assert!(!serves(by_name("other"), "shop") && !serves(exact(WorkloadKind::StatefulSet), "shop"));
-        let mut everywhere = RotateRequest::default();
-        everywhere.selection.everywhere = true;
-        assert!(serves(everywhere.clone(), "bank"));
-        everywhere.selection.labels = Some("team=blue".to_owned());
-        assert!(!serves(everywhere, "bank"));
-        let other_secret = RotateRequest {
-            secret: Some("other".to_owned()),
-            ..RotateRequest::default()
-        };
-        assert!(!serves(other_secret, "shop"));
-    }
-}
+mod tests;

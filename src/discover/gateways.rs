@@ -1,10 +1,10 @@
 //! The facts about each gateway that `status` shows, without a request to Azure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt, stream};
 
-use super::cron_jobs::{Rotator, rotators as rotators_in};
+use super::cron_jobs::{Neighbour, Rotator, Service, rotators as rotators_in};
 use super::pod_spec::{CredentialSource, EntraCredential};
 use super::pods::{of_gateway, pods, stale_pods};
 use super::survey::{Gateway, Survey, survey};
@@ -106,9 +106,7 @@ async fn read(cluster: &Cluster, selection: &Selection, cron_jobs: CronJobsOf<'_
     };
     let (pods, rotators) = tokio::join!(pods(cluster, &scope, &survey.gateways), rotators);
     let (pods, rotators) = (pods?, rotators?);
-    for facts in &mut gateways {
-        facts.cron_job = rotator_of(&rotators.0, facts);
-    }
+    find_cron_jobs(cluster, selection, &survey, &rotators.0, &mut gateways).await;
     let rows = survey.gateways.iter().zip(&mut gateways).enumerate();
     let mut reads = stream::iter(rows)
         .map(async |(at, (gateway, facts))| {
@@ -178,7 +176,8 @@ fn facts(survey: &Survey, gateway: &Gateway) -> GatewayFacts {
         replacement: gateway.facts.replacement.clone(),
         blocked: gateway.facts.blocked.clone(),
         marks: gateway.facts.marks.template.clone(),
-        cron_job: Ok(None),
+        cron_jobs: Ok(Vec::new()),
+        not_counted: None,
         azure: None,
     }
 }
@@ -220,14 +219,87 @@ fn presented(survey: &Survey, gateway: &Gateway) -> (Auth, Option<(String, Strin
     }
 }
 
-fn rotator_of(rotators: &Fact<Vec<Rotator>>, facts: &GatewayFacts) -> Fact<Option<CronJobFacts>> {
-    let rotators = rotators.as_ref().map_err(Unavailable::clone)?;
-    let secret = facts.secret.as_ref().map(|(name, _)| name.as_str());
-    let serving = rotators
-        .iter()
-        .filter(|rotator| rotator.serves(&facts.namespace, &facts.workload, secret));
-    // A suspended CronJob protects nothing.
-    Ok(serving
-        .min_by_key(|rotator| rotator.facts.suspended)
-        .map(|rotator| rotator.facts.clone()))
+/// Finds the CronJobs that rotate each gateway.
+async fn find_cron_jobs(
+    cluster: &Cluster,
+    selection: &Selection,
+    survey: &Survey,
+    rotators: &Fact<Vec<Rotator>>,
+    gateways: &mut [GatewayFacts],
+) {
+    let neighbours = neighbours(cluster, selection, survey, rotators).await;
+    for (facts, gateway) in gateways.iter_mut().zip(&survey.gateways) {
+        let here = neighbours.get(facts.namespace.as_str());
+        let here = here.and_then(|here| here.as_deref());
+        (facts.cron_jobs, facts.not_counted) = serving(rotators, facts, gateway, here);
+    }
+}
+
+/// All gateways of the namespaces in which what a CronJob rotates depends on
+/// them; nothing for one whose gateways cannot be listed.
+async fn neighbours<'a>(
+    cluster: &Cluster,
+    selection: &Selection,
+    known: &'a Survey,
+    rotators: &Fact<Vec<Rotator>>,
+) -> BTreeMap<&'a str, Option<Vec<Neighbour>>> {
+    let mut neighbours = BTreeMap::new();
+    let is_whole = selection.names.is_empty() && selection.labels.is_none();
+    for gateway in &known.gateways {
+        let namespace = gateway.namespace.as_str();
+        let mut rotators = rotators.iter().flatten();
+        let matters = rotators.any(|rotator| rotator.depends_on_neighbours(namespace));
+        if !matters || neighbours.contains_key(namespace) {
+            continue;
+        }
+        let found = if is_whole {
+            Some(neighbours_in(namespace, known))
+        } else {
+            let here = cluster.in_namespace(namespace).for_optional_reads();
+            let whole = survey(&here, &Selection::default(), false).await;
+            whole.ok().map(|whole| neighbours_in(namespace, &whole))
+        };
+        neighbours.insert(namespace, found);
+    }
+    neighbours
+}
+
+fn neighbours_in(namespace: &str, survey: &Survey) -> Vec<Neighbour> {
+    let gateways = survey.gateways.iter();
+    let here = gateways.filter(|gateway| gateway.namespace == namespace);
+    let neighbour = |gateway: &Gateway| Neighbour {
+        namespace: gateway.namespace.clone(),
+        workload: gateway.workload().clone(),
+        credential: gateway.container.credential.clone(),
+    };
+    here.map(neighbour).collect()
+}
+
+/// The CronJobs that rotate a gateway, and why another one that may be meant for
+/// it does not count.
+fn serving(
+    rotators: &Fact<Vec<Rotator>>,
+    facts: &GatewayFacts,
+    gateway: &Gateway,
+    neighbours: Option<&[Neighbour]>,
+) -> (Fact<Vec<CronJobFacts>>, Option<String>) {
+    let rotators = match rotators {
+        Ok(rotators) => rotators,
+        Err(unavailable) => return (Err(unavailable.clone()), None),
+    };
+    let (mut serving, mut not_counted) = (Vec::new(), None);
+    for rotator in rotators {
+        match rotator.service(facts, &gateway.container.credential, neighbours) {
+            Service::Rotates(window) => serving.push(CronJobFacts {
+                window,
+                ..rotator.facts.clone()
+            }),
+            Service::Other => {}
+            Service::NotCounted(why) => {
+                let name = &rotator.facts.name;
+                not_counted = not_counted.or_else(|| Some(format!("cronjob/{name} does not count: {why}")));
+            }
+        }
+    }
+    (Ok(serving), not_counted)
 }

@@ -24,7 +24,7 @@ pub struct CronJobs {
     /// The others that rotate gateways.
     others: Vec<Rotator>,
     /// Why the others could not be read.
-    pub warning: Option<String>,
+    warning: Option<String>,
 }
 
 /// Reads them with one list; without the right to list, only the one of this
@@ -71,7 +71,12 @@ pub async fn cron_jobs(cluster: &Cluster, name: &str, read: ReadCommandLine) -> 
             (Some(object), rotator) => {
                 cron_jobs.present = Some(Object::new(ObjectKind::CronJob, object));
                 cron_jobs.workloads = rotator.as_ref().map(Rotator::workloads).unwrap_or_default();
-                cron_jobs.request = rotator.map(|rotator| rotator.request);
+                // One that is not understood may rotate anything.
+                let request = |rotator: Rotator| {
+                    let unclear = rotator.is_unclear.then(RotateRequest::default);
+                    rotator.requests.into_iter().next().or(unclear)
+                };
+                cron_jobs.request = rotator.and_then(request);
             }
             (None, rotator) => cron_jobs.others.extend(rotator),
         }
@@ -80,6 +85,16 @@ pub async fn cron_jobs(cluster: &Cluster, name: &str, read: ReadCommandLine) -> 
 }
 
 impl CronJobs {
+    /// What else may rotate the same gateways, as sentences.
+    pub fn warnings(&self) -> impl Iterator<Item = String> {
+        let unclear = self.others.iter().filter(|other| other.is_unclear);
+        let unclear = unclear.filter_map(|other| {
+            let (name, why) = (&other.facts.name, other.why.as_deref()?);
+            Some(format!("cronjob/{name} may rotate the same gateways: {why}"))
+        });
+        self.warning.iter().cloned().chain(unclear)
+    }
+
     /// The name of another CronJob that rotates this gateway.
     pub fn rival(&self, namespace: &str, workload: &WorkloadRef, secret: &str) -> Option<&str> {
         let serves = |other: &&Rotator| other.serves(namespace, workload, Some(secret));

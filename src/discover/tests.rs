@@ -171,6 +171,11 @@ proptest! {
         let _ = (rotator.serves("shop", &gw, Some("s")), rotator.workloads());
         let now = Timestamp::from_second(now.into()).unwrap();
         let _ = crate::plan::next_run(&rotator.facts, now);
+        let mut facts = crate::plan::fixture::gateway();
+        let credential = super::pod_spec::CredentialSource::Missing;
+        let _ = rotator.service(&facts, &credential, Some(&[]));
+        facts.cron_jobs = Ok(vec![rotator.facts]);
+        let _ = (crate::plan::assess(&facts, now), crate::plan::next_change(&facts, now));
     }
 
     #[test]

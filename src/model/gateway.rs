@@ -1,4 +1,4 @@
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, Serializer};
 
 use super::{Blocked, Claims, CloudName, GatewayId, Replacement, SecretFacts, TemplateMarks, WorkloadRef};
@@ -94,12 +94,39 @@ pub struct CronJobFacts {
     /// UTC.
     pub time_zone: Option<String>,
     pub suspended: bool,
+    /// By the API server's clock.
+    pub created: Option<Timestamp>,
     /// The last start of a Job.
     pub last_run: Option<Timestamp>,
     /// The last success of a Job.
     pub last_success: Option<Timestamp>,
     /// Whether a Job is running now.
     pub running: bool,
+    /// The longest time before its expiry at which a run rotates the token.
+    pub window: SignedDuration,
+}
+
+impl CronJobFacts {
+    /// The result of the last Job. It follows from the times of the CronJob, so
+    /// that no Job has to be read.
+    pub fn last_result(&self) -> Option<JobResult> {
+        let last_run = self.last_run?;
+        Some(if self.running {
+            JobResult::Running
+        } else if self.last_success.is_some_and(|success| success >= last_run) {
+            JobResult::Succeeded
+        } else {
+            JobResult::Failed
+        })
+    }
+}
+
+/// How a Job of a CronJob ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum JobResult {
+    Running,
+    Succeeded,
+    Failed,
 }
 
 /// The facts about a gateway in Azure.
@@ -154,8 +181,10 @@ pub struct GatewayFacts {
     pub blocked: Option<Blocked>,
     /// The annotations of the pod template.
     pub marks: TemplateMarks,
-    /// The CronJob that rotates the gateway, if there is one.
-    pub cron_job: Fact<Option<CronJobFacts>>,
+    /// The CronJobs that rotate the gateway, in time or not.
+    pub cron_jobs: Fact<Vec<CronJobFacts>>,
+    /// Why a CronJob that may be meant for it does not count, as a sentence.
+    pub not_counted: Option<String>,
     /// `None` if Azure was not asked.
     pub azure: Option<Fact<AzureFacts>>,
 }

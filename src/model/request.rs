@@ -2,11 +2,13 @@
 //! line; nothing that acts on it knows how it was typed.
 
 mod cloud;
+mod command_line;
 mod format;
 mod kube;
 mod target;
 
 pub use cloud::CloudRequest;
+pub use command_line::{CommandLine, Invocation, Program, ReadCommandLine, RotateRequest, UNKNOWN};
 pub use format::{AzureForm, DryRun, LogFormat, ObjectFormat, OutputFormat, ProveMode, SortBy, StatusFormat};
 pub use kube::{BearerToken, KubeConnection};
-pub use target::{ReadCommandLine, RotateRequest, Scope, Selection, TargetRequest, WorkloadRequest};
+pub use target::{Scope, Selection, TargetRequest, WorkloadRequest};

@@ -148,16 +148,24 @@ pub(crate) fn gateway() -> GatewayFacts {
         replacement: Replacement::Rolling,
         blocked: None,
         marks: workload.marks.template.clone(),
-        cron_job: Ok(Some(CronJobFacts {
-            namespace: "shop".to_owned(),
-            name: "apim-rotate".to_owned(),
-            schedule: "17 3 * * *".to_owned(),
-            time_zone: None,
-            suspended: false,
-            last_run: None,
-            last_success: None,
-            running: false,
-        })),
+        cron_jobs: Ok(vec![cron_job()]),
+        not_counted: None,
         azure: None,
+    }
+}
+
+/// A CronJob as `install-cronjob` makes it, without a record.
+pub(crate) fn cron_job() -> CronJobFacts {
+    CronJobFacts {
+        namespace: "shop".to_owned(),
+        name: "apim-rotate".to_owned(),
+        schedule: "17 3 * * *".to_owned(),
+        time_zone: None,
+        suspended: false,
+        created: None,
+        last_run: None,
+        last_success: None,
+        running: false,
+        window: DAY * 15,
     }
 }

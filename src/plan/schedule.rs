@@ -1,14 +1,10 @@
-use cronexpr::{Crontab, MakeTimestamp, parse_crontab};
+mod crontab;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::error::{Error, Result};
 use crate::model::{CronJobFacts, in_words, parse_duration};
-
-/// Schedules are checked this far ahead, which includes a leap year.
-const CHECKED_SPAN: SignedDuration = SignedDuration::from_hours(24 * 366 * 5);
-
-/// Intervals shorter than this are skipped.
-const SHORT_INTERVAL: SignedDuration = SignedDuration::from_hours(6);
+use crontab::Crontab;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NextRun {
@@ -39,11 +35,26 @@ pub fn next_run(cron_job: &CronJobFacts, now: Timestamp) -> NextRun {
         let next = last.checked_add(interval).ok();
         return next.map_or(NextRun::Unknown, |next| NextRun::At(next.max(now)));
     }
-    let zone = cron_job.time_zone.as_deref().unwrap_or("UTC");
-    match crontab(&cron_job.schedule, zone) {
-        Ok(crontab) => after(&crontab, now).map_or(NextRun::Never, NextRun::At),
+    first_after(cron_job, now)
+}
+
+/// The first run after a time, whether the CronJob is suspended or not. The runs
+/// of an interval are those that follow `time` at once.
+pub(super) fn first_after(cron_job: &CronJobFacts, time: Timestamp) -> NextRun {
+    if let Some(interval) = interval(&cron_job.schedule) {
+        let next = time.checked_add(interval).ok();
+        return next.map_or(NextRun::Unknown, NextRun::At);
+    }
+    match parse(&cron_job.schedule, zone_of(cron_job)) {
+        Ok(crontab) => crontab.after(time).map_or(NextRun::Never, NextRun::At),
         Err(_) => NextRun::Unknown,
     }
+}
+
+/// Without a time zone, the controller manager uses its own, which is nearly
+/// always UTC.
+fn zone_of(cron_job: &CronJobFacts) -> &str {
+    cron_job.time_zone.as_deref().unwrap_or("UTC")
 }
 
 /// A daily schedule whose time is derived from the namespace and the name, so
@@ -57,10 +68,54 @@ pub fn daily(namespace: &str, name: &str) -> String {
     format!("{} {} * * *", hash % 60, hash / 60 % 24)
 }
 
+/// The longest time that three consecutive runs take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Distance {
+    pub(super) length: SignedDuration,
+    /// It in words, with the dates.
+    pub(super) text: String,
+}
+
+/// Why there is no distance between the runs of a schedule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum NoDistance {
+    Invalid(String),
+    /// No date matches it.
+    NeverRuns,
+}
+
+/// The longest time that three consecutive runs take. A run skips a token that is
+/// not due, and since the next run may fail, the one after it has to start before
+/// the token expires.
+pub(super) fn distance(schedule: &str, zone: &str, now: Timestamp) -> Result<Distance, NoDistance> {
+    if let Some(interval) = interval(schedule) {
+        let length = interval.checked_mul(2).unwrap_or(SignedDuration::MAX);
+        let text = format!("two intervals take {}", in_words(length));
+        return Ok(Distance { length, text });
+    }
+    let crontab = parse(schedule, zone).map_err(NoDistance::Invalid)?;
+    let first = crontab.after(now).ok_or(NoDistance::NeverRuns)?;
+    let [one, two, three] = crontab.widest(first);
+    let date = |time: Timestamp| time.strftime("%F %R").to_string();
+    let length = three.duration_since(one);
+    let text = format!(
+        "it runs on {}, on {}, and then not before {} (UTC), {} after the first",
+        date(one),
+        date(two),
+        date(three),
+        in_words(length)
+    );
+    Ok(Distance { length, text })
+}
+
+/// The same for a CronJob.
+pub(super) fn distance_of(cron_job: &CronJobFacts, now: Timestamp) -> Result<Distance, NoDistance> {
+    distance(&cron_job.schedule, zone_of(cron_job), now)
+}
+
 /// Refuses a schedule that cannot be parsed, that never runs, or that could let
 /// a token expire. A run skips a token that is valid for longer than
-/// `if_expiring_within`. Since the next run may fail, the one after it has to
-/// start within that time.
+/// `if_expiring_within`.
 pub fn keeps_alive(
     schedule: &str,
     zone: &str,
@@ -68,35 +123,16 @@ pub fn keeps_alive(
     now: Timestamp,
 ) -> Result<()> {
     let named = format!("--schedule `{schedule}`");
-    if let Some(interval) = interval(schedule) {
-        return if interval * 2 < if_expiring_within {
-            Ok(())
-        } else {
-            let distance = format!("two intervals take {}", in_words(interval * 2));
-            Err(too_rare(&named, &distance, if_expiring_within))
-        };
+    match distance(schedule, zone, now) {
+        Ok(distance) if distance.length < if_expiring_within => Ok(()),
+        Ok(distance) => Err(too_rare(&named, &distance.text, if_expiring_within)),
+        Err(NoDistance::Invalid(why)) => Err(Error::usage(format!(
+            "{named} in time zone {zone} is not valid: {why}"
+        ))
+        .hint("use five fields: minute, hour, day of month, month, day of week; \"17 3 * * *\" is daily at 3:17")),
+        Err(NoDistance::NeverRuns) => Err(Error::usage(format!("{named} never runs: no date matches it"))
+            .hint("to run daily, omit --schedule")),
     }
-    let crontab = crontab(schedule, zone).map_err(|why| {
-        Error::usage(format!("{named} in time zone {zone} is not valid: {why}"))
-            .hint("use five fields: minute, hour, day of month, month, day of week; \"17 3 * * *\" is daily at 3:17")
-    })?;
-    let Some(first) = after(&crontab, now) else {
-        return Err(Error::usage(format!("{named} never runs: no date matches it"))
-            .hint("to run daily, omit --schedule"));
-    };
-    let [one, two, three] = widest(&crontab, first);
-    if three.duration_since(one) < if_expiring_within {
-        return Ok(());
-    }
-    let date = |time: Timestamp| time.strftime("%F %R").to_string();
-    let distance = format!(
-        "it runs on {}, on {}, and then not before {} (UTC), {} after the first",
-        date(one),
-        date(two),
-        date(three),
-        in_words(three.duration_since(one))
-    );
-    Err(too_rare(&named, &distance, if_expiring_within))
 }
 
 fn too_rare(named: &str, distance: &str, within: SignedDuration) -> Error {
@@ -109,39 +145,15 @@ fn too_rare(named: &str, distance: &str, within: SignedDuration) -> Error {
     .hint("or rotate earlier, with a longer --if-expiring-within")
 }
 
-/// The three consecutive runs that take the longest time.
-fn widest(crontab: &Crontab, first: Timestamp) -> [Timestamp; 3] {
-    let next = |time: Timestamp| after(crontab, time).unwrap_or(Timestamp::MAX);
-    let mut runs = [first, next(first), next(next(first))];
-    let mut widest = runs;
-    let end = first.checked_add(CHECKED_SPAN).unwrap_or(Timestamp::MAX);
-    while runs[1] < end {
-        let [_, two, three] = runs;
-        runs = [two, three, next(three)];
-        // Of many runs within a short time only the last ones matter.
-        if runs[2].duration_since(runs[0]) < SHORT_INTERVAL
-            && let Ok(later) = runs[0].checked_add(SHORT_INTERVAL)
-        {
-            let ahead = next(later);
-            if ahead.duration_since(later) < SHORT_INTERVAL {
-                runs = [ahead, next(ahead), next(next(ahead))];
-            }
-        }
-        if runs[2].duration_since(runs[0]) > widest[2].duration_since(widest[0]) {
-            widest = runs;
-        }
-    }
-    widest
-}
-
-fn interval(schedule: &str) -> Option<SignedDuration> {
+/// The interval of a schedule that has no fields.
+pub(super) fn interval(schedule: &str) -> Option<SignedDuration> {
     let interval = schedule.trim().strip_prefix("@every ")?;
     parse_duration(interval)
         .ok()
         .filter(|it| *it > SignedDuration::ZERO)
 }
 
-fn crontab(schedule: &str, zone: &str) -> Result<Crontab, String> {
+fn parse(schedule: &str, zone: &str) -> Result<Crontab, String> {
     // The macros that Kubernetes supports (kubernetes.io, "CronJob").
     let fields = match schedule.trim() {
         "@yearly" | "@annually" => "0 0 1 1 *",
@@ -151,37 +163,12 @@ fn crontab(schedule: &str, zone: &str) -> Result<Crontab, String> {
         "@hourly" => "0 * * * *",
         fields => fields,
     };
-    // The crate would parse a sixth field as the time zone.
-    if fields.split_whitespace().count() != 5 {
-        return Err("it does not have five fields".to_owned());
-    }
-    if let Some(part) = unsupported_by_kubernetes(fields) {
-        return Err(format!("Kubernetes does not support `{part}`"));
-    }
-    parse_crontab(&format!("{} {zone}", fields.replace('?', "*"))).map_err(|error| error.to_string())
-}
-
-/// The first part that the crate supports and the CronJob controller does not:
-/// L, W, # and Sunday as 7 (github.com/robfig/cron, "Special Characters").
-fn unsupported_by_kubernetes(fields: &str) -> Option<&str> {
-    fields.split_whitespace().enumerate().find_map(|(field, text)| {
-        let ranges = text.split(',').map(|item| item.split('/').next().unwrap_or(item));
-        ranges.flat_map(|range| range.split('-')).find(|part| {
-            let is_name = part.len() == 3 && part.bytes().all(|byte| byte.is_ascii_alphabetic());
-            let is_number = part.bytes().all(|byte| byte.is_ascii_digit());
-            let is_any = ["*", "?"].contains(part);
-            !(is_name || is_number || is_any) || (field == 4 && *part == "7")
-        })
-    })
-}
-
-fn after(crontab: &Crontab, time: Timestamp) -> Option<Timestamp> {
-    let next = crontab.find_next(MakeTimestamp(time)).ok()?;
-    Some(next.timestamp())
+    Crontab::parse(fields, zone)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::fixture;
     use super::*;
 
     fn next(schedule: &str, zone: Option<&str>) -> NextRun {
@@ -190,10 +177,8 @@ mod tests {
             name: "rotate".to_owned(),
             schedule: schedule.to_owned(),
             time_zone: zone.map(str::to_owned),
-            suspended: false,
             last_run: "2026-11-25T09:50:00Z".parse().ok(),
-            last_success: None,
-            running: false,
+            ..fixture::cron_job()
         };
         let now = "2026-11-25T10:07:30Z".parse().unwrap();
         let suspended = CronJobFacts {
@@ -276,6 +261,110 @@ mod tests {
         ] {
             let refused = refusal(schedule, zone, 15).unwrap();
             assert!(refused.contains(why), "{schedule}: {refused}");
+        }
+    }
+
+    #[test]
+    fn no_time_zone_and_no_schedule_is_searched_for_ever() {
+        // At the end of summer time clocks go back by half an hour.
+        let at = |time: &str| NextRun::At(time.parse().unwrap());
+        let zone = Some("Australia/Lord_Howe");
+        assert_eq!(next("0 3 5 4 *", zone), at("2027-04-04T16:30:00Z"));
+        assert_eq!(next("15 2 3 10 *", zone), at("2028-10-02T15:15:00Z"));
+        assert_eq!(refusal("0 3 * * *", "Australia/Lord_Howe", 15), None);
+        for schedule in [
+            "* * * * *",
+            "0 3 1 * *",
+            "*/7 1-2 29 2 *",
+            "0 0 31 2 *",
+            "@every 1s",
+            "59 23 31 12 6",
+        ] {
+            for zone in [
+                "Australia/Lord_Howe",
+                "Africa/Casablanca",
+                "Asia/Kathmandu",
+                "Pacific/Apia",
+                "Antarctica/Troll",
+            ] {
+                let _ = (next(schedule, Some(zone)), refusal(schedule, zone, 15));
+            }
+        }
+    }
+
+    #[test]
+    fn times_that_clocks_skip_or_repeat() {
+        let first = |schedule: &str, zone: &str, after: &str| {
+            let found = Crontab::parse(schedule, zone)
+                .unwrap()
+                .after(after.parse().unwrap());
+            found.unwrap().to_string()
+        };
+        let berlin = "Europe/Berlin";
+        // There is no 2:30 on 2027-03-28.
+        assert_eq!(
+            first("30 2 * * *", berlin, "2027-03-27T12:00:00Z"),
+            "2027-03-29T00:30:00Z"
+        );
+        // There are two on 2027-10-31.
+        assert_eq!(
+            first("30 2 * * *", berlin, "2027-10-30T12:00:00Z"),
+            "2027-10-31T00:30:00Z"
+        );
+        assert_eq!(
+            first("30 2 * * *", berlin, "2027-10-31T00:30:00Z"),
+            "2027-10-31T01:30:00Z"
+        );
+        assert_eq!(
+            first("30 2 * * *", berlin, "2027-10-31T01:30:00Z"),
+            "2027-11-01T01:30:00Z"
+        );
+        // A day that Samoa skipped.
+        assert_eq!(
+            first("0 12 30 12 *", "Pacific/Apia", "2011-12-01T00:00:00Z"),
+            "2012-12-29T22:00:00Z"
+        );
+    }
+
+    #[test]
+    fn fields_match_as_for_the_controller() {
+        for (schedule, expected) in [
+            ("0 0 13 * 5", "2026-11-27"),
+            ("0 0 13 * *", "2026-12-13"),
+            ("0 0 */20 * 5", "2026-11-27"),
+            ("0 0 * * 5", "2026-11-27"),
+            ("0 0 ? FEB Mon-Wed", "2027-02-01"),
+            ("0 0 28/2 * *", "2026-11-28"),
+            ("0 0 *,13 * 1", "2026-11-30"),
+        ] {
+            let found = next(schedule, None).time().unwrap();
+            assert_eq!(found.strftime("%F").to_string(), expected, "{schedule}");
+        }
+        for wrong in ["", "1-", "-1", "5-1", "*/0", "1/x", "+1", "1,,2", "jan", "1-2-3"] {
+            let schedule = format!("{wrong} 0 * * *");
+            assert_eq!(next(&schedule, None), NextRun::Unknown, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_widest_distance_is_that_of_all_runs_one_by_one() {
+        let now: Timestamp = "2026-11-25T10:07:30Z".parse().unwrap();
+        for schedule in [
+            "0 3 * * *",
+            "0 3 1 * *",
+            "0 3,9 1,15 * *",
+            "0 3 */25 * *",
+            "0 1,2,20 * * 1",
+            "7 4 31 * *",
+        ] {
+            let crontab = Crontab::parse(schedule, "UTC").unwrap();
+            let first = crontab.after(now).unwrap();
+            let runs: Vec<Timestamp> = std::iter::successors(Some(first), |run| crontab.after(*run))
+                .take(400)
+                .collect();
+            let length = |runs: &[Timestamp]| runs[2].duration_since(runs[0]);
+            let widest = runs.windows(3).map(length).max().unwrap();
+            assert_eq!(length(&crontab.widest(first)), widest, "{schedule}");
         }
     }
 

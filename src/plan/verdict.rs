@@ -2,10 +2,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::blocked::way_out;
-use super::{NextRun, next_run};
+use super::protection::{Protection, better_schedule, changes, protection};
 use crate::model::{
-    Auth, Blocked, Credential, GatewayFacts, Presented, Replacement, SecretFacts, StalePods, TokenError,
-    Unavailable, counted, in_words,
+    Auth, Blocked, Credential, CronJobFacts, GatewayFacts, Presented, Replacement, SecretFacts, StalePods,
+    TokenError, Unavailable, counted, in_words,
 };
 
 /// A token is due when half of its lifetime is left, so that a daily CronJob
@@ -81,16 +81,34 @@ pub struct Assessment {
     pub reason: String,
     /// A command that can be pasted.
     pub fix: Option<String>,
+    /// Why nothing rotates the token in time, whatever the verdict is.
+    pub unprotected: Option<String>,
+    /// The index of the CronJob on which the token depends.
+    cron_job: Option<usize>,
+}
+
+impl Assessment {
+    /// The CronJob on which the token depends most.
+    pub fn cron_job<'a>(&self, facts: &'a GatewayFacts) -> Option<&'a CronJobFacts> {
+        facts.cron_jobs.as_ref().ok()?.get(self.cron_job?)
+    }
 }
 
 /// Assesses one gateway; `now` is the time of the API server. Of several
 /// problems the worst one decides.
 pub fn assess(facts: &GatewayFacts, now: Timestamp) -> Assessment {
-    let (verdict, reason) = worst(facts, now);
-    Assessment {
+    let Protection { cron_job, problem } = protected(facts, now);
+    let (verdict, reason) = worst(facts, problem.as_deref(), now);
+    let assessment = Assessment {
         verdict,
-        fix: fix(facts, verdict),
+        fix: None,
         reason,
+        unprotected: problem,
+        cron_job,
+    };
+    Assessment {
+        fix: fix(facts, &assessment, now),
+        ..assessment
     }
 }
 
@@ -119,19 +137,17 @@ pub fn next_change(facts: &GatewayFacts, now: Timestamp) -> Option<Timestamp> {
         .and_then(|blocked| blocked.since?.checked_add(MOMENT).ok());
     let expires_at = facts.claims().map(|claims| claims.expires_at);
     let thresholds = [DUE, EXPIRING, SignedDuration::ZERO].map(|left| expires_at?.checked_sub(left).ok());
-    // The gateway is unprotected from the last run before the expiry on.
-    let cron_job = facts.cron_job.as_ref().ok().and_then(Option::as_ref);
-    let run = cron_job.and_then(|cron_job| next_run(cron_job, now).time());
-    let run = expires_at.and(run);
+    let cron_jobs = facts.cron_jobs.iter().flatten().filter(|_| expires_at.is_some());
     thresholds
         .into_iter()
-        .chain([run, blocked])
+        .chain([blocked])
         .flatten()
+        .chain(cron_jobs.flat_map(|cron_job| changes(cron_job, now)))
         .filter(|at| *at > now)
         .min()
 }
 
-fn worst(facts: &GatewayFacts, now: Timestamp) -> (Verdict, String) {
+fn worst(facts: &GatewayFacts, unprotected: Option<&str>, now: Timestamp) -> (Verdict, String) {
     let left = facts.claims().map(|claims| claims.expires_at.duration_since(now));
     if let Some(left) = left.filter(|left| *left <= SignedDuration::ZERO) {
         return (
@@ -173,8 +189,8 @@ fn worst(facts: &GatewayFacts, now: Timestamp) -> (Verdict, String) {
         }
     }
     let left = left.unwrap_or_default();
-    if let Some(why) = unprotected(facts, now) {
-        return (Verdict::Unprotected, why);
+    if let Some(why) = unprotected {
+        return (Verdict::Unprotected, why.to_owned());
     }
     if left <= DUE {
         return (Verdict::Due, format!("the token expires in {}", in_words(left)));
@@ -259,40 +275,35 @@ fn pods_unknown(pods: &Result<StalePods, Unavailable>) -> Option<String> {
     }
 }
 
-/// Why nothing rotates the token before it expires.
-fn unprotected(facts: &GatewayFacts, now: Timestamp) -> Option<String> {
+/// Whether something rotates the token before it expires.
+fn protected(facts: &GatewayFacts, now: Timestamp) -> Protection {
+    let expires = facts.claims().map(|claims| claims.expires_at);
+    let cron_jobs = match &facts.cron_jobs {
+        Ok(cron_jobs) => cron_jobs.as_slice(),
+        Err(_) => &[],
+    };
+    let mut protection = protection(cron_jobs, expires, now);
     if let Ok(Presented::Inline { location, .. }) = &facts.presented {
-        return Some(format!(
+        protection.problem = Some(format!(
             "the token is in plain text in {location}, where no rotation can replace it; move it to a Secret and refer to it \
              with secretKeyRef"
         ));
+    } else if facts.auth != Auth::Token || facts.cron_jobs.is_err() {
+        // There may be a CronJob that this user cannot see.
+        protection.problem = None;
+    } else if let (Some(problem), Some(why), true) =
+        (&mut protection.problem, &facts.not_counted, cron_jobs.is_empty())
+    {
+        *problem = format!("{problem}; {why}");
     }
-    match &facts.cron_job {
-        // There may be one that this user cannot see.
-        Err(_) => None,
-        Ok(None) => Some("no CronJob was found that rotates the token".to_owned()),
-        Ok(Some(cron_job)) if cron_job.suspended => Some(format!("cronjob/{} is suspended", cron_job.name)),
-        Ok(Some(cron_job)) => {
-            let expires = facts.claims().map(|claims| claims.expires_at);
-            match (next_run(cron_job, now), expires) {
-                (NextRun::Never, _) => Some(format!(
-                    "cronjob/{} never runs: no date matches its schedule",
-                    cron_job.name
-                )),
-                (NextRun::At(next), Some(expires)) if next >= expires => Some(format!(
-                    "the token expires before the next run of cronjob/{}",
-                    cron_job.name
-                )),
-                _ => None,
-            }
-        }
-    }
+    protection
 }
 
-fn fix(facts: &GatewayFacts, verdict: Verdict) -> Option<String> {
+fn fix(facts: &GatewayFacts, assessment: &Assessment, now: Timestamp) -> Option<String> {
     let GatewayFacts {
         namespace, workload, ..
     } = facts;
+    let verdict = assessment.verdict;
     let owned = facts.stored().is_some_and(|stored| stored.owner.is_some());
     let adopt = if owned { " --adopt" } else { "" };
     let rotate = format!("kubectl apim rotate {workload} -n {namespace}{adopt}");
@@ -311,12 +322,9 @@ fn fix(facts: &GatewayFacts, verdict: Verdict) -> Option<String> {
         | Verdict::WillBeReverted
         | Verdict::ChangedByOther
         | Verdict::Due => Some(rotate),
-        Verdict::Unprotected => Some(match &facts.cron_job {
-            Ok(Some(cron_job)) if cron_job.suspended => format!(
-                "kubectl patch cronjob {} -n {} -p '{{\"spec\":{{\"suspend\":false}}}}'",
-                cron_job.name, cron_job.namespace
-            ),
-            _ => format!(
+        Verdict::Unprotected => Some(match assessment.cron_job(facts) {
+            Some(cron_job) => fix_cron_job(cron_job, now),
+            None => format!(
                 "kubectl apim install-cronjob {workload} -n {namespace}{adopt} --auth workload-identity --client-id CLIENT-ID"
             ),
         }),
@@ -325,6 +333,19 @@ fn fix(facts: &GatewayFacts, verdict: Verdict) -> Option<String> {
             Some(restart(facts, stale))
         }
         Verdict::Unknown => Some(fix_unknown(facts, rotate)),
+    }
+}
+
+fn fix_cron_job(cron_job: &CronJobFacts, now: Timestamp) -> String {
+    let CronJobFacts { name, namespace, .. } = cron_job;
+    if cron_job.suspended {
+        format!("kubectl patch cronjob {name} -n {namespace} -p '{{\"spec\":{{\"suspend\":false}}}}'")
+    } else if let Some(schedule) = better_schedule(cron_job, now) {
+        format!(
+            "kubectl patch cronjob {name} -n {namespace} -p '{{\"spec\":{{\"schedule\":\"{schedule}\"}}}}'"
+        )
+    } else {
+        format!("kubectl describe cronjob {name} -n {namespace}")
     }
 }
 

@@ -1,169 +1,231 @@
 //! The command line of another run, such as that of a CronJob.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use clap::Parser;
+use clap::error::ErrorKind;
+use jiff::SignedDuration;
 
-use super::selection::{exactly, targets_named};
-use crate::cli::{Cli, Command, RotateArgs};
-use crate::environment::Environment;
-use crate::model::request::{DryRun, RotateRequest, Selection, WorkloadRequest};
-use crate::model::{PROGRAM, SCRIPT, Source, Sourced};
+use super::azure::cloud_of_pods;
+use super::fleet::FleetSettings;
+use super::rotate::{checked_timeout, policy, script_namespace, target_request};
+use super::typed::Typed;
+use crate::cli::{self, Cli, Command, KubeArgs, Parsed, RotateArgs};
+use crate::environment::{Environment, PREFIX};
+use crate::model::request::{
+    CloudRequest, CommandLine, DryRun, Invocation, Program, RotateRequest, Selection, UNKNOWN,
+};
+use crate::model::{CloudName, MAX_LIFE, PROGRAM, SCRIPT, Sourced, cleaned};
+use crate::plan::Policy;
 use crate::script;
 
-/// What the words and variables of a container make `rotate` do, read by the
-/// parsers that it runs itself. `None` if they rotate nothing.
-pub fn rotate_request(words: &[String], variables: &BTreeMap<String, String>) -> Option<RotateRequest> {
-    let environment: Environment = variables.clone().into_iter().collect();
-    let mut request = typed(words, &environment)?;
-    let get = |names: &[&str]| names.iter().find_map(|name| environment.get(name));
-    if request.namespace.is_none() {
-        request.namespace = get(&["NAMESPACE"]).map(str::to_owned);
+/// The variables of ours that decide neither what is rotated nor when.
+const WITHOUT_EFFECT: [&str; 13] = [
+    "APIM_GATEWAY",
+    "APIM_INSTANCE",
+    "AZURE_CA_FILE",
+    "CLIENT_ID",
+    "CLIENT_SECRET",
+    "CLIENT_SECRET_FILE",
+    "CLIENT_SECRET_PASSWORD_FILE",
+    "COLOR",
+    "RESOURCE_GROUP",
+    "SUBSCRIPTION_ID",
+    "TENANT",
+    "TERMINATION_LOG",
+    "VERBOSE",
+];
+
+/// What a container makes `rotate` do, read by the parsers that it runs itself.
+/// No file is read, and no word is repeated in a reason: any may be a secret.
+pub fn rotate_request(run: &Invocation) -> CommandLine {
+    let read = read(run).unwrap_or_else(|other| other);
+    let mut words = run.words.iter();
+    if read == not_valid() && words.any(|word| word.contains(UNKNOWN)) {
+        return unclear("its command line contains values that are not known");
     }
-    if request.secret.is_none() {
-        request.secret = get(&["KUBECTL_APIM_TOKEN_SECRET", "TOKEN_SECRET"]).map(str::to_owned);
-    }
-    if request.selection.names.is_empty() {
-        let workload = get(&["KUBECTL_APIM_K8S_OBJECT", "K8S_OBJECT"]);
-        request.selection.names.extend(workload.map(workload_named));
-    }
-    Some(request)
+    read
 }
 
-/// A line that does not parse may be for another version, and may rotate
-/// anything.
-fn typed(words: &[String], environment: &Environment) -> Option<RotateRequest> {
-    // The words before the program's own are those of a shell or of kubectl.
-    let own = words
-        .iter()
-        .rposition(|word| [PROGRAM, SCRIPT].iter().any(|program| word.ends_with(program)));
-    let (program, words) = match own.and_then(|at| words.get(at..)?.split_first()) {
-        Some((program, words)) => (program.as_str(), words),
-        None => (PROGRAM, words),
+fn nothing(why: &str) -> CommandLine {
+    CommandLine::RotatesNothing(why.to_owned())
+}
+
+fn unclear(why: impl Into<String>) -> CommandLine {
+    CommandLine::NotUnderstood(why.into())
+}
+
+fn not_valid() -> CommandLine {
+    unclear("its command line is not valid, so `rotate` would exit with code 2")
+}
+
+/// `Err` for a line that rotates nothing for certain.
+fn read(run: &Invocation) -> Result<CommandLine, CommandLine> {
+    let environment = environment(run)?;
+    if environment.get(cli::COMPLETION_VARIABLE).is_some() && run.program != Program::Script {
+        return Err(nothing("it completes the words of a shell"));
+    }
+    let name = match run.program {
+        Program::Ours => PROGRAM,
+        Program::Link | Program::Script => SCRIPT,
     };
-    let mut line: Vec<OsString> = vec![program.into()];
-    line.extend(words.iter().map(OsString::from));
-    let is_script = program.ends_with(SCRIPT) || words.first().is_none_or(|word| word.starts_with('-'));
-    if is_script {
-        let Ok(translated) = script::translate(&line, environment) else {
-            return Some(RotateRequest::default());
+    let mut line: Vec<OsString> = vec![name.into()];
+    line.extend(run.words.iter().map(OsString::from));
+    if run.program != Program::Ours {
+        line = script::translate(&line, &environment).map_err(|_| not_valid())?;
+    }
+    let typed = parsed(name, &line)?;
+    if let Some(("rotate", matches)) = typed.matches.subcommand()
+        && run.variables.keys().any(|name| name.starts_with(PREFIX))
+    {
+        let variables = |name: &str| environment.get(name).map(str::to_owned);
+        let root = cli::command(name, &["rotate"], &|_| None);
+        let rotate = root.find_subcommand("rotate");
+        let words = rotate.map(|rotate| cli::as_words(rotate, matches, &variables));
+        // What follows two dashes is a target.
+        let end = line.iter().position(|word| word == "--").unwrap_or(line.len());
+        line.splice(end..end, words.into_iter().flatten());
+    }
+    let Parsed { cli, matches, .. } = parsed(name, &line)?;
+    let Cli { command, kube, .. } = cli;
+    let (Some(Command::Rotate(args)), Some((_, matches))) = (command, matches.subcommand()) else {
+        return Err(nothing("it runs another command than `rotate`"));
+    };
+    if args.dry_run != DryRun::None {
+        return Err(nothing("it is a dry run"));
+    }
+    refuse_other_clusters(&kube, &args, &environment)?;
+    let typed = Typed {
+        matches,
+        environment: &environment,
+    };
+    request(&args, &typed, kube.namespace, run.program).map(|request| CommandLine::Rotates(Box::new(request)))
+}
+
+/// A command line without the variables of this process.
+fn parsed(name: &str, line: &[OsString]) -> Result<Parsed, CommandLine> {
+    cli::parse(name, line, &|_| None).map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            nothing("it prints the help")
+        }
+        ErrorKind::DisplayVersion => nothing("it prints the version"),
+        _ => not_valid(),
+    })
+}
+
+/// The variables that the program reads. The script does not know ours.
+fn environment(run: &Invocation) -> Result<Environment, CommandLine> {
+    let is_read = |name: &str| run.program != Program::Script || !name.starts_with(PREFIX);
+    let variables = run.variables.iter().filter(|(name, _)| is_read(name));
+    for (name, value) in variables.clone() {
+        let Some(ours) = name.strip_prefix(PREFIX) else {
+            continue;
         };
-        line = translated;
+        if value.contains(UNKNOWN) && !WITHOUT_EFFECT.contains(&ours) {
+            let name = cleaned(name);
+            return Err(unclear(format!("the value of its variable {name} is not known")));
+        }
     }
-    let Ok(Cli { command, kube, .. }) = Cli::try_parse_from(line) else {
-        return Some(RotateRequest::default());
-    };
-    match command {
-        Some(Command::Rotate(args)) if args.dry_run == DryRun::None => Some(RotateRequest {
-            namespace: kube.namespace,
-            selection: selection(&args),
-            secret: args.target.token_secret,
-            service: args.target.gateway.instance.apim_instance,
-            resource_group: args.target.gateway.instance.resource_group,
-            subscription: args.target.gateway.instance.subscription_id,
-        }),
-        _ => None,
+    Ok(variables
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect())
+}
+
+/// Refuses what may lead to another cluster than the one of the CronJob.
+fn refuse_other_clusters(
+    kube: &KubeArgs,
+    args: &RotateArgs,
+    environment: &Environment,
+) -> Result<(), CommandLine> {
+    let chosen = [
+        ("--contexts", !args.fleet.contexts.is_empty()),
+        ("--context", kube.context.is_some()),
+        ("--cluster", kube.cluster.is_some()),
+        ("--user", kube.user.is_some()),
+        ("--server", kube.server.is_some()),
+        ("--token", kube.token.is_some()),
+        ("--kubeconfig", kube.kubeconfig.is_some()),
+        ("the variable KUBECONFIG", environment.get("KUBECONFIG").is_some()),
+    ];
+    match chosen.into_iter().find(|(_, given)| *given) {
+        Some((what, _)) => Err(unclear(format!("{what} may lead to another cluster"))),
+        None => Ok(()),
     }
 }
 
-fn selection(args: &RotateArgs) -> Selection {
-    let target = &args.target;
-    let mut names = match targets_named(&target.target) {
-        Ok(names) => names,
-        Err(_) => target.target.iter().map(|word| workload_named(word)).collect(),
-    };
-    names.extend(target.k8s_object.as_deref().map(workload_named));
-    Selection {
-        everywhere: args.fleet.select.all_namespaces,
-        labels: args.fleet.select.selector.clone(),
-        names,
+fn request(
+    args: &RotateArgs,
+    typed: &Typed<'_>,
+    namespace: Option<String>,
+    program: Program,
+) -> Result<RotateRequest, CommandLine> {
+    checked_timeout(args.timeout).map_err(|_| not_valid())?;
+    if args.no_restart && typed.matches.value_source("prove").is_some() {
+        return Err(not_valid());
     }
+    let policy = policy(args, typed).map_err(|_| not_valid())?;
+    let target = target_request(&args.target, typed, program != Program::Ours).map_err(|_| not_valid())?;
+    let fleet = FleetSettings::resolve(args, &target, policy.follow_up).map_err(|_| not_valid())?;
+    let cloud = cloud_of_pods(args.azure.cloud.as_ref()).map_err(|_| not_valid())?;
+    let namespace = namespace.or_else(|| script_namespace(typed.environment));
+    let value = |given: Option<Sourced<String>>| given.map(|given| given.value);
+    let known = |given: Option<Sourced<String>>| value(given).filter(|value| !value.contains(UNKNOWN));
+    let (secret, workload) = (value(target.secret), target.workload);
+    for (what, value) in [("namespace", &namespace), ("Secret", &secret)] {
+        if value.as_ref().is_some_and(|value| value.contains(UNKNOWN)) {
+            return Err(unclear(format!("the name of its {what} is not known")));
+        }
+    }
+    let selection = match &fleet {
+        Some(fleet) => consented(fleet)?.clone(),
+        None => Selection {
+            names: workload.into_iter().collect(),
+            ..Selection::default()
+        },
+    };
+    Ok(RotateRequest {
+        namespace,
+        selection,
+        secret,
+        gateway: known(target.gateway),
+        service: known(target.service),
+        resource_group: known(target.resource_group),
+        subscription: known(target.subscription),
+        fleet: fleet.map(|_| cloud.unwrap_or(CloudRequest::Known(CloudName::Public))),
+        window: window(&policy, program),
+    })
 }
 
-/// A word that does not name a workload stays as it is: no workload has that
-/// name.
-fn workload_named(word: &str) -> Sourced<WorkloadRequest> {
-    let request = match exactly(word) {
-        Ok(request) => request,
-        Err(_) => WorkloadRequest::ByName(word.to_owned()),
+/// The gateways of a fleet, if nobody has to confirm their rotation.
+fn consented(fleet: &FleetSettings) -> Result<&Selection, CommandLine> {
+    if fleet.gateways.is_some() {
+        return Err(unclear("what the file of --gateways lists is not known"));
+    }
+    if fleet.selection.everywhere && !fleet.yes {
+        return Err(nothing(
+            "it asks for confirmation, which a pod cannot give: it lacks --yes",
+        ));
+    }
+    if fleet.selection.labels.is_some() {
+        return Err(unclear(
+            "it selects gateways by labels, which only the API server can match",
+        ));
+    }
+    Ok(&fleet.selection)
+}
+
+/// How long before its expiry a token may be rotated at the earliest.
+fn window(policy: &Policy, program: Program) -> SignedDuration {
+    let life = if program == Program::Script {
+        MAX_LIFE
+    } else {
+        policy.life
     };
-    Sourced::new(request, Source::Discovery("command line".to_owned()))
+    let by_age = policy.if_older_than.map(|age| life - age);
+    match (policy.if_expiring_within, by_age) {
+        (None, None) => life,
+        (within, by_age) => within.into_iter().chain(by_age).max().unwrap_or(life),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read<const N: usize>(line: &str, variables: [(&str, &str); N]) -> Option<RotateRequest> {
-        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        rotate_request(&words, &BTreeMap::from(variables))
-    }
-
-    fn workloads(request: &RotateRequest) -> Vec<String> {
-        let names = request.selection.names.iter();
-        names.map(|name| name.value.to_string()).collect()
-    }
-
-    #[test]
-    fn a_command_line_selects_gateways() {
-        assert_eq!(read("rotate", []), Some(RotateRequest::default()));
-        for (line, names) in [
-            ("rotate deploy/a b", ["deployment.apps/a", "workload b"]),
-            ("rotate deploy a b", ["deployment.apps/a", "deployment.apps/b"]),
-            ("rotate job/a b", ["workload job/a", "workload b"]),
-        ] {
-            assert_eq!(workloads(&read(line, []).unwrap()), names, "{line}");
-        }
-        assert!(read("rotate -A --yes", []).unwrap().selection.everywhere);
-        let by_labels = read("rotate -A -l team=blue", []).unwrap().selection;
-        assert_eq!(by_labels.labels.as_deref(), Some("team=blue"));
-        let by_command = read("/usr/local/bin/kubectl-apim rotate -n shop -t s", []).unwrap();
-        assert_eq!(
-            (by_command.namespace.as_deref(), by_command.secret.as_deref()),
-            (Some("shop"), Some("s"))
-        );
-    }
-
-    #[test]
-    fn the_scripts_variables_and_options_count() {
-        let script = [
-            ("K8S_OBJECT", "deployment/gw"),
-            ("TOKEN_SECRET", "gw-token"),
-            ("NAMESPACE", "shop"),
-        ];
-        for line in ["", "rotate"] {
-            let request = read(line, script).unwrap();
-            assert_eq!(workloads(&request), ["deployment.apps/gw"]);
-            assert_eq!(request.secret.as_deref(), Some("gw-token"));
-            assert_eq!(request.namespace.as_deref(), Some("shop"));
-        }
-        let line = "apim-shg-rotate -s 1 -r 2 -a 3 -g 4 -t other -o deployment/gw";
-        let request = read(line, []).unwrap();
-        assert_eq!(workloads(&request), ["deployment.apps/gw"]);
-        assert_eq!(request.secret.as_deref(), Some("other"));
-    }
-
-    #[test]
-    fn our_variables_count_and_those_of_others_do_not() {
-        let ours = [
-            ("KUBECTL_APIM_K8S_OBJECT", "deployment/gw"),
-            ("KUBECTL_APIM_TOKEN_SECRET", "s"),
-            ("KUBECTL_APIM_NAMESPACE", "bank"),
-        ];
-        let request = read("rotate", ours).unwrap();
-        assert_eq!(workloads(&request), ["deployment.apps/gw"]);
-        assert_eq!((request.secret.as_deref(), request.namespace), (Some("s"), None));
-        let others = ours.map(|(name, value)| (name.trim_start_matches("KUBECTL_"), value));
-        assert_eq!(read("rotate", others), Some(RotateRequest::default()));
-    }
-
-    #[test]
-    fn other_commands_rotate_nothing() {
-        assert_eq!(read("status -A --fail-within 10d", []), None);
-        assert_eq!(read("rotate --dry-run", []), None);
-        // Of a newer version, perhaps.
-        assert_eq!(read("rotate --no-such-flag", []), Some(RotateRequest::default()));
-    }
-}
+mod tests;

@@ -86,7 +86,7 @@ pub fn script_namespace(environment: &Environment) -> Option<String> {
     environment.get("NAMESPACE").map(str::to_owned)
 }
 
-fn policy(args: &RotateArgs, typed: &Typed<'_>) -> Result<Policy> {
+pub(super) fn policy(args: &RotateArgs, typed: &Typed<'_>) -> Result<Policy> {
     let mut key = args.token_key;
     if typed.is_default("token-key")
         && let Some(word) = typed.environment.get("TOKEN_KEY")

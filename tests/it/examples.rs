@@ -21,7 +21,7 @@ enum Place {
 /// A part of an example that no other has, where it is run, what must be in its
 /// output, and what must not. `GALLERY`, `ALONE` and `GATEWAY` are placeholders for the
 /// two namespaces and the ARM id.
-const EXAMPLES: [(&str, Place, &[&str], &[&str]); 10] = [
+const EXAMPLES: [(&str, Place, &[&str], &[&str]); 11] = [
     (
         "infinite) < 10 * 86400",
         Place::Gallery,
@@ -43,6 +43,12 @@ const EXAMPLES: [(&str, Place, &[&str], &[&str]); 10] = [
         Place::Gallery,
         &["GALLERY returns-"],
         &["GALLERY \n", "GALLERY orders"],
+    ),
+    (
+        "select(.unprotected)",
+        Place::Gallery,
+        &["ALONE\tgw\tno CronJob was found"],
+        &["GALLERY\torders"],
     ),
     (".cronJob == null", Place::Gallery, &["ALONE gw\n"], &["GALLERY "]),
     (

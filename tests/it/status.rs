@@ -1,6 +1,7 @@
 //! `status` from end to end.
 
 mod azure;
+mod cron_jobs;
 pub(crate) mod gallery;
 mod hostile;
 mod large;

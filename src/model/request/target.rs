@@ -1,6 +1,5 @@
 //! Which gateways.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::model::{Sourced, WorkloadRef};
@@ -95,22 +94,3 @@ impl fmt::Display for Scope {
         }
     }
 }
-
-/// The gateways that a command line of `rotate` selects, as far as it is
-/// understood.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RotateRequest {
-    /// The namespace; that of the pod when absent.
-    pub namespace: Option<String>,
-    pub selection: Selection,
-    pub secret: Option<String>,
-    /// The API Management instance.
-    pub service: Option<String>,
-    pub resource_group: Option<String>,
-    pub subscription: Option<String>,
-}
-
-/// Reads the words and the variables of a container as a command line of this
-/// program or of the script; `None` for one that rotates nothing. A line that
-/// is not understood may rotate anything.
-pub type ReadCommandLine = fn(&[String], &BTreeMap<String, String>) -> Option<RotateRequest>;

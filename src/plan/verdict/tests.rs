@@ -145,7 +145,7 @@ fn an_unreadable_credential_is_unknown_and_an_alarm() {
         let entra = |facts: &mut GatewayFacts| {
             facts.auth = auth;
             facts.presented = Ok(Presented::Entra);
-            facts.cron_job = Ok(None);
+            facts.cron_jobs = Ok(Vec::new());
         };
         assert_eq!(after(entra), (verdict, fix.to_owned()), "{auth:?}");
     }
@@ -167,12 +167,12 @@ fn another_writer_of_the_secret() {
 fn without_a_cron_job_that_runs_in_time_it_is_unprotected() {
     let verdict = |change: &dyn Fn(&mut CronJobFacts)| {
         after(|facts| {
-            if let Ok(Some(cron_job)) = &mut facts.cron_job {
-                change(cron_job);
+            if let Ok(cron_jobs) = &mut facts.cron_jobs {
+                change(&mut cron_jobs[0]);
             }
         })
     };
-    let (without, install) = after(|facts| facts.cron_job = Ok(None));
+    let (without, install) = after(|facts| facts.cron_jobs = Ok(Vec::new()));
     assert_eq!(without, Verdict::Unprotected);
     assert!(install.starts_with("kubectl apim install-cronjob deployment.apps/gw -n shop --auth"));
     assert_eq!(
@@ -189,8 +189,24 @@ fn without_a_cron_job_that_runs_in_time_it_is_unprotected() {
         verdict(&|cron_job| cron_job.schedule = "0 0 1 */6 *".to_owned()).0,
         Verdict::Unprotected
     );
+    let failed = |cron_job: &mut CronJobFacts| cron_job.last_run = Some(now());
+    assert_eq!(
+        verdict(&failed),
+        (
+            Verdict::Unprotected,
+            "kubectl describe cronjob apim-rotate -n shop".to_owned()
+        )
+    );
+    let rare = verdict(&|cron_job| cron_job.schedule = "0 3 1 * *".to_owned());
+    assert_eq!(rare.0, Verdict::Unprotected);
+    assert!(
+        rare.1
+            .starts_with("kubectl patch cronjob apim-rotate -n shop -p '{\"spec\":{\"schedule\":\""),
+        "{}",
+        rare.1
+    );
     // There may be one that this user cannot see.
-    let unseen = after(|facts| facts.cron_job = Err(Unavailable::Forbidden("cronjobs".to_owned())));
+    let unseen = after(|facts| facts.cron_jobs = Err(Unavailable::Forbidden("cronjobs".to_owned())));
     assert_eq!(unseen.0, Verdict::Healthy);
     let plain_text = after(|facts| {
         let claims = facts.claims().cloned().unwrap();
@@ -202,6 +218,24 @@ fn without_a_cron_job_that_runs_in_time_it_is_unprotected() {
     assert_eq!(plain_text.0, Verdict::Unprotected);
     // No one command moves a token into a Secret and refers to it.
     assert_eq!(plain_text.1, "");
+}
+
+#[test]
+fn why_nothing_protects_it_is_kept_whatever_the_verdict_is() {
+    // Why one that may be meant for it does not count is said where none does.
+    let mut odd = gateway();
+    odd.not_counted = Some("cronjob/x does not count: it is a dry run".to_owned());
+    assert_eq!(assess(&odd, now()).verdict, Verdict::Healthy);
+    odd.cron_jobs = Ok(Vec::new());
+    assert_eq!(
+        assess(&odd, now()).reason,
+        "no CronJob was found that rotates the token; cronjob/x does not count: it is a dry run"
+    );
+    // A worse verdict does not hide it.
+    expires_in(&mut odd, DAY);
+    let assessment = assess(&odd, now());
+    assert_eq!(assessment.verdict, Verdict::Expiring);
+    assert!(assessment.unprotected.unwrap().contains("dry run"));
 }
 
 #[test]
@@ -243,7 +277,7 @@ fn an_alarm_counts_days_and_verdicts() {
         DAY
     ));
     // A missing CronJob alone is not urgent.
-    assert!(!alarm(&|facts| facts.cron_job = Ok(None), DAY));
+    assert!(!alarm(&|facts| facts.cron_jobs = Ok(Vec::new()), DAY));
 }
 
 #[test]
@@ -255,14 +289,18 @@ fn the_verdict_does_not_change_before_the_next_change() {
     };
     let verdict = |facts: &GatewayFacts, at: Timestamp| assess(facts, at).verdict;
     let weekly = |mut facts: GatewayFacts| {
-        if let Ok(Some(cron_job)) = &mut facts.cron_job {
-            cron_job.schedule = "0 0 * * 0".to_owned();
+        if let Ok(cron_jobs) = &mut facts.cron_jobs {
+            cron_jobs[0].schedule = "0 0 * * 0".to_owned();
         }
         facts
     };
     let mut unprotected = left(DAY * 30);
-    unprotected.cron_job = Ok(None);
-    for facts in [left(DAY * 30), weekly(left(DAY * 20)), unprotected] {
+    unprotected.cron_jobs = Ok(Vec::new());
+    let mut new = left(DAY * 30);
+    if let Ok(cron_jobs) = &mut new.cron_jobs {
+        cron_jobs[0].created = Some(now());
+    }
+    for facts in [left(DAY * 30), weekly(left(DAY * 20)), unprotected, new] {
         let (mut at, mut verdicts) = (now(), vec![verdict(&facts, now())]);
         while let Some(next) = next_change(&facts, at) {
             let just_before = next - SignedDuration::from_secs(1);

@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::rows::{Row, StatusReport, last_result};
+use super::rows::{Row, StatusReport};
 use crate::model::{
-    Auth, AzureFacts, CronJobFacts, Fact, GatewayFacts, GatewayId, KeySlot, SecretFacts, Unavailable,
-    WorkloadKind,
+    Auth, AzureFacts, CronJobFacts, Fact, GatewayFacts, GatewayId, JobResult, KeySlot, SecretFacts,
+    Unavailable, WorkloadKind,
 };
 use crate::plan::{Verdict, next_run};
 
@@ -62,6 +62,8 @@ pub(super) struct Item<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) cron_job: Option<CronJob<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) unprotected: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     azure: Option<&'a AzureFacts>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unread: Vec<Unread<'a>>,
@@ -102,7 +104,7 @@ pub(super) struct CronJob<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     last_run: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    last_result: Option<&'static str>,
+    last_result: Option<JobResult>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) next_run: Option<Timestamp>,
 }
@@ -168,12 +170,11 @@ impl Row {
                     .map(|pods| pods.unsure.as_slice())
                     .filter(|unsure| !unsure.is_empty()),
             },
-            cron_job: facts
-                .cron_job
-                .as_ref()
-                .ok()
-                .and_then(Option::as_ref)
+            cron_job: self
+                .assessment
+                .cron_job(facts)
                 .map(|cron_job| CronJob::of(cron_job, now)),
+            unprotected: self.assessment.unprotected.as_deref(),
             azure: facts.azure.as_ref().and_then(|azure| azure.as_ref().ok()),
             unread: unread(facts),
         }
@@ -189,7 +190,7 @@ impl<'a> CronJob<'a> {
             time_zone: facts.time_zone.as_deref(),
             suspended: facts.suspended,
             last_run: facts.last_run,
-            last_result: last_result(facts),
+            last_result: facts.last_result(),
             next_run: next_run(facts, now).time(),
         }
     }
@@ -206,7 +207,7 @@ fn unread(facts: &GatewayFacts) -> Vec<Unread<'_>> {
         ("gateway", unavailable(&facts.gateway)),
         ("service", unavailable(&facts.service)),
         ("pods", unavailable(&facts.pods)),
-        ("cronJob", unavailable(&facts.cron_job)),
+        ("cronJob", unavailable(&facts.cron_jobs)),
         ("azure", facts.azure.as_ref().and_then(unavailable)),
         ("apis", azure.and_then(|azure| unavailable(&azure.apis))),
     ];

@@ -1,7 +1,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::request::SortBy;
-use crate::model::{CronJobFacts, GatewayFacts, SecretFacts, WorkloadRef, in_words};
+use crate::model::{GatewayFacts, SecretFacts, WorkloadRef, in_words};
 use crate::plan::{Assessment, assess, is_alarm};
 
 /// Gateways with their verdicts.
@@ -142,17 +142,4 @@ impl Row {
             (None, Ok(_)) => reason.clone(),
         }
     }
-}
-
-/// The result of the last Job. It follows from the times of the CronJob, so
-/// that no Job has to be read.
-pub(super) fn last_result(facts: &CronJobFacts) -> Option<&'static str> {
-    let last_run = facts.last_run?;
-    Some(if facts.running {
-        "Running"
-    } else if facts.last_success.is_some_and(|success| success >= last_run) {
-        "Succeeded"
-    } else {
-        "Failed"
-    })
 }

@@ -3,8 +3,8 @@
 use comfy_table::Cell;
 use jiff::{SignedDuration, Timestamp};
 
-use super::rows::{Row, StatusReport, last_result};
-use crate::model::{Auth, CronJobFacts, Fact, GatewayFacts, SecretFacts, in_words};
+use super::rows::{Row, StatusReport};
+use crate::model::{Auth, CronJobFacts, Fact, GatewayFacts, JobResult, SecretFacts, in_words};
 use crate::plan::{Verdict, next_run};
 use crate::report::table::{Severity, cell, render};
 
@@ -65,7 +65,7 @@ fn wide_columns(row: &Row, now: Timestamp) -> [Column; 11] {
     let secret = facts.secret.as_ref().map(|(name, _)| name.as_str());
     let owner = stored.and_then(|stored| stored.owner.as_deref());
     let last_writer = stored.and_then(|stored| stored.last_writer.as_deref());
-    let cron_job = facts.cron_job.as_ref().ok().and_then(Option::as_ref);
+    let cron_job = row.assessment.cron_job(facts);
     [
         ("SERVICE", fact(&facts.service)),
         ("GATEWAY", fact(&facts.gateway)),
@@ -76,8 +76,8 @@ fn wide_columns(row: &Row, now: Timestamp) -> [Column; 11] {
         ("ROTATED-BY", or_none(last_writer)),
         (
             "CRONJOB",
-            match &facts.cron_job {
-                Ok(cron_job) => or_none(cron_job.as_ref().map(|cron_job| cron_job.name.as_str())),
+            match &facts.cron_jobs {
+                Ok(_) => or_none(cron_job.map(|cron_job| cron_job.name.as_str())),
                 Err(unavailable) => plain(unavailable.cell()),
             },
         ),
@@ -172,17 +172,17 @@ fn ago(time: Option<Timestamp>, now: Timestamp) -> Cell {
 }
 
 fn last_run(cron_job: Option<&CronJobFacts>, now: Timestamp) -> Cell {
-    let last = cron_job.and_then(|cron_job| Some((last_result(cron_job)?, cron_job.last_run?)));
+    let last = cron_job.and_then(|cron_job| Some((cron_job.last_result()?, cron_job.last_run?)));
     let Some((result, time)) = last else {
         return plain(NONE);
     };
-    let severity = if result == "Failed" {
+    let severity = if result == JobResult::Failed {
         Severity::Bad
     } else {
         Severity::None
     };
     cell(
-        &format!("{result} {} ago", in_words(now.duration_since(time))),
+        &format!("{result:?} {} ago", in_words(now.duration_since(time))),
         severity,
     )
 }

@@ -52,9 +52,9 @@ impl WatchReport {
 
     /// Whether a CronJob of this namespace rotates a gateway.
     pub fn has_cron_job_in(&self, namespace: &str) -> bool {
-        self.rows.values().any(|row| match &row.facts.cron_job {
-            Ok(Some(cron_job)) => cron_job.namespace == namespace,
-            _ => false,
+        self.rows.values().any(|row| {
+            let mut cron_jobs = row.facts.cron_jobs.iter().flatten();
+            cron_jobs.any(|cron_job| cron_job.namespace == namespace)
         })
     }
 
@@ -159,6 +159,7 @@ impl Row {
         let mut item = self.item(Timestamp::UNIX_EPOCH);
         item.reason = "";
         item.expires_in_seconds = None;
+        item.unprotected = item.unprotected.map(|_| "");
         if let Some(cron_job) = &mut item.cron_job {
             cron_job.next_run = None;
         }

@@ -22,8 +22,8 @@ const VERDICTS: [(&str, &str); 8] = [
 /// A namespace with a gateway in each state, and a CronJob that rotates them.
 pub(crate) async fn gallery(name: &str) -> Case {
     let case = Case::new(name).await;
-    let plain =
-        json!({"image": "ghcr.io/kubectl-apim/kubectl-apim:1.0.0", "args": ["rotate", "--all", "--yes"]});
+    let plain = json!({"image": "ghcr.io/kubectl-apim/kubectl-apim:1.0.0", "command": ["/kubectl-apim"],
+        "args": ["rotate", "--all", "--yes"]});
     case.cron_job(&plain).await;
     for (name, days) in [
         ("orders", 30),
@@ -139,8 +139,10 @@ async fn every_gateway_of_a_namespace_has_its_verdict() {
 #[tokio::test]
 async fn each_fix_works() {
     let case = Case::new("fixes").await;
-    case.cron_job(&json!({"image": "kubectl-apim", "args": ["rotate", "deployment/gw"]}))
-        .await;
+    case.cron_job(
+        &json!({"image": "kubectl-apim", "command": ["/kubectl-apim"], "args": ["rotate", "deployment/gw"]}),
+    )
+    .await;
     case.deploy(&case.portal()).await;
     let mended = async |verdict: &str| {
         let status = case.apim(&["status", "-o", "json"]).exits(0).await.gateway("gw");

@@ -71,8 +71,10 @@ async fn changed_rows_are_printed_again() {
     assert_ne!(changed["expiresAt"], first["expiresAt"]);
     assert_eq!(changed["rotatedBy"], "somebody-else");
 
-    case.cron_job(&json!({"image": "kubectl-apim", "args": ["rotate"]}))
-        .await;
+    case.cron_job(
+        &json!({"image": "kubectl-apim", "command": ["/kubectl-apim"], "args": ["rotate", "--all"]}),
+    )
+    .await;
     watch
         .until("gw", |line| line["cronJob"]["name"] == "apim-rotate")
         .await;
