@@ -95,6 +95,22 @@ impl<E: Effects> Rotation<'_, E> {
         ))
     }
 
+    /// Another run would only mint two credentials more.
+    pub(super) fn both_refused_error(&self, first: &Refused, second: &Refused) -> Error {
+        let (mint, evidence) = (&second.record.mint, &second.refusal.evidence);
+        let error = Error::new(
+            Kind::PutBack,
+            format!(
+                "Azure refused a {} ({}), and its replacement, a {mint}, as well: {evidence}",
+                first.record.mint, first.refusal.evidence
+            ),
+        );
+        let error = self.with_stuck_pod(error, &second.refusal);
+        error.hint(
+            "find out why Azure refuses both, and run the same command again: it replaces the second one",
+        )
+    }
+
     pub(super) fn replacement_not_proved(
         &self,
         refused: &Refused,

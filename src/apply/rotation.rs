@@ -162,7 +162,11 @@ impl<E: Effects> Rotation<'_, E> {
                 AfterRefusal::PutBack => return Box::pin(self.put_back(outcome, &refused)).await,
                 AfterRefusal::Keep => {
                     let evidence = &refused.refusal.evidence;
-                    let error = self.not_proved(&refused.record.mint, replaced.as_ref(), evidence);
+                    if let Some(first) = &replaced {
+                        outcome.error = Some(self.both_refused_error(first, &refused));
+                        return outcome;
+                    }
+                    let error = self.not_proved(&refused.record.mint, None, evidence);
                     return outcome.owed(error);
                 }
                 AfterRefusal::Replace(mint) => {

@@ -196,6 +196,10 @@ pub struct FleetArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_failures: Option<u32>,
 
+    /// How often to try a gateway again that failed, unless it or its new token was refused; 0 by default
+    #[arg(long, value_name = "N")]
+    pub retries: Option<u8>,
+
     /// Use the whole request quota of the subscription, and leave nothing to others
     #[arg(long)]
     pub burst: bool,

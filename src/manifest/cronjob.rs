@@ -23,6 +23,7 @@ use super::ownership::Owner;
 use crate::error::Kind;
 use crate::model::Object;
 
+use arguments::RETRIES;
 pub use installation::{
     AUDIENCE, CLIENT_ID, CLIENT_SECRET_KEY, CONTAINER, Installation, Instance, KeyOf, LONGEST_NAME,
     PodIdentity, PodOptions, Schedule, TENANT_ID, Task,
@@ -38,8 +39,10 @@ const LATEST_START: i64 = 3600;
 /// The time for a Job's pod to start, in addition to the rotations.
 const START: SignedDuration = SignedDuration::from_secs(60);
 
-/// The errors that would recur if the Job were retried.
-const NOT_RETRIED: [Kind; 3] = [Kind::Usage, Kind::Refused, Kind::PutBack];
+/// The errors after which the Job is not retried. The first three would recur. A
+/// fleet has retried by itself what can succeed: a retry of the whole fleet would
+/// mint again for the gateways whose new tokens Azure has refused.
+const NOT_RETRIED: [Kind; 4] = [Kind::Usage, Kind::Refused, Kind::PutBack, Kind::Partial];
 
 impl Installation {
     /// The limit for a Job in seconds: the sum of its rotations, and the start
@@ -71,7 +74,7 @@ pub fn cron_job(installation: &Installation) -> Object {
             job_template: JobTemplateSpec {
                 metadata: Some(labelled(name)),
                 spec: Some(JobSpec {
-                    backoff_limit: Some(2),
+                    backoff_limit: Some(i32::from(RETRIES)),
                     pod_failure_policy: Some(failure_policy()),
                     active_deadline_seconds: Some(installation.deadline()),
                     template: template(installation),
@@ -158,8 +161,6 @@ pub fn network_policy(installation: &Installation) -> Object {
     document(&object)
 }
 
-/// A retry does not help with a wrong command line, a refusal of preflight or a
-/// token that Azure refused.
 fn failure_policy() -> PodFailurePolicy {
     let codes = NOT_RETRIED.map(|kind| i32::from(kind.exit_code()));
     PodFailurePolicy {

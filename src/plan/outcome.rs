@@ -17,6 +17,8 @@ pub struct Outcome {
     pub proof: Option<String>,
     /// Why the run did not succeed.
     pub error: Option<Error>,
+    /// Whether the credential replaces another one of this run, which Azure refused.
+    pub is_replacement: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +65,7 @@ impl Outcome {
             restarted: Vec::new(),
             proof: None,
             error: None,
+            is_replacement: false,
         }
     }
 
@@ -70,9 +73,8 @@ impl Outcome {
         Self {
             kind,
             record: Some(record),
-            restarted: Vec::new(),
-            proof: None,
-            error: None,
+            is_replacement: kind == OutcomeKind::Replaced,
+            ..Self::yielded()
         }
     }
 

@@ -51,6 +51,9 @@ pub struct RotationReport {
     /// The names of the gateway in Azure, which errors may contain.
     #[serde(skip)]
     pub(super) names: Vec<String>,
+    /// Whether the token replaces another one of this run, which Azure refused.
+    #[serde(skip)]
+    pub(super) is_replacement: bool,
 }
 
 /// The outcome in one word.
@@ -131,6 +134,7 @@ impl RotationReport {
             warnings: Vec::new(),
             error: None,
             names: Vec::new(),
+            is_replacement: false,
         }
     }
 
@@ -225,6 +229,7 @@ impl RotationReport {
             rotation_id: record.map(|record| record.rotation_id.clone()),
             proof: outcome.proof.clone(),
             error: outcome.error.as_ref().map(ErrorLine::of),
+            is_replacement: outcome.is_replacement,
             ..Self::new(snapshot, outcome_name)
         };
         for line in &mut report.workloads {

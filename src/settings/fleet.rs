@@ -27,6 +27,8 @@ pub struct FleetSettings {
     /// After how many failures no other rotation starts; a share of the fleet if
     /// this is `None`.
     pub max_failures: Option<usize>,
+    /// How often a gateway that failed is tried again.
+    pub retries: u8,
     /// Whether to use all requests that Azure grants.
     pub burst: bool,
     pub no_headers: bool,
@@ -74,6 +76,7 @@ impl FleetSettings {
             max_parallel_per_instance: usize::from(fleet.max_parallel_per_instance),
             canary,
             max_failures: fleet.max_failures.map(|count| count as usize),
+            retries: fleet.retries.unwrap_or(0),
             burst: fleet.burst,
             no_headers: fleet.no_headers,
         }))
@@ -85,6 +88,7 @@ fn refuse_flags_of_many(fleet: &FleetArgs) -> Result<()> {
         ("--gateways", fleet.gateways.is_some()),
         ("--canary", fleet.canary.is_some()),
         ("--max-failures", fleet.max_failures.is_some()),
+        ("--retries", fleet.retries.is_some()),
     ];
     match of_many.iter().find(|(_, given)| *given) {
         None => Ok(()),

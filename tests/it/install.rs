@@ -23,6 +23,7 @@ mod policy;
 mod question;
 mod runs;
 mod surroundings;
+mod tries;
 mod undisturbed;
 
 const NAME: &str = "apim-shg-rotate";

@@ -302,13 +302,13 @@ async fn an_expired_previous_token_is_not_put_back() {
 }
 
 #[tokio::test]
-async fn when_both_keys_are_refused_the_proof_stays_owed() {
+async fn when_both_keys_are_refused_another_run_would_not_help() {
     let mut world = World {
         refuses: vec![KeySlot::Primary, KeySlot::Secondary],
         ..World::new()
     };
     let outcome = world.rotate(&policy(), "r1").await.unwrap();
-    assert_eq!((outcome.kind, code(&outcome)), (OutcomeKind::Owed, 3));
+    assert_eq!((outcome.kind, code(&outcome)), (OutcomeKind::Replaced, 5));
     assert_eq!(world.minted, 2);
 }
 

@@ -11,11 +11,11 @@ use crate::output::Output;
 use crate::settings::{FleetSettings, GatewayList};
 
 /// The gateways that the user has consented to.
-pub(super) enum Consent {
+pub(super) enum Consent<'a> {
     /// All gateways that were found.
     All,
     /// Pairs of a workload and a gateway.
-    Listed(GatewayList),
+    Listed(&'a GatewayList),
 }
 
 /// Reads the file of `--gateways`, if there is one.

@@ -3,11 +3,13 @@
 
 mod find;
 mod look_up;
+mod retries;
 mod rotation;
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::consent::{self, Consent, needs_consent};
 use super::events::Events;
@@ -33,6 +35,10 @@ struct Fleet<'a> {
     seen: BTreeSet<(String, String)>,
     /// The results of all gateways that are finished.
     reports: Vec<RotationReport>,
+    /// The results of the gateways that are tried again; `None` in the first round.
+    retried: Option<Vec<RotationReport>>,
+    /// When each rotation must have ended, beside its own time limit.
+    end: Option<Instant>,
 }
 
 /// Runs the fleet; returns the exit code.
@@ -52,9 +58,15 @@ pub(super) async fn run(
         places: BTreeSet::new(),
         seen: BTreeSet::new(),
         reports: Vec::new(),
+        retried: None,
+        end: None,
     };
+    let begun = Instant::now();
     let (pending, now) = fleet.find_all(kube).await?;
-    let failed = fleet.rotate_all(pending, listed).await?;
+    let failed = fleet.rotate_all(pending, listed.as_ref()).await?;
+    if failed.is_none() && settings.dry_run == DryRun::None {
+        fleet.retry(kube, listed.as_ref(), begun).await;
+    }
     fleet.finish(now, failed.as_ref())
 }
 
@@ -64,7 +76,7 @@ impl Fleet<'_> {
     async fn rotate_all(
         &mut self,
         pending: Vec<PendingRotation>,
-        listed: Option<GatewayList>,
+        listed: Option<&GatewayList>,
     ) -> Result<Option<Error>> {
         if pending.is_empty() {
             return Ok(None);
@@ -99,7 +111,7 @@ impl Fleet<'_> {
     }
 
     /// Asks the user to confirm a run over several places.
-    async fn ask(&self, pending: &[PendingRotation]) -> Result<Consent> {
+    async fn ask(&self, pending: &[PendingRotation]) -> Result<Consent<'static>> {
         let asks = !pending.is_empty() && !self.options.yes && self.settings.dry_run == DryRun::None;
         if asks && needs_consent(&self.options.selection, &self.places) {
             let places: BTreeSet<String> = pending.iter().map(PendingRotation::namespace).collect();
@@ -110,7 +122,7 @@ impl Fleet<'_> {
     }
 
     /// The rotations that the user has consented to. The others are refused.
-    fn consented(&mut self, pending: Vec<PendingRotation>, consent: &Consent) -> Vec<PendingRotation> {
+    fn consented(&mut self, pending: Vec<PendingRotation>, consent: &Consent<'_>) -> Vec<PendingRotation> {
         let Consent::Listed(listed) = consent else {
             return pending;
         };

@@ -2,6 +2,10 @@ use super::files::{ca_file, credential_file};
 use super::installation::{Installation, PodIdentity, Task};
 use crate::model::{WorkloadRef, in_short};
 
+/// How often a failed run is repeated: that of a single gateway by its Job, the
+/// gateways of a fleet by the run itself.
+pub(super) const RETRIES: u8 = 2;
+
 /// The arguments of the container.
 pub(super) fn arguments(installation: &Installation) -> Vec<String> {
     let Task {
@@ -36,6 +40,7 @@ pub(super) fn arguments(installation: &Installation) -> Vec<String> {
         // refused would keep all others from being rotated, every night.
         flag("canary", Some("0"));
         flag("max-failures", Some(&secrets.len().max(1).to_string()));
+        flag("retries", Some(&RETRIES.to_string()));
     }
     sign_in_flags(installation, &mut flag);
     if let Some(ca) = &installation.pod.ca {

@@ -70,7 +70,7 @@ fn errors_that_would_recur_are_not_retried() {
     let job = &object["spec"]["jobTemplate"]["spec"];
     assert_eq!(
         job["podFailurePolicy"]["rules"][0]["onExitCodes"]["values"],
-        json!([2, 4, 5])
+        json!([2, 4, 5, 6])
     );
     assert_eq!(job["backoffLimit"], 2);
     assert_eq!(job["activeDeadlineSeconds"], 360);
@@ -121,7 +121,7 @@ fn several_gateways_are_a_fleet_with_the_sum_of_their_timeouts() {
         "{args}"
     );
     // A broken gateway must not keep the others from being rotated.
-    assert!(args.contains(r#""--canary=0","--max-failures=2""#), "{args}");
+    assert!(args.contains(r#""--canary=0","--max-failures=2","--retries=2""#), "{args}");
     let spec = &object["spec"]["jobTemplate"]["spec"];
     assert_eq!(spec["activeDeadlineSeconds"], 660);
 }

@@ -99,6 +99,38 @@ impl RotationReport {
         }
     }
 
+    /// Whether another try may succeed. It does not help if the gateway was refused,
+    /// and after a refused token it would mint even more of them.
+    pub fn is_retriable(&self) -> bool {
+        let mut retriable = [Kind::Failed, Kind::Owed, Kind::Unknown].into_iter();
+        !self.is_replacement && retriable.any(|kind| kind.exit_code() == self.exit_code)
+    }
+
+    /// Whether other gateways had failed before the turn of this one.
+    pub fn is_not_begun(&self) -> bool {
+        self.outcome == OutcomeName::NotBegun
+    }
+
+    /// The context of the kubeconfig, if several were requested.
+    pub fn context(&self) -> Option<&str> {
+        self.context.as_deref()
+    }
+
+    /// Whether this is a result of a gateway that these workloads run. A context that
+    /// was not reached stands for all its gateways.
+    pub fn is_about(&self, context: Option<&str>, namespace: &str, workloads: &[WorkloadRef]) -> bool {
+        let lines = &self.workloads;
+        let is_one_of = |line: &WorkloadLine| workloads.iter().any(|workload| line.is(workload));
+        let is_here = lines.is_empty() || self.namespace == namespace && lines.iter().any(is_one_of);
+        self.context() == context && is_here
+    }
+
+    /// Whether both are results of the same gateway.
+    pub fn is_about_the_same_as(&self, other: &Self) -> bool {
+        let workloads: Vec<WorkloadRef> = other.workloads.iter().map(WorkloadLine::reference).collect();
+        self.is_about(other.context(), &other.namespace, &workloads)
+    }
+
     /// The result in one line.
     pub fn line(&self) -> String {
         let name = self.name();
@@ -210,5 +242,50 @@ impl RotationReport {
             ]);
         }
         columns
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::WorkloadKind;
+    use crate::plan::fixture::snapshot;
+
+    #[test]
+    fn only_what_can_succeed_is_tried_again() {
+        for (kind, expected) in [
+            (Kind::Failed, true),
+            (Kind::Owed, true),
+            (Kind::Unknown, true),
+            (Kind::Usage, false),
+            (Kind::Refused, false),
+            (Kind::PutBack, false),
+        ] {
+            let mut report = RotationReport::stopped(&snapshot(), &Error::new(kind, "why"));
+            assert_eq!(report.is_retriable(), expected, "{kind:?}");
+            report.is_replacement = true;
+            assert!(!report.is_retriable(), "{kind:?}");
+        }
+        assert!(!RotationReport::not_begun(&snapshot(), "why").is_retriable());
+        assert!(!RotationReport::not_due(&snapshot(), "why".to_owned()).is_retriable());
+    }
+
+    #[test]
+    fn a_result_is_recognised_by_its_workloads() {
+        let workload = |name: &str| WorkloadRef {
+            kind: WorkloadKind::Deployment,
+            name: name.to_owned(),
+        };
+        let why = Error::failed("why");
+        let of = |name: &str| RotationReport::without_secret("shop", &workload(name), &why);
+        let (one, unread) = (of("a"), RotationReport::unreachable("eu", &why));
+        assert!(one.is_about(None, "shop", &[workload("b"), workload("a")]));
+        assert!(!one.is_about(None, "shop", &[workload("b")]));
+        assert!(!one.is_about(None, "bank", &[workload("a")]));
+        assert!(!one.is_about(Some("eu"), "shop", &[workload("a")]));
+        // Nothing is known of the gateways of a context that was not reached.
+        assert!(unread.is_about_the_same_as(&of("a").in_context(Some("eu"))));
+        assert!(!unread.is_about_the_same_as(&of("a").in_context(Some("us"))));
+        assert!(!of("a").in_context(Some("eu")).is_about_the_same_as(&unread));
     }
 }

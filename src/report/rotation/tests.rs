@@ -16,11 +16,9 @@ pub fn rotated() -> RotationReport {
         rotated_at: now(),
     };
     let outcome = Outcome {
-        kind: OutcomeKind::Rotated,
-        record: Some(record),
         restarted: plan.workloads.clone(),
         proof: Some("2 new pods are ready".to_owned()),
-        error: None,
+        ..Outcome::of(OutcomeKind::Rotated, record)
     };
     RotationReport::done(&snapshot(), &plan, &outcome)
 }

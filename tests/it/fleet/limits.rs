@@ -238,3 +238,54 @@ async fn pods_that_cannot_be_listed_cost_a_fleet_one_limit_and_not_one_for_each(
     let took = begun.elapsed();
     assert!(took < Duration::from_secs(90), "{took:?}");
 }
+
+#[tokio::test]
+async fn a_gateway_that_failed_is_tried_again_and_no_other() {
+    let case = Case::new("fleet-retries").await;
+    case.members(3).await;
+    case.patch_secret("gw-001-token", &json!({"immutable": true}))
+        .await;
+    refuse_mint(&case, "gw-002");
+    let line = ["rotate", "--all", "--retries", "2", "-o", "json"];
+    let ended = case.apim(&line).exits(6).await;
+    ended.says(&["trying 1 gateway again in 10 seconds", "2 rotated, 1 refused"]);
+    assert!(!ended.stderr.contains("in 20 seconds"), "{}", ended.stderr);
+    assert_eq!(ended.with_outcome("Refused"), ["gw-001-token"]);
+    assert_eq!(ended.with_outcome("Rotated"), ["gw-002-token", "gw-003-token"]);
+    assert_eq!(case.mints(), 3);
+}
+
+#[tokio::test]
+async fn neither_a_fleet_that_was_stopped_nor_its_sign_in_is_tried_again() {
+    let case = Case::new("fleet-no-retries").await;
+    case.members(4).await;
+    let line = ["rotate", "--all", "--retries", "2"];
+    let run = case.apim(&line).env("AZURE_CLIENT_SECRET", "not-the-secret");
+    let ended = case.fails_untouched(run, 1).await;
+    assert!(!ended.stderr.contains("again in"), "{}", ended.stderr);
+    case.disturb_mint(Action::status(403), 6);
+    let ended = case.apim(&line).exits(6).await;
+    ended.says(&["3 failed, 1 not begun"]);
+    assert!(!ended.stderr.contains("again in"), "{}", ended.stderr);
+    assert_eq!(case.mints(), 3);
+}
+
+#[tokio::test]
+async fn a_gateway_that_is_gone_at_the_retry_keeps_its_failure() {
+    let case = Case::new("fleet-retry-gone").await;
+    case.members(1).await;
+    let line = [
+        "rotate",
+        "deployment/gone",
+        "gw-001",
+        "--retries",
+        "1",
+        "-o",
+        "json",
+    ];
+    let ended = case.apim(&line).exits(6).await;
+    ended.says(&["trying 1 gateway again in 10 seconds"]);
+    assert_eq!(ended.with_outcome("Failed"), ["gone"]);
+    assert_eq!(ended.with_outcome("Rotated"), ["gw-001-token"]);
+    assert_eq!(case.mints(), 1);
+}

@@ -129,10 +129,10 @@ async fn after_two_refused_tokens_the_next_run_completes() {
     let manifest = case.portal();
     case.deploy(&manifest).await;
     case.disturb_mint(Action::RefusedToken, 2);
-    let ended = case.apim(&["rotate"]).exits(3).await;
+    let ended = case.apim(&["rotate"]).exits(5).await;
     ended.says(&[
         "Azure refused a token of the primary key",
-        "a token of the secondary key, is not proved",
+        "and its replacement, a token of the secondary key, as well",
     ]);
     assert_eq!(case.mints(), 2);
 

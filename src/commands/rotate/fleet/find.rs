@@ -23,6 +23,9 @@ impl Fleet<'_> {
         let mut now = None;
         let mut last = None;
         for (context, cluster) in clusters(self.options, kube, self.context).await? {
+            if !self.looks_in(context.as_deref()) {
+                continue;
+            }
             let location = match cluster {
                 Ok(cluster) => Location {
                     context: context.clone(),
@@ -68,6 +71,9 @@ impl Fleet<'_> {
         let context = location.context.as_deref();
         let mut pending = Vec::new();
         for member in found.members {
+            if !self.tries(context, &member) {
+                continue;
+            }
             match member {
                 Member::Skipped(namespace, workload, why) => {
                     self.reports

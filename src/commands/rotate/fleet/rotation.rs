@@ -84,6 +84,7 @@ impl Fleet<'_> {
             id,
         } = task;
         let deadline = Instant::now() + self.settings.timeout;
+        let deadline = self.end.map_or(deadline, |end| deadline.min(end));
         let cluster = location.cluster.clone().until(deadline);
         let azure = Azure {
             arm: azure.arm.until(deadline),
