@@ -24,7 +24,7 @@ mod tests;
 pub use completion::CompletionArgs;
 pub use gateway::{GatewayArgs, InstanceArgs};
 pub use global::GlobalArgs;
-pub use install_cronjob::{IdentityArgs, InstallCronjobArgs, PodArgs, PodAuth, PullPolicy};
+pub use install_cronjob::{IdentityArgs, InstallCronjobArgs, PodArgs, PodAuth, PullPolicy, RunAs};
 pub use kube::KubeArgs;
 pub use program::{COMPLETION_VARIABLE, file_name};
 pub use render_rbac::{AzureRoleArgs, RenderRbacArgs, RightsScope};

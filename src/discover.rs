@@ -1,6 +1,7 @@
 //! The cluster and Azure as plain facts. References in pod specs are followed;
 //! nothing is guessed from names.
 
+pub mod api_server;
 mod cron_jobs;
 pub mod directory;
 pub mod evidence;

@@ -32,6 +32,15 @@ pub enum PullPolicy {
     Never,
 }
 
+/// The user and the group of the pods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RunAs {
+    /// User and group 65532, those of the image
+    Image,
+    /// Those that the cluster assigns, as OpenShift does
+    Cluster,
+}
+
 /// Install a CronJob that rotates gateways before their tokens expire, with minimal rights
 ///
 /// Finds the gateways as `rotate` does and names them in the CronJob, so that it needs only `get` and `patch` of these
@@ -197,9 +206,20 @@ pub struct PodArgs {
     #[arg(long, value_name = "NAME[:KEY]")]
     pub ca_configmap: Option<String>,
 
-    /// Also install a NetworkPolicy that allows the pods egress only to ports 53, 443, 6443 and that of the proxy
+    /// User and group of the pods
+    #[arg(long, value_enum, value_name = "WHO", default_value = "image")]
+    pub run_as: RunAs,
+
+    /// Also install a NetworkPolicy that allows the pods egress only to DNS, Azure, the API server and the proxy
+    ///
+    /// The ports are 53 and 5353, 443, those of the API server, of --proxy and of the URL of --cloud, and with a managed
+    /// identity port 80 of 169.254.169.254.
     #[arg(long)]
     pub network_policy: bool,
+
+    /// Another TCP port that the NetworkPolicy allows; can be repeated
+    #[arg(long, value_name = "PORT", requires = "network_policy", value_parser = clap::value_parser!(u16).range(1..))]
+    pub network_policy_port: Vec<u16>,
 }
 
 /// The image of this very version.

@@ -4,6 +4,7 @@ mod federate;
 mod legacy;
 mod live;
 mod mint;
+mod ports;
 mod refuse;
 mod rehearse;
 mod run_now;
@@ -50,7 +51,7 @@ pub(super) async fn run(
             }
             None => connect(kube, context).await?.namespace,
         };
-        return render(&settings, &namespace, targets, &context.output);
+        return render(&settings, &namespace, targets, None, &context.output).await;
     }
     let cluster = connect(kube, context).await?;
     let mut writer = ObjectWriter::new(&cluster, MANAGER, &context.interrupt, settings.dry_run);
@@ -121,10 +122,11 @@ impl Attempt<'_> {
         let (targets, named, gateways) = targets::find(cluster, settings, &target, &before, output).await?;
         refuse::rivals(cluster, &targets, &before)?;
         if settings.dry_run == DryRun::Client {
-            render(settings, &cluster.namespace, targets, output)?;
+            render(settings, &cluster.namespace, targets, Some(cluster), output).await?;
             return Ok(Installed::Rendered);
         }
-        let (installation, wanted) = live::wanted(settings, &cluster.namespace, targets);
+        let ports = ports::ports(settings, Some(cluster), output).await;
+        let (installation, wanted) = live::wanted(settings, &cluster.namespace, targets, ports.as_ref());
         let mut plan = live::plan(cluster, settings, wanted, &before).await?;
         if plan.taken_over().next().is_some() {
             let in_use = legacy::show_surroundings(cluster, &plan, &settings.name, output).await?;
@@ -230,9 +232,16 @@ fn with_written(error: Error, written: &[(String, Action)]) -> Error {
     ))
 }
 
-/// Prints what would be installed, without any request about it.
-fn render(settings: &InstallSettings, namespace: &str, targets: Targets, output: &Output) -> Result<u8> {
-    let (_, wanted) = live::wanted(settings, namespace, targets);
+/// Prints what would be installed, without a request about the objects.
+async fn render(
+    settings: &InstallSettings,
+    namespace: &str,
+    targets: Targets,
+    cluster: Option<&Cluster>,
+    output: &Output,
+) -> Result<u8> {
+    let ports = ports::ports(settings, cluster, output).await;
+    let (_, wanted) = live::wanted(settings, namespace, targets, ports.as_ref());
     print(&live::unread(wanted), settings, output)?;
     Ok(0)
 }

@@ -3,6 +3,7 @@
 mod arguments;
 mod files;
 mod installation;
+mod network_policy;
 mod pod;
 
 use jiff::SignedDuration;
@@ -12,11 +13,7 @@ use k8s_openapi::api::batch::v1::{
     PodFailurePolicyRule,
 };
 use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec, Secret};
-use k8s_openapi::api::networking::v1::{
-    NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyPort, NetworkPolicySpec,
-};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::document::{document, meta};
 use super::ownership::Owner;
@@ -26,8 +23,9 @@ use crate::model::Object;
 use arguments::RETRIES;
 pub use installation::{
     AUDIENCE, CLIENT_ID, CLIENT_SECRET_KEY, CONTAINER, Installation, Instance, KeyOf, LONGEST_NAME,
-    PodIdentity, PodOptions, Schedule, TENANT_ID, Task,
+    PodIdentity, PodOptions, RunAs, Schedule, TENANT_ID, Task,
 };
+pub use network_policy::{USUAL_API_SERVER_PORTS, network_policy};
 
 /// How many successful and how many failed Jobs are kept.
 const HISTORY: i32 = 3;
@@ -114,49 +112,6 @@ pub fn secret(installation: &Installation, credential: &[u8]) -> Object {
         type_: Some("Opaque".to_owned()),
         data: Some([(CLIENT_SECRET_KEY.to_owned(), ByteString(credential.to_vec()))].into()),
         ..Secret::default()
-    };
-    document(&object)
-}
-
-/// A NetworkPolicy that allows the pods DNS and TLS, and no incoming
-/// connections. The ports are those of the API server, a proxy and Azure. It
-/// restricts no addresses, because Azure's change.
-pub fn network_policy(installation: &Installation) -> Object {
-    let Installation { namespace, name, .. } = installation;
-    let port = |protocol: &str, port: i32| NetworkPolicyPort {
-        protocol: Some(protocol.to_owned()),
-        port: Some(IntOrString::Int(port)),
-        end_port: None,
-    };
-    let mut ports = vec![
-        port("UDP", 53),
-        port("TCP", 53),
-        port("TCP", 443),
-        port("TCP", 6443),
-    ];
-    if let Some(proxy) = installation.pod.proxy_port()
-        && ![53, 443, 6443].contains(&proxy)
-    {
-        ports.push(port("TCP", i32::from(proxy)));
-    }
-    if matches!(installation.identity, PodIdentity::Managed { .. }) {
-        // The metadata service of the node uses plain HTTP.
-        ports.push(port("TCP", 80));
-    }
-    let object = NetworkPolicy {
-        metadata: meta(Some(namespace), name, Owner::installation(name)),
-        spec: Some(NetworkPolicySpec {
-            pod_selector: Some(LabelSelector {
-                match_labels: Some(Owner::installation(name).labels()),
-                ..LabelSelector::default()
-            }),
-            policy_types: Some(vec!["Ingress".to_owned(), "Egress".to_owned()]),
-            egress: Some(vec![NetworkPolicyEgressRule {
-                ports: Some(ports),
-                to: None,
-            }]),
-            ingress: None,
-        }),
     };
     document(&object)
 }

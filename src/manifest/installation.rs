@@ -13,7 +13,8 @@ use crate::model::{Object, ObjectKind};
 pub struct Extras<'a> {
     /// The content of a Secret with the credential of a service principal.
     pub credential: Option<&'a [u8]>,
-    pub network_policy: bool,
+    /// The TCP ports that a NetworkPolicy allows beside those of DNS and Azure.
+    pub network_policy: Option<&'a BTreeSet<u16>>,
     /// The key of the credential in each Secret, if admission policies are wanted.
     pub admission_policy: Option<&'a BTreeMap<String, String>>,
 }
@@ -54,9 +55,11 @@ pub fn objects(installation: &Installation, extras: Extras<'_>) -> Vec<Object> {
             .credential
             .map(|credential| secret(installation, credential)),
     );
-    if extras.network_policy {
-        objects.push(network_policy(installation));
-    }
+    objects.extend(
+        extras
+            .network_policy
+            .map(|ports| network_policy(installation, ports)),
+    );
     objects.push(cron_job(installation));
     objects
 }

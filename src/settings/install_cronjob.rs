@@ -3,7 +3,7 @@
 mod key;
 mod pod;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::ArgMatches;
 use jiff::{SignedDuration, Timestamp};
@@ -44,7 +44,9 @@ pub struct InstallSettings {
     /// The client credential of a service principal, if it is to be stored in a
     /// Secret.
     pub client_credential: Option<SecretSlice<u8>>,
-    pub network_policy: bool,
+    /// The TCP ports that a NetworkPolicy allows for `--network-policy-port`; `None`
+    /// without a NetworkPolicy.
+    pub network_policy: Option<BTreeSet<u16>>,
     /// Whether to add policies that limit what the account can change.
     pub admission_policy: bool,
     /// Whether to write Secrets that another tool owns.
@@ -123,7 +125,10 @@ impl InstallSettings {
             name,
             identity,
             client_credential,
-            network_policy: args.pod.network_policy,
+            network_policy: args
+                .pod
+                .network_policy
+                .then(|| args.pod.network_policy_port.iter().copied().collect()),
             admission_policy: args.admission_policy,
             adopt: args.adopt,
             prove_logs: args.prove == ProveMode::Logs,

@@ -1,5 +1,7 @@
 //! What there is of an installation.
 
+use std::collections::BTreeSet;
+
 use secrecy::ExposeSecret;
 
 use super::legacy;
@@ -16,18 +18,20 @@ use crate::model::{Object, ObjectKind};
 use crate::plan::{Live, ObjectPlan, object_changes};
 use crate::settings::{InstallSettings, Targets};
 
-/// The installation, and its objects as they are wanted.
+/// The installation, and its objects as they are wanted. `ports` are those of
+/// the NetworkPolicy, if there is one.
 pub(super) fn wanted(
     settings: &InstallSettings,
     namespace: &str,
     targets: Targets,
+    ports: Option<&BTreeSet<u16>>,
 ) -> (Installation, Vec<Object>) {
     let keys = targets.keys.clone();
     let installation = settings.installation(namespace, targets);
     let credential = settings.client_credential.as_ref();
     let extras = Extras {
         credential: credential.map(ExposeSecret::expose_secret),
-        network_policy: settings.network_policy,
+        network_policy: ports,
         admission_policy: settings.admission_policy.then_some(&keys),
     };
     let wanted = objects(&installation, extras);

@@ -122,16 +122,15 @@ pub struct PodOptions {
     /// The URL of the proxy for requests to Azure.
     pub proxy: Option<String>,
     pub ca: Option<Ca>,
+    pub run_as: RunAs,
 }
 
-impl PodOptions {
-    pub fn proxy_port(&self) -> Option<u16> {
-        let proxy: http::Uri = self.proxy.as_ref()?.parse().ok()?;
-        let default = if proxy.scheme_str() == Some("https") {
-            443
-        } else {
-            80
-        };
-        Some(proxy.port_u16().unwrap_or(default))
-    }
+/// The user and the group of the pods.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RunAs {
+    /// Those of the image, by their numbers.
+    #[default]
+    Image,
+    /// Those that the cluster assigns.
+    Cluster,
 }

@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::arguments::arguments;
 use super::files::{CA, CREDENTIAL_DIRECTORY};
-use super::installation::{AUDIENCE, CONTAINER, Installation, PodIdentity};
+use super::installation::{AUDIENCE, CONTAINER, Installation, PodIdentity, RunAs};
 
 /// The user of the image, which owns no files.
 const USER: i64 = 65532;
@@ -27,8 +27,15 @@ const FEDERATED_FILE: &str = "token";
 /// The shortest lifetime of a token that the API server accepts, in seconds.
 const SHORTEST_TOKEN: i64 = 600;
 
-/// Readable by the pod's user and group only.
-const GROUP_READS: i32 = 0o440;
+/// The mode of files that only the user and the group of the pod may read. Without
+/// a group of the pod they belong to root, and the default mode lets the pod read
+/// them.
+fn mode(run_as: RunAs) -> Option<i32> {
+    match run_as {
+        RunAs::Image => Some(0o440),
+        RunAs::Cluster => None,
+    }
+}
 
 pub(super) fn spec(installation: &Installation) -> PodSpec {
     let options = &installation.pod;
@@ -55,6 +62,10 @@ pub(super) fn spec(installation: &Installation) -> PodSpec {
         volume_mounts: Some(mounts),
         ..Container::default()
     };
+    let user = match options.run_as {
+        RunAs::Image => Some(USER),
+        RunAs::Cluster => None,
+    };
     let pull_secret = |name: &String| LocalObjectReference { name: name.clone() };
     PodSpec {
         service_account_name: Some(installation.name.clone()),
@@ -64,9 +75,9 @@ pub(super) fn spec(installation: &Installation) -> PodSpec {
         restart_policy: Some("Never".to_owned()),
         security_context: Some(PodSecurityContext {
             run_as_non_root: Some(true),
-            run_as_user: Some(USER),
-            run_as_group: Some(USER),
-            fs_group: Some(USER),
+            run_as_user: user,
+            run_as_group: user,
+            fs_group: user,
             seccomp_profile: Some(SeccompProfile {
                 type_: "RuntimeDefault".to_owned(),
                 localhost_profile: None,
@@ -123,6 +134,8 @@ fn variables(installation: &Installation) -> Vec<EnvVar> {
 
 fn volumes(installation: &Installation) -> Vec<(Volume, VolumeMount)> {
     let lifetime = installation.deadline().max(SHORTEST_TOKEN);
+    let mode = mode(installation.pod.run_as);
+    let projected = |sources| projected(sources, mode);
     let mut volumes = vec![mounted("account", ACCOUNT, projected(account(lifetime)))];
     match &installation.identity {
         PodIdentity::Workload { .. } => {
@@ -134,7 +147,7 @@ fn volumes(installation: &Installation) -> Vec<(Volume, VolumeMount)> {
                 secret: Some(SecretVolumeSource {
                     secret_name: Some(credential.name.clone()),
                     items: Some(vec![item(&credential.key)]),
-                    default_mode: Some(GROUP_READS),
+                    default_mode: mode,
                     optional: None,
                 }),
                 ..Volume::default()
@@ -211,11 +224,11 @@ fn token(audience: Option<&str>, lifetime: i64, path: &str) -> VolumeProjection 
     }
 }
 
-fn projected(sources: Vec<VolumeProjection>) -> Volume {
+fn projected(sources: Vec<VolumeProjection>, mode: Option<i32>) -> Volume {
     Volume {
         projected: Some(ProjectedVolumeSource {
             sources: Some(sources),
-            default_mode: Some(GROUP_READS),
+            default_mode: mode,
         }),
         ..Volume::default()
     }

@@ -60,6 +60,14 @@ fn service_principal() -> PodIdentity {
     }
 }
 
+/// The TCP ports that a NetworkPolicy allows at all addresses.
+fn tcp_ports(installation: &Installation) -> Vec<u64> {
+    let policy = network_policy(installation, &[6443].into());
+    let ports = policy["spec"]["egress"][0]["ports"].as_array().unwrap().iter();
+    let tcp = ports.filter(|port| port["protocol"] == "TCP");
+    tcp.map(|port| port["port"].as_u64().unwrap()).collect()
+}
+
 fn container(object: &Object) -> &Value {
     &object["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]
 }
@@ -121,7 +129,10 @@ fn several_gateways_are_a_fleet_with_the_sum_of_their_timeouts() {
         "{args}"
     );
     // A broken gateway must not keep the others from being rotated.
-    assert!(args.contains(r#""--canary=0","--max-failures=2","--retries=2""#), "{args}");
+    assert!(
+        args.contains(r#""--canary=0","--max-failures=2","--retries=2""#),
+        "{args}"
+    );
     let spec = &object["spec"]["jobTemplate"]["spec"];
     assert_eq!(spec["activeDeadlineSeconds"], 660);
 }
@@ -139,8 +150,7 @@ fn a_proxy_and_its_ca_are_passed_on() {
     assert_eq!(container["env"][0]["value"], "http://proxy.corp:3128");
     let trusted = "--azure-ca-file=/etc/apim-rotate/ca/ca.crt";
     assert!(container["args"].as_array().unwrap().contains(&json!(trusted)));
-    let ports = network_policy(&behind_proxy)["spec"]["egress"][0]["ports"].clone();
-    assert!(ports.to_string().contains("3128"), "{ports}");
+    assert!(tcp_ports(&behind_proxy).contains(&3128));
 }
 
 #[test]
@@ -149,4 +159,63 @@ fn the_pod_of_the_dry_run_uses_the_default_service_account() {
     assert_eq!(pod["spec"]["serviceAccountName"], Value::Null);
     assert_eq!(pod["metadata"]["generateName"], "apim-shg-rotate-");
     assert_eq!(pod["spec"]["automountServiceAccountToken"], false);
+}
+
+#[test]
+fn the_ports_of_dns_azure_and_the_api_server_are_allowed_and_those_of_given_urls() {
+    let mut installation = installation(workload_identity());
+    assert_eq!(tcp_ports(&installation), [53, 443, 5353, 6443]);
+    for (cloud, proxy, more) in [
+        (
+            "https://arm.local.azurestack.external",
+            "http://proxy.corp",
+            vec![53, 80, 443, 5353, 6443],
+        ),
+        (
+            "https://arm.local.azurestack.external:30024",
+            "https://proxy.corp:8443",
+            vec![53, 443, 5353, 6443, 8443, 30024],
+        ),
+    ] {
+        installation.task.cloud = CloudRequest::ResourceManager(cloud.to_owned());
+        installation.pod.proxy = Some(proxy.to_owned());
+        assert_eq!(tcp_ports(&installation), more, "{cloud} {proxy}");
+    }
+}
+
+#[test]
+fn only_a_managed_identity_reaches_the_metadata_service_of_the_node() {
+    let rules = |identity: PodIdentity| {
+        let policy = network_policy(&installation(identity), &[].into());
+        policy["spec"]["egress"].as_array().unwrap().clone()
+    };
+    assert_eq!(rules(workload_identity()).len(), 1);
+    assert_eq!(rules(service_principal()).len(), 1);
+    assert_eq!(
+        rules(PodIdentity::Managed { client_id: None })[1..],
+        [
+            json!({"ports": [{"port": 80, "protocol": "TCP"}], "to": [{"ipBlock": {"cidr": "169.254.169.254/32"}}]})
+        ]
+    );
+}
+
+#[test]
+fn the_cluster_assigns_the_user_if_the_pods_leave_it_out() {
+    for (run_as, user, mode) in [
+        (RunAs::Image, json!(65532), json!(0o440)),
+        (RunAs::Cluster, Value::Null, Value::Null),
+    ] {
+        let mut installation = installation(service_principal());
+        installation.pod.run_as = run_as;
+        let pod = pod(&installation);
+        let context = &pod["spec"]["securityContext"];
+        for id in ["runAsUser", "runAsGroup", "fsGroup"] {
+            assert_eq!(context[id], user, "{id}");
+        }
+        assert_eq!(context["runAsNonRoot"], true);
+        // Without a group of the pod, the files belong to root.
+        let volumes = pod["spec"]["volumes"].as_array().unwrap();
+        assert_eq!(volumes[0]["projected"]["defaultMode"], mode);
+        assert_eq!(volumes[1]["secret"]["defaultMode"], mode);
+    }
 }

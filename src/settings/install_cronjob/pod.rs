@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::Toleration;
 
 use super::key::key_of;
-use crate::cli::{PodArgs, PullPolicy};
+use crate::cli::{self, PodArgs, PullPolicy};
 use crate::error::{Error, Result};
-use crate::manifest::cronjob::PodOptions;
+use crate::manifest::cronjob::{PodOptions, RunAs};
 use crate::settings::typed::check_name;
 
 /// The key of a ConfigMap that holds certificate authorities, unless another is
@@ -42,6 +42,10 @@ pub(super) fn options(args: &PodArgs) -> Result<PodOptions> {
             .collect::<Result<BTreeMap<_, _>>>()?,
         proxy: args.proxy.as_deref().map(proxy).transpose()?,
         ca: ca.map(|text| key_of("ca-configmap", text, CA_KEY)).transpose()?,
+        run_as: match args.run_as {
+            cli::RunAs::Image => RunAs::Image,
+            cli::RunAs::Cluster => RunAs::Cluster,
+        },
     })
 }
 
