@@ -22,6 +22,7 @@ mod network;
 mod ownership;
 mod policy;
 mod question;
+mod rights;
 mod run_as;
 mod runs;
 mod surroundings;

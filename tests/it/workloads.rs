@@ -34,7 +34,7 @@ pub(crate) fn into_stateful_set(object: &mut Value, replicas: i32, update_strate
     spec.insert("updateStrategy".to_owned(), update_strategy.clone());
 }
 
-fn into_daemon_set(object: &mut Value) {
+pub(crate) fn into_daemon_set(object: &mut Value) {
     object["kind"] = json!("DaemonSet");
     let spec = object["spec"].as_object_mut().unwrap();
     spec.remove("strategy");
