@@ -17,6 +17,7 @@ mod read;
 mod reference;
 mod stale_pods;
 mod survey;
+mod suspects;
 mod target;
 mod target_facts;
 pub mod users;

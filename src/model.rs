@@ -33,7 +33,7 @@ pub use duration::{in_short, in_words, parse_duration};
 pub use endpoint::Endpoint;
 pub use event::{Event, EventReason, Subject};
 pub use gateway::{
-    Auth, AzureFacts, CronJobFacts, Fact, GatewayFacts, JobResult, Presented, StalePods, Unavailable,
+    Auth, AzureFacts, CronJobFacts, Fact, Gap, GatewayFacts, JobResult, Presented, StalePods, Unavailable,
 };
 pub use key_slot::{KeyChoice, KeySlot};
 pub use marks::{TemplateMarks, WorkloadMarks};

@@ -79,6 +79,8 @@ pub struct KeyRef {
     pub name: String,
     #[serde(deserialize_with = "text")]
     pub key: String,
+    /// Whether pods start without it.
+    pub optional: Option<bool>,
 }
 
 /// A Secret or a ConfigMap that is imported whole.
@@ -99,6 +101,8 @@ pub struct Import {
 pub struct NameRef {
     #[serde(deserialize_with = "text")]
     pub name: String,
+    /// Whether pods start without it.
+    pub optional: Option<bool>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

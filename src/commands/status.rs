@@ -12,7 +12,7 @@ use crate::cli::StatusArgs;
 use crate::discover::gateways::gateways;
 use crate::error::{Error, Kind, Result};
 use crate::model::request::{KubeConnection, StatusFormat};
-use crate::model::{counted, in_words};
+use crate::model::{Gap, counted, in_words};
 use crate::output::Output;
 use crate::report::status::{StatusReport, TableOptions};
 use crate::settings::{StatusSettings, rotate_request};
@@ -38,14 +38,15 @@ pub(super) async fn run(
         return watch::run(&settings, &cluster, context).await;
     }
     let mut found = gateways(&cluster, &settings.selection, rotate_request).await?;
-    let incomplete = !found.warnings.is_empty();
-    for warning in &found.warnings {
-        output.warning(warning);
+    let incomplete = !found.gaps.is_empty();
+    for warning in Gap::warnings(&found.gaps) {
+        output.warning(&warning);
     }
     if found.gateways.is_empty() {
         print_nothing_found(&settings, &cluster, output)?;
         let report = StatusReport::new(
             Vec::new(),
+            found.gaps,
             settings.sort_by,
             TableOptions::default(),
             cluster.now(),
@@ -57,7 +58,13 @@ pub(super) async fn run(
         azure::ask(azure, &settings.selection, &mut found.gateways, output).await?;
     }
     let options = table_options(&settings);
-    let report = StatusReport::new(found.gateways, settings.sort_by, options, cluster.now());
+    let report = StatusReport::new(
+        found.gateways,
+        found.gaps,
+        settings.sort_by,
+        options,
+        cluster.now(),
+    );
     output.data(&report.render(settings.output)?)?;
     if matches!(settings.output, StatusFormat::Table | StatusFormat::Wide) {
         print_fixes(&report, &settings, output);

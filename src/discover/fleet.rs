@@ -11,7 +11,7 @@ use super::target_facts::{ConfigMapSettings, Containers, TargetFacts};
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::model::request::Selection;
-use crate::model::{Snapshot, Source, Unavailable, WorkloadRef};
+use crate::model::{Gap, Snapshot, Source, Unavailable, WorkloadRef};
 
 /// A credential of a fleet, or a workload without one, by its namespace, and
 /// why.
@@ -81,7 +81,7 @@ pub async fn fleet(cluster: &Cluster, selection: &Selection) -> Result<Fleet> {
     }
     Ok(Fleet {
         members,
-        warnings: survey.warnings,
+        warnings: Gap::warnings(&survey.gaps),
     })
 }
 
@@ -91,6 +91,14 @@ fn without_rotation(gateway: &Gateway) -> Option<Member> {
     // Its controller, or a namespace that is being deleted, creates no new pods.
     if gateway.is_deleted {
         let error = being_deleted(&namespace, &workload);
+        return Some(Member::Failed(namespace, workload, error));
+    }
+    // Its next pod would not start, or it may be no gateway.
+    if let (true, Err(gap)) = (gateway.by_secret, &gateway.settings) {
+        let error = Error::refused(format!(
+            "{workload} in namespace {namespace} may run a gateway: {}",
+            gap.why()
+        ));
         return Some(Member::Failed(namespace, workload, error));
     }
     // The settings that could not be read may hold the credential.

@@ -12,7 +12,7 @@ use crate::cluster::Cluster;
 use crate::error::Result;
 use crate::model::request::{ReadCommandLine, Selection};
 use crate::model::{
-    Auth, CronJobFacts, Endpoint, Fact, GatewayFacts, GatewayId, Presented, StalePods, Unavailable,
+    Auth, CronJobFacts, Endpoint, Fact, Gap, GatewayFacts, GatewayId, Presented, StalePods, Unavailable,
 };
 
 /// For how many gateways whole pods are read at a time.
@@ -22,8 +22,8 @@ const SIDE_BY_SIDE: usize = 8;
 pub struct StatusFacts {
     /// By namespace and name.
     pub gateways: Vec<GatewayFacts>,
-    /// What could not be read, and may matter.
-    pub warnings: Vec<String>,
+    /// What could not be read, so that gateways may be missing.
+    pub gaps: Vec<Gap>,
     /// The CronJobs that rotate gateways, if there is a gateway.
     pub rotators: Option<Rotators>,
 }
@@ -82,7 +82,7 @@ async fn read(cluster: &Cluster, selection: &Selection, cron_jobs: CronJobsOf<'_
     if namespaces.is_empty() {
         return Ok(StatusFacts {
             gateways: Vec::new(),
-            warnings: survey.warnings,
+            gaps: survey.gaps,
             rotators: match cron_jobs {
                 CronJobsOf::Known(rotators) => Some(rotators.clone()),
                 CronJobsOf::Read(_) => None,
@@ -121,7 +121,7 @@ async fn read(cluster: &Cluster, selection: &Selection, cron_jobs: CronJobsOf<'_
     drop(reads);
     Ok(StatusFacts {
         gateways,
-        warnings: survey.warnings,
+        gaps: survey.gaps,
         rotators: Some(rotators),
     })
 }
@@ -170,6 +170,7 @@ fn facts(survey: &Survey, gateway: &Gateway) -> GatewayFacts {
         cloud: endpoint.and_then(|endpoint| endpoint.cloud),
         recorded,
         presented,
+        settings: gateway.settings.clone().and_then(|()| survey.imports(gateway)),
         wanted: gateway.facts.wanted,
         ready: gateway.facts.ready,
         pods: Ok(StalePods::default()),

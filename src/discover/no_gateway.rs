@@ -1,15 +1,18 @@
 //! The errors of a run that finds no gateway.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::pod_spec::{ConfigMaps, gateway_containers};
-use super::read::no_namespace;
+use super::facts::workload_facts;
+use super::pod_spec::{ConfigMaps, gateway_containers, secrets_used};
+use super::read::{ConfigMapReads, Secrets, no_namespace};
+use super::reference::candidates_of;
+use super::suspects::{Suspect, Wanted};
 use crate::cluster::Cluster;
 use crate::cluster::list::List;
 use crate::cluster::workload::{APPS, Workload};
-use crate::error::Error;
-use crate::model::WorkloadKind;
+use crate::error::{Error, Result};
 use crate::model::request::{Scope, TargetRequest};
+use crate::model::{WorkloadKind, WorkloadRef};
 
 /// How many namespaces a hint names.
 const MOST_NAMESPACES: usize = 10;
@@ -32,6 +35,101 @@ pub(super) async fn no_gateway(cluster: &Cluster, request: &TargetRequest) -> Er
             "choose the namespace with -n; there is a gateway in {}",
             some.join(", ")
         )),
+    }
+}
+
+/// The workloads that may run a gateway although neither their image nor their
+/// readable settings show it, each with the reason and its Secret. Without
+/// `all`, only those for which more than a reference to a Secret speaks.
+pub(super) async fn likely_gateways(
+    cluster: &Cluster,
+    workloads: &BTreeMap<WorkloadRef, Workload>,
+    config_maps: &ConfigMapReads,
+    all: bool,
+) -> Result<Vec<Likely>> {
+    let namespace = &cluster.namespace;
+    let mut taken = BTreeSet::new();
+    let mut suspects = Vec::new();
+    for (name, workload) in workloads {
+        let Some(spec) = workload.pod_spec() else {
+            continue;
+        };
+        let containers = gateway_containers(spec, config_maps.of(namespace));
+        if containers.is_empty() {
+            let suspect = Suspect::of(namespace, &workload_facts(name, workload), spec, config_maps);
+            suspects.push((suspect, secrets_used(spec)));
+        }
+        let candidates = containers
+            .iter()
+            .flat_map(|container| candidates_of(&container.credential));
+        taken.extend(candidates.map(|(secret, _)| secret));
+    }
+    let suspects = suspects
+        .into_iter()
+        .map(|(suspect, used)| suspect.without(&used, &taken));
+    let suspects: Vec<Suspect> = suspects.filter(|suspect| all || suspect.is_likely()).collect();
+    let (mut wanted, mut possible) = (Wanted::new(), Wanted::new());
+    for suspect in &suspects {
+        suspect.add_to(if suspect.is_likely() {
+            &mut wanted
+        } else {
+            &mut possible
+        });
+    }
+    if wanted.is_empty() && possible.is_empty() {
+        return Ok(Vec::new());
+    }
+    let scope = Scope::Namespace(namespace.clone());
+    let secrets = Secrets::read(cluster, &scope, &wanted, possible, false).await?;
+    let likely = suspects.iter().filter_map(|suspect| {
+        let found = suspect.found(&secrets).into_iter().next()?;
+        let secret = found.container.credential.secret()?.to_owned();
+        let why = match found.settings {
+            Err(gap) => gap.why().to_owned(),
+            Ok(()) => format!("its settings may be in secret/{secret}"),
+        };
+        Some(Likely {
+            workload: suspect.workload().clone(),
+            secret,
+            why,
+        })
+    });
+    Ok(likely.collect())
+}
+
+/// A workload that may run a gateway.
+pub(super) struct Likely {
+    workload: WorkloadRef,
+    /// The Secret that shows it.
+    secret: String,
+    why: String,
+}
+
+impl Likely {
+    pub(super) fn workload(&self) -> &WorkloadRef {
+        &self.workload
+    }
+
+    /// For a run over other gateways of the namespace.
+    pub(super) fn warning(&self) -> String {
+        let Self { workload, why, .. } = self;
+        format!("{workload} may run a gateway too, and is not rotated: {why}")
+    }
+
+    /// For a run that finds nothing else.
+    pub(super) fn refusal(&self, namespace: &str) -> Error {
+        let Self {
+            workload,
+            secret,
+            why,
+        } = self;
+        Error::refused(format!(
+            "{workload} in namespace {namespace} may run a gateway, but is not rotated: {why}"
+        ))
+        .hint(format!("see what it refers to: kubectl describe {workload} -n {namespace}"))
+        .hint(format!(
+            "if it runs a gateway, name its Secret too: kubectl apim rotate {workload} -n {namespace} --token-secret {secret}"
+        ))
     }
 }
 

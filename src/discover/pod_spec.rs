@@ -8,8 +8,11 @@ mod references;
 mod variables;
 
 pub use containers::{GatewayContainer, gateway_containers};
-pub use credential::{CredentialSource, EntraCredential};
-pub use references::{config_maps_named, references_to, secrets_used, settings_in_config_maps};
+pub use credential::{CredentialSource, EntraCredential, EnvFromSecret};
+pub use references::{
+    SecretReference, config_maps_named, missing_config_map, references_to, secret_references, secrets_used,
+    settings_in_config_maps,
+};
 pub use variables::ConfigMaps;
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::ByteString;
 
 use super::facts::{secret_facts, workload_facts};
-use super::no_gateway::no_gateway;
+use super::no_gateway::{Likely, likely_gateways, no_gateway};
 use super::pod_spec::{ConfigMaps, gateway_containers};
 use super::read::{ConfigMapReads, Held, read_secret, requested};
 use super::reference::{Candidates, Reference, credential_reference};
@@ -29,6 +29,15 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<Target
     }
     let workloads = requested(cluster, request).await?;
     let (reference, config_maps) = reference(cluster, request, &workloads.by_name).await?;
+    let mut warnings = workloads.warnings;
+    // A gateway of the namespace that its settings no longer show is named too.
+    if let (None, Some(reads)) = (&request.workload, &config_maps) {
+        let likely = likely_gateways(cluster, &workloads.by_name, reads, false).await?;
+        let others = likely
+            .iter()
+            .filter(|likely| !reference.workloads.contains(likely.workload()));
+        warnings.extend(others.map(Likely::warning));
+    }
     let (secret, previous) = credential(cluster, &reference.candidates).await?;
 
     let users = workloads
@@ -66,7 +75,7 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<Target
             None => Source::Discovery("pod spec".to_owned()),
         },
         config_map_settings,
-        warnings: workloads.warnings,
+        warnings,
         containers: match &config_maps {
             Some(reads) => Containers::of(&specs, &cluster.namespace, reads),
             None => Containers::Unread(specs),
@@ -90,10 +99,19 @@ async fn reference(
     let specs = workloads.values().filter_map(Workload::pod_spec);
     let reads = ConfigMapReads::read_in(cluster, specs).await?;
     let with_gaps = |error| reads.gaps().into_iter().fold(error, Error::hint);
-    match credential_reference(namespace, request, workloads, Some(reads.of(namespace))).map_err(with_gaps)? {
-        Some(reference) => Ok((reference, Some(reads))),
-        None => Err(with_gaps(no_gateway(cluster, request).await)),
+    if let Some(reference) =
+        credential_reference(namespace, request, workloads, Some(reads.of(namespace))).map_err(with_gaps)?
+    {
+        return Ok((reference, Some(reads)));
     }
+    let likely = likely_gateways(cluster, workloads, &reads, true).await?;
+    Err(with_gaps(match likely.first() {
+        Some(first) => {
+            let others = likely.iter().skip(1).map(Likely::warning);
+            others.fold(first.refusal(namespace), Error::hint)
+        }
+        None => no_gateway(cluster, request).await,
+    }))
 }
 
 /// The credential, in the first of the Secrets that has it.

@@ -32,6 +32,34 @@ impl Unavailable {
     }
 }
 
+/// Objects that could not be read, so that gateways may be missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The resource in plural, such as `daemonsets`.
+    pub kind: &'static str,
+    /// `None` for all namespaces.
+    pub namespace: Option<String>,
+    /// As a sentence. Those of ConfigMaps name the workload.
+    pub why: String,
+}
+
+impl Gap {
+    /// The gaps as warnings. Of ConfigMaps there may be hundreds.
+    pub fn warnings(gaps: &[Self]) -> Vec<String> {
+        let (settings, others): (Vec<&Self>, Vec<&Self>) =
+            gaps.iter().partition(|gap| gap.kind == "configmaps");
+        let mut warnings: Vec<String> = others.into_iter().map(|gap| gap.why.clone()).collect();
+        if let Some(first) = settings.first() {
+            warnings.push(format!(
+                "settings that would show a gateway could not be read, of {} workloads; {}",
+                settings.len(),
+                first.why
+            ));
+        }
+        warnings
+    }
+}
+
 /// How a gateway signs in to Azure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -163,6 +191,9 @@ pub struct GatewayFacts {
     /// The name of the Secret and the key that the pod spec refers to.
     pub secret: Option<(String, String)>,
     pub presented: Fact<Presented>,
+    /// Whether the settings that new pods need are there and show that it is a
+    /// gateway.
+    pub settings: Fact<()>,
     /// The gateway's id in API Management.
     pub gateway: Fact<String>,
     /// The name of the API Management instance.

@@ -16,3 +16,6 @@ pub const ALL: [&str; 6] = [
     APP_SECRET,
     APP_CERTIFICATE,
 ];
+
+/// Those that only a gateway has.
+pub const SHOWING: [&str; 5] = [ENDPOINT, AUTH, AUTH_KEY, APP_SECRET, APP_CERTIFICATE];

@@ -138,6 +138,7 @@ pub(crate) fn gateway() -> GatewayFacts {
         auth: Auth::Token,
         secret: Some(("gw-token".to_owned(), "value".to_owned())),
         presented: Ok(Presented::Stored(Box::new(snapshot.secret))),
+        settings: Ok(()),
         gateway: Ok("gw".to_owned()),
         service: Ok("svc".to_owned()),
         cloud: None,

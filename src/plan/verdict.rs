@@ -34,8 +34,8 @@ pub enum Verdict {
     StalePods,
     /// The token expires within 7 days.
     Expiring,
-    /// The credential is unreadable, or its expiry is not visible in the
-    /// cluster.
+    /// The credential is unreadable, its expiry is not visible in the cluster, or
+    /// settings that new pods need are missing.
     Unknown,
     /// Another tool owns the Secret and restores its own token.
     WillBeReverted,
@@ -243,6 +243,9 @@ fn stale_pods(facts: &GatewayFacts, stored: &SecretFacts) -> Option<(Verdict, St
 
 /// Why no other verdict is possible.
 fn unknown(facts: &GatewayFacts) -> Option<String> {
+    if let Err(unavailable) = &facts.settings {
+        return Some(unavailable.why().to_owned());
+    }
     match &facts.presented {
         Err(unavailable) => Some(unavailable.why().to_owned()),
         Ok(Presented::Stored(stored)) => match stored.credential {
@@ -352,6 +355,9 @@ fn fix_cron_job(cron_job: &CronJobFacts, now: Timestamp) -> String {
 fn fix_unknown(facts: &GatewayFacts, rotate: String) -> String {
     let GatewayFacts { namespace, .. } = facts;
     let secret = facts.secret.as_ref().map(|(name, _)| name);
+    if facts.settings.is_err() {
+        return format!("kubectl describe {} -n {namespace}", facts.workload);
+    }
     match (&facts.presented, secret) {
         (Err(Unavailable::Forbidden(_)), Some(name)) => {
             format!("kubectl auth can-i get secret/{name} -n {namespace}")

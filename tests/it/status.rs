@@ -5,8 +5,10 @@ mod cron_jobs;
 pub(crate) mod gallery;
 mod hostile;
 mod large;
+mod metrics;
 mod picture;
 mod rights;
+mod vanished;
 mod watch;
 
 use apim_sandbox::azure::Slot;

@@ -13,8 +13,8 @@ use crate::cluster::{Cluster, explain};
 use crate::commands::Context;
 use crate::discover::gateways::{Rotators, StatusFacts, gateways, gateways_of};
 use crate::error::{Error, Result};
-use crate::model::WorkloadRef;
 use crate::model::request::{Scope, Selection};
+use crate::model::{Gap, WorkloadRef};
 use crate::report::status::WatchReport;
 use crate::settings::{StatusSettings, rotate_request};
 
@@ -104,8 +104,8 @@ impl Run<'_> {
         }
         self.changes = Changes::default();
         let found = gateways(self.cluster, &self.settings.selection, rotate_request).await?;
-        for warning in &found.warnings {
-            self.warn(warning);
+        for warning in Gap::warnings(&found.gaps) {
+            self.warn(&warning);
         }
         if !self.settings.selection.names.is_empty() {
             let named = found.gateways.iter().map(|facts| facts.workload.clone());
@@ -221,7 +221,7 @@ impl Run<'_> {
     async fn read(&self, namespaces: &BTreeSet<String>, rotators: &Rotators) -> Result<StatusFacts> {
         let mut all = StatusFacts {
             gateways: Vec::new(),
-            warnings: Vec::new(),
+            gaps: Vec::new(),
             rotators: Some(rotators.clone()),
         };
         for namespace in namespaces {

@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::credential::{CredentialSource, EnvFromSecret};
-use super::variables::relevant;
-use crate::cluster::pod_spec::PodSpec;
+use super::variables::{ConfigMaps, relevant};
+use crate::cluster::pod_spec::{Container, Import, KeyRef, PodSpec, Variable};
 use crate::model::setting;
 
 /// The numbers of ConfigMaps and of Secrets that are kept of one pod spec. Users
@@ -44,39 +44,85 @@ pub fn settings_in_config_maps(spec: &PodSpec) -> BTreeMap<String, BTreeSet<Stri
     found
 }
 
-/// How the containers refer to one Secret, whatever they run: for a workload
-/// and a Secret that were both given, whose settings may not be readable.
+/// A reference to a Secret in the environment of a container, whatever it runs.
+#[derive(Clone, Debug)]
+pub struct SecretReference {
+    pub container: String,
+    pub image: String,
+    pub source: CredentialSource,
+}
+
+/// How the containers refer to Secrets in their environment.
+pub fn secret_references(spec: &PodSpec) -> Vec<SecretReference> {
+    let of_container = |container: &Container| {
+        let variables = container.env.iter().filter_map(|variable| {
+            let reference = variable.value_from.as_ref()?.secret_key_ref.as_ref()?;
+            Some(CredentialSource::SecretKey {
+                secret: reference.name.clone(),
+                key: reference.key.clone(),
+            })
+        });
+        let imports = container.env_from.iter().filter_map(EnvFromSecret::of);
+        let imports = imports.map(|import| CredentialSource::EnvFrom(vec![import]));
+        let sources: Vec<CredentialSource> = variables.chain(imports).collect();
+        sources
+    };
+    let references = spec.containers.iter().flat_map(|container| {
+        let reference = |source| SecretReference {
+            container: container.name.clone(),
+            image: container.image.clone(),
+            source,
+        };
+        of_container(container).into_iter().map(reference)
+    });
+    references.collect()
+}
+
+/// How the containers refer to one Secret: for a workload and a Secret that
+/// were both given, whose settings may not be readable.
 pub fn references_to(spec: &PodSpec, secret: &str) -> Vec<CredentialSource> {
-    let mut found = Vec::new();
-    for container in &spec.containers {
-        for variable in &container.env {
-            let reference = variable
-                .value_from
-                .as_ref()
-                .and_then(|from| from.secret_key_ref.as_ref());
-            if let Some(reference) = reference.filter(|reference| reference.name == secret) {
-                found.push(CredentialSource::SecretKey {
-                    secret: secret.to_owned(),
-                    key: reference.key.clone(),
-                });
-            }
-        }
-        for source in &container.env_from {
-            if source
-                .secret_ref
-                .as_ref()
-                .is_some_and(|reference| reference.name == secret)
-            {
-                let prefix = source.prefix.clone();
-                found.push(CredentialSource::EnvFrom(vec![EnvFromSecret {
-                    name: secret.to_owned(),
-                    prefix,
-                }]));
-            }
-        }
-    }
+    let sources = secret_references(spec)
+        .into_iter()
+        .map(|reference| reference.source);
+    let mut found: Vec<CredentialSource> = sources.filter(|source| source.secret() == Some(secret)).collect();
     found.dedup();
     found
+}
+
+/// Why no new pod will start: the first ConfigMap, or key of one, that its
+/// settings need and that is not there. `lacks` decides whether a ConfigMap was
+/// looked for and not found.
+pub fn missing_config_map(
+    spec: &PodSpec,
+    config_maps: &ConfigMaps,
+    lacks: impl Fn(&str) -> bool,
+) -> Option<String> {
+    let no_map = |name: &str| {
+        lacks(name).then(|| format!("configmap/{name}, which the pod spec refers to, does not exist"))
+    };
+    let of_import = |source: &Import| {
+        let reference = source.config_map_ref.as_ref()?;
+        if reference.optional == Some(true) {
+            return None;
+        }
+        no_map(&reference.name)
+    };
+    let of_variable = |variable: &Variable| {
+        let reference = variable.value_from.as_ref()?.config_map_key_ref.as_ref()?;
+        if reference.optional == Some(true) {
+            return None;
+        }
+        let KeyRef { name, key, .. } = reference;
+        let no_key = || {
+            let lacks_key = config_maps.get(name).is_some_and(|data| !data.contains_key(key));
+            lacks_key.then(|| format!("configmap/{name} has no key `{key}`, which the pod spec refers to"))
+        };
+        no_map(name).or_else(no_key)
+    };
+    spec.containers.iter().find_map(|container| {
+        let imports = container.env_from.iter().find_map(of_import);
+        imports.or_else(|| relevant(container).find_map(of_variable))
+    })
 }
 
 /// The Secrets that a pod spec uses at all: in any container's environment or
@@ -108,7 +154,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::discover::pod_spec::{ConfigMaps, gateway_containers};
+    use crate::discover::pod_spec::gateway_containers;
 
     #[test]
     fn of_thousands_of_references_a_few_are_kept() {

@@ -77,6 +77,7 @@ fn a_prefix_of_env_from_is_part_of_the_variable_name() {
     let import = EnvFromSecret {
         name: "s".to_owned(),
         prefix: "config.service.".to_owned(),
+        optional: false,
     };
     assert_eq!(import.credential_keys().collect::<Vec<_>>(), ["auth.key", "auth"]);
 }

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::credential::{CredentialSource, EntraCredential, EnvFromSecret};
 use crate::cluster::pod_spec::{Container, Variable};
 use crate::model::Token;
-use crate::model::setting::{self, APP_CERTIFICATE, APP_SECRET, AUTH, AUTH_KEY, ENDPOINT};
+use crate::model::setting::{self, APP_CERTIFICATE, APP_SECRET, AUTH, AUTH_KEY};
 
 /// The data of ConfigMaps by name, as far as they could be read.
 pub type ConfigMaps = BTreeMap<String, BTreeMap<String, String>>;
@@ -81,9 +81,7 @@ impl ContainerVariables {
 
     /// Whether only a gateway has such settings.
     pub(super) fn show_gateway(&self) -> bool {
-        [ENDPOINT, AUTH, AUTH_KEY]
-            .iter()
-            .any(|name| self.0.contains_key(*name))
+        setting::SHOWING.iter().any(|name| self.0.contains_key(*name))
     }
 
     pub(super) fn text(&self, name: &str) -> Option<String> {
@@ -151,17 +149,8 @@ impl ContainerVariables {
                 Err(_) => CredentialSource::Missing,
             },
             Some(Value::Unreadable) | None => {
-                let imported: Vec<EnvFromSecret> = container
-                    .env_from
-                    .iter()
-                    .filter_map(|source| {
-                        let name = source.secret_ref.as_ref()?.name.clone();
-                        Some(EnvFromSecret {
-                            name,
-                            prefix: source.prefix.clone(),
-                        })
-                    })
-                    .collect();
+                let imported: Vec<EnvFromSecret> =
+                    container.env_from.iter().filter_map(EnvFromSecret::of).collect();
                 if imported.is_empty() {
                     CredentialSource::Missing
                 } else {

@@ -13,7 +13,7 @@ use crate::cluster::lean::picked;
 use crate::cluster::list::{List, Meta};
 use crate::cluster::pod_spec::PodSpec;
 use crate::cluster::{Cluster, explain};
-use crate::discover::pod_spec::{ConfigMaps, settings_in_config_maps};
+use crate::discover::pod_spec::{ConfigMaps, missing_config_map, settings_in_config_maps};
 use crate::error::Result;
 use crate::model::Unavailable;
 use crate::model::request::Scope;
@@ -37,18 +37,23 @@ struct ConfigMap {
 pub struct ConfigMapReads {
     maps: BTreeMap<String, ConfigMaps>,
     unread: BTreeMap<Key, Unavailable>,
+    missing: BTreeSet<Key>,
     nothing: ConfigMaps,
 }
 
 impl ConfigMapReads {
-    /// Reads the ConfigMaps named. One that does not exist holds no setting:
-    /// the pods may start without it.
+    /// Reads the ConfigMaps named.
     pub async fn read(cluster: &Cluster, scope: &Scope, sought: &Sought) -> Result<Self> {
         let cluster = &cluster.for_optional_reads();
         let mut reads = Self::default();
         if sought.len() <= FEW || !reads.list(cluster, scope, sought).await? {
             reads.get(cluster, sought).await?;
         }
+        let is_missing = |key: &&Key| {
+            let (namespace, name) = key;
+            !reads.of(namespace).contains_key(name) && !reads.unread.contains_key(*key)
+        };
+        reads.missing = sought.keys().filter(is_missing).cloned().collect();
         Ok(reads)
     }
 
@@ -122,6 +127,13 @@ impl ConfigMapReads {
     /// The ConfigMaps of a namespace.
     pub fn of(&self, namespace: &str) -> &ConfigMaps {
         self.maps.get(namespace).unwrap_or(&self.nothing)
+    }
+
+    /// Why no new pod of this namespace and spec will start, as far as its
+    /// settings show it.
+    pub fn missing(&self, namespace: &str, spec: &PodSpec) -> Option<Unavailable> {
+        let lacks = |name: &str| self.missing.contains(&(namespace.to_owned(), name.to_owned()));
+        missing_config_map(spec, self.of(namespace), lacks).map(Unavailable::Unknown)
     }
 
     /// Why settings in any of these are not known.

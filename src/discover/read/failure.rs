@@ -8,6 +8,8 @@ pub struct Unread {
     pub reason: Unavailable,
     /// For a run that cannot go on without the object.
     pub error: Error,
+    /// Whether the object was read, and only lacks a key.
+    pub lacks_key: bool,
 }
 
 impl Unread {
@@ -18,7 +20,11 @@ impl Unread {
         } else {
             Unavailable::Unknown(why)
         };
-        Self { reason, error }
+        Self {
+            reason,
+            error,
+            lacks_key: false,
+        }
     }
 }
 

@@ -45,26 +45,36 @@ pub struct Secrets {
 impl Secrets {
     /// Reads the Secrets named, each with the keys that may hold the
     /// credential, the likeliest first.
+    /// Those that are only possible are read where they are few or can be listed,
+    /// because most of them are those of other workloads.
     /// With `rotate`, also what is needed to put a credential back.
     pub async fn read(
         cluster: &Cluster,
         scope: &Scope,
         wanted: &BTreeMap<Key, Vec<String>>,
+        possible: BTreeMap<Key, Vec<String>>,
         rotate: bool,
     ) -> Result<Self> {
         let mut secrets = Self {
             rotate,
             ..Self::default()
         };
-        if wanted.len() > FEW && secrets.list(cluster, scope, wanted).await? {
+        let mut all = wanted.clone();
+        for (place, keys) in possible {
+            let known = all.entry(place).or_default();
+            let new = keys.into_iter().filter(|key| !known.contains(key));
+            let new: Vec<String> = new.collect();
+            known.extend(new);
+        }
+        if all.len() <= FEW {
+            secrets.get(cluster, &all).await?;
+        } else if secrets.list(cluster, scope, &all).await? {
             // The list leaves out some types.
-            let missing: BTreeMap<_, _> = wanted
-                .iter()
-                .filter(|(key, _)| !secrets.reads.contains_key(*key))
-                .collect();
+            let missing = wanted.iter().filter(|(key, _)| !secrets.reads.contains_key(*key));
+            let missing: Vec<_> = missing.collect();
             secrets.get(cluster, missing).await?;
         } else {
-            secrets.get(cluster, wanted.iter()).await?;
+            secrets.get(cluster, wanted).await?;
         }
         Ok(secrets)
     }
@@ -136,6 +146,15 @@ impl Secrets {
                     place.1
                 )),
             },
+        }
+    }
+
+    /// Whether a Secret was looked for and could not be read; with `needs_key`,
+    /// also one that has none of the keys.
+    pub fn is_unread(&self, place: &Key, needs_key: bool) -> bool {
+        match self.reads.get(place) {
+            Some(Err(unread)) => needs_key || !unread.lacks_key,
+            _ => false,
         }
     }
 
@@ -211,7 +230,10 @@ fn held(secret: &Secret, keys: &[String]) -> Result<Keys, Unread> {
         }
     }
     match first_miss {
-        Some(error) if held.is_empty() => Err(Unread::new(false, error)),
+        Some(error) if held.is_empty() => Err(Unread {
+            lacks_key: true,
+            ..Unread::new(false, error)
+        }),
         _ => Ok(held),
     }
 }

@@ -10,7 +10,7 @@ use crate::cluster::workload::{APPS, Workload};
 use crate::cluster::{Cluster, explain};
 use crate::error::{Error, Result};
 use crate::model::request::{Scope, TargetRequest, WorkloadRequest};
-use crate::model::{Source, Sourced, WorkloadKind, WorkloadRef};
+use crate::model::{Gap, Source, Sourced, WorkloadKind, WorkloadRef};
 
 /// The workloads of one namespace.
 pub struct Workloads {
@@ -34,22 +34,22 @@ pub async fn requested(cluster: &Cluster, request: &TargetRequest) -> Result<Wor
         let name = workload.metadata.name.clone();
         (WorkloadRef { kind, name }, workload)
     };
-    let (workloads, warnings) = listed(cluster, &scope, with_reference).await?;
+    let (workloads, gaps) = listed(cluster, &scope, with_reference).await?;
     Ok(Workloads {
         by_name: workloads.into_iter().collect(),
         source: Source::Discovery(format!("discovered in {scope}")),
-        warnings,
+        warnings: Gap::warnings(&gaps),
     })
 }
 
 /// Lists the workloads of a namespace, or of all, and keeps what `keep` makes
-/// of each. A kind that this user cannot list is a warning, unless that is all
-/// of them.
+/// of each. A kind that this user cannot list is a gap, unless that is all of
+/// them.
 pub async fn listed<T>(
     cluster: &Cluster,
     scope: &Scope,
     keep: impl Fn(WorkloadKind, Workload) -> T,
-) -> Result<(Vec<T>, Vec<String>)> {
+) -> Result<(Vec<T>, Vec<Gap>)> {
     let keep = &keep;
     let lists = WorkloadKind::ALL.map(async |kind| {
         let of_kind = |workload| Some(keep(kind, workload));
@@ -66,12 +66,12 @@ pub async fn listed<T>(
                 if !forbidden {
                     return Err(error);
                 }
-                denied.push(error);
+                denied.push((kind, error));
             }
         }
     }
     if denied.len() == WorkloadKind::ALL.len() {
-        let error = denied.swap_remove(0);
+        let (_, error) = denied.swap_remove(0);
         return Err(match scope {
             Scope::Everywhere => error.hint("choose one namespace, with -n"),
             Scope::Namespace(_) => {
@@ -79,7 +79,15 @@ pub async fn listed<T>(
             }
         });
     }
-    Ok((found, denied.iter().map(Error::to_string).collect()))
+    let gap = |(kind, error): (WorkloadKind, Error)| Gap {
+        kind: kind.plural(),
+        namespace: match scope {
+            Scope::Namespace(name) => Some(name.clone()),
+            Scope::Everywhere => None,
+        },
+        why: error.to_string(),
+    };
+    Ok((found, denied.into_iter().map(gap).collect()))
 }
 
 /// Reads the workload that was requested.

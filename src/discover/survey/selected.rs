@@ -11,7 +11,7 @@ use crate::cluster::{Cluster, explain};
 use crate::discover::read::{is_forbidden, listed, named};
 use crate::error::{Error, Result};
 use crate::model::request::{Scope, Selection, WorkloadRequest};
-use crate::model::{WorkloadKind, WorkloadRef};
+use crate::model::{Gap, WorkloadKind, WorkloadRef};
 
 /// Workloads by namespace and reference.
 pub(super) type Selected = BTreeSet<(String, WorkloadRef)>;
@@ -25,7 +25,7 @@ pub(super) struct Workloads {
     pub(super) selected: Option<Selected>,
     /// Of several that were named, those that could not be read.
     pub(super) unread: Vec<(WorkloadRef, Error)>,
-    pub(super) warnings: Vec<String>,
+    pub(super) gaps: Vec<Gap>,
 }
 
 impl Workloads {
@@ -38,11 +38,11 @@ impl Workloads {
         if !selection.names.is_empty() {
             return Self::named(cluster, selection, users).await;
         }
-        let (all, warnings) = listed(cluster, scope, Surveyed::of).await?;
+        let (all, gaps) = listed(cluster, scope, Surveyed::of).await?;
         Ok(Self {
             all,
             selected: selected(cluster, selection, scope).await?,
-            warnings,
+            gaps,
             ..Self::default()
         })
     }
@@ -71,16 +71,20 @@ impl Workloads {
         let selected: Selected = these.all.iter().map(Surveyed::place).collect();
         if users {
             match listed(cluster, &selection.scope(&cluster.namespace), Surveyed::of).await {
-                Ok((listed, warnings)) => {
+                Ok((listed, gaps)) => {
                     let others = listed.into_iter();
                     these
                         .all
                         .extend(others.filter(|other| !selected.contains(&other.place())));
-                    these.warnings.extend(warnings);
+                    these.gaps.extend(gaps);
                 }
-                Err(error) => these.warnings.push(format!(
-                    "what else uses the Secrets of these gateways is not known, and not restarted: {error}"
-                )),
+                Err(error) => these.gaps.push(Gap {
+                    kind: WorkloadKind::Deployment.plural(),
+                    namespace: Some(cluster.namespace.clone()),
+                    why: format!(
+                        "what else uses the Secrets of these gateways is not known, and not restarted: {error}"
+                    ),
+                }),
             }
         }
         these.selected = Some(selected);

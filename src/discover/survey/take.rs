@@ -1,16 +1,16 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::selected::{Selected, Workloads};
 use super::workload::{Gateway, Surveyed};
 use crate::cluster::Cluster;
-use crate::cluster::pod_spec::PodSpec;
-use crate::discover::pod_spec::{GatewayContainer, gateway_containers, references_to, secrets_used};
+use crate::discover::pod_spec::{CredentialSource, gateway_containers};
 use crate::discover::read::{ConfigMapReads, Held, Key, Secrets, Sought};
 use crate::discover::reference::candidates_of;
+use crate::discover::suspects::{Suspect, Wanted};
 use crate::discover::target_facts::ConfigMapSettings;
 use crate::error::{Error, Result};
 use crate::model::request::Selection;
-use crate::model::{Fact, WorkloadRef};
+use crate::model::{Fact, Gap, Unavailable, WorkloadRef};
 
 /// The gateways that were found.
 pub struct Survey {
@@ -19,7 +19,7 @@ pub struct Survey {
     /// All workloads that were read, for what else uses a Secret.
     pub workloads: Vec<Surveyed>,
     /// What could not be read, and may matter.
-    pub warnings: Vec<String>,
+    pub gaps: Vec<Gap>,
     /// Of several workloads that were named, those that could not be read.
     pub unread: Vec<(WorkloadRef, Error)>,
     secrets: Secrets,
@@ -33,7 +33,7 @@ pub async fn survey(cluster: &Cluster, selection: &Selection, users: bool) -> Re
         all: mut workloads,
         selected,
         unread,
-        mut warnings,
+        mut gaps,
     } = Workloads::read(cluster, selection, scope, users).await?;
     let mut sought = Sought::new();
     for workload in workloads.iter().filter(|workload| workload.spec.is_some()) {
@@ -43,114 +43,110 @@ pub async fn survey(cluster: &Cluster, selection: &Selection, users: bool) -> Re
         }
     }
     let config_maps = ConfigMapReads::read(cluster, scope, &sought).await?;
-    let mut gateways = gateways(&mut workloads, selected.as_ref(), &config_maps, &mut warnings);
-    let secrets = Secrets::read(cluster, scope, &secrets_of(&gateways), users).await?;
-    let mut survey = Survey {
-        gateways: Vec::new(),
-        workloads,
-        warnings,
-        unread,
-        secrets,
-    };
-    // The annotation is also on workloads that only use the Secret of a
-    // gateway elsewhere, and on those that have become something else.
-    gateways.retain(|gateway| {
-        let rotated = || match survey.credential(gateway) {
-            Some((_, Ok((facts, _)))) => facts.marks.rotation_id.is_some(),
-            _ => false,
-        };
-        !gateway.by_annotation || rotated()
-    });
-    survey.gateways = gateways;
-    Ok(survey)
-}
-
-/// The gateways among the workloads that were selected. The pod specs are
-/// taken out of the workloads: nothing else needs them.
-fn gateways(
-    workloads: &mut [Surveyed],
-    selected: Option<&Selected>,
-    config_maps: &ConfigMapReads,
-    warnings: &mut Vec<String>,
-) -> Vec<Gateway> {
-    let mut gateways = Vec::new();
-    let mut annotated = Vec::new();
-    let mut obscure = Vec::new();
-    for workload in workloads {
-        let Some(spec) = workload.spec.take() else {
-            continue;
-        };
-        if selected.is_some_and(|selected| !selected.contains(&workload.place())) {
-            continue;
-        }
-        let unread = config_maps.unavailable(&workload.namespace, workload.config_maps.keys());
-        let containers = gateway_containers(&spec, config_maps.of(&workload.namespace));
-        if let (true, Some(gap)) = (containers.is_empty(), &unread) {
-            obscure.push(format!(
-                "{} in namespace {}: {}",
-                workload.reference(),
-                workload.namespace,
-                gap.why()
-            ));
-        }
-        let settings = ConfigMapSettings::of(&spec, &containers);
-        if containers.is_empty() && !workload.facts.marks.template.rotation_ids.is_empty() {
-            let gateway = workload.gateway(GatewayContainer::default(), unread, settings);
-            annotated.push((gateway, spec));
+    let Shown {
+        mut gateways,
+        suspects,
+        obscure,
+    } = shown(&mut workloads, selected.as_ref(), &config_maps);
+    gaps.extend(obscure);
+    let mut wanted = secrets_of(&gateways);
+    let mut possible = Wanted::new();
+    for (_, suspect) in &suspects {
+        suspect.add_to(if suspect.is_likely() {
+            &mut wanted
         } else {
-            let found = containers.into_iter();
-            gateways
-                .extend(found.map(|container| workload.gateway(container, unread.clone(), settings.clone())));
-        }
+            &mut possible
+        });
     }
-    gateways.extend(by_annotation(&gateways, annotated));
+    let secrets = Secrets::read(cluster, scope, &wanted, possible, users).await?;
+    for (gateway, suspect) in suspects {
+        let found = suspect.found(&secrets).into_iter();
+        gateways.extend(found.map(|found| Gateway {
+            container: found.container,
+            settings: found.settings,
+            by_secret: true,
+            ..gateway.clone()
+        }));
+    }
     gateways.sort_by(|one, other| {
         let place = |gateway: &Gateway| (gateway.namespace.clone(), gateway.workload().clone());
         place(one).cmp(&place(other))
     });
-    if let Some(first) = obscure.first() {
-        warnings.push(format!(
-            "settings that would show a gateway could not be read, of {} workloads; {first}",
-            obscure.len()
-        ));
-    }
-    gateways
+    Ok(Survey {
+        gateways,
+        workloads,
+        gaps,
+        unread,
+        secrets,
+    })
 }
 
-/// Workloads whose image and settings do not show a gateway, and which an
-/// earlier rotation has restarted: what they refer to may be its Secret,
-/// unless a gateway of the namespace is known to use it.
-fn by_annotation(known: &[Gateway], annotated: Vec<(Gateway, PodSpec)>) -> Vec<Gateway> {
-    let mut found = Vec::new();
-    for (gateway, spec) in annotated {
-        for secret in secrets_used(&spec) {
-            let is_taken = known.iter().any(|other| {
-                other.namespace == gateway.namespace
-                    && candidates_of(&other.container.credential)
-                        .iter()
-                        .any(|(name, _)| *name == secret)
-            });
-            let references = references_to(&spec, &secret);
-            if let (false, [reference]) = (is_taken, references.as_slice()) {
-                let image = spec.containers.first().map(|container| container.image.clone());
-                found.push(Gateway {
-                    container: GatewayContainer {
-                        image: image.unwrap_or_default(),
-                        credential: reference.clone(),
-                        ..GatewayContainer::default()
-                    },
-                    by_annotation: true,
-                    ..gateway.clone()
-                });
-            }
+/// What the workloads and their ConfigMaps show.
+#[derive(Default)]
+struct Shown {
+    gateways: Vec<Gateway>,
+    /// Workloads that only a Secret may show to be gateways.
+    suspects: Vec<(Gateway, Suspect)>,
+    /// The settings that could not be read.
+    obscure: Vec<Gap>,
+}
+
+/// The gateways among the workloads that were selected, and those that may be
+/// ones. The pod specs are taken out of the workloads: nothing else needs them.
+fn shown(workloads: &mut [Surveyed], selected: Option<&Selected>, config_maps: &ConfigMapReads) -> Shown {
+    let mut shown = Shown::default();
+    let mut suspects = Vec::new();
+    let mut taken: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for workload in workloads {
+        let Some(spec) = workload.spec.take() else {
+            continue;
+        };
+        let namespace = &workload.namespace;
+        let containers = gateway_containers(&spec, config_maps.of(namespace));
+        let of_namespace = taken.entry(namespace.clone()).or_default();
+        for container in &containers {
+            of_namespace.extend(
+                candidates_of(&container.credential)
+                    .into_iter()
+                    .map(|(name, _)| name),
+            );
         }
+        if selected.is_some_and(|selected| !selected.contains(&workload.place())) {
+            continue;
+        }
+        let unread = config_maps.unavailable(namespace, workload.config_maps.keys());
+        if let (true, Some(gap)) = (containers.is_empty(), &unread) {
+            shown.obscure.push(Gap {
+                kind: "configmaps",
+                namespace: Some(namespace.clone()),
+                why: format!("{} in namespace {namespace}: {}", workload.reference(), gap.why()),
+            });
+        }
+        let gateway = Gateway {
+            settings: config_maps.missing(namespace, &spec).map_or(Ok(()), Err),
+            ..workload.gateway(unread, ConfigMapSettings::of(&spec, &containers))
+        };
+        if containers.is_empty() {
+            let suspect = Suspect::of(namespace, &workload.facts, &spec, config_maps);
+            suspects.push((gateway.clone(), suspect, workload.secrets.clone()));
+        }
+        let of_container = |container| Gateway {
+            container,
+            ..gateway.clone()
+        };
+        shown.gateways.extend(containers.into_iter().map(of_container));
     }
-    found
+    let nothing = BTreeSet::new();
+    for (gateway, suspect, used) in suspects {
+        let taken = taken.get(suspect.namespace()).unwrap_or(&nothing);
+        shown.suspects.push((gateway, suspect.without(&used, taken)));
+    }
+    shown
 }
 
 /// The Secrets that may hold credentials, each with the keys to look for.
-fn secrets_of(gateways: &[Gateway]) -> BTreeMap<Key, Vec<String>> {
-    let mut wanted: BTreeMap<Key, Vec<String>> = BTreeMap::new();
+fn secrets_of(gateways: &[Gateway]) -> Wanted {
+    let mut wanted = Wanted::new();
     for gateway in gateways {
         for (secret, keys) in candidates_of(&gateway.container.credential) {
             let of_secret = wanted.entry((gateway.namespace.clone(), secret)).or_default();
@@ -182,6 +178,24 @@ impl Survey {
             }
         }
         first
+    }
+
+    /// Whether the Secrets are there that the container imports and cannot start
+    /// without.
+    pub fn imports(&self, gateway: &Gateway) -> Fact<()> {
+        let CredentialSource::EnvFrom(imported) = &gateway.container.credential else {
+            return Ok(());
+        };
+        let needed = imported.iter().filter(|import| !import.optional);
+        let mut missing = needed.filter_map(|import| {
+            let place = (gateway.namespace.clone(), import.name.clone());
+            let is_unread = self.secrets.is_unread(&place, false);
+            is_unread.then(|| self.secrets.held(&place, "").err()).flatten()
+        });
+        match missing.find(|gap| matches!(gap, Unavailable::Unknown(_))) {
+            Some(gap) => Err(gap),
+            None => Ok(()),
+        }
     }
 
     /// The next steps where a Secret could not be read.

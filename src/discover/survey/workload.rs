@@ -9,8 +9,9 @@ use crate::discover::facts::workload_facts;
 use crate::discover::pod_spec::{
     ConfigMaps, GatewayContainer, gateway_containers, secrets_used, settings_in_config_maps,
 };
+use crate::discover::suspects::may_be_suspect;
 use crate::discover::target_facts::ConfigMapSettings;
-use crate::model::{Unavailable, WorkloadFacts, WorkloadKind, WorkloadRef};
+use crate::model::{Fact, Unavailable, WorkloadFacts, WorkloadKind, WorkloadRef};
 
 /// One workload that runs a gateway.
 #[derive(Clone)]
@@ -25,9 +26,12 @@ pub struct Gateway {
     /// Why settings of it are not known.
     pub unread: Option<Unavailable>,
     pub config_map_settings: ConfigMapSettings,
-    /// Whether only the annotation of an earlier rotation shows that it is
-    /// one.
-    pub(super) by_annotation: bool,
+    /// Whether the settings that its pods need are there, or why it is not
+    /// certain that it is a gateway.
+    pub settings: Fact<()>,
+    /// Whether only the content of its Secret, or an earlier rotation, shows that
+    /// it is one.
+    pub by_secret: bool,
 }
 
 /// A workload, cut to what is used of it.
@@ -55,14 +59,15 @@ impl Surveyed {
         let spec = workload.spec.template.spec;
         let secrets = spec.as_ref().map(secrets_used).unwrap_or_default();
         let config_maps = spec.as_ref().map(settings_in_config_maps).unwrap_or_default();
-        // Settings in a ConfigMap may show that it is a gateway.
+        // Settings in a ConfigMap or a Secret may show that it is a gateway.
         let may_be_gateway = |spec: &PodSpec| {
             !settings_in_config_maps(spec).is_empty()
                 || !gateway_containers(spec, &ConfigMaps::new()).is_empty()
+                || may_be_suspect(spec)
         };
         Self {
             namespace: workload.metadata.namespace,
-            spec: spec.filter(|spec| !facts.marks.template.rotation_ids.is_empty() || may_be_gateway(spec)),
+            spec: spec.filter(may_be_gateway),
             facts,
             is_deleted: workload.metadata.deletion_timestamp.is_some(),
             secrets,
@@ -82,7 +87,6 @@ impl Surveyed {
 
     pub(super) fn gateway(
         &self,
-        container: GatewayContainer,
         unread: Option<Unavailable>,
         config_map_settings: ConfigMapSettings,
     ) -> Gateway {
@@ -91,10 +95,11 @@ impl Surveyed {
             facts: self.facts.clone(),
             is_deleted: self.is_deleted,
             selector: self.selector.clone(),
-            container,
+            container: GatewayContainer::default(),
             unread,
             config_map_settings,
-            by_annotation: false,
+            settings: Ok(()),
+            by_secret: false,
         }
     }
 }

@@ -204,6 +204,7 @@ fn unread(facts: &GatewayFacts) -> Vec<Unread<'_>> {
     let azure = facts.azure.as_ref().and_then(|azure| azure.as_ref().ok());
     let parts = [
         ("credential", unavailable(&facts.presented)),
+        ("settings", unavailable(&facts.settings)),
         ("gateway", unavailable(&facts.gateway)),
         ("service", unavailable(&facts.service)),
         ("pods", unavailable(&facts.pods)),

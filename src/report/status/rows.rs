@@ -1,12 +1,14 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::request::SortBy;
-use crate::model::{GatewayFacts, SecretFacts, WorkloadRef, in_words};
+use crate::model::{Gap, GatewayFacts, SecretFacts, WorkloadRef, in_words};
 use crate::plan::{Assessment, assess, is_alarm};
 
 /// Gateways with their verdicts.
 pub struct StatusReport {
     pub(super) rows: Vec<Row>,
+    /// What could not be read, beside the facts of the rows.
+    pub(super) gaps: Vec<Gap>,
     pub(super) options: TableOptions,
     /// Whether names include the kind, because there are several kinds.
     pub(super) with_kind: bool,
@@ -33,13 +35,20 @@ pub(super) struct Row {
 
 impl StatusReport {
     /// Assesses and sorts the gateways.
-    pub fn new(gateways: Vec<GatewayFacts>, sort_by: SortBy, options: TableOptions, now: Timestamp) -> Self {
+    pub fn new(
+        gateways: Vec<GatewayFacts>,
+        gaps: Vec<Gap>,
+        sort_by: SortBy,
+        options: TableOptions,
+        now: Timestamp,
+    ) -> Self {
         let rows = gateways.into_iter().map(|facts| Row::new(facts, now));
         let mut rows: Vec<Row> = rows.collect();
         sort(&mut rows, sort_by);
         Self {
             with_kind: several_kinds(rows.iter().map(|row| &row.facts.workload)),
             rows,
+            gaps,
             options,
             now,
         }

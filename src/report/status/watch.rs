@@ -121,6 +121,7 @@ impl WatchReport {
         self.with_kind |= several_kinds(self.rows.keys().map(|(_, workload, _)| workload));
         let report = StatusReport {
             rows,
+            gaps: Vec::new(),
             options: self.options.clone(),
             with_kind: self.with_kind,
             now,

@@ -211,33 +211,6 @@ async fn the_table_sorts_and_leaves_out_its_heads() {
 }
 
 #[tokio::test]
-async fn metrics_name_every_gateway() {
-    let case = Case::new("metrics").await;
-    case.deploy(&case.gateway("gw", 9)).await;
-    let text = case.apim(&["status", "-o", "prometheus"]).exits(0).await.stdout;
-    let labels = format!(
-        "namespace=\"{}\",workload=\"deployment.apps/gw\",container=\"gw\",gateway=\"gw\",service=\"{}\"",
-        case.namespace, case.gateway.service
-    );
-    assert!(
-        text.contains(&format!(
-            "apim_gateway_verdict{{{labels},verdict=\"Unprotected\"}} 1\n"
-        )),
-        "{text}"
-    );
-    assert!(
-        text.contains(&format!(
-            "apim_gateway_verdict{{{labels},verdict=\"Healthy\"}} 0\n"
-        )),
-        "{text}"
-    );
-    let expiry = format!("apim_gateway_credential_expiry_timestamp_seconds{{{labels}}} ");
-    let line = text.lines().find_map(|line| line.strip_prefix(&expiry)).unwrap();
-    let left = line.parse::<i64>().unwrap() - case.azure().now().as_second();
-    assert!((8 * 86_400..=9 * 86_400).contains(&left), "{line}");
-}
-
-#[tokio::test]
 async fn selecting_by_labels_names_and_namespaces() {
     let case = Case::new("select").await;
     case.deploy(&case.gateway("a", 9)).await;

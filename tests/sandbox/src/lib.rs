@@ -10,6 +10,7 @@ pub mod observer;
 pub mod pki;
 pub mod plugin;
 mod progress;
+pub mod python;
 pub mod relay;
 mod sandbox;
 pub mod tls;

@@ -1,10 +1,10 @@
 //! The Azure SDK for Python as a client that no one here wrote.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
-use anyhow::{Context as _, bail, ensure};
 use apim_sandbox::azure::{Gateway, Grant, Operation, Principal};
+use apim_sandbox::python;
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 
@@ -93,59 +93,7 @@ async fn the_azure_sdk_for_python_finds_azure() {
 
 /// The interpreter of a virtual environment with what this file of requirements names.
 pub(crate) async fn interpreter_with(file: &'static str) -> PathBuf {
-    let environment = tokio::task::spawn_blocking(move || environment(file))
-        .await
-        .unwrap();
-    environment.unwrap_or_else(|error| panic!("this test needs Python 3 with venv and PyPI: {error:#}"))
-}
-
-/// Made once for each set of requirements.
-fn environment(file: &str) -> anyhow::Result<PathBuf> {
-    let requirements = std::fs::read(file).context("cannot read the requirements")?;
-    let digest = ring::digest::digest(&ring::digest::SHA256, &requirements);
-    let name = digest.as_ref()[..6]
-        .iter()
-        .fold(String::new(), |name, byte| format!("{name}{byte:02x}"));
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .parent()
-        .context("Cargo's target directory has no parent")?;
-    let finished = target.join("python").join(name);
-    let interpreter = finished.join("bin/python");
-    if interpreter.exists() {
-        return Ok(interpreter);
-    }
-    // Made elsewhere and moved, so that a half-made environment is never taken for a finished one.
-    let building = finished.with_extension(std::process::id().to_string());
-    run(Command::new("python3").args(["-m", "venv"]).arg(&building))?;
-    let pip = [
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--requirement",
-        file,
-    ];
-    run(Command::new(building.join("bin/python")).args(pip))?;
-    if let Err(error) = std::fs::rename(&building, &finished) {
-        std::fs::remove_dir_all(&building)?;
-        ensure!(
-            interpreter.exists(),
-            "cannot move the environment to {}: {error}",
-            finished.display()
-        );
-    }
-    Ok(interpreter)
-}
-
-fn run(command: &mut Command) -> anyhow::Result<()> {
-    let output = command
-        .output()
-        .with_context(|| format!("cannot run {command:?}"))?;
-    if !output.status.success() {
-        bail!("{command:?} failed:\n{}", text(&output));
-    }
-    Ok(())
+    python::interpreter_with(Path::new(env!("CARGO_TARGET_TMPDIR")), file).await
 }
 
 pub(crate) fn text(output: &Output) -> String {
