@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 
 use super::cron_jobs::Rotator;
 use super::facts::{secret_facts, workload_facts};
-use super::pod_spec::{gateway_containers, references_to, secrets_used, settings_in_config_maps};
+use super::pod_spec::{
+    gateway_containers, missing_config_map, references_to, secrets_used, settings_in_config_maps,
+};
 use crate::cluster::lean::picked;
 use crate::cluster::pods::{ReducedPod, selector};
 use crate::cluster::rollout::PodAge;
@@ -144,6 +146,7 @@ proptest! {
         }
         for secret in secrets_used(spec) {
             let _ = references_to(spec, &secret);
+            let _ = missing_config_map(spec, &BTreeMap::new(), |name| name == secret);
         }
     }
 

@@ -56,6 +56,9 @@ fn the_sandbox_plays_the_image_that_is_built() {
         assert!(build.contains(&on_the_path), "no {on_the_path}");
     }
 
+    let licences = "install -m 644 LICENSE THIRD-PARTY-NOTICES.txt \"$rootfs/licenses\"\n";
+    assert!(build.contains(licences), "no {licences}");
+
     let sandbox = file("tests/sandbox/src/node/image.rs");
     for line in [
         "const REPOSITORY: &str = \"kubectl-apim\";".to_owned(),
@@ -77,11 +80,13 @@ fn the_labels_match_the_package() {
     let home = krew["spec"]["homepage"].as_str().unwrap();
     let version = env!("CARGO_PKG_VERSION");
     let readme = format!("{home}/blob/v{version}/README.md");
+    let licences: Vec<String> = crate::notices::licences().into_iter().collect();
+    let licences = licences.join(" AND ");
     let expected = [
         ("title", env!("CARGO_PKG_NAME")),
         ("description", env!("CARGO_PKG_DESCRIPTION")),
         ("version", version),
-        ("licenses", env!("CARGO_PKG_LICENSE")),
+        ("licenses", &licences),
         ("source", home),
         ("documentation", &readme),
     ];

@@ -100,7 +100,7 @@ fn there_is_one_archive_for_each_platform() {
                 text(file, "/from")
             })
             .collect();
-        assert_eq!(files, [bin, "LICENSE"]);
+        assert_eq!(files, [bin, "LICENSE", "THIRD-PARTY-NOTICES.txt"]);
     }
     assert_eq!(seen, BTreeSet::from(PLATFORMS));
 }

@@ -17,6 +17,7 @@ mod install;
 mod krew;
 mod layering;
 mod links;
+mod notices;
 mod observe;
 mod policy;
 mod quotes;
