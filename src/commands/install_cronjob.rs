@@ -125,19 +125,10 @@ impl Attempt<'_> {
             render(settings, &cluster.namespace, targets, Some(cluster), output).await?;
             return Ok(Installed::Rendered);
         }
-        let ports = ports::ports(settings, Some(cluster), output).await;
-        let (installation, wanted) = live::wanted(settings, &cluster.namespace, targets, ports.as_ref());
+        let (installation, wanted) =
+            wanted(settings, &cluster.namespace, targets, Some(cluster), output).await;
         let mut plan = live::plan(cluster, settings, wanted, &before).await?;
-        if plan.taken_over().next().is_some() {
-            let in_use = legacy::show_surroundings(cluster, &plan, &settings.name, output).await?;
-            if !settings.replace_legacy {
-                output.data(&objects_diff(&plan)?)?;
-                return Err(live::not_replaced(&plan, &cluster.namespace));
-            }
-            if let Some(error) = in_use {
-                return Err(error);
-            }
-        }
+        self.refuse_taking_over(&plan).await?;
         if let Applied::Outdated(reference) = writer.rehearse(&mut plan).await? {
             return Ok(Installed::Outdated(reference));
         }
@@ -164,6 +155,25 @@ impl Attempt<'_> {
             gateways,
             plan,
         })))
+    }
+
+    /// Refuses to take over objects of the old script, unless that was asked for
+    /// and nothing else uses them.
+    async fn refuse_taking_over(&self, plan: &ObjectPlan) -> Result<()> {
+        let Self {
+            settings,
+            cluster,
+            output,
+        } = *self;
+        if plan.taken_over().next().is_none() {
+            return Ok(());
+        }
+        let in_use = legacy::show_surroundings(cluster, plan, &settings.name, output).await?;
+        if !settings.replace_legacy {
+            output.data(&objects_diff(plan)?)?;
+            return Err(live::not_replaced(plan, &cluster.namespace));
+        }
+        in_use.map_or(Ok(()), Err)
     }
 }
 
@@ -232,6 +242,18 @@ fn with_written(error: Error, written: &[(String, Action)]) -> Error {
     ))
 }
 
+/// The installation, and its objects as they are wanted.
+async fn wanted(
+    settings: &InstallSettings,
+    namespace: &str,
+    targets: Targets,
+    cluster: Option<&Cluster>,
+    output: &Output,
+) -> (Installation, Vec<Object>) {
+    let ports = ports::ports(settings, cluster, output).await;
+    live::wanted(settings, namespace, targets, ports.as_ref())
+}
+
 /// Prints what would be installed, without a request about the objects.
 async fn render(
     settings: &InstallSettings,
@@ -240,8 +262,7 @@ async fn render(
     cluster: Option<&Cluster>,
     output: &Output,
 ) -> Result<u8> {
-    let ports = ports::ports(settings, cluster, output).await;
-    let (_, wanted) = live::wanted(settings, namespace, targets, ports.as_ref());
+    let (_, wanted) = wanted(settings, namespace, targets, cluster, output).await;
     print(&live::unread(wanted), settings, output)?;
     Ok(0)
 }
