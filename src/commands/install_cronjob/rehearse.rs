@@ -155,8 +155,10 @@ fn policy_in(message: &str) -> Option<&str> {
     rest.split_once('\'').map(|(name, _)| name)
 }
 
+/// The verb is `impersonate`, or from Kubernetes 1.36 on one such as
+/// `impersonate-on:serviceaccount:get`.
 fn lacks_impersonation(status: &Status) -> bool {
-    status.message.contains(" cannot impersonate ")
+    status.message.contains(" cannot impersonate")
 }
 
 fn unchecked(why: &str, output: &Output) {
@@ -174,5 +176,18 @@ mod tests {
         let message = "secrets \"a\" is forbidden: ValidatingAdmissionPolicy 'a.shop.secrets' with binding 'b' denied request";
         assert_eq!(policy_in(message), Some("a.shop.secrets"));
         assert_eq!(policy_in("forbidden"), None);
+    }
+
+    #[test]
+    fn the_right_to_impersonate_has_several_names() {
+        for verb in ["impersonate", "impersonate-on:serviceaccount:get"] {
+            let message =
+                format!("secrets \"a\" is forbidden: User \"u\" cannot {verb} resource \"secrets\"");
+            let status = Status {
+                message,
+                ..Status::default()
+            };
+            assert!(lacks_impersonation(&status), "{verb}");
+        }
     }
 }

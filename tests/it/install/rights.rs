@@ -8,7 +8,7 @@ use apim_sandbox::control_plane::AuditRecord;
 use apim_sandbox::manifests::{GatewayManifest, apply};
 use apim_sandbox::wire::{Action, Fault};
 use http::Method;
-use k8s_openapi::api::rbac::v1::{PolicyRule, Role};
+use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule, Role};
 use kube::Api;
 use serde_json::json;
 
@@ -37,6 +37,20 @@ fn documented(section: &str) -> Vec<String> {
         }
     }
     blocks
+}
+
+/// Grants these rules to the user in the whole cluster.
+async fn grant_everywhere(case: &Case, name: &str, rules: &str) -> Vec<PolicyRule> {
+    let rbac = "rbac.authorization.k8s.io";
+    let role = format!("apiVersion: {rbac}/v1\nkind: ClusterRole\nmetadata:\n  name: {name}\n{rules}");
+    case.kubectl(&["apply", "-f", "-"]).input(&role).exits(0).await;
+    let account = format!("--serviceaccount={}:{USER}", case.namespace);
+    let role = format!("--clusterrole={name}");
+    case.kubectl(&["create", "clusterrolebinding", name, &role, &account])
+        .exits(0)
+        .await;
+    let api: Api<ClusterRole> = Api::all(case.client.clone());
+    api.get(name).await.unwrap().rules.unwrap()
 }
 
 /// Grants these rules to the user.
@@ -70,6 +84,13 @@ fn rights(rules: &[PolicyRule]) -> BTreeSet<Right> {
 
 /// The rights that a request took. An apply that creates an object takes two.
 fn taken(record: &AuditRecord) -> Vec<Right> {
+    if record.impersonated {
+        return vec![(
+            String::new(),
+            "serviceaccounts".to_owned(),
+            "impersonate".to_owned(),
+        )];
+    }
     let Some(resource) = &record.resource else {
         return Vec::new();
     };
@@ -176,7 +197,12 @@ async fn every_way(case: &Case, kubeconfig: &str, secret: &Path) -> BTreeSet<Rig
     installs(case, kubeconfig, &[&elsewhere[..], &principal].concat()).await;
     uninstalls(case, kubeconfig).await;
 
-    let managed = ["--auth", "managed-identity", "--network-policy"];
+    let managed = [
+        "--auth",
+        "managed-identity",
+        "--network-policy",
+        "--admission-policy",
+    ];
     installs(case, kubeconfig, &[&["deployment/gw"][..], &managed].concat()).await;
     all.extend(granted().await);
     uninstalls(case, kubeconfig).await;
@@ -196,13 +222,14 @@ async fn the_documented_rights_are_enough_and_each_is_used() {
     let account = json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": USER } });
     apply(&case.client, &case.namespace, account).await.unwrap();
     let blocks = documented("Install");
-    let [of_the_gateways, of_the_api_server] = blocks.as_slice() else {
+    let [of_the_gateways, of_the_api_server, of_the_cluster] = blocks.as_slice() else {
         panic!("{blocks:?}")
     };
     let mut written = rights(&grant(&case, &case.namespace, USER, of_the_gateways).await);
     // Other tests use the namespace too.
     let name = format!("{USER}-{}", case.namespace);
     written.extend(rights(&grant(&case, "default", &name, of_the_api_server).await));
+    written.extend(rights(&grant_everywhere(&case, &name, of_the_cluster).await));
     let kubeconfig = case.sandbox.kubeconfig_for(&case.namespace, USER).await.unwrap();
     let secret = case.file("secret", &case.principal.client_secret);
     let granted = every_way(&case, kubeconfig.to_str().unwrap(), &secret).await;

@@ -47,7 +47,7 @@ async fn a_log_that_hangs_does_not_hold_the_run() {
 async fn bytes_that_are_no_text_do_not_hide_an_event() {
     let log = b"[Info] caf\xe9\n[Error] [ConfigurationApiV2NotAvailable], statusCode: 401\n";
     let action = Action::Answer(Answer::bytes(200, "text/plain", log));
-    let ended = with_logs("log-bytes", action, &SHORT, 3).await;
+    let ended = with_logs("log-bytes", action, &SHORT, 5).await;
     ended.says(&["logs ConfigurationApiV2NotAvailable"]);
 }
 
@@ -56,6 +56,6 @@ async fn noise_does_not_hide_an_event() {
     let noise = "[Info] nothing of interest\n".repeat(12_000);
     let log = noise + "[Error] [ConfigurationApiV2NotAvailable], statusCode: 401\n";
     let action = Action::Answer(Answer::text(200, "text/plain", &log));
-    let ended = with_logs("log-noise", action, &SHORT, 3).await;
+    let ended = with_logs("log-noise", action, &SHORT, 5).await;
     ended.says(&["logs ConfigurationApiV2NotAvailable"]);
 }
