@@ -177,7 +177,7 @@ async fn a_replacement_is_minted_where_it_is_now() {
     let manifest = case.portal();
     case.deploy(&manifest).await;
     case.disturb_mint(Action::RefusedToken, 2);
-    case.apim(&["rotate"]).exits(3).await;
+    case.apim(&["rotate"]).exits(5).await;
     let moved = case
         .azure()
         .move_service(&case.gateway, &case.gateway.subscription, "rg-new");

@@ -2,8 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, bail, ensure};
+
+/// Tests of one process make an environment one after the other; other processes
+/// have a folder of their own.
+static MAKING: Mutex<()> = Mutex::new(());
 
 /// The interpreter of a virtual environment with what this file of requirements names, which is made once
 /// for each set of them. `scratch` is the `CARGO_TARGET_TMPDIR` of the test.
@@ -24,6 +29,7 @@ fn environment(scratch: &Path, file: &str) -> anyhow::Result<PathBuf> {
         .parent()
         .context("Cargo's target directory has no parent")?;
     let finished = target.join("python").join(name);
+    let _one = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     let interpreter = finished.join("bin/python");
     if interpreter.exists() {
         return Ok(interpreter);
