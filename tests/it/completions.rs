@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::documents::is_current;
+
 const FILES: [(&str, &str); 5] = [
     ("bash", "kubectl-apim.bash"),
     ("zsh", "_kubectl-apim"),
@@ -29,19 +31,9 @@ fn stdout(command: &mut Command) -> String {
 
 #[test]
 fn the_scripts_are_fresh() {
-    #[expect(clippy::disallowed_methods, reason = "the switch for writing them again")]
-    let update = std::env::var_os("UPDATE").is_some();
     for (shell, file) in FILES {
-        let path = directory().join(file);
         let fresh = stdout(Command::new(binary()).args(["completion", shell]).env_clear());
-        if update {
-            std::fs::write(&path, &fresh).unwrap();
-        }
-        let kept = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            kept == fresh,
-            "completions/{file} is stale; write it again with: UPDATE=1 cargo test --test it completions"
-        );
+        is_current(&format!("completions/{file}"), &fresh, "completions");
     }
 }
 

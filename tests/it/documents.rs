@@ -22,6 +22,21 @@ pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// Compares a file of the repository with what it has to contain, or writes it
+/// again with `UPDATE=1`. `tests` selects the tests that do so.
+pub(crate) fn is_current(path: &str, fresh: &str, tests: &str) {
+    let file = root().join(path);
+    #[expect(clippy::disallowed_methods, reason = "the switch for writing it again")]
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&file, fresh).unwrap();
+    }
+    let kept = fs::read_to_string(&file).unwrap_or_default();
+    assert!(
+        kept == fresh,
+        "{path} is stale; write it again with: UPDATE=1 cargo test --test it -- {tests}"
+    );
+}
+
 pub(crate) fn document(path: &str) -> Document {
     Document {
         path: path.into(),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::process::{Command, Stdio};
 
-use crate::documents::root;
+use crate::documents::is_current;
 
 const PAGE: &str = "docs/cli.md";
 
@@ -235,17 +235,7 @@ fn page() -> String {
 
 #[test]
 fn the_reference_is_fresh() {
-    let fresh = page();
-    let path = root().join(PAGE);
-    #[expect(clippy::disallowed_methods, reason = "the switch for writing it again")]
-    if std::env::var_os("UPDATE").is_some() {
-        std::fs::write(&path, &fresh).unwrap();
-    }
-    let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        kept == fresh,
-        "{PAGE} is stale; write it again with: UPDATE=1 cargo test --test it -- reference"
-    );
+    is_current(PAGE, &page(), "reference");
 }
 
 #[test]

@@ -2,8 +2,9 @@
 //! runs has a cluster or an Azure.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::process::Command;
+
+use crate::documents::is_current;
 
 const SUBSCRIPTION: &str = "11111111-2222-3333-4444-555555555555";
 const EXISTING: &str = "/subscriptions/11111111-2222-3333-4444-555555555555/providers/Microsoft.Authorization/\
@@ -31,21 +32,8 @@ fn printed_with_warnings(arguments: &[&str]) -> (String, String) {
     (text(output.stdout), complaint)
 }
 
-/// Compares with the file that is kept, or writes it again.
 pub(super) fn is_kept(file: &str, fresh: &str) {
-    #[expect(clippy::disallowed_methods, reason = "the switch for writing them again")]
-    let update = std::env::var_os("UPDATE").is_some();
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/it/golden")
-        .join(file);
-    if update {
-        std::fs::write(&path, fresh).unwrap();
-    }
-    let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        kept == fresh,
-        "tests/it/golden/{file} is stale; write it again with: UPDATE=1 cargo test --test it render_rbac\n{fresh}"
-    );
+    is_current(&format!("tests/it/golden/{file}"), fresh, "render_rbac");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::case::{Case, DAY};
-use crate::documents::root;
+use crate::documents::is_current;
 use rows::{Kind, Row, rows};
 
 /// How many rows are run at a time.
@@ -163,17 +163,7 @@ async fn every_kind_of_cron_job_has_its_verdict() {
     let odd: Vec<&str> = results.iter().map(|(_, shown)| shown.reason.as_str()).collect();
     assert!(odd.iter().all(|reason| !reason.contains("hush")), "{odd:#?}");
 
-    let fresh = page(&results);
-    let path = root().join(PAGE);
-    #[expect(clippy::disallowed_methods, reason = "the switch for writing it again")]
-    if std::env::var_os("UPDATE").is_some() {
-        std::fs::write(&path, &fresh).unwrap();
-    }
-    let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        kept == fresh,
-        "{PAGE} is stale; write it again with: UPDATE=1 cargo test --test it -- status::cron_jobs"
-    );
+    is_current(PAGE, &page(&results), "status::cron_jobs");
 }
 
 /// A day of the month is named if each month has it.
