@@ -17,7 +17,8 @@ use crate::model::{WorkloadKind, WorkloadRef};
 /// How many namespaces a hint names.
 const MOST_NAMESPACES: usize = 10;
 
-pub(super) async fn no_gateway(cluster: &Cluster, request: &TargetRequest) -> Error {
+/// `unread` is which workloads of the namespace could not be listed: a gateway may be among them.
+pub(super) async fn no_gateway(cluster: &Cluster, request: &TargetRequest, unread: &[String]) -> Error {
     let namespace = &cluster.namespace;
     if let Some(workload) = &request.workload {
         return Error::refused(format!(
@@ -27,6 +28,16 @@ pub(super) async fn no_gateway(cluster: &Cluster, request: &TargetRequest) -> Er
     }
     if cluster.lacks_namespace().await {
         return no_namespace(cluster);
+    }
+    if !unread.is_empty() {
+        let error = Error::failed(format!(
+            "no self-hosted gateway was found in namespace {namespace}, but not all of its workloads could be read"
+        ));
+        return unread
+            .iter()
+            .cloned()
+            .fold(error, Error::hint)
+            .hint("name the workload, as deployment/NAME; then nothing needs to be listed");
     }
     let error = Error::failed(format!("namespace {namespace} has no self-hosted gateway"));
     match namespaces_with_gateway(cluster).await.as_slice() {

@@ -28,8 +28,8 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<Target
         return secret_alone(cluster, secret).await;
     }
     let workloads = requested(cluster, request).await?;
-    let (reference, config_maps) = reference(cluster, request, &workloads.by_name).await?;
     let mut warnings = workloads.warnings;
+    let (reference, config_maps) = reference(cluster, request, &workloads.by_name, &warnings).await?;
     // A gateway of the namespace that its settings no longer show is named too.
     if let (None, Some(reads)) = (&request.workload, &config_maps) {
         let likely = likely_gateways(cluster, &workloads.by_name, reads, false).await?;
@@ -85,10 +85,12 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<Target
 
 /// Where the credential is, and what the ConfigMaps hold if they had to be
 /// read for that: the pod spec of a workload that was given mostly shows it.
+/// `unread` is which workloads could not be listed.
 async fn reference(
     cluster: &Cluster,
     request: &TargetRequest,
     workloads: &BTreeMap<WorkloadRef, Workload>,
+    unread: &[String],
 ) -> Result<(Reference, Option<ConfigMapReads>)> {
     let namespace = &cluster.namespace;
     if request.workload.is_some()
@@ -110,7 +112,7 @@ async fn reference(
             let others = likely.iter().skip(1).map(Likely::warning);
             others.fold(first.refusal(namespace), Error::hint)
         }
-        None => no_gateway(cluster, request).await,
+        None => no_gateway(cluster, request, unread).await,
     }))
 }
 

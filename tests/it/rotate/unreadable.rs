@@ -98,6 +98,19 @@ async fn a_kind_of_workload_that_cannot_be_listed_is_a_warning() {
     let run = case.apim(&["rotate"]).env("KUBECONFIG", &kubeconfig);
     let says = ["listing the deployments of namespace", "deployment/NAME"];
     case.fails_untouched(run, 1).await.says(&says);
+
+    // The gateway may be among what is hidden.
+    let kubeconfig = user(&case, &rights(&["statefulsets", "daemonsets"])).await;
+    for command in [&["rotate"][..], &["rotate", "--all"], &["render-rbac"]] {
+        let run = case.apim(command).env("KUBECONFIG", &kubeconfig);
+        let ended = case.fails_untouched(run, 1).await;
+        ended.says(&["listing the deployments of namespace", "not allowed"]);
+        assert!(
+            !ended.stderr.contains("has no self-hosted gateway"),
+            "{}",
+            ended.stderr
+        );
+    }
 }
 
 #[tokio::test]
