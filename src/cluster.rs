@@ -29,7 +29,7 @@ pub mod workload;
 
 pub use config::namespace;
 pub use connect::Cluster;
-pub use explain::explain;
+pub use explain::{explain, reason};
 pub use inputs::ConnectInputs;
 pub use name::{valid_name, valid_namespace};
 pub use source::contexts;

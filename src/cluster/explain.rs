@@ -28,7 +28,7 @@ pub fn explain(error: kube::Error, doing: &str) -> Error {
 }
 
 /// Why a request failed, in the words of [`explain`].
-pub(super) fn reason(error: &kube::Error) -> String {
+pub fn reason(error: &kube::Error) -> String {
     explained(error).why
 }
 
@@ -137,7 +137,11 @@ fn overloaded(status: &Status, message: &str) -> Explained {
 fn invalid(status: &Status, message: &str) -> String {
     let causes = status.details.iter().flat_map(|details| &details.causes);
     let causes: Vec<String> = causes
-        .map(|cause| plain(&format!("{}: {}", cause.field, without_value(&cause.message))))
+        .map(|cause| match cause.field.as_str() {
+            // A policy has refused the object as a whole.
+            "" => plain(&without_value(&cause.message)),
+            field => plain(&format!("{field}: {}", without_value(&cause.message))),
+        })
         .collect();
     match (causes.as_slice(), message.split_once(" is invalid")) {
         ([], _) => message.to_owned(),

@@ -133,7 +133,8 @@ impl Attempt<'_> {
             return Ok(Installed::Outdated(reference));
         }
         if plan.changes_kind(ObjectKind::CronJob) {
-            refuse::unadmitted(cluster, &installation, output).await?;
+            let is_new = plan.creates(ObjectKind::CronJob);
+            refuse::unadmitted(cluster, &installation, is_new, output).await?;
         }
         // A run that follows shows more.
         if plan.any_change() && !settings.run_now {

@@ -9,8 +9,8 @@ mod pod;
 use jiff::SignedDuration;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::batch::v1::{
-    CronJob, CronJobSpec, JobSpec, JobTemplateSpec, PodFailurePolicy, PodFailurePolicyOnExitCodesRequirement,
-    PodFailurePolicyRule,
+    CronJob, CronJobSpec, Job, JobSpec, JobTemplateSpec, PodFailurePolicy,
+    PodFailurePolicyOnExitCodesRequirement, PodFailurePolicyRule,
 };
 use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -71,15 +71,33 @@ pub fn cron_job(installation: &Installation) -> Object {
             suspend: Some(schedule.suspend),
             job_template: JobTemplateSpec {
                 metadata: Some(labelled(name)),
-                spec: Some(JobSpec {
-                    backoff_limit: Some(i32::from(RETRIES)),
-                    pod_failure_policy: Some(failure_policy()),
-                    active_deadline_seconds: Some(installation.deadline()),
-                    template: template(installation),
-                    ..JobSpec::default()
-                }),
+                spec: Some(job_spec(installation)),
             },
         }),
+        status: None,
+    };
+    document(&object)
+}
+
+fn job_spec(installation: &Installation) -> JobSpec {
+    JobSpec {
+        backoff_limit: Some(i32::from(RETRIES)),
+        pod_failure_policy: Some(failure_policy()),
+        active_deadline_seconds: Some(installation.deadline()),
+        template: template(installation),
+        ..JobSpec::default()
+    }
+}
+
+/// A Job like those of the CronJob, to check whether the namespace admits it.
+pub fn job(installation: &Installation) -> Object {
+    let object = Job {
+        metadata: ObjectMeta {
+            generate_name: Some(format!("{}-", installation.name)),
+            namespace: Some(installation.namespace.clone()),
+            ..labelled(&installation.name)
+        },
+        spec: Some(job_spec(installation)),
         status: None,
     };
     document(&object)

@@ -174,6 +174,12 @@ impl ObjectPlan {
         changes.any(|change| change.object().kind() == kind && change.action != Action::Nothing)
     }
 
+    /// Whether an object of this kind is created where there is none.
+    pub fn creates(&self, kind: ObjectKind) -> bool {
+        let mut changes = self.changes.iter();
+        changes.any(|change| change.object().kind() == kind && change.action == Action::Create)
+    }
+
     /// The legacy objects that the wanted ones replace.
     pub fn taken_over(&self) -> impl Iterator<Item = &Object> {
         self.changes.iter().filter_map(|change| match &change.live {

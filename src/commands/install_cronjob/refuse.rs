@@ -1,10 +1,13 @@
 //! What would not work at night is refused now.
 
-use crate::cluster::{Cluster, explain};
+use futures::future::join_all;
+
+use crate::apply::hiding;
+use crate::cluster::{Cluster, explain, reason};
 use crate::discover::installed::CronJobs;
 use crate::error::{Error, Result};
 use crate::manifest::MANAGER;
-use crate::manifest::cronjob::{Installation, RunAs, pod};
+use crate::manifest::cronjob::{Installation, RunAs, cron_job, job, pod};
 use crate::model::Object;
 use crate::output::Output;
 use crate::settings::Targets;
@@ -28,51 +31,84 @@ pub(super) fn rivals(cluster: &Cluster, targets: &Targets, before: &CronJobs) ->
     Ok(())
 }
 
-/// Refuses a namespace that does not admit the pods. Pod Security, quotas and
-/// webhooks are asked only when a Job creates its pod, and at night nobody looks.
+/// Refuses a namespace that does not admit what the installation runs. Pod
+/// Security, quotas and webhooks are asked only when a Job creates its pod, or the
+/// CronJob its Job, and at night nobody looks. `is_new` is whether the CronJob
+/// itself is created: a quota would count one that exists twice.
 pub(super) async fn unadmitted(
     cluster: &Cluster,
     installation: &Installation,
+    is_new: bool,
     output: &Output,
 ) -> Result<()> {
+    let (pod, job, cron_job) = (pod(installation), job(installation), cron_job(installation));
+    let rehearsed = [
+        Some((&pod, "pods")),
+        Some((&job, "Jobs")),
+        is_new.then_some((&cron_job, "CronJob")),
+    ];
+    let rehearsals = rehearsed.into_iter().flatten().map(async |(object, what)| {
+        let answer = cluster.create(object, MANAGER, true).await;
+        (what, answer.map_err(|error| hiding(error, &[object])))
+    });
+    let mut unchecked = Vec::new();
+    for (what, answer) in join_all(rehearsals).await {
+        match answer {
+            Ok(admitted) => show_constraints(&admitted, installation, output),
+            // The write of the CronJob has the same right, and explains it.
+            Err(error) if is_denied(&error) && what == "CronJob" => {}
+            Err(error) if is_denied(&error) => unchecked.push(what),
+            Err(error) => return Err(not_admitted(error, what, cluster, installation).await),
+        }
+    }
+    if !unchecked.is_empty() {
+        output.note(&format!(
+            "whether namespace {} admits the {what} is unchecked, because this user may not create {}",
+            cluster.namespace,
+            unchecked.join(" and ").to_lowercase(),
+            what = unchecked.join(" and the "),
+        ));
+    }
+    Ok(())
+}
+
+/// Whether the user lacks the right to create, so that nothing was rehearsed.
+fn is_denied(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.is_forbidden() && status.message.contains(" cannot create "))
+}
+
+/// What an admission plugin, a policy or a webhook has against an object. Their
+/// codes differ: a webhook chooses its own.
+async fn not_admitted(
+    error: kube::Error,
+    what: &str,
+    cluster: &Cluster,
+    installation: &Installation,
+) -> Error {
     let namespace = &cluster.namespace;
-    let error = match cluster.create(&pod(installation), MANAGER, true).await {
-        Ok(admitted) => {
-            if let Some(constraints) = admitted_by(&admitted).filter(|_| has_fixed_ids(installation)) {
-                output.warning(&format!(
-                    "you may use the SecurityContextConstraints {constraints}, which admit the pods of namespace \
-                     {namespace}; those of serviceaccount/{} count when they run, and restricted-v2 refuses their user 65532",
-                    installation.name
-                ));
-                output.hint("let the cluster assign the user, with --run-as cluster");
-            }
-            return Ok(());
-        }
-        Err(error) => error,
-    };
-    match &error {
-        kube::Error::Api(status) if status.is_forbidden() && status.message.contains(" cannot create ") => {
-            output.note(&format!(
-                "whether namespace {namespace} admits the pods is unchecked, because this user may not create pods"
-            ));
-            Ok(())
-        }
-        kube::Error::Api(status) if status.is_forbidden() => {
-            let message = status.message.clone();
-            let refused = Error::refused(format!(
-                "namespace {namespace} does not admit the pods: {message}"
-            ));
-            if has_fixed_ids(installation) && is_admitted_without_ids(cluster, installation).await {
-                return Err(refused.hint(
-                    "it admits them if the cluster assigns their user: run the same command with --run-as cluster",
-                ));
-            }
-            Err(refused.hint("make room in the quota, or change the policy that refuses them"))
-        }
-        _ => Err(explain(
-            error,
-            &format!("rehearsing a pod in namespace {namespace}"),
-        )),
+    let is_refusal = matches!(&error, kube::Error::Api(status) if matches!(status.code, 400 | 403 | 422));
+    if !is_refusal {
+        return explain(error, &format!("rehearsing the {what} in namespace {namespace}"));
+    }
+    let why = reason(&error);
+    let refused = Error::refused(format!("namespace {namespace} does not admit the {what}: {why}"));
+    if what == "pods" && has_fixed_ids(installation) && is_admitted_without_ids(cluster, installation).await {
+        return refused.hint(
+            "it admits them if the cluster assigns their user: run the same command with --run-as cluster",
+        );
+    }
+    refused.hint("make room in the quota, or change the policy that refuses them")
+}
+
+/// Warns if OpenShift has admitted the pod by constraints that its own account may lack.
+fn show_constraints(admitted: &Object, installation: &Installation, output: &Output) {
+    if let Some(constraints) = admitted_by(admitted).filter(|_| has_fixed_ids(installation)) {
+        output.warning(&format!(
+            "you may use the SecurityContextConstraints {constraints}, which admit the pods of namespace {}; those of \
+             serviceaccount/{} count when they run, and restricted-v2 refuses their user 65532",
+            installation.namespace, installation.name
+        ));
+        output.hint("let the cluster assign the user, with --run-as cluster");
     }
 }
 

@@ -2,10 +2,13 @@
 
 use apim_sandbox::azure::{Grant, Operation, Principal};
 use apim_sandbox::manifests::{GatewayManifest, apply};
+use apim_sandbox::wait;
+use k8s_openapi::api::core::v1::ResourceQuota;
+use kube::Api;
 use serde_json::{Value, json};
 
 use super::{NAME, service_principal};
-use crate::case::Case;
+use crate::case::{Case, LIMIT};
 use crate::run::Ended;
 
 const MANAGED: [&str; 2] = ["--auth", "managed-identity"];
@@ -64,14 +67,67 @@ async fn rights_that_one_lacks_cannot_be_granted() {
 }
 
 #[tokio::test]
-async fn a_namespace_that_does_not_admit_the_pod() {
+async fn a_namespace_that_does_not_admit_what_runs() {
     let case = idle("install-quota").await;
-    let quota = json!({ "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "none" },
-        "spec": { "hard": { "pods": "0" } } });
-    apply(&case.client, &case.namespace, quota).await.unwrap();
-    fails(&case, &[], 4)
-        .await
-        .says(&["does not admit the pods", "quota"]);
+    let counted = [
+        ("pods", "the pods"),
+        ("count/jobs.batch", "the Jobs"),
+        ("count/cronjobs.batch", "the CronJob"),
+    ];
+    for (resource, what) in counted {
+        let quota = json!({ "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "none" },
+            "spec": { "hard": { resource: "0" } } });
+        apply(&case.client, &case.namespace, quota).await.unwrap();
+        quota_is_in_force(&case, resource).await;
+        let ended = fails(&case, &[], 4).await;
+        ended.says(&[&format!("does not admit {what}"), "quota"]);
+    }
+}
+
+async fn quota_is_in_force(case: &Case, resource: &str) {
+    let quotas: Api<ResourceQuota> = Api::namespaced(case.client.clone(), &case.namespace);
+    wait::until("the quota", LIMIT, async || {
+        let status = quotas.get("none").await?.status;
+        let hard = status.and_then(|status| status.hard).unwrap_or_default();
+        Ok(hard.contains_key(resource).then_some(()))
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn a_policy_that_refuses_what_runs_is_quoted() {
+    for (group, resource, what) in [("", "pods", "the pods"), ("batch", "jobs", "the Jobs")] {
+        let case = idle(&format!("install-no-{resource}")).await;
+        let name = format!("no-{resource}-{}", case.namespace);
+        let rule = json!({ "apiGroups": [group], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": [resource] });
+        // Without a reason, the answer is that the object is invalid.
+        let policy = json!({ "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy",
+            "metadata": { "name": name }, "spec": { "matchConstraints": { "resourceRules": [rule] },
+                "validations": [{ "expression": "false", "message": "nothing runs here" }] } });
+        let mine = json!({ "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": case.namespace } } });
+        let binding = json!({ "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "ValidatingAdmissionPolicyBinding", "metadata": { "name": name },
+            "spec": { "policyName": name, "validationActions": ["Deny"], "matchResources": mine } });
+        for object in [policy, binding] {
+            let apply = ["apply", "-f", "-"];
+            case.kubectl(&apply).input(&object.to_string()).exits(0).await;
+        }
+        let line = [&MANAGED[..], &["--dry-run=server"]].concat();
+        let refused = wait::until("the policy", LIMIT, async || {
+            let ended = case.install_cronjob(&line).start().await.ended().await;
+            Ok((ended.code != Some(0)).then_some(ended))
+        });
+        let refused = refused.await.unwrap();
+        assert_eq!(refused.code, Some(4), "{}", refused.stderr);
+        refused.says(&[
+            &format!("does not admit {what}: "),
+            &format!("Policy '{name}'"),
+            "nothing runs here",
+        ]);
+        assert!(!refused.stderr.contains(": :"), "{}", refused.stderr);
+        fails(&case, &[], 4).await;
+    }
 }
 
 #[tokio::test]
