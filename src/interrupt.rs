@@ -1,6 +1,6 @@
 //! Signals, and the changes that a run may have made before one.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -16,6 +16,8 @@ pub struct Interrupt {
     pub object_written: Cell<bool>,
     /// An object of an installation was removed.
     pub object_removed: Cell<bool>,
+    /// The command that follows the Job which this run has started, and which runs on.
+    pub job: RefCell<Option<String>>,
 }
 
 impl Interrupt {
@@ -27,6 +29,10 @@ impl Interrupt {
                 "interrupted: the token may have been written, and a restart or its proof may be owed",
             )
             .hint("run the same command again; it completes an unfinished rotation");
+        }
+        if let Some(follow) = &*self.job.borrow() {
+            return Error::failed("interrupted; the Job that was started runs on")
+                .hint(format!("follow it: {follow}"));
         }
         let (done, rest) = match (self.object_written.get(), self.object_removed.get()) {
             (false, false) => return Error::failed("interrupted; nothing was changed"),

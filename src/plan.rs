@@ -31,8 +31,8 @@ pub use marking::{Marking, RotationMark};
 pub use mint::Mint;
 pub use need::{Need, Unfinished, need, owed_put_back, unfinished};
 pub use objects::{
-    Action, Change, Kept, Live, ObjectPlan, Reason, Surplus, bare, is_harmless, is_plain, object_changes,
-    without_hidden,
+    Action, Change, Kept, Live, ObjectPlan, Reason, Surplus, bare, extra_fields, is_harmless, is_plain,
+    object_changes, without_hidden,
 };
 pub use outcome::{Outcome, OutcomeKind, Record};
 pub use policy::{FollowUp, Policy};

@@ -7,8 +7,8 @@ use crate::cluster::{Cluster, explain};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::model::request::DryRun;
-use crate::model::{Object, ObjectKind, Ownership};
-use crate::plan::{Action, Change, Live, ObjectPlan, bare, without_hidden};
+use crate::model::{Object, ObjectKind};
+use crate::plan::{Action, Change, ObjectPlan, bare, without_hidden};
 
 /// The name of replaced objects in their rehearsal. No object has it.
 const REHEARSAL: &str = "kubectl-apim-rehearsal";
@@ -32,8 +32,6 @@ pub enum Applied {
     Done,
     /// This object was changed since the plan was made, so a new plan is needed.
     Outdated(String),
-    /// This object has a wanted name and belongs to something else.
-    NotOurs(Box<Object>),
 }
 
 /// Why a write did not happen.
@@ -91,6 +89,7 @@ impl<'a> ObjectWriter<'a> {
                 Err(Unwritten::Failed(error)) => return Err(error),
             }
         }
+        plan.keep_referred();
         Ok(Applied::Done)
     }
 
@@ -118,18 +117,12 @@ impl<'a> ObjectWriter<'a> {
     }
 
     /// Carries out the plan. A server-side dry run only sends what was not rehearsed.
-    /// `ownership` decides the owner of an object that was not read before and turns
-    /// out to exist.
-    pub async fn apply(
-        &mut self,
-        plan: &mut ObjectPlan,
-        ownership: impl Fn(&Object) -> Ownership,
-    ) -> Result<Applied> {
+    pub async fn apply(&mut self, plan: &mut ObjectPlan) -> Result<Applied> {
         for change in &mut plan.changes {
             let applied = match change.action {
                 Action::Nothing => Applied::Done,
                 Action::Delete => self.delete(change).await?,
-                Action::Create | Action::Update | Action::Replace => self.write(change, &ownership).await?,
+                Action::Create | Action::Update | Action::Replace => self.write(change).await?,
             };
             if !matches!(applied, Applied::Done) {
                 return Ok(applied);
@@ -150,11 +143,7 @@ impl<'a> ObjectWriter<'a> {
         Ok(Applied::Done)
     }
 
-    async fn write(
-        &mut self,
-        change: &mut Change,
-        ownership: &impl Fn(&Object) -> Ownership,
-    ) -> Result<Applied> {
+    async fn write(&mut self, change: &mut Change) -> Result<Applied> {
         let Some(wanted) = change.wanted.clone() else {
             return Ok(Applied::Done);
         };
@@ -178,26 +167,7 @@ impl<'a> ObjectWriter<'a> {
                 expected = Expected::Version(live);
             }
         }
-        let written = match self.store(&wanted, expected, change.action).await {
-            // The object was not read, so its owner is checked now.
-            Err(Unwritten::Conflict(conflict)) if matches!(change.live, Live::NotRead) => {
-                let Some(live) = self.read(&wanted).await? else {
-                    return Err(conflict);
-                };
-                let whose = ownership(&live);
-                if whose != Ownership::Ours {
-                    return Ok(Applied::NotOurs(Box::new(live)));
-                }
-                change.action = Action::Update;
-                let written = self
-                    .store(&wanted, Expected::Version(&live), Action::Update)
-                    .await;
-                change.live = Live::Present(live, whose);
-                written
-            }
-            written => written,
-        };
-        match written {
+        match self.store(&wanted, expected, change.action).await {
             Ok(after) => {
                 change.after = Some(after);
                 Ok(Applied::Done)

@@ -73,6 +73,8 @@ pub fn parse(
     arguments: &[OsString],
     variables: &Variables<'_>,
 ) -> clap::error::Result<Parsed> {
+    let of_help = help(arguments);
+    let arguments = of_help.as_deref().unwrap_or(arguments);
     let mut command = narrow(program, arguments, variables);
     let matches = match command.try_get_matches_from_mut(arguments) {
         Err(error) if error.kind() != ErrorKind::DisplayVersion => {
@@ -85,6 +87,20 @@ pub fn parse(
         cli: Cli::from_arg_matches(&matches)?,
         notes: notes(&command, &matches),
         matches,
+    })
+}
+
+/// `help rotate` as `rotate --help`: kubectl has the command, and clap's own would
+/// define the flags of every command.
+fn help(arguments: &[OsString]) -> Option<Vec<OsString>> {
+    let (program, rest) = arguments.split_first()?;
+    let (first, words) = rest.split_first()?;
+    (first == "help").then(|| {
+        let program = std::iter::once(program.clone());
+        program
+            .chain(words.iter().cloned())
+            .chain(["--help".into()])
+            .collect()
     })
 }
 

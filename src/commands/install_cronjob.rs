@@ -4,13 +4,17 @@ mod federate;
 mod legacy;
 mod live;
 mod mint;
+mod others;
 mod ports;
 mod refuse;
 mod rehearse;
 mod run_now;
 mod targets;
 
+use std::time::Duration;
+
 use clap::ArgMatches;
+use tokio::time::Instant;
 
 use super::{Context, connect, local_now};
 use crate::apply::{Applied, ObjectWriter};
@@ -27,11 +31,15 @@ use crate::model::{Object, ObjectKind, Snapshot};
 use crate::output::Output;
 use crate::plan::{Action, ObjectPlan};
 use crate::report::objects::{kept, object_lines, object_names, objects_diff, objects_json, objects_yaml};
+use crate::retry::Backoff;
 use crate::settings::{InstallSettings, Targets, rotate_request};
 
 /// How often the installation is planned anew when something else changes its
 /// objects meanwhile.
-const ATTEMPTS: usize = 5;
+const ATTEMPTS: usize = 10;
+
+/// The limit for all waits between them.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Runs `install-cronjob`; returns the exit code.
 pub(super) async fn run(
@@ -55,6 +63,7 @@ pub(super) async fn run(
     }
     let cluster = connect(kube, context).await?;
     let mut writer = ObjectWriter::new(&cluster, MANAGER, &context.interrupt, settings.dry_run);
+    let mut backoff = Backoff::until(Instant::now() + PATIENCE);
     for _ in 0..ATTEMPTS {
         let attempt = Attempt {
             settings: &settings,
@@ -68,6 +77,8 @@ pub(super) async fn run(
             )),
             Installed::Done(done) => return finish(&attempt, *done, context).await,
         }
+        // Several at once would meet again.
+        backoff.wait(Duration::ZERO).await;
     }
     let error = Error::failed(format!(
         "the objects of {} in namespace {} were changed {ATTEMPTS} times while this command ran",
@@ -132,6 +143,7 @@ impl Attempt<'_> {
         if let Applied::Outdated(reference) = writer.rehearse(&mut plan).await? {
             return Ok(Installed::Outdated(reference));
         }
+        others::show(cluster, &plan, output).await;
         if plan.changes_kind(ObjectKind::CronJob) {
             let is_new = plan.creates(ObjectKind::CronJob);
             refuse::unadmitted(cluster, &installation, is_new, output).await?;
@@ -140,11 +152,7 @@ impl Attempt<'_> {
         if plan.any_change() && !settings.run_now {
             mint::refuse_powerless(settings, cluster, &named, output).await?;
         }
-        let applied = writer.apply(&mut plan, |live| owner.ownership(live, false)).await;
-        let applied = match applied {
-            Ok(Applied::NotOurs(live)) => Err(live::not_ours(&live, &settings.name)),
-            applied => applied,
-        };
+        let applied = writer.apply(&mut plan).await;
         let applied = applied.map_err(|error| with_written(error, writer.written()))?;
         if let Applied::Outdated(reference) = applied {
             return Ok(Installed::Outdated(reference));
@@ -226,7 +234,7 @@ async fn finish(attempt: &Attempt<'_>, done: Done, context: &Context) -> Result<
         context.interrupt.object_written.set(true);
         let cron_job = plan.present(ObjectKind::CronJob);
         let cron_job = cron_job.expect("every installation has a CronJob");
-        return run_now::run(cluster, cron_job, output).await;
+        return run_now::run(cluster, cron_job, &context.interrupt, output).await;
     }
     Ok(0)
 }

@@ -15,7 +15,7 @@ use crate::manifest::ownership::{Owner, is_limited};
 use crate::model::request::{DryRun, KubeConnection};
 use crate::model::{ObjectKind, Ownership, Use, counted};
 use crate::output::Output;
-use crate::plan::{Change, ObjectPlan, Surplus, object_changes};
+use crate::plan::{Action, Change, ObjectPlan, Surplus, object_changes};
 use crate::report::objects::{kept, object_lines, written_lines};
 
 /// Runs `uninstall-cronjob`; returns the exit code.
@@ -47,7 +47,7 @@ pub(super) async fn run(args: &UninstallCronjobArgs, kube: &KubeConnection, cont
         ask(&plan, &cluster, output).await?;
     }
     let mut writer = ObjectWriter::new(&cluster, MANAGER, &context.interrupt, dry_run);
-    let applied = writer.apply(&mut plan, |live| owner.ownership(live, false)).await;
+    let applied = writer.apply(&mut plan).await;
     let changed = match applied {
         Ok(Applied::Done) if dry_run == DryRun::None => None,
         Ok(Applied::Done) => {
@@ -55,10 +55,9 @@ pub(super) async fn run(args: &UninstallCronjobArgs, kube: &KubeConnection, cont
             return Ok(0);
         }
         Ok(Applied::Outdated(reference)) => Some(reference),
-        Ok(Applied::NotOurs(live)) => Some(live.reference()),
         Err(error) => {
             output.data(&written_lines(writer.written()))?;
-            return Err(error);
+            return Err(with_remaining(error, &plan, writer.written()));
         }
     };
     output.data(&written_lines(writer.written()))?;
@@ -69,6 +68,17 @@ pub(super) async fn run(args: &UninstallCronjobArgs, kube: &KubeConnection, cont
         ))
         .hint("run the same command again")),
     }
+}
+
+/// Adds to an error what is still there.
+fn with_remaining(error: Error, plan: &ObjectPlan, written: &[(String, Action)]) -> Error {
+    let references = plan.changes.iter().map(|change| change.object().reference());
+    let is_removed = |reference: &String| written.iter().any(|(removed, _)| removed == reference);
+    let remaining: Vec<String> = references.filter(|reference| !is_removed(reference)).collect();
+    error.hint(format!(
+        "still there: {}; run the same command again once the cause is removed",
+        remaining.join(", ")
+    ))
 }
 
 /// The objects with the labels of the installation.

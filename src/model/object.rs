@@ -196,6 +196,17 @@ impl Object {
         }
     }
 
+    pub fn is_being_deleted(&self) -> bool {
+        !self.metadata("deletionTimestamp").is_empty()
+    }
+
+    /// What keeps the object from being deleted at once.
+    pub fn finalizers(&self) -> Vec<String> {
+        let finalizers = self.document["metadata"]["finalizers"].as_array();
+        let finalizers = finalizers.into_iter().flatten().filter_map(Value::as_str);
+        finalizers.map(str::to_owned).collect()
+    }
+
     /// Who has written the object, each once.
     pub fn managers(&self) -> Vec<&str> {
         let entries = self.document["metadata"]["managedFields"].as_array();
@@ -208,6 +219,23 @@ impl Object {
             }
         }
         managers
+    }
+
+    /// Who else has set fields below this one, each once. Statuses do not count.
+    pub fn other_managers(&self, manager: &str, field: &str) -> Vec<&str> {
+        let entries = self.document["metadata"]["managedFields"].as_array();
+        let field = format!("f:{field}");
+        let mut others = Vec::new();
+        for entry in entries.into_iter().flatten() {
+            let has_field = entry["fieldsV1"].get(&field).is_some() && entry.get("subresource").is_none();
+            if let Some(other) = entry["manager"].as_str().filter(|other| *other != manager)
+                && has_field
+                && !others.contains(&other)
+            {
+                others.push(other);
+            }
+        }
+        others
     }
 
     /// The object as `kubectl -o name` prints it.

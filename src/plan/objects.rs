@@ -1,23 +1,28 @@
 //! Compares the objects that are wanted with those that exist, and decides what
 //! to change.
 
+mod extra;
 mod harmless;
 #[cfg(test)]
 mod tests;
+
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use crate::model::{Object, ObjectKind, Ownership, Use, references};
 
+pub use extra::extra_fields;
 pub use harmless::{is_harmless, is_plain, without_hidden};
 
 const WORKLOAD_IDENTITY: &str = "azure.workload.identity/";
 
+/// The annotations of an account that an installation sets.
+const SET: [&str; 2] = ["client-id", "tenant-id"];
+
 /// The state of a wanted object in the cluster.
 #[derive(Clone, Debug)]
 pub enum Live {
-    /// It was not read. It may only be created, not updated.
-    NotRead,
     Absent,
     Present(Object, Ownership),
 }
@@ -71,6 +76,8 @@ pub enum Reason {
     UsedBy { what: String, by: Vec<String> },
     /// The installation did not create it.
     NotOurs,
+    /// It is being deleted already, once these finalizers are removed.
+    BeingDeleted { finalizers: Vec<String> },
     /// It could not be read.
     Unreadable(String),
 }
@@ -93,7 +100,7 @@ pub fn object_changes(
     let mut plan = ObjectPlan::default();
     for (wanted, live) in wanted {
         let action = match &live {
-            Live::NotRead | Live::Absent => Action::Create,
+            Live::Absent => Action::Create,
             Live::Present(_, Ownership::Ours) => Action::Update,
             // Others may refer to the account's uid, so it stays the same object.
             Live::Present(live, Ownership::Legacy) if live.kind() == ObjectKind::ServiceAccount => {
@@ -133,6 +140,13 @@ fn used_by(live: &Object, uses: &[Use]) -> Option<Reason> {
     })
 }
 
+/// Which of the objects refers to this one.
+fn by<'a>(referred: &'a [(String, BTreeSet<(ObjectKind, String)>)], object: &Object) -> Option<&'a str> {
+    let of = (object.kind(), object.name().to_owned());
+    let mut referring = referred.iter().filter(|(_, to)| to.contains(&of));
+    referring.next().map(|(by, _)| by.as_str())
+}
+
 impl ObjectPlan {
     fn dispose(&mut self, object: Surplus, uses: &[Use]) {
         let (live, ownership) = match object {
@@ -147,6 +161,9 @@ impl ObjectPlan {
         let refers =
             |wanted: &&Object| references(wanted.document()).contains(&(live.kind(), live.name().to_owned()));
         let why = match (ownership, wanted.find(refers), used_by(&live, uses)) {
+            (Ownership::Ours, ..) if live.is_being_deleted() => Reason::BeingDeleted {
+                finalizers: live.finalizers(),
+            },
             (Ownership::Ours, None, None) => {
                 return self.changes.push(Change {
                     action: Action::Delete,
@@ -162,6 +179,29 @@ impl ObjectPlan {
             (Ownership::Legacy | Ownership::Other, ..) => Reason::NotOurs,
         };
         self.kept.push(Kept { reference, why });
+    }
+
+    /// Keeps what an object will still refer to after its update: a field that another
+    /// manager has set as well stays when it is no longer wanted.
+    pub fn keep_referred(&mut self) {
+        let updated = self.changes.iter().filter_map(|change| change.after.as_ref());
+        let referred: Vec<(String, BTreeSet<(ObjectKind, String)>)> = updated
+            .map(|after| (after.reference(), references(after.document())))
+            .collect();
+        let kept = self.changes.extract_if(.., |change| {
+            let object = change.object();
+            change.action == Action::Delete && by(&referred, object).is_some()
+        });
+        let kept: Vec<Change> = kept.collect();
+        self.kept.extend(kept.iter().filter_map(|change| {
+            let object = change.object();
+            Some(Kept {
+                reference: object.reference(),
+                why: Reason::ReferredTo {
+                    by: by(&referred, object)?.to_owned(),
+                },
+            })
+        }));
     }
 
     pub fn any_change(&self) -> bool {
@@ -218,14 +258,21 @@ impl Change {
         object.expect("a change has a wanted object or a live one")
     }
 
-    /// The annotations of Azure Workload Identity that a legacy account has and the
-    /// wanted one does not. An apply keeps them, since another manager owns them.
+    /// The annotations of Azure Workload Identity that an account has and the wanted one
+    /// does not: all of a legacy account, otherwise those that an installation sets. An
+    /// apply keeps them if another manager owns them.
     pub fn stale_annotations(&self) -> Vec<String> {
-        let (Live::Present(live, Ownership::Legacy), Some(wanted)) = (&self.live, &self.wanted) else {
+        let (Live::Present(live, ownership), Some(wanted)) = (&self.live, &self.wanted) else {
             return Vec::new();
         };
         let mut stale = live.annotations_with(WORKLOAD_IDENTITY);
-        stale.retain(|name| wanted.annotation(name).is_none());
+        let is_set = |name: &str| {
+            SET.iter()
+                .any(|set| name.strip_prefix(WORKLOAD_IDENTITY) == Some(set))
+        };
+        stale.retain(|name| {
+            wanted.annotation(name).is_none() && (*ownership == Ownership::Legacy || is_set(name))
+        });
         stale
     }
 
@@ -233,7 +280,7 @@ impl Change {
     pub fn live_object(&self) -> Option<&Object> {
         match &self.live {
             Live::Present(live, _) => Some(live),
-            Live::NotRead | Live::Absent => None,
+            Live::Absent => None,
         }
     }
 

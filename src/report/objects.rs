@@ -109,6 +109,13 @@ pub fn kept(object: &Kept) -> String {
                 "{reference} has the labels of the installation but was not installed by it, so it is kept"
             )
         }
+        Reason::BeingDeleted { finalizers } if finalizers.is_empty() => {
+            format!("{reference} is being deleted already")
+        }
+        Reason::BeingDeleted { finalizers } => format!(
+            "{reference} is being deleted already, and stays until its finalizers are removed: {}",
+            finalizers.join(", ")
+        ),
         Reason::Unreadable(why) => format!("{reference} may be left from an earlier installation: {why}"),
     }
 }

@@ -39,6 +39,19 @@ fn help_is_data_and_a_wrong_command_line_is_not() {
 }
 
 #[test]
+fn help_is_a_command_too() {
+    for (words, flags) in [
+        (&["help"][..], &["--help"][..]),
+        (&["help", "rotate"], &["rotate", "--help"]),
+        (&["help", "completion", "bash"], &["completion", "bash", "--help"]),
+    ] {
+        assert_eq!(run(words), run(flags));
+        assert_eq!(run(words).0, Some(0));
+    }
+    assert_eq!(run(&["help", "rotat"]).0, Some(2));
+}
+
+#[test]
 fn the_version_is_that_of_the_package() {
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(run(&["version"]).1, format!("{version}\n"));

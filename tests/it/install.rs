@@ -17,6 +17,7 @@ mod accounts;
 mod again;
 mod bad_input;
 mod hidden;
+mod leftover;
 mod legacy;
 mod network;
 mod ownership;

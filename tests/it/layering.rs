@@ -81,6 +81,7 @@ const MODULES: &[(&str, &str, &[&str])] = &[
             "output",
             "plan",
             "report",
+            "retry",
             "settings",
             "tokio",
             "yaml",

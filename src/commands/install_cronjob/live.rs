@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use futures::future::try_join_all;
 use secrecy::ExposeSecret;
 
 use super::legacy;
@@ -40,13 +41,11 @@ pub(super) fn wanted(
 
 /// Plans a rendering, for which nothing is read.
 pub(super) fn unread(wanted: Vec<Object>) -> ObjectPlan {
-    let wanted = wanted.into_iter().map(|object| (object, Live::NotRead));
+    let wanted = wanted.into_iter().map(|object| (object, Live::Absent));
     object_changes(wanted.collect(), Vec::new(), &[]).expect("no object of others was read")
 }
 
-/// Reads what there is and decides what becomes of it. For a first installation
-/// only the Secret is read: the API server refuses to create the others where
-/// there are any.
+/// Reads what there is and decides what becomes of it.
 pub(super) async fn plan(
     cluster: &Cluster,
     settings: &InstallSettings,
@@ -54,72 +53,74 @@ pub(super) async fn plan(
     before: &CronJobs,
 ) -> Result<ObjectPlan> {
     let owner = Owner::installation(&settings.name);
-    let first = before.present.is_none();
-    let mut found = Vec::new();
-    for wanted in wanted {
-        let live = match wanted.kind() {
-            ObjectKind::CronJob => Found::of(before.present.clone()),
-            kind if first && kind != ObjectKind::Secret && !settings.replace_legacy => Found::NotRead,
-            kind => Found::of(read(cluster, kind, wanted.name()).await?),
-        };
-        found.push((wanted, live));
+    let found = found(cluster, wanted, before).await?;
+    let present = || found.iter().filter_map(|(_, live)| live.as_ref());
+    if let Some(live) = present().find(|live| live.is_being_deleted()) {
+        return Err(being_deleted(live));
     }
-    let with_legacy = legacy::is_legacy(before, owner)
-        || found
-            .iter()
-            .any(|(_, found)| matches!(found, Found::Present(live) if is_legacy_role(live)));
+    let with_legacy = legacy::is_legacy(before, owner) || present().any(is_legacy_role);
     let mut surplus = Vec::new();
-    if !first {
+    // A first installation finds nothing of an earlier one.
+    if present().next().is_some() {
         for kind in OPTIONAL {
             if found.iter().all(|(wanted, _)| wanted.kind() != kind) {
                 surplus.extend(left_over(cluster, owner, kind).await?);
             }
         }
-    }
-    if !first && !settings.admission_policy {
-        let mut roles = found.iter().filter_map(|(_, found)| match found {
-            Found::Present(live) if live.kind() == ObjectKind::Role => Some(live),
-            _ => None,
-        });
-        surplus.extend(policies(cluster, owner, roles.any(is_limited)).await?);
+        if !settings.admission_policy {
+            let mut roles = present().filter(|live| live.kind() == ObjectKind::Role);
+            surplus.extend(policies(cluster, owner, roles.any(is_limited)).await?);
+        }
     }
     // Only what would be deleted can be missed by others.
     let uses = match surplus.as_slice() {
         [] => Vec::new(),
         _ => users(cluster, owner.name).await?.uses,
     };
-    let with_owner = |(wanted, found)| {
-        let live = match found {
-            Found::NotRead => Live::NotRead,
-            Found::Absent => Live::Absent,
-            Found::Present(live) => {
-                let ownership = owner.ownership(&live, with_legacy);
-                Live::Present(live, ownership)
-            }
-        };
+    let with_owner = |(wanted, live): (Object, Option<Object>)| {
+        let live = live.map_or(Live::Absent, |live| {
+            let ownership = owner.ownership(&live, with_legacy);
+            Live::Present(live, ownership)
+        });
         (wanted, live)
     };
     object_changes(found.into_iter().map(with_owner).collect(), surplus, &uses)
         .map_err(|live| not_ours(&live, &settings.name))
 }
 
-/// What was read of an object, before it is known whose it is.
-enum Found {
-    NotRead,
-    Absent,
-    Present(Object),
-}
-
-impl Found {
-    fn of(read: Option<Object>) -> Self {
-        read.map_or(Self::Absent, Self::Present)
-    }
+/// The wanted objects, each with the one of its name that is there.
+async fn found(
+    cluster: &Cluster,
+    wanted: Vec<Object>,
+    before: &CronJobs,
+) -> Result<Vec<(Object, Option<Object>)>> {
+    let reads = wanted.into_iter().map(async |wanted| {
+        let live = match wanted.kind() {
+            ObjectKind::CronJob => before.present.clone(),
+            kind => read(cluster, kind, wanted.name()).await?,
+        };
+        Ok((wanted, live))
+    });
+    try_join_all(reads).await
 }
 
 async fn read(cluster: &Cluster, kind: ObjectKind, name: &str) -> Result<Option<Object>> {
     let (reference, namespace) = (kind.reference(name), &cluster.namespace);
     let read = cluster.object(kind, name).await;
     read.map_err(|error| explain(error, &format!("reading {reference} in namespace {namespace}")))
+}
+
+/// The error about an object that would be gone after the installation.
+fn being_deleted(live: &Object) -> Error {
+    let error = Error::refused(format!("{} is being deleted", live.reference()));
+    let error = match live.finalizers().as_slice() {
+        [] => error,
+        finalizers => error.hint(format!(
+            "it stays until its finalizers are removed: {}",
+            finalizers.join(", ")
+        )),
+    };
+    error.hint("run the same command again when it is gone")
 }
 
 /// The error about an object that belongs to something else.

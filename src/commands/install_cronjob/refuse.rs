@@ -55,6 +55,8 @@ pub(super) async fn unadmitted(
     for (what, answer) in join_all(rehearsals).await {
         match answer {
             Ok(admitted) => show_constraints(&admitted, installation, output),
+            // Another installation was faster, which the write finds out.
+            Err(kube::Error::Api(status)) if status.is_already_exists() => {}
             // The write of the CronJob has the same right, and explains it.
             Err(error) if is_denied(&error) && what == "CronJob" => {}
             Err(error) if is_denied(&error) => unchecked.push(what),

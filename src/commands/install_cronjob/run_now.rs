@@ -11,6 +11,7 @@ use crate::apply::hiding;
 use crate::cluster::jobs::{End, container_state};
 use crate::cluster::{Cluster, explain};
 use crate::error::{Error, Result};
+use crate::interrupt::Interrupt;
 use crate::manifest::MANAGER;
 use crate::manifest::cronjob::CONTAINER;
 use crate::model::{Object, ObjectKind};
@@ -21,7 +22,12 @@ const INTERVAL: Duration = Duration::from_millis(500);
 
 /// Starts a Job of the CronJob, prints the log of each of its pods, and
 /// returns the exit code of the last.
-pub(super) async fn run(cluster: &Cluster, cron_job: &Object, output: &Output) -> Result<u8> {
+pub(super) async fn run(
+    cluster: &Cluster,
+    cron_job: &Object,
+    interrupt: &Interrupt,
+    output: &Output,
+) -> Result<u8> {
     let name = cron_job.name();
     let doing = format!("creating a Job of cronjob/{name}");
     let created = cluster
@@ -29,6 +35,8 @@ pub(super) async fn run(cluster: &Cluster, cron_job: &Object, output: &Output) -
         .await
         .map_err(|error| explain(hiding(error, &[cron_job]), &doing))?;
     let job = created.name();
+    let follow = format!("kubectl -n {} logs -f job/{job}", cluster.namespace);
+    *interrupt.job.borrow_mut() = Some(follow);
     output.step("running", &format!("job/{job}"));
     let failed = |error| explain(error, &format!("following job/{job}"));
     let mut shown = BTreeSet::new();

@@ -23,7 +23,7 @@ fn a_wanted_object_is_created_updated_or_takes_the_place_of_the_articles() {
     let role = || plain(ObjectKind::Role);
     let account = || plain(ObjectKind::ServiceAccount);
     let wanted = vec![
-        (role(), Live::NotRead),
+        (role(), Live::Absent),
         (role(), Live::Absent),
         (role(), Live::Present(role(), Ownership::Ours)),
         (role(), Live::Present(role(), Ownership::Legacy)),

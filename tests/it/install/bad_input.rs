@@ -166,17 +166,23 @@ async fn objects_of_others_are_left_alone() {
     let account = json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta });
     apply(&case.client, &case.namespace, account).await.unwrap();
     let labels = ["get", "serviceaccount", NAME, "-o", "jsonpath={.metadata.labels}"];
-    for _ in 0..2 {
-        let ended = case.install_cronjob(&MANAGED).exits(4).await;
-        ended.says(&[
-            "serviceaccount/apim-shg-rotate",
-            "is not part of this installation",
-            "already written: role.rbac.authorization.k8s.io/apim-shg-rotate",
-        ]);
-        assert_eq!(case.kubectl_in_namespace(&labels).await, "");
-    }
-    let bindings = ["get", "rolebindings", "-o", "name"];
-    assert_eq!(case.kubectl_in_namespace(&bindings).await, "");
+    fails(&case, &[], 4).await.says(&[
+        "serviceaccount/apim-shg-rotate",
+        "is not part of this installation",
+    ]);
+    assert_eq!(case.kubectl_in_namespace(&labels).await, "");
+    case.kubectl_in_namespace(&["delete", "serviceaccount", NAME])
+        .await;
+
+    // A binding to a Role that does not exist would grant its rights to somebody else.
+    let binding = json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": meta,
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": NAME },
+        "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "dev" }] });
+    apply(&case.client, &case.namespace, binding).await.unwrap();
+    fails(&case, &[], 4).await.says(&[
+        "rolebinding.rbac.authorization.k8s.io/apim-shg-rotate",
+        "is not part of this installation",
+    ]);
 }
 
 #[tokio::test]
