@@ -20,30 +20,52 @@ const NAME: &str = "kubectl-apim";
 /// Builds the plugin by the cargo that started this program, whose progress
 /// goes to stderr, and returns the binary.
 ///
-/// It must be built by the profile of the program itself, beside which it is
-/// then found, wherever the target directory is.
-pub async fn build(arguments: &[&str]) -> Result<PathBuf> {
+/// It is built without a profile of its own, for a program that cargo runs by the
+/// default one: beside it the binary is then found, wherever the target directory is.
+pub async fn build() -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(cargo);
-    command
-        .args(["build", "--bin", NAME])
-        .args(arguments)
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
-        .stdin(Stdio::null());
-    // What cargo tells a program about its own package would be news to the build scripts that ask
-    // for it, and whatever depends on them would be built again.
+    command.args(["build", "--bin", NAME]);
+    run(as_from_a_shell(&mut command)).await.context("cargo build")?;
+    existing(std::env::current_exe()?.with_file_name(NAME))
+}
+
+/// Builds the static program that the image and the archives contain, and returns it.
+pub async fn build_static() -> Result<PathBuf> {
+    let mut command = Command::new(root().join("image/build"));
+    command.arg("rootfs");
+    run(as_from_a_shell(&mut command)).await.context("image/build")?;
+    let architecture = if cfg!(target_arch = "aarch64") {
+        "arm64"
+    } else {
+        "amd64"
+    };
+    existing(root().join("target/image/context").join(architecture).join(NAME))
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn existing(binary: PathBuf) -> Result<PathBuf> {
+    if !binary.is_file() {
+        bail!("the build made no {}", binary.display());
+    }
+    Ok(binary)
+}
+
+/// Has a build run in the root folder and without what cargo tells a program about its own package:
+/// that would be news to the build scripts that ask for it, and whatever depends on them would be
+/// built again.
+fn as_from_a_shell(command: &mut Command) -> &mut Command {
+    command.current_dir(root()).stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
         if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
             command.env_remove(&*name);
         }
     }
-    run(&mut command).await.context("cargo build")?;
-    let binary = std::env::current_exe()?.with_file_name(NAME);
-    if !binary.is_file() {
-        bail!("cargo built no {}", binary.display());
-    }
-    Ok(binary)
+    command
 }
 
 /// Runs a command to its successful end.

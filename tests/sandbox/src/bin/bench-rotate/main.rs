@@ -154,9 +154,8 @@ async fn run(options: &Options) -> Result<Report> {
 }
 
 async fn build() -> Result<PathBuf> {
-    say("building the plugin for release (some minutes with link-time optimization)");
-    // By itself, since the sandbox asks the same crates for more than the plugin does.
-    plugin::build(&["--release", "--package", "kubectl-apim"]).await
+    say("building the program that is shipped (some minutes with link-time optimization)");
+    plugin::build_static().await
 }
 
 /// Copies the program, as every way to install it does, kubectl's too. The page

@@ -31,7 +31,7 @@ impl Story {
     pub(crate) async fn build(&mut self) -> Result<PathBuf> {
         self.part("Build the plugin");
         screen::command("cargo build --bin kubectl-apim");
-        plugin::build(&[]).await
+        plugin::build().await
     }
 
     pub(crate) async fn start(&mut self) -> Result<Sandbox> {
