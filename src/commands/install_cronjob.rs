@@ -8,6 +8,7 @@ mod others;
 mod ports;
 mod refuse;
 mod rehearse;
+mod roots;
 mod run_now;
 mod targets;
 
@@ -147,6 +148,9 @@ impl Attempt<'_> {
         if plan.changes_kind(ObjectKind::CronJob) {
             let is_new = plan.creates(ObjectKind::CronJob);
             refuse::unadmitted(cluster, &installation, is_new, output).await?;
+            if let Some(ca) = &installation.pod.ca {
+                roots::refuse_missing(cluster, ca, output).await?;
+            }
         }
         // A run that follows shows more.
         if plan.any_change() && !settings.run_now {

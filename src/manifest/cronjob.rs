@@ -22,7 +22,7 @@ use crate::model::Object;
 
 use arguments::RETRIES;
 pub use installation::{
-    AUDIENCE, CLIENT_ID, CLIENT_SECRET_KEY, CONTAINER, Installation, Instance, KeyOf, LONGEST_NAME,
+    AUDIENCE, CLIENT_ID, CLIENT_SECRET_KEY, CONTAINER, Ca, Installation, Instance, KeyOf, LONGEST_NAME,
     PodIdentity, PodOptions, RunAs, Schedule, TENANT_ID, Task,
 };
 pub use network_policy::{USUAL_API_SERVER_PORTS, network_policy};

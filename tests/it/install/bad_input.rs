@@ -186,6 +186,23 @@ async fn objects_of_others_are_left_alone() {
 }
 
 #[tokio::test]
+async fn a_config_map_that_the_pods_would_wait_for() {
+    let case = idle("install-roots").await;
+    let named = ["--ca-configmap", "roots"];
+    fails(&case, &named, 4)
+        .await
+        .says(&["configmap/roots does not exist", "create configmap roots"]);
+    let roots = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "roots" },
+        "data": { "ca.pem": "-" } });
+    apply(&case.client, &case.namespace, roots).await.unwrap();
+    fails(&case, &named, 4)
+        .await
+        .says(&["has no key `ca.crt`", "NAME:KEY"]);
+    let line = [&MANAGED[..], &["--ca-configmap", "roots:ca.pem"]].concat();
+    case.install_cronjob(&line).exits(0).await;
+}
+
+#[tokio::test]
 async fn what_rotate_would_refuse_is_refused_now() {
     let case = Case::new("install-nothing").await;
     fails(&case, &[], 1).await.says(&["has no self-hosted gateway"]);
