@@ -1,5 +1,7 @@
 //! The roles for Terraform, with the provider azurerm.
 
+use uuid::Uuid;
+
 use super::{Assignment, AzureRights, Grant, grants, principal_description};
 
 /// A file with the resources, without the configuration of the provider.
@@ -92,7 +94,8 @@ resource \"azurerm_role_assignment\" \"{symbol}\" {{
 }
 
 /// The name of an assignment's block. It contains the gateway, so that the others keep
-/// theirs when one is added.
+/// theirs when one is added. A name that cannot be a part of it as it is gets a hash
+/// at its end after an underscore, which no other contains, so no two are the same.
 fn label(assignment: &Assignment<'_>) -> String {
     let symbol = symbol(assignment.grant);
     let Some(gateway) = assignment.gateway else {
@@ -105,7 +108,14 @@ fn label(assignment: &Assignment<'_>) -> String {
             '_'
         }
     };
-    format!("{symbol}_{}", gateway.chars().map(plain).collect::<String>())
+    let name: String = gateway.chars().map(plain).collect();
+    if name == gateway && !name.contains('_') {
+        return format!("{symbol}_{name}");
+    }
+    let hash = Uuid::new_v5(&Uuid::NAMESPACE_URL, gateway.as_bytes())
+        .simple()
+        .to_string();
+    format!("{symbol}_{name}_{}", hash.split_at(8).0)
 }
 
 /// An expression for the name that [`Assignment::name`] computes when the principal is

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::*;
 
 fn rights(role: AzureRole, gateway: Option<&str>) -> AzureRights {
@@ -214,4 +216,61 @@ fn several_gateways_share_a_role_and_each_has_an_assignment() {
             );
         }
     }
+}
+
+/// A module has one block of each label, and its state is kept by the label.
+#[test]
+fn no_two_gateways_have_the_same_label() {
+    let long = "x".repeat(80);
+    let gateways = [
+        "a.b",
+        "a_b",
+        "a b",
+        "a-b",
+        "ab",
+        "a--b",
+        "a.b.",
+        "-a",
+        "1",
+        "\u{fc}",
+        "\u{f6}",
+        "a/b",
+        "a\u{301}b",
+        &long,
+    ];
+    let labels = |order: &[&str]| -> BTreeSet<String> {
+        let mut rights = rights(AzureRole::TokenOperator, None);
+        rights.for_discovery = true;
+        rights.target.gateways = order.iter().map(|gateway| (*gateway).to_owned()).collect();
+        let text = terraform(&rights);
+        let body = hcl_edit::parser::parse_body(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let of = |block: &hcl_edit::structure::Block| {
+            let labels: Vec<&str> = block
+                .labels
+                .iter()
+                .map(hcl_edit::structure::BlockLabel::as_str)
+                .collect();
+            labels.join(".")
+        };
+        let labels: Vec<String> = body.blocks().map(of).collect();
+        let set: BTreeSet<String> = labels.iter().cloned().collect();
+        assert_eq!(set.len(), labels.len(), "{labels:#?}");
+        set
+    };
+    let all = labels(&gateways);
+    assert_eq!(all.len(), gateways.len() + 3);
+    for label in &all {
+        let (_, name) = label.split_once('.').unwrap();
+        let mut letters = name.chars();
+        assert!(letters.next().unwrap().is_ascii_alphabetic(), "{label}");
+        assert!(
+            letters.all(|letter| letter.is_ascii_alphanumeric() || "-_".contains(letter)),
+            "{label}"
+        );
+    }
+    // One has the same label alone, beside others and in any order.
+    for gateway in gateways {
+        assert!(labels(&[gateway]).is_subset(&all), "{gateway}");
+    }
+    assert!(labels(&["gw-eu"]).contains("azurerm_role_assignment.token_operator_gw-eu"));
 }
