@@ -1,6 +1,10 @@
 //! The texts of an object that are known to hold no secret. All others are
 //! hidden: people write a secret wherever a text is possible.
 
+mod form;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 
 use base64::Engine;
@@ -8,14 +12,16 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::model::annotation::LAST_APPLIED;
-use crate::model::{Object, ObjectKind, WorkloadKind};
+use crate::model::{Object, ObjectKind};
+use form::{Form, is_image, is_schedule, looks_generated};
+
+pub use form::is_plain;
 
 /// Where a text may be shown; `*` is any one field or item, and `**` at the end
 /// is all below.
 const ANY_KIND: &[&str] = &["apiVersion", "kind", "metadata.name", "metadata.namespace"];
 
 const CRON_JOB: &[&str] = &[
-    "spec.schedule",
     "spec.timeZone",
     "spec.concurrencyPolicy",
     "spec.jobTemplate.spec.completionMode",
@@ -57,59 +63,69 @@ const CONTAINER: &[&str] = &[
     "envFrom.**",
 ];
 
-/// The variables whose value is not a secret: the script's, and those that a
-/// CronJob of ours has.
-const VARIABLES: &[&str] = &[
-    "SUBSCRIPTION_ID",
-    "RESOURCE_GROUP",
-    "APIM_INSTANCE",
-    "APIM_GATEWAY",
-    "NAMESPACE",
-    "TOKEN_SECRET",
-    "TOKEN_KEY",
-    "K8S_OBJECT",
-    "SP_ID",
-    "TENANT",
-    "DEBUG",
-    "AZURE_CLIENT_ID",
-    "AZURE_TENANT_ID",
-    "AZURE_FEDERATED_TOKEN_FILE",
-    "HTTPS_PROXY",
-    "NO_PROXY",
+/// The variables whose value is not a secret, if it has its form: the script's, and
+/// those that a CronJob of ours has.
+const VARIABLES: &[(&str, Form)] = &[
+    ("SUBSCRIPTION_ID", Form::Id),
+    ("RESOURCE_GROUP", Form::Azure),
+    ("APIM_INSTANCE", Form::Azure),
+    ("APIM_GATEWAY", Form::Azure),
+    ("NAMESPACE", Form::Name),
+    ("TOKEN_SECRET", Form::Name),
+    ("TOKEN_KEY", Form::Key),
+    ("K8S_OBJECT", Form::Workload),
+    ("SP_ID", Form::Id),
+    ("TENANT", Form::Tenant),
+    ("DEBUG", Form::OneOf(&["true", "false", "0", "1"])),
+    ("AZURE_CLIENT_ID", Form::Id),
+    ("AZURE_TENANT_ID", Form::Tenant),
+    ("AZURE_FEDERATED_TOKEN_FILE", Form::File),
+    ("HTTPS_PROXY", Form::Url),
+    ("NO_PROXY", Form::Hosts),
 ];
 
-/// The flags of a CronJob of ours whose value is not a secret.
-const FLAGS: &[&str] = &[
-    "token-secret",
-    "apim-gateway",
-    "apim-instance",
-    "resource-group",
-    "subscription-id",
-    "if-expiring-within",
-    "timeout",
-    "cloud",
-    "canary",
-    "max-failures",
-    "auth",
-    "client-id",
-    "tenant",
-    "client-secret-file",
-    "azure-ca-file",
-    "prove",
+/// The flags of a CronJob of ours whose value is not a secret, if it has its form.
+const FLAGS: &[(&str, Form)] = &[
+    ("token-secret", Form::Name),
+    ("apim-gateway", Form::Azure),
+    ("apim-instance", Form::Azure),
+    ("resource-group", Form::Azure),
+    ("subscription-id", Form::Id),
+    ("if-expiring-within", Form::Duration),
+    ("timeout", Form::Duration),
+    ("cloud", Form::Cloud),
+    ("canary", Form::Count),
+    ("max-failures", Form::Count),
+    ("retries", Form::Count),
+    (
+        "auth",
+        Form::OneOf(&[
+            "auto",
+            "service-principal",
+            "workload-identity",
+            "managed-identity",
+            "azure-cli",
+        ]),
+    ),
+    ("client-id", Form::Id),
+    ("tenant", Form::Tenant),
+    ("client-secret-file", Form::File),
+    ("azure-ca-file", Form::File),
+    ("prove", Form::OneOf(&["logs", "rollout"])),
 ];
 
 const WORDS: &[&str] = &["/kubectl-apim", "kubectl-apim", "rotate", "--adopt", "--events"];
 
 /// The labels and annotations that this program and Azure Workload Identity use.
-const KEYS: &[&str] = &[
-    "app.kubernetes.io/name",
-    "app.kubernetes.io/instance",
-    "app.kubernetes.io/component",
-    "app.kubernetes.io/managed-by",
-    "azure.workload.identity/client-id",
-    "azure.workload.identity/tenant-id",
-    "azure.workload.identity/use",
-    "aadpodidbinding",
+const KEYS: &[(&str, Form)] = &[
+    ("app.kubernetes.io/name", Form::Key),
+    ("app.kubernetes.io/instance", Form::Key),
+    ("app.kubernetes.io/component", Form::Key),
+    ("app.kubernetes.io/managed-by", Form::Key),
+    ("azure.workload.identity/client-id", Form::Id),
+    ("azure.workload.identity/tenant-id", Form::Tenant),
+    ("azure.workload.identity/use", Form::OneOf(&["true", "false"])),
+    ("aadpodidbinding", Form::Key),
 ];
 
 /// The shortest text that is replaced in a message. A shorter one would be found in
@@ -122,8 +138,11 @@ pub fn is_harmless(kind: ObjectKind, path: &[String], text: &str, object: &Value
     if any(ANY_KIND, &path) {
         return true;
     }
+    if path == ["spec", "schedule"] {
+        return kind == ObjectKind::CronJob && is_schedule(text);
+    }
     if let [.., "metadata", "labels" | "annotations", key] = path.as_slice() {
-        return KEYS.contains(key) && is_plain(text);
+        return fits(KEYS, key, text);
     }
     match kind {
         ObjectKind::Role | ObjectKind::ClusterRole => path.first() == Some(&"rules"),
@@ -133,7 +152,7 @@ pub fn is_harmless(kind: ObjectKind, path: &[String], text: &str, object: &Value
         ObjectKind::ServiceAccount => any(&["secrets.*.name", "imagePullSecrets.*.name"], &path),
         ObjectKind::NetworkPolicy => path.first() == Some(&"spec"),
         ObjectKind::Secret => path == ["type"],
-        ObjectKind::CronJob => any(CRON_JOB, &path) || in_pod(&path, text, object),
+        ObjectKind::CronJob => (any(CRON_JOB, &path) && is_known(text)) || in_pod(&path, text, object),
         ObjectKind::Pod
         | ObjectKind::Job
         | ObjectKind::ValidatingAdmissionPolicy
@@ -146,7 +165,7 @@ fn in_pod(path: &[&str], text: &str, object: &Value) -> bool {
         return false;
     };
     let [containers @ ("containers" | "initContainers"), at, rest @ ..] = path else {
-        return any(POD, path);
+        return any(POD, path) && is_known(text);
     };
     match rest {
         ["args" | "command", _] => is_harmless_word(text),
@@ -154,51 +173,30 @@ fn in_pod(path: &[&str], text: &str, object: &Value) -> bool {
             let place = "/spec/jobTemplate/spec/template/spec";
             let variable = object.pointer(&format!("{place}/{containers}/{at}/env/{variable}/name"));
             let name = variable.and_then(Value::as_str).unwrap_or_default();
-            VARIABLES.contains(&name) && (is_plain(text) || is_plain_url(text))
+            fits(VARIABLES, name, text)
         }
         ["image"] => is_image(text),
-        rest => any(CONTAINER, rest),
+        rest => any(CONTAINER, rest) && is_known(text),
     }
 }
 
 fn is_harmless_word(word: &str) -> bool {
-    if let Some((flag, value)) = word.strip_prefix("--").and_then(|flag| flag.split_once('=')) {
-        return FLAGS.contains(&flag) && (is_plain(value) || is_plain_url(value));
+    match word.strip_prefix("--").and_then(|flag| flag.split_once('=')) {
+        Some((flag, value)) => fits(FLAGS, flag, value),
+        None => WORDS.contains(&word) || Form::Workload.fits(word),
     }
-    let is_workload = |(kind, name): (&str, &str)| {
-        WorkloadKind::parse(kind).is_some() && !name.contains('/') && is_plain(name)
-    };
-    WORDS.contains(&word) || word.split_once('/').is_some_and(is_workload)
 }
 
-/// Whether a text can be a name, an id, a path or a number. A token of a gateway,
-/// which somebody may have confused with the name of its Secret, is none of these.
-pub fn is_plain(text: &str) -> bool {
-    let is_plain = |character: char| character.is_alphanumeric() || "-._/,()$".contains(character);
-    text.chars().all(is_plain)
-}
-
-/// Whether a text is `http://HOST:PORT`, which has no room for a password.
-fn is_plain_url(text: &str) -> bool {
-    let address = ["http://", "https://"]
+/// Whether a value has the form that belongs to its name.
+fn fits(forms: &[(&str, Form)], name: &str, value: &str) -> bool {
+    forms
         .iter()
-        .find_map(|scheme| text.strip_prefix(scheme));
-    address.is_some_and(|address| {
-        let address = address.strip_suffix('/').unwrap_or(address);
-        let (host, port) = address.rsplit_once(':').unwrap_or((address, "443"));
-        let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
-        is_number && is_plain(host) && !host.contains('/')
-    })
+        .any(|(known, form)| *known == name && form.fits(value))
 }
 
-/// Whether a text is a reference of an image: with a digest, but without a user.
-fn is_image(text: &str) -> bool {
-    let name = match text.split_once('@') {
-        Some((name, digest)) if digest.strip_prefix("sha256:").is_some_and(is_plain) => name,
-        Some(_) => return false,
-        None => text,
-    };
-    !name.contains("://") && name.split(':').all(is_plain)
+/// Whether a text of a field without a form of its own can be shown.
+fn is_known(text: &str) -> bool {
+    is_plain(text) && !looks_generated(text)
 }
 
 /// The text without those texts of the objects that are not known to be harmless.

@@ -156,7 +156,7 @@ async fn a_legacy_account_loses_the_identity_that_is_not_asked_for() {
         "annotate",
         "serviceaccount",
         NAME,
-        "azure.workload.identity/client-id=one",
+        "azure.workload.identity/client-id=11111111-2222-3333-4444-555555555555",
     ];
     case.kubectl_in_namespace(
         &[
@@ -173,7 +173,7 @@ async fn a_legacy_account_loses_the_identity_that_is_not_asked_for() {
         .await
         .stdout;
     assert!(
-        shown.contains("-    azure.workload.identity/client-id: one\n"),
+        shown.contains("-    azure.workload.identity/client-id: 11111111-2222-3333-4444-555555555555\n"),
         "{shown}"
     );
     case.install_cronjob(&replace).exits(0).await;
