@@ -1,5 +1,6 @@
 //! Plain data types of the product, without clients, clock or environment.
 
+mod account;
 pub mod annotation;
 mod arm_id;
 mod azure_role;
@@ -25,6 +26,7 @@ mod text;
 mod token;
 mod workload;
 
+pub use account::Account;
 pub use arm_id::{GatewayId, ServiceId};
 pub use azure_role::AzureRole;
 pub use cloud::{Cloud, CloudName};

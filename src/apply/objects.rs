@@ -306,7 +306,9 @@ impl<'a> ObjectWriter<'a> {
 }
 
 /// Whether at most the status of an object has changed. Of an object of which only
-/// the metadata was read, the labels count: they show whose it is.
+/// the metadata was read, the labels count, which show whose it is, and the generation
+/// of the spec. Roles, their bindings and Secrets have neither status nor generation: a
+/// new version of them is a change.
 fn is_unchanged(before: &Object, now: &Object) -> bool {
     let fields = before.document().as_object().into_iter().flatten();
     let known = ["apiVersion", "kind", "metadata"];
@@ -314,7 +316,9 @@ fn is_unchanged(before: &Object, now: &Object) -> bool {
     if beyond.next().is_some() {
         bare(before.document()) == bare(now.document())
     } else {
-        before["metadata"]["labels"] == now["metadata"]["labels"]
+        let same = |field: &str| before["metadata"][field] == now["metadata"][field];
+        let is_plain = [ObjectKind::Role, ObjectKind::RoleBinding, ObjectKind::Secret];
+        !is_plain.contains(&before.kind()) && same("labels") && same("generation")
     }
 }
 

@@ -109,8 +109,9 @@ enum Installed {
 struct Done {
     installation: Installation,
     named: Vec<Named>,
-    gateways: Vec<Snapshot>,
     plan: ObjectPlan,
+    /// Whether the account may do the writes of a rotation.
+    checked: Result<()>,
 }
 
 impl Attempt<'_> {
@@ -161,13 +162,38 @@ impl Attempt<'_> {
         if let Applied::Outdated(reference) = applied {
             return Ok(Installed::Outdated(reference));
         }
+        let checked = self.check(&plan, &installation, &gateways).await;
+        if let Ok(Some(missing)) = checked {
+            return Ok(Installed::Outdated(missing));
+        }
         plan.include_earlier(writer.written());
         Ok(Installed::Done(Box::new(Done {
             installation,
             named,
-            gateways,
             plan,
+            checked: checked.map(drop),
         })))
+    }
+
+    /// Rehearses a rotation as the account. If that is not possible or fails, returns
+    /// what the CronJob needs and a removal at the same time has taken.
+    async fn check(
+        &self,
+        plan: &ObjectPlan,
+        installation: &Installation,
+        gateways: &[Snapshot],
+    ) -> Result<Option<String>> {
+        if self.settings.dry_run != DryRun::None {
+            return Ok(None);
+        }
+        match rehearse::rotation(self.cluster, installation, gateways, self.output).await {
+            Ok(false) if plan.any_change() => live::missing(self.cluster, plan).await,
+            Ok(_) => Ok(None),
+            Err(denied) => match live::missing(self.cluster, plan).await? {
+                Some(missing) => Ok(Some(missing)),
+                None => Err(denied),
+            },
+        }
     }
 
     /// Refuses to take over objects of the old script, unless that was asked for
@@ -201,16 +227,14 @@ async fn finish(attempt: &Attempt<'_>, done: Done, context: &Context) -> Result<
     let Done {
         installation,
         named,
-        gateways,
         plan,
+        checked,
     } = done;
     print(&plan, settings, output)?;
     for object in &plan.kept {
         output.note(&kept(object));
     }
-    if settings.dry_run == DryRun::None {
-        rehearse::rotation(cluster, &installation, &gateways, output).await?;
-    }
+    checked?;
     let is_new = plan.any_change() && !settings.run_now;
     match installation.identity {
         PodIdentity::Workload { .. } if plan.any_change() => {

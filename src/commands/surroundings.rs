@@ -3,18 +3,23 @@
 
 use crate::cluster::{Cluster, explain};
 use crate::discover::users::{Binding, Users, running_jobs};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::manifest::ownership::Owner;
 use crate::model::{Object, ObjectKind, Ownership};
 use crate::output::Output;
 use crate::plan::Surplus;
+use crate::report::objects::few;
 
 /// Names the Jobs that end with their CronJob.
 pub(super) async fn show_running_jobs(cluster: &Cluster, cron_job: &Object, output: &Output) {
     match running_jobs(cluster, cron_job).await {
         Ok(jobs) => {
             for job in jobs {
-                output.note(&format!("{job} is running, and ends with its CronJob"));
+                output.note(&format!(
+                    "{job} is running, and ends with its CronJob; a rotation that it has begun is completed by: kubectl apim \
+                     rotate -n {}",
+                    cluster.namespace
+                ));
             }
         }
         Err(error) => {
@@ -45,11 +50,36 @@ pub(super) fn described(binding: &Binding) -> String {
     }
 }
 
-pub(super) fn delete_command(binding: &Binding) -> String {
-    match &binding.namespace {
-        Some(namespace) => format!("kubectl -n {namespace} delete {}", binding.reference),
-        None => format!("kubectl delete {}", binding.reference),
+/// How to take the rights from an account that a binding gives it, if nothing needs
+/// them. A binding of others too is not to be deleted.
+pub(super) fn remedy(binding: &Binding) -> String {
+    let Binding {
+        reference,
+        namespace,
+        others,
+    } = binding;
+    let option = namespace.as_ref().map(|namespace| format!(" -n {namespace}"));
+    let kubectl = format!("kubectl{}", option.unwrap_or_default());
+    if others.is_empty() {
+        return format!("delete it: {kubectl} delete {reference}");
     }
+    format!(
+        "remove the account from it, but not {}: {kubectl} edit {reference}",
+        few(others)
+    )
+}
+
+/// Why a binding of others beside the account is not written.
+pub(super) fn shared(binding: &Object, others: &[String], namespace: &str) -> Error {
+    let reference = binding.reference();
+    Error::refused(format!(
+        "{reference} also binds {}, which would lose their rights, so it was left as it is",
+        few(others)
+    ))
+    .hint(format!(
+        "give them a Role and a binding of their own, and remove them from this one: kubectl -n {namespace} edit {reference}"
+    ))
+    .hint("or install under another name with --name")
 }
 
 /// What an installation has of a kind that not every one has, by its name.

@@ -2,7 +2,7 @@
 
 use super::confirm::{confirm, has_terminal};
 use super::policies::policies;
-use super::surroundings::{delete_command, described, left_over, show_running_jobs, unchecked};
+use super::surroundings::{described, left_over, remedy, show_running_jobs, unchecked};
 use super::{Context, connect};
 use crate::apply::{Applied, ObjectWriter};
 use crate::cli::UninstallCronjobArgs;
@@ -10,7 +10,7 @@ use crate::cluster::{Cluster, explain, valid_name};
 use crate::discover::users::users;
 use crate::error::{Error, Result};
 use crate::manifest::MANAGER;
-use crate::manifest::installation::{KINDS, OPTIONAL};
+use crate::manifest::installation::{KINDS, NEEDED, OPTIONAL};
 use crate::manifest::ownership::{Owner, is_limited};
 use crate::model::request::{DryRun, KubeConnection};
 use crate::model::{ObjectKind, Ownership, Use, counted};
@@ -25,8 +25,8 @@ pub(super) async fn run(args: &UninstallCronjobArgs, kube: &KubeConnection, cont
     let dry_run = args.dry_run;
     let cluster = connect(kube, context).await?;
     let owner = Owner::installation(&args.name);
-    let found = find(&cluster, owner).await?;
-    let uses = uses(&cluster, &found, owner, output).await?;
+    let mut found = find(&cluster, owner).await?;
+    let uses = uses(&cluster, &mut found, owner, output).await?;
     let mut plan =
         object_changes(Vec::new(), found, &uses).expect("nothing is wanted, so nothing is in the way");
     for object in &plan.kept {
@@ -48,26 +48,44 @@ pub(super) async fn run(args: &UninstallCronjobArgs, kube: &KubeConnection, cont
     }
     let mut writer = ObjectWriter::new(&cluster, MANAGER, &context.interrupt, dry_run);
     let applied = writer.apply(&mut plan).await;
-    let changed = match applied {
-        Ok(Applied::Done) if dry_run == DryRun::None => None,
-        Ok(Applied::Done) => {
-            output.data(&object_lines(&plan, dry_run))?;
-            return Ok(0);
-        }
-        Ok(Applied::Outdated(reference)) => Some(reference),
-        Err(error) => {
-            output.data(&written_lines(writer.written()))?;
-            return Err(with_remaining(error, &plan, writer.written()));
-        }
-    };
+    if dry_run != DryRun::None && matches!(applied, Ok(Applied::Done)) {
+        output.data(&object_lines(&plan, dry_run))?;
+        return Ok(0);
+    }
     output.data(&written_lines(writer.written()))?;
-    match changed {
-        None => Ok(0),
-        Some(reference) => Err(Error::failed(format!(
+    match applied.map_err(|error| with_remaining(error, &plan, writer.written()))? {
+        Applied::Done => refuse_overtaken(&cluster, owner, writer.written()).await,
+        Applied::Outdated(reference) => Err(Error::failed(format!(
             "{reference} has changed since it was read, so it was kept"
         ))
         .hint("run the same command again")),
     }
+}
+
+/// Looks whether an installation at the same time has created a CronJob, which then
+/// lacks what was removed.
+async fn refuse_overtaken(cluster: &Cluster, owner: Owner<'_>, written: &[(String, Action)]) -> Result<u8> {
+    let is_gone = async |kind: ObjectKind| -> Result<bool> {
+        let reference = kind.reference(owner.name);
+        let live = cluster.object(kind, owner.name).await;
+        let live = live.map_err(|error| explain(error, &format!("reading {reference} after its removal")))?;
+        Ok(live.is_none_or(|live| !owner.owns(&live) || live.is_being_deleted()))
+    };
+    let is_removed = |kind: &ObjectKind| written.contains(&(kind.reference(owner.name), Action::Delete));
+    let removed: Vec<ObjectKind> = NEEDED.into_iter().filter(is_removed).collect();
+    if removed.is_empty() || is_gone(ObjectKind::CronJob).await? {
+        return Ok(0);
+    }
+    for kind in removed {
+        if is_gone(kind).await? {
+            return Err(Error::refused(format!(
+                "{} was installed while this command ran, and lacks what was removed",
+                ObjectKind::CronJob.reference(owner.name)
+            ))
+            .hint("install it again, or remove it with the same command"));
+        }
+    }
+    Ok(0)
 }
 
 /// Adds to an error what is still there.
@@ -111,13 +129,19 @@ async fn find(cluster: &Cluster, owner: Owner<'_>) -> Result<Vec<Surplus>> {
 }
 
 /// What else uses the objects that were found. Also shows the bindings of the account
-/// that stay when it is removed.
-async fn uses(cluster: &Cluster, found: &[Surplus], owner: Owner<'_>, output: &Output) -> Result<Vec<Use>> {
+/// that stay when it is removed. The binding of the installation gets its content, if
+/// others are in it.
+async fn uses(
+    cluster: &Cluster,
+    found: &mut [Surplus],
+    owner: Owner<'_>,
+    output: &Output,
+) -> Result<Vec<Use>> {
     let has = |kind| {
         let mut found = found.iter();
         found.any(|found| matches!(found, Surplus::Present(live, Ownership::Ours) if live.kind() == kind))
     };
-    if !has(ObjectKind::ServiceAccount) && !has(ObjectKind::Role) && !has(ObjectKind::Secret) {
+    if !NEEDED.into_iter().any(has) {
         return Ok(Vec::new());
     }
     let users = users(cluster, owner.name).await?;
@@ -127,18 +151,30 @@ async fn uses(cluster: &Cluster, found: &[Surplus], owner: Owner<'_>, output: &O
     let account = ObjectKind::ServiceAccount.reference(owner.name);
     for binding in &users.bindings {
         output.warning(&format!(
-            "{} still grants rights to {account}, which anyone who creates an account of that name gets; if nothing needs it, \
-             delete it: {}",
+            "{} still grants rights to {account}, which anyone who creates an account of that name gets; if nothing needs it, {}",
             described(binding),
-            delete_command(binding)
+            remedy(binding)
         ));
+    }
+    for object in found {
+        if let (Surplus::Present(live, _), Some(shared)) = (object, &users.shared)
+            && live.kind() == shared.kind()
+            && live.uid() == shared.uid()
+        {
+            *live = shared.clone();
+        }
     }
     Ok(users.uses)
 }
 
 /// Shows what would be removed and asks whether it may be.
 async fn ask(plan: &ObjectPlan, cluster: &Cluster, output: &Output) -> Result<()> {
-    for change in &plan.changes {
+    let removed = || {
+        plan.changes
+            .iter()
+            .filter(|change| change.action == Action::Delete)
+    };
+    for change in removed() {
         output.note(&format!("  {}", change.object().reference()));
     }
     if !has_terminal() {
@@ -147,10 +183,13 @@ async fn ask(plan: &ObjectPlan, cluster: &Cluster, output: &Output) -> Result<()
                 .hint("remove them with --yes, or see what would be removed with --dry-run"),
         );
     }
-    let question = format!(
-        "Remove {} from namespace {}?",
-        counted(plan.changes.len(), "object", "objects"),
-        cluster.namespace
-    );
+    let namespace = &cluster.namespace;
+    let question = match removed().count() {
+        0 => format!("Remove the account from its binding in namespace {namespace}?"),
+        count => format!(
+            "Remove {} from namespace {namespace}?",
+            counted(count, "object", "objects")
+        ),
+    };
     confirm(&question, output).await
 }

@@ -7,7 +7,7 @@ use crate::cluster::list::List;
 use crate::cluster::{Cluster, explain};
 use crate::error::Result;
 use crate::model::request::Scope;
-use crate::model::{Object, ObjectKind, Use, references};
+use crate::model::{Account, Object, ObjectKind, Use, references};
 
 /// What has a pod spec: the API, the resource and what `kubectl -o name` prints.
 const WITH_PODS: [(&str, &str, &str); 6] = [
@@ -19,19 +19,26 @@ const WITH_PODS: [(&str, &str, &str); 6] = [
     ("/api/v1", "pods", "pod"),
 ];
 
-/// A binding that names the account, beside that of the installation.
+/// A binding that gives the account rights, beside that of the installation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {
     pub reference: String,
     /// `None` for one of the whole cluster.
     pub namespace: Option<String>,
+    /// The others that it names.
+    pub others: Vec<String>,
 }
 
 /// What was found, and the resources that this user may not list.
 #[derive(Debug)]
 pub struct Users {
     pub uses: Vec<Use>,
+    /// Those that name the account.
     pub bindings: Vec<Binding>,
+    /// Those of a group that every account is in, without those of Kubernetes itself.
+    pub of_every_account: Vec<Binding>,
+    /// The binding of the installation, if it names others too.
+    pub shared: Option<Object>,
     pub unread: Vec<&'static str>,
 }
 
@@ -41,6 +48,8 @@ pub async fn users(cluster: &Cluster, name: &str) -> Result<Users> {
     let mut users = Users {
         uses: Vec::new(),
         bindings: Vec::new(),
+        of_every_account: Vec::new(),
+        shared: None,
         unread: Vec::new(),
     };
     let here = Scope::Namespace(cluster.namespace.clone());
@@ -75,26 +84,55 @@ impl Users {
         for kind in [ObjectKind::RoleBinding, ObjectKind::ClusterRoleBinding] {
             let api = kind.api();
             let list = List::of(&api, kind.plural());
-            let keep = |object: Value| bound(&Object::new(kind, object), &cluster.namespace, name);
+            let account = Account {
+                namespace: &cluster.namespace,
+                name,
+            };
+            let keep = |object: Value| bound(Object::new(kind, object), account);
             let mut listed = cluster.list(list, &Scope::Everywhere, keep).await;
             // Most users may list those of their namespace only.
             if kind == ObjectKind::RoleBinding && listed.as_ref().is_err_and(is_forbidden) {
                 let here = Scope::Namespace(cluster.namespace.clone());
                 listed = cluster.list(list, &here, keep).await;
             }
-            self.add(listed, kind.plural(), |users, (binding, uses_role)| {
-                if uses_role {
-                    users.uses.push(Use {
-                        of: (ObjectKind::Role, name.to_owned()),
-                        by: binding.reference.clone(),
-                    });
-                } else {
-                    users.bindings.push(binding);
-                }
+            self.add(listed, kind.plural(), |users, bound| {
+                users.add_bound(bound, account);
             })?;
         }
         Ok(())
     }
+
+    fn add_bound(&mut self, bound: Bound, account: Account<'_>) {
+        let use_of = |kind, by| Use {
+            of: (kind, account.name.to_owned()),
+            by,
+        };
+        match bound {
+            Bound::Role(by) => self.uses.push(use_of(ObjectKind::Role, by)),
+            Bound::Account(binding) => self.bindings.push(binding),
+            Bound::EveryAccount(binding) => self.of_every_account.push(binding),
+            Bound::Others(binding) => {
+                let others = account.others_in(&binding).into_iter();
+                self.uses
+                    .extend(others.map(|by| use_of(ObjectKind::RoleBinding, by)));
+                self.uses.push(use_of(ObjectKind::Role, binding.reference()));
+                self.shared = Some(binding);
+            }
+        }
+    }
+}
+
+/// What a binding has to do with an installation.
+#[derive(Debug, PartialEq)]
+enum Bound {
+    /// It grants the Role to something else.
+    Role(String),
+    /// It names the account.
+    Account(Binding),
+    /// It names a group that every account is in.
+    EveryAccount(Binding),
+    /// It is that of the installation, and names others too.
+    Others(Object),
 }
 
 /// The Jobs of a CronJob that have not ended.
@@ -156,29 +194,34 @@ fn has_ended(object: &Value) -> bool {
     (is_job && conditions.any(ended)) || ["Succeeded", "Failed"].contains(&text(object, "/status/phase"))
 }
 
-/// A binding of the account, or of the Role to something else, which is true then.
-fn bound(binding: &Object, namespace: &str, name: &str) -> Option<(Binding, bool)> {
-    let document = binding.document();
-    let place = document.pointer("/metadata/namespace").and_then(Value::as_str);
-    let is_here = place == Some(namespace);
-    if is_here && binding.name() == name {
-        return None;
+fn bound(binding: Object, account: Account<'_>) -> Option<Bound> {
+    let place = binding.namespace();
+    let is_here = place == Some(account.namespace);
+    let others = account.others_in(&binding);
+    if is_here && binding.name() == account.name {
+        return (!others.is_empty()).then_some(Bound::Others(binding));
     }
-    let names_account = items(document, "/subjects").any(|subject| {
-        let its = subject.get("namespace").and_then(Value::as_str);
-        text(subject, "/kind") == "ServiceAccount"
-            && text(subject, "/name") == name
-            && its.or(place) == Some(namespace)
-    });
-    let role = (text(document, "/roleRef/kind"), text(document, "/roleRef/name"));
-    let uses_role = is_here && role == ("Role", name);
-    (names_account || uses_role).then(|| {
-        let binding = Binding {
-            reference: binding.reference(),
-            namespace: place.map(str::to_owned),
-        };
-        (binding, uses_role)
-    })
+    let role = (
+        text(binding.document(), "/roleRef/kind"),
+        text(binding.document(), "/roleRef/name"),
+    );
+    if is_here && role == ("Role", account.name) {
+        return Some(Bound::Role(binding.reference()));
+    }
+    let names = account.is_bound_by(&binding);
+    // Kubernetes gives every account these, and repairs them.
+    let is_built_in = binding.label("kubernetes.io/bootstrapping").is_some();
+    let of_every = !is_built_in && account.is_in_a_group_of(&binding);
+    let binding = Binding {
+        reference: binding.reference(),
+        namespace: place.map(str::to_owned),
+        others,
+    };
+    match (names, of_every) {
+        (true, _) => Some(Bound::Account(binding)),
+        (false, true) => Some(Bound::EveryAccount(binding)),
+        (false, false) => None,
+    }
 }
 
 #[cfg(test)]
@@ -228,27 +271,76 @@ mod tests {
         assert_eq!(by(&job(json!({})), "jobs").len(), 1);
     }
 
+    /// What becomes of a binding with this subject, in a word.
+    fn word(kind: ObjectKind, meta: &Value, subject: &Value, role: &str) -> &'static str {
+        let document =
+            json!({"metadata": meta, "subjects": [subject], "roleRef": {"kind": "Role", "name": role}});
+        let account = Account {
+            namespace: "shop",
+            name: "a",
+        };
+        match bound(Object::new(kind, document), account) {
+            None => "none",
+            Some(Bound::Role(_)) => "role",
+            Some(Bound::Account(_)) => "account",
+            Some(Bound::EveryAccount(_)) => "every account",
+            Some(Bound::Others(_)) => "others",
+        }
+    }
+
     #[test]
     fn a_binding_counts_by_the_account_of_the_namespace() {
-        let of = |kind, namespace: Value, subject: Value, role: &str| {
-            let document = json!({"metadata": {"name": "x", "namespace": namespace}, "subjects": [subject],
-                "roleRef": {"kind": "Role", "name": role}});
-            bound(&Object::new(kind, document), "shop", "a").map(|(_, uses_role)| uses_role)
-        };
         let subject =
             |namespace: &str| json!({"kind": "ServiceAccount", "name": "a", "namespace": namespace});
-        let here = json!({"kind": "ServiceAccount", "name": "a"});
+        let user = json!({"kind": "User", "name": "u"});
+        let as_user = json!({"kind": "User", "name": "system:serviceaccount:shop:a"});
+        let every = json!({"kind": "Group", "name": "system:serviceaccounts:shop"});
         let binding = ObjectKind::RoleBinding;
-        assert_eq!(of(binding, json!("shop"), subject("shop"), "r"), Some(false));
-        assert_eq!(of(binding, json!("bank"), subject("shop"), "a"), Some(false));
-        assert_eq!(of(binding, json!("shop"), here.clone(), "r"), Some(false));
-        assert_eq!(of(binding, json!("bank"), here, "r"), None);
-        assert_eq!(of(binding, json!("shop"), subject("bank"), "r"), None);
+        let of = |namespace: &str, subject: &Value, role: &str| {
+            word(
+                binding,
+                &json!({"name": "x", "namespace": namespace}),
+                subject,
+                role,
+            )
+        };
+        assert_eq!(of("shop", &subject("shop"), "r"), "account");
+        assert_eq!(of("bank", &subject("shop"), "a"), "account");
+        assert_eq!(of("bank", &as_user, "r"), "account");
+        assert_eq!(of("shop", &subject("bank"), "r"), "none");
+        assert_eq!(of("shop", &user, "a"), "role");
+        assert_eq!(of("bank", &user, "a"), "none");
+        assert_eq!(of("shop", &every, "r"), "every account");
+        let cluster =
+            |meta: Value, subject: &Value| word(ObjectKind::ClusterRoleBinding, &meta, subject, "r");
+        assert_eq!(cluster(json!({"name": "a"}), &subject("shop")), "account");
+        let built_in = json!({"name": "x", "labels": {"kubernetes.io/bootstrapping": "rbac-defaults"}});
+        assert_eq!(cluster(built_in.clone(), &every), "none");
+        assert_eq!(cluster(built_in, &subject("shop")), "account");
+    }
+
+    #[test]
+    fn the_binding_of_the_installation_counts_by_the_others_that_it_names() {
+        let of = |namespace: &str, subject: &Value| {
+            word(
+                ObjectKind::RoleBinding,
+                &json!({"name": "a", "namespace": namespace}),
+                subject,
+                "a",
+            )
+        };
+        let account =
+            |namespace: &str| json!({"kind": "ServiceAccount", "name": "a", "namespace": namespace});
+        assert_eq!(of("shop", &account("shop")), "none");
         assert_eq!(
-            of(binding, json!("shop"), json!({"kind": "User", "name": "u"}), "a"),
-            Some(true)
+            of(
+                "shop",
+                &json!({"kind": "User", "name": "system:serviceaccount:shop:a"})
+            ),
+            "none"
         );
-        let cluster = ObjectKind::ClusterRoleBinding;
-        assert_eq!(of(cluster, Value::Null, subject("shop"), "r"), Some(false));
+        assert_eq!(of("shop", &account("bank")), "others");
+        assert_eq!(of("shop", &json!({"kind": "User", "name": "u"})), "others");
+        assert_eq!(of("bank", &account("shop")), "account");
     }
 }

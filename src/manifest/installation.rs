@@ -99,5 +99,13 @@ pub const KINDS: [ObjectKind; 6] = [
     ObjectKind::Secret,
 ];
 
+/// What the pods of the CronJob do not work without.
+pub const NEEDED: [ObjectKind; 4] = [
+    ObjectKind::RoleBinding,
+    ObjectKind::Role,
+    ObjectKind::ServiceAccount,
+    ObjectKind::Secret,
+];
+
 /// Those of them that not every installation has.
 pub const OPTIONAL: [ObjectKind; 2] = [ObjectKind::NetworkPolicy, ObjectKind::Secret];

@@ -167,6 +167,11 @@ impl Object {
         self.metadata("name")
     }
 
+    /// `None` for one of the whole cluster.
+    pub fn namespace(&self) -> Option<&str> {
+        self.document.pointer("/metadata/namespace")?.as_str()
+    }
+
     pub fn uid(&self) -> &str {
         self.metadata("uid")
     }

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::model::{Object, ObjectKind, Ownership, Use, references};
+use crate::model::{Account, Object, ObjectKind, Ownership, Use, references};
 
 pub use extra::extra_fields;
 pub use harmless::{is_harmless, is_plain, without_hidden};
@@ -74,6 +74,8 @@ pub enum Reason {
     ReferredTo { by: String },
     /// Something else uses it, or the account that it belongs to.
     UsedBy { what: String, by: Vec<String> },
+    /// Others use it too, so only this account is removed from it.
+    Without { account: String, by: Vec<String> },
     /// The installation did not create it.
     NotOurs,
     /// It is being deleted already, once these finalizers are removed.
@@ -128,7 +130,8 @@ fn used_by(live: &Object, uses: &[Use]) -> Option<Reason> {
     let needed_for: &[ObjectKind] = match live.kind() {
         ObjectKind::Secret => &[ObjectKind::Secret],
         ObjectKind::Role => &[ObjectKind::ServiceAccount, ObjectKind::Role],
-        ObjectKind::ServiceAccount | ObjectKind::RoleBinding => &[ObjectKind::ServiceAccount],
+        ObjectKind::RoleBinding => &[ObjectKind::ServiceAccount, ObjectKind::RoleBinding],
+        ObjectKind::ServiceAccount => &[ObjectKind::ServiceAccount],
         _ => &[],
     };
     needed_for.iter().find_map(|kind| {
@@ -175,6 +178,9 @@ impl ObjectPlan {
             (Ownership::Ours, Some(wanted), _) => Reason::ReferredTo {
                 by: wanted.reference(),
             },
+            (Ownership::Ours, None, Some(Reason::UsedBy { what, by })) if what == reference => {
+                self.without_account(live, ownership, by)
+            }
             (Ownership::Ours, None, Some(why)) => why,
             (Ownership::Legacy | Ownership::Other, ..) => Reason::NotOurs,
         };
@@ -202,6 +208,29 @@ impl ObjectPlan {
                 },
             })
         }));
+    }
+
+    /// Removes the account of a binding from it, if it names the account.
+    fn without_account(&mut self, live: Object, ownership: Ownership, by: Vec<String>) -> Reason {
+        let account = Account {
+            namespace: live.namespace().unwrap_or_default(),
+            name: live.name(),
+        };
+        if live.kind() != ObjectKind::RoleBinding || !account.is_bound_by(&live) {
+            let what = live.reference();
+            return Reason::UsedBy { what, by };
+        }
+        let reference = ObjectKind::ServiceAccount.reference(account.name);
+        self.changes.push(Change {
+            action: Action::Update,
+            wanted: Some(account.removed_from(&live)),
+            live: Live::Present(live, ownership),
+            after: None,
+        });
+        Reason::Without {
+            account: reference,
+            by,
+        }
     }
 
     pub fn any_change(&self) -> bool {

@@ -104,6 +104,12 @@ pub fn kept(object: &Kept) -> String {
         Reason::UsedBy { what, by } => {
             format!("{reference} is kept, because {what} is used by {}", few(by))
         }
+        Reason::Without { account, by } => {
+            format!(
+                "{reference} is kept without {account}, because it is used by {}",
+                few(by)
+            )
+        }
         Reason::NotOurs => {
             format!(
                 "{reference} has the labels of the installation but was not installed by it, so it is kept"

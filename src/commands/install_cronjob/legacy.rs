@@ -4,13 +4,13 @@
 use serde_json::Value;
 
 use crate::cluster::Cluster;
-use crate::commands::surroundings::{delete_command, described, show_running_jobs, unchecked};
+use crate::commands::surroundings::{described, remedy, shared, show_running_jobs, unchecked};
 use crate::discover::installed::CronJobs;
 use crate::discover::users::users;
 use crate::error::{Error, Result};
 use crate::manifest::ownership::{Owner, is_unclaimed};
 use crate::model::request::TargetRequest;
-use crate::model::{ObjectKind, Source, Sourced};
+use crate::model::{Account, ObjectKind, Source, Sourced};
 use crate::output::Output;
 use crate::plan::{ObjectPlan, is_plain};
 use crate::report::objects::few;
@@ -85,10 +85,27 @@ pub(super) async fn show_surroundings(
     let account = ObjectKind::ServiceAccount.reference(name);
     for binding in &users.bindings {
         output.warning(&format!(
-            "{} grants rights to {account} too, and the new CronJob would have them; if nothing needs them, delete it: {}",
+            "{} grants rights to {account} too, and the new CronJob would have them; if nothing needs them, {}",
             described(binding),
-            delete_command(binding)
+            remedy(binding)
         ));
+    }
+    if !users.of_every_account.is_empty() {
+        let bindings: Vec<String> = users.of_every_account.iter().map(described).collect();
+        output.note(&format!(
+            "{account} also has the rights of every account, by {}",
+            few(&bindings)
+        ));
+    }
+    let of_others = of_others(
+        plan,
+        Account {
+            namespace: &cluster.namespace,
+            name,
+        },
+    );
+    if of_others.is_some() {
+        return Ok(of_others);
     }
     for kind in [ObjectKind::ServiceAccount, ObjectKind::Role] {
         let of_kind = users.uses.iter().filter(|its| its.of.0 == kind && has(kind));
@@ -105,4 +122,12 @@ pub(super) async fn show_surroundings(
         }
     }
     Ok(None)
+}
+
+/// Why a binding may not be replaced: it names others, which would lose their rights.
+fn of_others(plan: &ObjectPlan, account: Account<'_>) -> Option<Error> {
+    let mut taken_over = plan.taken_over();
+    let binding = taken_over.find(|object| object.kind() == ObjectKind::RoleBinding)?;
+    let others = account.others_in(binding);
+    (!others.is_empty()).then(|| shared(binding, &others, account.namespace))
 }

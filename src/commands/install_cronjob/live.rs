@@ -8,14 +8,14 @@ use secrecy::ExposeSecret;
 use super::legacy;
 use crate::cluster::{Cluster, explain};
 use crate::commands::policies::policies;
-use crate::commands::surroundings::left_over;
+use crate::commands::surroundings::{left_over, shared};
 use crate::discover::installed::CronJobs;
 use crate::discover::users::users;
 use crate::error::{Error, Result};
 use crate::manifest::cronjob::Installation;
-use crate::manifest::installation::{Extras, OPTIONAL, objects};
+use crate::manifest::installation::{Extras, NEEDED, OPTIONAL, objects};
 use crate::manifest::ownership::{Owner, is_legacy_role, is_limited};
-use crate::model::{Object, ObjectKind};
+use crate::model::{Account, Object, ObjectKind};
 use crate::plan::{Live, ObjectPlan, object_changes};
 use crate::settings::{InstallSettings, Targets};
 
@@ -59,6 +59,9 @@ pub(super) async fn plan(
         return Err(being_deleted(live));
     }
     let with_legacy = legacy::is_legacy(before, owner) || present().any(is_legacy_role);
+    for live in present() {
+        refuse_shared(live, owner, &cluster.namespace)?;
+    }
     let mut surplus = Vec::new();
     // A first installation finds nothing of an earlier one.
     if present().next().is_some() {
@@ -102,6 +105,35 @@ async fn found(
         Ok((wanted, live))
     });
     try_join_all(reads).await
+}
+
+/// What the CronJob needs and is not there any more after the writes.
+pub(super) async fn missing(cluster: &Cluster, plan: &ObjectPlan) -> Result<Option<String>> {
+    for needed in NEEDED.into_iter().filter_map(|kind| plan.present(kind)) {
+        match cluster.object(needed.kind(), needed.name()).await {
+            Ok(Some(now)) if now.uid() == needed.uid() => {}
+            Ok(_) => return Ok(Some(needed.reference())),
+            // Who may write it may not be able to read it.
+            Err(kube::Error::Api(status)) if status.is_forbidden() => {}
+            Err(error) => return Err(explain(error, &format!("reading {}", needed.reference()))),
+        }
+    }
+    Ok(None)
+}
+
+/// Refuses to write a binding of ours to which somebody has added others.
+fn refuse_shared(live: &Object, owner: Owner<'_>, namespace: &str) -> Result<()> {
+    if live.kind() != ObjectKind::RoleBinding || !owner.owns(live) {
+        return Ok(());
+    }
+    let account = Account {
+        namespace,
+        name: owner.name,
+    };
+    match account.others_in(live) {
+        others if others.is_empty() => Ok(()),
+        others => Err(shared(live, &others, namespace)),
+    }
 }
 
 async fn read(cluster: &Cluster, kind: ObjectKind, name: &str) -> Result<Option<Object>> {

@@ -1,6 +1,7 @@
 //! What would not work at night is refused now.
 
 use futures::future::join_all;
+use kube::core::Status;
 
 use crate::apply::hiding;
 use crate::cluster::{Cluster, explain, reason};
@@ -92,6 +93,10 @@ async fn not_admitted(
     if !is_refusal {
         return explain(error, &format!("rehearsing the {what} in namespace {namespace}"));
     }
+    if matches!(&error, kube::Error::Api(status) if is_ending(status)) {
+        return Error::refused(format!("namespace {namespace} is being deleted"))
+            .hint("install in another namespace, with -n, or again when this one exists anew");
+    }
     let why = reason(&error);
     let refused = Error::refused(format!("namespace {namespace} does not admit the {what}: {why}"));
     if what == "pods" && has_fixed_ids(installation) && is_admitted_without_ids(cluster, installation).await {
@@ -112,6 +117,12 @@ fn show_constraints(admitted: &Object, installation: &Installation, output: &Out
         ));
         output.hint("let the cluster assign the user, with --run-as cluster");
     }
+}
+
+/// Whether the namespace of a refused object is being deleted.
+fn is_ending(status: &Status) -> bool {
+    let mut causes = status.details.iter().flat_map(|details| &details.causes);
+    causes.any(|cause| cause.reason == "NamespaceTerminating")
 }
 
 fn has_fixed_ids(installation: &Installation) -> bool {

@@ -21,16 +21,17 @@ use crate::plan::{dry_run_change, dry_run_restart};
 const LIMIT: Duration = Duration::from_secs(10);
 const INTERVAL: Duration = Duration::from_millis(300);
 
-/// Sends both writes for each gateway as dry runs. An error if one is denied.
+/// Sends both writes for each gateway as dry runs, and returns whether it could. An
+/// error if one is denied.
 pub(super) async fn rotation(
     cluster: &Cluster,
     installation: &Installation,
     gateways: &[Snapshot],
     output: &Output,
-) -> Result<()> {
+) -> Result<bool> {
     let Some(account) = cluster.as_account(&installation.name) else {
         unchecked("this command impersonates a user itself", output);
-        return Ok(());
+        return Ok(false);
     };
     let deadline = Instant::now() + LIMIT;
     let id = Uuid::new_v4().to_string();
@@ -44,13 +45,13 @@ pub(super) async fn rotation(
                 Err(kube::Error::Api(status)) if matches!(status.code, 400 | 409) => {}
                 Err(kube::Error::Api(status)) if lacks_impersonation(&status) => {
                     unchecked("this user may not impersonate the account", output);
-                    return Ok(());
+                    return Ok(false);
                 }
                 Err(error) => return Err(denied(error, &write, installation)),
             }
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Rehearses a write until it is neither denied nor outdated, or the deadline comes.

@@ -47,6 +47,9 @@ const POD: &[&str] = &[
     "volumes.*.projected.**",
 ];
 
+/// The audience of the tokens for Entra.
+const AUDIENCE: &str = "api://AzureADTokenExchange";
+
 /// Below a container.
 const CONTAINER: &[&str] = &[
     "name",
@@ -165,7 +168,7 @@ fn in_pod(path: &[&str], text: &str, object: &Value) -> bool {
         return false;
     };
     let [containers @ ("containers" | "initContainers"), at, rest @ ..] = path else {
-        return any(POD, path) && is_known(text);
+        return any(POD, path) && (is_known(text) || text == AUDIENCE);
     };
     match rest {
         ["args" | "command", _] => is_harmless_word(text),
