@@ -5,6 +5,7 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy};
 use secrecy::SecretString;
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 
 use super::Cluster;
@@ -113,6 +114,29 @@ impl Cluster {
             .reading(async || self.client.request(request()?).await)
             .await?;
         Ok(Object::new(live.kind(), patched))
+    }
+
+    /// Dry-runs an annotation on an object of a collection, whatever its version.
+    pub async fn rehearse_annotation(
+        &self,
+        collection: &str,
+        name: &str,
+        annotation: &str,
+    ) -> Result<(), kube::Error> {
+        let params = PatchParams {
+            dry_run: true,
+            ..PatchParams::default()
+        };
+        let patch = Patch::Merge(json!({"metadata": {"annotations": {annotation: "rehearsed"}}}));
+        let collection = kube::core::Request::new(collection);
+        let request = || {
+            collection
+                .patch(name, &params, &patch)
+                .map_err(kube::Error::BuildRequest)
+        };
+        self.reading(async || self.client.request::<IgnoredAny>(request()?).await)
+            .await
+            .map(|_| ())
     }
 
     /// Creates an object; returns it as it was stored.

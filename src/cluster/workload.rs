@@ -197,7 +197,8 @@ impl Cluster {
             .await
     }
 
-    fn workloads_path(&self, kind: WorkloadKind) -> String {
+    /// The path of all workloads of a kind.
+    pub fn workloads_path(&self, kind: WorkloadKind) -> String {
         format!("{APPS}/namespaces/{}/{}", self.namespace, kind.plural())
     }
 }

@@ -186,7 +186,8 @@ impl Attempt<'_> {
         if self.settings.dry_run != DryRun::None {
             return Ok(None);
         }
-        match rehearse::rotation(self.cluster, installation, gateways, self.output).await {
+        let is_limited = self.settings.admission_policy;
+        match rehearse::rotation(self.cluster, installation, is_limited, gateways, self.output).await {
             Ok(false) if plan.any_change() => live::missing(self.cluster, plan).await,
             Ok(_) => Ok(None),
             Err(denied) => match live::missing(self.cluster, plan).await? {

@@ -7,6 +7,7 @@ mod last_applied;
 mod managed_fields;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 
 use k8s_openapi::api::admissionregistration::v1::{
     MatchCondition, MatchResources, NamedRuleWithOperations, ValidatingAdmissionPolicy,
@@ -14,7 +15,7 @@ use k8s_openapi::api::admissionregistration::v1::{
     Validation, Variable,
 };
 
-use cel::{on_update, same, same_but, text, texts, validation, variable};
+use cel::{on_update, same, same_but, text, validation, variable};
 use managed_fields::Ours;
 
 use super::document::{document, meta};
@@ -79,15 +80,13 @@ fn secrets(guard: &Guard) -> Rules {
         variable("oldData", "dyn(oldObject).?data.orValue({})"),
     ];
     let (which, only_the_key) = if let Some(objects) = &guard.objects {
-        variables.extend(named_key(objects));
+        let (named, which) = named_key(objects);
+        variables.extend(named);
         let others = same("variables.data", "variables.oldData", "k == variables.key");
-        (
-            "variables.place in variables.keys",
-            format!("variables.key in variables.data && {others}"),
-        )
+        (which, format!("variables.key in variables.data && {others}"))
     } else {
         variables.extend(changed_key());
-        ("true", only_a_token())
+        ("true".to_owned(), only_a_token())
     };
     variables.extend(annotations());
     variables.extend(last_applied::variables());
@@ -96,7 +95,8 @@ fn secrets(guard: &Guard) -> Rules {
     let ours = [
         Ours {
             path: &["f:data"],
-            names: "k == 'f:' + variables.key".to_owned(),
+            // The map itself is among them: a Secret with one key loses it with that key.
+            names: "k in ['.', 'f:' + variables.key]".to_owned(),
         },
         Ours::annotations(&["f:metadata", "f:annotations"], &annotations),
     ];
@@ -126,18 +126,57 @@ fn secrets(guard: &Guard) -> Rules {
     }
 }
 
-/// The key of the credential by the Secret's name.
-fn named_key(objects: &GuardedObjects) -> [Variable; 3] {
-    let keys: Vec<String> = objects
+/// The key of the credential by the Secret's name, and whether the Secret is one of them.
+fn named_key(objects: &GuardedObjects) -> (Vec<Variable>, String) {
+    let keys = objects
         .secrets
         .iter()
-        .map(|((namespace, name), key)| format!("{}: {}", text(&format!("{namespace}/{name}")), text(key)))
+        .map(|((namespace, name), key)| format!("{}: {}", text(&format!("{namespace}/{name}")), text(key)));
+    let maps = short_lists("keys", keys);
+    let mut variables = vec![variable("place", "request.namespace + '/' + request.name")];
+    variables.extend(
+        maps.iter()
+            .map(|(name, keys)| variable(name, &format!("{{{keys}}}"))),
+    );
+    let mut found = maps
+        .iter()
+        .map(|(name, _)| format!("variables.{name}[?variables.place]"));
+    let first = found.next().unwrap_or_default();
+    let key = found.fold(first, |key, found| format!("{key}.or({found})"));
+    variables.push(variable("key", &format!("{key}.orValue('')")));
+    (variables, is_in(&maps))
+}
+
+/// The API server accepts expressions of 100,000 characters.
+const LONGEST_LIST: usize = 50_000;
+
+/// Items separated by commas, in as many variables as it takes, each with its name.
+fn short_lists(name: &str, items: impl Iterator<Item = String>) -> Vec<(String, String)> {
+    let mut lists = vec![String::new()];
+    for item in items {
+        match lists.last_mut() {
+            Some(list) if list.is_empty() => *list = item,
+            Some(list) if list.len() + item.len() < LONGEST_LIST => {
+                list.push_str(", ");
+                list.push_str(&item);
+            }
+            _ => lists.push(item),
+        }
+    }
+    let names = iter::once(name.to_owned()).chain((1..).map(|number| format!("{name}{number}")));
+    names.zip(lists).collect()
+}
+
+/// Whether the object is in one of these variables.
+fn is_in(lists: &[(String, String)]) -> String {
+    let each: Vec<String> = lists
+        .iter()
+        .map(|(name, _)| format!("variables.place in variables.{name}"))
         .collect();
-    [
-        variable("place", "request.namespace + '/' + request.name"),
-        variable("keys", &format!("{{{}}}", keys.join(", "))),
-        variable("key", "variables.keys[?variables.place].orValue('')"),
-    ]
+    match each.as_slice() {
+        [only] => only.clone(),
+        _ => format!("({})", each.join(" || ")),
+    }
 }
 
 /// The one key that is changed; empty if there is none or more than one.
@@ -176,8 +215,9 @@ fn workloads(guard: &Guard) -> Rules {
         "request.operation == 'UPDATE' && (!has(request.subResource) || request.subResource == '')"
             .to_owned();
     if let Some(objects) = &guard.objects {
-        variables.extend(places(objects));
-        which += " && variables.place in variables.places";
+        let (places, is_listed) = places(objects);
+        variables.extend(places);
+        which = format!("{which} && {is_listed}");
     }
     for (name, object) in [("marks", "object"), ("oldMarks", "oldObject")] {
         let marks = format!("dyn({object}).spec.template.metadata.?annotations.orValue({{}})");
@@ -193,19 +233,25 @@ fn workloads(guard: &Guard) -> Rules {
     }
 }
 
-fn places(objects: &GuardedObjects) -> [Variable; 2] {
+fn places(objects: &GuardedObjects) -> (Vec<Variable>, String) {
     let place = |(namespace, workload): &(String, WorkloadRef)| {
-        format!("{namespace}/{}/{}", workload.kind.plural(), workload.name)
+        text(&format!(
+            "{namespace}/{}/{}",
+            workload.kind.plural(),
+            workload.name
+        ))
     };
-    let places: Vec<String> = objects.workloads.iter().map(place).collect();
-    let places: Vec<&str> = places.iter().map(String::as_str).collect();
-    [
-        variable(
-            "place",
-            "request.namespace + '/' + request.resource.resource + '/' + request.name",
-        ),
-        variable("places", &texts(&places)),
-    ]
+    let lists = short_lists("places", objects.workloads.iter().map(place));
+    let mut variables = vec![variable(
+        "place",
+        "request.namespace + '/' + request.resource.resource + '/' + request.name",
+    )];
+    variables.extend(
+        lists
+            .iter()
+            .map(|(name, places)| variable(name, &format!("[{places}]"))),
+    );
+    (variables, is_in(&lists))
 }
 
 fn workload_validations(which: &str) -> Vec<Validation> {

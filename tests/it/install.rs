@@ -20,6 +20,7 @@ mod hidden;
 mod leftover;
 mod legacy;
 mod network;
+mod owners;
 mod ownership;
 mod policy;
 mod question;

@@ -5,6 +5,7 @@ mod admission;
 mod fleet;
 mod forged;
 mod golden;
+mod limits;
 mod verbs;
 
 use std::collections::BTreeSet;

@@ -13,10 +13,10 @@ use crate::discover::installed::CronJobs;
 use crate::discover::users::users;
 use crate::error::{Error, Result};
 use crate::manifest::cronjob::Installation;
-use crate::manifest::installation::{Extras, NEEDED, OPTIONAL, objects};
-use crate::manifest::ownership::{Owner, is_legacy_role, is_limited};
+use crate::manifest::installation::{Extras, NEEDED, OPTIONAL, POLICY_KINDS, objects};
+use crate::manifest::ownership::{Owner, is_legacy_role, is_limited, label_limited};
 use crate::model::{Account, Object, ObjectKind};
-use crate::plan::{Live, ObjectPlan, object_changes};
+use crate::plan::{Action, Live, ObjectPlan, Surplus, object_changes};
 use crate::settings::{InstallSettings, Targets};
 
 /// The installation, and its objects as they are wanted. `ports` are those of
@@ -53,7 +53,7 @@ pub(super) async fn plan(
     before: &CronJobs,
 ) -> Result<ObjectPlan> {
     let owner = Owner::installation(&settings.name);
-    let found = found(cluster, wanted, before).await?;
+    let mut found = found(cluster, wanted, before).await?;
     let present = || found.iter().filter_map(|(_, live)| live.as_ref());
     if let Some(live) = present().find(|live| live.is_being_deleted()) {
         return Err(being_deleted(live));
@@ -71,8 +71,11 @@ pub(super) async fn plan(
             }
         }
         if !settings.admission_policy {
-            let mut roles = present().filter(|live| live.kind() == ObjectKind::Role);
-            surplus.extend(policies(cluster, owner, roles.any(is_limited)).await?);
+            let policies = policies(cluster, owner, present().any(is_limited)).await?;
+            if policies.iter().any(|it| matches!(it, Surplus::Unreadable { .. })) {
+                keep_the_record(&mut found);
+            }
+            surplus.extend(policies);
         }
     }
     // Only what would be deleted can be missed by others.
@@ -87,8 +90,23 @@ pub(super) async fn plan(
         });
         (wanted, live)
     };
-    object_changes(found.into_iter().map(with_owner).collect(), surplus, &uses)
-        .map_err(|live| not_ours(&live, &settings.name))
+    let mut plan = object_changes(found.into_iter().map(with_owner).collect(), surplus, &uses)
+        .map_err(|live| not_ours(&live, &settings.name))?;
+    // The Role records the policies until they are gone.
+    plan.changes.sort_by_key(|change| {
+        change.action != Action::Delete || !POLICY_KINDS.contains(&change.object().kind())
+    });
+    Ok(plan)
+}
+
+/// Policies that this user could not read may still exist, and the Role keeps that on
+/// record for `uninstall-cronjob`.
+fn keep_the_record(found: &mut [(Object, Option<Object>)]) {
+    for (wanted, _) in found {
+        if wanted.kind() == ObjectKind::Role {
+            label_limited(wanted);
+        }
+    }
 }
 
 /// The wanted objects, each with the one of its name that is there.

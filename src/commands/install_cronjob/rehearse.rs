@@ -12,8 +12,9 @@ use super::targets::policy;
 use crate::cluster::{Cluster, explain};
 use crate::discover::facts::secret_facts;
 use crate::error::{Error, Kind, Result};
+use crate::manifest::admission::policy_names;
 use crate::manifest::cronjob::Installation;
-use crate::model::{SecretFacts, Snapshot, WorkloadFacts};
+use crate::model::{ObjectKind, SecretFacts, Snapshot, WorkloadFacts};
 use crate::output::Output;
 use crate::plan::{dry_run_change, dry_run_restart};
 
@@ -21,11 +22,15 @@ use crate::plan::{dry_run_change, dry_run_restart};
 const LIMIT: Duration = Duration::from_secs(10);
 const INTERVAL: Duration = Duration::from_millis(300);
 
+/// An annotation that no rotation sets.
+const FOREIGN: &str = "apim-rotate/rehearsal";
+
 /// Sends both writes for each gateway as dry runs, and returns whether it could. An
-/// error if one is denied.
+/// error if one is denied. `is_limited` is set if the installation has policies.
 pub(super) async fn rotation(
     cluster: &Cluster,
     installation: &Installation,
+    is_limited: bool,
     gateways: &[Snapshot],
     output: &Output,
 ) -> Result<bool> {
@@ -33,6 +38,13 @@ pub(super) async fn rotation(
         unchecked("this command impersonates a user itself", output);
         return Ok(false);
     };
+    if is_limited && !are_in_force(&account, installation, gateways).await {
+        let why = format!(
+            "the policies of this installation were not in force after {} seconds; run the same command again to check it",
+            LIMIT.as_secs()
+        );
+        unchecked(&why, output);
+    }
     let deadline = Instant::now() + LIMIT;
     let id = Uuid::new_v4().to_string();
     for gateway in gateways {
@@ -47,11 +59,40 @@ pub(super) async fn rotation(
                     unchecked("this user may not impersonate the account", output);
                     return Ok(false);
                 }
-                Err(error) => return Err(denied(error, &write, installation)),
+                Err(error) => return Err(denied(error, &write, installation, is_limited)),
             }
         }
     }
     Ok(true)
+}
+
+/// Whether the API server goes by the policies of the installation, which it does with a
+/// delay: what it admits before that proves nothing. Both must deny a change that is not
+/// part of a rotation before the time is over. True if there is no right to ask, which
+/// the rehearsal reports.
+async fn are_in_force(account: &Cluster, installation: &Installation, gateways: &[Snapshot]) -> bool {
+    let secret = gateways.first().map(|it| Write::Secret(&it.secret));
+    let workload = gateways.iter().find_map(|it| it.workloads.first());
+    let [of_secrets, of_workloads] = policy_names(&installation.namespace, &installation.name);
+    let deadline = Instant::now() + LIMIT;
+    for (write, policy) in [(secret, of_secrets), (workload.map(Write::Restart), of_workloads)] {
+        let Some(write) = write else { continue };
+        loop {
+            if let Err(kube::Error::Api(status)) = write.try_foreign(account).await {
+                if lacks_impersonation(&status) {
+                    return true;
+                }
+                if policy_in(&status.message) == Some(&policy) {
+                    break;
+                }
+            }
+            if Instant::now() >= deadline {
+                return false;
+            }
+            sleep(INTERVAL).await;
+        }
+    }
+    true
 }
 
 /// Rehearses a write until it is neither denied nor outdated, or the deadline comes.
@@ -98,6 +139,21 @@ impl Write<'_> {
         Ok(())
     }
 
+    /// Rehearses a change of the same object that is not part of a rotation.
+    async fn try_foreign(&self, account: &Cluster) -> Result<(), kube::Error> {
+        let (collection, name) = match self {
+            Self::Secret(facts) => (
+                ObjectKind::Secret.collection(&account.namespace),
+                &facts.version.name,
+            ),
+            Self::Restart(facts) => {
+                let workload = &facts.version.workload;
+                (account.workloads_path(workload.kind), &workload.name)
+            }
+        };
+        account.rehearse_annotation(&collection, name, FOREIGN).await
+    }
+
     /// The same for the version that is there now.
     async fn rehearse_anew(&self, account: &Cluster, adopt: bool, id: &str) -> Result<(), kube::Error> {
         match self {
@@ -127,7 +183,7 @@ impl Write<'_> {
     }
 }
 
-fn denied(error: kube::Error, write: &Write<'_>, installation: &Installation) -> Error {
+fn denied(error: kube::Error, write: &Write<'_>, installation: &Installation, is_limited: bool) -> Error {
     let Installation { namespace, name, .. } = installation;
     let doing = format!(
         "{} in namespace {namespace} as serviceaccount/{name}",
@@ -138,15 +194,29 @@ fn denied(error: kube::Error, write: &Write<'_>, installation: &Installation) ->
     };
     let error = Error::failed(format!("{doing}: {}", status.message.trim())).with_kind(Kind::Refused);
     let error = error.hint("the CronJob is installed, but its runs would be denied");
-    match policy_in(&status.message) {
-        Some(policy) => error.hint(format!(
+    let account = format!("system:serviceaccount:{namespace}:{name}");
+    let Some(policy) = policy_in(&status.message) else {
+        return error.hint(format!(
+            "see what the account may do: kubectl auth can-i --list -n {namespace} --as {account}"
+        ));
+    };
+    let has_our_name = policy_names(namespace, name).iter().any(|it| it == policy);
+    let reference = ObjectKind::ValidatingAdmissionPolicy.reference(policy);
+    match (has_our_name, is_limited) {
+        (true, false) => error.hint(format!(
             "if the policy was made for fewer gateways, remove it with its binding, and install with --admission-policy: \
              kubectl delete validatingadmissionpolicy,validatingadmissionpolicybinding {policy}"
         )),
-        None => error.hint(format!(
-            "see what the account may do: kubectl auth can-i --list -n {namespace} --as \
-             system:serviceaccount:{namespace}:{name}"
+        (true, true) => error.hint(format!(
+            "{reference} is part of this installation; to remove it, run the same command without the flag that installs it"
         )),
+        (false, _) => error
+            .hint(format!(
+                "{reference} is not part of this installation: have it admit the writes of {account}, then run the same command again"
+            ))
+            .hint(format!(
+                "or remove what was installed: kubectl apim uninstall-cronjob -n {namespace} --name {name}"
+            )),
     }
 }
 

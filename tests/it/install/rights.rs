@@ -237,9 +237,10 @@ async fn the_documented_rights_are_enough_and_each_is_used() {
     let installer = format!("system:serviceaccount:{}:{USER}", case.namespace);
     let mut requests = case.sandbox.audit().await.unwrap();
     requests.retain(|request| request.user == installer);
+    // In the name of the account, a policy denies a probe; any other denial ends the run.
     let refused: Vec<_> = requests
         .iter()
-        .filter(|request| request.status == Some(403))
+        .filter(|request| request.status == Some(403) && !(request.impersonated && request.dry_run))
         .collect();
     assert!(refused.is_empty(), "{refused:#?}");
     let used: BTreeSet<Right> = requests.iter().flat_map(taken).chain(granted).collect();
