@@ -5,19 +5,32 @@ mod container;
 mod program;
 mod service;
 mod shell;
+mod surroundings;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::read::{scopes, unread};
 use crate::cluster::Cluster;
-use crate::cluster::lean::few;
-use crate::cluster::list::{List, Meta};
+use crate::cluster::lean::{Element, few};
+use crate::cluster::list::List;
 use crate::error::Result;
 use crate::model::request::{CommandLine, ReadCommandLine, RotateRequest, Scope, WorkloadRequest};
 use crate::model::{CronJobFacts, Unavailable, WorkloadRef, cleaned};
 use container::{Container, invocations};
-pub(super) use service::{Neighbour, Service};
+pub(super) use service::Service;
+pub(super) use surroundings::Surroundings;
+
+/// The controller of Jobs that name none.
+const JOB_CONTROLLER: &str = "kubernetes.io/job-controller";
+
+/// The shortest deadline with which the controller is certain to start a Job: it
+/// may look only every 10 s (kubernetes.io, "CronJob").
+const SHORTEST_START: i64 = 10;
+
+/// The shortest time in which a pod starts and a rotation is proved, in seconds.
+const SHORTEST_RUN: i64 = 60;
 
 /// A CronJob, cut to what is used.
 #[derive(Deserialize)]
@@ -28,6 +41,39 @@ struct Object {
     status: Status,
 }
 
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Meta {
+    name: String,
+    namespace: String,
+    creation_timestamp: Option<Timestamp>,
+    deletion_timestamp: Option<Timestamp>,
+    #[serde(deserialize_with = "few")]
+    managed_fields: Vec<Managed>,
+}
+
+/// Fields that one writer set, and when it last changed one of them.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Managed {
+    time: Option<Timestamp>,
+    subresource: String,
+    fields_v1: Managing,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Managing {
+    #[serde(rename = "f:spec")]
+    spec: Option<IgnoredAny>,
+}
+
+impl Element for Managed {
+    fn is_used(&self) -> bool {
+        self.subresource.is_empty() && self.fields_v1.spec.is_some()
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Spec {
@@ -35,6 +81,7 @@ struct Spec {
     time_zone: Option<String>,
     #[serde(default)]
     suspend: bool,
+    starting_deadline_seconds: Option<i64>,
     job_template: JobTemplate,
 }
 
@@ -44,12 +91,33 @@ struct JobTemplate {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct JobSpec {
     suspend: Option<bool>,
     parallelism: Option<i64>,
     completions: Option<i64>,
+    active_deadline_seconds: Option<i64>,
+    managed_by: Option<String>,
+    success_policy: Option<IgnoredAny>,
+    pod_failure_policy: Option<PodFailurePolicy>,
     template: PodTemplate,
 }
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct PodFailurePolicy {
+    #[serde(deserialize_with = "few")]
+    rules: Vec<PodFailureRule>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct PodFailureRule {
+    action: String,
+    on_exit_codes: Option<IgnoredAny>,
+}
+
+impl Element for PodFailureRule {}
 
 #[derive(Deserialize)]
 struct PodTemplate {
@@ -59,6 +127,7 @@ struct PodTemplate {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Pods {
+    active_deadline_seconds: Option<i64>,
     #[serde(deserialize_with = "few")]
     init_containers: Vec<Container>,
     #[serde(deserialize_with = "few")]
@@ -68,7 +137,7 @@ struct Pods {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Status {
-    active: Vec<serde::de::IgnoredAny>,
+    active: Vec<IgnoredAny>,
     last_schedule_time: Option<Timestamp>,
     last_successful_time: Option<Timestamp>,
 }
@@ -107,11 +176,17 @@ impl Rotator {
         let Pods {
             init_containers,
             containers,
+            ..
         } = &job.template.spec;
         let (mut requests, mut unclear, mut nothing) = (Vec::new(), None, None);
         for container in init_containers.iter().chain(containers) {
             let mut of_container = Vec::new();
             let lines = match invocations(container, &namespace) {
+                Ok(found) if container.is_sidecar() => {
+                    let why = || "it runs in a sidecar, whose failure does not fail the Job".to_owned();
+                    let uncounted = |_| CommandLine::NotUnderstood(why());
+                    found.iter().map(uncounted).collect()
+                }
                 Ok(found) => found.iter().map(read).collect(),
                 Err(why) => vec![CommandLine::NotUnderstood(why)],
             };
@@ -131,7 +206,8 @@ impl Rotator {
                 requests.append(&mut of_container);
             }
         }
-        if let Some(why) = starts_nothing(job).filter(|_| !requests.is_empty()) {
+        let why = never_ends(&object).or_else(|| hides_failures(job));
+        if let Some(why) = why.filter(|_| !requests.is_empty()) {
             requests.clear();
             nothing = Some(why.to_owned());
         }
@@ -147,19 +223,58 @@ impl Rotator {
     }
 }
 
-/// Why the Jobs start no pods.
-fn starts_nothing(job: &JobSpec) -> Option<&'static str> {
-    if job.suspend == Some(true) {
+/// Why no run of it ends with a rotation.
+fn never_ends(object: &Object) -> Option<&'static str> {
+    let Spec {
+        starting_deadline_seconds: start,
+        job_template: JobTemplate { spec: job },
+        ..
+    } = &object.spec;
+    let deadlines = [
+        job.active_deadline_seconds,
+        job.template.spec.active_deadline_seconds,
+    ];
+    if object.metadata.deletion_timestamp.is_some() {
+        Some("it is being deleted")
+    } else if start.is_some_and(|seconds| seconds < SHORTEST_START) {
+        Some("with a startingDeadlineSeconds of less than 10 its Jobs may never start")
+    } else if job.suspend == Some(true) {
         Some("its Jobs are suspended")
     } else if job.parallelism == Some(0) || job.completions == Some(0) {
         Some("its Jobs start no pods")
+    } else if deadlines
+        .into_iter()
+        .flatten()
+        .any(|seconds| seconds < SHORTEST_RUN)
+    {
+        Some("with an activeDeadlineSeconds of less than 60 a rotation may be cut off")
+    } else {
+        None
+    }
+}
+
+/// Why the record of its Jobs does not show whether runs succeed.
+fn hides_failures(job: &JobSpec) -> Option<&'static str> {
+    let is_ignored = |rule: &PodFailureRule| rule.action == "Ignore" && rule.on_exit_codes.is_some();
+    let policy = job.pod_failure_policy.as_ref();
+    if job
+        .managed_by
+        .as_deref()
+        .is_some_and(|controller| controller != JOB_CONTROLLER)
+    {
+        Some("another controller than that of Kubernetes runs its Jobs")
+    } else if job.success_policy.is_some() || policy.is_some_and(|policy| policy.rules.iter().any(is_ignored))
+    {
+        Some("its Jobs can succeed although a run failed")
     } else {
         None
     }
 }
 
 fn facts(object: Object) -> CronJobFacts {
-    let created = object.metadata.created();
+    let created = object.metadata.creation_timestamp;
+    let writes = object.metadata.managed_fields.iter();
+    let changed = writes.filter_map(|managed| managed.time).max();
     CronJobFacts {
         namespace: object.metadata.namespace,
         name: object.metadata.name,
@@ -167,6 +282,7 @@ fn facts(object: Object) -> CronJobFacts {
         time_zone: object.spec.time_zone.as_deref().map(cleaned),
         suspended: object.spec.suspend,
         created,
+        changed,
         last_run: object.status.last_schedule_time,
         last_success: object.status.last_successful_time,
         running: !object.status.active.is_empty(),

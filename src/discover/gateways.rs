@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt, stream};
 
-use super::cron_jobs::{Neighbour, Rotator, Service, rotators as rotators_in};
+use super::cron_jobs::{Rotator, Service, Surroundings, rotators as rotators_in};
 use super::pod_spec::{CredentialSource, EntraCredential};
 use super::pods::{of_gateway, pods, stale_pods};
+use super::reference::candidates_of;
 use super::survey::{Gateway, Survey, survey};
 use crate::cluster::Cluster;
 use crate::error::Result;
@@ -148,11 +149,7 @@ fn facts(survey: &Survey, gateway: &Gateway) -> GatewayFacts {
         Ok(Presented::Inline { claims, .. }) => Some(claims),
         _ => None,
     };
-    let endpoint = container
-        .endpoint
-        .as_deref()
-        .and_then(|text| Endpoint::parse(text).ok());
-    let service = endpoint.as_ref().and_then(|endpoint| endpoint.service.clone());
+    let endpoint = container.endpoint.as_deref().map(Endpoint::parse).transpose();
     let id = of_token
         .map(|claims| claims.gateway.clone())
         .or_else(|| container.gateway_name.clone());
@@ -164,10 +161,15 @@ fn facts(survey: &Survey, gateway: &Gateway) -> GatewayFacts {
         auth,
         secret,
         gateway: id.ok_or_else(|| unnamed("the gateway")),
-        service: service
-            .or_else(|| recorded.as_ref().map(|id| id.service.name.clone()))
-            .ok_or_else(|| unnamed("the API Management instance")),
-        cloud: endpoint.and_then(|endpoint| endpoint.cloud),
+        service: match &endpoint {
+            Err(why) => Err(Unavailable::Unknown(format!(
+                "config.service.endpoint is not valid: {why}"
+            ))),
+            Ok(endpoint) => (endpoint.as_ref().and_then(|endpoint| endpoint.service.clone()))
+                .or_else(|| recorded.as_ref().map(|id| id.service.name.clone()))
+                .ok_or_else(|| unnamed("the API Management instance")),
+        },
+        cloud: endpoint.ok().flatten().and_then(|endpoint| endpoint.cloud),
         recorded,
         presented,
         settings: gateway.settings.clone().and_then(|()| survey.imports(gateway)),
@@ -228,52 +230,65 @@ async fn find_cron_jobs(
     rotators: &Fact<Vec<Rotator>>,
     gateways: &mut [GatewayFacts],
 ) {
-    let neighbours = neighbours(cluster, selection, survey, rotators).await;
+    let surroundings = surroundings(cluster, selection, survey, rotators).await;
+    let nothing = Surroundings::default();
     for (facts, gateway) in gateways.iter_mut().zip(&survey.gateways) {
-        let here = neighbours.get(facts.namespace.as_str());
-        let here = here.and_then(|here| here.as_deref());
+        let here = surroundings.get(facts.namespace.as_str()).unwrap_or(&nothing);
         (facts.cron_jobs, facts.not_counted) = serving(rotators, facts, gateway, here);
     }
 }
 
-/// All gateways of the namespaces in which what a CronJob rotates depends on
-/// them; nothing for one whose gateways cannot be listed.
-async fn neighbours<'a>(
+/// What is known of each namespace: everything where it depends on that what a
+/// CronJob rotates, unless it cannot be listed.
+async fn surroundings<'a>(
     cluster: &Cluster,
     selection: &Selection,
     known: &'a Survey,
     rotators: &Fact<Vec<Rotator>>,
-) -> BTreeMap<&'a str, Option<Vec<Neighbour>>> {
-    let mut neighbours = BTreeMap::new();
+) -> BTreeMap<&'a str, Surroundings> {
     let is_whole = selection.names.is_empty() && selection.labels.is_none();
-    for gateway in &known.gateways {
-        let namespace = gateway.namespace.as_str();
+    let mut found = surveyed(known, is_whole);
+    if is_whole {
+        return found;
+    }
+    for (namespace, here) in &mut found {
         let mut rotators = rotators.iter().flatten();
-        let matters = rotators.any(|rotator| rotator.depends_on_neighbours(namespace));
-        if !matters || neighbours.contains_key(namespace) {
+        if !rotators.any(|rotator| rotator.depends_on_neighbours(namespace)) {
             continue;
         }
-        let found = if is_whole {
-            Some(neighbours_in(namespace, known))
-        } else {
-            let here = cluster.in_namespace(namespace).for_optional_reads();
-            let whole = survey(&here, &Selection::default(), false).await;
-            whole.ok().map(|whole| neighbours_in(namespace, &whole))
-        };
-        neighbours.insert(namespace, found);
+        let cluster = cluster.in_namespace(namespace).for_optional_reads();
+        if let Ok(whole) = survey(&cluster, &Selection::default(), false).await
+            && let Some(whole) = surveyed(&whole, true).remove(namespace)
+        {
+            *here = whole;
+        }
     }
-    neighbours
+    found
 }
 
-fn neighbours_in(namespace: &str, survey: &Survey) -> Vec<Neighbour> {
-    let gateways = survey.gateways.iter();
-    let here = gateways.filter(|gateway| gateway.namespace == namespace);
-    let neighbour = |gateway: &Gateway| Neighbour {
-        namespace: gateway.namespace.clone(),
-        workload: gateway.workload().clone(),
-        credential: gateway.container.credential.clone(),
-    };
-    here.map(neighbour).collect()
+/// What a survey shows of each namespace that has a gateway.
+fn surveyed(survey: &Survey, is_whole: bool) -> BTreeMap<&str, Surroundings> {
+    let mut found: BTreeMap<&str, Surroundings> = BTreeMap::new();
+    for gateway in &survey.gateways {
+        let here = found.entry(&gateway.namespace).or_default();
+        let (workload, credential) = (gateway.workload().clone(), gateway.container.credential.clone());
+        for (secret, _) in candidates_of(&credential) {
+            here.users.entry(secret).or_default().push(workload.clone());
+        }
+        here.gateways.push((workload, credential));
+    }
+    for workload in &survey.workloads {
+        if let Some(here) = found.get_mut(workload.namespace.as_str()) {
+            here.workloads.insert(workload.reference().clone());
+        }
+    }
+    for (namespace, here) in &mut found {
+        let gaps = survey.gaps.iter();
+        let of_it = gaps.filter(|gap| gap.namespace.as_deref().is_none_or(|other| other == *namespace));
+        here.unread = of_it.map(|gap| gap.kind).collect();
+        here.is_whole = is_whole;
+    }
+    found
 }
 
 /// The CronJobs that rotate a gateway, and why another one that may be meant for
@@ -282,7 +297,7 @@ fn serving(
     rotators: &Fact<Vec<Rotator>>,
     facts: &GatewayFacts,
     gateway: &Gateway,
-    neighbours: Option<&[Neighbour]>,
+    here: &Surroundings,
 ) -> (Fact<Vec<CronJobFacts>>, Option<String>) {
     let rotators = match rotators {
         Ok(rotators) => rotators,
@@ -290,7 +305,7 @@ fn serving(
     };
     let (mut serving, mut not_counted) = (Vec::new(), None);
     for rotator in rotators {
-        match rotator.service(facts, &gateway.container.credential, neighbours) {
+        match rotator.service(facts, &gateway.container.credential, here) {
             Service::Rotates(window) => serving.push(CronJobFacts {
                 window,
                 ..rotator.facts.clone()

@@ -176,7 +176,7 @@ proptest! {
         let _ = crate::plan::next_run(&rotator.facts, now);
         let mut facts = crate::plan::fixture::gateway();
         let credential = super::pod_spec::CredentialSource::Missing;
-        let _ = rotator.service(&facts, &credential, Some(&[]));
+        let _ = rotator.service(&facts, &credential, &super::cron_jobs::Surroundings::default());
         facts.cron_jobs = Ok(vec![rotator.facts]);
         let _ = (crate::plan::assess(&facts, now), crate::plan::next_change(&facts, now));
     }

@@ -33,6 +33,9 @@ pub enum EndpointError {
         first: String,
         second: String,
     },
+    /// What stands before a domain of Azure is not a host.
+    #[error("`{0}` is not a host")]
+    NotAHost(String),
     /// A part is too long or not printable.
     #[error("it contains a name of {what} that Azure does not allow, `{name}`")]
     NotAName { what: &'static str, name: String },
@@ -62,8 +65,15 @@ impl Endpoint {
                 }
                 let host_character =
                     |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | '-');
-                let host = before.trim_end_matches(host_character);
-                let host = before.strip_prefix(host).unwrap_or_default();
+                let prefix = before.trim_end_matches(host_character);
+                let host = before.strip_prefix(prefix).unwrap_or_default();
+                // A scheme or a path ends before it.
+                if !prefix.trim_start().is_empty() && !prefix.ends_with('/') {
+                    return Err(EndpointError::NotAHost(cleaned(&format!(
+                        "{before}{}",
+                        cloud.suffix()
+                    ))));
+                }
                 let Some(labels) = host.strip_suffix('.') else {
                     continue;
                 };
@@ -201,6 +211,29 @@ mod tests {
         assert_eq!(parse("https://config.contoso.com"), Endpoint::default());
         assert_eq!(parse("azure-api.net"), Endpoint::default());
         assert_eq!(parse(""), Endpoint::default());
+    }
+
+    #[test]
+    fn a_text_with_the_domain_in_it_is_not_a_host() {
+        for text in [
+            "bad\nd.configuration.azure-api.net",
+            "bad d.configuration.azure-api.net",
+            "https://bad\td.azure-api.net",
+            "https://bad\u{1b}d.azure-api.net",
+            "https://bad_d.azure-api.net",
+            "https://bad%0ad.configuration.azure-api.net",
+        ] {
+            let error = Endpoint::parse(text).unwrap_err();
+            assert!(
+                error.to_string().ends_with("d.azure-api.net` is not a host")
+                    || error.to_string().contains("d.configuration"),
+                "{text}: {error}"
+            );
+        }
+        assert_eq!(
+            parse(" https://svc.azure-api.net\n").service.as_deref(),
+            Some("svc")
+        );
     }
 
     #[test]

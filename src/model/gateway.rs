@@ -124,7 +124,9 @@ pub struct CronJobFacts {
     pub suspended: bool,
     /// By the API server's clock.
     pub created: Option<Timestamp>,
-    /// The last start of a Job.
+    /// The last change of its spec.
+    pub changed: Option<Timestamp>,
+    /// The time by the schedule of the last Job that was started.
     pub last_run: Option<Timestamp>,
     /// The last success of a Job.
     pub last_success: Option<Timestamp>,

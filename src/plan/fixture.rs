@@ -164,6 +164,7 @@ pub(crate) fn cron_job() -> CronJobFacts {
         time_zone: None,
         suspended: false,
         created: None,
+        changed: None,
         last_run: None,
         last_success: None,
         running: false,

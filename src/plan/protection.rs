@@ -155,10 +155,10 @@ fn record(cron_job: &CronJobFacts, now: Timestamp) -> Option<String> {
             date(*run)
         ));
     }
-    let [first, second] = runs_to_see(cron_job);
+    let [first, end] = runs_to_see(cron_job);
     let is_over = |run: Option<Timestamp>| run.is_some_and(|run| run <= now);
     match (cron_job.last_result(), last_run) {
-        (Some(JobResult::Running), Some(run)) if is_over(second) => Some(format!(
+        (Some(JobResult::Running), Some(run)) if is_over(end) => Some(format!(
             "the run of cronjob/{name} that began on {} has not ended; {since}",
             date(*run)
         )),
@@ -174,14 +174,25 @@ fn record(cron_job: &CronJobFacts, now: Timestamp) -> Option<String> {
     }
 }
 
-/// When the first and the second run since the last success, or since it was
-/// created, must have shown in its status.
+/// When the run that is due, and the end of the one that is running, must have
+/// shown in its status. Runs count from the last success, or since it was created,
+/// and from the last change: its schedule may have been another one before. Any
+/// that protected the token had a success within the window, so that a change
+/// excuses none that is older.
 fn runs_to_see(cron_job: &CronJobFacts) -> [Option<Timestamp>; 2] {
-    let known = cron_job.last_success.or(cron_job.created);
     let next = |time: Timestamp| first_after(cron_job, time).time();
-    let first = known.and_then(next);
+    let known = cron_job.last_success.or(cron_job.created);
+    let since_change = |time: Timestamp| {
+        let changed = cron_job.changed.unwrap_or(time);
+        let counts = changed.duration_since(time) <= cron_job.window;
+        if counts { changed.max(time) } else { time }
+    };
+    let first = known.map(since_change).and_then(next);
+    // Jobs that replace each other start again and again, and never end.
     let second = first.and_then(next);
-    [first, second].map(|run| run?.checked_add(PATIENCE).ok())
+    let after_start = cron_job.last_run.map(since_change).and_then(next);
+    let end = second.into_iter().chain(after_start).min();
+    [first, end].map(|run| run?.checked_add(PATIENCE).ok())
 }
 
 /// The times from now on at which a CronJob may begin or cease to protect a

@@ -136,6 +136,7 @@ fn refuse_other_clusters(
     args: &RotateArgs,
     environment: &Environment,
 ) -> Result<(), CommandLine> {
+    let is_set = |name: &str| environment.get(name).is_some();
     let chosen = [
         ("--contexts", !args.fleet.contexts.is_empty()),
         ("--context", kube.context.is_some()),
@@ -144,12 +145,27 @@ fn refuse_other_clusters(
         ("--server", kube.server.is_some()),
         ("--token", kube.token.is_some()),
         ("--kubeconfig", kube.kubeconfig.is_some()),
-        ("the variable KUBECONFIG", environment.get("KUBECONFIG").is_some()),
+        ("--certificate-authority", kube.certificate_authority.is_some()),
+        ("--tls-server-name", kube.tls_server_name.is_some()),
+        ("the variable KUBECONFIG", is_set("KUBECONFIG")),
+        (
+            "the variable KUBERNETES_SERVICE_HOST",
+            is_set("KUBERNETES_SERVICE_HOST"),
+        ),
+        (
+            "the variable KUBERNETES_SERVICE_PORT",
+            is_set("KUBERNETES_SERVICE_PORT"),
+        ),
     ];
-    match chosen.into_iter().find(|(_, given)| *given) {
-        Some((what, _)) => Err(unclear(format!("{what} may lead to another cluster"))),
-        None => Ok(()),
+    if let Some((what, _)) = chosen.into_iter().find(|(_, given)| *given) {
+        return Err(unclear(format!("{what} may lead to another cluster")));
     }
+    let acts_as_another =
+        kube.impersonate.is_some() || kube.impersonate_uid.is_some() || !kube.impersonate_groups.is_empty();
+    if acts_as_another {
+        return Err(unclear("it acts as another user"));
+    }
+    Ok(())
 }
 
 fn request(

@@ -28,6 +28,15 @@ pub(super) struct Container {
     #[serde(deserialize_with = "at_most::<_, _, MOST>")]
     env: Vec<Variable>,
     env_from: Option<Vec<IgnoredAny>>,
+    restart_policy: Option<String>,
+}
+
+impl Container {
+    /// Whether it is an init container that runs beside the others: it ends with
+    /// them, whatever it has done.
+    pub(super) fn is_sidecar(&self) -> bool {
+        self.restart_policy.as_deref() == Some("Always")
+    }
 }
 
 /// A word as it is: the line breaks of a shell's script matter.

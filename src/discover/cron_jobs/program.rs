@@ -18,6 +18,12 @@ const SCRIPT_VARIABLES: [&str; 5] = [
 /// How deep programs that start others are followed.
 const DEEPEST: usize = 4;
 
+/// Programs that run another one.
+const WRAPPERS: [&str; 6] = ["catatonit", "dumb-init", "nice", "timeout", "tini", "tini-static"];
+
+/// The shortest limit of `timeout` that does not cut a rotation off, in seconds.
+const SHORTEST_LIMIT: u64 = 60;
+
 /// Commands after which the next one runs, or the Job fails.
 const HARMLESS: [&str; 7] = ["echo", "printf", "date", "true", ":", "cd", "az"];
 
@@ -78,9 +84,9 @@ fn followed(words: &[String], variables: &Variables, depth: usize) -> Result<Vec
         {
             of_shell(rest.get(1..).unwrap_or_default(), variables, depth)
         }
-        "tini" | "dumb-init" => {
-            let rest = rest.strip_prefix(&["--".to_owned()]).unwrap_or(rest);
-            followed(rest, variables, depth + 1)
+        _ if WRAPPERS.contains(&file) => {
+            let rest = wrapped(file, rest);
+            rest.map_or(Ok(Vec::new()), |rest| followed(rest, variables, depth + 1))
         }
         "env" => {
             let (variables, rest) = with_assignments(rest, variables);
@@ -89,6 +95,39 @@ fn followed(words: &[String], variables: &Variables, depth: usize) -> Result<Vec
         file if is_the_script(file, rest, variables) => one(Program::Script, rest),
         _ => Ok(Vec::new()),
     }
+}
+
+/// The command that a program runs as its own, whose exit code becomes its own:
+/// nothing if that is not certain.
+fn wrapped<'a>(wrapper: &str, words: &'a [String]) -> Option<&'a [String]> {
+    let mut rest = words;
+    while let Some((option, after)) = rest.split_first().filter(|(word, _)| word.starts_with('-')) {
+        rest = after;
+        match (wrapper, option.as_str()) {
+            (_, "--") => break,
+            ("tini" | "tini-static", "-s" | "-g" | "-w" | "-v")
+            | ("dumb-init", "-c" | "--single-child" | "-v" | "--verbose")
+            | ("catatonit", "-g" | "-L")
+            | ("timeout", "-v" | "--verbose" | "--foreground") => {}
+            ("timeout", "-k") | ("nice", "-n") => rest = rest.get(1..)?,
+            _ => return None,
+        }
+    }
+    if wrapper == "timeout" {
+        let (limit, after) = rest.split_first()?;
+        return (seconds(limit)? >= SHORTEST_LIMIT).then_some(after);
+    }
+    Some(rest)
+}
+
+/// A time as `timeout` takes it, without fractions.
+fn seconds(text: &str) -> Option<u64> {
+    let units = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)];
+    let with_unit = units
+        .into_iter()
+        .find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, factor)));
+    let (number, factor) = with_unit.unwrap_or((text, 1));
+    number.parse::<u64>().ok()?.checked_mul(factor)
 }
 
 /// Whether a shell script is the one that rotates. Its users have given it names
@@ -147,6 +186,10 @@ fn of_script(
                     continue;
                 }
                 Some("exec") if is_end => words = rest,
+                // In bash it sets a variable.
+                Some("printf") if rest.first().is_some_and(|word| word.starts_with('-')) => {
+                    return Err(uncertain("an option"));
+                }
                 Some(name) if HARMLESS.contains(&name) || name == "sleep" && is_short_sleep(rest) => continue,
                 _ => {}
             }

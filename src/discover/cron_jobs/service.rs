@@ -3,17 +3,11 @@
 use jiff::SignedDuration;
 
 use super::Rotator;
+use super::surroundings::Surroundings;
 use crate::discover::pod_spec::CredentialSource;
 use crate::discover::reference::candidates_of;
 use crate::model::request::{RotateRequest, WorkloadRequest};
-use crate::model::{GatewayFacts, WorkloadRef};
-
-/// A gateway as a run that discovers it sees it.
-pub(in crate::discover) struct Neighbour {
-    pub namespace: String,
-    pub workload: WorkloadRef,
-    pub credential: CredentialSource,
-}
+use crate::model::{GatewayFacts, WorkloadRef, cleaned};
 
 /// What a CronJob does for a gateway.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,24 +21,25 @@ pub(in crate::discover) enum Service {
 }
 
 impl Rotator {
-    /// What it does for a gateway with this credential. `neighbours` are all
-    /// gateways of its namespace, if they are known.
+    /// What it does for a gateway with this credential, in its surroundings.
     pub(in crate::discover) fn service(
         &self,
         facts: &GatewayFacts,
         credential: &CredentialSource,
-        neighbours: Option<&[Neighbour]>,
+        here: &Surroundings,
     ) -> Service {
         let secret = facts.secret.as_ref().map(|(name, _)| name.as_str());
         let mut service = Service::Other;
         for request in &self.requests {
-            if !self.selects(request, &facts.namespace, &facts.workload, secret) {
-                continue;
-            }
-            match self.refusal(request, facts, credential, neighbours) {
-                None => return Service::Rotates(request.window),
-                Some(why) => service = Service::NotCounted(why),
-            }
+            let why = if self.selects(request, &facts.namespace, &facts.workload, secret) {
+                match Self::refusal(request, facts, credential, here) {
+                    None => return Service::Rotates(request.window),
+                    why => why,
+                }
+            } else {
+                self.leaves_pods(request, facts, here)
+            };
+            service = why.map_or(service, Service::NotCounted);
         }
         match &self.why {
             Some(why) if service == Service::Other && self.facts.namespace == facts.namespace => {
@@ -65,14 +60,12 @@ impl Rotator {
         requests.any(|request| self.selects(request, namespace, workload, secret))
     }
 
-    /// Whether it depends on the other gateways of the namespace what it rotates.
+    /// Whether it depends on the other workloads of the namespace what it rotates.
     pub(in crate::discover) fn depends_on_neighbours(&self, namespace: &str) -> bool {
         self.requests.iter().any(|request| {
-            let names = &request.selection.names;
-            let is_exact = names
-                .iter()
-                .any(|name| matches!(name.value, WorkloadRequest::Exact(_)));
-            request.fleet.is_none() && !is_exact && self.namespace_of(request) == namespace
+            let mut names = request.selection.names.iter();
+            let by_name = names.any(|name| matches!(name.value, WorkloadRequest::ByName(_)));
+            (by_name || is_for_the_only_one(request)) && self.namespace_of(request) == namespace
         })
     }
 
@@ -98,30 +91,17 @@ impl Rotator {
 
     /// Why a run would refuse a gateway that it selects.
     fn refusal(
-        &self,
         request: &RotateRequest,
         facts: &GatewayFacts,
         credential: &CredentialSource,
-        neighbours: Option<&[Neighbour]>,
+        here: &Surroundings,
     ) -> Option<String> {
-        let differs = |requested: &Option<String>, found: &str| {
-            requested
-                .as_ref()
-                .is_some_and(|requested| !requested.eq_ignore_ascii_case(found))
-        };
-        if facts
-            .gateway
-            .as_ref()
-            .is_ok_and(|found| differs(&request.gateway, found))
-        {
-            return Some("it names another gateway than the token does".to_owned());
+        let names: Vec<&WorkloadRequest> = request.selection.names.iter().map(|name| &name.value).collect();
+        if let Err(why) = here.meant(&names, &facts.workload) {
+            return Some(why);
         }
-        if facts
-            .service
-            .as_ref()
-            .is_ok_and(|found| differs(&request.service, found))
-        {
-            return Some("it names another API Management instance than the gateway does".to_owned());
+        if let Some(why) = other_gateway(request, facts) {
+            return Some(why);
         }
         if let Some(cloud) = &request.fleet {
             return match (cloud.name(), facts.cloud) {
@@ -131,33 +111,85 @@ impl Rotator {
                 _ => None,
             };
         }
-        if !self.depends_on_neighbours(&facts.namespace) {
-            return None;
-        }
-        let Some(neighbours) = neighbours else {
+        if is_for_the_only_one(request) && !here.is_whole {
             return Some(
                 "it names no workload, and the other gateways of the namespace are not known".to_owned(),
             );
-        };
-        let uses = |neighbour: &Neighbour, secret: &str| {
-            let candidates = candidates_of(&neighbour.credential);
+        }
+        let uses = |other: &CredentialSource, secret: &str| {
+            let candidates = candidates_of(other);
             candidates.iter().any(|(name, _)| name == secret)
         };
-        let mut meant = neighbours.iter().filter(|neighbour| {
-            neighbour.namespace == facts.namespace
-                && self.selects(
-                    request,
-                    &neighbour.namespace,
-                    &neighbour.workload,
-                    request.secret.as_deref(),
-                )
-                && request
-                    .secret
-                    .as_deref()
-                    .is_none_or(|secret| uses(neighbour, secret))
+        let mut meant = here.gateways.iter().filter(|(workload, other)| {
+            // A name means one workload, which is this one.
+            (names.is_empty() || *workload == facts.workload)
+                && request.secret.as_deref().is_none_or(|secret| uses(other, secret))
         });
         meant
-            .any(|other| other.credential != *credential)
+            .any(|(_, other)| other != credential)
             .then(|| "it rotates one gateway, and does not name which of several".to_owned())
     }
+
+    /// Why a run that renews the token of a gateway leaves its pods alone: it
+    /// names another workload with the same Secret.
+    fn leaves_pods(
+        &self,
+        request: &RotateRequest,
+        facts: &GatewayFacts,
+        here: &Surroundings,
+    ) -> Option<String> {
+        let (secret, _) = facts.secret.as_ref()?;
+        let is_here = request.selection.everywhere || self.namespace_of(request) == facts.namespace;
+        let of_secret = here.users.get(secret).filter(|_| is_here)?;
+        let mut names = request.selection.names.iter();
+        let first = names.find_map(|name| of_secret.iter().find(|user| name.value.matches(user)))?;
+        Some(format!(
+            "it rotates the token in secret/{secret}, but restarts {first} only"
+        ))
+    }
+}
+
+/// Whether a request is for the only gateway of a namespace.
+fn is_for_the_only_one(request: &RotateRequest) -> bool {
+    request.fleet.is_none() && request.selection.names.is_empty()
+}
+
+/// Why a request is for another gateway than this one.
+fn other_gateway(request: &RotateRequest, facts: &GatewayFacts) -> Option<String> {
+    let differs = |requested: &Option<String>, found: &str| {
+        requested
+            .as_ref()
+            .is_some_and(|requested| !requested.eq_ignore_ascii_case(found))
+    };
+    if facts
+        .gateway
+        .as_ref()
+        .is_ok_and(|found| differs(&request.gateway, found))
+    {
+        return Some("it names another gateway than the token does".to_owned());
+    }
+    if facts
+        .service
+        .as_ref()
+        .is_ok_and(|found| differs(&request.service, found))
+    {
+        return Some("it names another API Management instance than the gateway does".to_owned());
+    }
+    let recorded = &facts.recorded.as_ref()?.service;
+    for (what, requested, found) in [
+        (
+            "resource group",
+            &request.resource_group,
+            &recorded.resource_group,
+        ),
+        ("subscription", &request.subscription, &recorded.subscription),
+    ] {
+        if let Some(given) = requested.as_deref().filter(|_| differs(requested, found)) {
+            return Some(format!(
+                "it names the {what} {}, and the last rotation found the instance in {found}; if it has moved, rotate once",
+                cleaned(given)
+            ));
+        }
+    }
+    None
 }

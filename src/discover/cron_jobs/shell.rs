@@ -90,6 +90,7 @@ pub(super) fn sequences(script: &str, variables: &Variables) -> Result<Vec<Seque
         letters: script.chars().peekable(),
         variables,
         word: None,
+        follows_and: false,
         command: Vec::new(),
         sequence: Vec::new(),
         sequences: Vec::new(),
@@ -102,6 +103,8 @@ struct Parser<'a> {
     letters: Peekable<Chars<'a>>,
     variables: &'a Variables,
     word: Option<String>,
+    /// Whether the last thing was `&&`.
+    follows_and: bool,
     command: Vec<String>,
     sequence: Sequence,
     sequences: Vec<Sequence>,
@@ -112,8 +115,15 @@ impl Parser<'_> {
         while let Some(letter) = self.letters.next() {
             match letter {
                 ' ' | '\t' => self.end_word(),
-                '\n' | ';' => self.end_sequence()?,
-                '&' if self.letters.next_if_eq(&'&').is_some() => self.end_command()?,
+                '\n' => self.end_sequence()?,
+                ';' => {
+                    self.end_command()?;
+                    self.end_sequence()?;
+                }
+                '&' if self.letters.next_if_eq(&'&').is_some() => {
+                    self.end_command()?;
+                    self.follows_and = true;
+                }
                 '|' => return Err(uncertain("a pipe or an alternative")),
                 '&' => return Err(uncertain("a command in the background")),
                 '>' if self.is_stderr_to_stdout() => self.word = None,
@@ -143,7 +153,11 @@ impl Parser<'_> {
                 letter => self.push(letter),
             }
         }
-        self.end_sequence()
+        self.end_sequence()?;
+        if self.follows_and {
+            return Err(uncertain("its shell syntax"));
+        }
+        Ok(())
     }
 
     fn push(&mut self, letter: char) {
@@ -160,17 +174,22 @@ impl Parser<'_> {
         if self.command.is_empty() {
             return Err(uncertain("its shell syntax"));
         }
+        self.follows_and = false;
         self.sequence.push(std::mem::take(&mut self.command));
         Ok(())
     }
 
     fn end_sequence(&mut self) -> Result<(), String> {
         self.end_word();
-        if self.command.is_empty() {
+        if !self.command.is_empty() {
+            self.end_command()?;
+        } else if self.follows_and {
             // A line break may follow `&&`.
             return Ok(());
         }
-        self.end_command()?;
+        if self.sequence.is_empty() {
+            return Ok(());
+        }
         self.sequences.push(std::mem::take(&mut self.sequence));
         Ok(())
     }

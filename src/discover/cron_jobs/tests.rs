@@ -47,6 +47,17 @@ fn a_program_is_known_by_the_name_of_its_file() {
         (&["apim-shg-rotate", "-t", "x"], "Link -t x"),
         (&["/root/apim-shg-rotate.sh", "-t", "x"], "Script -t x"),
         (&["/sbin/tini", "--", "kubectl-apim", "rotate"], "Ours rotate"),
+        (&["tini", "-s", "--", "kubectl-apim", "rotate"], "Ours rotate"),
+        (&["tini", "-g", "kubectl-apim", "rotate"], "Ours rotate"),
+        (&["dumb-init", "-c", "kubectl-apim", "rotate"], "Ours rotate"),
+        (&["catatonit", "kubectl-apim", "rotate"], "Ours rotate"),
+        (&["timeout", "60", "kubectl-apim", "rotate"], "Ours rotate"),
+        (
+            &["timeout", "-k", "9", "10m", "kubectl", "apim", "rotate"],
+            "Ours rotate",
+        ),
+        (&["nice", "kubectl-apim", "rotate"], "Ours rotate"),
+        (&["nice", "-n", "19", "kubectl-apim", "rotate"], "Ours rotate"),
         (&["env", "A=b", "kubectl-apim", "rotate"], "Ours rotate"),
         (&["bash", "/root/apim-shg-rotate.sh", "-d"], "Script -d"),
         (
@@ -67,10 +78,15 @@ fn a_program_is_known_by_the_name_of_its_file() {
     }
     for words in [
         &["/bin/kubectl-apim-dashboard", "rotate"][..],
-        &["timeout", "60", "kubectl-apim", "rotate"],
-        &["timeout", "60", "kubectl", "apim", "rotate"],
+        &["timeout", "59", "kubectl-apim", "rotate"],
+        &["timeout", "0.5h", "kubectl", "apim", "rotate"],
+        &["timeout", "-s", "KILL", "60", "kubectl-apim", "rotate"],
+        &["timeout", "kubectl-apim", "rotate"],
+        &["nice", "--adjustment=5", "kubectl-apim", "rotate"],
+        &["exec", "kubectl-apim", "rotate"],
         &["env", "-i", "kubectl-apim", "rotate"],
-        &["tini", "-g", "kubectl-apim", "rotate"],
+        // It turns an exit code into success.
+        &["tini", "-e", "1", "--", "kubectl-apim", "rotate"],
         &["sh", "/kubectl-apim", "rotate"],
         &["sh", "-s", "kubectl-apim", "rotate"],
         &["sh", "-nc", "kubectl-apim rotate"],
@@ -130,6 +146,7 @@ fn a_shell_is_unwrapped_where_that_is_certain() {
         "az login --identity && kubectl-apim rotate deploy/gw",
         "az login -u $SP_ID -p $SP_SECRET; kubectl-apim rotate deploy/gw",
         "sleep 90 && kubectl-apim rotate deploy/gw && echo done",
+        "date &&\n\n  kubectl-apim rotate deploy/gw; # nightly",
         "set -e; kubectl-apim rotate deploy/gw; echo done",
         "A=1 kubectl-apim rotate \"deploy/gw\"",
         "bash -ec 'kubectl-apim rotate deploy/gw'",
@@ -188,6 +205,13 @@ fn a_shell_that_may_not_run_it_or_may_hide_its_failure_is_uncertain() {
         "KUBECTL_APIM_DRY_RUN=client; kubectl-apim rotate",
         "set -n; kubectl-apim rotate",
         "set -e; true && kubectl-apim rotate; echo done",
+        "printf -v KUBECTL_APIM_DRY_RUN client; kubectl-apim rotate",
+        "date;; kubectl-apim rotate",
+        "; kubectl-apim rotate",
+        "date\n; kubectl-apim rotate",
+        "date && ; kubectl-apim rotate",
+        "kubectl-apim rotate && # nothing",
+        "kubectl-apim rotate &&\n",
         "sleep infinity; kubectl-apim rotate",
         "echo kubectl-apim rotate",
         "sh -c \"sh -c 'sh -c \\\"sh -c kubectl-apim\\\"'\" | cat",
@@ -296,9 +320,23 @@ fn every_container_counts() {
         json!({"suspend": true}),
         json!({"parallelism": 0}),
         json!({"completions": 0}),
+        json!({"managedBy": "example.com/other"}),
+        json!({"activeDeadlineSeconds": 59}),
+        json!({"successPolicy": {"rules": [{"succeededCount": 1}]}}),
+        json!({"podFailurePolicy": {"rules": [{"action": "Ignore", "onExitCodes": {"values": [1]}}]}}),
+        json!({"template": {"spec": {"initContainers": [
+            {"image": "x", "command": ["kubectl-apim", "rotate"], "restartPolicy": "Always"}]}}}),
     ] {
         let found = rotator(&json!([container(&["kubectl-apim", "rotate"])]), &job).unwrap();
         assert!(found.requests.is_empty() && found.why.is_some(), "{job}");
+    }
+    for job in [
+        json!({"managedBy": "kubernetes.io/job-controller"}),
+        json!({"podFailurePolicy": {"rules": [{"action": "FailJob", "onExitCodes": {"values": [2]}},
+            {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}]}}),
+    ] {
+        let found = rotator(&json!([container(&["kubectl-apim", "rotate"])]), &job).unwrap();
+        assert_eq!(found.requests.len(), 1, "{job}");
     }
 }
 

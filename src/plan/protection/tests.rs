@@ -201,3 +201,59 @@ fn a_daily_schedule_mends_one_that_is_too_rare() {
     assert!(better_schedule(&scheduled("0 3 1 * *", 2), now()).is_none());
     assert!(better_schedule(&cron_job(), now()).is_none());
 }
+
+#[test]
+fn a_schedule_that_became_denser_counts_from_its_change() {
+    let facts = |last_run: &str, last_success: &str, changed: &str, running: bool| {
+        let mut facts = cron_job();
+        facts.created = Some(at("2027-01-01T00:00:00Z"));
+        facts.last_run = Some(at(last_run));
+        facts.last_success = Some(at(last_success));
+        facts.changed = Some(at(changed));
+        facts.running = running;
+        facts
+    };
+    // Weekly until the 10th, and since then daily at 3:17.
+    let (weekly, done, changed) = (
+        "2027-01-04T03:17:00Z",
+        "2027-01-04T03:17:40Z",
+        "2027-01-10T12:00:00Z",
+    );
+    let waits = facts(weekly, done, changed, false);
+    assert_eq!(record(&waits, at("2027-01-10T12:01:00Z")), None);
+    assert_eq!(record(&waits, at("2027-01-11T04:16:00Z")), None);
+    assert!(
+        record(&waits, at("2027-01-11T04:17:00Z"))
+            .unwrap()
+            .contains("did not run on 2027-01-11 03:17")
+    );
+    // It runs, for the last time that it missed.
+    let runs = facts("2027-01-10T03:17:00Z", done, changed, true);
+    assert_eq!(record(&runs, at("2027-01-10T12:01:00Z")), None);
+    assert!(
+        record(&runs, at("2027-01-11T04:17:00Z"))
+            .unwrap()
+            .contains("has not ended")
+    );
+    // One Job replaces another, and none ends.
+    let replaced = facts("2027-01-13T03:17:00Z", done, changed, true);
+    assert!(
+        record(&replaced, at("2027-01-13T04:00:00Z"))
+            .unwrap()
+            .contains("has not ended")
+    );
+    // A change does not excuse a CronJob forever.
+    let old = facts(weekly, done, "2027-02-08T12:00:00Z", false);
+    assert!(
+        record(&old, at("2027-02-08T12:01:00Z"))
+            .unwrap()
+            .contains("did not run")
+    );
+    // Nor one that has failed.
+    let failed = facts("2027-01-10T03:17:00Z", done, changed, false);
+    assert!(
+        record(&failed, at("2027-01-10T12:01:00Z"))
+            .unwrap()
+            .contains("failed")
+    );
+}

@@ -63,6 +63,12 @@ pub(super) fn metrics(report: &StatusReport) -> String {
             let _ = writeln!(text, "{name}{{{labels},verdict=\"{verdict:?}\"}} {value}");
         }
     }
+    let name = "apim_gateways";
+    let _ = writeln!(
+        text,
+        "# HELP {name} Number of gateways that were found.\n# TYPE {name} gauge\n{name} {}",
+        rows.len()
+    );
     let unread = unread(report);
     let name = "apim_status_unread";
     let _ = writeln!(

@@ -2,6 +2,7 @@
 //! in `docs/protects.md` are run one by one, each in a namespace of its own.
 
 mod rows;
+mod runs;
 
 use std::fmt::Write as _;
 

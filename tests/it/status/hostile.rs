@@ -174,3 +174,18 @@ async fn an_import_whose_prefix_excludes_every_setting_is_refused() {
         assert!(matches!(ended.code, Some(1 | 4 | 6)), "{line:?}: {ended:?}");
     }
 }
+
+#[tokio::test]
+async fn an_endpoint_with_a_line_break_names_no_instance() {
+    let case = Case::new("line-break").await;
+    let image = "mcr.microsoft.com/azure-api-management/gateway:2.9.0";
+    let endpoint = "https://contoso\nd.configuration.azure-api.net";
+    deploy(&case, "gw", image, &[("config.service.endpoint", endpoint)]).await;
+    let gw = case.apim(&["status", "-o", "json"]).exits(0).await.gateway("gw");
+    assert_eq!(gw["service"], Value::Null, "{gw:#}");
+    let text = gw["unread"].to_string();
+    assert!(
+        text.contains("config.service.endpoint is not valid: `https://contoso d.configuration.azure-api.net` is not a host"),
+        "{gw:#}"
+    );
+}

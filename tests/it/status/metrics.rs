@@ -171,3 +171,34 @@ async fn a_user_who_may_not_look_prints_an_incomplete_world() {
     let unread = ["deployments", "statefulsets"].map(|kind| (kind.to_owned(), 1.0));
     assert_eq!(complete(Some(&viewer)).await, (0.0, unread.to_vec()));
 }
+
+#[tokio::test]
+async fn an_alert_sees_that_all_gateways_are_gone() {
+    let case = Case::new("metrics-none").await;
+    let counted = async |arguments: &[&str]| {
+        let line = [&["status", "-o", "prometheus"], arguments].concat();
+        let samples = samples(&case.apim(&line).exits(0).await.stdout).await;
+        let gateways = of_metric(&samples, "apim_gateways");
+        assert_eq!(gateways.len(), 1, "{samples:#?}");
+        gateways[0]["value"].to_string()
+    };
+    assert_eq!(counted(&["-n", "nowhere"]).await, "0.0");
+    case.deploy(&case.gateway("gw", 20).replicas(0)).await;
+    assert_eq!(counted(&[]).await, "1.0");
+}
+
+#[tokio::test]
+async fn the_rules_use_metrics_that_are_printed() {
+    let case = Case::new("metrics-rules").await;
+    case.deploy(&case.gateway("gw", 20).replicas(0)).await;
+    let text = case.apim(&["status", "-o", "prometheus"]).exits(0).await.stdout;
+    let page = include_str!("../../../docs/status.md");
+    let rules = page.split("```yaml").nth(1).unwrap().split("```").next().unwrap();
+    let is_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let mut used: Vec<&str> = rules.split(|letter| !is_name(letter)).collect();
+    used.retain(|word| word.starts_with("apim_"));
+    assert!(used.contains(&"apim_gateways"), "{rules}");
+    for name in used {
+        assert!(text.contains(&format!("# TYPE {name} gauge\n")), "{name}");
+    }
+}

@@ -35,6 +35,8 @@ const WORDS: [&str; 14] = [
 
 pub(in crate::status::cron_jobs) fn rows() -> Vec<Row> {
     let mut rows = of_the_program();
+    rows.extend(of_jobs());
+    rows.extend(of_failures_and_starts());
     rows.extend(of_other_programs());
     rows.extend(of_the_script());
     rows.extend(of_shells());
@@ -94,11 +96,100 @@ fn of_the_program() -> Vec<Row> {
             row.spec = json!({"suspend": true});
             row
         },
-        {
-            let mut row = Row::ours(&["rotate", "gw"]).noted("its Jobs have `parallelism: 0`");
-            row.job = json!({"parallelism": 0});
-            row
-        },
+        Row::ours(&["rotate", "gw", "--as=nobody"]),
+        Row::ours(&["rotate", "gw", "--as-uid=1"]),
+        Row::ours(&["rotate", "gw", "--tls-server-name=x"]),
+        Row::ours(&["rotate", "gw", "--certificate-authority=/ca"]),
+        Row::ours(&["rotate", "gw", "--insecure-skip-tls-verify"]).protects(),
+        Row::ours(&["rotate", "gw"]).env(json!([{"name": "KUBERNETES_SERVICE_HOST", "value": "10.0.0.1"}])),
+    ]
+}
+
+/// A CronJob of the program that differs in its Jobs.
+fn with_jobs(note: &str, job: Value) -> Row {
+    let mut row = Row::ours(&["rotate", "gw"]).noted(note);
+    row.job = job;
+    row
+}
+
+/// By the fields of the Job beside its containers.
+fn of_jobs() -> Vec<Row> {
+    let pod = |pod: Value| {
+        let containers = json!([{"name": "rotate", "image": IMAGE, "command": ["/kubectl-apim"], "args": ["rotate", "gw"]}]);
+        let mut spec = json!({"restartPolicy": "Never", "containers": containers});
+        for (name, value) in pod.as_object().unwrap() {
+            spec[name] = value.clone();
+        }
+        json!({"template": {"spec": spec}})
+    };
+    vec![
+        with_jobs("its Jobs have `parallelism: 0`", json!({"parallelism": 0})),
+        with_jobs("its Jobs have `completions: 0`", json!({"completions": 0})),
+        with_jobs("its Jobs have `suspend: true`", json!({"suspend": true})),
+        with_jobs("its Jobs have `backoffLimit: 0`", json!({"backoffLimit": 0})).protects(),
+        with_jobs(
+            "its Jobs have `ttlSecondsAfterFinished: 0`",
+            json!({"ttlSecondsAfterFinished": 0}),
+        )
+        .protects(),
+        with_jobs(
+            "its Jobs have `activeDeadlineSeconds: 1`",
+            json!({"activeDeadlineSeconds": 1}),
+        ),
+        with_jobs(
+            "its Jobs have `activeDeadlineSeconds: 360`",
+            json!({"activeDeadlineSeconds": 360}),
+        )
+        .protects(),
+        with_jobs(
+            "its pods have `activeDeadlineSeconds: 1`",
+            pod(json!({"activeDeadlineSeconds": 1})),
+        ),
+    ]
+}
+
+/// By what decides whether a failed run fails the Job, and whether a Job starts.
+fn of_failures_and_starts() -> Vec<Row> {
+    let of_cron_job = |note: &str, spec: Value| {
+        let mut row = Row::ours(&["rotate", "gw"]).noted(note);
+        row.spec = spec;
+        row
+    };
+    vec![
+        with_jobs(
+            "another controller runs its Jobs",
+            json!({"managedBy": "example.com/controller"}),
+        ),
+        with_jobs(
+            "its Jobs ignore exit codes",
+            json!({"podFailurePolicy": {"rules": [
+            {"action": "Ignore", "onExitCodes": {"operator": "NotIn", "values": [0]}}]}}),
+        ),
+        with_jobs(
+            "its Jobs succeed with one of two pods",
+            json!({"completionMode": "Indexed", "completions": 2,
+            "parallelism": 2, "successPolicy": {"rules": [{"succeededCount": 1}]}}),
+        ),
+        with_jobs(
+            "in a sidecar",
+            json!({"template": {"spec": {"restartPolicy": "Never",
+            "initContainers": [{"name": "rotate", "image": IMAGE, "restartPolicy": "Always",
+                "command": ["/kubectl-apim"], "args": ["rotate", "gw"]}],
+            "containers": [{"name": "sleep", "image": "busybox", "command": ["sleep", "1"]}]}}}),
+        ),
+        of_cron_job(
+            "with `startingDeadlineSeconds: 0`",
+            json!({"startingDeadlineSeconds": 0}),
+        ),
+        of_cron_job(
+            "with `startingDeadlineSeconds: 9`",
+            json!({"startingDeadlineSeconds": 9}),
+        ),
+        of_cron_job(
+            "with `startingDeadlineSeconds: 10`",
+            json!({"startingDeadlineSeconds": 10}),
+        )
+        .protects(),
     ]
 }
 
@@ -109,7 +200,24 @@ fn of_other_programs() -> Vec<Row> {
         command("tools:1", &["/opt/bin/kubectl-apim", "rotate", "gw"]).protects(),
         command("tools:1", &["kubectl-apim-dashboard", "rotate", "gw"]),
         command("tools:1", &["/sbin/tini", "--", "kubectl-apim", "rotate", "gw"]).protects(),
-        command("tools:1", &["timeout", "300", "kubectl-apim", "rotate", "gw"]),
+        command("tools:1", &["tini", "-s", "--", "kubectl-apim", "rotate", "gw"]).protects(),
+        command("tools:1", &["tini", "-g", "kubectl-apim", "rotate", "gw"]).protects(),
+        command(
+            "tools:1",
+            &["tini", "-e", "1", "--", "kubectl-apim", "rotate", "gw"],
+        ),
+        command("tools:1", &["dumb-init", "--", "kubectl-apim", "rotate", "gw"]).protects(),
+        command("tools:1", &["catatonit", "--", "kubectl-apim", "rotate", "gw"]).protects(),
+        command("tools:1", &["timeout", "600", "kubectl-apim", "rotate", "gw"]).protects(),
+        command(
+            "tools:1",
+            &["timeout", "-k", "10", "10m", "kubectl-apim", "rotate", "gw"],
+        )
+        .protects(),
+        command("tools:1", &["timeout", "1", "kubectl-apim", "rotate", "gw"]),
+        command("tools:1", &["nice", "-n", "10", "kubectl-apim", "rotate", "gw"]).protects(),
+        command("tools:1", &["env", "-i", "A=b", "kubectl-apim", "rotate", "gw"]),
+        command("tools:1", &["exec", "kubectl-apim", "rotate", "gw"]),
         command(IMAGE, &["sleep", "1"]),
         Row::line(json!({"image": "ghcr.io/x/kubectl-apim-dashboard:2", "args": ["rotate", "gw"]})),
         Row::line(json!({"image": IMAGE, "args": ["rotate", "gw"]})),
@@ -169,6 +277,8 @@ fn of_shells() -> Vec<Row> {
         Row::shell("kubectl-apim rotate $GATEWAY").env(json!([from_secret("GATEWAY")])),
         Row::shell("KUBECTL_APIM_DRY_RUN=client kubectl-apim rotate gw"),
         Row::shell("exit 0; kubectl-apim rotate gw"),
+        Row::shell("printf -v KUBECTL_APIM_DRY_RUN client; kubectl-apim rotate gw"),
+        Row::shell("date;; kubectl-apim rotate gw"),
         Row::shell("echo kubectl-apim rotate gw"),
         Row::shell("kubectl-apim rotate gw --client-secret hush --no-such-flag"),
     ]
