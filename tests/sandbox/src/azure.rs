@@ -16,16 +16,23 @@ mod certificate;
 mod clock;
 mod cloud;
 mod configuration;
+mod directory;
 mod emulator;
 mod entra;
+mod entra_setup;
 mod exchange;
 mod fault;
+mod federation;
+mod graph;
 mod identity;
+mod instance;
 mod inventory;
 mod managed;
+mod operation;
 mod proxy;
 mod reply;
 mod request;
+mod roles;
 mod route;
 mod server;
 mod throttle;
@@ -41,11 +48,19 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 pub use self::cloud::Cloud;
-pub use self::fault::{Action, Fault, Operation};
+pub use self::configuration::GATEWAY_NAME;
+pub use self::directory::{
+    AppRoleAssignment, Application, Directory, FederatedIdentityCredential, GraphRights, KeyCredential, Lag,
+    ManagedIdentity, PasswordCredential, ServicePrincipal, Tenant, User,
+};
+pub use self::fault::{Action, Fault};
 pub use self::identity::{FederatedCredential, Grant, Principal};
+pub use self::instance::{InstanceIdentity, SystemIdentity};
 pub use self::inventory::{Gateway, Presentations, Slot};
 pub use self::managed::Machine;
+pub use self::operation::Operation;
 pub use self::request::Request;
+pub use self::roles::{Authorization, LockLevel, Permission, RoleAssignment, RoleDefinition};
 pub(crate) use self::server::Front;
 pub use self::token::{Acceptance, Refusal};
 

@@ -8,8 +8,6 @@ use ring::rand::SystemRandom;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::identity::Principal;
-
 /// How long an access token lives; Entra chooses between 60 and 90 minutes.
 pub(super) const LIFETIME: SignedDuration = SignedDuration::from_secs(3599);
 
@@ -26,6 +24,28 @@ pub(super) struct Claims {
     pub(super) sub: String,
     pub(super) tid: String,
     pub(super) ver: String,
+    /// `app` or `user`.
+    pub(super) idtyp: String,
+    /// The nanosecond of issue, which Entra's tokens do not have; what counts for a token depends on it.
+    pub(super) issued: String,
+}
+
+impl Claims {
+    /// When the token was issued.
+    pub(super) fn issued(&self) -> Timestamp {
+        let nanosecond = self.issued.parse().ok();
+        nanosecond
+            .and_then(|nanosecond| Timestamp::from_nanosecond(nanosecond).ok())
+            .unwrap_or(Timestamp::MIN)
+    }
+}
+
+/// Whose token is issued.
+pub(super) struct Subject {
+    pub(super) tenant: String,
+    pub(super) client_id: String,
+    pub(super) object_id: String,
+    pub(super) is_user: bool,
 }
 
 /// Signs access tokens and recognises its own.
@@ -40,19 +60,20 @@ impl Issuer {
             .map_err(|_| anyhow::anyhow!("the machine has no source of randomness"))
     }
 
-    pub(super) fn issue(&self, principal: &Principal, audience: &str, now: Timestamp) -> String {
-        let oid = principal.object_id();
+    pub(super) fn issue(&self, subject: Subject, audience: &str, now: Timestamp) -> String {
         let claims = Claims {
             aud: audience.to_owned(),
-            iss: format!("https://sts.windows.net/{}/", principal.tenant),
+            iss: format!("https://sts.windows.net/{}/", subject.tenant),
             iat: now.as_second(),
             nbf: now.as_second(),
             exp: (now + LIFETIME).as_second(),
-            appid: principal.client_id.clone(),
-            oid: oid.clone(),
-            sub: oid,
-            tid: principal.tenant.clone(),
+            appid: subject.client_id,
+            oid: subject.object_id.clone(),
+            sub: subject.object_id,
+            tid: subject.tenant,
             ver: "1.0".to_owned(),
+            idtyp: if subject.is_user { "user" } else { "app" }.to_owned(),
+            issued: now.as_nanosecond().to_string(),
         };
         let header = json!({"typ": "JWT", "alg": "HS256", "kid": "apim-sandbox"}).to_string();
         let payload = serde_json::to_string(&claims).expect("the claims are plain text and numbers");

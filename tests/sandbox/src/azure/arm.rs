@@ -1,8 +1,11 @@
 //! Azure Resource Manager: authorization, throttling and the answer.
 
+mod authorization;
 mod failure;
 mod gateways;
 mod graph;
+mod instance;
+mod managed_identity;
 mod metadata;
 mod services;
 mod subscriptions;
@@ -13,10 +16,12 @@ use serde_json::{Value, json};
 
 use self::failure::Failure;
 use super::cloud::arm_audiences;
+use super::directory::Caller;
 use super::emulator::{Effect, Emulator, State};
 use super::exchange::Call;
-use super::identity::Principal;
+use super::identity::contains;
 use super::reply::Reply;
+use super::roles::{Lock, LockLevel};
 use super::route::{ArmRoute, Verb};
 use super::throttle::{Kind, Verdict};
 
@@ -37,7 +42,8 @@ struct Admitted<'a> {
     emulator: &'a Emulator,
     call: &'a Call,
     route: &'a ArmRoute,
-    principal: &'a Principal,
+    principal: &'a Caller,
+    locks: Vec<Lock>,
     api_version: &'a str,
 }
 
@@ -61,6 +67,7 @@ pub(super) fn answer(
         call,
         route,
         principal: &principal,
+        locks: state.authorization.locks().to_vec(),
         api_version,
     });
     let reply = match verdict.retry_after {
@@ -113,25 +120,71 @@ impl Admitted<'_> {
             Verb::GenerateToken => gateways::generate_token(self, &mut state.inventory, now, effect),
             Verb::ListKeys => gateways::list_keys(self, &state.inventory),
             Verb::RegenerateKey => gateways::regenerate_key(self, &mut state.inventory),
+            Verb::PutGateway => gateways::put(self, &mut state.inventory),
+            Verb::WriteService(_) => instance::write(self, state),
+            Verb::OperationResult => instance::result(self, &state.inventory),
+            Verb::Role(operation) => authorization::answer(self, state, operation),
+            Verb::Identity(operation) => managed_identity::answer(self, state, operation),
         }
     }
 
-    /// Refuses a principal without the right to `action` at the scope of the request.
+    /// Refuses a caller without the right to `action` at the scope of the request, or where a lock forbids it.
     fn require(&self, action: &str) -> Result<()> {
-        let scope = &self.route.scope;
-        if self.principal.may(action, scope) {
+        self.require_at(action, &self.route.scope)
+    }
+
+    fn require_at(&self, action: &str, scope: &str) -> Result<()> {
+        if !self.principal.may(action, scope) {
+            return Err(Failure::forbidden(&format!(
+                "The client '{}' with object id '{}' does not have authorization to perform action '{action}' over \
+                 scope '{scope}' or the scope is invalid. If access was recently granted, please refresh your \
+                 credentials.",
+                self.principal.client_id, self.principal.object_id,
+            )));
+        }
+        let (reads, deletes) = (action.ends_with("/read"), action.ends_with("/delete"));
+        let forbids = |lock: &&Lock| {
+            contains(&lock.scope, scope)
+                && match lock.level {
+                    LockLevel::ReadOnly => !reads,
+                    LockLevel::CanNotDelete => deletes,
+                }
+        };
+        match self.locks.iter().find(forbids) {
+            Some(lock) => Err(Failure::scope_locked(scope, &lock.scope, deletes)),
+            None => Ok(()),
+        }
+    }
+
+    /// The refusal of an API version that a provider does not have.
+    fn require_version(&self, kind: &str, known: &[&str]) -> Result<()> {
+        if known.contains(&self.api_version) {
             return Ok(());
         }
-        Err(Failure::forbidden(&format!(
-            "The client '{}' with object id '{}' does not have authorization to perform action '{action}' over scope \
-             '{scope}' or the scope is invalid. If access was recently granted, please refresh your credentials.",
-            self.principal.client_id,
-            self.principal.object_id(),
-        )))
+        let message = format!(
+            "No registered resource provider found for location 'westeurope' and API version '{}' for type '{kind}'. \
+             The supported api-versions are '{}'. The supported locations are 'westeurope'.",
+            self.api_version,
+            known.join(", ")
+        );
+        Err(Failure::bad_request("NoRegisteredProviderFound", &message))
+    }
+
+    /// The body, which must be a JSON object.
+    fn object(&self) -> Result<Value> {
+        let value = serde_json::from_slice(&self.call.body)
+            .ok()
+            .filter(Value::is_object);
+        value.ok_or_else(|| {
+            Failure::bad_request(
+                "InvalidRequestContent",
+                "The request content was invalid and could not be deserialized: 'a JSON object is expected'.",
+            )
+        })
     }
 }
 
-fn authenticate(emulator: &Emulator, state: &State, call: &Call) -> Result<Principal> {
+fn authenticate(emulator: &Emulator, state: &State, call: &Call) -> Result<Caller> {
     if call.authorization().is_none() {
         return Err(Failure::unauthorized(
             "AuthenticationFailed",
@@ -166,9 +219,8 @@ fn authenticate(emulator: &Emulator, state: &State, call: &Call) -> Result<Princ
             &message,
         ));
     }
-    let principal = state.directory.principal(&claims.appid).cloned();
-    principal
-        .ok_or_else(|| Failure::unauthorized("InvalidAuthenticationToken", "The access token is invalid."))
+    let caller = state.directory.caller(claims, &state.authorization, now);
+    caller.ok_or_else(|| Failure::unauthorized("InvalidAuthenticationToken", "The access token is invalid."))
 }
 
 /// The API version of the request, if what it is for has that version.
@@ -214,14 +266,14 @@ fn subscription(route: &ArmRoute) -> Option<&str> {
     Some(route.names.subscription.as_str()).filter(|id| !id.is_empty())
 }
 
-fn throttle(state: &mut State, principal: &Principal, route: &ArmRoute, call: &Call) -> Verdict {
+fn throttle(state: &mut State, principal: &Caller, route: &ArmRoute, call: &Call) -> Verdict {
     let now = state.clock.now();
     state
         .throttle
         .take(subscription(route), &principal.client_id, kind(call), now)
 }
 
-fn throttled(route: &ArmRoute, principal: &Principal, kind: Kind, seconds: i64) -> Reply {
+fn throttled(route: &ArmRoute, principal: &Caller, kind: Kind, seconds: i64) -> Reply {
     let (code, scope) = match subscription(route) {
         Some(id) => ("SubscriptionRequestsThrottled", format!("subscription '{id}'")),
         None => (
@@ -233,7 +285,7 @@ fn throttled(route: &ArmRoute, principal: &Principal, kind: Kind, seconds: i64) 
         "Number of '{}' requests for {scope} actor '{}' exceeded. Please try again after '{seconds}' seconds after \
          additional tokens are available. Refer to https://aka.ms/arm-throttling for additional information.",
         kind.singular(),
-        principal.object_id(),
+        principal.object_id,
     );
     Reply::error(StatusCode::TOO_MANY_REQUESTS, code, &message).header(RETRY_AFTER, seconds.to_string())
 }

@@ -12,20 +12,19 @@ use ring::signature::{
     ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
 };
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use serde::Deserialize;
 use serde_json::Value;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
+use super::directory::{Client, Directory, FederatedIdentityCredential};
 use super::entra::Failure;
-use super::identity::{Directory, FederatedCredential, Principal};
 
 /// How much Entra allows the clocks to differ.
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// The values that an assertion is checked against.
 pub(super) struct Check<'a> {
-    pub(super) principal: &'a Principal,
+    pub(super) client: &'a Client<'a>,
     pub(super) directory: &'a Directory,
     /// The address of the token endpoint that was asked.
     pub(super) token_url: String,
@@ -100,11 +99,7 @@ impl Check<'_> {
     pub(super) fn assertion(&self, text: &str) -> Result<(), Failure> {
         let assertion =
             Assertion::parse(text).ok_or_else(|| refused(50027, "JWT token is invalid or malformed."))?;
-        if assertion
-            .claims
-            .iss
-            .eq_ignore_ascii_case(&self.principal.client_id)
-        {
+        if assertion.claims.iss.eq_ignore_ascii_case(self.client.app_id) {
             self.certificate(&assertion)
         } else {
             self.federated(&assertion)
@@ -131,8 +126,8 @@ impl Check<'_> {
                 "JWT token is invalid or malformed: no key is identified in its header.",
             ));
         }
-        let registered = self.principal.certificates.iter();
-        let ders = registered.filter_map(|pem| CertificateDer::from_pem_slice(pem.as_bytes()).ok());
+        let registered = self.client.keys.iter();
+        let ders = registered.map(|key| CertificateDer::from(key.der.as_slice()));
         // Every thumbprint that is given must be the certificate's.
         let is = |der: &CertificateDer<'_>| {
             let fits = |given: &Option<String>, algorithm| {
@@ -159,7 +154,7 @@ impl Check<'_> {
                      application. [Reason - The key was not found., Thumbprint of key used by client: \
                      '{thumbprint}', Please visit the Azure Portal, Graph Explorer or directly use MS Graph to see \
                      configured keys for app Id '{}'.]",
-                    self.principal.client_id
+                    self.client.app_id
                 ),
             )
         })?;
@@ -195,11 +190,7 @@ impl Check<'_> {
                  verify the signature failed.]",
             ));
         }
-        if !assertion
-            .claims
-            .sub
-            .eq_ignore_ascii_case(&self.principal.client_id)
-        {
+        if !assertion.claims.sub.eq_ignore_ascii_case(self.client.app_id) {
             return Err(refused(
                 700_021,
                 "Client assertion application identifier doesn't match 'client_id' parameter.",
@@ -216,26 +207,38 @@ impl Check<'_> {
 
     fn federated(&self, assertion: &Assertion<'_>) -> Result<(), Failure> {
         let Claims { iss, sub, aud, .. } = &assertion.claims;
-        let records = &self.principal.federated_credentials;
-        let matching = |fits: &dyn Fn(&FederatedCredential) -> bool| records.iter().any(fits);
-        let missing = |code, what: &str, value: &str| {
+        let records = self.client.federated_credentials;
+        let matching = |fits: &dyn Fn(&FederatedIdentityCredential) -> bool| records.iter().any(fits);
+        let missing = |code, what: &str, value: &str, more: &str| {
             refused(
                 code,
                 &format!(
-                    "No matching federated identity record found for presented assertion {what} '{value}'. Please \
-                     check your federated identity credential Subject, Audience and Issuer against the presented \
-                     assertion."
+                    "No matching federated identity record found for presented assertion {what} '{value}'.{more} Check \
+                     your federated identity credential Subject, Audience and Issuer against the presented assertion. \
+                     https://learn.microsoft.com/entra/workload-id/workload-identity-federation"
                 ),
             )
         };
-        if !matching(&|record| record.issuer == *iss) {
-            return Err(missing(700_211, "issuer", iss));
+        let issued = |record: &FederatedIdentityCredential| record.issuer == *iss;
+        if !matching(&issued) {
+            return Err(missing(700_211, "issuer", iss, ""));
         }
-        if !matching(&|record| record.issuer == *iss && record.subject == *sub) {
-            return Err(missing(700_213, "subject", sub));
+        let about = |record: &FederatedIdentityCredential| issued(record) && record.subject == *sub;
+        if !matching(&about) {
+            let similar = |record: &FederatedIdentityCredential| {
+                issued(record) && record.subject.to_lowercase() == sub.to_lowercase()
+            };
+            let (code, more) = if matching(&similar) {
+                let more = " The subject matches with case-insensitive comparison, but not with case-sensitive \
+                            comparison.";
+                (7_002_138, more)
+            } else {
+                (700_213, "")
+            };
+            return Err(missing(code, "subject", sub, more));
         }
-        if !matching(&|record| record.issuer == *iss && record.subject == *sub && aud.has(&record.audience)) {
-            return Err(missing(700_212, "audience", &aud.shown()));
+        if !matching(&|record| about(record) && record.audiences.iter().any(|it| aud.has(it))) {
+            return Err(missing(700_212, "audience", &aud.shown(), ""));
         }
         let keys = self
             .directory

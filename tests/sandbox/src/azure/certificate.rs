@@ -48,7 +48,8 @@ fn leaf_params() -> anyhow::Result<CertificateParams> {
     let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
     for cloud in Cloud::ALL {
         let suffix = cloud.api_suffix();
-        names.extend([cloud.authority().to_owned(), cloud.resource_manager().to_owned()]);
+        let hosts = [cloud.authority(), cloud.resource_manager(), cloud.graph()];
+        names.extend(hosts.map(str::to_owned));
         names.extend(["", "configuration.", "management."].map(|part| format!("*.{part}{suffix}")));
     }
     let mut params = CertificateParams::new(names)?;

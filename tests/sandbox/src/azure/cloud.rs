@@ -70,13 +70,26 @@ impl Cloud {
     }
 }
 
+impl Cloud {
+    /// The audience of the access tokens with which gateways fetch their configuration.
+    pub fn configuration_audience(self) -> String {
+        format!("https://{}/configuration", self.api_suffix())
+    }
+
+    /// The audience of Microsoft Graph.
+    pub fn graph_audience(self) -> String {
+        format!("https://{}", self.graph())
+    }
+}
+
 /// The service behind a host name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Site {
     Authority(Cloud),
     ResourceManager(Cloud),
+    Graph(Cloud),
     /// The configuration endpoint of the service of this name.
-    Configuration(String),
+    Configuration(Cloud, String),
     /// The emulator's own address, where the path distinguishes Entra and ARM.
     Direct,
 }
@@ -95,19 +108,26 @@ impl Site {
             if host == cloud.resource_manager() {
                 return Some(Site::ResourceManager(cloud));
             }
+            if host == cloud.graph() {
+                return Some(Site::Graph(cloud));
+            }
             let name = host.strip_suffix(cloud.api_suffix())?.strip_suffix('.')?;
             let service = name
                 .strip_suffix(".configuration")
                 .or_else(|| name.strip_suffix(".management"))?;
-            (!service.is_empty() && !service.contains('.')).then(|| Site::Configuration(service.to_owned()))
+            let is_name = !service.is_empty() && !service.contains('.');
+            is_name.then(|| Site::Configuration(cloud, service.to_owned()))
         })
     }
 
     /// The cloud that the site belongs to; the emulator's own address passes for the public cloud.
     pub(super) fn cloud(&self) -> Cloud {
         match self {
-            Site::Authority(cloud) | Site::ResourceManager(cloud) => *cloud,
-            Site::Configuration(_) | Site::Direct => Cloud::Public,
+            Site::Authority(cloud)
+            | Site::ResourceManager(cloud)
+            | Site::Graph(cloud)
+            | Site::Configuration(cloud, _) => *cloud,
+            Site::Direct => Cloud::Public,
         }
     }
 }
@@ -121,4 +141,13 @@ pub(super) fn arm_audiences(direct: &str) -> Vec<String> {
         .map(|host| format!("https://{host}"))
         .chain([direct.to_owned()])
         .collect()
+}
+
+/// The audiences for which an authority issues tokens, without a trailing slash: those of ARM in every cloud, and the
+/// others of its own cloud.
+pub(super) fn audiences(site: &Site, direct: &str) -> Vec<String> {
+    let cloud = site.cloud();
+    let mut known = arm_audiences(direct);
+    known.extend([cloud.graph_audience(), cloud.configuration_audience()]);
+    known
 }

@@ -8,16 +8,17 @@ use jiff::Timestamp;
 
 use super::access::{Claims, Issuer};
 use super::clock::Clock;
+use super::directory::Directory;
 use super::exchange::Call;
 use super::fault::Faults;
-use super::identity::Directory;
 use super::inventory::Inventory;
 use super::managed::Machines;
 use super::reply::Reply;
 use super::request::RequestLog;
+use super::roles::Authorization;
 use super::route::Route;
 use super::throttle::Throttle;
-use super::{arm, configuration, entra};
+use super::{arm, configuration, entra, graph};
 
 /// How a request takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,11 +32,20 @@ pub(super) enum Effect {
 pub(super) struct State {
     pub(super) clock: Clock,
     pub(super) directory: Directory,
+    pub(super) authorization: Authorization,
     pub(super) inventory: Inventory,
     pub(super) machines: Machines,
     pub(super) throttle: Throttle,
     pub(super) faults: Faults,
     pub(super) requests: RequestLog,
+}
+
+impl State {
+    /// Ends the changes of services whose time has come.
+    pub(super) fn settle(&mut self) {
+        let now = self.clock.now();
+        self.inventory.settle(&mut self.directory, now);
+    }
 }
 
 pub(super) struct Emulator {
@@ -52,6 +62,7 @@ impl Emulator {
         let state = State {
             clock: Clock::start(),
             directory: Directory::default(),
+            authorization: Authorization::default(),
             inventory: Inventory::default(),
             machines: Machines::default(),
             throttle: Throttle::default(),
@@ -82,12 +93,14 @@ impl Emulator {
     /// Does what a request asks for, all of it at one moment.
     pub(super) fn effect(&self, call: &Call, effect: Effect) -> Reply {
         let mut state = self.state();
+        state.settle();
         match &call.route {
             Route::InstanceDiscovery => entra::instance_discovery(self, &state, call),
             Route::OpenIdConfiguration { tenant } => entra::openid_configuration(&state, call, tenant),
             Route::SignIn { tenant } => entra::sign_in(self, &state, call, tenant),
             Route::Configuration { service } => configuration::answer(&mut state, call, service),
             Route::Arm(route) => arm::answer(self, &mut state, call, route, effect),
+            Route::Graph(route) => graph::answer(&mut state, self, call, route),
             Route::Unknown => unknown(call),
         }
     }

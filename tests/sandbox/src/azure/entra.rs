@@ -2,15 +2,16 @@
 
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, HeaderName};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::access::LIFETIME;
+use super::access::{LIFETIME, Subject};
 use super::assertion::Check;
-use super::cloud::{Cloud, Site, arm_audiences};
+use super::cloud::{Cloud, Site, audiences};
+use super::directory::Client;
 use super::emulator::{Emulator, State};
 use super::exchange::{Call, form};
-use super::identity::Principal;
 use super::reply::Reply;
 
 /// Answers which hosts are authorities, and where a tenant's `OpenID` configuration is.
@@ -77,23 +78,25 @@ pub(super) fn openid_configuration(state: &State, call: &Call, tenant: &str) -> 
 pub(super) fn sign_in(emulator: &Emulator, state: &State, call: &Call, tenant: &str) -> Reply {
     let now = state.clock.now();
     match authenticate(emulator, state, call, tenant) {
-        Ok((principal, audience)) => ok(&json!({
+        Ok((subject, audience)) => ok(&json!({
             "token_type": "Bearer",
             "expires_in": LIFETIME.as_secs(),
             "ext_expires_in": LIFETIME.as_secs(),
-            "access_token": emulator.issuer.issue(principal, &audience, now),
+            "access_token": emulator.issuer.issue(subject, &audience, now),
         })),
         Err(failure) => failure.reply(now, call),
     }
 }
 
-/// Checks a request for a token in the order in which Entra does; gives the principal and the audience.
-fn authenticate<'a>(
+/// Checks a request for a token, and gives whose token it is and the audience.
+///
+/// The order is Entra's for an unknown tenant, an unknown application and its credential; the rest is not documented.
+fn authenticate(
     emulator: &Emulator,
-    state: &'a State,
+    state: &State,
     call: &Call,
     tenant: &str,
-) -> Result<(&'a Principal, String), Failure> {
+) -> Result<(Subject, String), Failure> {
     let fields = form(&call.body);
     let field = |name: &str| {
         fields
@@ -117,42 +120,94 @@ fn authenticate<'a>(
     if !state.directory.has_tenant(tenant) {
         return Err(unknown_tenant(tenant));
     }
-    let principal = state.directory.principal(client_id);
-    let principal = principal.filter(|principal| principal.tenant.eq_ignore_ascii_case(tenant));
-    let principal = principal.ok_or_else(|| unknown_app(client_id, tenant))?;
-    let audience = audience(required("scope")?, emulator)?;
-    let proof = if let Some(secret) = field("client_secret") {
-        check_secret(principal, secret)
-    } else if let Some(assertion) = field("client_assertion") {
-        let check = Check {
-            principal,
-            directory: &state.directory,
-            token_url: format!("{}/{tenant}/oauth2/v2.0/token", call.base),
-            now: state.clock.now(),
-        };
-        check.assertion(assertion)
-    } else {
-        Err(Failure {
-            status: StatusCode::UNAUTHORIZED,
-            error: "invalid_client",
-            code: 7_000_218,
-            message: "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."
-                .to_owned(),
-        })
+    let now = state.clock.now();
+    let client = state.directory.client(client_id, tenant, now);
+    let client = client.ok_or_else(|| unknown_app(client_id, tenant))?;
+    let audience = audience(required("scope")?, emulator, call)?;
+    let check = Check {
+        client: &client,
+        directory: &state.directory,
+        token_url: format!("{}/{tenant}/oauth2/v2.0/token", call.base),
+        now,
     };
-    proof.map(|()| (principal, audience))
+    match (field("client_secret"), field("client_assertion")) {
+        (Some(secret), _) => check_secret(&client, secret, now)?,
+        (None, Some(assertion)) => check.assertion(assertion)?,
+        (None, None) => return Err(missing_credential()),
+    }
+    Ok((admit(state, &client, tenant)?, audience))
 }
 
-fn check_secret(principal: &Principal, secret: &str) -> Result<(), Failure> {
-    let client_id = &principal.client_id;
+/// Whose token a client gets that has proved who it is.
+///
+/// Whether Entra answers a disabled application with 400 or 401 is not documented.
+fn admit(state: &State, client: &Client<'_>, tenant: &str) -> Result<Subject, Failure> {
+    let (app_id, name) = (client.app_id, client.display_name);
+    let principal = client.service_principal.ok_or_else(|| {
+        let message = format!(
+            "The client application {app_id} is missing service principal in the tenant {tenant}. See instructions \
+             here: https://go.microsoft.com/fwlink/?linkid=2225119"
+        );
+        Failure {
+            status: StatusCode::UNAUTHORIZED,
+            error: "invalid_client",
+            code: 7_000_229,
+            message,
+        }
+    })?;
+    if client.disabled {
+        return Err(Failure {
+            status: StatusCode::BAD_REQUEST,
+            error: "unauthorized_client",
+            code: 7_000_112,
+            message: format!("Application '{app_id}'({name}) is disabled."),
+        });
+    }
+    let blocked = state.directory.tenant(tenant).blocked_by_conditional_access;
+    if blocked.iter().any(|id| id.eq_ignore_ascii_case(app_id)) {
+        return Err(Failure {
+            status: StatusCode::BAD_REQUEST,
+            error: "invalid_grant",
+            code: 53003,
+            message: "Access has been blocked by Conditional Access policies. The access policy does not allow token \
+                      issuance."
+                .to_owned(),
+        });
+    }
+    Ok(Subject {
+        tenant: principal.tenant.clone(),
+        client_id: app_id.to_owned(),
+        object_id: principal.id.clone(),
+        is_user: false,
+    })
+}
+
+fn missing_credential() -> Failure {
+    Failure {
+        status: StatusCode::UNAUTHORIZED,
+        error: "invalid_client",
+        code: 7_000_218,
+        message:
+            "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."
+                .to_owned(),
+    }
+}
+
+fn check_secret(client: &Client<'_>, secret: &str, now: Timestamp) -> Result<(), Failure> {
+    let client_id = client.app_id;
+    let mut matching = client
+        .passwords
+        .iter()
+        .filter(|it| it.secret == secret)
+        .peekable();
     // Entra reports that a secret has expired only to a client that has it.
-    let (code, message) = if secret != principal.client_secret {
+    let (code, message) = if matching.peek().is_none() {
         let message = format!(
             "Invalid client secret provided. Ensure the secret being sent in the request is the client secret \
              value, not the client secret ID, for a secret added to app \"{client_id}\"."
         );
         (7_000_215, message)
-    } else if principal.secret_expired {
+    } else if matching.all(|it| it.end <= now) {
         let message = format!(
             "The provided client secret keys for app \"{client_id}\" are expired. Visit the Azure portal to create \
              new keys for your app: https://aka.ms/NewClientSecret, or consider using certificate credentials for \
@@ -171,7 +226,7 @@ fn check_secret(principal: &Principal, secret: &str) -> Result<(), Failure> {
 }
 
 /// The audience of a scope `{audience}/.default`; the Azure CLI's audience ends with a slash that it keeps.
-fn audience(scope: &str, emulator: &Emulator) -> Result<String, Failure> {
+fn audience(scope: &str, emulator: &Emulator, call: &Call) -> Result<String, Failure> {
     let asked = scope.split(' ').find_map(|scope| scope.strip_suffix("/.default")).ok_or_else(|| Failure {
         status: StatusCode::BAD_REQUEST,
         error: "invalid_scope",
@@ -181,7 +236,8 @@ fn audience(scope: &str, emulator: &Emulator) -> Result<String, Failure> {
              /.default suffixed to the resource identifier (application ID URI)."
         ),
     })?;
-    let known = arm_audiences(&emulator.direct);
+    let site = call.site.as_ref().unwrap_or(&Site::Direct);
+    let known = audiences(site, &emulator.direct);
     if known
         .iter()
         .any(|audience| audience.eq_ignore_ascii_case(asked.trim_end_matches('/')))

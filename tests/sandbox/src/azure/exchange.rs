@@ -14,11 +14,12 @@ use uuid::Uuid;
 use super::access::Claims;
 use super::cloud::Site;
 use super::emulator::{Effect, Emulator};
-use super::fault::{Action, Operation};
+use super::fault::Action;
+use super::operation::Operation;
 use super::reply::Reply;
 use super::request::Request;
 use super::route::Route;
-use super::{clock, token};
+use super::{clock, configuration, token};
 
 /// A request as the emulator understands it.
 pub(super) struct Call {
@@ -74,7 +75,8 @@ impl Call {
             _ => claims.as_ref().map(|claims| claims.appid.clone()),
         };
         let gateway = match &route {
-            Route::Configuration { .. } => header(&parts.headers, &AUTHORIZATION).and_then(token::gateway_id),
+            Route::Configuration { .. } => configuration::named_gateway(&parts.headers)
+                .or_else(|| header(&parts.headers, &AUTHORIZATION).and_then(token::gateway_id)),
             _ => route.gateway(),
         };
         let gateway = gateway.map(str::to_owned);
@@ -113,6 +115,10 @@ impl Call {
             .iter()
             .find(|(key, _)| key.eq_ignore_ascii_case(name))
             .map(|(_, value)| value.as_str())
+    }
+
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
     }
 
     pub(super) fn bearer(&self) -> Option<&str> {

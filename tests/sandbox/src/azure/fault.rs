@@ -5,44 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::exchange::Call;
-
-/// The operations of Azure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Operation {
-    /// Entra's instance discovery and `OpenID` configuration.
-    Discovery,
-    /// Entra's token endpoint.
-    SignIn,
-    /// A token for a managed identity; faults do not reach it.
-    ManagedIdentity,
-    /// ARM's `/metadata/endpoints`.
-    Metadata,
-    /// A Resource Graph query.
-    ResourceGraph,
-    /// The tenants, the subscriptions or one of them.
-    Subscriptions,
-    /// The services of a subscription or of a resource group.
-    ListServices,
-    /// A service.
-    GetService,
-    /// The gateways of a service.
-    ListGateways,
-    /// A gateway, or its `ETag` alone.
-    GetGateway,
-    /// The APIs that are assigned to a gateway.
-    ListApis,
-    /// A new gateway token.
-    GenerateToken,
-    /// The signing keys of a gateway.
-    ListKeys,
-    /// A new signing key for a gateway.
-    RegenerateKey,
-    /// What the caller may do at a scope.
-    Permissions,
-    /// A gateway's request for its configuration.
-    Configuration,
-}
+use super::operation::Operation;
 
 /// What goes wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

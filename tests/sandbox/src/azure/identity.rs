@@ -1,11 +1,11 @@
 //! The app registrations of Entra and what they may do in ARM.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use ring::digest;
 use serde::Deserialize;
-use serde_json::Value;
+
+use super::directory::GraphRights;
 
 /// An app registration with its service principal and its role assignments.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -29,6 +29,9 @@ pub struct Principal {
     /// What the principal may do, and where.
     #[serde(default)]
     pub grants: Vec<Grant>,
+    /// What the principal may do in Microsoft Graph.
+    #[serde(default)]
+    pub graph: GraphRights,
 }
 
 /// The claims that a token of another issuer must have, each exactly.
@@ -54,6 +57,12 @@ pub struct Grant {
     /// Actions that the role takes out of `actions`.
     #[serde(default)]
     pub not_actions: Vec<String>,
+    /// Data actions, in which `*` matches any text.
+    #[serde(default)]
+    pub data_actions: Vec<String>,
+    /// Data actions that the role takes out of `data_actions`.
+    #[serde(default)]
+    pub not_data_actions: Vec<String>,
 }
 
 impl Grant {
@@ -63,6 +72,8 @@ impl Grant {
             scope: scope.to_owned(),
             actions: actions.iter().map(|action| (*action).to_owned()).collect(),
             not_actions: Vec::new(),
+            data_actions: Vec::new(),
+            not_data_actions: Vec::new(),
         }
     }
 
@@ -94,9 +105,20 @@ impl Grant {
         Grant::new(scope, &["*/read"])
     }
 
-    fn allows(&self, action: &str) -> bool {
-        let any = |patterns: &[String]| patterns.iter().any(|pattern| matches_pattern(pattern, action));
-        any(&self.actions) && !any(&self.not_actions)
+    /// The grant with data actions too.
+    #[must_use]
+    pub fn with_data(mut self, data_actions: &[&str]) -> Grant {
+        self.data_actions
+            .extend(data_actions.iter().map(|action| (*action).to_owned()));
+        self
+    }
+
+    pub(super) fn allows(&self, action: &str) -> bool {
+        any(&self.actions, action) && !any(&self.not_actions, action)
+    }
+
+    pub(super) fn allows_data(&self, action: &str) -> bool {
+        any(&self.data_actions, action) && !any(&self.not_data_actions, action)
     }
 }
 
@@ -111,6 +133,7 @@ impl Principal {
             certificates: Vec::new(),
             federated_credentials: Vec::new(),
             grants: Vec::new(),
+            graph: GraphRights::None,
         }
     }
 
@@ -134,31 +157,29 @@ impl Principal {
         self
     }
 
+    /// The principal with rights in Microsoft Graph.
+    #[must_use]
+    pub fn with_graph(mut self, rights: GraphRights) -> Principal {
+        self.graph = rights;
+        self
+    }
+
     /// The object id of the service principal, derived from the client id.
     pub fn object_id(&self) -> String {
-        let digest = digest::digest(&digest::SHA256, self.client_id.as_bytes());
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&digest.as_ref()[..16]);
-        uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+        derived_id(&self.client_id)
     }
 
-    pub(super) fn may(&self, action: &str, scope: &str) -> bool {
-        self.grants_over(scope).any(|grant| grant.allows(action))
+    /// The object id of the application, derived from the client id.
+    pub fn application_id(&self) -> String {
+        derived_id(&format!("application {}", self.client_id))
     }
+}
 
-    /// The grants at the scope or above it.
-    pub(super) fn grants_over<'a>(&'a self, scope: &'a str) -> impl Iterator<Item = &'a Grant> {
-        self.grants
-            .iter()
-            .filter(move |grant| contains(&grant.scope, scope))
-    }
-
-    /// Whether the principal has a role at the scope, above it or below it, and so sees that it exists.
-    pub(super) fn sees(&self, scope: &str) -> bool {
-        self.grants
-            .iter()
-            .any(|grant| contains(&grant.scope, scope) || contains(scope, &grant.scope))
-    }
+fn derived_id(text: &str) -> String {
+    let digest = digest::digest(&digest::SHA256, text.as_bytes());
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest.as_ref()[..16]);
+    uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
 }
 
 impl fmt::Debug for Principal {
@@ -171,6 +192,7 @@ impl fmt::Debug for Principal {
             certificates: _,
             federated_credentials,
             grants,
+            graph,
         } = self;
         f.debug_struct("Principal")
             .field("tenant", tenant)
@@ -178,47 +200,13 @@ impl fmt::Debug for Principal {
             .field("secret_expired", secret_expired)
             .field("federated_credentials", federated_credentials)
             .field("grants", grants)
+            .field("graph", graph)
             .finish_non_exhaustive()
     }
 }
 
-/// The tenants and their principals, by client id.
-#[derive(Default)]
-pub(super) struct Directory {
-    principals: BTreeMap<String, Principal>,
-    /// The keys of other issuers, which Entra reads from where the issuer's name points.
-    issuers: BTreeMap<String, Value>,
-}
-
-impl Directory {
-    /// Adds a principal, or replaces the one of the same client id.
-    pub(super) fn add(&mut self, principal: Principal) {
-        self.principals
-            .insert(principal.client_id.to_lowercase(), principal);
-    }
-
-    pub(super) fn principal(&self, client_id: &str) -> Option<&Principal> {
-        self.principals.get(&client_id.to_lowercase())
-    }
-
-    /// Registers the keys of another issuer, as a JWK set.
-    pub(super) fn trust(&mut self, issuer: &str, keys: Value) {
-        self.issuers.insert(issuer.to_owned(), keys);
-    }
-
-    pub(super) fn keys_of(&self, issuer: &str) -> Option<&Value> {
-        self.issuers.get(issuer)
-    }
-
-    pub(super) fn has_tenant(&self, tenant: &str) -> bool {
-        self.principals
-            .values()
-            .any(|principal| principal.tenant.eq_ignore_ascii_case(tenant))
-    }
-}
-
 /// Whether `scope` is `parent` or lies below it.
-fn contains(parent: &str, scope: &str) -> bool {
+pub(super) fn contains(parent: &str, scope: &str) -> bool {
     let parent = parent.trim_end_matches('/').to_lowercase();
     let scope = scope.trim_end_matches('/').to_lowercase();
     scope
@@ -226,8 +214,12 @@ fn contains(parent: &str, scope: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
+fn any(patterns: &[String], action: &str) -> bool {
+    patterns.iter().any(|pattern| matches_pattern(pattern, action))
+}
+
 /// Whether an action matches a pattern, in which `*` matches any text; case is ignored.
-fn matches_pattern(pattern: &str, action: &str) -> bool {
+pub(super) fn matches_pattern(pattern: &str, action: &str) -> bool {
     let (pattern, action) = (pattern.to_lowercase(), action.to_lowercase());
     let Some((head, tail)) = pattern.split_once('*') else {
         return pattern == action;

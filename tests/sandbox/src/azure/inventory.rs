@@ -3,8 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::directory::Directory;
+use super::instance::{InstanceIdentity, Update};
 use super::token::Keys;
 
 /// The four names that identify a gateway in Azure.
@@ -151,12 +154,17 @@ pub(super) struct Service {
     pub(super) min_api_version: String,
     pub(super) etag: String,
     pub(super) gateways: Named<GatewayRecord>,
+    pub(super) identity: InstanceIdentity,
+    /// The change that is under way, or the last one.
+    pub(super) update: Option<Update>,
 }
 
 /// Everything below the subscriptions.
 #[derive(Default)]
 pub(super) struct Inventory {
     pub(super) subscriptions: Named<Subscription>,
+    /// How long a change of a service takes.
+    pub(super) update_time: SignedDuration,
 }
 
 impl Inventory {
@@ -182,6 +190,8 @@ impl Inventory {
             min_api_version: "2021-08-01".to_owned(),
             etag: new_etag(),
             gateways: Named::default(),
+            identity: InstanceIdentity::default(),
+            update: None,
         });
         if name.is_empty() {
             return;
@@ -221,6 +231,15 @@ impl Inventory {
             .entry(&to.resource_group, ResourceGroup::default);
         group.services.entry(&from.service, || service);
         Some(())
+    }
+
+    /// Ends the changes of services whose time has come.
+    pub(super) fn settle(&mut self, directory: &mut Directory, now: Timestamp) {
+        let subscriptions = self.subscriptions.entries.values_mut();
+        let groups = subscriptions.flat_map(|subscription| subscription.groups.entries.values_mut());
+        for service in groups.flat_map(|group| group.services.entries.values_mut()) {
+            service.settle(directory, now);
+        }
     }
 
     pub(super) fn service(&self, names: &Gateway) -> Option<&Service> {

@@ -11,9 +11,9 @@ use axum::routing::get;
 use serde_json::json;
 
 use super::Azure;
-use super::access::LIFETIME;
-use super::cloud::arm_audiences;
-use super::fault::Operation;
+use super::access::{LIFETIME, Subject};
+use super::cloud::{Site, audiences};
+use super::operation::Operation;
 use super::reply::Reply;
 use super::request::Request;
 
@@ -120,7 +120,7 @@ fn token(
         return Err("The api-version is missing or not supported");
     }
     let resource = parameter("resource").ok_or("Resource is a required parameter")?;
-    let known = arm_audiences(&azure.emulator.direct);
+    let known = audiences(&Site::Direct, &azure.emulator.direct);
     if !known.iter().any(|known| known == resource.trim_end_matches('/')) {
         return Err("AADSTS500011: The resource principal was not found in the tenant.");
     }
@@ -128,13 +128,20 @@ fn token(
         .identity(parameter("client_id"))
         .ok_or("Identity not found")?;
     let state = azure.emulator.state();
-    let principal = state.directory.principal(client_id).ok_or("Identity not found")?;
+    let principal = state.directory.service_principal(client_id);
+    let principal = principal.ok_or("Identity not found")?;
+    let subject = Subject {
+        tenant: principal.tenant.clone(),
+        client_id: principal.app_id.clone(),
+        object_id: principal.id.clone(),
+        is_user: false,
+    };
     let now = state.clock.now();
     // Both services give their times as strings.
     Ok(Reply::json(
         StatusCode::OK,
         &json!({
-            "access_token": azure.emulator.issuer.issue(principal, resource, now),
+            "access_token": azure.emulator.issuer.issue(subject, resource, now),
             "client_id": client_id,
             "expires_in": LIFETIME.as_secs().to_string(),
             "expires_on": (now + LIFETIME).as_second().to_string(),

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::fault::Operation;
+use super::operation::Operation;
 
 /// A request that the emulator received.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

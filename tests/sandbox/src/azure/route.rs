@@ -1,10 +1,14 @@
 //! The operation of a request, from its method and path.
 
+mod arm;
+mod graph;
+
 use axum::http::Method;
 
+pub(super) use self::arm::{ArmRoute, Verb};
+pub(super) use self::graph::{Collection, GraphRoute, Key};
 use super::cloud::Site;
-use super::fault::Operation;
-use super::inventory::Gateway;
+use super::operation::Operation;
 
 /// The operation of a request, with the names in its path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,51 +18,8 @@ pub(super) enum Route {
     SignIn { tenant: String },
     Configuration { service: String },
     Arm(ArmRoute),
+    Graph(GraphRoute),
     Unknown,
-}
-
-/// A request to ARM.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ArmRoute {
-    pub(super) verb: Verb,
-    /// The names in the path; those that it does not give are empty.
-    pub(super) names: Gateway,
-    /// The id of the resource that the request is for, as the caller wrote it.
-    pub(super) scope: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verb {
-    Metadata,
-    Tenants,
-    Subscriptions,
-    Subscription,
-    ResourceGraph,
-    SubscriptionServices,
-    GroupServices,
-    Service,
-    Gateways,
-    Gateway,
-    GatewayApis,
-    GenerateToken,
-    ListKeys,
-    RegenerateKey,
-    Permissions,
-}
-
-impl Verb {
-    /// Whether the resource provider of API Management answers, and not ARM itself.
-    pub(super) fn is_api_management(self) -> bool {
-        !matches!(
-            self,
-            Verb::Metadata
-                | Verb::Tenants
-                | Verb::Subscriptions
-                | Verb::Subscription
-                | Verb::ResourceGraph
-                | Verb::Permissions
-        )
-    }
 }
 
 impl Route {
@@ -66,9 +27,12 @@ impl Route {
     pub(super) fn of(site: &Site, method: &Method, segments: &[String]) -> Route {
         let route = match site {
             Site::Authority(_) => entra(method, segments),
-            Site::ResourceManager(_) => arm(method, segments),
-            Site::Direct => entra(method, segments).or_else(|| arm(method, segments)),
-            Site::Configuration(service) => (method == Method::GET).then(|| Route::Configuration {
+            Site::ResourceManager(_) => arm::route(method, segments).map(Route::Arm),
+            Site::Graph(_) => graph::route(method, segments).map(Route::Graph),
+            Site::Direct => entra(method, segments)
+                .or_else(|| graph::route(method, segments).map(Route::Graph))
+                .or_else(|| arm::route(method, segments).map(Route::Arm)),
+            Site::Configuration(_, service) => (method == Method::GET).then(|| Route::Configuration {
                 service: service.clone(),
             }),
         };
@@ -76,29 +40,14 @@ impl Route {
     }
 
     pub(super) fn operation(&self) -> Option<Operation> {
-        let verb = match self {
-            Route::InstanceDiscovery | Route::OpenIdConfiguration { .. } => {
-                return Some(Operation::Discovery);
-            }
-            Route::SignIn { .. } => return Some(Operation::SignIn),
-            Route::Configuration { .. } => return Some(Operation::Configuration),
-            Route::Unknown => return None,
-            Route::Arm(route) => route.verb,
-        };
-        Some(match verb {
-            Verb::Metadata => Operation::Metadata,
-            Verb::Tenants | Verb::Subscriptions | Verb::Subscription => Operation::Subscriptions,
-            Verb::ResourceGraph => Operation::ResourceGraph,
-            Verb::SubscriptionServices | Verb::GroupServices => Operation::ListServices,
-            Verb::Service => Operation::GetService,
-            Verb::Gateways => Operation::ListGateways,
-            Verb::Gateway => Operation::GetGateway,
-            Verb::GatewayApis => Operation::ListApis,
-            Verb::GenerateToken => Operation::GenerateToken,
-            Verb::ListKeys => Operation::ListKeys,
-            Verb::RegenerateKey => Operation::RegenerateKey,
-            Verb::Permissions => Operation::Permissions,
-        })
+        match self {
+            Route::InstanceDiscovery | Route::OpenIdConfiguration { .. } => Some(Operation::Discovery),
+            Route::SignIn { .. } => Some(Operation::SignIn),
+            Route::Configuration { .. } => Some(Operation::Configuration),
+            Route::Unknown => None,
+            Route::Arm(route) => Some(route.verb.operation()),
+            Route::Graph(route) => Some(route.operation),
+        }
     }
 
     /// The gateway that the path names.
@@ -128,87 +77,9 @@ fn entra(method: &Method, segments: &[String]) -> Option<Route> {
     }
 }
 
-/// ARM ignores the case of the fixed parts of a path, and of names.
-fn arm(method: &Method, segments: &[String]) -> Option<Route> {
-    let lower: Vec<String> = segments.iter().map(|segment| segment.to_lowercase()).collect();
-    let parts: Vec<&str> = lower.iter().map(String::as_str).collect();
-    let verb = match (method.as_str(), parts.as_slice()) {
-        ("GET", ["metadata", "endpoints"]) => Verb::Metadata,
-        ("GET", ["tenants"]) => Verb::Tenants,
-        ("GET", ["subscriptions"]) => Verb::Subscriptions,
-        ("GET", ["subscriptions", _]) => Verb::Subscription,
-        ("POST", ["providers", "microsoft.resourcegraph", "resources"]) => Verb::ResourceGraph,
-        ("GET", [.., "providers", "microsoft.authorization", "permissions"]) => Verb::Permissions,
-        (
-            "GET",
-            [
-                "subscriptions",
-                _,
-                "providers",
-                "microsoft.apimanagement",
-                "service",
-            ],
-        ) => Verb::SubscriptionServices,
-        (
-            method,
-            [
-                "subscriptions",
-                _,
-                "resourcegroups",
-                _,
-                "providers",
-                "microsoft.apimanagement",
-                "service",
-                rest @ ..,
-            ],
-        ) => match (method, rest) {
-            ("GET", []) => Verb::GroupServices,
-            ("GET", [_]) => Verb::Service,
-            ("GET", [_, "gateways"]) => Verb::Gateways,
-            ("GET" | "HEAD", [_, "gateways", _]) => Verb::Gateway,
-            ("GET", [_, "gateways", _, "apis"]) => Verb::GatewayApis,
-            ("POST", [_, "gateways", _, "generatetoken"]) => Verb::GenerateToken,
-            ("POST", [_, "gateways", _, "listkeys"]) => Verb::ListKeys,
-            ("POST", [_, "gateways", _, "regeneratekey"]) => Verb::RegenerateKey,
-            _ => return None,
-        },
-        _ => return None,
-    };
-    let length = match verb {
-        Verb::Permissions => segments.len() - 3,
-        Verb::GatewayApis | Verb::GenerateToken | Verb::ListKeys | Verb::RegenerateKey => segments.len() - 1,
-        _ => segments.len(),
-    };
-    let target = &segments[..length];
-    Some(Route::Arm(ArmRoute {
-        verb,
-        names: names(target),
-        scope: format!("/{}", target.join("/")),
-    }))
-}
-
-/// The names in an ARM id: each follows the word for its type.
-fn names(id: &[String]) -> Gateway {
-    let after = |index: usize, word: &str| {
-        let found = id
-            .get(index)
-            .is_some_and(|segment| segment.eq_ignore_ascii_case(word));
-        found
-            .then(|| id.get(index + 1))
-            .flatten()
-            .cloned()
-            .unwrap_or_default()
-    };
-    Gateway {
-        subscription: after(0, "subscriptions"),
-        resource_group: after(2, "resourceGroups"),
-        service: after(6, "service"),
-        name: after(8, "gateways"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::inventory::Gateway;
     use super::*;
 
     fn route(method: &str, path: &str) -> Route {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use apim_sandbox::azure::{Azure, Gateway, Grant, Principal};
+use apim_sandbox::azure::{Azure, Gateway, Grant, GraphRights, Principal};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
@@ -78,6 +78,15 @@ impl Fixture {
         Fixture::start_with(Grant::new("/", &["*"])).await
     }
 
+    /// With a principal that has these rights in Microsoft Graph, and none in ARM.
+    pub(crate) async fn start_with_graph(rights: GraphRights) -> Fixture {
+        let mut fixture = Fixture::start().await;
+        fixture.principal.grants.clear();
+        fixture.principal.graph = rights;
+        fixture.azure.add_principal(fixture.principal.clone());
+        fixture
+    }
+
     /// With a principal that has this grant alone.
     pub(crate) async fn start_with(grant: Grant) -> Fixture {
         let azure = Azure::start().await.unwrap();
@@ -115,6 +124,65 @@ impl Fixture {
             request
         };
         request.send().await.unwrap()
+    }
+
+    /// An access token of the fixture's principal for Microsoft Graph.
+    pub(crate) async fn graph_token(&self) -> String {
+        let Principal {
+            tenant,
+            client_id,
+            client_secret,
+            ..
+        } = &self.principal;
+        let scope = "https%3A%2F%2Fgraph.microsoft.com%2F.default";
+        let answer = self.ask_entra_for(tenant, client_id, client_secret, scope).await;
+        answer.body["access_token"].as_str().unwrap().to_owned()
+    }
+
+    /// Sends a request to Microsoft Graph with the token given.
+    pub(crate) async fn graph_as(&self, token: &str, method: Method, path: &str, body: &Value) -> Answer {
+        let url = if path.starts_with("https://") {
+            path.to_owned()
+        } else {
+            format!("https://graph.microsoft.com/v1.0/{path}")
+        };
+        let request = self.client.request(method, url).bearer_auth(token);
+        let request = if body.is_null() {
+            request
+        } else {
+            request.json(body)
+        };
+        Answer::read(request.send().await.unwrap()).await
+    }
+
+    pub(crate) async fn graph(&self, method: Method, path: &str, body: Value) -> Answer {
+        let token = self.graph_token().await;
+        self.graph_as(&token, method, path, &body).await
+    }
+
+    /// Sends a request to ARM in the version of Microsoft.Authorization.
+    pub(crate) async fn arm(&self, method: Method, path: &str, body: Value) -> Answer {
+        let token = self.sign_in().await;
+        self.arm_as(&token, method, path, body).await
+    }
+
+    pub(crate) async fn arm_as(&self, token: &str, method: Method, path: &str, body: Value) -> Answer {
+        let separator = if path.contains('?') { '&' } else { '?' };
+        let version = if path.contains("Microsoft.ManagedIdentity") {
+            "2023-01-31"
+        } else if path.contains("Microsoft.Authorization/role") {
+            "2022-04-01"
+        } else {
+            "2024-05-01"
+        };
+        let url = format!("{ARM}{path}{separator}api-version={version}");
+        let request = self.client.request(method, url).bearer_auth(token);
+        let request = if body.is_null() {
+            request
+        } else {
+            request.json(&body)
+        };
+        Answer::read(request.send().await.unwrap()).await
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

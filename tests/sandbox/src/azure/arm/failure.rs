@@ -47,6 +47,43 @@ impl Failure {
         ))
     }
 
+    pub(super) fn conflict(code: &str, message: &str) -> Failure {
+        Failure::from(Reply::error(StatusCode::CONFLICT, code, message))
+    }
+
+    pub(super) fn not_found(code: &str, message: &str) -> Failure {
+        Failure::from(Reply::error(StatusCode::NOT_FOUND, code, message))
+    }
+
+    /// The refusal to use a resource that the request names beside its own.
+    pub(super) fn linked_forbidden(
+        client_id: &str,
+        object_id: &str,
+        scope: &str,
+        action: &str,
+        linked: &str,
+    ) -> Failure {
+        let message = format!(
+            "The client '{client_id}' with object id '{object_id}' has permission to perform action \
+             'Microsoft.ApiManagement/service/write' on scope '{scope}'; however, it does not have permission to \
+             perform action(s) '{action}' on the linked scope(s) '{linked}' or the linked scope(s) are invalid."
+        );
+        Failure::from(Reply::error(
+            StatusCode::FORBIDDEN,
+            "LinkedAuthorizationFailed",
+            &message,
+        ))
+    }
+
+    pub(super) fn scope_locked(scope: &str, locked: &str, deletes: bool) -> Failure {
+        let operation = if deletes { "delete" } else { "write" };
+        let message = format!(
+            "The scope '{scope}' cannot perform {operation} operation because following scope(s) are locked: \
+             '{locked}'. Please remove the lock and try again."
+        );
+        Failure::conflict("ScopeLocked", &message)
+    }
+
     pub(super) fn subscription_not_found(id: &str) -> Failure {
         not_found(
             "SubscriptionNotFound",

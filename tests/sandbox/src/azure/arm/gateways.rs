@@ -1,8 +1,7 @@
 //! The gateways of a service, their tokens and their keys.
 
-use axum::body::Bytes;
 use axum::http::StatusCode;
-use axum::http::header::ETAG;
+use axum::http::header::{ETAG, IF_MATCH};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -80,6 +79,46 @@ pub(super) fn get(request: &Admitted<'_>, inventory: &Inventory) -> Result<Reply
     Ok(Reply::json(StatusCode::OK, &describe(gateway)).header(ETAG, &gateway.etag))
 }
 
+/// Creates a gateway, or changes its location and description.
+pub(super) fn put(request: &Admitted<'_>, inventory: &mut Inventory) -> Result<Reply> {
+    request.require("Microsoft.ApiManagement/service/gateways/write")?;
+    let names = &request.route.names;
+    services::find(inventory, names)?;
+    let body = request.object()?;
+    let location = body["properties"]["locationData"]["name"].as_str();
+    let location = location.filter(|name| !name.is_empty() && name.len() <= 256);
+    let location = location.ok_or_else(|| {
+        Failure::validation(
+            "locationData.name",
+            "The field is required, of up to 256 characters.",
+        )
+    })?;
+    if names.name.len() > 80 || names.name == "managed" {
+        return Err(Failure::validation(
+            "gatewayId",
+            "The name is too long or reserved.",
+        ));
+    }
+    let is_new = inventory.gateway(names).is_none();
+    if !is_new && !request.call.headers.contains_key(IF_MATCH) {
+        return Err(Failure::bad_request(
+            "InvalidParameters",
+            "The If-Match header is required to change an entity.",
+        ));
+    }
+    inventory.add(names);
+    let gateway = inventory
+        .gateway_mut(names)
+        .ok_or_else(Failure::gateway_not_found)?;
+    location.clone_into(&mut gateway.location);
+    let status = if is_new {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    Ok(Reply::json(status, &describe(gateway)).header(ETAG, &gateway.etag))
+}
+
 pub(super) fn generate_token(
     request: &Admitted<'_>,
     inventory: &mut Inventory,
@@ -88,7 +127,7 @@ pub(super) fn generate_token(
 ) -> Result<Reply> {
     request.require("Microsoft.ApiManagement/service/gateways/generateToken/action")?;
     find(request, inventory)?;
-    let body = object(&request.call.body)?;
+    let body = request.object()?;
     let slot = key_type(&body)?;
     let expires = expiry(&body, now)?;
     let gateway = inventory
@@ -112,7 +151,7 @@ pub(super) fn list_keys(request: &Admitted<'_>, inventory: &Inventory) -> Result
 pub(super) fn regenerate_key(request: &Admitted<'_>, inventory: &mut Inventory) -> Result<Reply> {
     request.require("Microsoft.ApiManagement/service/gateways/regenerateKey/action")?;
     find(request, inventory)?;
-    let slot = key_type(&object(&request.call.body)?)?;
+    let slot = key_type(&request.object()?)?;
     if let Some(gateway) = inventory.gateway_mut(&request.route.names) {
         gateway.keys.regenerate(slot);
     }
@@ -143,16 +182,6 @@ fn number(request: &Admitted<'_>, parameter: &str) -> Result<Option<usize>> {
     text.parse()
         .map(Some)
         .map_err(|_| Failure::validation(parameter, "The value must be a whole number."))
-}
-
-fn object(body: &Bytes) -> Result<Value> {
-    let value = serde_json::from_slice(body).ok().filter(Value::is_object);
-    value.ok_or_else(|| {
-        Failure::bad_request(
-            "InvalidRequestContent",
-            "The request content was invalid and could not be deserialized: 'a JSON object is expected'.",
-        )
-    })
 }
 
 fn key_type(body: &Value) -> Result<Slot> {

@@ -32,14 +32,14 @@ pub(super) fn list(request: &Admitted<'_>, inventory: &Inventory) -> Result<Repl
     let services = groups.into_iter().flat_map(|group| group.services.values());
     // A collection shows what the caller may read of it, and a role on one service is enough to ask.
     let visible = services.filter(|service| request.principal.may(READ, &service.names.service_id()));
-    let value: Vec<Value> = visible.map(|service| describe(service, cloud(request))).collect();
+    let value: Vec<Value> = visible.map(|service| describe(request, service)).collect();
     Ok(page(&value))
 }
 
 pub(super) fn get(request: &Admitted<'_>, inventory: &Inventory) -> Result<Reply> {
     request.require(READ)?;
     let service = find(inventory, &request.route.names)?;
-    Ok(Reply::json(StatusCode::OK, &describe(service, cloud(request))).header(ETAG, &service.etag))
+    Ok(Reply::json(StatusCode::OK, &describe(request, service)).header(ETAG, &service.etag))
 }
 
 /// The service, or the error that names the first of its parents that is missing.
@@ -58,8 +58,8 @@ fn cloud(request: &Admitted<'_>) -> Cloud {
     request.call.site.as_ref().map_or(Cloud::Public, Site::cloud)
 }
 
-fn describe(service: &Service, cloud: Cloud) -> Value {
-    let (name, suffix) = (&service.names.service, cloud.api_suffix());
+pub(super) fn describe(request: &Admitted<'_>, service: &Service) -> Value {
+    let (name, suffix) = (&service.names.service, cloud(request).api_suffix());
     json!({
         "id": service.names.service_id(),
         "name": name,
@@ -68,11 +68,12 @@ fn describe(service: &Service, cloud: Cloud) -> Value {
         "location": "West Europe",
         "etag": service.etag.trim_matches('"'),
         "sku": {"name": service.tier, "capacity": 1},
+        "identity": service.identity.json(),
         "properties": {
             "publisherEmail": "apim@example.com",
             "publisherName": "Sandbox",
             "notificationSenderEmail": "apimgmt-noreply@mail.windowsazure.com",
-            "provisioningState": "Succeeded",
+            "provisioningState": service.provisioning_state(),
             "targetProvisioningState": "",
             "createdAtUtc": "2024-05-01T09:00:00.0000000Z",
             "gatewayUrl": format!("https://{name}.{suffix}"),

@@ -43,8 +43,12 @@ pub(super) fn permissions(request: &Admitted<'_>) -> Reply {
     let grants = request.principal.grants_over(&request.route.scope);
     let value: Vec<Value> = grants
         .map(|grant| {
-            let (actions, not_actions) = (&grant.actions, &grant.not_actions);
-            json!({"actions": actions, "notActions": not_actions, "dataActions": [], "notDataActions": []})
+            json!({
+                "actions": grant.actions,
+                "notActions": grant.not_actions,
+                "dataActions": grant.data_actions,
+                "notDataActions": grant.not_data_actions,
+            })
         })
         .collect();
     page(&value)

@@ -1,0 +1,40 @@
+//! Microsoft.Authorization: role definitions and role assignments.
+//!
+//! Codes and messages are those of the service's documentation and of reports; where a message is ours, the item that
+//! makes it mentions it.
+
+mod assignments;
+mod definitions;
+mod query;
+
+use super::super::emulator::State;
+use super::super::operation::Operation;
+use super::super::reply::Reply;
+use super::{Admitted, Result};
+
+const VERSIONS: [&str; 4] = [
+    "2018-01-01-preview",
+    "2020-10-01-preview",
+    "2022-04-01",
+    "2022-05-01-preview",
+];
+
+pub(super) fn answer(request: &Admitted<'_>, state: &mut State, operation: Operation) -> Result<Reply> {
+    match operation {
+        Operation::ListRoleDefinitions
+        | Operation::GetRoleDefinition
+        | Operation::PutRoleDefinition
+        | Operation::DeleteRoleDefinition => request.require_version("roleDefinitions", &VERSIONS)?,
+        _ => request.require_version("roleAssignments", &VERSIONS)?,
+    }
+    match operation {
+        Operation::ListRoleDefinitions => definitions::list(request, state),
+        Operation::GetRoleDefinition => definitions::get(request, state),
+        Operation::PutRoleDefinition => definitions::put(request, state),
+        Operation::DeleteRoleDefinition => definitions::delete(request, state),
+        Operation::ListRoleAssignments => assignments::list(request, state),
+        Operation::GetRoleAssignment => assignments::get(request, state),
+        Operation::PutRoleAssignment => assignments::put(request, state),
+        _ => assignments::delete(request, state),
+    }
+}
