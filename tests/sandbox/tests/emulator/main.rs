@@ -14,6 +14,8 @@ mod graph_rights;
 mod inventory;
 mod lag;
 mod python;
+mod role_assignments;
+mod roles;
 mod throttle;
 mod tokens;
 mod transport;
