@@ -96,7 +96,7 @@ fn keep(known: &KeyCredential, entry: &Value) -> Result<KeyCredential> {
     };
     let same_key = entry["key"]
         .as_str()
-        .is_none_or(|key| key == BASE64_STANDARD.encode(&known.der));
+        .is_none_or(|key| decoded(key).as_ref() == Some(&known.der));
     let same_name = entry
         .get("displayName")
         .is_none_or(|name| name.as_str() == known.display_name.as_deref());
@@ -120,9 +120,7 @@ fn new_key(entry: &Value, tenant: &Tenant, now: Timestamp) -> Result<KeyCredenti
             "A key credential must have the type AsymmetricX509Cert and the usage Verify.",
         ));
     }
-    let der = entry["key"]
-        .as_str()
-        .and_then(|key| BASE64_STANDARD.decode(key).ok());
+    let der = entry["key"].as_str().and_then(decoded);
     let key = der.and_then(|der| KeyCredential::from_der(&der));
     let mut key = key.ok_or_else(|| Failure::bad_request("Key credential value is not a certificate."))?;
     let (start, end) = (time(entry, "startDateTime")?, time(entry, "endDateTime")?);
@@ -145,6 +143,12 @@ fn new_key(entry: &Value, tenant: &Tenant, now: Timestamp) -> Result<KeyCredenti
     }
     check_lifetime(key.end.duration_since(key.start), tenant.longest_certificate)?;
     Ok(key)
+}
+
+/// The bytes of a base64 text, which may be broken into lines as in PEM.
+fn decoded(text: &str) -> Option<Vec<u8>> {
+    let text: String = text.split_whitespace().collect();
+    BASE64_STANDARD.decode(text).ok()
 }
 
 fn check_lifetime(lifetime: SignedDuration, longest: Option<SignedDuration>) -> Result<()> {
