@@ -16,14 +16,14 @@ use super::python::{interpreter_with, text};
 const REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/azure-cli.txt");
 
 /// A separate login, so that the user's own login is not used.
-struct AzureCli {
+pub(crate) struct AzureCli {
     python: PathBuf,
-    fixture: Fixture,
-    directory: tempfile::TempDir,
+    pub(crate) fixture: Fixture,
+    pub(crate) directory: tempfile::TempDir,
 }
 
 impl AzureCli {
-    async fn new(grant: Grant) -> AzureCli {
+    pub(crate) async fn new(grant: Grant) -> AzureCli {
         let python = interpreter_with(REQUIREMENTS).await;
         let fixture = Fixture::start_with(grant).await;
         let directory = tempfile::tempdir().unwrap();
@@ -35,7 +35,7 @@ impl AzureCli {
         }
     }
 
-    async fn try_run(&self, arguments: &[&str]) -> std::process::Output {
+    pub(crate) async fn try_run(&self, arguments: &[&str]) -> std::process::Output {
         tokio::process::Command::new(&self.python)
             .args(["-m", "azure.cli"])
             .args(arguments)
@@ -56,7 +56,7 @@ impl AzureCli {
     }
 
     /// Runs a command to its end and shows it as the terminal does, which `--nocapture` prints.
-    async fn run(&self, arguments: &[&str]) -> String {
+    pub(crate) async fn run(&self, arguments: &[&str]) -> String {
         let output = self.try_run(arguments).await;
         let secret = &self.fixture.principal.client_secret;
         let shown =
@@ -66,7 +66,7 @@ impl AzureCli {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    async fn json(&self, arguments: &[&str]) -> Value {
+    pub(crate) async fn json(&self, arguments: &[&str]) -> Value {
         let output = self.run(&[arguments, &["--output", "json"]].concat()).await;
         serde_json::from_str(&output).unwrap_or_else(|error| panic!("{error}: {output}"))
     }
@@ -93,7 +93,7 @@ impl AzureCli {
         self.run(&["cloud", "set", "--name", "sandbox"]).await;
     }
 
-    async fn log_in(&self) {
+    pub(crate) async fn log_in(&self) {
         let Principal {
             tenant,
             client_id,

@@ -5,6 +5,7 @@
 mod arm;
 mod assertions;
 mod azure_cli;
+mod azure_cli_entra;
 mod configuration;
 mod entra;
 mod faults;
