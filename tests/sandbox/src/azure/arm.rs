@@ -15,7 +15,7 @@ use axum::http::header::{HeaderName, RETRY_AFTER};
 use serde_json::{Value, json};
 
 use self::failure::Failure;
-use super::cloud::arm_audiences;
+use super::cloud::{Site, arm_audiences};
 use super::directory::Caller;
 use super::emulator::{Effect, Emulator, State};
 use super::exchange::Call;
@@ -57,7 +57,8 @@ pub(super) fn answer(
     if route.verb == Verb::Metadata {
         return metadata::answer(emulator, call);
     }
-    let principal = match authenticate(emulator, state, call) {
+    let authenticated = authenticate(emulator, state, call);
+    let principal = match authenticated.and_then(|caller| of_this_tenant(state, route, caller)) {
         Ok(principal) => principal,
         Err(failure) => return failure.reply(),
     };
@@ -206,7 +207,8 @@ fn authenticate(emulator: &Emulator, state: &State, call: &Call) -> Result<Calle
         return Err(Failure::unauthorized("ExpiredAuthenticationToken", &message));
     }
     let audience = claims.aud.trim_end_matches('/');
-    if !arm_audiences(&emulator.direct)
+    let site = call.site.as_ref().unwrap_or(&Site::Direct);
+    if !arm_audiences(site, &emulator.direct)
         .iter()
         .any(|known| known.eq_ignore_ascii_case(audience))
     {
@@ -221,6 +223,18 @@ fn authenticate(emulator: &Emulator, state: &State, call: &Call) -> Result<Calle
     }
     let caller = state.directory.caller(claims, &state.authorization, now);
     caller.ok_or_else(|| Failure::unauthorized("InvalidAuthenticationToken", "The access token is invalid."))
+}
+
+/// Refuses the caller of another tenant than that of the subscription, where it has one.
+fn of_this_tenant(state: &State, route: &ArmRoute, caller: Caller) -> Result<Caller> {
+    let subscription = state.inventory.subscriptions.get(&route.names.subscription);
+    let tenant = subscription.and_then(|subscription| subscription.tenant.as_ref());
+    match tenant {
+        Some(tenant) if !tenant.eq_ignore_ascii_case(&caller.tenant) => {
+            Err(Failure::wrong_tenant(&caller.tenant, tenant))
+        }
+        _ => Ok(caller),
+    }
 }
 
 /// The API version of the request, if what it is for has that version.

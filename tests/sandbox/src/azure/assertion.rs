@@ -11,12 +11,11 @@ use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 use ring::signature::{
     ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
 };
-use rustls::pki_types::CertificateDer;
 use serde::Deserialize;
 use serde_json::Value;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use super::directory::{Client, Directory, FederatedIdentityCredential};
+use super::directory::{Client, Directory, FederatedIdentityCredential, KeyCredential};
 use super::entra::Failure;
 
 /// How much Entra allows the clocks to differ.
@@ -126,12 +125,10 @@ impl Check<'_> {
                 "JWT token is invalid or malformed: no key is identified in its header.",
             ));
         }
-        let registered = self.client.keys.iter();
-        let ders = registered.map(|key| CertificateDer::from(key.der.as_slice()));
         // Every thumbprint that is given must be the certificate's.
-        let is = |der: &CertificateDer<'_>| {
+        let is = |key: &&KeyCredential| {
             let fits = |given: &Option<String>, algorithm| {
-                let thumbprint = BASE64_URL_SAFE_NO_PAD.encode(digest(algorithm, der));
+                let thumbprint = BASE64_URL_SAFE_NO_PAD.encode(digest(algorithm, &key.der));
                 given.as_ref().is_none_or(|given| *given == thumbprint)
             };
             fits(x5t, &SHA1_FOR_LEGACY_USE_ONLY) && fits(x5t_sha256, &SHA256)
@@ -146,7 +143,7 @@ impl Check<'_> {
                     hex
                 })
             });
-        let der = ders.into_iter().find(is).ok_or_else(|| {
+        let registered = self.client.keys.iter().find(is).ok_or_else(|| {
             refused(
                 700_027,
                 &format!(
@@ -158,23 +155,22 @@ impl Check<'_> {
                 ),
             )
         })?;
-        let (_, certificate) = X509Certificate::from_der(&der)
+        let (_, certificate) = X509Certificate::from_der(&registered.der)
             .map_err(|_| refused(700_027, "The registered certificate cannot be parsed."))?;
-        let validity = certificate.validity();
-        if validity.not_after.timestamp() < self.now.as_second() {
+        if registered.end < self.now {
             return Err(refused(
                 700_027,
                 &format!(
                     "The certificate with identifier used to sign the client assertion is expired on application. \
                      [Reason - The key used is expired., Found key 'Start={}, End={}', Thumbprint of key used by \
                      client: '{thumbprint}'.]",
-                    validity.not_before, validity.not_after
+                    registered.start, registered.end
                 ),
             ));
         }
         if x5c
             .first()
-            .is_some_and(|leaf| *leaf != BASE64_STANDARD.encode(&der))
+            .is_some_and(|leaf| *leaf != BASE64_STANDARD.encode(&registered.der))
         {
             return Err(refused(
                 700_027,

@@ -132,22 +132,29 @@ impl Site {
     }
 }
 
-/// The audiences for which Entra issues tokens that ARM accepts, without a trailing slash.
-pub(super) fn arm_audiences(direct: &str) -> Vec<String> {
-    let known = Cloud::ALL
-        .into_iter()
-        .flat_map(|cloud| [cloud.resource_manager(), cloud.core_audience()]);
-    known
+/// The audiences for which ARM accepts tokens at a site, without a trailing slash: those of its own cloud, and at the
+/// emulator's own address those of every cloud.
+pub(super) fn arm_audiences(site: &Site, direct: &str) -> Vec<String> {
+    let hosts = |cloud: Cloud| [cloud.resource_manager(), cloud.core_audience()];
+    let clouds = clouds(site).into_iter().flat_map(hosts);
+    clouds
         .map(|host| format!("https://{host}"))
         .chain([direct.to_owned()])
         .collect()
 }
 
-/// The audiences for which an authority issues tokens, without a trailing slash: those of ARM in every cloud, and the
-/// others of its own cloud.
+/// The audiences for which Entra issues tokens at a site, without a trailing slash.
 pub(super) fn audiences(site: &Site, direct: &str) -> Vec<String> {
-    let cloud = site.cloud();
-    let mut known = arm_audiences(direct);
-    known.extend([cloud.graph_audience(), cloud.configuration_audience()]);
+    let mut known = arm_audiences(site, direct);
+    for cloud in clouds(site) {
+        known.extend([cloud.graph_audience(), cloud.configuration_audience()]);
+    }
     known
+}
+
+fn clouds(site: &Site) -> Vec<Cloud> {
+    match site {
+        Site::Direct => Cloud::ALL.to_vec(),
+        _ => vec![site.cloud()],
+    }
 }

@@ -140,7 +140,8 @@ fn authenticate(
 
 /// Whose token a client gets that has proved who it is.
 ///
-/// Whether Entra answers a disabled application with 400 or 401 is not documented.
+/// The codes are Entra's. The status and the `error` of a disabled application and of conditional access are not
+/// documented.
 fn admit(state: &State, client: &Client<'_>, tenant: &str) -> Result<Subject, Failure> {
     let (app_id, name) = (client.app_id, client.display_name);
     let principal = client.service_principal.ok_or_else(|| {

@@ -30,6 +30,12 @@ impl Azure {
         state.authorization.set_lag(lag);
     }
 
+    /// Sets the tenant of a subscription, to which ARM then refuses callers of other tenants; it must have been added.
+    pub fn set_tenant(&self, subscription: &str, tenant: &str) {
+        let mut state = self.emulator.state();
+        known(state.inventory.subscriptions.get_mut(subscription)).tenant = Some(tenant.to_owned());
+    }
+
     /// Sets how long a change of a service takes; it is done at once otherwise.
     pub fn set_update_time(&self, time: SignedDuration) {
         self.emulator.state().inventory.update_time = time;

@@ -139,6 +139,8 @@ impl<T> Named<T> {
 
 pub(super) struct Subscription {
     pub(super) id: String,
+    /// The only tenant whose callers it serves; any tenant's if none.
+    pub(super) tenant: Option<String>,
     pub(super) groups: Named<ResourceGroup>,
 }
 
@@ -178,6 +180,7 @@ impl Inventory {
         } = names;
         let subscription = self.subscriptions.entry(subscription, || Subscription {
             id: subscription.clone(),
+            tenant: None,
             groups: Named::default(),
         });
         let group = subscription.groups.entry(resource_group, ResourceGroup::default);
@@ -224,6 +227,7 @@ impl Inventory {
         }
         let subscription = self.subscriptions.entry(&to.subscription, || Subscription {
             id: to.subscription.clone(),
+            tenant: None,
             groups: Named::default(),
         });
         let group = subscription

@@ -17,14 +17,14 @@ use serde_json::{Value, json};
 
 use super::fixture::{Answer, Fixture};
 
-fn signed(header: &Value, claims: &Value, sign: impl Fn(&[u8]) -> Vec<u8>) -> String {
+pub(crate) fn signed(header: &Value, claims: &Value, sign: impl Fn(&[u8]) -> Vec<u8>) -> String {
     let text = [header, claims]
         .map(|part| BASE64_URL_SAFE_NO_PAD.encode(part.to_string()))
         .join(".");
     format!("{text}.{}", BASE64_URL_SAFE_NO_PAD.encode(sign(text.as_bytes())))
 }
 
-async fn present(fixture: &Fixture, assertion: &str) -> Answer {
+pub(crate) async fn present(fixture: &Fixture, assertion: &str) -> Answer {
     let Principal {
         tenant, client_id, ..
     } = &fixture.principal;
@@ -37,7 +37,7 @@ async fn present(fixture: &Fixture, assertion: &str) -> Answer {
     fixture.post_form(&url, form).await
 }
 
-async fn code(fixture: &Fixture, assertion: &str) -> Option<u64> {
+pub(crate) async fn code(fixture: &Fixture, assertion: &str) -> Option<u64> {
     let answer = present(fixture, assertion).await;
     let code = answer.body["error_codes"][0].as_u64();
     let status = if code.is_some() {

@@ -1,6 +1,6 @@
 //! Signing in.
 
-use apim_sandbox::azure::Principal;
+use apim_sandbox::azure::{Cloud, Principal};
 use jiff::SignedDuration;
 use reqwest::StatusCode;
 
@@ -31,20 +31,28 @@ async fn a_token_is_issued_for_every_spelling_of_the_audience_of_arm() {
         ..
     } = &fixture.principal;
     let direct = fixture.azure.url();
-    for audience in [
-        "https://management.azure.com",
-        "https://management.core.windows.net",
-        "https://management.core.windows.net/",
-        "https://management.chinacloudapi.cn",
-        "https://management.core.chinacloudapi.cn/",
-        "https://management.core.usgovcloudapi.net",
-        "https://management.usgovcloudapi.net/",
-        &direct,
+    let (public, china, gov) = (
+        Cloud::Public.authority(),
+        Cloud::China.authority(),
+        Cloud::UsGov.authority(),
+    );
+    let secret = client_secret.replace('~', "%7E");
+    for (authority, audience) in [
+        (public, "https://management.azure.com"),
+        (public, "https://management.core.windows.net"),
+        (public, "https://management.core.windows.net/"),
+        (china, "https://management.chinacloudapi.cn"),
+        (china, "https://management.core.chinacloudapi.cn/"),
+        (gov, "https://management.core.usgovcloudapi.net"),
+        (gov, "https://management.usgovcloudapi.net/"),
+        (public, &direct),
     ] {
         let scope = format!("{audience}/.default");
-        let answer = fixture
-            .ask_entra_for(tenant, client_id, client_secret, &scope)
-            .await;
+        let form = format!(
+            "client_id={client_id}&scope={scope}&grant_type=client_credentials&client_secret={secret}"
+        );
+        let url = format!("https://{authority}/{tenant}/oauth2/v2.0/token");
+        let answer = fixture.post_form(&url, form).await;
         assert_eq!(answer.status, StatusCode::OK, "{scope}: {answer:?}");
         assert_eq!(answer.body["token_type"], "Bearer");
         assert_eq!(

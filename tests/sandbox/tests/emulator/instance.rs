@@ -156,6 +156,21 @@ async fn an_identity_is_enabled_and_assigned_only_with_the_right_to() {
 }
 
 #[tokio::test]
+async fn a_subscription_serves_its_own_tenant() {
+    let fixture = Fixture::start().await;
+    let subscription = &fixture.gateway.subscription;
+    fixture.azure.set_tenant(subscription, "another-tenant");
+    let refused = fixture.get(&fixture.gateway.id()).await;
+    assert_eq!(
+        (refused.status, refused.code()),
+        (StatusCode::UNAUTHORIZED, "InvalidAuthenticationTokenTenant")
+    );
+    assert_eq!(fixture.get("/subscriptions").await.body["value"], json!([]));
+    fixture.azure.set_tenant(subscription, &fixture.principal.tenant);
+    assert_eq!(fixture.get(&fixture.gateway.id()).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_gateway_is_created_with_a_location() {
     let fixture = Fixture::start().await;
     let path = fixture.gateway.id().replace("gw-1", "gw-new");

@@ -9,6 +9,7 @@ mod azure_cli_entra;
 mod configuration;
 mod entra;
 mod faults;
+mod federation;
 mod fixture;
 mod graph;
 mod graph_credentials;

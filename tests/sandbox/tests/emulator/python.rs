@@ -5,6 +5,7 @@ use std::process::{Output, Stdio};
 
 use apim_sandbox::azure::{Application, Gateway, Grant, GraphRights, Operation, Principal};
 use apim_sandbox::python;
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 
@@ -81,6 +82,8 @@ async fn the_sdks_for_python_set_entra_up() {
             directory.add_application(application);
         }
     });
+    // The client has to wait for what takes time.
+    fixture.azure.set_update_time(SignedDuration::from_secs(1));
     let input = json!({
         "tenant": fixture.principal.tenant,
         "id": fixture.principal.client_id,

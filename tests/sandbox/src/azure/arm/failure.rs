@@ -39,6 +39,20 @@ impl Failure {
         )
     }
 
+    pub(super) fn wrong_tenant(issuer: &str, tenant: &str) -> Failure {
+        Failure::unauthorized(
+            "InvalidAuthenticationTokenTenant",
+            &format!(
+                "The access token is from the wrong issuer 'https://sts.windows.net/{issuer}/'. It must match the \
+                 tenant 'https://sts.windows.net/{tenant}/' associated with this subscription. Please use the \
+                 authority (URL) 'https://login.windows.net/{tenant}' to get the token. Note, if the subscription is \
+                 transferred to another tenant there is no impact to the services, but information about new tenant \
+                 could take time to propagate (up to an hour). If you just transferred your subscription and see this \
+                 error message, please try back later."
+            ),
+        )
+    }
+
     pub(super) fn forbidden(message: &str) -> Failure {
         Failure::from(Reply::error(
             StatusCode::FORBIDDEN,

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::super::emulator::State;
 use super::super::instance::{NewIdentity, Update};
-use super::super::inventory::{Inventory, Service};
+use super::super::inventory::Inventory;
 use super::super::operation::Operation;
 use super::super::reply::Reply;
 use super::failure::Failure;
@@ -30,7 +30,7 @@ pub(super) fn write(request: &Admitted<'_>, state: &mut State) -> Result<Reply> 
         return Err(Failure::conflict("ServiceLocked", &message));
     }
     let body = request.object()?;
-    let identity = identity(request, state, service, &body["identity"])?;
+    let identity = identity(request, state, &body["identity"])?;
     let now = state.clock.now();
     let update = Update {
         id: Uuid::new_v4().simple().to_string(),
@@ -78,13 +78,9 @@ fn accepted(location: String) -> Reply {
 
 /// What the identity becomes; nothing if the body does not mention it.
 ///
-/// `SystemAssigned` alone drops the user-assigned identities.
-fn identity(
-    request: &Admitted<'_>,
-    state: &State,
-    service: &Service,
-    identity: &Value,
-) -> Result<Option<NewIdentity>> {
+/// `SystemAssigned` alone drops the user-assigned identities. That a user-assigned identity which is not sent again is
+/// dropped too is not documented: the emulator is strict.
+fn identity(request: &Admitted<'_>, state: &State, identity: &Value) -> Result<Option<NewIdentity>> {
     if identity.is_null() {
         return Ok(None);
     }
@@ -110,21 +106,9 @@ fn identity(
             .into_iter()
             .flatten()
         {
-            // A null removes one of those that are there.
+            // A null removes one.
             if !value.is_null() {
                 user_assigned.insert(id.clone(), assign(request, state, id)?);
-            }
-        }
-        for (id, ids) in &service.identity.user_assigned {
-            let is_removed = identity["userAssignedIdentities"].as_object().is_some_and(|all| {
-                all.iter()
-                    .any(|(it, value)| it.eq_ignore_ascii_case(id) && value.is_null())
-            });
-            let is_there = user_assigned
-                .keys()
-                .any(|it: &String| it.eq_ignore_ascii_case(id));
-            if !is_removed && !is_there {
-                user_assigned.insert(id.clone(), ids.clone());
             }
         }
     }

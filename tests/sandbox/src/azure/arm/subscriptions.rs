@@ -18,7 +18,11 @@ pub(super) fn list(request: &Admitted<'_>, inventory: &Inventory) -> Reply {
     let visible = inventory
         .subscriptions
         .values()
-        .filter(|subscription| request.principal.sees(&scope(&subscription.id)));
+        .filter(|subscription| request.principal.sees(&scope(&subscription.id)))
+        .filter(|subscription| {
+            let tenant = subscription.tenant.as_ref();
+            tenant.is_none_or(|tenant| tenant.eq_ignore_ascii_case(&request.principal.tenant))
+        });
     let value: Vec<Value> = visible
         .map(|subscription| describe(request, subscription))
         .collect();

@@ -93,12 +93,17 @@ pub(super) fn put(request: &Admitted<'_>, state: &mut State) -> Result<Reply> {
     let action = "Microsoft.Authorization/roleDefinitions/write";
     request.require(action)?;
     let mut role = read(request)?;
-    for scope in &role.assignable_scopes {
-        request.require_at(action, scope)?;
-    }
     let now = state.clock.now();
     let definitions = &mut state.authorization.definitions;
     let old = definitions.latest(&role.name).cloned();
+    // A role is changed only by who may write it wherever it may be assigned, before and after.
+    let before = old
+        .iter()
+        .filter(|old| !old.built_in)
+        .flat_map(|old| &old.assignable_scopes);
+    for scope in role.assignable_scopes.iter().chain(before) {
+        request.require_at(action, scope)?;
+    }
     if old.as_ref().is_some_and(|old| old.built_in) {
         return Err(Failure::bad_request(
             "RoleDefinitionCannotBeUpdated",
