@@ -1,4 +1,4 @@
-//! An emulator of Entra, Azure Resource Manager and the gateway configuration endpoint.
+//! An emulator of Entra, Microsoft Graph, Azure Resource Manager and the gateway configuration endpoint.
 //!
 //! One TLS listener answers for every host name of Azure that the plugin talks to. A client reaches it in one of two
 //! ways: by [`Azure::url`], where the path distinguishes Entra and ARM, or under the real host names through

@@ -12,6 +12,7 @@ mod subscriptions;
 
 use axum::http::StatusCode;
 use axum::http::header::{HeaderName, RETRY_AFTER};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use self::failure::Failure;
@@ -111,7 +112,7 @@ impl Admitted<'_> {
             Verb::Tenants => Ok(subscriptions::tenants(self)),
             Verb::Subscriptions => Ok(subscriptions::list(self, &state.inventory)),
             Verb::Subscription => subscriptions::get(self, &state.inventory),
-            Verb::Permissions => Ok(subscriptions::permissions(self)),
+            Verb::Permissions => Ok(subscriptions::permissions(self, state.authorization.page_size)),
             Verb::ResourceGraph => graph::query(self, &state.inventory),
             Verb::SubscriptionServices | Verb::GroupServices => services::list(self, &state.inventory),
             Verb::Service => services::get(self, &state.inventory),
@@ -324,4 +325,26 @@ fn report(reply: Reply, route: &ArmRoute, kind: Kind, verdict: Verdict) -> Reply
 /// A collection that fits on one page.
 fn page(value: &[Value]) -> Reply {
     Reply::json(StatusCode::OK, &json!({"value": value}))
+}
+
+/// A page of a collection that continues with `$skipToken`.
+fn page_of(request: &Admitted<'_>, value: &[Value], size: usize) -> Reply {
+    let call = request.call;
+    let token = call.parameter("$skipToken").and_then(|token| token.parse().ok());
+    let (start, size) = (token.unwrap_or(0), size.max(1));
+    let rest = value.get(start..).unwrap_or_default();
+    let mut body = json!({"value": rest.iter().take(size).collect::<Vec<_>>()});
+    if rest.len() > size {
+        let kept = call
+            .query
+            .iter()
+            .filter(|(name, _)| !name.eq_ignore_ascii_case("$skipToken"));
+        let query: Vec<String> = kept
+            .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)))
+            .chain([format!("%24skipToken={}", start + size)])
+            .collect();
+        let path = call.path.split('?').next().unwrap_or_default();
+        body["nextLink"] = format!("{}{path}?{}", call.base, query.join("&")).into();
+    }
+    Reply::json(StatusCode::OK, &body)
 }

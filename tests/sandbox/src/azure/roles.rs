@@ -21,6 +21,8 @@ pub struct Authorization {
     pub most_definitions: usize,
     /// How many role assignments a subscription may have.
     pub most_assignments: usize,
+    /// How many roles, role assignments or permissions a page has; what ARM takes is not documented.
+    pub page_size: usize,
 }
 
 /// A role definition.
@@ -100,6 +102,7 @@ impl Default for Authorization {
             locks: Vec::new(),
             most_definitions: 5000,
             most_assignments: 4000,
+            page_size: 1000,
         }
     }
 }

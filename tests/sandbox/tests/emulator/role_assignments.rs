@@ -4,7 +4,7 @@ use apim_sandbox::azure::{Grant, LockLevel, Permission, RoleAssignment, RoleDefi
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::fixture::Fixture;
+use super::fixture::{Answer, Fixture};
 use super::roles::{READER, definition, new_guid, other, refused, role as role_body, token_of};
 
 /// A role for the configuration, and the path of a new assignment at the service.
@@ -101,6 +101,9 @@ async fn a_principal_is_looked_up_only_if_its_type_is_not_given() {
     refused(&application, StatusCode::BAD_REQUEST, "PrincipalTypeNotSupported");
     let user = put(&id, &principal.object_id(), Some("User")).await;
     refused(&user, StatusCode::BAD_REQUEST, "UnmatchedPrincipalType");
+    let absent = assignment(&scope).replace("contoso", "absent");
+    let absent = fixture.arm(Method::PUT, &absent, json!({"properties": {}})).await;
+    refused(&absent, StatusCode::NOT_FOUND, "ResourceNotFound");
     let no_role = put(&definition(&new_guid()), &principal.object_id(), None).await;
     refused(&no_role, StatusCode::BAD_REQUEST, "RoleDefinitionDoesNotExist");
 
@@ -144,6 +147,19 @@ async fn assignments_are_listed_at_above_and_below_a_scope() {
         let found = list(filter).await.body;
         assert_eq!(found["value"].as_array().unwrap().len(), count, "{filter}");
     }
+    // Every page but the last links to the next.
+    fixture.azure.authorization(|it| it.page_size = 4);
+    let first = list("?$filter=principalId eq 'x' ").await.body;
+    assert_eq!(first["nextLink"], Value::Null);
+    let first = list("").await.body;
+    assert_eq!(first["value"].as_array().unwrap().len(), 4);
+    let next = first["nextLink"].as_str().unwrap().to_owned();
+    let request = fixture.client.get(next).bearer_auth(fixture.sign_in().await);
+    let second = Answer::read(request.send().await.unwrap()).await.body;
+    assert_eq!(
+        (second["value"].as_array().unwrap().len(), &second["nextLink"]),
+        (2, &Value::Null)
+    );
     let mixed = list(&format!("?$filter=atScope() and principalId eq '{principal}'")).await;
     refused(&mixed, StatusCode::BAD_REQUEST, "UnsupportedQuery");
 }

@@ -10,7 +10,8 @@ mod query;
 use super::super::emulator::State;
 use super::super::operation::Operation;
 use super::super::reply::Reply;
-use super::{Admitted, Result};
+use super::failure::Failure;
+use super::{Admitted, Result, services};
 
 const VERSIONS: [&str; 4] = [
     "2018-01-01-preview",
@@ -37,4 +38,21 @@ pub(super) fn answer(request: &Admitted<'_>, state: &mut State, operation: Opera
         Operation::PutRoleAssignment => assignments::put(request, state),
         _ => assignments::delete(request, state),
     }
+}
+
+/// Refuses a scope that does not exist, as far as it names what the emulator has.
+fn require_scope(request: &Admitted<'_>, state: &State) -> Result<()> {
+    let names = &request.route.names;
+    if !names.service.is_empty() {
+        return services::find(&state.inventory, names).map(|_| ());
+    }
+    if names.subscription.is_empty() {
+        return Ok(());
+    }
+    let subscription = state.inventory.subscriptions.get(&names.subscription);
+    let subscription = subscription.ok_or_else(|| Failure::subscription_not_found(&names.subscription))?;
+    if names.resource_group.is_empty() || subscription.groups.get(&names.resource_group).is_some() {
+        return Ok(());
+    }
+    Err(Failure::group_not_found(&names.resource_group))
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::super::inventory::{Inventory, Subscription};
 use super::super::reply::Reply;
 use super::failure::Failure;
-use super::{Admitted, Result, page};
+use super::{Admitted, Result, page, page_of};
 
 pub(super) fn tenants(request: &Admitted<'_>) -> Reply {
     let tenant = &request.principal.tenant;
@@ -43,7 +43,7 @@ pub(super) fn get(request: &Admitted<'_>, inventory: &Inventory) -> Result<Reply
 }
 
 /// The caller's permissions at a scope, which every caller may read.
-pub(super) fn permissions(request: &Admitted<'_>) -> Reply {
+pub(super) fn permissions(request: &Admitted<'_>, page_size: usize) -> Reply {
     let grants = request.principal.grants_over(&request.route.scope);
     let value: Vec<Value> = grants
         .map(|grant| {
@@ -55,7 +55,7 @@ pub(super) fn permissions(request: &Admitted<'_>) -> Reply {
             })
         })
         .collect();
-    page(&value)
+    page_of(request, &value, page_size)
 }
 
 fn scope(id: &str) -> String {

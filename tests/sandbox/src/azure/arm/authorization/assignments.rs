@@ -10,7 +10,7 @@ use super::super::super::identity::contains;
 use super::super::super::reply::Reply;
 use super::super::super::roles::{RoleAssignment, subscription_of};
 use super::super::failure::Failure;
-use super::super::{Admitted, Result, page};
+use super::super::{Admitted, Result, page_of};
 use super::definitions::digits;
 use super::query;
 
@@ -40,7 +40,8 @@ pub(super) fn list(request: &Admitted<'_>, state: &State) -> Result<Reply> {
             && principal.is_none_or(|id| it.principal_id.eq_ignore_ascii_case(id))
     };
     let found = state.authorization.assignments.all(Reader::Api(now)).filter(fits);
-    Ok(page(&found.map(RoleAssignment::json).collect::<Vec<_>>()))
+    let found: Vec<Value> = found.map(RoleAssignment::json).collect();
+    Ok(page_of(request, &found, state.authorization.page_size))
 }
 
 pub(super) fn get(request: &Admitted<'_>, state: &State) -> Result<Reply> {
@@ -60,6 +61,7 @@ pub(super) fn get(request: &Admitted<'_>, state: &State) -> Result<Reply> {
 
 pub(super) fn put(request: &Admitted<'_>, state: &mut State) -> Result<Reply> {
     request.require("Microsoft.Authorization/roleAssignments/write")?;
+    super::require_scope(request, state)?;
     let assignment = read(request, state)?;
     let assignments = &state.authorization.assignments;
     let same = |it: &RoleAssignment| {

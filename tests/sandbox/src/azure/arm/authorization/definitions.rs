@@ -10,7 +10,7 @@ use super::super::super::identity::{contains, matches_pattern};
 use super::super::super::reply::Reply;
 use super::super::super::roles::{Permission, RoleDefinition, subscription_of};
 use super::super::failure::Failure;
-use super::super::{Admitted, Result, page};
+use super::super::{Admitted, Result, page_of};
 use super::query;
 
 const DATA_ACTION: &str = "Microsoft.ApiManagement/service/gateways/getConfiguration/action";
@@ -58,7 +58,7 @@ pub(super) fn list(request: &Admitted<'_>, state: &State) -> Result<Reply> {
             found.push(role.json(subscription_of(scope)));
         }
     }
-    Ok(page(&found))
+    Ok(page_of(request, &found, state.authorization.page_size))
 }
 
 fn kind(role: &RoleDefinition) -> &'static str {
@@ -92,6 +92,7 @@ pub(super) fn get(request: &Admitted<'_>, state: &State) -> Result<Reply> {
 pub(super) fn put(request: &Admitted<'_>, state: &mut State) -> Result<Reply> {
     let action = "Microsoft.Authorization/roleDefinitions/write";
     request.require(action)?;
+    super::require_scope(request, state)?;
     let mut role = read(request)?;
     let now = state.clock.now();
     let definitions = &mut state.authorization.definitions;
