@@ -12,7 +12,6 @@ mod subscriptions;
 
 use axum::http::StatusCode;
 use axum::http::header::{HeaderName, RETRY_AFTER};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use self::failure::Failure;
@@ -335,16 +334,8 @@ fn page_of(request: &Admitted<'_>, value: &[Value], size: usize) -> Reply {
     let rest = value.get(start..).unwrap_or_default();
     let mut body = json!({"value": rest.iter().take(size).collect::<Vec<_>>()});
     if rest.len() > size {
-        let kept = call
-            .query
-            .iter()
-            .filter(|(name, _)| !name.eq_ignore_ascii_case("$skipToken"));
-        let query: Vec<String> = kept
-            .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)))
-            .chain([format!("%24skipToken={}", start + size)])
-            .collect();
-        let path = call.path.split('?').next().unwrap_or_default();
-        body["nextLink"] = format!("{}{path}?{}", call.base, query.join("&")).into();
+        let next = call.url_with("$skipToken", &(start + size).to_string());
+        body["nextLink"] = next.into();
     }
     Reply::json(StatusCode::OK, &body)
 }

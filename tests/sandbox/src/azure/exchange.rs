@@ -8,7 +8,7 @@ use axum::http::header::{AUTHORIZATION, DATE, HOST, HeaderName, LOCATION};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Response, StatusCode};
 use jiff::Timestamp;
-use percent_encoding::percent_decode_str;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use uuid::Uuid;
 
 use super::access::Claims;
@@ -115,6 +115,21 @@ impl Call {
             .iter()
             .find(|(key, _)| key.eq_ignore_ascii_case(name))
             .map(|(_, value)| value.as_str())
+    }
+
+    /// The URL of the request with another value of one option of its query.
+    pub(super) fn url_with(&self, option: &str, value: &str) -> String {
+        let kept = self
+            .query
+            .iter()
+            .filter(|(name, _)| !name.eq_ignore_ascii_case(option));
+        let query: Vec<String> = kept
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .chain([(option, value)])
+            .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)))
+            .collect();
+        let path = self.path.split('?').next().unwrap_or_default();
+        format!("{}{path}?{}", self.base, query.join("&"))
     }
 
     pub(super) fn header(&self, name: &str) -> Option<&str> {
@@ -262,4 +277,21 @@ fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = header(headers, &AUTHORIZATION)?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("Bearer").then_some(token.trim())
+}
+
+/// Reads a literal of `OData`, in which a quote is doubled, and gives what follows it.
+pub(super) fn literal(text: &str) -> Option<(String, &str)> {
+    let mut rest = text.strip_prefix('\'')?;
+    let mut value = String::new();
+    loop {
+        let (part, tail) = rest.split_once('\'')?;
+        value.push_str(part);
+        match tail.strip_prefix('\'') {
+            Some(more) => {
+                value.push('\'');
+                rest = more;
+            }
+            None => return Some((value, tail)),
+        }
+    }
 }

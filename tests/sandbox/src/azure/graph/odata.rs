@@ -1,9 +1,9 @@
 //! The query options of `OData`: `$filter`, `$select`, `$top` and pages.
 
 use axum::http::StatusCode;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
+use super::super::exchange::literal;
 use super::super::reply::Reply;
 use super::failure::Failure;
 use super::{Result, Session};
@@ -68,21 +68,9 @@ pub(super) fn page(session: &Session<'_>, kind: &str, all: Vec<Value>) -> Result
         body["@odata.count"] = count.into();
     }
     if rest.peek().is_some() {
-        body["@odata.nextLink"] = next_link(session, &last).into();
+        body["@odata.nextLink"] = call.url_with("$skiptoken", &last).into();
     }
     Ok(Reply::json(StatusCode::OK, &body))
-}
-
-/// The link to the page after the object `last`, with every other query option as it was.
-fn next_link(session: &Session<'_>, last: &str) -> String {
-    let call = session.call;
-    let kept = call.query.iter().filter(|(name, _)| name != "$skiptoken");
-    let options: Vec<String> = kept
-        .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)))
-        .chain([format!("$skiptoken={last}")])
-        .collect();
-    let path = call.path.split('?').next().unwrap_or_default();
-    format!("{}{path}?{}", call.base, options.join("&"))
 }
 
 /// Answers with one object.
@@ -206,23 +194,6 @@ fn boolean(text: &str) -> Option<(String, &str)> {
     ["true", "false"]
         .into_iter()
         .find_map(|word| Some((word.to_owned(), text.strip_prefix(word)?)))
-}
-
-/// Reads a literal, in which a quote is doubled.
-pub(super) fn literal(text: &str) -> Option<(String, &str)> {
-    let mut rest = text.strip_prefix('\'')?;
-    let mut value = String::new();
-    loop {
-        let (part, tail) = rest.split_once('\'')?;
-        value.push_str(part);
-        match tail.strip_prefix('\'') {
-            Some(more) => {
-                value.push('\'');
-                rest = more;
-            }
-            None => return Some((value, tail)),
-        }
-    }
 }
 
 #[cfg(test)]

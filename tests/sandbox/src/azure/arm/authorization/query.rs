@@ -1,5 +1,6 @@
 //! The filters of role definitions and role assignments.
 
+use super::super::super::exchange::literal;
 use super::super::Result;
 use super::super::failure::Failure;
 
@@ -44,23 +45,6 @@ fn condition(text: &str) -> Option<((String, String), &str)> {
     let rest = rest.trim_start().strip_prefix("eq ")?.trim_start();
     let (value, rest) = literal(rest)?;
     Some(((name, value), rest))
-}
-
-/// Reads a literal, in which a quote is doubled.
-fn literal(text: &str) -> Option<(String, &str)> {
-    let mut rest = text.strip_prefix('\'')?;
-    let mut value = String::new();
-    loop {
-        let (part, tail) = rest.split_once('\'')?;
-        value.push_str(part);
-        match tail.strip_prefix('\'') {
-            Some(more) => {
-                value.push('\'');
-                rest = more;
-            }
-            None => return Some((value, tail)),
-        }
-    }
 }
 
 #[cfg(test)]
