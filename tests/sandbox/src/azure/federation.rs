@@ -9,6 +9,8 @@ const LONGEST: usize = 600;
 
 /// Why a federated credential is refused.
 pub(super) enum Refusal {
+    /// The issuer, the subject or the audience is empty.
+    Missing,
     /// What is wrong with a value of it.
     Invalid(String),
     TooMany,
@@ -45,10 +47,12 @@ pub(super) fn check(
         ("audience", audience),
     ];
     for (field, value) in values {
-        if value.is_empty() || value.len() > LONGEST {
-            return Err(Refusal::Invalid(format!(
-                "The {field} must have 1 to {LONGEST} characters."
-            )));
+        if value.is_empty() {
+            return Err(Refusal::Missing);
+        }
+        if value.len() > LONGEST {
+            let message = format!("The {field} must have up to {LONGEST} characters.");
+            return Err(Refusal::Invalid(message));
         }
     }
     if !credential.issuer.starts_with("https://") {

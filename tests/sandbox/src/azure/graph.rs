@@ -133,15 +133,27 @@ impl Session<'_> {
             .any(|it| it.trim().eq_ignore_ascii_case("create-if-missing"))
     }
 
-    /// The application that the request names, as requests see it.
+    /// The application that the request names, as requests see it and if the caller may.
     fn application<'a>(&self, state: &'a State) -> Result<&'a Application> {
+        let found = self.find_application(state)?;
+        self.require_seeing(&found.owners)?;
+        Ok(found)
+    }
+
+    fn find_application<'a>(&self, state: &'a State) -> Result<&'a Application> {
         let mut all = state.directory.applications.all(Reader::Api(self.now));
         let found = all.find(|it| it.tenant == self.caller.tenant && is_application(it, self.key()));
         found.ok_or_else(|| Failure::missing(self.name()))
     }
 
-    /// The service principal that the request names, as requests see it.
+    /// The service principal that the request names, as requests see it and if the caller may.
     fn service_principal<'a>(&self, state: &'a State) -> Result<&'a ServicePrincipal> {
+        let found = self.find_service_principal(state)?;
+        self.require_seeing(&found.owners)?;
+        Ok(found)
+    }
+
+    fn find_service_principal<'a>(&self, state: &'a State) -> Result<&'a ServicePrincipal> {
         let mut all = state.directory.service_principals.all(Reader::Api(self.now));
         let found = all.find(|it| {
             it.tenant == self.caller.tenant

@@ -165,7 +165,11 @@ async fn federated_credentials_have_limits() {
             &json!("ObjectConflict")
         )
     );
-    assert_eq!(add(credential("two", "s")).await.status, StatusCode::CONFLICT);
+    let same_subject = add(credential("two", "s")).await;
+    assert_eq!(
+        (same_subject.status, same_subject.code()),
+        (StatusCode::BAD_REQUEST, "InvalidFederatedIdentityCredentialValue")
+    );
     for (field, value) in [
         ("name", json!("a b")),
         ("name", json!("ab")),

@@ -87,6 +87,15 @@ async fn owned_by_manages_what_it_made_and_nothing_else() {
             .await,
     );
     denied(&fixture.graph(Method::DELETE, &path, Value::Null).await);
+    denied(&fixture.graph(Method::GET, &path, Value::Null).await);
+    let listed = fixture
+        .graph(
+            Method::GET,
+            "applications?$filter=displayName eq 'foreign'",
+            Value::Null,
+        )
+        .await;
+    assert_eq!(listed.body["value"][0]["id"], foreign.id);
     denied(
         &fixture
             .graph(

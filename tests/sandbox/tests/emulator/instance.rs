@@ -97,6 +97,8 @@ async fn user_assigned_identities_are_kept_only_if_the_type_has_them() {
         (refused.status, refused.code()),
         (StatusCode::BAD_REQUEST, "FailedIdentityOperation")
     );
+    let wrong = json!({"type": "UserAssigned", "userAssignedIdentities": {&id: {"clientId": "x"}}});
+    assert_eq!(patch(&fixture, wrong).await.code(), "InvalidIdentityValues");
     patch(
         &fixture,
         json!({"type": "UserAssigned", "userAssignedIdentities": {&id: {}}}),

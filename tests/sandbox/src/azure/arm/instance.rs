@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use axum::http::StatusCode;
 use axum::http::header::{LOCATION, RETRY_AFTER};
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::super::emulator::State;
@@ -108,7 +108,9 @@ fn identity(request: &Admitted<'_>, state: &State, identity: &Value) -> Result<O
         {
             // A null removes one.
             if !value.is_null() {
-                user_assigned.insert(id.clone(), assign(request, state, id)?);
+                let ids = assign(request, state, id)?;
+                check_value(id, value, &ids)?;
+                user_assigned.insert(id.clone(), ids);
             }
         }
     }
@@ -116,6 +118,19 @@ fn identity(request: &Admitted<'_>, state: &State, identity: &Value) -> Result<O
         is_system_assigned: has("systemassigned"),
         user_assigned,
     }))
+}
+
+/// Refuses a value that is neither empty nor what the service shows.
+fn check_value(id: &str, value: &Value, [principal, client]: &[String; 2]) -> Result<()> {
+    let is_empty = value.as_object().is_some_and(serde_json::Map::is_empty);
+    if is_empty || *value == json!({"principalId": principal, "clientId": client}) {
+        return Ok(());
+    }
+    let message = format!(
+        "Invalid value for the identities '{id}'. The 'UserAssignedIdentities' property keys should only be empty json \
+         objects, null or the resource existing property."
+    );
+    Err(Failure::bad_request("InvalidIdentityValues", &message))
 }
 
 /// The principal id and the client id of an identity that the caller may assign.

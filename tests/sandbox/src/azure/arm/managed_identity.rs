@@ -248,9 +248,14 @@ fn check_turn(identity: &ManagedIdentity, state: &State) -> Result<()> {
     ))
 }
 
-/// The refusal of a federated credential; of these codes only `Conflict` is known.
+/// The refusal of a federated credential; the message about the number and those about values that are wrong are ours.
 fn refused(refusal: Refusal, identity: &ManagedIdentity) -> Failure {
     match refusal {
+        Refusal::Missing => Failure::bad_request(
+            "BadRequest",
+            "The request format was unexpected. Federated Identity Credential must specify 'issuer', 'subject' and \
+             'audience'.",
+        ),
         Refusal::Invalid(message) => Failure::bad_request("BadRequest", &message),
         Refusal::TooMany => Failure::bad_request(
             "BadRequest",

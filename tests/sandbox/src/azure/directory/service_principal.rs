@@ -12,7 +12,7 @@ pub enum GraphRights {
     None,
     /// `Application.Read.All`.
     ReadAll,
-    /// `Application.ReadWrite.OwnedBy`: it reads all, creates, and manages what it owns.
+    /// `Application.ReadWrite.OwnedBy`: it lists all, creates, and reads and manages what it owns.
     OwnedBy,
     /// `Application.ReadWrite.All`.
     ReadWriteAll,

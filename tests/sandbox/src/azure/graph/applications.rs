@@ -48,7 +48,7 @@ pub(super) fn upsert(session: &Session<'_>, state: &mut State) -> Result<Reply> 
     let old = old.cloned();
     drop(all);
     match (old, session.key()) {
-        (Some(old), _) if session.creates_if_missing() || session.application(state).is_ok() => {
+        (Some(old), _) if session.creates_if_missing() || session.find_application(state).is_ok() => {
             change(session, state, old, &body)
         }
         (None, Some(Key::UniqueName(name))) if session.creates_if_missing() => {

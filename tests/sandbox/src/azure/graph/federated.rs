@@ -117,10 +117,15 @@ fn apply(credential: &mut FederatedIdentityCredential, body: &Value, is_new: boo
     Ok(())
 }
 
-/// The refusal of a credential; the message of a name that exists is Graph's, the others are ours.
+/// The refusal of a credential; of values that are wrong only the code is Graph's, and the number's message is ours.
 fn refused(refusal: Refusal, credential: &FederatedIdentityCredential) -> Failure {
+    let invalid = |message: &str| Failure::coded("InvalidFederatedIdentityCredentialValue", message);
+    let (issuer, subject) = (&credential.issuer, &credential.subject);
     match refusal {
-        Refusal::Invalid(message) => Failure::bad_request(&message),
+        Refusal::Missing => {
+            invalid("Federated Identity Credential must specify 'issuer', 'subject' and 'audience'.")
+        }
+        Refusal::Invalid(message) => invalid(&message),
         Refusal::TooMany => Failure::bad_request(&format!(
             "The application has the maximum of {} federated identity credentials.",
             federation::MOST
@@ -132,9 +137,10 @@ fn refused(refusal: Refusal, credential: &FederatedIdentityCredential) -> Failur
                 credential.name
             ),
         ),
-        Refusal::SameSubject => Failure::conflict(
-            "subject",
-            "FederatedIdentityCredential with the same issuer and subject already exists.",
-        ),
+        Refusal::SameSubject => invalid(&format!(
+            "The combination of issuer and subject must be unique for the application. Issuer {issuer} and Subject: \
+             {subject} already exist. paramName: FederatedIdentityCredential.Subject, paramValue: {subject}, objectType: \
+             Microsoft.Online.DirectoryServices.Application"
+        )),
     }
 }

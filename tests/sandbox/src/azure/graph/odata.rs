@@ -11,6 +11,9 @@ use super::{Result, Session};
 const PAGE: usize = 100;
 const LARGEST_PAGE: usize = 999;
 
+/// How many values `in` may have.
+const MOST_VALUES: usize = 15;
+
 /// The query options that the emulator understands.
 const OPTIONS: [&str; 5] = ["$filter", "$select", "$top", "$count", "$skiptoken"];
 
@@ -131,6 +134,18 @@ fn conditions(filter: &str) -> Result<Vec<Condition>> {
     let mut found = Vec::new();
     while !rest.is_empty() {
         let (condition, tail) = condition(rest).ok_or_else(|| invalid(filter))?;
+        if let Condition::In(_, values) = &condition
+            && values.len() > MOST_VALUES
+        {
+            return Err(Failure::coded(
+                "Request_UnsupportedQuery",
+                &format!(
+                    "Too many child clauses specified in search filter expression containing 'OR' operators: {}. Max \
+                     allowed: {MOST_VALUES}.",
+                    values.len()
+                ),
+            ));
+        }
         found.push(condition);
         rest = tail.trim_start();
         if let Some(more) = rest.strip_prefix("and ") {
@@ -211,6 +226,9 @@ mod tests {
         assert!(fits("names/any(c:c eq 'b') and on eq true"));
         assert!(!fits("names/any(n:n eq 'c')"));
         assert!(!fits("displayName eq 'O''Brien'"));
+        let many = |count: usize| format!("appId in ({})", vec!["'a'"; count].join(","));
+        assert!(fits(&many(15)));
+        assert!(conditions(&many(16)).is_err());
         for bad in [
             "displayName eq 'O'Brien'",
             "displayName ne 'x'",

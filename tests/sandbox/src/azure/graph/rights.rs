@@ -9,6 +9,14 @@ impl Session<'_> {
         allow(self.caller.is_user || self.caller.graph != GraphRights::None)
     }
 
+    /// `Application.ReadWrite.OwnedBy` lists all objects, and for one of them is limited to its own.
+    pub(super) fn require_seeing(&self, owners: &[String]) -> Result<()> {
+        if self.caller.graph == GraphRights::OwnedBy {
+            self.require_managing(owners)?;
+        }
+        Ok(())
+    }
+
     pub(super) fn require_creating(&self, tenant: &Tenant) -> Result<()> {
         allow(match self.caller.graph {
             GraphRights::OwnedBy | GraphRights::ReadWriteAll => true,

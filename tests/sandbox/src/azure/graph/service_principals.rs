@@ -78,7 +78,7 @@ fn make(session: &Session<'_>, state: &mut State, app_id: &str) -> Result<Reply>
 /// Changes a service principal, or makes it where the caller prefers that and names it by its application id.
 pub(super) fn update(session: &Session<'_>, state: &mut State) -> Result<Reply> {
     let body = session.body()?;
-    let id = match (session.service_principal(state), session.key()) {
+    let id = match (session.find_service_principal(state), session.key()) {
         (Ok(found), _) => {
             session.require_managing(&found.owners)?;
             found.id.clone()
