@@ -1,6 +1,6 @@
 //! Microsoft Graph: applications, service principals and their credentials.
 
-use apim_sandbox::azure::{Application, GraphRights, Operation};
+use apim_sandbox::azure::{Action, Application, Directory, Fault, GraphRights, Operation};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -248,4 +248,54 @@ async fn a_service_principal_is_made_once_and_for_an_application_that_exists() {
         fixture.graph(Method::GET, &roles, Value::Null).await.body["value"],
         json!([])
     );
+}
+
+#[tokio::test]
+async fn a_service_principal_can_be_made_under_its_application_id() {
+    let fixture = start().await;
+    let application = create(&fixture, "gw").await;
+    let app_id = application["appId"].as_str().unwrap();
+    let token = fixture.graph_token().await;
+    let upsert = async |prefer: &str| {
+        let url = format!("https://graph.microsoft.com/v1.0/servicePrincipals(appId='{app_id}')");
+        let request = fixture
+            .client
+            .patch(url)
+            .bearer_auth(&token)
+            .header("prefer", prefer);
+        let sent = request.json(&json!({})).send().await.unwrap();
+        sent.status()
+    };
+    assert_eq!(upsert("").await, StatusCode::NOT_FOUND);
+    assert_eq!(upsert("create-if-missing").await, StatusCode::CREATED);
+    assert_eq!(upsert("create-if-missing").await, StatusCode::NO_CONTENT);
+    let made = |directory: &mut Directory| {
+        let all = directory.service_principals();
+        all.iter().filter(|it| it.app_id == app_id).count()
+    };
+    assert_eq!(fixture.azure.directory(made), 1);
+}
+
+#[tokio::test]
+async fn a_secret_whose_answer_is_lost_is_there_all_the_same() {
+    let fixture = start().await;
+    let application = create(&fixture, "gw").await;
+    let fault = Fault::on(Operation::AddPassword, Action::ResetAfter).once();
+    fixture.azure.fault(fault);
+    let url = format!(
+        "https://graph.microsoft.com/v1.0/{}/addPassword",
+        path(&application)
+    );
+    let token = fixture.graph_token().await;
+    let sent = fixture
+        .client
+        .post(url)
+        .bearer_auth(token)
+        .json(&json!({}))
+        .send()
+        .await;
+    assert!(sent.is_err());
+    let app_id = application["appId"].as_str().unwrap();
+    let passwords = |directory: &mut Directory| directory.application(app_id).unwrap().passwords.len();
+    assert_eq!(fixture.azure.directory(passwords), 1);
 }
