@@ -97,10 +97,9 @@ async fn azure_cli_makes_roles_and_assigns_them() {
     let scope = super::fixture::Fixture::subscription_id();
     // The inner keys of the product's documentation, which the CLI does not understand, and those that it does.
     let data_action = "Microsoft.ApiManagement/service/gateways/getConfiguration/action";
-    let upper = json!({"Name": "Upper", "Description": "d", "Permissions": [{"Actions": [], "DataActions": [data_action]}],
-        "AssignableScopes": [scope]});
-    let lower = json!({"Name": "Lower", "Description": "d", "Permissions": [{"actions": [], "dataActions": [data_action]}],
-        "AssignableScopes": [scope]});
+    let role = |name: &str, permission: Value| json!({"Name": name, "Description": "d", "Permissions": [permission], "AssignableScopes": [scope]});
+    let upper = role("Upper", json!({"Actions": [], "DataActions": [data_action]}));
+    let lower = role("Lower", json!({"actions": [], "dataActions": [data_action]}));
     let create = async |name: &str, role: &Value| {
         let file = az.file(name, &role.to_string());
         az.json(&["role", "definition", "create", "--role-definition", &file])
@@ -116,7 +115,11 @@ async fn azure_cli_makes_roles_and_assigns_them() {
     assert_eq!(lower["permissions"][0]["dataActions"], json!([data_action]));
     let found = az.json(&["role", "definition", "list", "--name", "Lower"]).await;
     assert_eq!(found[0]["id"], lower["id"]);
+    assign_lower(&az).await;
+}
 
+/// Makes an application and gives it the role `Lower`, twice.
+async fn assign_lower(az: &AzureCli) {
     let app = az.json(&["ad", "app", "create", "--display-name", "gw"]).await;
     let app_id = app["appId"].as_str().unwrap();
     let principal = az.json(&["ad", "sp", "create", "--id", app_id]).await;

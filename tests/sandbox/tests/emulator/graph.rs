@@ -75,21 +75,25 @@ async fn an_application_is_created_found_changed_and_deleted() {
 
     let gone = fixture.graph(Method::DELETE, &by_key, Value::Null).await;
     assert_eq!(gone.status, StatusCode::NO_CONTENT);
-    let missing = fixture.graph(Method::GET, &by_key, Value::Null).await;
+    assert_eq!(fixture.azure.requests_for(Operation::CreateApplication).len(), 1);
+}
+
+#[tokio::test]
+async fn a_missing_application_is_named_as_by_graph() {
+    let fixture = start().await;
+    let missing = fixture
+        .graph(Method::GET, "applications(appId='gone')", Value::Null)
+        .await;
     assert_eq!(
         (missing.status, missing.code(), missing.message()),
         (
             StatusCode::NOT_FOUND,
             "Request_ResourceNotFound",
-            format!(
-                "Resource '{app_id}' does not exist or one of its queried reference-property objects are not present."
-            )
-            .as_str()
+            "Resource 'gone' does not exist or one of its queried reference-property objects are not present."
         )
     );
     let date = missing.body["error"]["innerError"]["date"].as_str().unwrap();
     assert!(!date.ends_with('Z') && date.len() == 19, "{date}");
-    assert_eq!(fixture.azure.requests_for(Operation::CreateApplication).len(), 1);
 }
 
 #[tokio::test]

@@ -189,7 +189,16 @@ async fn federated_credentials_have_limits() {
         add(credential("c-21", "s21")).await.status,
         StatusCode::BAD_REQUEST
     );
+}
 
+#[tokio::test]
+async fn a_federated_credential_is_changed_and_deleted() {
+    let fixture = start().await;
+    let application = create(&fixture, "gw").await;
+    let all = format!("{}/federatedIdentityCredentials", path(&application));
+    let body = json!({"name": "one", "issuer": "https://issuer.example/", "subject": "s",
+        "audiences": ["api://AzureADTokenExchange"]});
+    let first = fixture.graph(Method::POST, &all, body).await;
     let one = format!("{all}/{}", first.body["id"].as_str().unwrap());
     let changed = fixture
         .graph(Method::PATCH, &one, json!({"subject": "moved"}))
@@ -205,5 +214,5 @@ async fn federated_credentials_have_limits() {
         StatusCode::NO_CONTENT
     );
     let left = fixture.graph(Method::GET, &all, Value::Null).await.body;
-    assert_eq!(left["value"].as_array().unwrap().len(), 19);
+    assert_eq!(left["value"].as_array().unwrap().len(), 0);
 }

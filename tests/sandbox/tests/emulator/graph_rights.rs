@@ -113,15 +113,23 @@ async fn owned_by_manages_what_it_made_and_nothing_else() {
         missing.message().ends_with("must in the local tenant"),
         "{missing:?}"
     );
+}
 
-    // Who is made an owner may manage it.
+#[tokio::test]
+async fn who_is_made_an_owner_manages() {
+    let fixture = Fixture::start_with_graph(GraphRights::OwnedBy).await;
+    let foreign = foreign(&fixture);
     fixture.azure.directory(|directory| {
         directory.change_application(&foreign.app_id, |it| {
             it.owners.push(fixture.principal.object_id());
         })
     });
     let added = fixture
-        .graph(Method::POST, &format!("{path}/addPassword"), json!({}))
+        .graph(
+            Method::POST,
+            &format!("applications/{}/addPassword", foreign.id),
+            json!({}),
+        )
         .await;
     assert_eq!(added.status, StatusCode::OK);
 }

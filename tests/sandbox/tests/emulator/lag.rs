@@ -6,6 +6,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::fixture::Fixture;
+use super::roles::token_of;
 
 const TEN: SignedDuration = SignedDuration::from_secs(10);
 
@@ -176,16 +177,7 @@ async fn a_role_counts_for_tokens_that_are_issued_after_it_arrived() {
         StatusCode::NOT_FOUND
     );
 
-    let token = async || {
-        let Principal {
-            tenant,
-            client_id,
-            client_secret,
-            ..
-        } = &principal;
-        let answer = fixture.ask_entra(tenant, client_id, client_secret).await;
-        answer.body["access_token"].as_str().unwrap().to_owned()
-    };
+    let token = async || token_of(&fixture, &principal).await;
     let read = async |token: &str| {
         let path = fixture.gateway.service_id();
         fixture

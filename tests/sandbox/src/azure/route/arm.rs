@@ -84,7 +84,33 @@ impl Verb {
 pub(super) fn route(method: &Method, segments: &[String]) -> Option<ArmRoute> {
     let lower: Vec<String> = segments.iter().map(|segment| segment.to_lowercase()).collect();
     let parts: Vec<&str> = lower.iter().map(String::as_str).collect();
-    let verb = match (method.as_str(), parts.as_slice()) {
+    let verb = verb(method.as_str(), &parts)?;
+    let leaf = match verb {
+        Verb::Role(_) => after(segments, "microsoft.authorization").get(1..2),
+        Verb::Identity(_) => after(segments, "microsoft.managedidentity").get(1..),
+        Verb::OperationResult => segments.get(segments.len() - 1..),
+        _ => None,
+    };
+    // Of `userAssignedIdentities/{name}/federatedIdentityCredentials/{name}` the names alone.
+    let leaf = leaf.unwrap_or_default().iter().step_by(2).cloned().collect();
+    let length = match verb {
+        Verb::Permissions => segments.len() - 3,
+        Verb::Role(_) => segments.len() - after(segments, "microsoft.authorization").len() - 2,
+        Verb::OperationResult => segments.len() - 2,
+        Verb::GatewayApis | Verb::GenerateToken | Verb::ListKeys | Verb::RegenerateKey => segments.len() - 1,
+        _ => segments.len(),
+    };
+    let target = &segments[..length];
+    Some(ArmRoute {
+        verb,
+        names: names(target),
+        scope: format!("/{}", target.join("/")),
+        leaf,
+    })
+}
+
+fn verb(method: &str, parts: &[&str]) -> Option<Verb> {
+    Some(match (method, parts) {
         ("GET", ["metadata", "endpoints"]) => Verb::Metadata,
         ("GET", ["tenants"]) => Verb::Tenants,
         ("GET", ["subscriptions"]) => Verb::Subscriptions,
@@ -113,27 +139,9 @@ pub(super) fn route(method: &Method, segments: &[String]) -> Option<ArmRoute> {
                 "service",
                 rest @ ..,
             ],
-        ) if !rest.contains(&"microsoft.authorization") => match (method, rest) {
-            ("GET", []) => Verb::GroupServices,
-            ("GET", [_]) => Verb::Service,
-            ("PATCH", [_]) => Verb::WriteService(Operation::PatchService),
-            ("PUT", [_]) => Verb::WriteService(Operation::PutService),
-            ("GET", [_, "operationresults", _]) => Verb::OperationResult,
-            ("PUT", [_, "gateways", _]) => Verb::PutGateway,
-            ("GET", [_, "gateways"]) => Verb::Gateways,
-            ("GET" | "HEAD", [_, "gateways", _]) => Verb::Gateway,
-            ("GET", [_, "gateways", _, "apis"]) => Verb::GatewayApis,
-            ("POST", [_, "gateways", _, "generatetoken"]) => Verb::GenerateToken,
-            ("POST", [_, "gateways", _, "listkeys"]) => Verb::ListKeys,
-            ("POST", [_, "gateways", _, "regeneratekey"]) => Verb::RegenerateKey,
-            _ => return None,
-        },
-        (method, [.., "providers", "microsoft.authorization", kind]) => {
-            Verb::Role(role(method, kind, false)?)
-        }
-        (method, [.., "providers", "microsoft.authorization", kind, _]) => {
-            Verb::Role(role(method, kind, true)?)
-        }
+        ) if !rest.contains(&"microsoft.authorization") => service(method, rest)?,
+        (_, [.., "providers", "microsoft.authorization", kind]) => Verb::Role(role(method, kind, false)?),
+        (_, [.., "providers", "microsoft.authorization", kind, _]) => Verb::Role(role(method, kind, true)?),
         (
             "GET",
             [
@@ -158,28 +166,25 @@ pub(super) fn route(method: &Method, segments: &[String]) -> Option<ArmRoute> {
             ],
         ) => Verb::Identity(identity(method, rest)?),
         _ => return None,
-    };
-    let leaf = match verb {
-        Verb::Role(_) => after(segments, "microsoft.authorization").get(1..2),
-        Verb::Identity(_) => after(segments, "microsoft.managedidentity").get(1..),
-        Verb::OperationResult => segments.get(segments.len() - 1..),
-        _ => None,
-    };
-    // Of `userAssignedIdentities/{name}/federatedIdentityCredentials/{name}` the names alone.
-    let leaf = leaf.unwrap_or_default().iter().step_by(2).cloned().collect();
-    let length = match verb {
-        Verb::Permissions => segments.len() - 3,
-        Verb::Role(_) => segments.len() - after(segments, "microsoft.authorization").len() - 2,
-        Verb::OperationResult => segments.len() - 2,
-        Verb::GatewayApis | Verb::GenerateToken | Verb::ListKeys | Verb::RegenerateKey => segments.len() - 1,
-        _ => segments.len(),
-    };
-    let target = &segments[..length];
-    Some(ArmRoute {
-        verb,
-        names: names(target),
-        scope: format!("/{}", target.join("/")),
-        leaf,
+    })
+}
+
+/// The operation on the services of a resource group.
+fn service(method: &str, rest: &[&str]) -> Option<Verb> {
+    Some(match (method, rest) {
+        ("GET", []) => Verb::GroupServices,
+        ("GET", [_]) => Verb::Service,
+        ("PATCH", [_]) => Verb::WriteService(Operation::PatchService),
+        ("PUT", [_]) => Verb::WriteService(Operation::PutService),
+        ("GET", [_, "operationresults", _]) => Verb::OperationResult,
+        ("PUT", [_, "gateways", _]) => Verb::PutGateway,
+        ("GET", [_, "gateways"]) => Verb::Gateways,
+        ("GET" | "HEAD", [_, "gateways", _]) => Verb::Gateway,
+        ("GET", [_, "gateways", _, "apis"]) => Verb::GatewayApis,
+        ("POST", [_, "gateways", _, "generatetoken"]) => Verb::GenerateToken,
+        ("POST", [_, "gateways", _, "listkeys"]) => Verb::ListKeys,
+        ("POST", [_, "gateways", _, "regeneratekey"]) => Verb::RegenerateKey,
+        _ => return None,
     })
 }
 
