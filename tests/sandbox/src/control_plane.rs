@@ -11,6 +11,7 @@ mod audit;
 mod binaries;
 mod component;
 mod directory;
+mod issuer;
 mod kubeconfig;
 mod ports;
 
@@ -26,6 +27,7 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 
 pub use self::audit::AuditRecord;
+pub use self::issuer::{CLUSTER_ISSUER, public_issuer};
 pub use self::kubeconfig::CONTEXT;
 
 use self::arguments::Layout;
@@ -55,6 +57,8 @@ pub struct Options {
     /// Whether to start controller manager and scheduler at all. Without them
     /// objects stay as they were written, and nothing else uses the machine.
     pub controllers: bool,
+    /// The issuer in the tokens of service accounts, to the letter.
+    pub issuer: String,
 }
 
 impl Default for Options {
@@ -65,6 +69,7 @@ impl Default for Options {
             qps: 500,
             burst: 1000,
             controllers: true,
+            issuer: public_issuer(),
         }
     }
 }
@@ -76,6 +81,7 @@ pub struct ControlPlane {
     admin: kube::Config,
     authority: CertificateAuthority,
     url: String,
+    issuer: String,
     kubeconfig: PathBuf,
     runs_controllers: bool,
     directory: StateDirectory,
@@ -87,7 +93,9 @@ impl ControlPlane {
         let target = target_directory();
         let (binaries, directory) = tokio::task::spawn_blocking(move || {
             let binaries = Binaries::find(&target)?;
-            anyhow::Ok((binaries, StateDirectory::create(&target)?))
+            let directory = StateDirectory::create(&target)?;
+            directory.write("service-account.key", &pki::rsa_key()?)?;
+            anyhow::Ok((binaries, directory))
         })
         .await??;
 
@@ -104,7 +112,7 @@ impl ControlPlane {
             etcd_port,
             etcd_peer_port,
             server_port,
-            issuer: &url,
+            issuer: &options.issuer,
         };
         let components = vec![
             Component::start(&binaries, "etcd", &layout.etcd(), &path)?,
@@ -115,6 +123,7 @@ impl ControlPlane {
             admin,
             authority,
             url: url.clone(),
+            issuer: options.issuer.clone(),
             kubeconfig,
             runs_controllers: false,
             directory,
@@ -148,10 +157,14 @@ impl ControlPlane {
         self.authority.certificate_pem()
     }
 
-    /// The issuer in the tokens of service accounts. They are signed with
-    /// ES256; the key is served at `{issuer}/openid/v1/jwks`.
+    /// The issuer in the tokens of service accounts, which are signed with RS256.
     pub fn service_account_issuer(&self) -> &str {
-        &self.url
+        &self.issuer
+    }
+
+    /// Whether the issuer's documents are where its name points, so that Entra can read them.
+    pub fn has_public_issuer(&self) -> bool {
+        self.issuer != CLUSTER_ISSUER
     }
 
     /// The keys that verify the tokens of service accounts, as a JWK set.
@@ -346,9 +359,6 @@ fn write_files(directory: &StateDirectory, authority: &CertificateAuthority, url
         directory.write(&format!("{name}.crt"), &identity.certificate_pem)?;
         directory.write(&format!("{name}.key"), &identity.key_pem)?;
     }
-    let (private_key, public_key) = pki::signing_key()?;
-    directory.write("service-account.key", &private_key)?;
-    directory.write("service-account.pub", &public_key)?;
     for component in ["kube-controller-manager", "kube-scheduler"] {
         let identity = authority.client(&format!("system:{component}"), &[ADMINISTRATORS])?;
         let text = kubeconfig::text(url, ca_pem, &User::Certificate(&identity), "default");

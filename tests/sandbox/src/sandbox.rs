@@ -29,12 +29,22 @@ pub struct Sandbox {
 impl Sandbox {
     /// Starts everything.
     pub async fn start() -> Result<Self> {
+        Self::start_with(Options::default()).await
+    }
+
+    /// Starts everything, with a control plane of its own kind. Entra trusts the issuer of its
+    /// tokens if that is public.
+    pub async fn start_with(options: Options) -> Result<Self> {
         let azure = Azure::start().await?;
         let emulator = EmulatorEndpoint {
             addr: azure.addr(),
             ca_pem: azure.ca_pem().to_owned(),
         };
-        let control_plane = ControlPlane::start(Options::default()).await?;
+        let control_plane = ControlPlane::start(options).await?;
+        if control_plane.has_public_issuer() {
+            let keys = control_plane.service_account_keys().await?;
+            azure.trust_issuer(control_plane.service_account_issuer(), keys);
+        }
         let ca_file = control_plane.directory().join("azure-ca.pem");
         std::fs::write(&ca_file, azure.ca_pem())
             .context("cannot write the emulator's certificate authority")?;

@@ -58,9 +58,9 @@ impl Layout<'_> {
             ("service-account-issuer", self.issuer),
             (
                 "service-account-jwks-uri",
-                &format!("{}/openid/v1/jwks", self.issuer),
+                &format!("{}/openid/v1/jwks", self.issuer.trim_end_matches('/')),
             ),
-            ("service-account-key-file", &self.file("service-account.pub")),
+            ("service-account-key-file", &self.file("service-account.key")),
             (
                 "service-account-signing-key-file",
                 &self.file("service-account.key"),
