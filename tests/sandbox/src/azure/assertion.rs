@@ -8,9 +8,7 @@ use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use jiff::{SignedDuration, Timestamp};
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
-use ring::signature::{
-    ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
-};
+use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey};
 use serde::Deserialize;
 use serde_json::Value;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
@@ -98,6 +96,14 @@ impl Check<'_> {
     pub(super) fn assertion(&self, text: &str) -> Result<(), Failure> {
         let assertion =
             Assertion::parse(text).ok_or_else(|| refused(50027, "JWT token is invalid or malformed."))?;
+        let algorithm = &assertion.header.alg;
+        if algorithm != "RS256" {
+            let message = format!(
+                "Invalid JWT token. '{algorithm}' is not a supported signature algorithm. Supported signing algorithms \
+                 are: 'RS256, RS384, RS512'"
+            );
+            return Err(refused(5_002_738, &message));
+        }
         if assertion.claims.iss.eq_ignore_ascii_case(self.client.app_id) {
             self.certificate(&assertion)
         } else {
@@ -107,18 +113,8 @@ impl Check<'_> {
 
     fn certificate(&self, assertion: &Assertion<'_>) -> Result<(), Failure> {
         let Header {
-            alg,
-            x5t,
-            x5t_sha256,
-            x5c,
-            ..
+            x5t, x5t_sha256, x5c, ..
         } = &assertion.header;
-        if alg != "RS256" {
-            return Err(refused(
-                5_002_738,
-                "Invalid JWT token. The algorithm is not supported.",
-            ));
-        }
         if x5t.is_none() && x5t_sha256.is_none() {
             return Err(refused(
                 50027,
@@ -266,7 +262,7 @@ impl Check<'_> {
     }
 }
 
-/// Whether a key of the set signed the assertion: RSA, as clusters in Azure do, or P-256, as the sandbox's does.
+/// Whether an RSA key of the set signed the assertion.
 fn verified(keys: &Value, assertion: &Assertion<'_>) -> bool {
     let keys = keys["keys"].as_array().map(Vec::as_slice).unwrap_or_default();
     keys.iter()
@@ -279,19 +275,15 @@ fn verified(keys: &Value, assertion: &Assertion<'_>) -> bool {
                     .decode(key[name].as_str().unwrap_or_default())
                     .ok()
             };
-            let (signed, signature) = (assertion.signed, &assertion.signature);
-            match assertion.header.alg.as_str() {
-                "ES256" => part("x").zip(part("y")).is_some_and(|(x, y)| {
-                    let point = [&[4], x.as_slice(), &y].concat();
-                    let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point);
-                    key.verify(signed, signature).is_ok()
-                }),
-                "RS256" => part("n").zip(part("e")).is_some_and(|(n, e)| {
-                    let key = RsaPublicKeyComponents { n, e };
-                    key.verify(&RSA_PKCS1_2048_8192_SHA256, signed, signature).is_ok()
-                }),
-                _ => false,
-            }
+            part("n").zip(part("e")).is_some_and(|(n, e)| {
+                let key = RsaPublicKeyComponents { n, e };
+                key.verify(
+                    &RSA_PKCS1_2048_8192_SHA256,
+                    assertion.signed,
+                    &assertion.signature,
+                )
+                .is_ok()
+            })
         })
 }
 

@@ -10,7 +10,7 @@ use reqwest::StatusCode;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 use ring::rand::SystemRandom;
 use ring::rsa::KeyPair as RsaKeyPair;
-use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256};
+use ring::signature::{RSA_PKCS1_SHA256, RsaPublicKeyComponents};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
@@ -49,9 +49,8 @@ pub(crate) async fn code(fixture: &Fixture, assertion: &str) -> Option<u64> {
     code
 }
 
-#[tokio::test]
-async fn a_certificate_signs_in_with_an_assertion() {
-    let mut fixture = Fixture::start().await;
+/// A certificate as PEM, and its key.
+fn certificate() -> (String, RsaKeyPair) {
     let folder = tempfile::tempdir().unwrap();
     let (key_file, file) = (
         folder.path().join("key.pem"),
@@ -68,19 +67,28 @@ async fn a_certificate_signs_in_with_an_assertion() {
         .output()
         .expect("this test needs the command openssl, which makes RSA keys");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let certificate = CertificateDer::from_pem_file(&file).unwrap();
     let key = PrivateKeyDer::from_pem_file(&key_file).unwrap();
     let key = RsaKeyPair::from_pkcs8(key.secret_der()).unwrap();
-    fixture.principal.certificates = vec![std::fs::read_to_string(&file).unwrap()];
+    (std::fs::read_to_string(&file).unwrap(), key)
+}
+
+fn rs256(key: &RsaKeyPair, text: &[u8]) -> Vec<u8> {
+    let mut signature = vec![0; key.public().modulus_len()];
+    key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text, &mut signature)
+        .unwrap();
+    signature
+}
+
+#[tokio::test]
+async fn a_certificate_signs_in_with_an_assertion() {
+    let mut fixture = Fixture::start().await;
+    let (pem, key) = certificate();
+    let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+    fixture.principal.certificates = vec![pem];
     fixture.azure.add_principal(fixture.principal.clone());
 
     let client_id = fixture.principal.client_id.clone();
-    let sign = |text: &[u8]| {
-        let mut signature = vec![0; key.public().modulus_len()];
-        key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text, &mut signature)
-            .unwrap();
-        signature
-    };
+    let sign = |text: &[u8]| rs256(&key, text);
     let thumbprint = |algorithm| BASE64_URL_SAFE_NO_PAD.encode(digest(algorithm, &certificate));
     let header = json!({
         "alg": "RS256", "typ": "JWT",
@@ -149,18 +157,15 @@ async fn a_token_of_another_issuer_signs_in_with_a_matching_federated_credential
     const ISSUER: &str = "https://oidc.test/cluster/";
     const AUDIENCE: &str = "api://AzureADTokenExchange";
     let mut fixture = Fixture::start().await;
-    let random = SystemRandom::new();
-    let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
-    let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, document.as_ref(), &random).unwrap();
-    let point = key.public_key().as_ref();
-    let part = |range: std::ops::Range<usize>| BASE64_URL_SAFE_NO_PAD.encode(&point[range]);
-    let keys =
-        json!({"keys": [{"kty": "EC", "crv": "P-256", "kid": "k", "x": part(1..33), "y": part(33..65)}]});
-    let sign = |text: &[u8]| key.sign(&random, text).unwrap().as_ref().to_vec();
+    let (_, key) = certificate();
+    let public = RsaPublicKeyComponents::<Vec<u8>>::from(key.public());
+    let part = |part: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(part);
+    let keys = json!({"keys": [{"kty": "RSA", "kid": "k", "n": part(&public.n), "e": part(&public.e)}]});
+    let sign = |text: &[u8]| rs256(&key, text);
     let now = fixture.azure.now().as_second();
     let assertion = |kid: &str, issuer: &str, subject: &str, audience: Value, exp: i64| {
         let claims = json!({"iss": issuer, "sub": subject, "aud": audience, "exp": exp});
-        signed(&json!({"alg": "ES256", "kid": kid}), &claims, sign)
+        signed(&json!({"alg": "RS256", "kid": kid}), &claims, sign)
     };
     let good = assertion(
         "k",
@@ -185,6 +190,9 @@ async fn a_token_of_another_issuer_signs_in_with_a_matching_federated_credential
     assert_eq!(code(&fixture, &good).await, None);
 
     let subject = "system:serviceaccount:n:s";
+    let claims = json!({"iss": ISSUER, "sub": subject, "aud": AUDIENCE, "exp": now + 600});
+    let elliptic = signed(&json!({"alg": "ES256", "kid": "k"}), &claims, sign);
+    assert_eq!(code(&fixture, &elliptic).await, Some(5_002_738));
     for (assertion, expected) in [
         (
             assertion(
