@@ -4,7 +4,7 @@
 //! their environment from Secrets and `ConfigMaps` as a kubelet does, reports
 //! their status, and serves their logs over the kubelet's API. Nothing is
 //! pulled. A gateway's container presents its credential to the configuration
-//! endpoint once; a container of this project's own image, `kubectl-apim` in
+//! endpoint until it is accepted; a container of this project's own image, `kubectl-apim` in
 //! any registry, is the real binary as a process with the pod's volumes in a
 //! mount namespace of its own; and every other container just runs.
 //!

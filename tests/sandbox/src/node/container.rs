@@ -2,18 +2,18 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Container, Pod};
 use kube::ResourceExt;
 
 use super::environment::{self, ConfigError, Environment};
-use super::gateway::{self, Verdict};
+use super::gateway::{self, Gateway};
 use super::logs::ContainerLog;
 use super::process::{self, End};
 use super::stop::Stop;
-use super::volumes::PodDirectory;
+use super::volumes::{Files, PodDirectory};
 use super::{Context, MODE_ANNOTATION, event, image};
 
 /// How often a container that cannot be started is tried again.
@@ -23,6 +23,12 @@ const RETRY: Duration = Duration::from_secs(1);
 /// to [`LONGEST_BACKOFF`]. The kubelet's own ten seconds would only slow tests.
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
+
+/// How often a refused gateway asks again: every second in the first minute, so that tests need not
+/// wait, and then as often as the real one looks for a new configuration.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+const ASK_AGAIN_LATER: Duration = Duration::from_secs(10);
+const OFTEN: Duration = Duration::from_mins(1);
 
 /// An answer within this time is reported together with the start.
 const PROMPT: Duration = Duration::from_millis(150);
@@ -276,29 +282,53 @@ impl<F: Fn(Report)> Life<F> {
             report.state = State::Running { started, ready };
             (self.report)(report.clone());
         };
-        let mut presenting = std::pin::pin!(self.context.configuration_api.present(environment));
-        let verdict = if let Ok(verdict) = tokio::time::timeout(PROMPT, &mut presenting).await {
-            verdict
-        } else {
-            report_running(false);
-            presenting.await
+        let api = &self.context.configuration_api;
+        let files = Files {
+            context: &self.context,
+            pod: &self.pod,
+            container: &self.container,
+            address: &self.address,
         };
-        let Verdict { accepted, log: lines } = verdict;
-        for line in lines {
-            log.write(line);
-        }
-        match mode {
-            Mode::Crash if !accepted => {
+        let gateway = match Gateway::start(&self.container, environment, &files).await {
+            Ok(gateway) => gateway,
+            Err(lines) => {
+                log.write_all(lines);
+                report_running(mode == Mode::Silent);
+                return (mode == Mode::Crash).then_some(1);
+            }
+        };
+        let mut verdict = {
+            let mut asking = std::pin::pin!(gateway.ask(api));
+            if let Ok(verdict) = tokio::time::timeout(PROMPT, &mut asking).await {
+                verdict
+            } else {
                 report_running(false);
+                asking.await
+            }
+        };
+        let first = Instant::now();
+        let mut is_reported = false;
+        loop {
+            log.write_all(verdict.log);
+            if verdict.accepted {
+                break;
+            }
+            if !is_reported {
+                report_running(mode == Mode::Silent);
+                is_reported = true;
+            }
+            if mode == Mode::Crash {
                 return Some(1);
             }
-            Mode::Slow(delay) if accepted => {
-                report_running(false);
-                tokio::time::sleep(delay).await;
-                report_running(true);
-            }
-            _ => report_running(accepted || mode == Mode::Silent),
+            let is_early = first.elapsed() < OFTEN;
+            tokio::time::sleep(if is_early { ASK_AGAIN } else { ASK_AGAIN_LATER }).await;
+            verdict = gateway.ask(api).await;
         }
+        if let Mode::Slow(delay) = mode {
+            report_running(false);
+            tokio::time::sleep(delay).await;
+        }
+        report_running(true);
         None
     }
 

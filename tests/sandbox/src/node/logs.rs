@@ -79,6 +79,12 @@ impl ContainerLog {
         self.written.send_modify(|progress| progress.lines += 1);
     }
 
+    pub(crate) fn write_all(&self, lines: Vec<String>) {
+        for line in lines {
+            self.write(line);
+        }
+    }
+
     /// The lines of the present instance or the one before it, or nothing if
     /// there has been none.
     pub(crate) fn lines(&self, previous: bool) -> Option<Vec<Line>> {

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::StreamExt;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, Volume};
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, ResourceExt};
@@ -229,30 +229,50 @@ async fn mount(
     }
 }
 
-/// Checks that the Secrets and `ConfigMaps` of the pod's volumes exist.
+/// Checks that the Secrets and `ConfigMaps` of the pod's volumes exist, with the keys of Secrets that it names.
 async fn find_volumes(context: &Context, pod: &Pod) -> Result<(), ConfigError> {
     let mut sources = Sources::new(context, &pod.namespace().unwrap_or_default());
     for volume in pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten()) {
-        let secret = volume
-            .secret
-            .as_ref()
-            .map(|s| (Kind::Secret, s.secret_name.as_deref(), s.optional));
-        let config_map = volume
-            .config_map
-            .as_ref()
-            .map(|c| (Kind::ConfigMap, Some(c.name.as_str()), c.optional));
-        for (kind, name, optional) in secret.into_iter().chain(config_map) {
-            let name = name.unwrap_or_default();
-            if optional != Some(true) && sources.get(kind, name).await?.is_none() {
-                let ConfigError(cause) = not_found(kind, name);
-                return Err(ConfigError(format!(
+        find_volume(&mut sources, volume)
+            .await
+            .map_err(|ConfigError(cause)| {
+                ConfigError(format!(
                     "MountVolume.SetUp failed for volume \"{}\" : {cause}",
                     volume.name
-                )));
-            }
-        }
+                ))
+            })?;
     }
     Ok(())
+}
+
+async fn find_volume(sources: &mut Sources<'_>, volume: &Volume) -> Result<(), ConfigError> {
+    if let Some(map) = volume
+        .config_map
+        .as_ref()
+        .filter(|map| map.optional != Some(true))
+        && sources.get(Kind::ConfigMap, &map.name).await?.is_none()
+    {
+        return Err(not_found(Kind::ConfigMap, &map.name));
+    }
+    let Some(secret) = volume
+        .secret
+        .as_ref()
+        .filter(|secret| secret.optional != Some(true))
+    else {
+        return Ok(());
+    };
+    let name = secret.secret_name.as_deref().unwrap_or_default();
+    let Some(data) = sources.get(Kind::Secret, name).await? else {
+        return Err(not_found(Kind::Secret, name));
+    };
+    let mut items = secret.items.iter().flatten();
+    match items.find(|item| !data.contains_key(&item.key)) {
+        Some(item) => Err(ConfigError(format!(
+            "references non-existent secret key: {}",
+            item.key
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// The address of the pod with this number, within 10.128.0.0/9.

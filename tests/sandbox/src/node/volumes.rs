@@ -1,24 +1,20 @@
 //! What the volumes of a pod hold, written as files that containers then mount.
 
-use std::collections::BTreeMap;
+mod owner;
+mod sources;
+
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use k8s_openapi::api::authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec};
-use k8s_openapi::api::core::v1::{
-    ConfigMap, DownwardAPIVolumeFile, KeyToPath, Pod, Secret, ServiceAccount, ServiceAccountTokenProjection,
-    Volume, VolumeProjection,
-};
-use kube::api::PostParams;
-use kube::{Api, ResourceExt};
+use k8s_openapi::api::core::v1::{Container, Pod};
+use kube::ResourceExt;
 
+use self::owner::Owner;
+use self::sources::Sources;
 use super::Context;
-use super::environment::{ConfigError, Kind, field_of, not_found};
-
-/// The kubelet's default mode of files.
-const MODE: i32 = 0o644;
+use super::environment::ConfigError;
 
 /// The directory of one pod, removed when dropped.
 pub(crate) struct PodDirectory(PathBuf);
@@ -54,6 +50,55 @@ struct File {
     path: String,
     content: Vec<u8>,
     mode: i32,
+    owner: Owner,
+}
+
+/// The files that the container of a gateway sees, which is no process and has no mounts.
+pub(crate) struct Files<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) pod: &'a Pod,
+    pub(crate) container: &'a Container,
+    pub(crate) address: &'a str,
+}
+
+impl Files<'_> {
+    /// The content of the file at `path`, or why the gateway cannot read it, in the words of .NET.
+    pub(crate) async fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        let missing = || format!("Could not find file '{path}'.");
+        let mounts = self.container.volume_mounts.iter().flatten();
+        // A mount below another covers it.
+        let (mount, rest) = mounts
+            .filter_map(|mount| {
+                let rest = path.strip_prefix(mount.mount_path.trim_end_matches('/'))?;
+                (rest.is_empty() || rest.starts_with('/')).then_some((mount, rest))
+            })
+            .min_by_key(|(_, rest)| rest.len())
+            .ok_or_else(missing)?;
+        let place = format!("{}{rest}", mount.sub_path.as_deref().unwrap_or_default());
+        let place = place.trim_start_matches('/');
+        let mut volumes = self
+            .pod
+            .spec
+            .iter()
+            .flat_map(|spec| spec.volumes.iter().flatten());
+        let volume = volumes
+            .find(|volume| volume.name == mount.name)
+            .ok_or_else(missing)?;
+        let sources = Sources {
+            context: self.context,
+            pod: self.pod,
+            address: self.address,
+        };
+        let files = sources.files(volume).await.map_err(|ConfigError(cause)| cause)?;
+        let file = files
+            .into_iter()
+            .find(|file| file.path == place)
+            .ok_or_else(missing)?;
+        if !owner::may_read(self.pod, self.container, &file) {
+            return Err(format!("Access to the path '{path}' is denied."));
+        }
+        Ok(file.content)
+    }
 }
 
 /// Writes every volume of the pod. Tokens are not renewed: no pod of the sandbox outlives them.
@@ -104,213 +149,4 @@ fn write_files(directory: &Path, files: &[File]) -> io::Result<()> {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
     }
     Ok(())
-}
-
-struct Sources<'a> {
-    context: &'a Context,
-    pod: &'a Pod,
-    address: &'a str,
-}
-
-impl Sources<'_> {
-    async fn files(&self, volume: &Volume) -> Result<Vec<File>, ConfigError> {
-        if let Some(source) = &volume.secret {
-            let name = source.secret_name.as_deref().unwrap_or_default();
-            let selection = Selection::new(source.items.as_deref(), source.optional, source.default_mode);
-            return self.object(Kind::Secret, name, &selection).await;
-        }
-        if let Some(source) = &volume.config_map {
-            let selection = Selection::new(source.items.as_deref(), source.optional, source.default_mode);
-            return self.object(Kind::ConfigMap, &source.name, &selection).await;
-        }
-        if let Some(source) = &volume.downward_api {
-            return self.downward(source.items.as_deref(), source.default_mode);
-        }
-        if let Some(source) = &volume.projected {
-            let mut files = Vec::new();
-            for projection in source.sources.iter().flatten() {
-                files.extend(self.projection(projection, source.default_mode).await?);
-            }
-            return Ok(files);
-        }
-        if volume.empty_dir.is_some() {
-            return Ok(Vec::new());
-        }
-        Err(ConfigError("the sandbox has no volumes of this type".to_owned()))
-    }
-
-    async fn projection(
-        &self,
-        projection: &VolumeProjection,
-        mode: Option<i32>,
-    ) -> Result<Vec<File>, ConfigError> {
-        if let Some(source) = &projection.service_account_token {
-            let content = self.token(source).await?;
-            return Ok(vec![File {
-                path: source.path.clone(),
-                content: content.into_bytes(),
-                mode: mode.unwrap_or(MODE),
-            }]);
-        }
-        if let Some(source) = &projection.secret {
-            let selection = Selection::new(source.items.as_deref(), source.optional, mode);
-            return self.object(Kind::Secret, &source.name, &selection).await;
-        }
-        if let Some(source) = &projection.config_map {
-            let selection = Selection::new(source.items.as_deref(), source.optional, mode);
-            return self.object(Kind::ConfigMap, &source.name, &selection).await;
-        }
-        if let Some(source) = &projection.downward_api {
-            return self.downward(source.items.as_deref(), mode);
-        }
-        Err(ConfigError(
-            "the sandbox has no projections of this type".to_owned(),
-        ))
-    }
-
-    /// A token of the pod's service account, bound to the pod as the kubelet binds it.
-    async fn token(&self, source: &ServiceAccountTokenProjection) -> Result<String, ConfigError> {
-        let account = self
-            .pod
-            .spec
-            .as_ref()
-            .and_then(|spec| spec.service_account_name.as_deref())
-            .unwrap_or("default");
-        let request = TokenRequest {
-            spec: TokenRequestSpec {
-                audiences: source.audience.iter().cloned().collect(),
-                expiration_seconds: source.expiration_seconds,
-                bound_object_ref: Some(BoundObjectReference {
-                    api_version: Some("v1".to_owned()),
-                    kind: Some("Pod".to_owned()),
-                    name: self.pod.metadata.name.clone(),
-                    uid: self.pod.uid(),
-                }),
-            },
-            ..TokenRequest::default()
-        };
-        let accounts: Api<ServiceAccount> = Api::namespaced(self.context.client.clone(), &self.namespace());
-        let _permit = self.context.requests.acquire().await;
-        let answer = accounts
-            .create_token_request(account, &PostParams::default(), &request)
-            .await
-            .map_err(|error| ConfigError(format!("failed to fetch token: {error}")))?;
-        Ok(answer.status.map(|status| status.token).unwrap_or_default())
-    }
-
-    async fn object(
-        &self,
-        kind: Kind,
-        name: &str,
-        selection: &Selection<'_>,
-    ) -> Result<Vec<File>, ConfigError> {
-        let data = self
-            .data(kind, name)
-            .await
-            .map_err(|error| ConfigError(error.to_string()))?;
-        match data {
-            Some(data) => selection.of(&data, name),
-            None if selection.optional => Ok(Vec::new()),
-            None => Err(not_found(kind, name)),
-        }
-    }
-
-    async fn data(&self, kind: Kind, name: &str) -> kube::Result<Option<BTreeMap<String, Vec<u8>>>> {
-        let (client, namespace) = (self.context.client.clone(), self.namespace());
-        let _permit = self.context.requests.acquire().await;
-        Ok(match kind {
-            Kind::Secret => {
-                let secret = Api::<Secret>::namespaced(client, &namespace)
-                    .get_opt(name)
-                    .await?;
-                secret.map(|secret| {
-                    let data = secret.data.unwrap_or_default().into_iter();
-                    data.map(|(key, value)| (key, value.0)).collect()
-                })
-            }
-            Kind::ConfigMap => {
-                let map = Api::<ConfigMap>::namespaced(client, &namespace)
-                    .get_opt(name)
-                    .await?;
-                map.map(|map| {
-                    let text = map.data.unwrap_or_default().into_iter();
-                    let binary = map.binary_data.unwrap_or_default().into_iter();
-                    text.map(|(key, value)| (key, value.into_bytes()))
-                        .chain(binary.map(|(key, value)| (key, value.0)))
-                        .collect()
-                })
-            }
-        })
-    }
-
-    fn downward(
-        &self,
-        items: Option<&[DownwardAPIVolumeFile]>,
-        mode: Option<i32>,
-    ) -> Result<Vec<File>, ConfigError> {
-        let files = items.unwrap_or_default().iter().map(|item| {
-            let path = item
-                .field_ref
-                .as_ref()
-                .map_or("", |field| field.field_path.as_str());
-            let value = field_of(self.pod, path, self.address);
-            let value = value.ok_or_else(|| ConfigError(format!("unsupported fieldPath: {path}")))?;
-            Ok(File {
-                path: item.path.clone(),
-                content: value.into_bytes(),
-                mode: item.mode.or(mode).unwrap_or(MODE),
-            })
-        });
-        files.collect()
-    }
-
-    fn namespace(&self) -> String {
-        self.pod.namespace().unwrap_or_default()
-    }
-}
-
-/// Which keys of an object become files, and of what name.
-struct Selection<'a> {
-    items: Option<&'a [KeyToPath]>,
-    optional: bool,
-    mode: i32,
-}
-
-impl<'a> Selection<'a> {
-    fn new(items: Option<&'a [KeyToPath]>, optional: Option<bool>, mode: Option<i32>) -> Self {
-        Self {
-            items: items.filter(|items| !items.is_empty()),
-            optional: optional == Some(true),
-            mode: mode.unwrap_or(MODE),
-        }
-    }
-
-    fn of(&self, data: &BTreeMap<String, Vec<u8>>, name: &str) -> Result<Vec<File>, ConfigError> {
-        let Some(items) = self.items else {
-            let files = data.iter().map(|(key, content)| File {
-                path: key.clone(),
-                content: content.clone(),
-                mode: self.mode,
-            });
-            return Ok(files.collect());
-        };
-        let mut files = Vec::new();
-        for item in items {
-            match data.get(&item.key) {
-                Some(content) => files.push(File {
-                    path: item.path.clone(),
-                    content: content.clone(),
-                    mode: item.mode.unwrap_or(self.mode),
-                }),
-                None if self.optional => {}
-                None => {
-                    return Err(ConfigError(format!(
-                        "references non-existent key: {} of {name}",
-                        item.key
-                    )));
-                }
-            }
-        }
-        Ok(files)
-    }
 }
