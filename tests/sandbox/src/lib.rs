@@ -16,6 +16,7 @@ mod sandbox;
 pub mod tls;
 pub mod wait;
 pub mod wire;
+pub mod workload_identity;
 
 pub use self::node::EmulatorEndpoint;
 pub use self::sandbox::{Sandbox, shared};

@@ -10,11 +10,12 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 use serde_json::json;
 
-use crate::azure::Azure;
+use crate::azure::{Azure, Cloud};
 use crate::control_plane::{AuditRecord, ControlPlane, Options};
 use crate::node::{EmulatorEndpoint, Node, NodeOptions};
 use crate::observer::Observer;
 use crate::wire::Wire;
+use crate::workload_identity::{Webhook, WebhookOptions};
 
 /// A cluster with one node whose gateways talk to an emulator of Azure.
 pub struct Sandbox {
@@ -125,6 +126,16 @@ impl Sandbox {
     /// is sent by the user of the kubeconfig.
     pub async fn wire(&self, kubeconfig: &Path) -> Result<Wire> {
         self.control_plane.wire(kubeconfig).await
+    }
+
+    /// Installs the webhook of workload identity for the pods of one namespace; until then there is none.
+    pub async fn workload_identity_webhook(&self, namespace: &str, tenant: &str) -> Result<Webhook> {
+        let options = WebhookOptions {
+            tenant: tenant.to_owned(),
+            cloud: Cloud::Public,
+            namespace: Some(namespace.to_owned()),
+        };
+        Webhook::install(self, options).await
     }
 
     /// The requests that the API server has answered.

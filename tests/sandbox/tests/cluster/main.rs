@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "test helpers are test code too")]
 
 mod control_plane;
+mod entra;
 mod fixture;
 mod fleet;
 mod gateways;

@@ -1,0 +1,3 @@
+//! Gateways that sign in by Entra: each setting is needed, and each wrong one leaves its event.
+
+mod authority;
