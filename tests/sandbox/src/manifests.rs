@@ -1,11 +1,15 @@
 //! Gateways as people deploy them, in the layouts that have been published.
 
+mod entra;
+
 use anyhow::{Context, Result};
 use kube::Client;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, ResourceExt};
 use serde_json::{Map, Value, json};
+
+pub use self::entra::EntraManifest;
 
 use crate::node::MODE_ANNOTATION;
 
