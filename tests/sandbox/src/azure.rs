@@ -27,6 +27,7 @@ mod graph;
 mod identity;
 mod instance;
 mod inventory;
+mod issuer;
 mod managed;
 mod operation;
 mod proxy;

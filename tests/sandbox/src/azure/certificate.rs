@@ -10,7 +10,7 @@ use rcgen::{
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use super::cloud::Cloud;
+use super::cloud::{Cloud, ISSUER_SUFFIX};
 
 /// A certificate authority made for one emulator, and what the listener needs to prove its names.
 pub(super) struct Identity {
@@ -46,6 +46,7 @@ fn authority_params() -> CertificateParams {
 
 fn leaf_params() -> anyhow::Result<CertificateParams> {
     let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    names.push(format!("*.{ISSUER_SUFFIX}"));
     for cloud in Cloud::ALL {
         let suffix = cloud.api_suffix();
         let hosts = [cloud.authority(), cloud.resource_manager(), cloud.graph()];

@@ -90,9 +90,14 @@ pub(super) enum Site {
     Graph(Cloud),
     /// The configuration endpoint of the service of this name.
     Configuration(Cloud, String),
+    /// The public documents of the issuers of AKS clusters.
+    Issuer,
     /// The emulator's own address, where the path distinguishes Entra and ARM.
     Direct,
 }
+
+/// What the host names end with where AKS serves the documents of its issuers, in the public cloud.
+pub(super) const ISSUER_SUFFIX: &str = "oic.prod-aks.azure.com";
 
 impl Site {
     /// The site of a host name without its port, if the emulator answers for it.
@@ -100,6 +105,9 @@ impl Site {
         let host = host.to_ascii_lowercase();
         if matches!(host.as_str(), "localhost" | "127.0.0.1") {
             return Some(Site::Direct);
+        }
+        if host.ends_with(&format!(".{ISSUER_SUFFIX}")) {
+            return Some(Site::Issuer);
         }
         Cloud::ALL.into_iter().find_map(|cloud| {
             if host == cloud.authority() {
@@ -127,7 +135,7 @@ impl Site {
             | Site::ResourceManager(cloud)
             | Site::Graph(cloud)
             | Site::Configuration(cloud, _) => *cloud,
-            Site::Direct => Cloud::Public,
+            Site::Issuer | Site::Direct => Cloud::Public,
         }
     }
 }

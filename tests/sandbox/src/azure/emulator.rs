@@ -18,7 +18,7 @@ use super::request::RequestLog;
 use super::roles::Authorization;
 use super::route::Route;
 use super::throttle::Throttle;
-use super::{arm, configuration, entra, graph};
+use super::{arm, configuration, entra, graph, issuer};
 
 /// How a request takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +101,7 @@ impl Emulator {
             Route::Configuration { service } => configuration::answer(&mut state, call, service),
             Route::Arm(route) => arm::answer(self, &mut state, call, route, effect),
             Route::Graph(route) => graph::answer(&mut state, self, call, route),
+            Route::Issuer(document) => issuer::answer(&state, call, document),
             Route::Unknown => unknown(call),
         }
     }

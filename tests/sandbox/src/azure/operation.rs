@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub enum Operation {
     /// Entra's instance discovery and `OpenID` configuration.
     Discovery,
+    /// A document of the issuer of a cluster's tokens.
+    IssuerDocument,
     /// Entra's token endpoint.
     SignIn,
     /// A token for a managed identity; faults do not reach it.

@@ -8,6 +8,7 @@ use axum::http::Method;
 pub(super) use self::arm::{ArmRoute, Verb};
 pub(super) use self::graph::{Collection, GraphRoute, Key};
 use super::cloud::Site;
+use super::issuer;
 use super::operation::Operation;
 
 /// The operation of a request, with the names in its path.
@@ -19,6 +20,7 @@ pub(super) enum Route {
     Configuration { service: String },
     Arm(ArmRoute),
     Graph(GraphRoute),
+    Issuer(issuer::Document),
     Unknown,
 }
 
@@ -29,6 +31,7 @@ impl Route {
             Site::Authority(_) => entra(method, segments),
             Site::ResourceManager(_) => arm::route(method, segments).map(Route::Arm),
             Site::Graph(_) => graph::route(method, segments).map(Route::Graph),
+            Site::Issuer => issuer::route(method, segments).map(Route::Issuer),
             Site::Direct => entra(method, segments)
                 .or_else(|| graph::route(method, segments).map(Route::Graph))
                 .or_else(|| arm::route(method, segments).map(Route::Arm)),
@@ -44,6 +47,7 @@ impl Route {
             Route::InstanceDiscovery | Route::OpenIdConfiguration { .. } => Some(Operation::Discovery),
             Route::SignIn { .. } => Some(Operation::SignIn),
             Route::Configuration { .. } => Some(Operation::Configuration),
+            Route::Issuer(_) => Some(Operation::IssuerDocument),
             Route::Unknown => None,
             Route::Arm(route) => Some(route.verb.operation()),
             Route::Graph(route) => Some(route.operation),

@@ -2,7 +2,7 @@
 
 use apim_sandbox::control_plane::{CLUSTER_ISSUER, ControlPlane, Options};
 use apim_sandbox::workload_identity::{AUDIENCE, LABEL};
-use axum::http::Request;
+use axum::http::{Request, StatusCode};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
@@ -225,6 +225,18 @@ async fn tokens_are_signed_with_rsa_by_an_issuer_as_of_aks() {
     let issuer = fixture.sandbox.control_plane().service_account_issuer();
     assert!(issuer.starts_with("https://westeurope.oic.prod-aks.azure.com/") && issuer.ends_with('/'));
     signs(&fixture.client, issuer, &format!("{issuer}openid/v1/jwks")).await;
+
+    // Everyone may read the same documents where the issuer's name points.
+    let client = fixture.sandbox.azure().client().unwrap();
+    let get = async |url: String| client.get(url).send().await.unwrap();
+    let [document, keys] = documents(&fixture.client).await;
+    let public = get(format!("{issuer}.well-known/openid-configuration")).await;
+    let public: Value = public.json().await.unwrap();
+    assert_eq!(public["issuer"], document["issuer"]);
+    let key_set = get(public["jwks_uri"].as_str().unwrap().to_owned()).await;
+    assert_eq!(key_set.json::<Value>().await.unwrap(), keys);
+    let other = get(issuer.replace("westeurope", "eastus") + ".well-known/openid-configuration").await;
+    assert_eq!(other.status(), StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
