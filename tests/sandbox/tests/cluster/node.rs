@@ -7,6 +7,7 @@ use apim_sandbox::node::MODE_ANNOTATION;
 use apim_sandbox::wait;
 use k8s_openapi::api::apps::v1::{DaemonSet, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use serde_json::json;
 
@@ -111,20 +112,42 @@ async fn a_pod_waits_for_the_secrets_of_its_volumes_unless_they_are_optional() {
     fixture
         .pod("the pod to wait", |pod| waits_for(pod, "ContainerCreating"))
         .await;
-    let expected = "MountVolume.SetUp failed for volume \"certificate\" : secret \"certificate\" not found";
-    wait::until("the event", LIMIT, async || {
-        let events = fixture
-            .kubectl(&["get", "events", "-o", "jsonpath={..message}"])
-            .await?;
-        Ok(events.contains(expected).then_some(()))
-    })
-    .await
-    .unwrap();
+    let reported = async |expected: &str| {
+        wait::until("the event", LIMIT, async || {
+            let events = fixture
+                .kubectl(&["get", "events", "-o", "jsonpath={..message}"])
+                .await?;
+            Ok(events.contains(expected).then_some(()))
+        })
+        .await
+        .unwrap();
+    };
+    reported("MountVolume.SetUp failed for volume \"certificate\" : secret \"certificate\" not found").await;
 
     fixture
         .apply(json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "certificate" } }))
         .await;
     fixture.pod("the pod to be ready", is_ready).await;
+
+    // A key that a volume names must be there too.
+    let items = json!([{ "key": "tls.pfx", "path": "tls.pfx" }]);
+    let volumes = json!([{ "name": "pfx", "secret": { "secretName": "certificate", "items": items } }]);
+    let keyed = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "keyed" },
+        "spec": { "containers": containers, "volumes": volumes },
+    });
+    fixture.apply(keyed).await;
+    reported("MountVolume.SetUp failed for volume \"pfx\" : references non-existent secret key: tls.pfx")
+        .await;
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "certificate" }, "stringData": { "tls.pfx": "x" },
+    });
+    fixture.apply(secret).await;
+    fixture
+        .pod("the other pod to be ready", |pod: &Pod| {
+            pod.name_any() == "keyed" && is_ready(pod)
+        })
+        .await;
 }
 
 #[tokio::test]
