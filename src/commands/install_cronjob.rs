@@ -133,7 +133,7 @@ impl Attempt<'_> {
             settings.target.clone()
         };
         let (targets, named, gateways) = targets::find(cluster, settings, &target, &before, output).await?;
-        refuse::rivals(cluster, &targets, &before)?;
+        refuse::rivals(cluster, &targets.workloads, &targets.secrets, &before)?;
         if settings.dry_run == DryRun::Client {
             render(settings, &cluster.namespace, targets, Some(cluster), output).await?;
             return Ok(Installed::Rendered);
@@ -142,25 +142,21 @@ impl Attempt<'_> {
             wanted(settings, &cluster.namespace, targets, Some(cluster), output).await;
         let mut plan = live::plan(cluster, settings, wanted, &before).await?;
         self.refuse_taking_over(&plan).await?;
+        others::refuse_bound(cluster, &plan, &settings.name, output).await?;
         if let Applied::Outdated(reference) = writer.rehearse(&mut plan).await? {
             return Ok(Installed::Outdated(reference));
         }
-        others::show(cluster, &plan, output).await;
-        if plan.changes_kind(ObjectKind::CronJob) {
-            let is_new = plan.creates(ObjectKind::CronJob);
-            refuse::unadmitted(cluster, &installation, is_new, output).await?;
-            if let Some(ca) = &installation.pod.ca {
-                roots::refuse_missing(cluster, ca, output).await?;
-            }
-        }
-        // A run that follows shows more.
-        if plan.any_change() && !settings.run_now {
-            mint::refuse_powerless(settings, cluster, &named, output).await?;
-        }
+        self.refuse_what_would_fail(&plan, &installation, &named).await?;
         let applied = writer.apply(&mut plan).await;
         let applied = applied.map_err(|error| with_written(error, writer.written()))?;
         if let Applied::Outdated(reference) = applied {
             return Ok(Installed::Outdated(reference));
+        }
+        if plan.creates(ObjectKind::CronJob) && settings.dry_run == DryRun::None {
+            let task = &installation.task;
+            let after = cron_jobs(cluster, &settings.name, rotate_request).await?;
+            refuse::rivals(cluster, &task.workloads, &task.secrets, &after)
+                .map_err(|error| with_written(error, writer.written()))?;
         }
         let checked = self.check(&plan, &installation, &gateways).await;
         if let Ok(Some(missing)) = checked {
@@ -173,6 +169,33 @@ impl Attempt<'_> {
             plan,
             checked: checked.map(drop),
         })))
+    }
+
+    /// Refuses what would fail at night.
+    async fn refuse_what_would_fail(
+        &self,
+        plan: &ObjectPlan,
+        installation: &Installation,
+        named: &[Named],
+    ) -> Result<()> {
+        let Self {
+            settings,
+            cluster,
+            output,
+        } = *self;
+        others::show(cluster, plan, output).await;
+        if plan.changes_kind(ObjectKind::CronJob) {
+            let is_new = plan.creates(ObjectKind::CronJob);
+            refuse::unadmitted(cluster, installation, is_new, output).await?;
+            if let Some(ca) = &installation.pod.ca {
+                roots::refuse_missing(cluster, ca, output).await?;
+            }
+        }
+        // A run that follows shows more.
+        if plan.any_change() && !settings.run_now {
+            mint::refuse_powerless(settings, cluster, named, output).await?;
+        }
+        Ok(())
     }
 
     /// Rehearses a rotation as the account. If that is not possible or fails, returns

@@ -32,6 +32,18 @@ pub(super) async fn show_running_jobs(cluster: &Cluster, cron_job: &Object, outp
     }
 }
 
+/// Warns of the bindings that give rights to the account of a CronJob beside its own.
+pub(super) fn show_bindings(users: &Users, name: &str, output: &Output) {
+    let account = ObjectKind::ServiceAccount.reference(name);
+    for binding in &users.bindings {
+        output.warning(&format!(
+            "{} grants rights to {account} too, and the new CronJob would have them; if nothing needs them, {}",
+            described(binding),
+            remedy(binding)
+        ));
+    }
+}
+
 /// What could not be seen of the users of an account.
 pub(super) fn unchecked(users: &Users, name: &str) -> Option<String> {
     (!users.unread.is_empty()).then(|| {

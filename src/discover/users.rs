@@ -30,7 +30,7 @@ pub struct Binding {
 }
 
 /// What was found, and the resources that this user may not list.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Users {
     pub uses: Vec<Use>,
     /// Those that name the account.
@@ -45,13 +45,7 @@ pub struct Users {
 /// Who uses the ServiceAccount, the Role or the Secret of this name, apart from the
 /// installation of this name.
 pub async fn users(cluster: &Cluster, name: &str) -> Result<Users> {
-    let mut users = Users {
-        uses: Vec::new(),
-        bindings: Vec::new(),
-        of_every_account: Vec::new(),
-        shared: None,
-        unread: Vec::new(),
-    };
+    let mut users = Users::default();
     let here = Scope::Namespace(cluster.namespace.clone());
     for (api, resource, singular) in WITH_PODS {
         let keep = |object: Value| {
@@ -61,6 +55,13 @@ pub async fn users(cluster: &Cluster, name: &str) -> Result<Users> {
         let listed = cluster.list(List::of(api, resource), &here, keep).await;
         users.add(listed, resource, |all, found: Vec<Use>| all.uses.extend(found))?;
     }
+    users.add_bindings(cluster, name).await?;
+    Ok(users)
+}
+
+/// What binds an account or a Role of this name, without what has a pod spec.
+pub async fn bindings(cluster: &Cluster, name: &str) -> Result<Users> {
+    let mut users = Users::default();
     users.add_bindings(cluster, name).await?;
     Ok(users)
 }

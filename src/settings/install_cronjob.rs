@@ -261,9 +261,14 @@ fn identity(
     typed: &Typed<'_>,
     name: &str,
 ) -> Result<(PodIdentity, Option<SecretSlice<u8>>)> {
-    let client_id = args.client_id.clone().filter(|id| !id.is_empty());
+    let client_id = args
+        .client_id
+        .as_deref()
+        .map(|id| word("--client-id", id))
+        .transpose()?;
+    let client_id = client_id.filter(|id| !id.is_empty());
     let tenant = typed.text("tenant", args.tenant.as_ref(), &["AZURE_TENANT_ID"]);
-    let tenant = tenant.map(|tenant| tenant.value);
+    let tenant = tenant.map(|tenant| word("--tenant", &tenant.value)).transpose()?;
     let has_secret = args.client_secret_file.is_some() || args.existing_secret.is_some();
     let auth = args.auth.ok_or_else(|| {
         Error::usage("--auth is missing: choose how the pods sign in to Azure")
@@ -311,6 +316,17 @@ fn identity(
             Ok((identity, stored))
         }
     }
+}
+
+/// An id as it was pasted, without the space around it.
+fn word(flag: &str, text: &str) -> Result<String> {
+    let text = text.trim();
+    if text.contains(char::is_whitespace) {
+        return Err(Error::usage(format!(
+            "{flag} contains a space, so it is not an ID"
+        )));
+    }
+    Ok(text.to_owned())
 }
 
 fn method_name(auth: PodAuth) -> &'static str {

@@ -135,7 +135,8 @@ pub fn refusal_in(log: &str) -> Option<&'static str> {
     const EVENTS: [&str; 2] = ["ConfigurationApiV2NotAvailable", "ConfigInitialSyncFailed"];
     let named = EVENTS.into_iter().find(|event| log.contains(event));
     named.or_else(|| {
-        log.contains("no valid authentication")
+        // The message begins with it.
+        log.contains("o valid authentication")
             .then_some("GatewayStartup: no valid authentication")
     })
 }

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::cluster::Cluster;
-use crate::commands::surroundings::{described, remedy, shared, show_running_jobs, unchecked};
+use crate::commands::surroundings::{described, shared, show_bindings, show_running_jobs, unchecked};
 use crate::discover::installed::CronJobs;
 use crate::discover::users::users;
 use crate::error::{Error, Result};
@@ -83,13 +83,7 @@ pub(super) async fn show_surroundings(
         output.warning(&unchecked);
     }
     let account = ObjectKind::ServiceAccount.reference(name);
-    for binding in &users.bindings {
-        output.warning(&format!(
-            "{} grants rights to {account} too, and the new CronJob would have them; if nothing needs them, {}",
-            described(binding),
-            remedy(binding)
-        ));
-    }
+    show_bindings(&users, name, output);
     if !users.of_every_account.is_empty() {
         let bindings: Vec<String> = users.of_every_account.iter().map(described).collect();
         output.note(&format!(

@@ -1,7 +1,11 @@
-//! What something else has set in the CronJob.
+//! What something else has set in the CronJob, or has bound to the names of the
+//! installation before it exists.
 
 use crate::cluster::Cluster;
 use crate::cluster::objects::{Apply, Expected};
+use crate::commands::surroundings::show_bindings;
+use crate::discover::users::bindings;
+use crate::error::{Error, Result};
 use crate::manifest::MANAGER;
 use crate::model::ObjectKind;
 use crate::output::Output;
@@ -47,5 +51,34 @@ pub(super) async fn show(cluster: &Cluster, plan: &ObjectPlan, output: &Output) 
             few(&extra)
         ));
         output.hint("change it where it is managed, or delete the CronJob and run the same command again");
+    }
+}
+
+/// Warns of bindings that wait for the account of a new installation, and refuses to
+/// create its Role if others are bound to it: they would get its rights.
+pub(super) async fn refuse_bound(
+    cluster: &Cluster,
+    plan: &ObjectPlan,
+    name: &str,
+    output: &Output,
+) -> Result<()> {
+    if !plan.creates(ObjectKind::ServiceAccount) && !plan.creates(ObjectKind::Role) {
+        return Ok(());
+    }
+    let found = bindings(cluster, name).await?;
+    show_bindings(&found, name, output);
+    let mut of_role = found.uses.iter().filter(|its| its.of.0 == ObjectKind::Role);
+    match of_role.next() {
+        Some(its) if plan.creates(ObjectKind::Role) => Err(Error::refused(format!(
+            "{} binds others to {}, which does not exist, and would give them its rights",
+            its.by,
+            ObjectKind::Role.reference(name)
+        ))
+        .hint(format!(
+            "remove it if nothing needs it: kubectl -n {} delete {}",
+            cluster.namespace, its.by
+        ))
+        .hint("or install under another name with --name")),
+        _ => Ok(()),
     }
 }

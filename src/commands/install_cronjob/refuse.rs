@@ -9,18 +9,22 @@ use crate::discover::installed::CronJobs;
 use crate::error::{Error, Result};
 use crate::manifest::MANAGER;
 use crate::manifest::cronjob::{Installation, RunAs, cron_job, job, pod};
-use crate::model::Object;
+use crate::model::{Object, WorkloadRef};
 use crate::output::Output;
-use crate::settings::Targets;
 
 /// Refuses a gateway that another CronJob rotates: two would restart it twice.
-pub(super) fn rivals(cluster: &Cluster, targets: &Targets, before: &CronJobs) -> Result<()> {
+pub(super) fn rivals(
+    cluster: &Cluster,
+    workloads: &[WorkloadRef],
+    secrets: &[String],
+    present: &CronJobs,
+) -> Result<()> {
     let namespace = &cluster.namespace;
-    for workload in &targets.workloads {
-        let rival = targets
-            .secrets
+    for workload in workloads {
+        let mut rivals = secrets
             .iter()
-            .find_map(|secret| before.rival(namespace, workload, secret));
+            .filter_map(|secret| present.rival(namespace, workload, secret));
+        let rival = rivals.next();
         if let Some(rival) = rival {
             return Err(Error::refused(format!(
                 "cronjob/{rival} in namespace {namespace} rotates {workload} already, and two would restart it twice"

@@ -202,6 +202,52 @@ async fn a_config_map_that_the_pods_would_wait_for() {
     case.install_cronjob(&line).exits(0).await;
 }
 
+/// What binds a name before it exists gets what is created under it.
+#[tokio::test]
+async fn bindings_that_wait_for_the_installation_are_found_before_it() {
+    let case = idle("install-bound").await;
+    let namespace = &case.namespace;
+    let account = format!("--serviceaccount={namespace}:{NAME}");
+    case.kubectl_in_namespace(&["create", "rolebinding", "old", "--clusterrole=view", &account])
+        .await;
+    case.kubectl_in_namespace(&["create", "rolebinding", "other", "--role", NAME, "--user=dev"])
+        .await;
+    let refused = fails(&case, &[], 4).await;
+    refused.says(&[
+        "rolebinding.rbac.authorization.k8s.io/other binds others",
+        &format!("kubectl -n {namespace} delete rolebinding.rbac.authorization.k8s.io/other"),
+    ]);
+    case.kubectl_in_namespace(&["delete", "rolebinding", "other"])
+        .await;
+    let ended = case.install_cronjob(&MANAGED).exits(0).await;
+    ended.says(&[&format!(
+        "rolebinding.rbac.authorization.k8s.io/old in namespace {namespace} grants rights"
+    )]);
+}
+
+#[tokio::test]
+async fn an_id_is_taken_without_the_space_around_it() {
+    let case = idle("install-space").await;
+    let line = ["--auth", "workload-identity", "--client-id"];
+    for wrong in ["a b", "a\nb"] {
+        let run = case.install_cronjob(&[&line[..], &[wrong]].concat());
+        case.fails_untouched(run, 2)
+            .await
+            .says(&["--client-id contains a space"]);
+    }
+    let run = case.install_cronjob(&[&line[..], &[" 00000000-0000-0000-0000-00000000c11d\n"]].concat());
+    run.exits(0).await;
+    let id = [
+        "get",
+        "serviceaccount",
+        NAME,
+        "-o",
+        "jsonpath={.metadata.annotations}",
+    ];
+    let id = case.kubectl_in_namespace(&id).await;
+    assert!(id.contains("\":\"00000000-0000-0000-0000-00000000c11d\""), "{id}");
+}
+
 #[tokio::test]
 async fn what_rotate_would_refuse_is_refused_now() {
     let case = Case::new("install-nothing").await;

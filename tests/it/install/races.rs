@@ -1,5 +1,6 @@
-//! An installation beside a removal of the same name: no CronJob is left without what
-//! it needs unless one of the two runs fails and says so.
+//! An installation beside a removal of the same name, or one of another name: no CronJob
+//! is left without what it needs, or beside a rival, unless one of the runs fails and says
+//! so.
 
 use std::time::Duration;
 
@@ -45,6 +46,29 @@ impl Case {
 
 const WHOLE: &str = "serviceaccount/apim-shg-rotate role.rbac.authorization.k8s.io/apim-shg-rotate \
                      rolebinding.rbac.authorization.k8s.io/apim-shg-rotate cronjob.batch/apim-shg-rotate";
+
+/// Two names for one gateway, at once: neither sees the other before it writes.
+#[tokio::test]
+async fn another_installation_of_the_gateway_is_seen_after_the_write() {
+    let case = idle("install-rivals").await;
+    let wire = case.sandbox.wire(&case.kubeconfig_path()).await.unwrap();
+    wire.fault(
+        Fault::on("/cronjobs/late?", Action::Delay(HELD))
+            .method(Method::PATCH)
+            .once(),
+    );
+    let run = case.install_cronjob(&[&MANAGED[..], &["--name", "late"]].concat());
+    let run = run.through(&wire).start().await;
+    case.exists("role/late").await;
+    let early = [&MANAGED[..], &["--name", "early"]].concat();
+    case.install_cronjob(&early).exits(0).await;
+    run.ends(4).await.says(&[
+        "cronjob/early",
+        "already, and two would restart it twice",
+        "already written",
+        "uninstall-cronjob",
+    ]);
+}
 
 #[tokio::test]
 async fn an_installation_sees_that_what_it_wrote_is_gone() {

@@ -169,4 +169,11 @@ fn a_refusal_is_found_in_the_log() {
         Some("ConfigurationApiV2NotAvailable")
     );
     assert_eq!(refusal_in("{\"eventType\":\"GatewayStartup\"}"), None);
+    // Azure/api-management-self-hosted-gateway issue 269.
+    let message =
+        "[GatewayStartup], message: No valid authentication was configured for the configuration API.";
+    assert_eq!(
+        refusal_in(message),
+        Some("GatewayStartup: no valid authentication")
+    );
 }
