@@ -214,7 +214,7 @@ fn method(pairs: usize) -> String {
   one subscription are made once each, the others {ROTATIONS} times, and the medians count.
 
 Repeat it from a clone of this repository, on a machine that does nothing else. It needs what `cargo demo` needs, builds
-the static program that is shipped, and writes this page:
+the program for release, and writes this page:
 
 ```console
 $ cargo bench-rotate --write
