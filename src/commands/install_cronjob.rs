@@ -86,7 +86,7 @@ pub(super) async fn run(
         settings.name, cluster.namespace
     ))
     .hint("run the same command again when nothing else writes them");
-    Err(with_written(error, writer.written()))
+    Err(with_written(error, writer.written(), &settings.name, &cluster))
 }
 
 /// One attempt to install.
@@ -148,15 +148,20 @@ impl Attempt<'_> {
         }
         self.refuse_what_would_fail(&plan, &installation, &named).await?;
         let applied = writer.apply(&mut plan).await;
-        let applied = applied.map_err(|error| with_written(error, writer.written()))?;
+        let applied =
+            applied.map_err(|error| with_written(error, writer.written(), &settings.name, cluster))?;
         if let Applied::Outdated(reference) = applied {
             return Ok(Installed::Outdated(reference));
         }
         if plan.creates(ObjectKind::CronJob) && settings.dry_run == DryRun::None {
             let task = &installation.task;
             let after = cron_jobs(cluster, &settings.name, rotate_request).await?;
-            refuse::rivals(cluster, &task.workloads, &task.secrets, &after)
-                .map_err(|error| with_written(error, writer.written()))?;
+            refuse::rivals(cluster, &task.workloads, &task.secrets, &after).map_err(|error| {
+                let (name, namespace) = (&settings.name, &cluster.namespace);
+                error.hint(format!(
+                    "remove this one, or the other: kubectl apim uninstall-cronjob {name} -n {namespace}"
+                ))
+            })?;
         }
         let checked = self.check(&plan, &installation, &gateways).await;
         if let Ok(Some(missing)) = checked {
@@ -292,14 +297,16 @@ async fn finish(attempt: &Attempt<'_>, done: Done, context: &Context) -> Result<
 }
 
 /// Adds to an error what the run had written before.
-fn with_written(error: Error, written: &[(String, Action)]) -> Error {
+fn with_written(error: Error, written: &[(String, Action)], name: &str, cluster: &Cluster) -> Error {
     if written.is_empty() {
         return error;
     }
     let written: Vec<&str> = written.iter().map(|(reference, _)| reference.as_str()).collect();
     error.hint(format!(
-        "already written: {}; run the same command again once the cause is removed, or remove them with uninstall-cronjob",
-        written.join(", ")
+        "already written: {}; run the same command again once the cause is removed, or remove them: kubectl apim \
+         uninstall-cronjob {name} -n {}",
+        written.join(", "),
+        cluster.namespace
     ))
 }
 

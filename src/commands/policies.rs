@@ -1,5 +1,7 @@
 //! The admission policies of an installation, which belong to no namespace.
 
+use futures::future::join_all;
+
 use crate::cluster::{Cluster, explain};
 use crate::error::Result;
 use crate::manifest::admission::policy_names;
@@ -15,26 +17,29 @@ pub(super) async fn policies(
     owner: Owner<'_>,
     are_expected: bool,
 ) -> Result<Vec<Surplus>> {
+    let names = policy_names(&cluster.namespace, owner.name);
+    let places = POLICY_KINDS
+        .into_iter()
+        .flat_map(|kind| names.iter().map(move |name| (kind, name)));
+    let reads = places.map(async |(kind, name)| (kind, name, cluster.object(kind, name).await));
     let mut found = Vec::new();
-    for kind in POLICY_KINDS {
-        for name in policy_names(&cluster.namespace, owner.name) {
-            let reference = kind.reference(&name);
-            match cluster.object(kind, &name).await {
-                Ok(live) => found.extend(
-                    live.filter(|live| owner.owns(live))
-                        .map(|live| Surplus::Present(live, Ownership::Ours)),
-                ),
-                Err(kube::Error::Api(status)) if status.is_forbidden() && are_expected => {
-                    let why = format!(
-                        "this user may not read {}; if it is there, delete it: kubectl delete {reference}",
-                        kind.plural()
-                    );
-                    found.push(Surplus::Unreadable { reference, why });
-                }
-                // Kubernetes before 1.30 does not have the kind.
-                Err(kube::Error::Api(status)) if status.is_forbidden() || status.is_not_found() => {}
-                Err(error) => return Err(explain(error, &format!("reading {reference}"))),
+    for (kind, name, read) in join_all(reads).await {
+        let reference = kind.reference(name);
+        match read {
+            Ok(live) => found.extend(
+                live.filter(|live| owner.owns(live))
+                    .map(|live| Surplus::Present(live, Ownership::Ours)),
+            ),
+            Err(kube::Error::Api(status)) if status.is_forbidden() && are_expected => {
+                let why = format!(
+                    "this user may not read {}; if it is there, delete it: kubectl delete {reference}",
+                    kind.plural()
+                );
+                found.push(Surplus::Unreadable { reference, why });
             }
+            // Kubernetes before 1.30 does not have the kind.
+            Err(kube::Error::Api(status)) if status.is_forbidden() || status.is_not_found() => {}
+            Err(error) => return Err(explain(error, &format!("reading {reference}"))),
         }
     }
     Ok(found)

@@ -17,7 +17,7 @@ pub(super) async fn show_running_jobs(cluster: &Cluster, cron_job: &Object, outp
             for job in jobs {
                 output.note(&format!(
                     "{job} is running, and ends with its CronJob; a rotation that it has begun is completed by: kubectl apim \
-                     rotate -n {}",
+                     rotate --all -n {}",
                     cluster.namespace
                 ));
             }

@@ -206,7 +206,7 @@ fn bound(binding: Object, account: Account<'_>) -> Option<Bound> {
         text(binding.document(), "/roleRef/kind"),
         text(binding.document(), "/roleRef/name"),
     );
-    if is_here && role == ("Role", account.name) {
+    if is_here && role == ("Role", account.name) && !others.is_empty() {
         return Some(Bound::Role(binding.reference()));
     }
     let names = account.is_bound_by(&binding);
@@ -310,6 +310,7 @@ mod tests {
         assert_eq!(of("bank", &as_user, "r"), "account");
         assert_eq!(of("shop", &subject("bank"), "r"), "none");
         assert_eq!(of("shop", &user, "a"), "role");
+        assert_eq!(of("shop", &subject("shop"), "a"), "account");
         assert_eq!(of("bank", &user, "a"), "none");
         assert_eq!(of("shop", &every, "r"), "every account");
         let cluster =

@@ -162,7 +162,15 @@ fn record(cron_job: &CronJobFacts, now: Timestamp) -> Option<String> {
             "the run of cronjob/{name} that began on {} has not ended; {since}",
             date(*run)
         )),
-        (Some(JobResult::Running), _) => None,
+        // While a run goes on, the one before it counts.
+        (Some(JobResult::Running), Some(run)) => {
+            let before = first_to_succeed(cron_job).filter(|before| before < run)?;
+            Some(format!(
+                "cronjob/{name} runs, but its run on {} failed or did not begin; {since}",
+                date(before)
+            ))
+        }
+        (Some(JobResult::Running), None) => None,
         _ if is_over(first) => {
             let expected = first.and_then(|first| first.checked_sub(PATIENCE).ok());
             let expected = expected.map(date).unwrap_or_default();
@@ -174,23 +182,30 @@ fn record(cron_job: &CronJobFacts, now: Timestamp) -> Option<String> {
     }
 }
 
+/// The first run after the last success, or since it was created. Runs count from the
+/// last change too: its schedule may have been another one before.
+fn first_to_succeed(cron_job: &CronJobFacts) -> Option<Timestamp> {
+    let known = cron_job.last_success.or(cron_job.created)?;
+    first_after(cron_job, since_change(cron_job, known)).time()
+}
+
+/// The time, or that of a later change. Any CronJob that protected the token had a
+/// success within the window, so that a change excuses none that is older.
+fn since_change(cron_job: &CronJobFacts, time: Timestamp) -> Timestamp {
+    let changed = cron_job.changed.unwrap_or(time);
+    let counts = changed.duration_since(time) <= cron_job.window;
+    if counts { changed.max(time) } else { time }
+}
+
 /// When the run that is due, and the end of the one that is running, must have
-/// shown in its status. Runs count from the last success, or since it was created,
-/// and from the last change: its schedule may have been another one before. Any
-/// that protected the token had a success within the window, so that a change
-/// excuses none that is older.
+/// shown in its status.
 fn runs_to_see(cron_job: &CronJobFacts) -> [Option<Timestamp>; 2] {
     let next = |time: Timestamp| first_after(cron_job, time).time();
-    let known = cron_job.last_success.or(cron_job.created);
-    let since_change = |time: Timestamp| {
-        let changed = cron_job.changed.unwrap_or(time);
-        let counts = changed.duration_since(time) <= cron_job.window;
-        if counts { changed.max(time) } else { time }
-    };
-    let first = known.map(since_change).and_then(next);
+    let first = first_to_succeed(cron_job);
     // Jobs that replace each other start again and again, and never end.
     let second = first.and_then(next);
-    let after_start = cron_job.last_run.map(since_change).and_then(next);
+    let started = cron_job.last_run.map(|run| since_change(cron_job, run));
+    let after_start = started.and_then(next);
     let end = second.into_iter().chain(after_start).min();
     [first, end].map(|run| run?.checked_add(PATIENCE).ok())
 }

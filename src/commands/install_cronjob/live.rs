@@ -63,20 +63,21 @@ pub(super) async fn plan(
         refuse_shared(live, owner, &cluster.namespace)?;
     }
     let mut surplus = Vec::new();
-    // A first installation finds nothing of an earlier one.
+    // A first installation finds no optional objects of an earlier one.
     if present().next().is_some() {
         for kind in OPTIONAL {
             if found.iter().all(|(wanted, _)| wanted.kind() != kind) {
                 surplus.extend(left_over(cluster, owner, kind).await?);
             }
         }
-        if !settings.admission_policy {
-            let policies = policies(cluster, owner, present().any(is_limited)).await?;
-            if policies.iter().any(|it| matches!(it, Surplus::Unreadable { .. })) {
-                keep_the_record(&mut found);
-            }
-            surplus.extend(policies);
+    }
+    // Policies stay when a user who may not delete them uninstalls the rest.
+    if !settings.admission_policy {
+        let policies = policies(cluster, owner, present().any(is_limited)).await?;
+        if policies.iter().any(|it| matches!(it, Surplus::Unreadable { .. })) {
+            keep_the_record(&mut found);
         }
+        surplus.extend(policies);
     }
     // Only what would be deleted can be missed by others.
     let uses = match surplus.as_slice() {

@@ -9,7 +9,7 @@ use crate::discover::installed::CronJobs;
 use crate::error::{Error, Result};
 use crate::manifest::MANAGER;
 use crate::manifest::cronjob::{Installation, RunAs, cron_job, job, pod};
-use crate::model::{Object, WorkloadRef};
+use crate::model::{Object, ObjectKind, WorkloadRef};
 use crate::output::Output;
 
 /// Refuses a gateway that another CronJob rotates: two would restart it twice.
@@ -54,17 +54,23 @@ pub(super) async fn unadmitted(
     ];
     let rehearsals = rehearsed.into_iter().flatten().map(async |(object, what)| {
         let answer = cluster.create(object, MANAGER, true).await;
-        (what, answer.map_err(|error| hiding(error, &[object])))
+        (
+            what,
+            object.kind(),
+            answer.map_err(|error| hiding(error, &[object])),
+        )
     });
     let mut unchecked = Vec::new();
-    for (what, answer) in join_all(rehearsals).await {
+    for (what, kind, answer) in join_all(rehearsals).await {
         match answer {
             Ok(admitted) => show_constraints(&admitted, installation, output),
             // Another installation was faster, which the write finds out.
             Err(kube::Error::Api(status)) if status.is_already_exists() => {}
-            // The write of the CronJob has the same right, and explains it.
-            Err(error) if is_denied(&error) && what == "CronJob" => {}
-            Err(error) if is_denied(&error) => unchecked.push(what),
+            Err(error) if is_denied(&error, kind) && kind == ObjectKind::CronJob => {
+                let doing = format!("creating the CronJob in namespace {}", cluster.namespace);
+                return Err(explain(error, &doing));
+            }
+            Err(error) if is_denied(&error, kind) => unchecked.push(what),
             Err(error) => return Err(not_admitted(error, what, cluster, installation).await),
         }
     }
@@ -79,9 +85,11 @@ pub(super) async fn unadmitted(
     Ok(())
 }
 
-/// Whether the user lacks the right to create, so that nothing was rehearsed.
-fn is_denied(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if status.is_forbidden() && status.message.contains(" cannot create "))
+/// Whether the user lacks the right to create, so that nothing was rehearsed. A policy
+/// may use similar words.
+fn is_denied(error: &kube::Error, kind: ObjectKind) -> bool {
+    let denial = format!(" cannot create resource \"{}\"", kind.plural());
+    matches!(error, kube::Error::Api(status) if status.is_forbidden() && status.message.contains(&denial))
 }
 
 /// What an admission plugin, a policy or a webhook has against an object. Their

@@ -215,7 +215,7 @@ fn denied(error: kube::Error, write: &Write<'_>, installation: &Installation, is
                 "{reference} is not part of this installation: have it admit the writes of {account}, then run the same command again"
             ))
             .hint(format!(
-                "or remove what was installed: kubectl apim uninstall-cronjob -n {namespace} --name {name}"
+                "or remove what was installed: kubectl apim uninstall-cronjob {name} -n {namespace}"
             )),
     }
 }

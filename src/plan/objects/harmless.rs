@@ -19,7 +19,13 @@ pub use form::is_plain;
 
 /// Where a text may be shown; `*` is any one field or item, and `**` at the end
 /// is all below.
-const ANY_KIND: &[&str] = &["apiVersion", "kind", "metadata.name", "metadata.namespace"];
+const ANY_KIND: &[&str] = &[
+    "apiVersion",
+    "kind",
+    "metadata.name",
+    "metadata.generateName",
+    "metadata.namespace",
+];
 
 const CRON_JOB: &[&str] = &[
     "spec.timeZone",

@@ -161,6 +161,22 @@ fn a_record_without_a_success_within_a_period_protects_nothing() {
 }
 
 #[test]
+fn a_run_that_goes_on_does_not_hide_the_one_before_it() {
+    let (third, done) = ("2027-01-03T03:17:00Z", "2027-01-01T03:17:40Z");
+    let found = record_of(Some(third), Some(done), true, "2027-01-03T03:18:00Z");
+    let why = "cronjob/apim-rotate runs, but its run on 2027-01-02 03:17 UTC failed or did not begin; its last success was on \
+               2027-01-01 03:17 UTC";
+    assert_eq!(found.as_deref(), Some(why));
+    assert!(record_of(Some(third), None, true, "2027-01-03T03:18:00Z").is_some());
+    // A run that ended late hides nothing.
+    let late = "2027-01-02T03:20:00Z";
+    assert_eq!(
+        record_of(Some(third), Some(late), true, "2027-01-03T03:18:00Z"),
+        None
+    );
+}
+
+#[test]
 fn the_record_of_an_interval() {
     let facts = |last_success: &str| {
         changed(|facts| {

@@ -97,14 +97,19 @@ async fn quota_is_in_force(case: &Case, resource: &str) {
 
 #[tokio::test]
 async fn a_policy_that_refuses_what_runs_is_quoted() {
-    for (group, resource, what) in [("", "pods", "the pods"), ("batch", "jobs", "the Jobs")] {
+    // Without a reason, the answer is that the object is invalid.
+    for (group, resource, what, reason) in [
+        ("", "pods", "the pods", None),
+        ("", "pods", "the pods", Some("Forbidden")),
+        ("batch", "jobs", "the Jobs", None),
+    ] {
         let case = idle(&format!("install-no-{resource}")).await;
         let name = format!("no-{resource}-{}", case.namespace);
         let rule = json!({ "apiGroups": [group], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": [resource] });
-        // Without a reason, the answer is that the object is invalid.
         let policy = json!({ "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy",
             "metadata": { "name": name }, "spec": { "matchConstraints": { "resourceRules": [rule] },
-                "validations": [{ "expression": "false", "message": "nothing runs here" }] } });
+                "validations": [{ "expression": "false", "message": "nothing runs here: you cannot create any",
+                    "reason": reason }] } });
         let mine = json!({ "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": case.namespace } } });
         let binding = json!({ "apiVersion": "admissionregistration.k8s.io/v1",
             "kind": "ValidatingAdmissionPolicyBinding", "metadata": { "name": name },

@@ -234,6 +234,12 @@ async fn policies_that_a_user_may_not_read_are_not_forgotten() {
     let ended = case.apim(&uninstall).exits(0).await;
     assert_eq!(ended.stdout.matches(" deleted").count(), 4, "{}", ended.stdout);
     assert_eq!(case.policies().await, 0);
+
+    // So does a first installation.
+    case.install_cronjob(&with_policy).exits(0).await;
+    case.apim(&uninstall).env("KUBECONFIG", &admin).exits(0).await;
+    case.install_cronjob(&WORKLOAD_IDENTITY).exits(0).await;
+    assert_eq!(case.policies().await, 0);
 }
 
 /// A user who may not delete the policies changes nothing, so that the Role still
@@ -326,7 +332,7 @@ async fn a_policy_of_somebody_else_that_denies_the_rotation_is_named() {
             &format!("system:serviceaccount:{}:{NAME}", case.namespace),
             "run the same command again",
             &format!(
-                "kubectl apim uninstall-cronjob -n {} --name {NAME}",
+                "kubectl apim uninstall-cronjob {NAME} -n {}",
                 case.namespace
             ),
         ]);

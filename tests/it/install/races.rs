@@ -65,8 +65,10 @@ async fn another_installation_of_the_gateway_is_seen_after_the_write() {
     run.ends(4).await.says(&[
         "cronjob/early",
         "already, and two would restart it twice",
-        "already written",
-        "uninstall-cronjob",
+        &format!(
+            "remove this one, or the other: kubectl apim uninstall-cronjob late -n {}",
+            case.namespace
+        ),
     ]);
 }
 
@@ -173,7 +175,7 @@ async fn a_job_that_runs_ends_with_its_cronjob() {
     let before = case.credential(&manifest).await;
     case.apim(&UNINSTALL).exits(0).await.says(&[
         "job.batch/by-hand is running, and ends with its CronJob; a rotation that it has begun is completed by: kubectl apim \
-         rotate -n ",
+         rotate --all -n ",
     ]);
     // Its message came true: neither the Job nor its pod is left.
     let gone = wait::until("the end of the Job", LIMIT, async || {
