@@ -2,6 +2,7 @@
 //! that the product makes. A command needs only [`Arm`].
 
 mod arm;
+mod connection;
 #[allow(
     clippy::indexing_slicing,
     reason = "places in a chain that the program built itself"

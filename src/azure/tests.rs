@@ -31,6 +31,7 @@ fn arm(azure: &Azure, principal: &Principal, burst: bool) -> Arm {
             authority: azure.url(),
             resource_manager: azure.url(),
             scope: format!("{}/.default", azure.url()),
+            graph: Some(azure.url()),
         },
         identity: SignIn::only(identity, "--auth"),
         extra_ca: Some(ca.path().to_owned()),
