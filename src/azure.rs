@@ -10,9 +10,11 @@ mod connection;
 mod sign_in;
 mod transport;
 
+pub use arm::authorization::RoleAddition;
 pub use arm::client::{Arm, DEFAULT_API_VERSION, Options};
 pub use arm::endpoints::endpoints;
 pub use arm::inventory::{GatewayInService, ServiceDetails};
+pub use arm::managed_identity::ManagedIdentity;
 pub use sign_in::certificate::{Certificate, looks_like_a_certificate};
 pub use sign_in::identity::{
     Assertion, Candidate, ClientCredential, Identity, SignIn, WORKLOAD_IDENTITY_WEBHOOK,
