@@ -1,7 +1,8 @@
-//! The ARM client against the emulator, without the
+//! The clients of ARM and of Microsoft Graph against the emulator, without the
 //! program: these tests need many requests from one process, or single ones.
 
 mod access;
+mod graph;
 
 use std::time::{Duration, Instant};
 
