@@ -1,7 +1,11 @@
-//! Azure: sign-in at Entra and the few calls of Azure Resource Manager (ARM)
-//! that the product makes. A command needs only [`Arm`].
+//! Azure: sign-in at Entra, and the few calls of Azure Resource Manager (ARM) and
+//! of Microsoft Graph that the product makes. A command needs only [`Arm`] and
+//! [`Graph`].
 
 mod arm;
+mod connection;
+#[allow(dead_code, reason = "for the set-up of Entra, which is not there yet")]
+mod graph;
 #[allow(
     clippy::indexing_slicing,
     reason = "places in a chain that the program built itself"
@@ -9,9 +13,12 @@ mod arm;
 mod sign_in;
 mod transport;
 
+pub use arm::authorization::RoleAddition;
 pub use arm::client::{Arm, DEFAULT_API_VERSION, Options};
 pub use arm::endpoints::endpoints;
 pub use arm::inventory::{GatewayInService, ServiceDetails};
+pub use arm::managed_identity::ManagedIdentity;
+pub use graph::{Graph, GraphRefusal, NewCertificate, NewSecret, Upserted, graph_refusal};
 pub use sign_in::certificate::{Certificate, looks_like_a_certificate};
 pub use sign_in::identity::{
     Assertion, Candidate, ClientCredential, Identity, SignIn, WORKLOAD_IDENTITY_WEBHOOK,

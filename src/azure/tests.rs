@@ -1,9 +1,13 @@
-//! The ARM client against the emulator, without the program: these tests need
-//! many requests from one process.
+//! The clients of ARM and of Microsoft Graph against the emulator, without the
+//! program: these tests need many requests from one process, or single ones.
+
+mod access;
+mod graph;
 
 use std::time::{Duration, Instant};
 
 use super::{Arm, ClientCredential, DEFAULT_API_VERSION, Error, Identity, Options, ServiceDetails, SignIn};
+use crate::model::access::InstanceIdentity;
 use crate::model::{Cloud, GatewayId, KeySlot};
 use apim_sandbox::azure::{Azure, Gateway, Grant, Operation, Principal};
 use futures::future::try_join_all;
@@ -18,6 +22,15 @@ fn gateway(name: &str) -> Gateway {
 /// A client that signs in as `principal`. The emulator plays both Entra and
 /// ARM.
 fn arm(azure: &Azure, principal: &Principal, burst: bool) -> Arm {
+    arm_of(azure, principal, burst, Some(azure.url()))
+}
+
+/// A client of a cloud whose metadata does not name Microsoft Graph.
+fn arm_without_graph(azure: &Azure, principal: &Principal) -> Arm {
+    arm_of(azure, principal, false, None)
+}
+
+fn arm_of(azure: &Azure, principal: &Principal, burst: bool, graph: Option<String>) -> Arm {
     let ca = NamedTempFile::new().unwrap();
     std::fs::write(ca.path(), azure.ca_pem()).unwrap();
     azure.add_principal(principal.clone());
@@ -31,6 +44,7 @@ fn arm(azure: &Azure, principal: &Principal, burst: bool) -> Arm {
             authority: azure.url(),
             resource_manager: azure.url(),
             scope: format!("{}/.default", azure.url()),
+            graph,
         },
         identity: SignIn::only(identity, "--auth"),
         extra_ca: Some(ca.path().to_owned()),
@@ -103,6 +117,8 @@ async fn the_whole_inventory_of_a_service_is_read() {
         location: "West Europe".into(),
         tier: "Premium".into(),
         min_api_version: Some("2022-08-01".into()),
+        state: "Succeeded".into(),
+        identity: InstanceIdentity::default(),
     };
     assert_eq!(reader.service(&id.service).await.unwrap(), details);
 }

@@ -6,5 +6,6 @@ pub mod error;
 pub mod exchange;
 pub mod gate;
 pub mod http;
+pub mod odata;
 mod roots;
 pub mod wire;

@@ -159,6 +159,7 @@ fn unavailable(error: &Error) -> Unavailable {
 mod tests {
     use super::*;
     use crate::model::GatewayId;
+    use crate::model::access::InstanceIdentity;
     use crate::plan::fixture::gateway;
 
     fn service() -> ServiceId {
@@ -175,6 +176,8 @@ mod tests {
             location: "West Europe".to_owned(),
             tier: "Premium".to_owned(),
             min_api_version: None,
+            state: "Succeeded".to_owned(),
+            identity: InstanceIdentity::default(),
         };
         let listed = |name: &str| GatewayInService {
             id: service().gateway(name),

@@ -43,33 +43,40 @@ pub struct Cloud {
     pub resource_manager: String,
     /// The OAuth scope of Azure Resource Manager.
     pub scope: String,
+    /// Microsoft Graph, `https://graph.microsoft.com`; `None` if the metadata of
+    /// a custom cloud does not name it.
+    pub graph: Option<String>,
 }
 
 impl Cloud {
     /// The endpoints of a known cloud, the same as in azure-cli 2.91 and
     /// azure-mgmt-core.
     pub fn known(name: CloudName) -> Self {
-        let (authority, manager, audience) = match name {
+        let (authority, manager, audience, graph) = match name {
             CloudName::Public => (
                 "login.microsoftonline.com",
                 "management.azure.com",
                 "https://management.azure.com",
+                "graph.microsoft.com",
             ),
             CloudName::China => (
                 "login.chinacloudapi.cn",
                 "management.chinacloudapi.cn",
                 "https://management.chinacloudapi.cn",
+                "microsoftgraph.chinacloudapi.cn",
             ),
             CloudName::UsGov => (
                 "login.microsoftonline.us",
                 "management.usgovcloudapi.net",
                 "https://management.core.usgovcloudapi.net",
+                "graph.microsoft.us",
             ),
         };
         Self {
             authority: format!("https://{authority}"),
             resource_manager: format!("https://{manager}"),
             scope: format!("{audience}/.default"),
+            graph: Some(format!("https://{graph}")),
         }
     }
 }

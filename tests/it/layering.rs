@@ -31,7 +31,7 @@ const MODULES: &[(&str, &str, &[&str])] = &[
     ),
     (
         "azure",
-        "Entra and Azure Resource Manager",
+        "Entra, Azure Resource Manager and Microsoft Graph",
         &[
             "clock",
             "environment",

@@ -2,14 +2,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use azure_core::credentials::AccessToken;
-use http::{HeaderMap, Method};
+use http::Method;
 use jiff::Timestamp;
 use reqwest::{Client, Url};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
+use crate::azure::connection::{self, Connection};
 use crate::azure::sign_in::credential::Credential;
 use crate::azure::sign_in::identity::SignIn;
 use crate::azure::transport::budget::Budget;
@@ -17,11 +17,11 @@ use crate::azure::transport::error::Error;
 use crate::azure::transport::error::Flaw;
 use crate::azure::transport::exchange::Call;
 use crate::azure::transport::http::client;
-use crate::azure::transport::wire;
+use crate::azure::transport::odata::query;
 use crate::azure::transport::wire::{Resource, TokenAnswer};
 use crate::clock::ServerClock;
 use crate::model::{Cloud, GatewayId, KeySlot, ServiceId, Token};
-use crate::retry::retrying;
+use crate::retry::Decision;
 
 /// The newest stable version of Microsoft.ApiManagement's API.
 pub const DEFAULT_API_VERSION: &str = "2024-05-01";
@@ -59,12 +59,9 @@ pub struct Arm {
 
 #[derive(Debug)]
 struct Shared {
-    http: Client,
-    base: Url,
+    connection: Connection,
     api_version: String,
-    credential: Credential,
-    clock: ServerClock,
-    budget: Budget,
+    cloud: Cloud,
 }
 
 impl Arm {
@@ -78,15 +75,18 @@ impl Arm {
     /// which may be connected already.
     pub fn with_client(options: Options, http: Client) -> Result<Self, Error> {
         let base = https_url(&options.cloud.resource_manager)?;
-        let credential = Credential::new(options.identity, http.clone(), options.cloud)?;
+        let credential = Credential::new(options.identity, http.clone(), options.cloud.clone())?;
         Ok(Self {
             shared: Arc::new(Shared {
-                http,
-                base,
+                connection: Connection {
+                    http,
+                    base,
+                    credential,
+                    clock: ServerClock::default(),
+                    budget: Budget::new(options.burst),
+                },
                 api_version: options.api_version,
-                credential,
-                clock: ServerClock::default(),
-                budget: Budget::new(options.burst),
+                cloud: options.cloud,
             }),
             deadline: options.deadline,
         })
@@ -104,7 +104,12 @@ impl Arm {
     /// Fetches the access token now instead of at the first request, so that
     /// it can run at the same time as requests to other servers.
     pub async fn sign_in(&self) -> Result<(), Error> {
-        self.shared.credential.token(self.deadline).await.map(|_| ())
+        self.shared
+            .connection
+            .credential
+            .token(self.deadline)
+            .await
+            .map(|_| ())
     }
 
     /// Signs in and, at the same time, connects to ARM. What is sent there for
@@ -124,9 +129,9 @@ impl Arm {
             "the cloud's metadata".to_owned(),
             url,
         );
-        let sent = call.send(&self.shared.http, None, |_, _| ());
+        let sent = call.send(&self.shared.connection.http, None, |_, _| ());
         match timeout(CONNECT_TIME, sent).await {
-            Ok(Ok(answer)) => self.shared.clock.observe(&answer.headers),
+            Ok(Ok(answer)) => self.shared.connection.clock.observe(&answer.headers),
             Ok(Err(error)) => tracing::debug!("{error}"),
             Err(_) => tracing::debug!("cannot connect to Azure in {} s", CONNECT_TIME.as_secs()),
         }
@@ -136,12 +141,12 @@ impl Arm {
     /// client secret in variable SP_SECRET]`. With several candidates it is
     /// final only after [`Self::sign_in`].
     pub async fn describe(&self) -> String {
-        self.shared.credential.describe().await
+        self.shared.connection.credential.describe().await
     }
 
     /// ARM's time, by its latest successful answer; `None` before the first.
     pub fn now(&self) -> Option<Timestamp> {
-        self.shared.clock.now()
+        self.shared.connection.clock.now()
     }
 
     /// Reads a gateway and returns its id as ARM spells it.
@@ -184,57 +189,61 @@ impl Arm {
         })
     }
 
-    /// Makes a call whose answer is JSON and which is safe to repeat. If ARM
-    /// refuses the access token, because it was revoked or the roles of its
-    /// identity changed, it is renewed once.
+    /// Makes a call whose answer is JSON and which is safe to repeat.
     pub(crate) async fn call<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Error> {
-        let credential = &self.shared.credential;
-        let token = credential.token(self.deadline).await?;
-        match self.repeat(call, &token).await {
-            Err(error) if error.status() == Some(401) => {
-                let renewed = credential.renew(&token, self.deadline).await?;
-                self.repeat(call, &renewed).await
-            }
-            outcome => outcome,
-        }
+        self.call_while(call, Error::retry_decision).await
     }
 
-    /// The address of a path of ARM. A name such as `..` would lead to another
-    /// path and is refused.
+    /// The same for a call that is repeated as `decide` finds.
+    pub(crate) async fn call_while<T: DeserializeOwned>(
+        &self,
+        call: &Call,
+        decide: impl Fn(&Error) -> Decision,
+    ) -> Result<T, Error> {
+        let connection = &self.shared.connection;
+        connection
+            .call(call, self.deadline, decide, connection::json)
+            .await
+    }
+
+    /// Reads a list from its first page to its last.
+    pub(crate) async fn list<T: DeserializeOwned>(&self, first: &Call) -> Result<Vec<T>, Error> {
+        self.shared.connection.list(first, self.deadline).await
+    }
+
+    /// The address of a path of ARM.
     pub(crate) fn url(&self, path: &str, api_version: &str) -> Result<Url, Error> {
-        let mut url = self.shared.base.clone();
-        url.set_path(path);
-        if url.path() != path {
-            return Err(Error::Setup(format!(
-                "{path} is not the path of an Azure resource"
-            )));
-        }
-        url.query_pairs_mut().append_pair("api-version", api_version);
-        Ok(url)
+        self.filtered(path, api_version, &[])
+    }
+
+    /// The same with parameters of `OData`.
+    pub(crate) fn filtered(
+        &self,
+        path: &str,
+        api_version: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<Url, Error> {
+        let version = [("api-version", api_version)];
+        self.shared
+            .connection
+            .url(path, &query(&[&version[..], parameters].concat()))
+    }
+
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.shared.connection
+    }
+
+    pub(crate) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// The cloud that this signs in to.
+    pub(crate) fn cloud(&self) -> &Cloud {
+        &self.shared.cloud
     }
 
     pub(crate) fn api_version(&self) -> &str {
         &self.shared.api_version
-    }
-
-    async fn repeat<T: DeserializeOwned>(&self, call: &Call, token: &AccessToken) -> Result<T, Error> {
-        let timed_out = || Error::Timeout {
-            purpose: call.purpose.clone(),
-        };
-        let Shared { http, budget, .. } = &*self.shared;
-        let attempt = async || {
-            let ticket = budget.take(&call.method, &call.url, self.deadline).await;
-            let ticket = ticket.map_err(|wait| Error::Wait {
-                purpose: call.purpose.clone(),
-                wait,
-            })?;
-            let observe = |status, headers: &HeaderMap| ticket.answered(status, headers);
-            let answer = call.send(http, Some(token.token.secret()), observe).await?;
-            self.shared.clock.observe(&answer.headers);
-            wire::parse(&answer.headers, &answer.body)
-                .map_err(|(came, flaw)| call.malformed(format!("Azure answered with {came}"), flaw))
-        };
-        retrying(self.deadline, Error::retry_decision, timed_out, attempt).await
     }
 }
 
@@ -253,6 +262,7 @@ fn gateway_call(gateway: &GatewayId, purpose: String, method: Method, url: Url, 
         method,
         url,
         body,
+        prefer: None,
     }
 }
 

@@ -1,14 +1,11 @@
 use futures::{StreamExt, stream};
 use http::Method;
-use reqwest::Url;
-use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::client::Arm;
 use crate::azure::transport::error::Error;
-use crate::azure::transport::error::Flaw;
 use crate::azure::transport::exchange::Call;
-use crate::azure::transport::wire::{Page, Resource, Rows, Subscription, kql_literal};
+use crate::azure::transport::wire::{Resource, Rows, Subscription, kql_literal};
 use crate::model::{GatewayId, ServiceId};
 
 const RESOURCE_GRAPH: &str = "/providers/Microsoft.ResourceGraph/resources";
@@ -61,6 +58,7 @@ impl Arm {
                 "query": query,
                 "options": { "resultFormat": "objectArray", "$top": LARGEST_PAGE },
             })),
+            prefer: None,
         };
         let rows: Rows<Resource> = self.call(&call).await?;
         Ok(rows.data)
@@ -101,33 +99,6 @@ impl Arm {
             _ => Ok(services),
         }
     }
-
-    /// Reads a list from its first page to its last.
-    pub(crate) async fn list<T: DeserializeOwned>(&self, first: &Call) -> Result<Vec<T>, Error> {
-        let mut call = first.clone();
-        let mut all = Vec::new();
-        loop {
-            let page: Page<T> = self.call(&call).await?;
-            all.extend(page.value);
-            let next = page.next_link.unwrap_or_default();
-            if next.is_empty() {
-                return Ok(all);
-            }
-            call.url = next_page(&call.url, &next).map_err(|problem| call.malformed(problem, Flaw::Form))?;
-        }
-    }
-}
-
-/// The address of the next page, if the access token may be sent there.
-fn next_page(current: &Url, link: &str) -> Result<Url, String> {
-    let next = Url::parse(link).map_err(|_| "the link to the next page is not a URL".to_owned())?;
-    if next.origin() == current.origin() {
-        return Ok(next);
-    }
-    Err(format!(
-        "the next page is on {}, where the access token must not be sent",
-        next.host_str().unwrap_or("no host")
-    ))
 }
 
 /// Parses the ARM id of an instance.
@@ -140,28 +111,6 @@ pub(crate) fn service_id(id: &str) -> Option<ServiceId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_next_page_must_have_the_origin_of_this_one() {
-        let current: Url = "https://management.azure.com/subscriptions?api-version=1"
-            .parse()
-            .unwrap();
-        let next = |link| next_page(&current, link).map(String::from);
-        let own = "https://management.azure.com:443/subscriptions?$skiptoken=a%20b";
-        assert_eq!(
-            next(own).unwrap(),
-            "https://management.azure.com/subscriptions?$skiptoken=a%20b"
-        );
-        for link in [
-            "http://management.azure.com/subscriptions",
-            "https://management.azure.com:8443/subscriptions",
-            "https://management.azure.com.evil.example/subscriptions",
-            "https://management.azure.com@evil.example/",
-            "/subscriptions?$skiptoken=a",
-        ] {
-            assert!(next(link).is_err(), "{link}");
-        }
-    }
 
     #[test]
     fn a_service_id_is_parsed() {

@@ -4,11 +4,13 @@ use serde::Deserialize;
 use super::client::Arm;
 use super::client::{gateway_title, in_resource_group};
 use super::find::service_id;
+use super::identity::IdentityAnswer;
 use crate::azure::transport::error::Error;
 use crate::azure::transport::error::Flaw;
 use crate::azure::transport::exchange::Call;
 use crate::azure::transport::wire::Resource;
-use crate::model::{GatewayId, ServiceId};
+use crate::model::access::InstanceIdentity;
+use crate::model::{GatewayId, ServiceId, cleaned};
 
 /// How many entries to ask for at a time. The reference gives no maximum, and
 /// this is the default of a service.
@@ -32,6 +34,18 @@ pub struct ServiceDetails {
     pub tier: String,
     /// The oldest API version that it accepts, if it is limited.
     pub min_api_version: Option<String>,
+    /// Its provisioning state, `Succeeded`.
+    pub state: String,
+    pub identity: InstanceIdentity,
+}
+
+impl ServiceDetails {
+    /// Whether a change of the instance is under way.
+    pub fn is_updating(&self) -> bool {
+        ["Updating", "Activating", "Transitioning"]
+            .iter()
+            .any(|state| self.state.eq_ignore_ascii_case(state))
+    }
 }
 
 impl Arm {
@@ -71,9 +85,7 @@ impl Arm {
 
     /// The address of a paged list.
     fn pages(&self, path: &str) -> Result<Url, Error> {
-        let mut url = self.url(path, self.api_version())?;
-        url.query_pairs_mut().append_pair("$top", PAGE);
-        Ok(url)
+        self.filtered(path, self.api_version(), &[("$top", PAGE)])
     }
 }
 
@@ -120,6 +132,8 @@ struct ServiceAnswer {
     location: String,
     sku: Sku,
     #[serde(default)]
+    identity: Option<IdentityAnswer>,
+    #[serde(default)]
     properties: ServiceProperties,
 }
 
@@ -132,6 +146,7 @@ struct Sku {
 #[serde(default, rename_all = "camelCase")]
 struct ServiceProperties {
     api_version_constraint: Option<ApiVersionConstraint>,
+    provisioning_state: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -147,6 +162,8 @@ impl ServiceAnswer {
             location: self.location,
             tier: self.sku.name,
             min_api_version: constraint.and_then(|constraint| constraint.min_api_version),
+            state: cleaned(&self.properties.provisioning_state.unwrap_or_default()),
+            identity: self.identity.unwrap_or_default().fact(),
         }
     }
 }
@@ -208,6 +225,8 @@ mod tests {
             location: "East US".into(),
             tier: "Premium".into(),
             min_api_version: Some("2021-08-01".into()),
+            state: String::new(),
+            identity: InstanceIdentity::default(),
         };
         let constraint = json!({"apiVersionConstraint": {"minApiVersion": "2021-08-01"}});
         assert_eq!(details(constraint), expected);

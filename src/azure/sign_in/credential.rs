@@ -77,6 +77,27 @@ impl Credential {
         Ok(this)
     }
 
+    /// The access tokens of the same identity for another API. If there are
+    /// several candidates, this waits for a sign-in that is under way: two
+    /// APIs must not be used as two identities.
+    pub(crate) async fn for_scope(&self, scope: String) -> Result<Self, Error> {
+        let cloud = Cloud {
+            scope,
+            ..self.cloud.clone()
+        };
+        let mut other = Self::new(self.sign_in.clone(), self.http.clone(), cloud)?;
+        if self.sign_in.candidates.len() > 1 {
+            let state = self.state.lock().await;
+            let found = other.state.get_mut();
+            if state.candidate > 0 {
+                found.source = None;
+            }
+            found.candidate = state.candidate;
+            found.attempts.clone_from(&state.attempts);
+        }
+        Ok(other)
+    }
+
     /// Who signs in, and why.
     pub(crate) async fn describe(&self) -> String {
         self.sign_in.describe(self.state.lock().await.candidate)

@@ -216,6 +216,7 @@ fn refused(
             status.as_u16()
         },
         code,
+        reason: None,
         message,
         correlation,
         retry_after: retry_after(&answer.headers),
@@ -235,6 +236,7 @@ mod tests {
 
     fn error(status: u16, body: &str) -> Error {
         let answer = Answer {
+            status: StatusCode::from_u16(status).unwrap(),
             headers: HeaderMap::new(),
             body: body.into(),
         };

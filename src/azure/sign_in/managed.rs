@@ -165,6 +165,7 @@ impl LocalTransport {
                 status.as_u16()
             },
             code: None,
+            reason: None,
             message,
             correlation: "unknown".to_owned(),
             retry_after: retry_after(&answer.headers),

@@ -40,8 +40,8 @@ pub(crate) struct Budget {
 /// The subscription (none for the tenant) and the kind of operation.
 type Key = (Option<String>, Kind);
 
-/// The kinds of operation that ARM counts separately. It also counts deletes,
-/// of which the product makes none.
+/// The kinds of operation that ARM counts separately. It also counts deletes, of
+/// which the product makes few; they count as writes here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Kind {
     Read,

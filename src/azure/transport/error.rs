@@ -110,6 +110,8 @@ pub struct Refusal {
     pub status: u16,
     /// The code of the error envelope.
     pub code: Option<String>,
+    /// The code of the innermost cause, if the envelope has another one.
+    pub reason: Option<String>,
     /// The first line of the envelope's message, or a description of the body
     /// without an envelope.
     pub message: String,
@@ -123,10 +125,11 @@ pub struct Refusal {
 impl Refusal {
     /// Azure's answer, without the purpose of the request.
     fn answer(&self) -> String {
-        let code = self
-            .code
-            .as_ref()
-            .map_or(String::new(), |code| format!(" {code}"));
+        let code = match (&self.code, &self.reason) {
+            (None, _) => String::new(),
+            (Some(code), None) => format!(" {code}"),
+            (Some(code), Some(reason)) => format!(" {code} ({reason})"),
+        };
         format!(
             "Azure answered {}{code}: {} ({}, correlation id {})",
             self.status,
@@ -174,6 +177,24 @@ impl Error {
         self.refusal().map(|refusal| refusal.status)
     }
 
+    /// Whether Azure's answer has this code, as its own or as its innermost
+    /// cause.
+    pub fn has_code(&self, code: &str) -> bool {
+        self.refusal().is_some_and(|refusal| {
+            refusal.code.as_deref() == Some(code) || refusal.reason.as_deref() == Some(code)
+        })
+    }
+
+    /// Whether the request may have been carried out, although no answer says
+    /// so.
+    pub fn is_ambiguous(&self) -> bool {
+        match self {
+            Self::Transport { fault, .. } => *fault == Fault::Broken,
+            Self::Timeout { .. } | Self::Wire { .. } => true,
+            _ => self.status().is_some_and(|status| status == 408 || status >= 500),
+        }
+    }
+
     /// Whether the object may exist under another subscription or resource
     /// group. ARM denies a scope that does not exist to everyone without a role
     /// above it, and a subscription that has moved to another tenant.
@@ -209,6 +230,16 @@ impl Error {
                 refusal.retry_after.map_or(Decision::Retry, Decision::RetryAfter)
             }
             _ => Decision::Stop,
+        }
+    }
+
+    /// Whether another attempt may help, for a request that must not be carried
+    /// out twice.
+    pub(crate) fn retry_decision_once(&self) -> Decision {
+        if self.is_ambiguous() {
+            Decision::Stop
+        } else {
+            self.retry_decision()
         }
     }
 
@@ -254,13 +285,31 @@ impl Error {
                     "MethodNotAllowedInPricingTier" => {
                         "only the Developer and Premium tiers have self-hosted gateways"
                     }
-                    _ => return None,
+                    code => return graph_hint(code).map(str::to_owned),
                 }
             }
             Self::Setup(_) | Self::Wire { .. } => return None,
         };
         Some(hint.to_owned())
     }
+}
+
+/// The next step after a refusal of Microsoft Graph. The codes of the policies
+/// are those of public reports.
+fn graph_hint(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "Authorization_RequestDenied" => {
+            "the identity that signs in needs Application.ReadWrite.OwnedBy in Microsoft Graph and must own the app, \
+             or a role such as Application Administrator"
+        }
+        "CredentialTypeNotAllowedAsPerAppPolicy" => {
+            "a policy of the tenant forbids this kind of credential; --mode workload-identity needs none"
+        }
+        "CredentialInvalidLifetimeAsPerAppPolicy" => {
+            "a policy of the tenant limits the lifetime of credentials: give a shorter one with --secret-lifetime"
+        }
+        _ => return None,
+    })
 }
 
 fn next_attempt(wait: Duration) -> String {
@@ -283,69 +332,4 @@ impl From<Error> for TopError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refusal(status: u16, code: Option<&str>) -> Box<Refusal> {
-        Box::new(Refusal {
-            purpose: "read gateway `gw`".into(),
-            request: "GET /subscriptions/s".into(),
-            status,
-            code: code.map(Into::into),
-            message: "Gateway not found.".into(),
-            correlation: "c-1".into(),
-            retry_after: None,
-        })
-    }
-
-    #[test]
-    fn the_message_has_the_purpose_the_reason_and_the_ids() {
-        let error = TopError::from(Error::Status {
-            refusal: refusal(400, Some("MethodNotAllowedInPricingTier")),
-        });
-        assert_eq!(
-            error.to_string(),
-            "cannot read gateway `gw`: Azure answered 400 MethodNotAllowedInPricingTier: \
-             Gateway not found (GET /subscriptions/s, correlation id c-1)"
-        );
-        assert_eq!(
-            error.hints(),
-            ["only the Developer and Premium tiers have self-hosted gateways"]
-        );
-    }
-
-    #[test]
-    fn errors_that_may_pass_are_retried() {
-        let broken = |fault| Error::Transport {
-            purpose: String::new(),
-            fault,
-            message: String::new(),
-        };
-        let status = |status| Error::Status {
-            refusal: refusal(status, None),
-        };
-        let purpose = String::new();
-        for (error, decision) in [
-            (broken(Fault::Connect), Decision::RetryBriefly),
-            (broken(Fault::Broken), Decision::Retry),
-            (broken(Fault::Certificate), Decision::Stop),
-            (status(429), Decision::Retry),
-            (status(503), Decision::Retry),
-            (status(409), Decision::Stop),
-            (Error::Timeout { purpose }, Decision::Stop),
-        ] {
-            assert_eq!(error.retry_decision(), decision, "{error:?}");
-        }
-    }
-
-    #[test]
-    fn the_wait_that_azure_asks_for_is_obeyed() {
-        let wait = Duration::from_secs(7);
-        let mut refusal = refusal(429, None);
-        refusal.retry_after = Some(wait);
-        assert_eq!(
-            Error::Throttled { refusal }.retry_decision(),
-            Decision::RetryAfter(wait)
-        );
-    }
-}
+mod tests;

@@ -22,6 +22,8 @@ pub(crate) struct Call {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) body: Option<Value>,
+    /// The header `Prefer` of OData.
+    pub(crate) prefer: Option<&'static str>,
 }
 
 /// The largest answer that is read. A page of gateways or subscriptions is far
@@ -30,6 +32,7 @@ const LARGEST: usize = 4 << 20;
 
 /// A successful answer.
 pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
 }
@@ -37,12 +40,27 @@ pub(crate) struct Answer {
 impl Call {
     /// A read of `url`, with the purpose and the object for error messages.
     pub(crate) fn get(purpose: String, what: String, url: Url) -> Self {
+        Self::new(Method::GET, purpose, what, url)
+    }
+
+    /// A request without a body.
+    pub(crate) fn new(method: Method, purpose: String, what: String, url: Url) -> Self {
         Self {
             purpose,
             what,
-            method: Method::GET,
+            method,
             url,
             body: None,
+            prefer: None,
+        }
+    }
+
+    /// The same request with a body.
+    #[must_use]
+    pub(crate) fn with(self, body: Value) -> Self {
+        Self {
+            body: Some(body),
+            ..self
         }
     }
 
@@ -58,6 +76,9 @@ impl Call {
         let mut request = http
             .request(self.method.clone(), self.url.clone())
             .header("x-ms-client-request-id", &id);
+        if let Some(preference) = self.prefer {
+            request = request.header("prefer", preference);
+        }
         if let Some(token) = access_token {
             request = request.bearer_auth(token);
         }
@@ -67,7 +88,7 @@ impl Call {
             None if self.method == Method::POST => request.body(""),
             None => request,
         };
-        let (status, answer) = receive("ARM", &self.purpose, request).await?;
+        let (status, answer) = receive("Azure", &self.purpose, request).await?;
         observe(status, &answer.headers);
         if status.is_success() {
             return Ok(answer);
@@ -82,13 +103,16 @@ impl Call {
         let envelope = wire::envelope(&answer.body);
         let missing = envelope
             .as_ref()
-            .and_then(|(_, message)| wire::forbidden(message));
-        let (code, message) = match envelope {
-            Some((code, message)) => (Some(code), wire::line(&message)),
-            None => (None, wire::shape(&answer.headers, &answer.body)),
+            .and_then(|envelope| wire::forbidden(&envelope.message));
+        let (code, reason, message) = match envelope {
+            Some(it) => (Some(it.code), it.reason, wire::line(&it.message)),
+            None => (None, None, wire::shape(&answer.headers, &answer.body)),
         };
         let id = |name| answer.headers.get(name).map(HeaderValue::as_bytes);
-        let correlation = id("x-ms-correlation-request-id").or_else(|| id("x-ms-request-id"));
+        // The last one is Microsoft Graph's.
+        let correlation = ["x-ms-correlation-request-id", "x-ms-request-id", "request-id"]
+            .into_iter()
+            .find_map(id);
         let refusal = Box::new(Refusal {
             purpose: self.purpose.clone(),
             request: format!("{} {}", self.method, self.url.path()),
@@ -98,13 +122,14 @@ impl Call {
                 .unwrap_or(sent_as),
             retry_after: retry_after(&answer.headers),
             code,
+            reason,
             message,
         });
         let code = refusal.code.as_deref();
         if status == StatusCode::TOO_MANY_REQUESTS {
             return Error::Throttled { refusal };
         }
-        // A 404 without an error envelope does not come from ARM.
+        // A 404 without an error envelope does not come from Azure.
         if status == StatusCode::NOT_FOUND && code.is_some() {
             return Error::NotFound {
                 what: self.what.clone(),
@@ -122,7 +147,7 @@ impl Call {
         }
     }
 
-    /// The error for a successful answer whose body is not what ARM documents.
+    /// The error for a successful answer whose body is not what Azure documents.
     pub(crate) fn malformed(&self, problem: impl Into<String>, flaw: Flaw) -> Error {
         Error::Wire {
             purpose: self.purpose.clone(),
@@ -170,7 +195,12 @@ pub(crate) async fn receive(
                 problem: format!("the answer is larger than {} MiB", LARGEST >> 20),
                 flaw: Flaw::Form,
             })?;
-            Ok((status, Answer { headers, body }))
+            let answer = Answer {
+                status,
+                headers,
+                body,
+            };
+            Ok((status, answer))
         }
         Err(error) => {
             let error = transport_error(purpose, url.host_str().unwrap_or_default(), &error);

@@ -4,6 +4,7 @@ use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::error::Flaw;
 
@@ -36,7 +37,7 @@ pub(crate) struct Subscription {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Page<T> {
     pub(crate) value: Vec<T>,
-    #[serde(default)]
+    #[serde(default, alias = "@odata.nextLink")]
     pub(crate) next_link: Option<String>,
 }
 
@@ -58,28 +59,54 @@ struct EnvelopeError {
     code: Option<String>,
     message: Option<String>,
     details: Option<Vec<Detail>>,
+    #[serde(rename = "innerError", alias = "innererror")]
+    inner_error: Option<Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Detail {
+    code: Option<String>,
     target: Option<String>,
     message: Option<String>,
 }
 
-/// Reads ARM's error envelope into its code and whole message. The message of
-/// a `ValidationError` only announces its details, so the first one is added.
-pub(crate) fn envelope(body: &[u8]) -> Option<(String, String)> {
+/// Microsoft Graph nests the causes of an error, the root inside all others.
+fn root_code(inner: &Value) -> Option<&str> {
+    let deeper = inner.get("innerError").or_else(|| inner.get("innererror"));
+    deeper.and_then(root_code).or_else(|| inner.get("code")?.as_str())
+}
+
+/// An error envelope, in the form that ARM and Microsoft Graph share.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ErrorText {
+    pub(crate) code: String,
+    /// The code of the innermost cause, if it is another one.
+    pub(crate) reason: Option<String>,
+    pub(crate) message: String,
+}
+
+/// Reads an error envelope. The message of a `ValidationError` only announces
+/// its details, so the first one is added; Graph repeats its message there.
+pub(crate) fn envelope(body: &[u8]) -> Option<ErrorText> {
     let error = serde_json::from_slice::<Envelope>(body).ok()?.error;
     let code = word(error.code.as_deref()?)?;
+    let root = error.inner_error.as_ref().and_then(root_code).and_then(word);
     let message = error.message.unwrap_or_else(|| "no message".to_owned());
     let detail = error.details.into_iter().flatten().next().unwrap_or_default();
+    let reason = detail.code.as_deref().and_then(word).or(root);
+    let reason = reason.filter(|reason| *reason != code);
     let message = match (detail.target, detail.message) {
+        (_, Some(text)) if text.trim() == message.trim() => message,
         (Some(target), Some(text)) => format!("{} {target}: {text}", message.trim_end()),
         (None, Some(text)) => format!("{} {text}", message.trim_end()),
         (_, None) => message,
     };
-    Some((code, message))
+    Some(ErrorText {
+        code,
+        reason,
+        message,
+    })
 }
 
 /// Parses an answer. The error describes what came instead, and its flaw.

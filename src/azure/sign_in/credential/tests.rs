@@ -82,6 +82,7 @@ impl TokenCredential for Busy {
             request: "POST /token".into(),
             status: 429,
             code: None,
+            reason: None,
             message: "busy".into(),
             correlation: "c".into(),
             retry_after: Some(WAIT),

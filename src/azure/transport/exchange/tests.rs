@@ -25,6 +25,7 @@ async fn answered(scheme: &str, answer: Option<&'static str>) -> Result<Answer, 
         method: Method::GET,
         url: Url::parse(&format!("{scheme}://127.0.0.1:{port}/path?secret=1")).unwrap(),
         body: None,
+        prefer: None,
     };
     call.send(&http_client(None).unwrap(), Some("access-token"), |_, _| ())
         .await

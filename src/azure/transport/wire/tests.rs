@@ -11,7 +11,7 @@ fn headers(pairs: &[(HeaderName, &'static str)]) -> HeaderMap {
 
 #[test]
 fn envelopes_of_every_kind() {
-    let parsed = |body: &str| envelope(body.as_bytes()).map(|(code, message)| (code, line(&message)));
+    let parsed = |body: &str| envelope(body.as_bytes()).map(|it| (it.code, line(&it.message)));
     let expected = |code: &str, message: &str| Some((code.to_owned(), message.to_owned()));
     assert_eq!(
         parsed(
@@ -42,6 +42,28 @@ fn envelopes_of_every_kind() {
         r#"{"error":{"code":"#,
     ] {
         assert_eq!(parsed(body), None, "{body}");
+    }
+}
+
+#[test]
+fn the_innermost_reason_of_an_error_is_kept() {
+    let parsed = |body: &str| envelope(body.as_bytes()).unwrap();
+    let early = parsed(
+        r#"{"error":{"code":"Request_BadRequest","message":"The appId 'a' does not reference an application.",
+            "details":[{"code":"NoBackingApplicationObject","target":"appId",
+                "message":"The appId 'a' does not reference an application."}],
+            "innerError":{"date":"2026-11-27T10:00:00","request-id":"r","client-request-id":"c"}}}"#,
+    );
+    assert_eq!(early.reason.as_deref(), Some("NoBackingApplicationObject"));
+    assert_eq!(early.message, "The appId 'a' does not reference an application.");
+    let nested =
+        parsed(r#"{"error":{"code":"a","message":"m","innerError":{"code":"b","innererror":{"code":"c"}}}}"#);
+    assert_eq!(nested.reason.as_deref(), Some("c"));
+    for same in [
+        r#"{"error":{"code":"a","details":[{"code":"a","message":"m"}]}}"#,
+        r#"{"error":{"code":"a","details":[],"innerError":{"request-id":"r"}}}"#,
+    ] {
+        assert_eq!(parsed(same).reason, None, "{same}");
     }
 }
 

@@ -1,0 +1,100 @@
+use super::*;
+
+fn refusal(status: u16, code: Option<&str>) -> Box<Refusal> {
+    Box::new(Refusal {
+        purpose: "read gateway `gw`".into(),
+        request: "GET /subscriptions/s".into(),
+        status,
+        code: code.map(Into::into),
+        reason: None,
+        message: "Gateway not found.".into(),
+        correlation: "c-1".into(),
+        retry_after: None,
+    })
+}
+
+#[test]
+fn the_message_has_the_purpose_the_reason_and_the_ids() {
+    let error = TopError::from(Error::Status {
+        refusal: refusal(400, Some("MethodNotAllowedInPricingTier")),
+    });
+    assert_eq!(
+        error.to_string(),
+        "cannot read gateway `gw`: Azure answered 400 MethodNotAllowedInPricingTier: \
+         Gateway not found (GET /subscriptions/s, correlation id c-1)"
+    );
+    assert_eq!(
+        error.hints(),
+        ["only the Developer and Premium tiers have self-hosted gateways"]
+    );
+}
+
+#[test]
+fn errors_that_may_pass_are_retried() {
+    let broken = |fault| Error::Transport {
+        purpose: String::new(),
+        fault,
+        message: String::new(),
+    };
+    let status = |status| Error::Status {
+        refusal: refusal(status, None),
+    };
+    let purpose = String::new();
+    for (error, decision) in [
+        (broken(Fault::Connect), Decision::RetryBriefly),
+        (broken(Fault::Broken), Decision::Retry),
+        (broken(Fault::Certificate), Decision::Stop),
+        (status(429), Decision::Retry),
+        (status(503), Decision::Retry),
+        (status(409), Decision::Stop),
+        (Error::Timeout { purpose }, Decision::Stop),
+    ] {
+        assert_eq!(error.retry_decision(), decision, "{error:?}");
+    }
+}
+
+#[test]
+fn the_wait_that_azure_asks_for_is_obeyed() {
+    let wait = Duration::from_secs(7);
+    let mut refusal = refusal(429, None);
+    refusal.retry_after = Some(wait);
+    assert_eq!(
+        Error::Throttled { refusal }.retry_decision(),
+        Decision::RetryAfter(wait)
+    );
+}
+
+#[test]
+fn what_may_have_been_carried_out_is_not_repeated_blindly() {
+    let broken = |fault| Error::Transport {
+        purpose: String::new(),
+        fault,
+        message: String::new(),
+    };
+    let status = |status| Error::Status {
+        refusal: refusal(status, None),
+    };
+    for (error, decision) in [
+        (broken(Fault::Connect), Decision::RetryBriefly),
+        (broken(Fault::Broken), Decision::Stop),
+        (status(429), Decision::Retry),
+        (status(503), Decision::Stop),
+        (status(400), Decision::Stop),
+    ] {
+        assert_eq!(error.retry_decision_once(), decision, "{error:?}");
+    }
+    assert!(status(503).is_ambiguous() && !status(400).is_ambiguous() && !status(429).is_ambiguous());
+}
+
+#[test]
+fn the_innermost_reason_is_shown_beside_the_code() {
+    let mut refusal = refusal(400, Some("Request_BadRequest"));
+    refusal.reason = Some("NoBackingApplicationObject".into());
+    let error = Error::Status { refusal };
+    assert!(error.has_code("Request_BadRequest") && error.has_code("NoBackingApplicationObject"));
+    let text = error.to_string();
+    assert!(
+        text.contains("Azure answered 400 Request_BadRequest (NoBackingApplicationObject): "),
+        "{text}"
+    );
+}

@@ -1,0 +1,57 @@
+//! Queries and literals of `OData`, as ARM and Microsoft Graph read them.
+
+use std::fmt::Write as _;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// What a value in a path or a query keeps; all else is percent-encoded, the
+/// space included, which a form would write as `+`.
+const VALUE: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// A string literal: a quote inside it is doubled.
+pub(crate) fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// A text as a part of a path or as the value of a query.
+pub(crate) fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, VALUE).to_string()
+}
+
+/// A query of these parameters.
+pub(crate) fn query(parameters: &[(&str, &str)]) -> String {
+    let mut query = String::new();
+    for (name, value) in parameters {
+        if !query.is_empty() {
+            query.push('&');
+        }
+        let _ = write!(query, "{name}={}", encoded(value));
+    }
+    query
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_leave_its_literal() {
+        assert_eq!(literal("gw"), "'gw'");
+        assert_eq!(literal("O'Brien"), "'O''Brien'");
+        assert_eq!(literal("a' or 'b' eq 'b"), "'a'' or ''b'' eq ''b'");
+    }
+
+    #[test]
+    fn a_value_cannot_leave_its_parameter() {
+        let filter = format!("displayName eq {}", literal("a'; touch x #&$(id)\n+"));
+        assert_eq!(
+            query(&[("$filter", &filter), ("$top", "1")]),
+            "$filter=displayName%20eq%20%27a%27%27%3B%20touch%20x%20%23%26%24%28id%29%0A%2B%27&$top=1"
+        );
+        assert_eq!(query(&[]), "");
+    }
+}
