@@ -1,21 +1,30 @@
 //! Plain data types of the product, without clients, clock or environment.
 
+pub mod access;
 mod account;
 pub mod annotation;
 mod arm_id;
 mod azure_role;
 mod cloud;
 mod credential;
+pub mod directory;
 mod duration;
 mod endpoint;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the command that uses it is not there yet")
+)]
+pub mod entra;
 mod event;
 mod gateway;
 mod key_slot;
+mod managed_identity;
 mod marks;
 mod object;
 mod program;
 mod progress;
 mod put_back;
+pub mod quote;
 mod references;
 pub mod request;
 mod rotation_ids;
@@ -28,7 +37,7 @@ mod workload;
 
 pub use account::Account;
 pub use arm_id::{GatewayId, ServiceId};
-pub use azure_role::AzureRole;
+pub use azure_role::{AzureRole, CustomRole, INSTANCE_FINDER, RoleLevel, assignment_id, stable_uuid};
 pub use cloud::{Cloud, CloudName};
 pub use credential::{Credential, Recorded};
 pub use duration::{in_short, in_words, parse_duration};
@@ -38,6 +47,7 @@ pub use gateway::{
     Auth, AzureFacts, CronJobFacts, Fact, Gap, GatewayFacts, JobResult, Presented, StalePods, Unavailable,
 };
 pub use key_slot::{KeyChoice, KeySlot};
+pub use managed_identity::ManagedIdentityId;
 pub use marks::{TemplateMarks, WorkloadMarks};
 pub use object::{Object, ObjectKind, Ownership};
 pub use program::{DEFAULT_NAME, PROGRAM, SCRIPT};

@@ -27,11 +27,24 @@ impl ServiceId {
     /// The ARM path, with every name percent-encoded.
     pub fn path(&self) -> String {
         format!(
-            "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.ApiManagement/service/{}",
-            encode(&self.subscription),
-            encode(&self.resource_group),
+            "{}/providers/Microsoft.ApiManagement/service/{}",
+            self.group_path(),
             encode(&self.name)
         )
+    }
+
+    /// The ARM path of its resource group.
+    pub fn group_path(&self) -> String {
+        format!(
+            "{}/resourceGroups/{}",
+            self.subscription_path(),
+            encode(&self.resource_group)
+        )
+    }
+
+    /// The ARM path of its subscription.
+    pub fn subscription_path(&self) -> String {
+        format!("/subscriptions/{}", encode(&self.subscription))
     }
 
     /// The id of the gateway `name` of this instance.
@@ -124,7 +137,7 @@ pub struct ArmIdError {
     id: String,
 }
 
-fn encode(segment: &str) -> impl fmt::Display + '_ {
+pub(super) fn encode(segment: &str) -> impl fmt::Display + '_ {
     utf8_percent_encode(segment, SEGMENT)
 }
 

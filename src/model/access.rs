@@ -1,0 +1,161 @@
+//! The rights of Azure's role-based access control, as facts.
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+use wildmatch::WildMatch;
+
+/// What one entry of a role grants: its actions without those that it excludes,
+/// and the same for data.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Permission {
+    pub actions: Vec<String>,
+    pub not_actions: Vec<String>,
+    pub data_actions: Vec<String>,
+    pub not_data_actions: Vec<String>,
+}
+
+impl Permission {
+    /// Whether it grants an action of the control plane.
+    pub fn allows(&self, action: &str) -> bool {
+        matches(&self.actions, action) && !matches(&self.not_actions, action)
+    }
+
+    /// Whether it grants an action on data.
+    pub fn allows_data(&self, action: &str) -> bool {
+        matches(&self.data_actions, action) && !matches(&self.not_data_actions, action)
+    }
+}
+
+/// Azure ignores the case of actions; `*` matches any text.
+fn matches(patterns: &[String], action: &str) -> bool {
+    let action = action.to_ascii_lowercase();
+    patterns
+        .iter()
+        .any(|pattern| WildMatch::new(&pattern.to_ascii_lowercase()).matches(&action))
+}
+
+/// A role definition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleDefinition {
+    /// The GUID at the end of its id.
+    pub id: Uuid,
+    /// Its name for people, unique among the custom roles of a tenant.
+    pub name: String,
+    pub description: String,
+    /// Whether it is built in, and so cannot be changed.
+    pub built_in: bool,
+    pub permissions: Vec<Permission>,
+    /// The scopes at which it can be assigned, as ARM spells them.
+    pub assignable_scopes: Vec<String>,
+}
+
+impl RoleDefinition {
+    /// Whether it grants these actions and data actions, and nothing else. Roles
+    /// are compared by their permissions: `az role definition create` makes a
+    /// role of the right name without any from JSON in upper case.
+    pub fn grants_exactly(&self, actions: &[&str], data_actions: &[&str]) -> bool {
+        let excludes_nothing = |it: &Permission| it.not_actions.is_empty() && it.not_data_actions.is_empty();
+        let all = |of: fn(&Permission) -> &Vec<String>| -> BTreeSet<String> {
+            let lists = self.permissions.iter().flat_map(of);
+            lists.map(|action| action.to_ascii_lowercase()).collect()
+        };
+        let wanted = |actions: &[&str]| -> BTreeSet<String> {
+            actions.iter().map(|action| action.to_ascii_lowercase()).collect()
+        };
+        self.permissions.iter().all(excludes_nothing)
+            && all(|it| &it.actions) == wanted(actions)
+            && all(|it| &it.data_actions) == wanted(data_actions)
+    }
+}
+
+/// A role of a principal at a scope and all that is below it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleAssignment {
+    /// Its ARM id.
+    pub id: String,
+    /// The scope, as ARM spells it.
+    pub scope: String,
+    /// The GUID of the role definition.
+    pub role: Uuid,
+    /// The object id of the principal.
+    pub principal: Uuid,
+}
+
+/// The managed identities of an API Management instance.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InstanceIdentity {
+    /// The object id of the system-assigned identity, if it is enabled. It is
+    /// another one after the identity was switched off and on.
+    pub principal: Option<Uuid>,
+    /// The tenant of the system-assigned identity.
+    pub tenant: Option<Uuid>,
+    /// The ARM ids of the user-assigned identities, as ARM spells them.
+    pub user_assigned: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(words: &[&str]) -> Vec<String> {
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    const READ: &str = "Microsoft.ApiManagement/service/gateways/read";
+
+    #[test]
+    fn actions_grant_and_not_actions_subtract() {
+        let allows = |actions: &[&str], not: &[&str]| {
+            let control = Permission {
+                actions: words(actions),
+                not_actions: words(not),
+                ..Permission::default()
+            };
+            let data = Permission {
+                data_actions: words(actions),
+                not_data_actions: words(not),
+                ..Permission::default()
+            };
+            assert!(!control.allows_data(READ) && !data.allows(READ));
+            assert_eq!(control.allows(READ), data.allows_data(READ));
+            control.allows(READ)
+        };
+        assert!(allows(&["microsoft.apimanagement/SERVICE/gateways/read"], &[]));
+        assert!(allows(&["*/read"], &[]) && allows(&["*"], &["*/write"]));
+        assert!(!allows(&["*"], &["*/read"]) && !allows(&[], &[]));
+    }
+
+    #[test]
+    fn a_role_is_compared_by_its_permissions() {
+        let role = |permissions: Vec<Permission>| RoleDefinition {
+            id: Uuid::nil(),
+            name: "n".into(),
+            description: String::new(),
+            built_in: false,
+            permissions,
+            assignable_scopes: Vec::new(),
+        };
+        let reads = Permission {
+            actions: words(&[&READ.to_uppercase()]),
+            ..Permission::default()
+        };
+        let empty = Permission::default();
+        assert!(role(vec![reads.clone()]).grants_exactly(&[READ], &[]));
+        assert!(role(vec![reads.clone(), empty.clone()]).grants_exactly(&[READ], &[]));
+        // What az makes of the document's JSON.
+        assert!(!role(vec![empty]).grants_exactly(&[READ], &[]));
+        assert!(!role(Vec::new()).grants_exactly(&[READ], &[]));
+        let more = Permission {
+            actions: words(&[READ, "*"]),
+            ..reads.clone()
+        };
+        let less = Permission {
+            not_actions: words(&[READ]),
+            ..reads
+        };
+        for other in [more, less] {
+            assert!(!role(vec![other]).grants_exactly(&[READ], &[]));
+        }
+    }
+}
