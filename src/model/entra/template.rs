@@ -54,7 +54,7 @@ pub struct TemplateSettings {
     /// The variables of the gateway's container, wherever their values are: those of
     /// `env` beat those of `envFrom`.
     pub settings: BTreeMap<String, SettingValue>,
-    /// Empty for `default`.
+    /// Empty for `default`, or to leave it as it is.
     pub service_account: String,
     /// The labels of the pods.
     pub labels: BTreeMap<String, String>,

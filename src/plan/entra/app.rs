@@ -93,7 +93,7 @@ fn existing(facts: &EntraFacts, app: &AppFacts, request: &SetupRequest, secret: 
             "if that is meant, name the app itself: --app {client_id}"
         ));
     }
-    Step::ok(Part::App, text).notes(others).id("clientId", client_id)
+    Step::ok(Part::App, text).notes(others).id("clientId", &client_id)
 }
 
 /// Who else can sign in as the app or change it, and what else it may do.
@@ -111,7 +111,9 @@ fn others(facts: &EntraFacts, app: &AppFacts, secret: &str) -> Vec<String> {
         Err(why) => others.push(format!("its owners are not known: {}", why.why())),
     }
     let ours = credential_name(&facts.cluster.place, &facts.cluster.namespace, secret);
-    let foreign = app.credentials().filter(|it| it.name.as_deref() != Some(&ours));
+    let foreign = app
+        .credentials()
+        .filter(|it| it.name.as_deref() != Some(ours.as_str()));
     others.extend(foreign.map(|it| {
         let name = it.name.as_deref().map(cleaned).unwrap_or_default();
         format!(
@@ -190,7 +192,7 @@ fn service_principal(facts: &EntraFacts) -> Step {
             found.id
         )),
         Ok(Some(found)) => Step::ok(part, format!("the app has the service principal {}", found.id))
-            .id("servicePrincipalId", found.id),
+            .id("servicePrincipalId", &found.id),
         Ok(None) => {
             let action = Action::CreateServicePrincipal {
                 app: Id::Known(app.client_id()),

@@ -124,7 +124,7 @@ impl Assignee<'_> {
         Step::ok(self.part, text)
             .notes(self.in_vain(need))
             .id("roleAssignmentId", &found.id)
-            .id("principalId", principal)
+            .id("principalId", &principal)
     }
 
     /// Notes about assignments that grant nothing, because they name another id of

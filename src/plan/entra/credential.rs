@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::super::expiry::whole_seconds;
-use super::facts::{AppFacts, EntraFacts};
+use super::facts::{AppFacts, EntraFacts, StoredFacts};
 use super::step::{Action, Part, Step};
 use crate::error::{Error, Result};
 use crate::model::directory::{AppCredential, FederatedCredential};
@@ -53,19 +53,36 @@ pub(super) fn stored(
         Ok(app) => app.as_ref(),
         Err(why) => return Step::unknown(part, format!("{what} of the app: {}", why.why())),
     };
+    let in_secret = match &facts.cluster.secret {
+        Ok(found) => found.as_ref(),
+        Err(why) => {
+            // A new one would be lost, and the one in use is not to be removed.
+            let text = format!(
+                "{what} of the app: whether the Secret holds it is not known: {}",
+                why.why()
+            );
+            return Step::missing(part, text);
+        }
+    };
     let policy = facts.policy.as_ref().ok();
     if mode == Mode::AppSecret && policy.is_some_and(|policy| policy.forbids_secrets) {
         return Step::stop(part, "a policy of the tenant forbids client secrets")
             .hint("choose another mode: --mode workload-identity or --mode app-certificate");
     }
-    if let Some(held) = app.and_then(|app| held(facts, app, mode, now)) {
+    if let Some(held) = app
+        .zip(in_secret)
+        .and_then(|(app, stored)| held(stored, app, mode, now))
+    {
         let expires = held
             .expires
             .map(|at| format!(", which expires at {at}"))
             .unwrap_or_default();
-        return Step::ok(part, format!("the app has {what}{expires}")).id("credentialId", held.key_id);
+        return Step::ok(part, format!("the app has {what}{expires}")).id("credentialId", &held.key_id);
     }
-    let remove: Vec<Uuid> = app.map(|app| left_over(app, &name)).unwrap_or_default();
+    // Without our annotation, the Secret may hold any of them.
+    let may_hold_any = in_secret.is_some_and(|it| it.credential.is_none() && has_keys(it, mode));
+    let app_to_clean = app.filter(|_| !may_hold_any);
+    let remove: Vec<Uuid> = app_to_clean.map(|app| left_over(app, &name)).unwrap_or_default();
     let longest = policy.and_then(|policy| match mode {
         Mode::AppSecret => policy.longest_secret,
         _ => policy.longest_certificate,
@@ -123,14 +140,23 @@ fn capped(asked: SignedDuration, longest: Option<SignedDuration>) -> (SignedDura
 }
 
 /// The credential of the app that the Secret holds.
-fn held<'a>(facts: &EntraFacts, app: &'a AppFacts, mode: Mode, now: Timestamp) -> Option<&'a AppCredential> {
-    let stored = facts.cluster.secret.as_ref().ok()?.as_ref()?;
+fn held<'a>(
+    stored: &StoredFacts,
+    app: &'a AppFacts,
+    mode: Mode,
+    now: Timestamp,
+) -> Option<&'a AppCredential> {
     let id = stored.credential?;
-    let has_keys = keys(mode)
-        .iter()
-        .all(|key| stored.keys.iter().any(|it| it == key));
     let is_valid = |it: &&AppCredential| it.key_id == id && it.expires.is_none_or(|at| at > now);
-    app.credentials().find(is_valid).filter(|_| has_keys)
+    app.credentials()
+        .find(is_valid)
+        .filter(|_| has_keys(stored, mode))
+}
+
+fn has_keys(stored: &StoredFacts, mode: Mode) -> bool {
+    keys(mode)
+        .iter()
+        .all(|key| stored.keys.iter().any(|it| it == key))
 }
 
 /// The credentials for this Secret that it does not hold: an interrupted run made
@@ -190,7 +216,7 @@ fn among(all: &[FederatedCredential], wanted: FederatedCredential, text: String)
                 part,
                 format!("the federated credential {name} trusts {}", wanted.subject),
             )
-            .id("federatedCredential", name);
+            .id("federatedCredential", &name);
         }
         let text = format!(
             "change the audience of the federated credential {name} to {}",

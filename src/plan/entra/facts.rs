@@ -107,7 +107,7 @@ impl AppFacts {
 
     /// Client secrets and certificates.
     pub fn credentials(&self) -> impl Iterator<Item = &AppCredential> {
-        let (secrets, certificates): (&[_], &[_]) = match &self.kind {
+        let (secrets, certificates): (&[AppCredential], &[AppCredential]) = match &self.kind {
             AppKind::Application(app) => (&app.secrets, &app.certificates),
             AppKind::Identity(..) => (&[], &[]),
         };

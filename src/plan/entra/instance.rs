@@ -69,7 +69,7 @@ fn identity(facts: &EntraFacts, request: &SetupRequest) -> Step {
             part,
             format!("the instance {name} has the system-assigned identity {principal}"),
         )
-        .id("principalId", principal),
+        .id("principalId", &principal),
         None if found.updating => Step::change(
             part,
             format!("the instance {name} is being updated; its system-assigned identity is awaited"),

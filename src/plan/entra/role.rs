@@ -67,7 +67,7 @@ impl<'a> Need<'a> {
         if let Some(found) = self.best_exact(definitions) {
             let text = format!("the role {} exists", cleaned(&found.name));
             return RoleStep {
-                step: Step::ok(self.part, text).id("roleDefinitionId", found.id),
+                step: Step::ok(self.part, text).id("roleDefinitionId", &found.id),
                 definition: found.id,
             };
         }
@@ -209,7 +209,7 @@ impl<'a> Need<'a> {
         let action = Action::MendRole(mended);
         Step::change(self.part, text, action)
             .note(gain)
-            .id("roleDefinitionId", definition.id)
+            .id("roleDefinitionId", &definition.id)
     }
 
     fn other_permissions(&self, definition: &RoleDefinition) -> Step {

@@ -1,6 +1,7 @@
 //! One line of the plan, and what it does.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -282,7 +283,7 @@ impl Step {
     }
 
     #[must_use]
-    pub(super) fn id(mut self, name: &'static str, id: impl ToString) -> Self {
+    pub(super) fn id(mut self, name: &'static str, id: &impl Display) -> Self {
         self.ids.insert(name, id.to_string());
         self
     }

@@ -143,101 +143,130 @@ fn an_identity_has_no_secrets() {
     assert_eq!(plan(&facts, &request()).mode, Mode::WorkloadIdentity);
 }
 
-#[test]
-fn what_stops_a_run_is_refused_before_the_first_write() {
-    let full = |app: &mut AppFacts| {
+type Change = fn(&mut EntraFacts, &mut SetupRequest);
+
+fn app_of(facts: &mut EntraFacts) -> &mut AppFacts {
+    facts.app.as_mut().unwrap().as_mut().unwrap()
+}
+
+fn instance_of(facts: &mut EntraFacts) -> &mut InstanceFacts {
+    facts.instance.as_mut().unwrap()
+}
+
+fn workload_of(facts: &mut EntraFacts) -> &mut WorkloadSide {
+    facts.cluster.workload.as_mut().unwrap()
+}
+
+/// Each with what its refusal says.
+const IN_AZURE: [(&str, Change); 9] = [
+    ("tier Basic", |it, _| instance_of(it).tier = "Basic".to_owned()),
+    ("no system-assigned", |it, _| {
+        instance_of(it).identity.principal = None
+    }),
+    ("belongs to tenant", |it, _| {
+        instance_of(it).identity.tenant = Some(Uuid::nil())
+    }),
+    ("lock frozen", |it, _| it.lock = Ok(Some("frozen".to_owned()))),
+    ("other permissions", |it, _| {
+        let mut role = definition(AzureRole::ConfigReader, AzureRole::ConfigReader.definition().name);
+        role.permissions[0].data_actions.push("*".to_owned());
+        it.reader.definitions = Ok(vec![role]);
+    }),
+    ("there is no app", |it, _| it.app = Ok(None)),
+    ("is disabled", |it, _| {
+        let AppKind::Application(app) = &mut app_of(it).kind else {
+            unreachable!()
+        };
+        app.disabled = Some(true);
+    }),
+    ("service principal", |it, _| {
+        app_of(it)
+            .service_principal
+            .as_mut()
+            .unwrap()
+            .as_mut()
+            .unwrap()
+            .enabled = false;
+    }),
+    ("20 federated", |it, _| {
         let credential = |number: usize| FederatedCredential {
             name: format!("c{number}"),
             issuer: "https://other.example".to_owned(),
             subject: "s".to_owned(),
             audiences: vec!["a".to_owned()],
         };
-        app.federated = Ok((0..20).map(credential).collect());
-    };
-    let existing = SetupRequest {
-        app: AppRequest::Existing(APP),
-        ..request()
-    };
-    let cases: [(&str, EntraFacts); 14] = [
-        (
-            "tier Basic",
-            changed(|it| it.instance.as_mut().unwrap().tier = "Basic".to_owned()),
-        ),
-        (
-            "no system-assigned",
-            changed(|it| it.instance.as_mut().unwrap().identity.principal = None),
-        ),
-        (
-            "belongs to tenant",
-            changed(|it| it.instance.as_mut().unwrap().identity.tenant = Some(Uuid::nil())),
-        ),
-        ("lock frozen", with_app(|_| {})),
-        (
-            "other permissions",
-            changed(|it| {
-                let mut role = definition(AzureRole::ConfigReader, AzureRole::ConfigReader.definition().name);
-                role.permissions[0].data_actions.push("*".to_owned());
-                it.reader.definitions = Ok(vec![role]);
-            }),
-        ),
-        ("there is no app", facts()),
-        (
-            "app gw (client id",
-            with_app(|app| {
-                let AppKind::Application(app) = &mut app.kind else {
-                    unreachable!()
-                };
-                app.disabled = Some(true);
-            }),
-        ),
-        (
-            "service principal",
-            with_app(|app| {
-                app.service_principal.as_mut().unwrap().as_mut().unwrap().enabled = false;
-            }),
-        ),
-        ("20 federated", with_app(full)),
-        ("another instance", with_app(|_| {})),
-        ("another gateway", with_app(|_| {})),
-        ("used by every pod", with_app(|_| {})),
-        ("immutable", with_app(|_| {})),
-        ("forbids client secrets", with_app(|_| {})),
-    ];
-    for (why, mut facts) in cases {
-        let mut request = existing.clone();
-        let workload = facts.cluster.workload.as_mut().unwrap();
-        match why {
-            "lock frozen" => facts.lock = Ok(Some("frozen".to_owned())),
-            "another instance" => workload.service = Some("other".to_owned()),
-            "another gateway" => {
-                let other = SettingValue::Text("other".to_owned());
-                workload
-                    .template
-                    .settings
-                    .insert(setting::GATEWAY_NAME.to_owned(), other);
-            }
-            "used by every pod" => request.service_account = None,
-            "immutable" => {
-                request.mode = Some(Mode::AppSecret);
-                let immutable = StoredFacts {
-                    immutable: true,
-                    ..StoredFacts::default()
-                };
-                facts.cluster.secret = Ok(Some(immutable));
-            }
-            "forbids client secrets" => {
-                request.mode = Some(Mode::AppSecret);
-                facts.policy.as_mut().unwrap().forbids_secrets = true;
-            }
-            "there is no app" => {}
-            _ if matches!(facts.app, Ok(None)) => facts.app = Ok(Some(application())),
-            _ => {}
-        }
+        app_of(it).federated = Ok((0..20).map(credential).collect());
+    }),
+];
+
+const IN_THE_CLUSTER: [(&str, Change); 5] = [
+    ("another instance", |it, _| {
+        workload_of(it).service = Some("other".to_owned())
+    }),
+    ("another gateway", |it, _| {
+        let other = SettingValue::Text("other".to_owned());
+        let settings = &mut workload_of(it).template.settings;
+        settings.insert(setting::GATEWAY_NAME.to_owned(), other);
+    }),
+    ("used by every pod", |_, request| request.service_account = None),
+    ("immutable", |it, request| {
+        request.mode = Some(Mode::AppSecret);
+        let immutable = StoredFacts {
+            immutable: true,
+            ..StoredFacts::default()
+        };
+        it.cluster.secret = Ok(Some(immutable));
+    }),
+    ("forbids client secrets", |it, request| {
+        request.mode = Some(Mode::AppSecret);
+        it.policy.as_mut().unwrap().forbids_secrets = true;
+    }),
+];
+
+#[test]
+fn what_stops_a_run_is_refused_before_the_first_write() {
+    for (why, change) in IN_AZURE.into_iter().chain(IN_THE_CLUSTER) {
+        let mut facts = with_app(|_| {});
+        let mut request = SetupRequest {
+            app: AppRequest::Existing(APP),
+            ..request()
+        };
+        change(&mut facts, &mut request);
         let error = refusal(&plan(&facts, &request).steps).unwrap_or_else(|| panic!("{why}"));
         assert_eq!(error.kind(), Kind::Refused, "{why}");
         assert!(error.to_string().contains(why), "{why}: {error}");
         assert!(!error.hints().is_empty(), "{why}");
     }
+}
+
+#[test]
+fn a_secret_that_cannot_be_read_loses_no_credential() {
+    let name = credential_name("uid", "shop", "gw-entra");
+    let mut facts = with_app(|app| {
+        let AppKind::Application(app) = &mut app.kind else {
+            unreachable!()
+        };
+        app.secrets.push(AppCredential {
+            key_id: Uuid::from_u128(9),
+            name: Some(name.clone()),
+            begins: None,
+            expires: None,
+        });
+    });
+    let removed =
+        |facts: &EntraFacts| match &step(&plan(facts, &in_mode(Mode::AppSecret)), Part::Credential).action {
+            Some(Action::AddSecret { remove, .. }) => Some(remove.len()),
+            _ => None,
+        };
+    assert_eq!(removed(&facts), Some(1));
+    // Somebody has removed our annotation.
+    facts.cluster.secret = Ok(Some(StoredFacts {
+        keys: vec!["azure-ad-app-secret".to_owned()],
+        ..StoredFacts::default()
+    }));
+    assert_eq!(removed(&facts), Some(0));
+    facts.cluster.secret = Err(Unavailable::Forbidden("no".to_owned()));
+    assert_eq!(removed(&facts), None);
 }
 
 #[test]

@@ -54,7 +54,12 @@ pub fn wanted_template(
         }
     }
     let mut wanted = TemplateSettings {
-        service_account: if account == "default" { "" } else { account }.to_owned(),
+        service_account: match (mode, account) {
+            (Mode::WorkloadIdentity, "default") | (Mode::AppCertificate | Mode::AppSecret, _) => {
+                String::new()
+            }
+            (Mode::WorkloadIdentity, account) => account.to_owned(),
+        },
         ..TemplateSettings::default()
     };
     match mode {
@@ -98,11 +103,10 @@ fn lacking(found: &TemplateSettings, wanted: &TemplateSettings) -> TemplateSetti
             .filter(differs)
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect(),
-        service_account: if found.service_account == wanted.service_account {
-            String::new()
-        } else {
-            wanted.service_account.clone()
-        },
+        service_account: Some(&wanted.service_account)
+            .filter(|account| **account != found.service_account)
+            .cloned()
+            .unwrap_or_default(),
         labels: wanted.labels.iter().filter(absent).map(owned).collect(),
         mount: wanted
             .mount
