@@ -16,8 +16,8 @@ pub struct Application {
     pub display_name: String,
     /// The alternate key, which no other app of the tenant has.
     pub unique_name: Option<String>,
-    /// Whether it gets no tokens; `None` if the answer does not show it.
-    pub disabled: Option<bool>,
+    /// Whether it gets no tokens. Only a read of one app shows it.
+    pub disabled: bool,
     pub secrets: Vec<AppCredential>,
     pub certificates: Vec<AppCredential>,
 }

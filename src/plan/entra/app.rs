@@ -72,7 +72,7 @@ fn existing(facts: &EntraFacts, app: &AppFacts, request: &SetupRequest, secret: 
         AppKind::Identity(id, _) => format!("the managed identity {}", cleaned(&id.name)),
     };
     if let AppKind::Application(found) = &app.kind
-        && found.disabled == Some(true)
+        && found.disabled
     {
         let text = format!("{name} (client id {client_id}) is disabled, so it gets no token");
         return Step::stop(Part::App, text)

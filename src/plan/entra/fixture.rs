@@ -144,7 +144,7 @@ pub fn application() -> AppFacts {
             app_id: APP,
             display_name: "gw".to_owned(),
             unique_name: Some(unique_name("gw", &gateway())),
-            disabled: None,
+            disabled: false,
             secrets: Vec::new(),
             certificates: Vec::new(),
         }),
