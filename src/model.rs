@@ -12,6 +12,11 @@ mod credential;
 pub mod directory;
 mod duration;
 mod endpoint;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the command that uses it is not there yet")
+)]
+pub mod entra;
 mod event;
 mod gateway;
 mod key_slot;
@@ -21,6 +26,7 @@ mod object;
 mod program;
 mod progress;
 mod put_back;
+pub mod quote;
 mod references;
 pub mod request;
 mod rotation_ids;
@@ -33,7 +39,7 @@ mod workload;
 
 pub use account::Account;
 pub use arm_id::{GatewayId, ServiceId};
-pub use azure_role::AzureRole;
+pub use azure_role::{AzureRole, CustomRole, INSTANCE_FINDER, RoleLevel, assignment_id, stable_uuid};
 pub use cloud::{Cloud, CloudName};
 pub use credential::{Credential, Recorded};
 pub use duration::{in_short, in_words, parse_duration};

@@ -6,6 +6,11 @@ mod canary;
 mod change;
 mod cloud;
 mod conflict;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the command that uses it is not there yet")
+)]
+pub mod entra;
 mod expiry;
 mod marking;
 mod mint;

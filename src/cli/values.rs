@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
+use crate::model::entra::Mode;
 use crate::model::request::{
     AzureForm, DryRun, LogFormat, ObjectFormat, OutputFormat, ProveMode, SortBy, StatusFormat,
 };
@@ -85,6 +86,12 @@ typed_as!(SortBy {
     ExpiresIn: "expires-in", "The soonest to expire first";
     Verdict: "verdict", "The worst first";
     RotatedAt: "rotated-at", "The longest ago first";
+});
+
+typed_as!(Mode {
+    WorkloadIdentity: "workload-identity", "By a token of its ServiceAccount; nothing to renew";
+    AppCertificate: "app-certificate", "By a certificate of an Entra app, in a Secret";
+    AppSecret: "app-secret", "By a client secret of an Entra app, in a Secret";
 });
 
 typed_as!(LogFormat {

@@ -19,3 +19,10 @@ pub const ALL: [&str; 6] = [
 
 /// Those that only a gateway has.
 pub const SHOWING: [&str; 5] = [ENDPOINT, AUTH, AUTH_KEY, APP_SECRET, APP_CERTIFICATE];
+
+/// Those of an Entra app.
+pub const APP_TENANT: &str = "config.service.auth.azureAd.tenantId";
+pub const APP_CLIENT: &str = "config.service.auth.azureAd.clientId";
+pub const APP_AUTHORITY: &str = "config.service.auth.azureAd.authority";
+/// The audience of every token of Entra; that of the public cloud when absent.
+pub const TOKEN_AUDIENCE: &str = "config.service.auth.tokenAudience";

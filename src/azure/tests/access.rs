@@ -102,7 +102,11 @@ async fn a_role_without_permissions_is_mended_and_keeps_the_rest() {
     let scope = world.subscription();
     let made_by_az = SetRole {
         description: "d".repeat(1500),
-        ..SetRole::new("Reader", SetPermission::default(), &world.id.service.group_path())
+        ..SetRole::new(
+            "Gateway Reader",
+            SetPermission::default(),
+            &world.id.service.group_path(),
+        )
     };
     let id: Uuid = made_by_az.name.parse().unwrap();
     world
@@ -126,7 +130,7 @@ async fn a_role_without_permissions_is_mended_and_keeps_the_rest() {
     let stored = world.azure.authorization(|it| {
         let all = it.role_definitions();
         all.iter()
-            .find(|role| role.role_name == "Reader")
+            .find(|role| role.role_name == "Gateway Reader")
             .unwrap()
             .description
             .len()

@@ -266,7 +266,7 @@ fn certificate(pem: &str) -> NewCertificate {
 async fn a_federated_credential_is_made_once_mended_and_deleted() {
     let World { azure, graph, .. } = start(GraphRights::ReadWriteAll).await;
     let application = graph.upsert_application("gw", "gw").await.unwrap().application.id;
-    let wanted = credential("gw", "https://issuer.example/");
+    let wanted = credential("gw-1", "https://issuer.example/");
     azure.fault(Fault::on(Operation::PutFederatedCredential, Action::ResetAfter).once());
     graph
         .create_federated_credential(application, &wanted)
@@ -279,7 +279,7 @@ async fn a_federated_credential_is_made_once_mended_and_deleted() {
     assert_eq!(graph.federated_credentials(application).await.unwrap(), [wanted]);
 
     // Without its last slash it is another issuer.
-    let mended = credential("gw", "https://issuer.example");
+    let mended = credential("gw-1", "https://issuer.example");
     let error = graph
         .create_federated_credential(application, &mended)
         .await
@@ -292,13 +292,13 @@ async fn a_federated_credential_is_made_once_mended_and_deleted() {
     assert_eq!(graph.federated_credentials(application).await.unwrap(), [mended]);
     assert!(
         graph
-            .delete_federated_credential(application, "gw")
+            .delete_federated_credential(application, "gw-1")
             .await
             .unwrap()
     );
     assert!(
         !graph
-            .delete_federated_credential(application, "gw")
+            .delete_federated_credential(application, "gw-1")
             .await
             .unwrap()
     );

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{Assignment, AzureRights, Grant, grants, principal_description};
+use crate::model::quote::shell_word;
 
 const HEAD: &str = "#!/bin/sh
 # Run it again if Azure does not know the new role yet: nothing is created twice.
@@ -42,8 +43,8 @@ fn role(grant: &Grant<'_>) -> String {
 ",
         name = grant.role_name(),
         reasons = reasons.concat(),
-        url = text(&format!("{}?api-version=2022-04-01", grant.role_path())),
-        body = text(&format!("{body:#}")),
+        url = shell_word(&format!("{}?api-version=2022-04-01", grant.role_path())),
+        body = shell_word(&format!("{body:#}")),
     )
 }
 
@@ -66,12 +67,7 @@ az role assignment create {name}--assignee-object-id {principal} \\
   --scope {scope}
 ",
         scope_in_words = assignment.scope_in_words(),
-        role = text(&grant.role_path()),
-        scope = text(&assignment.scope()),
+        role = shell_word(&grant.role_path()),
+        scope = shell_word(&assignment.scope()),
     )
-}
-
-/// A word of the shell.
-fn text(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "'\\''"))
 }

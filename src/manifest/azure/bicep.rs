@@ -2,6 +2,9 @@
 
 use super::template::{deploy, deployment};
 use super::{Assignment, AzureRights, Grant, grants, principal_description};
+use crate::model::directory::FederatedCredential;
+use crate::model::quote::bicep_text;
+use crate::model::{ManagedIdentityId, stable_uuid};
 
 /// A Bicep file for a deployment at the scope of the subscription.
 pub fn bicep(rights: &AzureRights) -> String {
@@ -13,16 +16,78 @@ pub fn bicep(rights: &AzureRights) -> String {
     if rights.principal.is_none() {
         parts.push(format!(
             "\n@description({})\nparam principalId string\n",
-            text(principal_description(rights.role))
+            bicep_text(principal_description(rights.role))
         ));
     }
+    parts.extend(resources(rights));
+    parts.concat()
+}
+
+/// A Bicep file for the roles and assignments of a set-up, each of a known
+/// principal, and for the federated credential of a managed identity.
+pub fn setup_bicep(
+    subscription: &str,
+    rights: &[AzureRights],
+    trust: Option<(&ManagedIdentityId, &FederatedCredential)>,
+) -> String {
+    let mut parts = vec![format!(
+        "// az deployment sub create --subscription {subscription} --location REGION --template-file setup.bicep\n\
+         targetScope = 'subscription'\n"
+    )];
+    parts.extend(rights.iter().flat_map(resources));
+    parts.extend(trust.map(|(identity, credential)| federated(identity, credential)));
+    parts.concat()
+}
+
+fn resources(rights: &AzureRights) -> Vec<String> {
+    let mut parts = Vec::new();
     for grant in &grants(rights) {
         if grant.existing.is_none() {
             parts.push(role(grant));
         }
         parts.push(assignments(grant));
     }
-    parts.concat()
+    parts
+}
+
+/// The identity may be in another subscription and group.
+fn federated(identity: &ManagedIdentityId, credential: &FederatedCredential) -> String {
+    let audiences: Vec<String> = credential.audiences.iter().map(|it| bicep_text(it)).collect();
+    format!(
+        "
+resource federatedCredential 'Microsoft.Resources/deployments@2022-09-01' = {{
+  name: 'federatedCredential-{deployment}'
+  subscriptionId: {subscription}
+  resourceGroup: {group}
+  properties: {{
+    mode: 'Incremental'
+    template: {{
+      '$schema': 'https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#'
+      contentVersion: '1.0.0.0'
+      resources: [
+        {{
+          type: 'Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials'
+          apiVersion: '2023-01-31'
+          name: {name}
+          properties: {{
+            issuer: {issuer}
+            subject: {subject}
+            audiences: [{audiences}]
+          }}
+        }}
+      ]
+    }}
+  }}
+}}
+",
+        deployment = stable_uuid(&[&identity.path(), &credential.name]),
+        subscription = bicep_text(&identity.subscription),
+        group = bicep_text(&identity.resource_group),
+        name = bicep_text(&format!("{}/{}", identity.name, credential.name)),
+        issuer = bicep_text(&credential.issuer),
+        subject = bicep_text(&credential.subject),
+        audiences = audiences.join(", "),
+    )
 }
 
 fn role(grant: &Grant<'_>) -> String {
@@ -51,11 +116,11 @@ resource {symbol} 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {{
 ",
         symbol = role.symbol,
         id = grant.role_id(),
-        name = text(&grant.role_name()),
-        description = text(role.description),
+        name = bicep_text(&grant.role_name()),
+        description = bicep_text(role.description),
         actions = list(role.actions),
         data_actions = list(role.data_actions),
-        subscription = text(&grant.subscription()),
+        subscription = bicep_text(&grant.subscription()),
     )
 }
 
@@ -64,7 +129,7 @@ fn list(actions: &[(&str, &str)]) -> String {
         return "[]".to_owned();
     }
     let line =
-        |(action, why): &(&str, &str)| format!("          // For {why}.\n          {}\n", text(action));
+        |(action, why): &(&str, &str)| format!("          // For {why}.\n          {}\n", bicep_text(action));
     let lines: Vec<String> = actions.iter().map(line).collect();
     format!("[\n{}        ]", lines.concat())
 }
@@ -91,7 +156,7 @@ resource {symbol}Assignment 'Microsoft.Resources/deployments@2022-09-01' = {{
 ",
         symbol = grant.role.symbol,
         deployment = deployment(grant),
-        group = text(&grant.target.resource_group),
+        group = bicep_text(&grant.target.resource_group),
         each = each.concat(),
     )
 }
@@ -106,18 +171,18 @@ fn assignment(assignment: &Assignment<'_>) -> String {
         None => (
             format!(
                 "guid({}, principalId, '{}')",
-                text(&assignment.scope()),
+                bicep_text(&assignment.scope()),
                 grant.role_id()
             ),
             "principalId".to_owned(),
         ),
     };
     let scope = match assignment.resource() {
-        Some(resource) => format!("          scope: {}\n", text(&resource)),
+        Some(resource) => format!("          scope: {}\n", bicep_text(&resource)),
         None => String::new(),
     };
     let role = match grant.existing {
-        Some(_) => text(&grant.role_path()),
+        Some(_) => bicep_text(&grant.role_path()),
         None => format!("{}.id", grant.role.symbol),
     };
     format!(
@@ -135,13 +200,4 @@ fn assignment(assignment: &Assignment<'_>) -> String {
 ",
         scope_in_words = assignment.scope_in_words(),
     )
-}
-
-/// A string literal of Bicep.
-fn text(text: &str) -> String {
-    let escaped = text
-        .replace('\\', "\\\\")
-        .replace('\'', "\\'")
-        .replace("${", "\\${");
-    format!("'{escaped}'")
 }

@@ -85,28 +85,55 @@ fn the_brackets_of_bicep_are_balanced() {
                 for_discovery: true,
                 ..rights(role, gateway)
             };
-            let text = bicep(&rights);
-            let mut open = Vec::new();
-            for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
-                let mut in_string = false;
-                let mut letters = line.chars();
-                while let Some(letter) = letters.next() {
-                    match letter {
-                        '\\' if in_string => drop(letters.next()),
-                        '\'' => in_string = !in_string,
-                        _ if in_string => {}
-                        '{' => open.push('}'),
-                        '[' => open.push(']'),
-                        '(' => open.push(')'),
-                        '}' | ']' | ')' => assert_eq!(open.pop(), Some(letter), "{line}"),
-                        _ => {}
-                    }
-                }
-                assert!(!in_string, "{line}");
-            }
-            assert!(open.is_empty(), "{text}");
+            check_bicep(&bicep(&rights));
         }
     }
+}
+
+fn check_bicep(text: &str) {
+    let mut open = Vec::new();
+    for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+        let mut in_string = false;
+        let mut letters = line.chars();
+        while let Some(letter) = letters.next() {
+            match letter {
+                '\\' if in_string => drop(letters.next()),
+                '\'' => in_string = !in_string,
+                _ if in_string => {}
+                '{' => open.push('}'),
+                '[' => open.push(']'),
+                '(' => open.push(')'),
+                '}' | ']' | ')' => assert_eq!(open.pop(), Some(letter), "{line}"),
+                _ => {}
+            }
+        }
+        assert!(!in_string, "{line}");
+    }
+    assert!(open.is_empty(), "{text}");
+}
+
+#[test]
+fn a_set_up_is_one_file_with_the_federated_credential() {
+    let identity = crate::model::ManagedIdentityId {
+        subscription: "s".to_owned(),
+        resource_group: "it's ${odd}".to_owned(),
+        name: "gw".to_owned(),
+    };
+    let credential = crate::model::directory::FederatedCredential {
+        name: "apim-shop-gw".to_owned(),
+        issuer: "https://issuer.example/1/".to_owned(),
+        subject: "a\nb'".to_owned(),
+        audiences: vec!["api://AzureADTokenExchange".to_owned()],
+    };
+    let both = [AzureRole::ConfigValidator, AzureRole::ConfigReader].map(|role| rights(role, None));
+    let text = setup_bicep("s", &both, Some((&identity, &credential)));
+    check_bicep(&text);
+    assert_eq!(
+        text.matches("Microsoft.Authorization/roleDefinitions@").count(),
+        2
+    );
+    assert!(text.contains("name: 'gw/apim-shop-gw'") && text.contains("issuer: 'https://issuer.example/1/'"));
+    assert!(text.contains("subject: 'a\\u{a}b\\''"), "{text}");
 }
 
 #[test]
@@ -178,7 +205,7 @@ fn each_subscription_has_a_role_of_its_own_name_and_id() {
     assert_ne!(one[0].role_name(), two[0].role_name());
     assert_ne!(one[0].role_id(), two[0].role_id());
     // The role of the documentation has another id, so it must have another name.
-    assert_ne!(one[0].role_name(), TOKEN_OPERATOR.name);
+    assert_ne!(one[0].role_name(), AzureRole::TokenOperator.definition().name);
 }
 
 #[test]

@@ -1,0 +1,47 @@
+use jiff::SignedDuration;
+use uuid::Uuid;
+
+use super::Mode;
+
+/// The app or the identity of a gateway, as it was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AppRequest {
+    /// An app of this display name, which is made if it does not exist.
+    Create(String),
+    /// One that exists, by its client id.
+    Existing(Uuid),
+}
+
+impl AppRequest {
+    /// The flag with its value.
+    pub fn flag(&self) -> &'static str {
+        match self {
+            Self::Create(_) => "--create-app",
+            Self::Existing(_) => "--app",
+        }
+    }
+}
+
+/// What `entra setup` was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetupRequest {
+    /// `None` to choose.
+    pub mode: Option<Mode>,
+    pub app: AppRequest,
+    /// The `ServiceAccount` of the pods; that of the workload when absent.
+    pub service_account: Option<String>,
+    /// The Secret for the credential; named after the workload when absent.
+    pub secret: Option<String>,
+    /// How long a client secret or a certificate is valid.
+    pub secret_lifetime: SignedDuration,
+    /// Whether the system-assigned identity of the instance may be enabled.
+    pub enable_identity: bool,
+    /// The location of a gateway that does not exist in API Management yet.
+    pub location_name: Option<String>,
+    /// In place of the cloud's.
+    pub token_audience: Option<String>,
+    /// In place of the cloud's.
+    pub federation_audience: Option<String>,
+    /// Whether nobody is asked.
+    pub yes: bool,
+}

@@ -1,0 +1,155 @@
+//! The set-up of a gateway's sign-in by Entra: what is there, what is made, and what
+//! is refused. Pure functions of the facts, the request and the time.
+
+mod app;
+mod assignment;
+mod credential;
+mod ending;
+mod facts;
+mod image;
+mod instance;
+mod mode;
+mod role;
+mod step;
+mod workload;
+
+pub use ending::{SetupProof, StepOutcome, exit_code, planned_exit_code};
+pub use facts::{
+    AppFacts, AppKind, CallerRights, ClusterFacts, EntraFacts, GatewayResource, Injected, InstanceFacts,
+    IssuerFacts, RoleFacts, SecretPolicy, ServiceAccountFacts, StoredFacts, WorkloadSide,
+};
+pub use image::{Allowed, Image};
+pub use mode::choose_mode;
+pub use step::{Action, Part, Step, StepMark, refusal};
+
+use jiff::Timestamp;
+
+use crate::error::{Error, Result};
+use crate::model::entra::{Mode, SetupRequest, TemplateSettings};
+use crate::model::{cleaned, shortened};
+use role::Need;
+
+/// The longest name of an object of Kubernetes.
+const LONGEST_NAME: usize = 253;
+
+/// The plan of a set-up. It holds no secret, so it may be printed and logged.
+#[derive(Clone, Debug)]
+pub struct SetupPlan {
+    pub mode: Mode,
+    /// The `ServiceAccount` of the pods.
+    pub service_account: String,
+    /// The Secret for the credential.
+    pub secret: String,
+    /// What the pod template needs, for Helm's values too.
+    pub template: TemplateSettings,
+    /// In the order in which they are applied.
+    pub steps: Vec<Step>,
+}
+
+impl SetupPlan {
+    /// Whether there is nothing to do and nothing to ask.
+    pub fn is_complete(&self) -> bool {
+        self.steps.iter().all(|step| step.mark == StepMark::Ok)
+    }
+}
+
+/// Makes the plan. An error means that the command line has to be another one;
+/// [`refusal`] is for what stops a plan that can be shown.
+pub fn setup(facts: &EntraFacts, request: &SetupRequest, now: Timestamp) -> Result<SetupPlan> {
+    let mode = choose_mode(facts, request)?;
+    let service_account = service_account(facts, request, mode)?;
+    let secret = secret(facts, request, mode)?;
+    let names = (service_account.as_str(), secret.as_str());
+    let template = workload::wanted_template(facts, request, mode, names)?;
+    let group = facts.gateway.service.group_path();
+    let service = facts.gateway.service.path();
+    let (validator, reader) = (Need::validator(facts, &group), Need::reader(facts, &service));
+    let (validator_role, reader_role) = (validator.step(facts), reader.step(facts));
+    let credential = match mode {
+        Mode::WorkloadIdentity => {
+            credential::federated(facts, &service_account, &credential::audience(facts, request)?)
+        }
+        _ => credential::stored(facts, request, mode, &secret, now),
+    };
+    let cluster = workload::steps(facts, mode, names, &template, &credential);
+    let validator_assignment = assignment::validator(facts, &validator, validator_role.definition);
+    let reader_assignment = assignment::reader(facts, &reader, reader_role.definition);
+    let mut steps = instance::steps(facts, request);
+    steps.extend(mode::steps(facts, mode));
+    steps.extend([validator_role.step, reader_role.step, validator_assignment]);
+    steps.extend(app::steps(facts, request, &secret));
+    steps.extend([reader_assignment, credential]);
+    steps.extend(cluster);
+    let mut steps = step::without_missing(steps);
+    if let Some(locked) = locked(facts, &steps) {
+        steps.insert(0, locked);
+    }
+    Ok(SetupPlan {
+        mode,
+        service_account,
+        secret,
+        template,
+        steps,
+    })
+}
+
+/// A lock matters only if something is written below it.
+fn locked(facts: &EntraFacts, steps: &[Step]) -> Option<Step> {
+    let lock = facts.lock.as_ref().ok()?.as_ref()?;
+    let is_below = |step: &Step| {
+        matches!(
+            step.to_apply(),
+            Some(Action::EnableIdentity { .. } | Action::CreateGateway { .. } | Action::Assign { .. })
+        )
+    };
+    steps.iter().any(is_below).then(|| {
+        let text = format!(
+            "the lock {} lets nothing be written to the instance or its resource group",
+            cleaned(lock)
+        );
+        Step::stop(Part::Lock, text).hint(format!(
+            "show it, and remove it for the time of the set-up: az lock list --subscription {}",
+            facts.gateway.service.subscription
+        ))
+    })
+}
+
+fn service_account(facts: &EntraFacts, request: &SetupRequest, mode: Mode) -> Result<String> {
+    let present = facts
+        .cluster
+        .workload
+        .as_ref()
+        .map(|it| it.template.service_account.as_str());
+    let is_federated = mode == Mode::WorkloadIdentity;
+    match (&request.service_account, present) {
+        (Some(given), _) => Ok(given.clone()),
+        (None, Some("")) => Ok("default".to_owned()),
+        (None, Some(present)) => Ok(present.to_owned()),
+        (None, None) if is_federated => Err(Error::usage(
+            "without a workload, the ServiceAccount of the future pods has to be given",
+        )
+        .hint("give it with --service-account NAME")),
+        (None, None) => Ok(String::new()),
+    }
+}
+
+fn secret(facts: &EntraFacts, request: &SetupRequest, mode: Mode) -> Result<String> {
+    let workload = facts.cluster.workload.as_ref();
+    match (&request.secret, workload) {
+        (Some(given), _) => Ok(given.clone()),
+        (None, Some(workload)) => {
+            let kept = shortened(&workload.workload.name, LONGEST_NAME - "-entra".len() - "…".len());
+            Ok(format!("{}-entra", kept.trim_end_matches(['…', '-', '.'])))
+        }
+        (None, None) if mode.is_stored() => Err(Error::usage(
+            "without a workload, the Secret for the credential has to be given",
+        )
+        .hint("give it with --secret NAME")),
+        (None, None) => Ok(String::new()),
+    }
+}
+
+#[cfg(test)]
+pub mod fixture;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,210 @@
+//! The app or the identity of the gateway, and who else can use it.
+
+use super::facts::{AppFacts, AppKind, EntraFacts};
+use super::step::{Action, Part, Step};
+use crate::model::directory::Application;
+use crate::model::entra::{AppRequest, Id, Made, SetupRequest, credential_name, federated_name, unique_name};
+use crate::model::{cleaned, counted, one_line};
+
+pub(super) fn steps(facts: &EntraFacts, request: &SetupRequest, secret: &str) -> Vec<Step> {
+    vec![app(facts, request, secret), service_principal(facts)]
+}
+
+fn app(facts: &EntraFacts, request: &SetupRequest, secret: &str) -> Step {
+    match (&facts.app, &request.app) {
+        (Err(why), _) => Step::unknown(Part::App, format!("app of the gateway: {}", why.why())),
+        (Ok(Some(found)), _) => existing(facts, found, request, secret),
+        (Ok(None), AppRequest::Existing(client_id)) => Step::stop(
+            Part::App,
+            format!(
+                "there is no app with the client id {client_id} in tenant {}",
+                facts.tenant
+            ),
+        )
+        .hint(
+            "list the apps: az ad app list --show-mine --query \"[].{name:displayName, app:appId}\" -o table",
+        ),
+        (Ok(None), AppRequest::Create(name)) => created(facts, name),
+    }
+}
+
+fn created(facts: &EntraFacts, name: &str) -> Step {
+    let shown = one_line(name);
+    let namesakes = match &facts.namesakes {
+        Ok(namesakes) => namesakes.as_slice(),
+        Err(why) => {
+            let text = format!(
+                "whether there is another app of the name {shown} is not known: {}",
+                why.why()
+            );
+            return Step::stop(Part::App, text).hint("name the app of the gateway: --app CLIENT-ID");
+        }
+    };
+    if !namesakes.is_empty() {
+        let list: Vec<String> = namesakes.iter().map(candidate).collect();
+        let text = format!(
+            "{} the name {shown}, and this program made none of them for this gateway: {}",
+            counted(namesakes.len(), "app has", "apps have"),
+            list.join(", ")
+        );
+        let step = Step::stop(Part::App, text);
+        let hint = |app: &Application| format!("to use it: --app {}", app.app_id);
+        let step = namesakes.iter().map(hint).fold(step, Step::hint);
+        return step.hint("or give another name: --create-app NAME");
+    }
+    let action = Action::CreateApp {
+        display_name: name.to_owned(),
+        unique_name: unique_name(name, &facts.gateway),
+    };
+    Step::create(Part::App, format!("create the app {shown}"), action)
+        .permitted(&facts.rights.register_apps, "register apps in the tenant")
+}
+
+/// Any member of a tenant may register an app of any name.
+fn candidate(app: &Application) -> String {
+    format!("{} (client id {})", cleaned(&app.display_name), app.app_id)
+}
+
+fn existing(facts: &EntraFacts, app: &AppFacts, request: &SetupRequest, secret: &str) -> Step {
+    let client_id = app.client_id();
+    let name = match &app.kind {
+        AppKind::Application(app) => format!("the app {}", cleaned(&app.display_name)),
+        AppKind::Identity(id, _) => format!("the managed identity {}", cleaned(&id.name)),
+    };
+    if let AppKind::Application(found) = &app.kind
+        && found.disabled
+    {
+        let text = format!("{name} (client id {client_id}) is disabled, so it gets no token");
+        return Step::stop(Part::App, text)
+            .hint("enable it in the Entra admin center, or choose another one with --app CLIENT-ID");
+    }
+    let others = others(facts, app, secret);
+    let text = format!("{name} has the client id {client_id}");
+    let is_made_here = matches!(request.app, AppRequest::Create(_));
+    if request.yes && is_made_here && !others.is_empty() {
+        return Step::stop(
+            Part::App,
+            format!(
+                "{text}, but others can use it, which --yes does not consent to: {}",
+                others.join("; ")
+            ),
+        )
+        .hint(format!(
+            "if that is meant, name the app itself: --app {client_id}"
+        ));
+    }
+    Step::ok(Part::App, text).notes(others).id("clientId", &client_id)
+}
+
+/// Who else can sign in as the app or change it, and what else it may do.
+fn others(facts: &EntraFacts, app: &AppFacts, secret: &str) -> Vec<String> {
+    let mut others = Vec::new();
+    match &app.owners {
+        Ok(owners) => {
+            let caller = facts.caller.as_ref().ok();
+            let strangers = owners.iter().filter(|owner| Some(&owner.id) != caller);
+            others.extend(strangers.map(|owner| {
+                let name = owner.name.as_deref().map(cleaned).unwrap_or_default();
+                format!("it has the owner {name} ({} {})", cleaned(&owner.kind), owner.id)
+            }));
+        }
+        Err(why) => others.push(format!("its owners are not known: {}", why.why())),
+    }
+    let ours = credential_name(&facts.cluster.place, &facts.cluster.namespace, secret);
+    let foreign = app
+        .credentials()
+        .filter(|it| it.name.as_deref() != Some(ours.as_str()));
+    others.extend(foreign.map(|it| {
+        let name = it.name.as_deref().map(cleaned).unwrap_or_default();
+        format!(
+            "it has a credential that was not made here: {name} ({})",
+            it.key_id
+        )
+    }));
+    match &app.federated {
+        Ok(all) => {
+            let foreign = all
+                .iter()
+                .filter(|it| it.name != federated_name(&it.issuer, &it.subject));
+            others.extend(foreign.map(|it| {
+                format!(
+                    "it has a federated credential that was not made here: {} trusts {} of {}",
+                    cleaned(&it.name),
+                    cleaned(&it.subject),
+                    cleaned(&it.issuer)
+                )
+            }));
+        }
+        Err(why) => others.push(format!("its federated credentials are not known: {}", why.why())),
+    }
+    others.extend(other_roles(facts, app));
+    others
+}
+
+fn other_roles(facts: &EntraFacts, app: &AppFacts) -> Vec<String> {
+    let mut others = Vec::new();
+    match &app.app_roles {
+        Ok(roles) => others.extend(roles.iter().map(|it| {
+            let resource = it.resource_name.as_deref().map(cleaned);
+            let resource = resource.unwrap_or_else(|| it.resource.to_string());
+            format!("it has the role {} of {resource}", it.role)
+        })),
+        Err(why) => others.push(format!("its roles in other apps are not known: {}", why.why())),
+    }
+    let readers = facts.reader.assignments.as_deref().unwrap_or_default();
+    match &app.assignments {
+        Ok(assignments) => {
+            let other = assignments.iter().filter(|it| {
+                !readers
+                    .iter()
+                    .any(|reader| reader.id.eq_ignore_ascii_case(&it.id))
+            });
+            others.extend(other.map(|it| format!("it has the role {} at {}", it.role, cleaned(&it.scope))));
+        }
+        Err(why) => others.push(format!("its other roles in Azure are not known: {}", why.why())),
+    }
+    others
+}
+
+fn service_principal(facts: &EntraFacts) -> Step {
+    let part = Part::ServicePrincipal;
+    let app = match &facts.app {
+        Ok(Some(app)) => app,
+        Ok(None) => {
+            let action = Action::CreateServicePrincipal {
+                app: Id::Of(Made::App),
+            };
+            return Step::create(part, "create the service principal of the app", action)
+                .permitted(&facts.rights.register_apps, "register apps in the tenant");
+        }
+        Err(why) => return Step::unknown(part, format!("service principal of the app: {}", why.why())),
+    };
+    match &app.service_principal {
+        Ok(Some(found)) if !found.enabled => Step::stop(
+            part,
+            format!(
+                "the service principal {} is disabled, so it gets no token",
+                found.id
+            ),
+        )
+        .hint(format!(
+            "enable it: az ad sp update --id {} --set accountEnabled=true",
+            found.id
+        )),
+        Ok(Some(found)) => Step::ok(part, format!("the app has the service principal {}", found.id))
+            .id("servicePrincipalId", &found.id),
+        Ok(None) => {
+            let action = Action::CreateServicePrincipal {
+                app: Id::Known(app.client_id()),
+            };
+            Step::create(part, "create the service principal of the app", action)
+                .permitted(&facts.rights.change_app, "change the app")
+        }
+        Err(why) => {
+            let action = Action::CreateServicePrincipal {
+                app: Id::Known(app.client_id()),
+            };
+            Step::unknown(part, format!("service principal of the app: {}", why.why())).doing(action)
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The assignments of the two roles.
+
+use uuid::Uuid;
+
+use super::facts::{AppFacts, AppKind, EntraFacts};
+use super::role::{Need, covers};
+use super::step::{Action, Part, Step};
+use crate::model::access::RoleAssignment;
+use crate::model::entra::{Id, Made};
+use crate::model::quote::shell_word;
+use crate::model::{Fact, cleaned};
+
+/// Whom a role is for.
+struct Assignee<'a> {
+    part: Part,
+    /// In words.
+    whose: String,
+    /// `None` if it does not exist yet.
+    principal: Fact<Option<Uuid>>,
+    made: Made,
+    /// Other ids of the same app, to which a role is assigned in vain.
+    useless: Vec<Uuid>,
+    right: &'a Fact<bool>,
+    /// The scope, in words.
+    at: &'static str,
+}
+
+pub(super) fn validator(facts: &EntraFacts, need: &Need<'_>, definition: Uuid) -> Step {
+    let instance = facts.instance.as_ref();
+    let assignee = Assignee {
+        part: Part::ValidatorAssignment,
+        whose: format!(
+            "the identity of the instance {}",
+            cleaned(&facts.gateway.service.name)
+        ),
+        principal: instance.map(|it| it.identity.principal).map_err(Clone::clone),
+        made: Made::InstanceIdentity,
+        useless: Vec::new(),
+        right: &facts.rights.assign_in_group,
+        at: "the resource group of the instance",
+    };
+    assignee.step(need, definition)
+}
+
+pub(super) fn reader(facts: &EntraFacts, need: &Need<'_>, definition: Uuid) -> Step {
+    let assignee = Assignee {
+        part: Part::ReaderAssignment,
+        whose: "the service principal of the gateway".to_owned(),
+        principal: service_principal(facts),
+        made: Made::ServicePrincipal,
+        useless: match &facts.app {
+            Ok(Some(app)) => other_ids(app),
+            _ => Vec::new(),
+        },
+        right: &facts.rights.assign_at_instance,
+        at: "the instance",
+    };
+    assignee.step(need, definition)
+}
+
+fn service_principal(facts: &EntraFacts) -> Fact<Option<Uuid>> {
+    match &facts.app {
+        Ok(Some(app)) => match &app.service_principal {
+            Ok(found) => Ok(found.as_ref().map(|it| it.id)),
+            Err(why) => Err(why.clone()),
+        },
+        Ok(None) => Ok(None),
+        Err(why) => Err(why.clone()),
+    }
+}
+
+/// ARM accepts any GUID if the type of the principal is sent, so a role may be
+/// assigned to one of these.
+fn other_ids(app: &AppFacts) -> Vec<Uuid> {
+    match &app.kind {
+        AppKind::Application(app) => vec![app.app_id, app.id],
+        AppKind::Identity(_, client_id) => vec![*client_id],
+    }
+}
+
+impl Assignee<'_> {
+    fn step(&self, need: &Need<'_>, definition: Uuid) -> Step {
+        let role = need.role.definition().name;
+        let assign = |principal| Action::Assign {
+            role: need.role,
+            definition,
+            principal,
+            scope: need.scope.to_owned(),
+        };
+        let create = |principal| {
+            let text = format!("assign the role {role} to {}, at {}", self.whose, self.at);
+            Step::create(self.part, text, assign(principal))
+                .notes(self.in_vain(need))
+                .permitted(self.right, "assign roles there")
+        };
+        let principal = match &self.principal {
+            Ok(Some(principal)) => *principal,
+            Ok(None) => return create(Id::Of(self.made)),
+            Err(why) => {
+                let text = format!("assignment of the role {role} to {}: {}", self.whose, why.why());
+                return Step::unknown(self.part, text).doing(assign(Id::Of(self.made)));
+            }
+        };
+        let assignments = match &need.facts.assignments {
+            Ok(assignments) => assignments,
+            Err(why) => {
+                let text = format!("assignment of the role {role} to {}: {}", self.whose, why.why());
+                return Step::unknown(self.part, text).doing(assign(Id::Known(principal)));
+            }
+        };
+        let suits = |role: Uuid| role == definition || need.is_enough(role);
+        let found = assignments
+            .iter()
+            .find(|it| it.principal == principal && suits(it.role) && covers(&it.scope, need.scope));
+        let Some(found) = found else {
+            return create(Id::Known(principal));
+        };
+        let inherited = if covers(need.scope, &found.scope) {
+            ""
+        } else {
+            ", inherited from above"
+        };
+        let text = format!("{} has the role {role}, at {}{inherited}", self.whose, self.at);
+        Step::ok(self.part, text)
+            .notes(self.in_vain(need))
+            .id("roleAssignmentId", &found.id)
+            .id("principalId", &principal)
+    }
+
+    /// Notes about assignments that grant nothing, because they name another id of
+    /// the app.
+    fn in_vain(&self, need: &Need<'_>) -> Vec<String> {
+        let assignments = need.facts.assignments.as_deref().unwrap_or_default();
+        let useless = assignments
+            .iter()
+            .filter(|it| self.useless.contains(&it.principal));
+        let note = |it: &RoleAssignment| {
+            format!(
+                "an assignment names {}, an id of the app but not the object id of the service principal, so it grants nothing; \
+                 remove it: az role assignment delete --ids {}",
+                it.principal,
+                shell_word(&it.id)
+            )
+        };
+        useless.map(note).collect()
+    }
+}

@@ -1,0 +1,261 @@
+//! The credential of the app: a client secret, a certificate or what trusts the
+//! tokens of the cluster.
+
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use super::super::expiry::whole_seconds;
+use super::facts::{AppFacts, EntraFacts, StoredFacts};
+use super::step::{Action, Part, Step};
+use crate::error::{Error, Result};
+use crate::model::directory::{AppCredential, FederatedCredential};
+use crate::model::entra::{
+    MOST_FEDERATED, Mode, PEM_KEY, PFX_KEY, SECRET_KEY, SetupRequest, credential_name, federated_name,
+    federation_audience, is_same_but_slash, subject,
+};
+use crate::model::{cleaned, in_words};
+
+/// The keys of the Secret that hold the credential.
+pub(super) const fn keys(mode: Mode) -> &'static [&'static str] {
+    match mode {
+        Mode::AppSecret => &[SECRET_KEY],
+        Mode::AppCertificate => &[PEM_KEY, PFX_KEY],
+        Mode::WorkloadIdentity => &[],
+    }
+}
+
+/// The audience of the cluster's tokens; a custom cloud has none that is known.
+pub(super) fn audience(facts: &EntraFacts, request: &SetupRequest) -> Result<String> {
+    let given = request.federation_audience.clone();
+    let audience = given.or_else(|| facts.cloud.map(|cloud| federation_audience(cloud).to_owned()));
+    audience.ok_or_else(|| {
+        Error::usage("the audience of federated tokens is not known for this cloud")
+            .hint("give it with --federation-audience AUDIENCE")
+    })
+}
+
+// --- Secrets and certificates
+
+pub(super) fn stored(
+    facts: &EntraFacts,
+    request: &SetupRequest,
+    mode: Mode,
+    secret: &str,
+    now: Timestamp,
+) -> Step {
+    let part = Part::Credential;
+    let what = match mode {
+        Mode::AppSecret => "a client secret",
+        _ => "a certificate",
+    };
+    let name = credential_name(&facts.cluster.place, &facts.cluster.namespace, secret);
+    let app = match &facts.app {
+        Ok(app) => app.as_ref(),
+        Err(why) => return Step::unknown(part, format!("{what} of the app: {}", why.why())),
+    };
+    let in_secret = match &facts.cluster.secret {
+        Ok(found) => found.as_ref(),
+        Err(why) => {
+            // A new one would be lost, and the one in use is not to be removed.
+            let text = format!(
+                "{what} of the app: whether the Secret holds it is not known: {}",
+                why.why()
+            );
+            return Step::missing(part, text);
+        }
+    };
+    let policy = facts.policy.as_ref().ok();
+    if mode == Mode::AppSecret && policy.is_some_and(|policy| policy.forbids_secrets) {
+        return Step::stop(part, "a policy of the tenant forbids client secrets")
+            .hint("choose another mode: --mode workload-identity or --mode app-certificate");
+    }
+    if let Some(held) = app
+        .zip(in_secret)
+        .and_then(|(app, stored)| held(stored, app, mode, now))
+    {
+        let expires = held
+            .expires
+            .map(|at| format!(", which expires at {at}"))
+            .unwrap_or_default();
+        return Step::ok(part, format!("the app has {what}{expires}")).id("credentialId", &held.key_id);
+    }
+    // Without our annotation, the Secret may hold any of them.
+    let may_hold_any = in_secret.is_some_and(|it| it.credential.is_none() && has_keys(it, mode));
+    let app_to_clean = app.filter(|_| !may_hold_any);
+    let remove: Vec<Uuid> = app_to_clean.map(|app| left_over(app, &name)).unwrap_or_default();
+    let longest = policy.and_then(|policy| match mode {
+        Mode::AppSecret => policy.longest_secret,
+        _ => policy.longest_certificate,
+    });
+    let (lifetime, capped) = capped(request.secret_lifetime, longest);
+    let Ok(expires) = now.checked_add(lifetime) else {
+        return Step::stop(part, format!("{what} cannot be valid for {}", in_words(lifetime)));
+    };
+    let expires = whole_seconds(expires);
+    let action = match mode {
+        Mode::AppSecret => Action::AddSecret {
+            name,
+            expires,
+            remove: remove.clone(),
+        },
+        _ => Action::AddCertificate {
+            name,
+            expires,
+            remove: remove.clone(),
+        },
+    };
+    let mut step = Step::create(
+        part,
+        format!("add {what} to the app, which expires at {expires}"),
+        action,
+    );
+    if capped {
+        step = step.note(format!(
+            "a policy of the tenant allows {} at most",
+            in_words(lifetime)
+        ));
+    }
+    if !remove.is_empty() {
+        step = step.note(format!(
+            "what an interrupted run has left is removed: {}",
+            listed(&remove)
+        ));
+    }
+    match app {
+        Some(_) => step.permitted(&facts.rights.change_app, "change the app"),
+        None => step.permitted(&facts.rights.register_apps, "register apps in the tenant"),
+    }
+}
+
+fn listed(ids: &[Uuid]) -> String {
+    let ids: Vec<String> = ids.iter().map(Uuid::to_string).collect();
+    ids.join(", ")
+}
+
+fn capped(asked: SignedDuration, longest: Option<SignedDuration>) -> (SignedDuration, bool) {
+    match longest {
+        Some(longest) if longest < asked => (longest, true),
+        _ => (asked, false),
+    }
+}
+
+/// The credential of the app that the Secret holds.
+fn held<'a>(
+    stored: &StoredFacts,
+    app: &'a AppFacts,
+    mode: Mode,
+    now: Timestamp,
+) -> Option<&'a AppCredential> {
+    let id = stored.credential?;
+    let is_valid = |it: &&AppCredential| it.key_id == id && it.expires.is_none_or(|at| at > now);
+    app.credentials()
+        .find(is_valid)
+        .filter(|_| has_keys(stored, mode))
+}
+
+fn has_keys(stored: &StoredFacts, mode: Mode) -> bool {
+    keys(mode)
+        .iter()
+        .all(|key| stored.keys.iter().any(|it| it == key))
+}
+
+/// The credentials for this Secret that it does not hold: an interrupted run made
+/// them, and nobody has what is secret of them.
+fn left_over(app: &AppFacts, name: &str) -> Vec<Uuid> {
+    let ours = app.credentials().filter(|it| it.name.as_deref() == Some(name));
+    ours.map(|it| it.key_id).collect()
+}
+
+// --- Federated credentials
+
+pub(super) fn federated(facts: &EntraFacts, account: &str, audience: &str) -> Step {
+    let part = Part::Credential;
+    let issuer = match &facts.issuer {
+        Ok(issuer) => issuer.name.clone(),
+        Err(why) => return Step::unknown(part, format!("federated credential: {}", why.why())),
+    };
+    let subject = subject(&facts.cluster.namespace, account);
+    let wanted = FederatedCredential {
+        name: federated_name(&issuer, &subject),
+        issuer,
+        subject,
+        audiences: vec![audience.to_owned()],
+    };
+    let text = format!(
+        "add a federated credential, which trusts {} of {}",
+        wanted.subject,
+        cleaned(&wanted.issuer)
+    );
+    let app = match &facts.app {
+        Ok(Some(app)) => app,
+        Ok(None) => {
+            return Step::create(part, text, Action::AddFederated(wanted))
+                .permitted(&facts.rights.register_apps, "register apps in the tenant");
+        }
+        Err(why) => {
+            let text = format!("federated credential: {}", why.why());
+            return Step::unknown(part, text);
+        }
+    };
+    match &app.federated {
+        Ok(all) => among(all, wanted, text).permitted(&facts.rights.change_app, "change the app"),
+        Err(why) => {
+            let text = format!("federated credentials of the app: {}", why.why());
+            Step::unknown(part, text).doing(Action::AddFederated(wanted))
+        }
+    }
+}
+
+fn among(all: &[FederatedCredential], wanted: FederatedCredential, text: String) -> Step {
+    let part = Part::Credential;
+    let is_same = |it: &&FederatedCredential| it.issuer == wanted.issuer && it.subject == wanted.subject;
+    if let Some(found) = all.iter().find(is_same) {
+        let name = cleaned(&found.name);
+        if found.audiences == wanted.audiences {
+            return Step::ok(
+                part,
+                format!("the federated credential {name} trusts {}", wanted.subject),
+            )
+            .id("federatedCredential", &name);
+        }
+        let text = format!(
+            "change the audience of the federated credential {name} to {}",
+            wanted.audiences.join(", ")
+        );
+        let name = found.name.clone();
+        return Step::change(
+            part,
+            text,
+            Action::ChangeFederated(FederatedCredential { name, ..wanted }),
+        );
+    }
+    // Only the issuer and the audience of one of this name can differ.
+    if let Some(found) = all.iter().find(|it| it.name == wanted.name) {
+        let text = format!(
+            "change the issuer of the federated credential {} from {} to {}, as the cluster's tokens have it",
+            found.name,
+            cleaned(&found.issuer),
+            cleaned(&wanted.issuer)
+        );
+        return Step::change(part, text, Action::ChangeFederated(wanted));
+    }
+    if all.len() >= MOST_FEDERATED {
+        let text = format!(
+            "the app has {} federated credentials, and Entra allows {MOST_FEDERATED} at most",
+            all.len()
+        );
+        return Step::stop(part, text)
+            .hint("remove one that is not used, or choose another app with --create-app NAME");
+    }
+    let almost = all
+        .iter()
+        .filter(|it| it.subject == wanted.subject && is_same_but_slash(&it.issuer, &wanted.issuer));
+    let note = |it: &FederatedCredential| {
+        format!(
+            "the federated credential {} differs from the cluster's issuer in the last slash, so it trusts nothing; it stays",
+            cleaned(&it.name)
+        )
+    };
+    let notes: Vec<String> = almost.map(note).collect();
+    Step::create(part, text, Action::AddFederated(wanted)).notes(notes)
+}

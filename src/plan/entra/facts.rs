@@ -1,0 +1,210 @@
+//! What is known before a set-up. Each part is a fact or the reason why it is not
+//! available, so that the rest of the plan can be made without it.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use crate::model::access::{InstanceIdentity, RoleAssignment, RoleDefinition};
+use crate::model::directory::{
+    AppCredential, AppRole, Application, FederatedCredential, Owner, ServicePrincipal,
+};
+use crate::model::entra::{SignsIn, TemplateSettings};
+use crate::model::{CloudName, Fact, GatewayId, ManagedIdentityId, WorkloadRef};
+
+/// All facts about one gateway that a set-up depends on. They hold no secret.
+#[derive(Clone, Debug)]
+pub struct EntraFacts {
+    pub gateway: GatewayId,
+    /// `None` for a custom cloud.
+    pub cloud: Option<CloudName>,
+    /// The Entra authority of the cloud, without a slash at its end.
+    pub authority: String,
+    /// The tenant in which the run has signed in.
+    pub tenant: Uuid,
+    /// The object id of the one who has signed in.
+    pub caller: Fact<Uuid>,
+    pub instance: Fact<InstanceFacts>,
+    /// `None` if the gateway does not exist in API Management.
+    pub resource: Fact<Option<GatewayResource>>,
+    pub validator: RoleFacts,
+    pub reader: RoleFacts,
+    /// The app or the identity that was asked for; `None` if there is none.
+    pub app: Fact<Option<AppFacts>>,
+    /// The apps with the display name of `--create-app` that are not the one it
+    /// means.
+    pub namesakes: Fact<Vec<Application>>,
+    /// What the tenant's policies say of client secrets.
+    pub policy: Fact<SecretPolicy>,
+    pub rights: CallerRights,
+    /// The name of a lock that lets nothing be written to the instance.
+    pub lock: Fact<Option<String>>,
+    /// The issuer of the cluster's tokens.
+    pub issuer: Fact<IssuerFacts>,
+    /// What the webhook would inject into a pod; `None` if it changes nothing.
+    pub webhook: Fact<Option<Injected>>,
+    pub cluster: ClusterFacts,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstanceFacts {
+    /// The pricing tier.
+    pub tier: String,
+    pub identity: InstanceIdentity,
+    /// Whether an earlier change is not done yet.
+    pub updating: bool,
+}
+
+/// A gateway in API Management.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewayResource {
+    /// How many APIs are assigned to it.
+    pub apis: Fact<usize>,
+}
+
+/// A role and its assignments.
+#[derive(Clone, Debug)]
+pub struct RoleFacts {
+    /// Every role with a name or with permissions like the wanted one, and those
+    /// that the assignments name.
+    pub definitions: Fact<Vec<RoleDefinition>>,
+    /// The assignments at the wanted scope, inherited ones among them.
+    pub assignments: Fact<Vec<RoleAssignment>>,
+    /// How many assignments each definition has anywhere.
+    pub in_use: BTreeMap<Uuid, Fact<usize>>,
+}
+
+/// What signs in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AppKind {
+    Application(Application),
+    /// A user-assigned managed identity, with its client id.
+    Identity(ManagedIdentityId, Uuid),
+}
+
+/// An app or an identity, and who else may use it for what.
+#[derive(Clone, Debug)]
+pub struct AppFacts {
+    pub kind: AppKind,
+    /// `None` if it has none yet.
+    pub service_principal: Fact<Option<ServicePrincipal>>,
+    pub owners: Fact<Vec<Owner>>,
+    pub federated: Fact<Vec<FederatedCredential>>,
+    /// Its roles in other apps, such as Microsoft Graph.
+    pub app_roles: Fact<Vec<AppRole>>,
+    /// All its roles in Azure, with the reader's among them.
+    pub assignments: Fact<Vec<RoleAssignment>>,
+}
+
+impl AppFacts {
+    pub fn client_id(&self) -> Uuid {
+        match &self.kind {
+            AppKind::Application(app) => app.app_id,
+            AppKind::Identity(_, client_id) => *client_id,
+        }
+    }
+
+    /// Client secrets and certificates.
+    pub fn credentials(&self) -> impl Iterator<Item = &AppCredential> {
+        let (secrets, certificates): (&[AppCredential], &[AppCredential]) = match &self.kind {
+            AppKind::Application(app) => (&app.secrets, &app.certificates),
+            AppKind::Identity(..) => (&[], &[]),
+        };
+        secrets.iter().chain(certificates)
+    }
+}
+
+/// What a tenant allows for client secrets (learn.microsoft.com, "Microsoft Entra
+/// application management policies").
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SecretPolicy {
+    pub forbids_secrets: bool,
+    pub longest_secret: Option<SignedDuration>,
+    pub longest_certificate: Option<SignedDuration>,
+}
+
+/// What the one who has signed in may do.
+#[derive(Clone, Debug)]
+pub struct CallerRights {
+    /// Define roles in the subscription.
+    pub define_roles: Fact<bool>,
+    pub assign_in_group: Fact<bool>,
+    pub assign_at_instance: Fact<bool>,
+    pub change_instance: Fact<bool>,
+    pub create_gateway: Fact<bool>,
+    pub register_apps: Fact<bool>,
+    /// Change the app or the identity that there is.
+    pub change_app: Fact<bool>,
+    pub write_service_account: Fact<bool>,
+    pub write_secret: Fact<bool>,
+    pub change_workload: Fact<bool>,
+}
+
+/// The issuer of the cluster's tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IssuerFacts {
+    /// As the API server's own document has it, to the letter.
+    pub name: String,
+    /// What the document at its public place calls the issuer, read without login.
+    pub published: Fact<String>,
+    /// The types of its published keys, such as `RSA`.
+    pub key_types: Fact<Vec<String>>,
+}
+
+/// What the webhook of Azure Workload Identity would set in a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Injected {
+    /// The path of the token.
+    pub token_file: String,
+    pub tenant: Option<String>,
+    pub authority: Option<String>,
+}
+
+/// The cluster's side.
+#[derive(Clone, Debug)]
+pub struct ClusterFacts {
+    /// Identifies the namespace of one cluster, such as by its uid.
+    pub place: String,
+    pub namespace: String,
+    /// `None` if only the Azure half is set up.
+    pub workload: Option<WorkloadSide>,
+    /// The one that the pods use or will use.
+    pub service_account: Fact<Option<ServiceAccountFacts>>,
+    /// The one for the credential.
+    pub secret: Fact<Option<StoredFacts>>,
+}
+
+#[derive(Clone, Debug)]
+pub struct WorkloadSide {
+    pub workload: WorkloadRef,
+    /// The gateway's container.
+    pub container: String,
+    pub image: String,
+    pub signs_in: Fact<SignsIn>,
+    /// The instance that its endpoint names.
+    pub service: Option<String>,
+    pub template: TemplateSettings,
+    /// Helm, Argo CD, Flux, Azure Arc or a controller that would undo a change.
+    pub owner: Option<String>,
+    /// The object that has a client secret in clear.
+    pub clear_secret: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServiceAccountFacts {
+    pub annotations: BTreeMap<String, String>,
+    pub owner: Option<String>,
+}
+
+/// A Secret with a credential.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoredFacts {
+    /// The keys with a value.
+    pub keys: Vec<String>,
+    /// The id in Entra of its credential, by our annotation.
+    pub credential: Option<Uuid>,
+    pub expires: Option<Timestamp>,
+    pub owner: Option<String>,
+    pub immutable: bool,
+}

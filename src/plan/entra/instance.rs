@@ -1,0 +1,141 @@
+//! The instance in Azure: its tenant, tier and identity, and the gateway.
+
+use super::facts::EntraFacts;
+use super::step::{Action, Part, Step};
+use crate::model::entra::SetupRequest;
+use crate::model::quote::shell_word;
+use crate::model::{cleaned, one_line};
+
+/// The tiers with self-hosted gateways (learn.microsoft.com, "Self-hosted gateway
+/// overview").
+const TIERS: [&str; 2] = ["Developer", "Premium"];
+
+pub(super) fn steps(facts: &EntraFacts, request: &SetupRequest) -> Vec<Step> {
+    let mut steps = vec![tier(facts), identity(facts, request), gateway(facts, request)];
+    steps.extend(tenant(facts));
+    steps
+}
+
+/// Names the instance in sentences.
+fn instance(facts: &EntraFacts) -> String {
+    cleaned(&facts.gateway.service.name)
+}
+
+/// Only a difference is a step: everything must be in one tenant.
+fn tenant(facts: &EntraFacts) -> Option<Step> {
+    let instance_tenant = facts.instance.as_ref().ok()?.identity.tenant?;
+    if instance_tenant == facts.tenant {
+        return None;
+    }
+    let text = format!(
+        "the instance {} belongs to tenant {instance_tenant}, and you signed in to tenant {}",
+        instance(facts),
+        facts.tenant
+    );
+    Some(Step::stop(Part::Tenant, text).hint(format!("sign in to its tenant: --tenant {instance_tenant}")))
+}
+
+fn tier(facts: &EntraFacts) -> Step {
+    let name = instance(facts);
+    match &facts.instance {
+        Err(why) => Step::unknown(Part::Tier, format!("tier of the instance {name}: {}", why.why())),
+        Ok(found) if TIERS.iter().any(|tier| tier.eq_ignore_ascii_case(&found.tier)) => Step::ok(
+            Part::Tier,
+            format!("the instance {name} has the tier {}", found.tier),
+        ),
+        Ok(found) => {
+            let text = format!(
+                "the instance {name} has the tier {}, which has no self-hosted gateways",
+                cleaned(&found.tier)
+            );
+            Step::stop(Part::Tier, text).hint(format!(
+                "show its tier: az resource show --ids {} --query sku",
+                shell_word(&facts.gateway.service.path())
+            ))
+        }
+    }
+}
+
+fn identity(facts: &EntraFacts, request: &SetupRequest) -> Step {
+    let name = instance(facts);
+    let part = Part::Identity;
+    let found = match &facts.instance {
+        Err(why) => return Step::unknown(part, format!("identity of the instance {name}: {}", why.why())),
+        Ok(found) => found,
+    };
+    let users = found.identity.user_assigned.len();
+    match found.identity.principal {
+        Some(principal) => Step::ok(
+            part,
+            format!("the instance {name} has the system-assigned identity {principal}"),
+        )
+        .id("principalId", &principal),
+        None if found.updating => Step::change(
+            part,
+            format!("the instance {name} is being updated; its system-assigned identity is awaited"),
+            Action::AwaitIdentity,
+        ),
+        None if request.enable_identity => {
+            let kept = match users {
+                0 => String::new(),
+                _ => format!("; its {users} user-assigned stay"),
+            };
+            let keep = found.identity.user_assigned.clone();
+            Step::create(
+                part,
+                format!("enable the system-assigned identity of the instance {name}{kept}"),
+                Action::EnableIdentity { keep },
+            )
+            .permitted(&facts.rights.change_instance, "change the instance")
+        }
+        None => {
+            let only = if users == 0 {
+                "no"
+            } else {
+                "only user-assigned identities and no"
+            };
+            Step::stop(part, format!("the instance {name} has {only} system-assigned identity, by which it checks the rights of gateways"))
+                .hint("run the same command with --enable-identity")
+        }
+    }
+}
+
+fn gateway(facts: &EntraFacts, request: &SetupRequest) -> Step {
+    let part = Part::Gateway;
+    let name = cleaned(&facts.gateway.name);
+    match (&facts.resource, &request.location_name) {
+        (Err(why), _) => Step::unknown(part, format!("gateway {name} in API Management: {}", why.why())),
+        (Ok(Some(resource)), _) => {
+            let step = Step::ok(part, format!("the gateway {name} exists in API Management"))
+                .id("gatewayId", &facts.gateway);
+            match &resource.apis {
+                Ok(0) => step.note(format!(
+                    "no API is assigned to the gateway {name}, so it answers 404 to every request"
+                )),
+                _ => step,
+            }
+        }
+        (Ok(None), Some(location)) => Step::create(
+            part,
+            format!(
+                "create the gateway {name} in API Management, at the location {}",
+                one_line(location)
+            ),
+            Action::CreateGateway {
+                location: location.clone(),
+            },
+        )
+        .note(format!(
+            "no API is assigned to the gateway {name} yet, so it will answer 404 to every request"
+        ))
+        .permitted(&facts.rights.create_gateway, "create gateways of the instance"),
+        (Ok(None), None) => Step::missing(
+            part,
+            format!(
+                "the gateway {name} does not exist in the instance {}",
+                instance(facts)
+            ),
+        )
+        .hint("create it with --location-name NAME, such as the name of the data center"),
+    }
+}

@@ -1,0 +1,171 @@
+//! How the gateway will sign in.
+
+use super::facts::{AppKind, EntraFacts, IssuerFacts};
+use super::image::{Allowed, Image};
+use super::step::{Part, Step, StepMark};
+use crate::error::{Error, Result};
+use crate::model::entra::{Mode, SetupRequest, SignsIn, is_same_but_slash};
+use crate::model::{Unavailable, cleaned};
+
+/// The mode that was asked for, that the workload has already, or the best one that
+/// works. Without one, the error names the modes.
+pub fn choose_mode(facts: &EntraFacts, request: &SetupRequest) -> Result<Mode> {
+    let is_identity = matches!(&facts.app, Ok(Some(app)) if matches!(app.kind, AppKind::Identity(..)));
+    let now = facts.cluster.workload.as_ref();
+    let now = now.and_then(|it| it.signs_in.as_ref().ok()).copied();
+    let chosen = match (request.mode, now) {
+        (Some(mode), _) => mode,
+        (None, Some(SignsIn::By(mode))) => mode,
+        (None, _) => {
+            let problem = image(facts, Mode::WorkloadIdentity)
+                .into_iter()
+                .chain([issuer(facts), webhook(facts)])
+                .find(speaks_against);
+            if let Some(problem) = problem.filter(|_| !is_identity) {
+                return Err(Error::usage(format!(
+                    "the gateway cannot sign in by workload identity: {}",
+                    problem.text
+                ))
+                .hint("choose another mode: --mode app-certificate or --mode app-secret"));
+            }
+            Mode::WorkloadIdentity
+        }
+    };
+    if is_identity && chosen.is_stored() {
+        return Err(Error::usage(format!(
+            "--app is a managed identity, which has no secrets and certificates, and so cannot be used with the mode {}",
+            chosen.as_str()
+        ))
+        .hint("run the same command with --mode workload-identity"));
+    }
+    Ok(chosen)
+}
+
+/// Whether a mode is not chosen unasked: what is not known speaks against it too,
+/// except for an image without a version.
+fn speaks_against(step: &Step) -> bool {
+    let is_unknown = step.mark == StepMark::Unknown && step.part != Part::Image;
+    is_unknown || step.mark == StepMark::Missing
+}
+
+/// What the mode needs of the image and of the cluster.
+pub(super) fn steps(facts: &EntraFacts, mode: Mode) -> Vec<Step> {
+    let mut steps: Vec<Step> = image(facts, mode).into_iter().collect();
+    if mode == Mode::WorkloadIdentity {
+        steps.push(issuer(facts));
+        steps.push(webhook(facts));
+    }
+    steps
+}
+
+fn image(facts: &EntraFacts, mode: Mode) -> Option<Step> {
+    let workload = facts.cluster.workload.as_ref()?;
+    let name = cleaned(&workload.image);
+    Some(match Image::parse(&workload.image).allows(mode) {
+        Allowed::Yes => Step::ok(
+            Part::Image,
+            format!("the image {name} can sign in by {}", mode.as_str()),
+        ),
+        Allowed::TooOld(oldest) => {
+            let text = format!(
+                "the image {name} is older than {oldest}, which {} needs",
+                mode.as_str()
+            );
+            Step::stop(Part::Image, text).hint(format!(
+                "use a newer image: kubectl -n {} set image {} {}=mcr.microsoft.com/azure-api-management/gateway:VERSION",
+                facts.cluster.namespace,
+                workload.workload.short(),
+                workload.container
+            ))
+        }
+        Allowed::Unknown(why) => Step::unknown(
+            Part::Image,
+            format!(
+                "whether the image {name} can sign in by {} is not known: {why}",
+                mode.as_str()
+            ),
+        ),
+    })
+}
+
+/// Entra reads the issuer's documents without login, and takes tokens of RS256 only.
+fn issuer(facts: &EntraFacts) -> Step {
+    let part = Part::Issuer;
+    let other = "choose another mode: --mode app-certificate or --mode app-secret";
+    let issuer = match &facts.issuer {
+        Ok(issuer) => issuer,
+        Err(why) => return Step::unknown(part, format!("issuer of the cluster's tokens: {}", why.why())),
+    };
+    let name = cleaned(&issuer.name);
+    if let Some(problem) = problem_of(issuer) {
+        return Step::stop(part, format!("the issuer {name} {problem}")).hint(other);
+    }
+    Step::ok(part, format!("the issuer {name} is public, and signs with RSA")).id("issuer", &issuer.name)
+}
+
+fn problem_of(issuer: &IssuerFacts) -> Option<String> {
+    let authority = issuer.name.strip_prefix("https://");
+    let host = authority
+        .and_then(|rest| rest.split(['/', ':']).next())
+        .unwrap_or_default();
+    if host.is_empty() {
+        return Some("is not https, so Entra does not accept it".to_owned());
+    }
+    if host == "kubernetes.default" || host.starts_with("kubernetes.default.") {
+        return Some("is known only inside the cluster, so Entra cannot read its keys".to_owned());
+    }
+    match &issuer.published {
+        Err(why) => return Some(format!("is not public: {}", why.why())),
+        Ok(published) if is_same_but_slash(published, &issuer.name) => {
+            return Some(format!(
+                "differs from its public document in the last slash: it has {}",
+                cleaned(published)
+            ));
+        }
+        Ok(published) if *published != issuer.name => {
+            return Some(format!(
+                "is another one in its public document: {}",
+                cleaned(published)
+            ));
+        }
+        Ok(_) => {}
+    }
+    match &issuer.key_types {
+        Err(why) => Some(format!("does not publish its keys: {}", why.why())),
+        Ok(types) if types.iter().any(|it| it == "RSA") => None,
+        Ok(_) => Some("has no RSA key, and Entra accepts no other".to_owned()),
+    }
+}
+
+fn webhook(facts: &EntraFacts) -> Step {
+    let part = Part::Webhook;
+    let namespace = &facts.cluster.namespace;
+    match &facts.webhook {
+        Ok(Some(injected)) => {
+            let tenant = match &injected.tenant {
+                Some(tenant) => format!(" and AZURE_TENANT_ID {}", cleaned(tenant)),
+                None => String::new(),
+            };
+            let text = format!(
+                "the webhook of Azure Workload Identity answers; it injects the token as {}{tenant}",
+                cleaned(&injected.token_file)
+            );
+            Step::ok(part, text)
+        }
+        Ok(None) => Step::stop(
+            part,
+            "the webhook of Azure Workload Identity is missing: a pod with its label stays as it is",
+        )
+        .hint("on AKS: az aks update --name NAME --resource-group GROUP --enable-oidc-issuer --enable-workload-identity")
+        .hint("elsewhere, install the Helm chart workload-identity-webhook of github.com/Azure/azure-workload-identity"),
+        Err(Unavailable::Forbidden(why)) => Step::stop(
+            part,
+            format!("whether the webhook of Azure Workload Identity answers cannot be rehearsed: {why}"),
+        )
+        .hint(format!("ask for the right: kubectl auth can-i create pods -n {namespace}"))
+        .hint("or choose another mode: --mode app-certificate or --mode app-secret"),
+        Err(Unavailable::Unknown(why)) => {
+            Step::unknown(part, format!("webhook of Azure Workload Identity: {why}"))
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! What others have to do, as a script for the Azure CLI. Names that people chose
+//! stand in it only as words in quotes.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::model::access::RoleDefinition;
+use crate::model::directory::FederatedCredential;
+use crate::model::entra::{Id, Made};
+use crate::model::quote::{odata_text, shell_word};
+use crate::model::{AzureRole, GatewayId, ManagedIdentityId, assignment_id, one_line};
+use crate::plan::entra::Action;
+
+/// The API version of API Management.
+const APIM_VERSION: &str = "2024-05-01";
+/// The API version of roles.
+const ROLES_VERSION: &str = "2022-04-01";
+
+/// Where the actions take place.
+#[derive(Clone, Copy, Debug)]
+pub struct ScriptTarget<'a> {
+    pub gateway: &'a GatewayId,
+    /// Microsoft Graph, without a slash at its end.
+    pub graph: &'a str,
+    /// `None` if it is still to be made.
+    pub client_id: Option<Uuid>,
+    /// The user-assigned identity that the gateway uses, if it is one.
+    pub identity: Option<&'a ManagedIdentityId>,
+    pub now: Timestamp,
+}
+
+/// A script for any POSIX shell. Actions in the cluster are left out. What an action
+/// needs and no action before it makes is a variable that has to be set.
+pub fn az_script(target: &ScriptTarget<'_>, actions: &[&Action]) -> String {
+    let mut script = Script {
+        target,
+        text: "#!/bin/sh\n# Run it again if Azure does not know something new yet.\nset -eu\n".to_owned(),
+        made: Vec::new(),
+    };
+    for action in actions {
+        script.add(action);
+    }
+    script.text
+}
+
+struct Script<'a> {
+    target: &'a ScriptTarget<'a>,
+    text: String,
+    /// What is in a variable already.
+    made: Vec<Made>,
+}
+
+const fn variable(made: Made) -> &'static str {
+    match made {
+        Made::App => "APP_ID",
+        Made::ServicePrincipal => "PRINCIPAL_ID",
+        Made::InstanceIdentity => "IDENTITY_ID",
+    }
+}
+
+const fn meaning(made: Made) -> &'static str {
+    match made {
+        Made::App => "The client id of the app",
+        Made::ServicePrincipal => "The object id of the service principal of the app",
+        Made::InstanceIdentity => "The principal id of the system-assigned identity of the instance",
+    }
+}
+
+/// A request to ARM or to Graph.
+fn rest(method: &str, url: &str, body: &Value) -> String {
+    format!(
+        "az rest --method {method} --url {url} --body {}\n",
+        shell_word(&format!("{body:#}"))
+    )
+}
+
+impl Script<'_> {
+    fn add(&mut self, action: &Action) {
+        let text = match action {
+            Action::EnableIdentity { keep } => self.enable_identity(keep),
+            Action::CreateGateway { location } => self.create_gateway(location),
+            Action::CreateRole { role, id, name } => self.create_role(*role, *id, name),
+            Action::MendRole(definition) => self.mend_role(definition),
+            Action::Assign {
+                role,
+                definition,
+                principal,
+                scope,
+            } => self.assign(*role, *definition, *principal, scope),
+            Action::CreateApp {
+                display_name,
+                unique_name,
+            } => self.create_app(display_name, unique_name),
+            Action::CreateServicePrincipal { app } => self.create_service_principal(*app),
+            Action::AddSecret { name, expires, .. } => self.add_secret(name, *expires),
+            Action::AddCertificate { name, expires, .. } => self.add_certificate(name, *expires),
+            Action::AddFederated(federated) => self.federated("create", federated),
+            Action::ChangeFederated(federated) => self.federated("update", federated),
+            Action::AwaitIdentity
+            | Action::WriteServiceAccount { .. }
+            | Action::WriteSecret { .. }
+            | Action::ConfigureWorkload { .. } => return,
+        };
+        self.text.push('\n');
+        self.text += &text;
+    }
+
+    /// An id as a word of the shell. A variable that nothing has set is required.
+    fn word(&mut self, id: Id) -> String {
+        let made = match id {
+            Id::Known(id) => return id.to_string(),
+            Id::Of(made) => made,
+        };
+        let name = variable(made);
+        if !self.made.contains(&made) {
+            self.made.push(made);
+            self.text += &format!("\n# {}.\n: \"${{{name}:?}}\"\n", meaning(made));
+        }
+        format!("\"${name}\"")
+    }
+
+    fn app(&mut self) -> String {
+        self.word(self.target.client_id.map_or(Id::Of(Made::App), Id::Known))
+    }
+
+    fn is_made(&mut self, made: Made) {
+        if !self.made.contains(&made) {
+            self.made.push(made);
+        }
+    }
+
+    fn role_path(&self, id: Uuid) -> String {
+        let subscription = self.target.gateway.service.subscription_path();
+        format!("{subscription}/providers/Microsoft.Authorization/roleDefinitions/{id}")
+    }
+
+    fn enable_identity(&mut self, keep: &[String]) -> String {
+        let service = self.target.gateway.service.path();
+        let users: serde_json::Map<String, Value> = keep.iter().map(|id| (id.clone(), json!({}))).collect();
+        let identity = if users.is_empty() {
+            json!({"type": "SystemAssigned"})
+        } else {
+            json!({"type": "SystemAssigned, UserAssigned", "userAssignedIdentities": users})
+        };
+        self.is_made(Made::InstanceIdentity);
+        let url = shell_word(&format!("{service}?api-version={APIM_VERSION}"));
+        let ids = shell_word(&service);
+        format!(
+            "# Enables the system-assigned identity of the instance.\n{}az resource wait --updated --ids {ids}\nIDENTITY_ID=$(az resource show --ids {ids} --query identity.principalId -o tsv)\n",
+            rest("patch", &url, &json!({"identity": identity})),
+        )
+    }
+
+    fn create_gateway(&self, location: &str) -> String {
+        let url = format!("{}?api-version={APIM_VERSION}", self.target.gateway.path());
+        let body = json!({"properties": {"locationData": {"name": location}}});
+        format!(
+            "# Creates the gateway.\n{}",
+            rest("put", &shell_word(&url), &body)
+        )
+    }
+
+    /// The inner keys are in lower case: az drops others without a word.
+    fn create_role(&self, role: AzureRole, id: Uuid, name: &str) -> String {
+        let wanted = role.definition();
+        let permissions = json!([{
+            "actions": wanted.action_names(), "notActions": [],
+            "dataActions": wanted.data_action_names(), "notDataActions": [],
+        }]);
+        let scopes = json!([self.target.gateway.service.subscription_path()]);
+        let properties = json!({
+            "roleName": name, "description": wanted.description, "type": "CustomRole",
+            "permissions": permissions, "assignableScopes": scopes,
+        });
+        self.put_role(id, name, &properties)
+    }
+
+    fn mend_role(&self, definition: &RoleDefinition) -> String {
+        let permissions = definition.permissions.iter().map(|it| {
+            json!({
+                "actions": it.actions, "notActions": it.not_actions,
+                "dataActions": it.data_actions, "notDataActions": it.not_data_actions,
+            })
+        });
+        let properties = json!({
+            "roleName": definition.name, "description": definition.description, "type": "CustomRole",
+            "permissions": permissions.collect::<Vec<_>>(), "assignableScopes": definition.assignable_scopes,
+        });
+        self.put_role(definition.id, &definition.name, &properties)
+    }
+
+    fn put_role(&self, id: Uuid, name: &str, properties: &Value) -> String {
+        let url = shell_word(&format!("{}?api-version={ROLES_VERSION}", self.role_path(id)));
+        let body = json!({"properties": properties});
+        format!("# The role {}.\n{}", one_line(name), rest("put", &url, &body))
+    }
+
+    fn assign(&mut self, role: AzureRole, definition: Uuid, principal: Id, scope: &str) -> String {
+        let principal_word = self.word(principal);
+        let name = match principal {
+            Id::Known(principal) => format!("--name {} ", assignment_id(scope, principal, definition)),
+            // Without a name, the Azure CLI accepts an existing assignment.
+            Id::Of(_) => String::new(),
+        };
+        format!(
+            "# Assigns the role {}.\naz role assignment create {name}--assignee-object-id {principal_word} \\\n  --assignee-principal-type ServicePrincipal \\\n  --role {} \\\n  --scope {}\n",
+            role.definition().name,
+            shell_word(&self.role_path(definition)),
+            shell_word(scope),
+        )
+    }
+
+    fn create_app(&mut self, display_name: &str, unique_name: &str) -> String {
+        self.is_made(Made::App);
+        let app = format!(
+            "{}/v1.0/applications(uniqueName={})",
+            self.target.graph,
+            odata_text(unique_name)
+        );
+        let body = json!({"displayName": display_name, "signInAudience": "AzureADMyOrg"});
+        format!(
+            "# Creates the app, or finds it by its unique name.\naz rest --method patch --url {app} --headers Prefer=create-if-missing Content-Type=application/json \\\n  --body {}\nAPP_ID=$(az rest --method get --url {app} --query appId -o tsv)\n",
+            shell_word(&body.to_string()),
+            app = shell_word(&app),
+        )
+    }
+
+    fn create_service_principal(&mut self, app: Id) -> String {
+        let app = self.word(app);
+        self.is_made(Made::ServicePrincipal);
+        let start = shell_word(&format!("{}/v1.0/servicePrincipals(appId='", self.target.graph));
+        let url = format!("{start}{app}{}", shell_word("')"));
+        format!(
+            "# Creates the service principal of the app, or finds it.\naz rest --method patch --url {url} --headers Prefer=create-if-missing Content-Type=application/json --body '{{}}'\nPRINCIPAL_ID=$(az rest --method get --url {url} --query id -o tsv)\n"
+        )
+    }
+
+    fn add_secret(&mut self, name: &str, expires: Timestamp) -> String {
+        let app = self.app();
+        format!(
+            "# Adds a client secret and prints it: it belongs into the Secret of the gateway.\naz ad app credential reset --id {app} --append --display-name {} --end-date {expires} --query password -o tsv\n",
+            shell_word(name)
+        )
+    }
+
+    fn add_certificate(&mut self, name: &str, expires: Timestamp) -> String {
+        let app = self.app();
+        let days = expires.duration_since(self.target.now).as_hours() / 24;
+        format!(
+            "# Adds a certificate; its private key belongs into the Secret of the gateway.\nopenssl req -x509 -newkey rsa:3072 -noenc -keyout key.pem -out certificate.crt -days {days} -subj /CN=apim-gateway\naz ad app credential reset --id {app} --append --display-name {} --cert @certificate.crt\n",
+            shell_word(name)
+        )
+    }
+
+    fn federated(&mut self, verb: &str, federated: &FederatedCredential) -> String {
+        let audience = federated.audiences.join(" ");
+        if let Some(identity) = self.target.identity {
+            return format!(
+                "# What trusts the tokens of the cluster.\naz identity federated-credential {verb} --name {} --subscription {} --resource-group {} \\\n  --identity-name {} --issuer {} \\\n  --subject {} --audiences {}\n",
+                shell_word(&federated.name),
+                shell_word(&identity.subscription),
+                shell_word(&identity.resource_group),
+                shell_word(&identity.name),
+                shell_word(&federated.issuer),
+                shell_word(&federated.subject),
+                shell_word(&audience),
+            );
+        }
+        let app = self.app();
+        let which = match verb {
+            "update" => format!("--federated-credential-id {} ", shell_word(&federated.name)),
+            _ => String::new(),
+        };
+        let parameters = json!({
+            "name": federated.name, "issuer": federated.issuer,
+            "subject": federated.subject, "audiences": federated.audiences,
+        });
+        format!(
+            "# What trusts the tokens of the cluster.\naz ad app federated-credential {verb} --id {app} {which}--parameters {}\n",
+            shell_word(&format!("{parameters:#}"))
+        )
+    }
+}

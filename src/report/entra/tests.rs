@@ -1,0 +1,143 @@
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::*;
+use crate::model::entra::{AppRequest, Mode, SetupRequest};
+use crate::model::quote::shell_word;
+use crate::plan::entra::fixture::{after, facts, gateway, request};
+use crate::plan::entra::{Action, EntraFacts, setup};
+
+fn plan_of(facts: &EntraFacts, mode: Mode, app: &str) -> SetupPlan {
+    let request = SetupRequest {
+        mode: Some(mode),
+        app: AppRequest::Create(app.to_owned()),
+        location_name: Some(app.to_owned()),
+        ..request()
+    };
+    setup(facts, &request, "2027-01-01T00:00:00Z".parse().unwrap()).unwrap()
+}
+
+fn script(facts: &EntraFacts, plan: &SetupPlan) -> String {
+    let target = ScriptTarget {
+        gateway: &facts.gateway,
+        graph: "https://graph.microsoft.com",
+        client_id: None,
+        identity: None,
+        now: "2027-01-01T00:00:00Z".parse().unwrap(),
+    };
+    let actions: Vec<&Action> = plan
+        .steps
+        .iter()
+        .filter_map(|step| step.action.as_ref())
+        .collect();
+    az_script(&target, &actions)
+}
+
+#[test]
+fn the_lines_of_a_plan_begin_with_their_marks() {
+    let lines = plan_lines(&plan_of(&facts(), Mode::WorkloadIdentity, "gw"));
+    let all: Vec<&str> = lines.lines().collect();
+    assert_eq!(all[0], "= the instance svc has the tier Premium");
+    assert!(all.contains(&"+ create the app gw"), "{lines}");
+    assert!(
+        all.last()
+            .unwrap()
+            .starts_with("+ set in deployment/gw in namespace shop: config.service.auth, "),
+        "{lines}"
+    );
+}
+
+#[test]
+fn the_json_is_versioned_and_has_every_id() {
+    let plan = plan_of(&facts(), Mode::AppSecret, "gw");
+    let made = StepOutcome::Done(BTreeMap::from([("clientId", Uuid::nil().to_string())]));
+    let json = SetupReport::new(&plan, Some(&[made]), 0).into_json();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (&json["apiVersion"], &json["kind"]),
+        (&"kubectl-apim/v1".into(), &"EntraSetup".into())
+    );
+    assert_eq!(json["steps"][0]["ids"]["clientId"], Uuid::nil().to_string());
+    assert_eq!(
+        (&json["dryRun"], &json["steps"][1]["mark"]),
+        (&false.into(), &"ok".into())
+    );
+}
+
+#[test]
+fn the_script_makes_what_the_plan_makes() {
+    for (mode, command) in [
+        (
+            Mode::WorkloadIdentity,
+            "az ad app federated-credential create --id \"$APP_ID\"",
+        ),
+        (
+            Mode::AppCertificate,
+            "az ad app credential reset --id \"$APP_ID\" --append",
+        ),
+        (
+            Mode::AppSecret,
+            "az ad app credential reset --id \"$APP_ID\" --append",
+        ),
+    ] {
+        let text = script(&facts(), &plan_of(&facts(), mode, "gw"));
+        assert!(text.contains(command), "{text}");
+        assert!(text.contains("--assignee-object-id \"$PRINCIPAL_ID\""), "{text}");
+        assert!(
+            !text.contains(":?"),
+            "each variable is set before it is used: {text}"
+        );
+        // az drops inner keys in upper case.
+        assert!(text.contains("\"dataActions\"") && !text.contains("\"DataActions\""));
+    }
+}
+
+#[test]
+fn undo_removes_what_was_made_and_keeps_a_role_in_use() {
+    let plan = plan_of(&facts(), Mode::WorkloadIdentity, "gw");
+    let mut done = after(facts(), &plan);
+    let undo = |facts: &EntraFacts| undo_script(facts, &request());
+    let id = done.reader.definitions.as_ref().unwrap()[0].id;
+    done.reader.in_use.insert(id, Ok(1));
+    let text = undo(&done);
+    assert_eq!(text.matches("az role assignment delete").count(), 2, "{text}");
+    assert!(
+        text.contains(&format!("--name {id}")) && text.contains("az ad app delete"),
+        "{text}"
+    );
+    done.reader.in_use.insert(id, Ok(2));
+    assert!(!undo(&done).contains(&format!("--name {id}")));
+    assert_eq!(undo(&facts()).matches("az ").count(), 0);
+}
+
+/// What is outside of single quotes, as a shell reads it.
+fn bare(script: &str) -> String {
+    let mut bare = String::new();
+    let script = script.replace("'\\''", "");
+    for (at, part) in script.split('\'').enumerate() {
+        if at % 2 == 0 {
+            bare += part;
+        }
+    }
+    bare
+}
+
+proptest! {
+    #[test]
+    fn no_name_leaves_its_quotes(
+        gateway_name in "(a'; touch x #|\\$\\(id\\)|[^\u{0}]{1,30})",
+        app in "(O'Brien|`id`|\n; id|[^\u{0}]{1,30})",
+    ) {
+        let mark = "zzmarkzz";
+        let mut odd = facts();
+        odd.resource = Ok(None);
+        odd.gateway = gateway().service.gateway(format!("{mark}{gateway_name}"));
+        let plan = plan_of(&odd, Mode::AppSecret, &format!("{mark}{app}{mark}"));
+        let text = script(&odd, &plan);
+        prop_assert!(!bare(&text).contains(mark), "{}", text);
+        let lines = plan_lines(&plan);
+        let ends = lines.lines().all(|line| line.starts_with(['=', '+', '~', '?', '!', ' ']));
+        prop_assert!(ends, "{}", lines);
+        prop_assert!(shell_word(&app).starts_with('\''));
+    }
+}
