@@ -60,6 +60,15 @@ pub const GIVEN_UP: &str = "apim-rotate/given-up";
 /// of a Secret.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
+/// On a Secret with a credential of an Entra app: `app-secret` or `app-certificate`.
+pub const KIND: &str = "apim-rotate/kind";
+
+/// On a Secret with a credential of an Entra app: the client id of the app.
+pub const CLIENT_ID: &str = "apim-rotate/client-id";
+
+/// On a Secret with a credential of an Entra app: the id of the credential in Entra.
+pub const KEY_ID: &str = "apim-rotate/key-id";
+
 /// The annotations that a rotation sets on the Secret.
 pub const OF_SECRET: [&str; 9] = [
     LAST_USED_KEY,

@@ -189,6 +189,9 @@ pub struct WorkloadSide {
     pub owner: Option<String>,
     /// The object that has a client secret in clear.
     pub clear_secret: Option<String>,
+    /// The id of the set-up or rotation that last restarted its pods, if the proof by
+    /// them is still owed.
+    pub unproved: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -118,6 +118,7 @@ fn workload() -> WorkloadSide {
         template: TemplateSettings::default(),
         owner: None,
         clear_secret: None,
+        unproved: None,
     }
 }
 
