@@ -66,12 +66,12 @@ pub struct GatewayResource {
 /// A role and its assignments.
 #[derive(Clone, Debug)]
 pub struct RoleFacts {
-    /// Every role with a name or with permissions like the wanted one, and those
-    /// that the assignments name.
+    /// Every role with a name or with permissions like the wanted one, and those of
+    /// the one who needs it that grant at least as much.
     pub definitions: Fact<Vec<RoleDefinition>>,
-    /// The assignments at the wanted scope, inherited ones among them.
+    /// The assignments of these roles at the wanted scope, inherited ones among them.
     pub assignments: Fact<Vec<RoleAssignment>>,
-    /// How many assignments each definition has anywhere.
+    /// How many assignments those that may be changed have in the subscription.
     pub in_use: BTreeMap<Uuid, Fact<usize>>,
 }
 
@@ -164,8 +164,8 @@ pub struct Injected {
 /// The cluster's side.
 #[derive(Clone, Debug)]
 pub struct ClusterFacts {
-    /// Identifies the namespace of one cluster, such as by its uid.
-    pub place: String,
+    /// Identifies the namespace of one cluster: its uid.
+    pub place: Fact<String>,
     pub namespace: String,
     /// `None` if only the Azure half is set up.
     pub workload: Option<WorkloadSide>,
