@@ -147,6 +147,9 @@ pub fn owner(meta: &ObjectMeta) -> Option<String> {
     if let Some(controller) = controller {
         return Some(format!("{} {}", controller.kind, controller.name));
     }
+    if meta.labels.iter().chain(&meta.annotations).any(is_of_arc) {
+        return Some("an Azure Arc extension".to_owned());
+    }
     let label = |name: &str| meta.labels.as_ref().and_then(|labels| labels.get(name));
     let annotation = |name: &str| {
         meta.annotations
@@ -172,6 +175,14 @@ pub fn owner(meta: &ObjectMeta) -> Option<String> {
         return Some(format!("Flux HelmRelease {name}"));
     }
     label("reconcile.external-secrets.io/created-by").map(|name| format!("ExternalSecret {name}"))
+}
+
+/// Azure installs its extensions by Helm, and marks what they consist of: in AKS, the
+/// label `clusterconfig.azure.com/extension-version` is on all of it.
+fn is_of_arc(marks: &BTreeMap<String, String>) -> bool {
+    marks
+        .keys()
+        .any(|name| name.starts_with("clusterconfig.azure.com/"))
 }
 
 /// The field manager that last wrote the key, and when it did.
@@ -208,6 +219,11 @@ mod tests {
             (
                 json!({"ownerReferences": [{"apiVersion": "v1", "kind": "ExternalSecret", "name": "x", "uid": "u", "controller": true}]}),
                 Some("ExternalSecret x"),
+            ),
+            (
+                json!({"annotations": {"meta.helm.sh/release-name": "gw"},
+                    "labels": {"clusterconfig.azure.com/extension-version": "1.2.0"}}),
+                Some("an Azure Arc extension"),
             ),
             (
                 json!({"annotations": {"meta.helm.sh/release-name": "gw"}}),

@@ -19,15 +19,26 @@ impl Arm {
             self.url(&path, VERSION)?,
         );
         let listed: Vec<LockAnswer> = self.list(&call).await?;
-        let locks = listed
-            .into_iter()
-            .filter(|lock| lock.properties.level.eq_ignore_ascii_case("ReadOnly"));
+        let locks = listed.into_iter().filter(|lock| lock.forbids_writes_at(scope));
         Ok(locks.map(|lock| cleaned(&lock.name)).collect())
+    }
+}
+
+impl LockAnswer {
+    /// ARM lists those of what is below the scope too.
+    fn forbids_writes_at(&self, scope: &str) -> bool {
+        const KIND: &str = "/providers/microsoft.authorization/locks/";
+        let (id, scope) = (self.id.to_lowercase(), format!("{}/", scope.to_lowercase()));
+        let is_above = id
+            .rsplit_once(KIND)
+            .is_some_and(|(locked, _)| scope.starts_with(&format!("{locked}/")));
+        is_above && self.properties.level.eq_ignore_ascii_case("ReadOnly")
     }
 }
 
 #[derive(Deserialize)]
 struct LockAnswer {
+    id: String,
     name: String,
     properties: LockProperties,
 }
@@ -35,4 +46,27 @@ struct LockAnswer {
 #[derive(Deserialize)]
 struct LockProperties {
     level: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_a_read_only_lock_at_or_above_the_scope_forbids_writes() {
+        let scope = "/subscriptions/s/resourceGroups/Rg/providers/Microsoft.ApiManagement/service/svc";
+        let forbids = |locked: &str, level: &str| {
+            let id = format!("{locked}/providers/Microsoft.Authorization/locks/l");
+            let lock = json!({"id": id, "name": "l", "properties": {"level": level}});
+            let lock: LockAnswer = serde_json::from_value(lock).unwrap();
+            lock.forbids_writes_at(scope)
+        };
+        assert!(forbids(scope, "ReadOnly"));
+        assert!(forbids("/subscriptions/S/resourcegroups/rg", "readonly"));
+        assert!(!forbids("/subscriptions/s/resourceGroups/Rg2", "ReadOnly"));
+        assert!(!forbids(&format!("{scope}/gateways/gw"), "ReadOnly"));
+        assert!(!forbids(scope, "CanNotDelete"));
+    }
 }
