@@ -12,7 +12,7 @@ use super::transport::wire;
 use crate::model::cleaned;
 use crate::retry::retrying;
 
-/// The first document of an issuer (OpenID Connect Discovery 1.0).
+/// The first document of an issuer (`OpenID` Connect Discovery 1.0).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IssuerDocument {
     /// What it calls the issuer, to the letter.

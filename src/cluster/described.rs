@@ -68,8 +68,8 @@ pub struct Mounting {
 pub struct Mount {
     #[serde(deserialize_with = "text")]
     pub name: String,
-    #[serde(deserialize_with = "text")]
-    pub mount_path: String,
+    #[serde(rename = "mountPath", deserialize_with = "text")]
+    pub path: String,
     #[serde(deserialize_with = "text")]
     pub sub_path: String,
 }

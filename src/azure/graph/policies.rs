@@ -65,7 +65,8 @@ struct Restrictions {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Restriction {
-    restriction_type: String,
+    #[serde(rename = "restrictionType")]
+    kind: String,
     /// Absent in policies that are older than it.
     state: Option<String>,
     /// Apps that are older are exempt.
@@ -80,7 +81,7 @@ impl Restriction {
             .state
             .as_ref()
             .is_none_or(|state| state.eq_ignore_ascii_case("enabled"));
-        is_enabled && self.restriction_type.eq_ignore_ascii_case(kind)
+        is_enabled && self.kind.eq_ignore_ascii_case(kind)
     }
 
     fn longest(&self) -> Option<SignedDuration> {

@@ -1,8 +1,6 @@
 //! What the namespace holds for a set-up: the `ServiceAccount`, the Secret and its own
 //! uid.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
 use serde::Deserialize;
 
@@ -46,7 +44,7 @@ pub(super) async fn service_account(
             Some((name.to_owned(), cleaned(value)))
         });
         ServiceAccountFacts {
-            annotations: BTreeMap::from_iter(ours.into_iter().flatten()),
+            annotations: ours.into_iter().flatten().collect(),
             owner: owner(&found.metadata).map(|owner| cleaned(&owner)),
         }
     }))

@@ -11,7 +11,7 @@ use crate::discover::evidence::{Evidence, Named, identify};
 use crate::discover::facts::owner;
 use crate::discover::no_gateway::{Likely, likely_gateways, no_gateway};
 use crate::discover::pod_spec::{
-    CredentialSource, GatewayContainer, Setting, gateway_containers, gateway_settings,
+    CredentialSource, GatewayContainer, Setting, gateway_containers, gateway_containers_with, settings_of,
 };
 use crate::discover::read::{ConfigMapReads, named_as, requested};
 use crate::error::{Error, Result};
@@ -61,13 +61,16 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<SetupT
     let (config_maps, secrets) = tokio::join!(config_maps, WorkloadSecrets::read(cluster, &spec));
     let config_maps = config_maps?;
     let maps = config_maps.of(&cluster.namespace);
-    let mut containers = gateway_settings(&spec, maps, &secrets.imported);
+    let mut containers = gateway_containers_with(&spec, maps, &secrets.imported);
     let with_gaps = |error| config_maps.gaps().into_iter().fold(error, Error::hint);
-    let (container, settings) = match containers.len() {
+    let container = match containers.len() {
         0 => return Err(with_gaps(no_gateway(cluster, request, &[]).await)),
         1 => containers.swap_remove(0),
         _ => return Err(several_containers(&chosen.workload, &containers)),
     };
+    let of_spec = spec.containers.iter().find(|it| it.name == container.name);
+    let settings = of_spec.map(|it| settings_of(it, maps, &secrets.imported));
+    let settings = settings.unwrap_or_default();
     let mut gaps: Vec<Unavailable> = secrets.unread.clone();
     gaps.extend(config_maps.gaps().into_iter().map(Unavailable::Unknown));
     if settings.values().any(|setting| *setting == Setting::Unreadable) {
@@ -188,11 +191,8 @@ fn several_workloads(namespace: &str, found: &[&WorkloadRef]) -> Error {
     .hint("choose one, as TYPE/NAME")
 }
 
-fn several_containers<T>(workload: &WorkloadRef, found: &[(GatewayContainer, T)]) -> Error {
-    let names: Vec<&str> = found
-        .iter()
-        .map(|(container, _)| container.name.as_str())
-        .collect();
+fn several_containers(workload: &WorkloadRef, found: &[GatewayContainer]) -> Error {
+    let names: Vec<&str> = found.iter().map(|container| container.name.as_str()).collect();
     Error::usage(format!(
         "{workload} runs several gateways, in the containers {}",
         names.join(", ")

@@ -79,7 +79,7 @@ fn lacks_account(error: &kube::Error, account: &str) -> bool {
 
 /// What was set in the pod; `None` without the path of the token.
 fn injected(pod: &Value) -> Option<Injected> {
-    let env = pod["spec"]["containers"][0]["env"].as_array()?;
+    let env = pod.pointer("/spec/containers/0/env")?.as_array()?;
     let value = |name: &str| {
         let variable = env.iter().find(|it| it["name"] == name)?;
         variable["value"]

@@ -20,24 +20,16 @@ pub(super) fn relevant(container: &Container) -> impl Iterator<Item = &Variable>
 /// what is not a credential.
 pub type ImportedSecrets = BTreeMap<String, BTreeMap<String, Option<String>>>;
 
-/// A setting, wherever it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Setting {
-    Text {
-        text: String,
-        /// Where, in words.
-        place: String,
-    },
-    Secret {
-        name: String,
-        key: String,
-    },
+pub enum Value {
+    Text { text: String, place: String },
+    Secret { name: String, key: String },
     Unreadable,
 }
 
 /// The settings of one container by name: `envFrom` in order, then `env`. The
 /// later of one name wins, as for the kubelet.
-pub(super) struct ContainerVariables(BTreeMap<String, Setting>);
+pub(super) struct ContainerVariables(BTreeMap<String, Value>);
 
 impl ContainerVariables {
     pub(super) fn of(container: &Container, config_maps: &ConfigMaps, secrets: &ImportedSecrets) -> Self {
@@ -59,7 +51,7 @@ impl ContainerVariables {
                 let place = format!("configmap/{}", reference.name);
                 values.insert(
                     format!("{prefix}{key}"),
-                    Setting::Text {
+                    Value::Text {
                         text: text.clone(),
                         place,
                     },
@@ -75,33 +67,28 @@ impl ContainerVariables {
         Self(values)
     }
 
-    fn value_of(variable: &Variable, container: &str, config_maps: &ConfigMaps) -> Setting {
+    fn value_of(variable: &Variable, container: &str, config_maps: &ConfigMaps) -> Value {
         let Some(from) = &variable.value_from else {
             let text = variable.value.clone();
-            return Setting::Text {
+            return Value::Text {
                 text,
                 place: format!("the environment of container {container}"),
             };
         };
         if let Some(reference) = &from.secret_key_ref {
-            return Setting::Secret {
+            return Value::Secret {
                 name: reference.name.clone(),
                 key: reference.key.clone(),
             };
         }
         let from_config_map = from.config_map_key_ref.as_ref().and_then(|reference| {
             let text = config_maps.get(&reference.name)?.get(&reference.key)?.clone();
-            Some(Setting::Text {
+            Some(Value::Text {
                 text,
                 place: format!("configmap/{}", reference.name),
             })
         });
-        from_config_map.unwrap_or(Setting::Unreadable)
-    }
-
-    /// All that are known.
-    pub(super) fn into_settings(self) -> BTreeMap<String, Setting> {
-        self.0
+        from_config_map.unwrap_or(Value::Unreadable)
     }
 
     /// Whether only a gateway has such settings.
@@ -111,18 +98,18 @@ impl ContainerVariables {
 
     pub(super) fn text(&self, name: &str) -> Option<String> {
         match self.0.get(name) {
-            Some(Setting::Text { text, .. }) if !text.trim().is_empty() => Some(text.trim().to_owned()),
+            Some(Value::Text { text, .. }) if !text.trim().is_empty() => Some(text.trim().to_owned()),
             _ => None,
         }
     }
 
     pub(super) fn credential(&self, container: &Container) -> CredentialSource {
         match self.0.get(AUTH) {
-            Some(Setting::Secret { name, key }) => CredentialSource::SecretKey {
+            Some(Value::Secret { name, key }) => CredentialSource::SecretKey {
                 secret: name.clone(),
                 key: key.clone(),
             },
-            Some(Setting::Text { text, place }) => {
+            Some(Value::Text { text, place }) => {
                 let mode = text.trim();
                 if ["azureAdApp", "workloadIdentity"]
                     .iter()
@@ -138,7 +125,7 @@ impl ContainerVariables {
                     self.by_key_setting(container)
                 }
             }
-            Some(Setting::Unreadable) | None => self.by_key_setting(container),
+            Some(Value::Unreadable) | None => self.by_key_setting(container),
         }
     }
 
@@ -162,18 +149,18 @@ impl ContainerVariables {
     /// `key`, or because it may be in a Secret that was not read yet.
     fn by_key_setting(&self, container: &Container) -> CredentialSource {
         match self.0.get(AUTH_KEY) {
-            Some(Setting::Secret { name, key }) => CredentialSource::SecretKey {
+            Some(Value::Secret { name, key }) => CredentialSource::SecretKey {
                 secret: name.clone(),
                 key: key.clone(),
             },
-            Some(Setting::Text { text, place }) => match Token::parse(text) {
+            Some(Value::Text { text, place }) => match Token::parse(text) {
                 Ok(token) => CredentialSource::Inline {
                     place: place.clone(),
                     claims: token.claims().clone(),
                 },
                 Err(_) => CredentialSource::Missing,
             },
-            Some(Setting::Unreadable) | None => {
+            Some(Value::Unreadable) | None => {
                 let imported: Vec<EnvFromSecret> =
                     container.env_from.iter().filter_map(EnvFromSecret::of).collect();
                 if imported.is_empty() {
@@ -186,15 +173,24 @@ impl ContainerVariables {
     }
 }
 
-fn imported(secret: &str, key: &str, text: Option<&String>) -> Setting {
+fn imported(secret: &str, key: &str, text: Option<&String>) -> Value {
     match text {
-        Some(text) => Setting::Text {
+        Some(text) => Value::Text {
             text: text.clone(),
             place: format!("secret/{secret}"),
         },
-        None => Setting::Secret {
+        None => Value::Secret {
             name: secret.to_owned(),
             key: key.to_owned(),
         },
     }
+}
+
+/// All settings of a container that are known.
+pub fn settings_of(
+    container: &Container,
+    config_maps: &ConfigMaps,
+    secrets: &ImportedSecrets,
+) -> BTreeMap<String, Value> {
+    ContainerVariables::of(container, config_maps, secrets).0
 }

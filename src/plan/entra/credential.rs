@@ -13,7 +13,7 @@ use crate::model::entra::{
     MOST_FEDERATED, Mode, PEM_KEY, PFX_KEY, SECRET_KEY, SetupRequest, credential_name, federated_name,
     federation_audience, is_same_but_slash, subject,
 };
-use crate::model::{cleaned, in_words};
+use crate::model::{Unavailable, cleaned, in_words};
 
 /// The keys of the Secret that hold the credential.
 pub(super) const fn keys(mode: Mode) -> &'static [&'static str] {
@@ -50,17 +50,7 @@ pub(super) fn stored(
     };
     let place = match &facts.cluster.place {
         Ok(place) => place,
-        Err(why) => {
-            // Its name in Entra would be another one in every cluster or in none.
-            let text = format!(
-                "{what} of the app: it is named by the uid of the namespace: {}",
-                why.why()
-            );
-            return Step::missing(part, text).hint(format!(
-                "ask for the right to read it: kubectl auth can-i get namespaces/{}",
-                facts.cluster.namespace
-            ));
-        }
+        Err(why) => return without_place(facts, what, why),
     };
     let name = credential_name(place, &facts.cluster.namespace, secret);
     let app = match &facts.app {
@@ -139,6 +129,19 @@ pub(super) fn stored(
         Some(_) => step.permitted(&facts.rights.change_app, "change the app"),
         None => step.permitted(&facts.rights.register_apps, "register apps in the tenant"),
     }
+}
+
+/// The name in Entra would be that of no namespace, or of one in every cluster, so that
+/// a credential in use could be removed.
+fn without_place(facts: &EntraFacts, what: &str, why: &Unavailable) -> Step {
+    let text = format!(
+        "{what} of the app: its name contains the uid of the namespace, which is not known: {}",
+        why.why()
+    );
+    Step::missing(Part::Credential, text).hint(format!(
+        "ask for the right to read it: kubectl auth can-i get namespaces/{}",
+        facts.cluster.namespace
+    ))
 }
 
 fn listed(ids: &[Uuid]) -> String {

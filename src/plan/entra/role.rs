@@ -129,9 +129,19 @@ impl<'a> Need<'a> {
     /// it grants. A mended role counts: it is the one that is assigned.
     pub(super) fn is_enough(&self, role: Uuid) -> bool {
         let definitions = self.facts.definitions.as_deref().unwrap_or_default();
-        let found = definitions.iter().find(|it| it.id == role);
+        let Some(found) = definitions.iter().find(|it| it.id == role) else {
+            return false;
+        };
         let wanted = self.wanted();
-        found.is_some_and(|it| it.grants(&wanted.action_names(), &wanted.data_action_names()))
+        let any = |allows: &dyn Fn(&Permission) -> bool| found.permissions.iter().any(allows);
+        wanted
+            .actions
+            .iter()
+            .all(|(action, _)| any(&|it| it.allows(action)))
+            && wanted
+                .data_actions
+                .iter()
+                .all(|(action, _)| any(&|it| it.allows_data(action)))
     }
 
     fn is_assignable(&self, definition: &RoleDefinition) -> bool {

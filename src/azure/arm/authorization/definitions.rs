@@ -43,17 +43,14 @@ impl Arm {
         .await
     }
 
-    /// The role of an id, such as that of an assignment.
-    pub async fn role(&self, scope: &str, role: Uuid) -> Result<Option<RoleDefinition>, Error> {
-        let url = self.url(&role_id(scope, role), VERSION)?;
-        let call = Call::get(
-            format!("read the role {role} at {scope}"),
-            format!("the role {role}"),
-            url,
-        );
+    /// A role, built in or custom, as it is seen at a scope; `None` if it does not
+    /// exist there.
+    pub async fn role(&self, scope: &str, id: Uuid) -> Result<Option<RoleDefinition>, Error> {
+        let url = self.url(&format!("{}/{id}", path(scope, KIND)), VERSION)?;
+        let call = Call::get(format!("read the role {id}"), format!("the role {id}"), url);
         match self.call::<DefinitionAnswer>(&call).await {
-            Ok(found) => Ok(found.fact()),
-            Err(Error::NotFound { .. }) => Ok(None),
+            Ok(answer) => Ok(answer.fact()),
+            Err(error) if error.status() == Some(404) => Ok(None),
             Err(error) => Err(error),
         }
     }
