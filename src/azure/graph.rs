@@ -31,6 +31,7 @@ use crate::retry::Decision;
 pub use applications::Upserted;
 pub use certificates::NewCertificate;
 pub use passwords::NewSecret;
+pub use policies::AppPolicy;
 pub use refusal::{GraphRefusal, graph_refusal};
 
 /// A client of Microsoft Graph. It signs in as the same identity as an [`Arm`],

@@ -9,39 +9,44 @@ use uuid::Uuid;
 use super::{Error, Graph};
 use crate::model::entra::facts::SecretPolicy;
 
-impl Graph {
-    /// What holds for the credentials of an app: the policy of the app itself, or
-    /// that of the tenant. `app` is its object id; `None` for an app that is about to be
-    /// made.
-    pub async fn secret_policy(&self, app: Option<Uuid>) -> Result<SecretPolicy, Error> {
-        let (tenant, own) = tokio::join!(self.tenant_policy(), self.policy_of(app));
-        let (tenant, own) = (tenant?, own?);
-        let restrictions = match own {
-            Some(own) => own.restrictions,
-            None if tenant.is_enabled => tenant.application_restrictions,
-            None => None,
-        };
-        Ok(restrictions.unwrap_or_default().policy(app.is_some()))
-    }
+/// A policy for the credentials of apps.
+#[derive(Debug, Default)]
+pub struct AppPolicy {
+    is_enabled: bool,
+    restrictions: Restrictions,
+}
 
-    async fn tenant_policy(&self) -> Result<PolicyAnswer, Error> {
+impl AppPolicy {
+    /// What holds for an app: its own policy, or else that of the tenant. An app that
+    /// exists may be exempt from what holds for newer ones, which only its age shows. A
+    /// shorter life is no harm, and a new secret is tried.
+    pub fn with(&self, own: Option<&Self>, exists: bool) -> SecretPolicy {
+        match own.unwrap_or(self) {
+            policy if policy.is_enabled => policy.restrictions.policy(exists),
+            _ => SecretPolicy::default(),
+        }
+    }
+}
+
+impl Graph {
+    /// The policy of the tenant.
+    pub async fn tenant_policy(&self) -> Result<AppPolicy, Error> {
         let path = "/policies/defaultAppManagementPolicy";
         let title = "the policy for the credentials of apps";
         let call = self.request(Method::GET, path, format!("read {title}"), title)?;
-        Ok(self.find(&call).await?.unwrap_or_default())
+        let found = self.find::<PolicyAnswer>(&call).await?.unwrap_or_default();
+        Ok(found.policy(|it| it.application_restrictions))
     }
 
-    /// An app has one policy of its own at most.
-    async fn policy_of(&self, app: Option<Uuid>) -> Result<Option<PolicyAnswer>, Error> {
-        let Some(app) = app else {
-            return Ok(None);
-        };
+    /// The policy of an app of its own, if it has one; it is given by its object id.
+    pub async fn app_policy(&self, app: Uuid) -> Result<Option<AppPolicy>, Error> {
         let title = format!("application {app}");
         let path = format!("/applications/{app}/appManagementPolicies");
         let purpose = format!("read the policies of {title}");
         let call = self.request(Method::GET, &path, purpose, &title)?;
         let policies: Vec<PolicyAnswer> = self.list(&call).await?;
-        Ok(policies.into_iter().find(|policy| policy.is_enabled))
+        let mut policies = policies.into_iter().filter(|policy| policy.is_enabled);
+        Ok(policies.next().map(|policy| policy.policy(|it| it.restrictions)))
     }
 }
 
@@ -55,14 +60,23 @@ struct PolicyAnswer {
     restrictions: Option<Restrictions>,
 }
 
-#[derive(Default, Deserialize)]
+impl PolicyAnswer {
+    fn policy(self, restrictions: fn(Self) -> Option<Restrictions>) -> AppPolicy {
+        AppPolicy {
+            is_enabled: self.is_enabled,
+            restrictions: restrictions(self).unwrap_or_default(),
+        }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Restrictions {
     password_credentials: Option<Vec<Restriction>>,
     key_credentials: Option<Vec<Restriction>>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Restriction {
     #[serde(rename = "restrictionType")]
@@ -94,8 +108,6 @@ impl Restriction {
 }
 
 impl Restrictions {
-    /// An app that exists may be exempt from what holds for newer ones, which only its
-    /// age shows. A shorter life is no harm, and a new secret is tried.
     fn policy(&self, exists: bool) -> SecretPolicy {
         let passwords = self.password_credentials.as_deref().unwrap_or_default();
         let keys = self.key_credentials.as_deref().unwrap_or_default();
@@ -155,6 +167,19 @@ mod tests {
         let read: Restrictions = serde_json::from_value(addition).unwrap();
         assert!(read.policy(false).forbids_secrets);
         assert!(!read.policy(true).forbids_secrets);
+    }
+
+    #[test]
+    fn the_policy_of_an_app_replaces_that_of_the_tenant() {
+        let of = |is_enabled, kind: &str| AppPolicy {
+            is_enabled,
+            restrictions: serde_json::from_value(json!({"passwordCredentials": [{"restrictionType": kind}]}))
+                .unwrap(),
+        };
+        let tenant = of(true, "passwordAddition");
+        assert!(tenant.with(None, true).forbids_secrets);
+        assert!(!tenant.with(Some(&of(true, "other")), true).forbids_secrets);
+        assert!(!of(false, "passwordAddition").with(None, true).forbids_secrets);
     }
 
     #[test]

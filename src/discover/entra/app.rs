@@ -33,10 +33,20 @@ impl Directory<'_> {
     /// Finds the app that was asked for. `is_stored` is whether it may need a secret or
     /// a certificate, which policies restrict.
     pub(super) async fn half(&self, request: &AppRequest, is_stored: bool) -> GraphHalf {
-        let (found, namesakes) = match request {
-            AppRequest::Create(name) => self.by_name(name).await,
-            AppRequest::Existing(client_id) => (self.by_client_id(*client_id).await, Ok(Vec::new())),
+        let found = async {
+            match request {
+                AppRequest::Create(name) => self.by_name(name).await,
+                AppRequest::Existing(client_id) => (self.by_client_id(*client_id).await, Ok(Vec::new())),
+            }
         };
+        let of_tenant = async {
+            if is_stored {
+                of_azure(self.graph.tenant_policy().await)
+            } else {
+                not_needed()
+            }
+        };
+        let ((found, namesakes), of_tenant) = tokio::join!(found, of_tenant);
         let object = match &found {
             Ok(Some(Found {
                 kind: AppKind::Application(app),
@@ -45,11 +55,12 @@ impl Directory<'_> {
             _ => None,
         };
         let policy = async {
-            if is_stored {
-                of_azure(self.graph.secret_policy(object).await)
-            } else {
-                not_needed()
-            }
+            let of_tenant = of_tenant?;
+            let own = match object {
+                Some(object) => of_azure(self.graph.app_policy(object).await)?,
+                None => None,
+            };
+            Ok(of_tenant.with(own.as_ref(), object.is_some()))
         };
         let (app, policy) = tokio::join!(self.facts(found), policy);
         GraphHalf {

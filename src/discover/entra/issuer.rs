@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use secrecy::ExposeSecret;
 use serde::Deserialize;
 use tokio::time::Instant;
 
@@ -18,6 +21,9 @@ const LONGEST: usize = 600;
 /// How long the issuer's own server gets. Entra asks it as well.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Nobody accepts a token for it.
+const AUDIENCE: &str = "kubectl-apim";
+
 #[derive(Deserialize)]
 struct Discovery {
     issuer: String,
@@ -25,10 +31,11 @@ struct Discovery {
 
 pub(super) async fn issuer(cluster: &Cluster, arm: &Arm) -> Fact<IssuerFacts> {
     let cluster = cluster.for_optional_reads();
-    let read = cluster
-        .get::<Discovery>("/.well-known/openid-configuration")
-        .await;
-    let name = of_cluster(read, "reading the issuer of the cluster's tokens")?.issuer;
+    let name = match name(&cluster).await {
+        Ok(name) => name,
+        Err(why @ Unavailable::Forbidden(_)) => of_a_token(&cluster).await.ok_or(why)?,
+        Err(why) => return Err(why),
+    };
     if name.len() > LONGEST || one_line(&name) != name {
         return Err(Unavailable::Unknown(format!(
             "the issuer of the cluster's tokens is not a name that Entra takes: {}",
@@ -58,6 +65,28 @@ pub(super) async fn issuer(cluster: &Cluster, arm: &Arm) -> Fact<IssuerFacts> {
     })
 }
 
+async fn name(cluster: &Cluster) -> Fact<String> {
+    let read = cluster
+        .get::<Discovery>("/.well-known/openid-configuration")
+        .await;
+    Ok(of_cluster(read, "reading the issuer of the cluster's tokens")?.issuer)
+}
+
+/// The issuer in a token of the namespace, for users who may only read what is in it.
+async fn of_a_token(cluster: &Cluster) -> Option<String> {
+    let token = cluster.account_token("default", AUDIENCE).await.ok()??;
+    issuer_of(token.expose_secret())
+}
+
+fn issuer_of(token: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Claims {
+        iss: String,
+    }
+    let payload = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    Some(serde_json::from_slice::<Claims>(&payload).ok()?.iss)
+}
+
 /// Whether it is worth a request: not a name that only the cluster resolves.
 fn is_public(name: &str) -> bool {
     let host = name.strip_prefix("https://").unwrap_or_default();
@@ -68,6 +97,16 @@ fn is_public(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_names_its_issuer_to_the_letter() {
+        let payload = BASE64_URL_SAFE_NO_PAD.encode(r#"{"iss": "https://a/", "sub": "s"}"#);
+        assert_eq!(
+            issuer_of(&format!("h.{payload}.s")).as_deref(),
+            Some("https://a/")
+        );
+        assert_eq!(issuer_of("opaque"), None);
+    }
 
     #[test]
     fn names_of_the_cluster_itself_are_not_asked() {

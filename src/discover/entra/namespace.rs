@@ -8,7 +8,7 @@ use super::unavailable::{not_needed, of_cluster};
 use crate::cluster::Cluster;
 use crate::cluster::list::MetadataOf;
 use crate::discover::facts::{last_write, owner};
-use crate::model::annotation::{EXPIRES_AT, FIELD_MANAGER, KEY_ID};
+use crate::model::annotation::{EXPIRES_AT, FIELD_MANAGER, KEY_ID, KIND};
 use crate::model::entra::facts::{ServiceAccountFacts, StoredFacts};
 use crate::model::entra::{CLIENT_ID_ANNOTATION, PEM_KEY, PFX_KEY, SECRET_KEY, TENANT_ID_ANNOTATION};
 use crate::model::{Fact, ObjectKind, Unavailable, cleaned};
@@ -80,9 +80,16 @@ fn stored(secret: &Secret) -> StoredFacts {
             .is_some_and(|it| !it.0.is_empty())
     };
     let keys: Vec<&str> = KEYS.iter().filter(has_value).copied().collect();
+    let annotation = |name: &str| meta.annotations.as_ref()?.get(name);
+    let is_of_kind = |key: &&&str| match annotation(KIND).map(String::as_str) {
+        Some("app-secret") => **key == SECRET_KEY,
+        Some("app-certificate") => **key != SECRET_KEY,
+        _ => true,
+    };
     let is_ours = |key: &&str| last_write(meta, key).0.as_deref() == Some(FIELD_MANAGER);
-    let holds = !keys.is_empty() && keys.iter().all(is_ours);
-    let mark = |name: &str| meta.annotations.as_ref()?.get(name).filter(|_| holds);
+    let mut of_kind = keys.iter().filter(is_of_kind).peekable();
+    let holds = of_kind.peek().is_some() && of_kind.all(is_ours);
+    let mark = |name: &str| annotation(name).filter(|_| holds);
     StoredFacts {
         credential: mark(KEY_ID).and_then(|id| id.parse().ok()),
         expires: mark(EXPIRES_AT).and_then(|at| at.parse().ok()),
@@ -100,11 +107,15 @@ mod tests {
     use super::*;
 
     fn written_by(manager: &str) -> StoredFacts {
+        marked(manager, "app-secret")
+    }
+
+    fn marked(manager: &str, kind: &str) -> StoredFacts {
         let id = Uuid::from_u128(7);
         let secret: Secret = serde_json::from_value(json!({
             "metadata": {
                 "name": "gw-entra",
-                "annotations": {KEY_ID: id.to_string(), EXPIRES_AT: "2030-01-01T00:00:00Z"},
+                "annotations": {KIND: kind, KEY_ID: id.to_string(), EXPIRES_AT: "2030-01-01T00:00:00Z"},
                 "managedFields": [
                     {"manager": FIELD_MANAGER, "time": "2026-01-01T00:00:00Z", "fieldsV1": {"f:data": {"f:azure-ad-app-secret": {}}}},
                     {"manager": manager, "time": "2026-01-02T00:00:00Z", "fieldsV1": {"f:data": {"f:azure-ad-app-secret": {}}}},
@@ -129,5 +140,8 @@ mod tests {
         let theirs = written_by("kubectl-edit");
         assert_eq!((theirs.credential, theirs.expires), (None, None));
         assert_eq!(theirs.keys, ours.keys);
+        // A certificate that is gone has none.
+        assert_eq!(marked(FIELD_MANAGER, "app-certificate").credential, None);
+        assert!(marked(FIELD_MANAGER, "").credential.is_some());
     }
 }
