@@ -19,7 +19,7 @@ pub use arm::endpoints::endpoints;
 pub use arm::inventory::{GatewayInService, ServiceDetails};
 pub use arm::managed_identity::ManagedIdentity;
 pub use graph::{Graph, GraphRefusal, NewCertificate, NewSecret, Upserted, graph_refusal};
-pub use sign_in::certificate::{Certificate, looks_like_a_certificate};
+pub use sign_in::certificate::{Certificate, MadeCertificate, looks_like_a_certificate};
 pub use sign_in::identity::{
     Assertion, Candidate, ClientCredential, Identity, SignIn, WORKLOAD_IDENTITY_WEBHOOK,
 };
