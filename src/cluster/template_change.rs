@@ -207,7 +207,7 @@ mod tests {
     fn one_patch_sets_everything_in_the_gateways_container() {
         let id = CLIENT.to_string();
         assert_eq!(
-            with(&settings(), TemplateChange::patch),
+            with(&settings(), |change| change.patch()),
             json!({"spec": {"template": {
                 "metadata": {
                     "annotations": {ROTATION_ID: "r1", RESTARTED_AT: "now"},
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_restart_sets_only_the_annotations() {
-        let patch = with(&TemplateSettings::default(), TemplateChange::patch);
+        let patch = with(&TemplateSettings::default(), |change| change.patch());
         let annotations = json!({ROTATION_ID: "r1", RESTARTED_AT: "now"});
         assert_eq!(
             patch,

@@ -236,3 +236,6 @@ impl<'a, E: SetupEffects> Order<'a, E> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
