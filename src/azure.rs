@@ -8,6 +8,8 @@ mod connection;
 mod gateway;
 #[allow(dead_code, reason = "for the set-up of Entra, which is not there yet")]
 mod graph;
+#[allow(dead_code, reason = "for the set-up of Entra, which is not there yet")]
+mod issuer;
 #[allow(
     clippy::indexing_slicing,
     reason = "places in a chain that the program built itself"
@@ -16,6 +18,7 @@ mod sign_in;
 mod transport;
 
 pub use arm::authorization::RoleAddition;
+pub use arm::caller::Caller;
 pub use arm::client::{Arm, DEFAULT_API_VERSION, Options};
 pub use arm::endpoints::endpoints;
 pub use arm::inventory::{GatewayInService, ServiceDetails};

@@ -1,9 +1,11 @@
 //! The Kubernetes client, built from kubectl's flags, the kubeconfig and the
 //! environment, and the requests that the product makes.
 
+pub mod access;
 mod answer;
 mod config;
 mod connect;
+pub mod described;
 #[allow(dead_code, reason = "for the set-up of Entra, which is not there yet")]
 pub mod entra;
 mod events;

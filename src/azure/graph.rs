@@ -7,6 +7,7 @@ mod certificates;
 mod federated;
 mod filter;
 mod passwords;
+mod policies;
 mod refusal;
 mod service_principals;
 mod wire;

@@ -138,7 +138,7 @@ fn marks(annotations: &BTreeMap<String, String>) -> SecretMarks {
 
 /// The controller or tool that would undo a write to the object, because it
 /// keeps the object equal to its own source.
-fn owner(meta: &ObjectMeta) -> Option<String> {
+pub fn owner(meta: &ObjectMeta) -> Option<String> {
     let controller = meta
         .owner_references
         .iter()
@@ -175,7 +175,7 @@ fn owner(meta: &ObjectMeta) -> Option<String> {
 }
 
 /// The field manager that last wrote the key, and when it did.
-fn last_write(meta: &ObjectMeta, key: &str) -> (Option<String>, Option<Timestamp>) {
+pub fn last_write(meta: &ObjectMeta, key: &str) -> (Option<String>, Option<Timestamp>) {
     let field = format!("f:{key}");
     // Managed fields name `stringData` if that was applied.
     let of_key = |fields: &serde_json::Value| {

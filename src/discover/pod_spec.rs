@@ -7,13 +7,13 @@ mod credential;
 mod references;
 mod variables;
 
-pub use containers::{GatewayContainer, gateway_containers};
+pub use containers::{GatewayContainer, gateway_containers, gateway_settings};
 pub use credential::{CredentialSource, EntraCredential, EnvFromSecret};
 pub use references::{
     SecretReference, config_maps_named, missing_config_map, references_to, secret_references, secrets_used,
     settings_in_config_maps,
 };
-pub use variables::ConfigMaps;
+pub use variables::{ConfigMaps, ImportedSecrets, Setting};
 
 #[cfg(test)]
 mod tests;

@@ -12,4 +12,4 @@ pub(super) use config_maps::{ConfigMapReads, Sought};
 pub(super) use failure::{is_forbidden, unread};
 pub(super) use place::{Key, scopes};
 pub(super) use secrets::{Held, Secrets, read_secret};
-pub(super) use workloads::{listed, named, no_namespace, requested};
+pub(super) use workloads::{listed, named, named_as, no_namespace, requested};

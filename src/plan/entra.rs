@@ -6,7 +6,6 @@ mod arrival;
 mod assignment;
 mod credential;
 mod ending;
-mod facts;
 mod image;
 mod instance;
 mod mode;
@@ -27,12 +26,10 @@ pub use step::{Action, Part, Step, StepMark, refusal};
 use jiff::Timestamp;
 
 use crate::error::{Error, Result};
-use crate::model::entra::{Mode, SetupRequest, TemplateSettings};
-use crate::model::{cleaned, shortened};
+use crate::model::cleaned;
+use crate::model::entra::facts;
+use crate::model::entra::{Mode, SetupRequest, TemplateSettings, default_secret};
 use role::Need;
-
-/// The longest name of an object of Kubernetes.
-const LONGEST_NAME: usize = 253;
 
 /// The plan of a set-up. It holds no secret, so it may be printed and logged.
 #[derive(Clone, Debug)]
@@ -144,10 +141,7 @@ fn secret(facts: &EntraFacts, request: &SetupRequest, mode: Mode) -> Result<Stri
     let workload = facts.cluster.workload.as_ref();
     match (&request.secret, workload) {
         (Some(given), _) => Ok(given.clone()),
-        (None, Some(workload)) => {
-            let kept = shortened(&workload.workload.name, LONGEST_NAME - "-entra".len() - "…".len());
-            Ok(format!("{}-entra", kept.trim_end_matches(['…', '-', '.'])))
-        }
+        (None, Some(workload)) => Ok(default_secret(&workload.workload.name)),
         (None, None) if mode.is_stored() => Err(Error::usage(
             "without a workload, the Secret for the credential has to be given",
         )

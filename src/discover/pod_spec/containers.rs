@@ -1,5 +1,7 @@
+use std::collections::BTreeMap;
+
 use super::credential::CredentialSource;
-use super::variables::{ConfigMaps, ContainerVariables};
+use super::variables::{ConfigMaps, ContainerVariables, ImportedSecrets, Setting};
 use crate::cluster::pod_spec::PodSpec;
 use crate::model::setting::{ENDPOINT, GATEWAY_NAME};
 
@@ -22,20 +24,31 @@ const MOST: usize = 8;
 /// The containers that run a gateway: they have its image, from whatever
 /// registry, or its settings.
 pub fn gateway_containers(spec: &PodSpec, config_maps: &ConfigMaps) -> Vec<GatewayContainer> {
+    let found = gateway_settings(spec, config_maps, &ImportedSecrets::new());
+    found.into_iter().map(|(container, _)| container).collect()
+}
+
+/// The same, each with all its settings that are known.
+pub fn gateway_settings(
+    spec: &PodSpec,
+    config_maps: &ConfigMaps,
+    secrets: &ImportedSecrets,
+) -> Vec<(GatewayContainer, BTreeMap<String, Setting>)> {
     let mut found = Vec::new();
     for container in &spec.containers {
         if found.len() == MOST {
             break;
         }
-        let variables = ContainerVariables::of(container, config_maps);
+        let variables = ContainerVariables::of(container, config_maps, secrets);
         if is_gateway_image(&container.image) || variables.show_gateway() {
-            found.push(GatewayContainer {
+            let gateway = GatewayContainer {
                 name: container.name.clone(),
                 image: container.image.clone(),
                 credential: variables.credential(container),
                 endpoint: variables.text(ENDPOINT),
                 gateway_name: variables.text(GATEWAY_NAME),
-            });
+            };
+            found.push((gateway, variables.into_settings()));
         }
     }
     found

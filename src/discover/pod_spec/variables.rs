@@ -16,22 +16,42 @@ pub(super) fn relevant(container: &Container) -> impl Iterator<Item = &Variable>
         .filter(|variable| setting::ALL.contains(&variable.name.as_str()))
 }
 
-#[derive(Clone, Debug)]
-enum Value {
-    Text { text: String, place: String },
-    Secret { name: String, key: String },
+/// What Secrets that `envFrom` imports hold, by their names and keys: the text of
+/// what is not a credential.
+pub type ImportedSecrets = BTreeMap<String, BTreeMap<String, Option<String>>>;
+
+/// A setting, wherever it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Setting {
+    Text {
+        text: String,
+        /// Where, in words.
+        place: String,
+    },
+    Secret {
+        name: String,
+        key: String,
+    },
     Unreadable,
 }
 
 /// The settings of one container by name: `envFrom` in order, then `env`. The
 /// later of one name wins, as for the kubelet.
-pub(super) struct ContainerVariables(BTreeMap<String, Value>);
+pub(super) struct ContainerVariables(BTreeMap<String, Setting>);
 
 impl ContainerVariables {
-    pub(super) fn of(container: &Container, config_maps: &ConfigMaps) -> Self {
+    pub(super) fn of(container: &Container, config_maps: &ConfigMaps, secrets: &ImportedSecrets) -> Self {
         let mut values = BTreeMap::new();
         for source in &container.env_from {
             let prefix = &source.prefix;
+            if let Some(reference) = &source.secret_ref {
+                for (key, text) in secrets.get(&reference.name).into_iter().flatten() {
+                    values.insert(
+                        format!("{prefix}{key}"),
+                        imported(&reference.name, key, text.as_ref()),
+                    );
+                }
+            }
             let Some(reference) = &source.config_map_ref else {
                 continue;
             };
@@ -39,7 +59,7 @@ impl ContainerVariables {
                 let place = format!("configmap/{}", reference.name);
                 values.insert(
                     format!("{prefix}{key}"),
-                    Value::Text {
+                    Setting::Text {
                         text: text.clone(),
                         place,
                     },
@@ -55,28 +75,33 @@ impl ContainerVariables {
         Self(values)
     }
 
-    fn value_of(variable: &Variable, container: &str, config_maps: &ConfigMaps) -> Value {
+    fn value_of(variable: &Variable, container: &str, config_maps: &ConfigMaps) -> Setting {
         let Some(from) = &variable.value_from else {
             let text = variable.value.clone();
-            return Value::Text {
+            return Setting::Text {
                 text,
                 place: format!("the environment of container {container}"),
             };
         };
         if let Some(reference) = &from.secret_key_ref {
-            return Value::Secret {
+            return Setting::Secret {
                 name: reference.name.clone(),
                 key: reference.key.clone(),
             };
         }
         let from_config_map = from.config_map_key_ref.as_ref().and_then(|reference| {
             let text = config_maps.get(&reference.name)?.get(&reference.key)?.clone();
-            Some(Value::Text {
+            Some(Setting::Text {
                 text,
                 place: format!("configmap/{}", reference.name),
             })
         });
-        from_config_map.unwrap_or(Value::Unreadable)
+        from_config_map.unwrap_or(Setting::Unreadable)
+    }
+
+    /// All that are known.
+    pub(super) fn into_settings(self) -> BTreeMap<String, Setting> {
+        self.0
     }
 
     /// Whether only a gateway has such settings.
@@ -86,18 +111,18 @@ impl ContainerVariables {
 
     pub(super) fn text(&self, name: &str) -> Option<String> {
         match self.0.get(name) {
-            Some(Value::Text { text, .. }) if !text.trim().is_empty() => Some(text.trim().to_owned()),
+            Some(Setting::Text { text, .. }) if !text.trim().is_empty() => Some(text.trim().to_owned()),
             _ => None,
         }
     }
 
     pub(super) fn credential(&self, container: &Container) -> CredentialSource {
         match self.0.get(AUTH) {
-            Some(Value::Secret { name, key }) => CredentialSource::SecretKey {
+            Some(Setting::Secret { name, key }) => CredentialSource::SecretKey {
                 secret: name.clone(),
                 key: key.clone(),
             },
-            Some(Value::Text { text, place }) => {
+            Some(Setting::Text { text, place }) => {
                 let mode = text.trim();
                 if ["azureAdApp", "workloadIdentity"]
                     .iter()
@@ -113,7 +138,7 @@ impl ContainerVariables {
                     self.by_key_setting(container)
                 }
             }
-            Some(Value::Unreadable) | None => self.by_key_setting(container),
+            Some(Setting::Unreadable) | None => self.by_key_setting(container),
         }
     }
 
@@ -137,18 +162,18 @@ impl ContainerVariables {
     /// `key`, or because it may be in a Secret that was not read yet.
     fn by_key_setting(&self, container: &Container) -> CredentialSource {
         match self.0.get(AUTH_KEY) {
-            Some(Value::Secret { name, key }) => CredentialSource::SecretKey {
+            Some(Setting::Secret { name, key }) => CredentialSource::SecretKey {
                 secret: name.clone(),
                 key: key.clone(),
             },
-            Some(Value::Text { text, place }) => match Token::parse(text) {
+            Some(Setting::Text { text, place }) => match Token::parse(text) {
                 Ok(token) => CredentialSource::Inline {
                     place: place.clone(),
                     claims: token.claims().clone(),
                 },
                 Err(_) => CredentialSource::Missing,
             },
-            Some(Value::Unreadable) | None => {
+            Some(Setting::Unreadable) | None => {
                 let imported: Vec<EnvFromSecret> =
                     container.env_from.iter().filter_map(EnvFromSecret::of).collect();
                 if imported.is_empty() {
@@ -158,5 +183,18 @@ impl ContainerVariables {
                 }
             }
         }
+    }
+}
+
+fn imported(secret: &str, key: &str, text: Option<&String>) -> Setting {
+    match text {
+        Some(text) => Setting::Text {
+            text: text.clone(),
+            place: format!("secret/{secret}"),
+        },
+        None => Setting::Secret {
+            name: secret.to_owned(),
+            key: key.to_owned(),
+        },
     }
 }

@@ -4,7 +4,7 @@ use super::facts::{AppFacts, AppKind, EntraFacts};
 use super::step::{Action, Part, Step};
 use crate::model::directory::Application;
 use crate::model::entra::{AppRequest, Id, Made, SetupRequest, credential_name, federated_name, unique_name};
-use crate::model::{cleaned, counted, one_line};
+use crate::model::{AzureRole, cleaned, counted, one_line};
 
 pub(super) fn steps(facts: &EntraFacts, request: &SetupRequest, secret: &str) -> Vec<Step> {
     vec![app(facts, request, secret), service_principal(facts)]
@@ -110,10 +110,9 @@ fn others(facts: &EntraFacts, app: &AppFacts, secret: &str) -> Vec<String> {
         }
         Err(why) => others.push(format!("its owners are not known: {}", why.why())),
     }
-    let ours = credential_name(&facts.cluster.place, &facts.cluster.namespace, secret);
-    let foreign = app
-        .credentials()
-        .filter(|it| it.name.as_deref() != Some(ours.as_str()));
+    let place = facts.cluster.place.as_ref().ok();
+    let ours = place.map(|place| credential_name(place, &facts.cluster.namespace, secret));
+    let foreign = app.credentials().filter(|it| ours.is_none() || it.name != ours);
     others.extend(foreign.map(|it| {
         let name = it.name.as_deref().map(cleaned).unwrap_or_default();
         format!(
@@ -152,12 +151,20 @@ fn other_roles(facts: &EntraFacts, app: &AppFacts) -> Vec<String> {
         Err(why) => others.push(format!("its roles in other apps are not known: {}", why.why())),
     }
     let readers = facts.reader.assignments.as_deref().unwrap_or_default();
+    let definitions = facts.reader.definitions.as_deref().unwrap_or_default();
+    let wanted = AzureRole::ConfigReader.definition();
+    // A role that grants more than the reader's is another one.
+    let is_reader = |role| {
+        let found = definitions.iter().find(|it| it.id == role);
+        found.is_some_and(|it| it.grants_exactly(&wanted.action_names(), &wanted.data_action_names()))
+    };
     match &app.assignments {
         Ok(assignments) => {
             let other = assignments.iter().filter(|it| {
-                !readers
+                let is_at_scope = readers
                     .iter()
-                    .any(|reader| reader.id.eq_ignore_ascii_case(&it.id))
+                    .any(|reader| reader.id.eq_ignore_ascii_case(&it.id));
+                !(is_at_scope && is_reader(it.role))
             });
             others.extend(other.map(|it| format!("it has the role {} at {}", it.role, cleaned(&it.scope))));
         }

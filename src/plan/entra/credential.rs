@@ -48,7 +48,21 @@ pub(super) fn stored(
         Mode::AppSecret => "a client secret",
         _ => "a certificate",
     };
-    let name = credential_name(&facts.cluster.place, &facts.cluster.namespace, secret);
+    let place = match &facts.cluster.place {
+        Ok(place) => place,
+        Err(why) => {
+            // Its name in Entra would be another one in every cluster or in none.
+            let text = format!(
+                "{what} of the app: it is named by the uid of the namespace: {}",
+                why.why()
+            );
+            return Step::missing(part, text).hint(format!(
+                "ask for the right to read it: kubectl auth can-i get namespaces/{}",
+                facts.cluster.namespace
+            ));
+        }
+    };
+    let name = credential_name(place, &facts.cluster.namespace, secret);
     let app = match &facts.app {
         Ok(app) => app.as_ref(),
         Err(why) => return Step::unknown(part, format!("{what} of the app: {}", why.why())),

@@ -81,7 +81,7 @@ pub fn facts() -> EntraFacts {
             authority: None,
         })),
         cluster: ClusterFacts {
-            place: "uid".to_owned(),
+            place: Ok("uid".to_owned()),
             namespace: "shop".to_owned(),
             workload: Some(workload()),
             service_account: Ok(None),

@@ -129,19 +129,9 @@ impl<'a> Need<'a> {
     /// it grants. A mended role counts: it is the one that is assigned.
     pub(super) fn is_enough(&self, role: Uuid) -> bool {
         let definitions = self.facts.definitions.as_deref().unwrap_or_default();
-        let Some(found) = definitions.iter().find(|it| it.id == role) else {
-            return false;
-        };
+        let found = definitions.iter().find(|it| it.id == role);
         let wanted = self.wanted();
-        let any = |allows: &dyn Fn(&Permission) -> bool| found.permissions.iter().any(allows);
-        wanted
-            .actions
-            .iter()
-            .all(|(action, _)| any(&|it| it.allows(action)))
-            && wanted
-                .data_actions
-                .iter()
-                .all(|(action, _)| any(&|it| it.allows_data(action)))
+        found.is_some_and(|it| it.grants(&wanted.action_names(), &wanted.data_action_names()))
     }
 
     fn is_assignable(&self, definition: &RoleDefinition) -> bool {

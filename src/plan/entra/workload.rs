@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::credential::{is_held, keys};
-use super::facts::{EntraFacts, WorkloadSide};
+use super::facts::{EntraFacts, StoredFacts, WorkloadSide};
 use super::step::{Action, Part, Step};
 use crate::error::{Error, Result};
 use crate::model::entra::{
@@ -292,7 +294,7 @@ fn template(
     let add = lacking(&workload.template, wanted);
     if add == TemplateSettings::default() {
         let stored = facts.cluster.secret.as_ref().ok().and_then(Option::as_ref);
-        let is_owed = stored.is_some_and(|stored| mode.is_stored() && workload.owes_restart(stored));
+        let is_owed = stored.is_some_and(|stored| mode.is_stored() && owes_restart(workload, stored));
         if is_new || (is_owed && workload.owner.is_none()) {
             return restart(facts, workload, &name);
         }
@@ -325,6 +327,19 @@ fn template(
         )),
         None => step.permitted(&facts.rights.change_workload, "change the workload"),
     }
+}
+
+/// Whether pods may have started before their credential was written. Its id in Entra is
+/// the rotation id of the pods that were replaced for it.
+fn owes_restart(workload: &WorkloadSide, stored: &StoredFacts) -> bool {
+    let (Some(id), Some(written)) = (stored.credential, stored.written) else {
+        return false;
+    };
+    let restarted = workload.marks.restarted_at.as_ref();
+    let restarted = restarted.and_then(|at| at.parse::<Timestamp>().ok());
+    !workload.marks.rotation_ids.contains(&id.to_string())
+        && workload.created.is_some_and(|created| created < written)
+        && restarted.is_none_or(|at| at < written)
 }
 
 fn restart(facts: &EntraFacts, workload: &WorkloadSide, name: &str) -> Step {

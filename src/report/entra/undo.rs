@@ -3,10 +3,10 @@
 use uuid::Uuid;
 
 use crate::model::directory::Application;
+use crate::model::entra::facts::{AppFacts, AppKind, EntraFacts, RoleFacts};
 use crate::model::entra::{AppRequest, SetupRequest, federated_name, unique_name};
 use crate::model::quote::shell_word;
 use crate::model::{AzureRole, assignment_id};
-use crate::plan::entra::{AppFacts, AppKind, EntraFacts, RoleFacts};
 
 /// A script that removes what a set-up makes, by the names that only a set-up gives:
 /// the assignments, the federated credentials, the app, and each role that has no

@@ -19,12 +19,29 @@ impl Arm {
     /// The roles of a principal at a scope, those that it inherits from above
     /// included. ARM cannot combine its filters for both.
     pub async fn assignments_of(&self, scope: &str, principal: Uuid) -> Result<Vec<RoleAssignment>, Error> {
-        let purpose = format!("list the role assignments at {scope}");
-        let mut all = self
-            .assignments(scope, &[("$filter", "atScope()")], purpose)
-            .await?;
+        let mut all = self.assignments_at(scope).await?;
         all.retain(|assignment| assignment.principal == principal);
         Ok(all)
+    }
+
+    /// The roles of everybody at a scope, those that are inherited from above
+    /// included.
+    pub async fn assignments_at(&self, scope: &str) -> Result<Vec<RoleAssignment>, Error> {
+        let purpose = format!("list the role assignments at {scope}");
+        self.assignments(scope, &[("$filter", "atScope()")], purpose)
+            .await
+    }
+
+    /// All roles of a principal in a subscription, at any scope of it and above.
+    pub async fn assignments_in(
+        &self,
+        subscription: &str,
+        principal: Uuid,
+    ) -> Result<Vec<RoleAssignment>, Error> {
+        let filter = format!("principalId eq '{principal}'");
+        let purpose = format!("list the role assignments of the principal {principal}");
+        self.assignments(subscription, &[("$filter", &filter)], purpose)
+            .await
     }
 
     /// The assignments of a role at a scope, above it and below it.

@@ -43,6 +43,21 @@ impl Arm {
         .await
     }
 
+    /// The role of an id, such as that of an assignment.
+    pub async fn role(&self, scope: &str, role: Uuid) -> Result<Option<RoleDefinition>, Error> {
+        let url = self.url(&role_id(scope, role), VERSION)?;
+        let call = Call::get(
+            format!("read the role {role} at {scope}"),
+            format!("the role {role}"),
+            url,
+        );
+        match self.call::<DefinitionAnswer>(&call).await {
+            Ok(found) => Ok(found.fact()),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn roles(&self, scope: &str, filter: &str, purpose: String) -> Result<Vec<RoleDefinition>, Error> {
         let url = self.filtered(&path(scope, KIND), VERSION, &[("$filter", filter)])?;
         let call = Call::get(purpose, format!("the scope {scope}"), url);

@@ -66,12 +66,12 @@ pub struct GatewayResource {
 /// A role and its assignments.
 #[derive(Clone, Debug)]
 pub struct RoleFacts {
-    /// Every role with a name or with permissions like the wanted one, and those
-    /// that the assignments name.
+    /// Every role with a name or with permissions like the wanted one, and those of
+    /// the one who needs it that grant at least as much.
     pub definitions: Fact<Vec<RoleDefinition>>,
-    /// The assignments at the wanted scope, inherited ones among them.
+    /// The assignments of these roles at the wanted scope, inherited ones among them.
     pub assignments: Fact<Vec<RoleAssignment>>,
-    /// How many assignments each definition has anywhere.
+    /// How many assignments those that may be changed have in the subscription.
     pub in_use: BTreeMap<Uuid, Fact<usize>>,
 }
 
@@ -164,8 +164,8 @@ pub struct Injected {
 /// The cluster's side.
 #[derive(Clone, Debug)]
 pub struct ClusterFacts {
-    /// Identifies the namespace of one cluster, such as by its uid.
-    pub place: String,
+    /// Identifies the namespace of one cluster: its uid.
+    pub place: Fact<String>,
     pub namespace: String,
     /// `None` if only the Azure half is set up.
     pub workload: Option<WorkloadSide>,
@@ -196,21 +196,6 @@ pub struct WorkloadSide {
     pub marks: TemplateMarks,
     /// When it was created, by the API server's clock.
     pub created: Option<Timestamp>,
-}
-
-impl WorkloadSide {
-    /// Whether its pods may have started before their credential was written. Its id in
-    /// Entra is the rotation id of the pods that were replaced for it.
-    pub(super) fn owes_restart(&self, stored: &StoredFacts) -> bool {
-        let (Some(id), Some(written)) = (stored.credential, stored.written) else {
-            return false;
-        };
-        let restarted = self.marks.restarted_at.as_ref();
-        let restarted = restarted.and_then(|at| at.parse::<Timestamp>().ok());
-        !self.marks.rotation_ids.contains(&id.to_string())
-            && self.created.is_some_and(|created| created < written)
-            && restarted.is_none_or(|at| at < written)
-    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
