@@ -25,39 +25,72 @@ pub struct TemplateChange<'a> {
 }
 
 impl TemplateChange<'_> {
-    /// The body of the request, without the version.
-    pub fn patch(&self) -> Value {
-        let settings = self.add.settings.iter();
-        let env: Vec<Value> = settings.map(|(name, value)| self.variable(name, value)).collect();
+    /// The body of the request, without the version, for a workload as it was read.
+    pub fn patch(&self, before: &Value) -> Value {
+        self.body(before, |_, old, new| changed(old, new))
+    }
+
+    /// The body of the request that gives each field which [`Self::patch`] sets the value
+    /// that it had.
+    pub fn undo(&self, before: &Value) -> Value {
+        self.body(before, |key, old, new| match old {
+            Value::Null => json!({"$patch": "delete", key: new[key]}),
+            old => changed(new, old),
+        })
+    }
+
+    /// The fields that a set-up sets, each as `element` makes it of the old and the new
+    /// value. An element of a list has its key, and a plain field none.
+    fn body(&self, before: &Value, element: impl Fn(&str, &Value, &Value) -> Value) -> Value {
+        let template = &before["spec"]["template"];
+        let old = named(&template["spec"]["containers"], "name", self.container);
+        let of_list = |list: &Value, key: &str, new: &Value| {
+            let name = new[key].as_str().unwrap_or_default();
+            element(key, named(list, key, name), new)
+        };
+        let plain = |old: &Value, new: Value| {
+            let (old, new) = (json!({"it": old}), json!({"it": new}));
+            element("it", &old, &new)["it"].clone()
+        };
         let mut container = json!({"name": self.container});
         let mut spec = Map::new();
+        let settings = self.add.settings.iter();
+        let env: Vec<Value> = settings
+            .map(|(name, value)| of_list(&old["env"], "name", &self.variable(name, value)))
+            .collect();
         if !env.is_empty() {
             container["env"] = env.into();
         }
         if let Some(mount) = &self.add.mount {
-            container["volumeMounts"] =
-                json!([{"name": VOLUME, "mountPath": mount.path, "readOnly": true, "subPath": null}]);
+            let new = json!({"name": VOLUME, "mountPath": mount.path, "readOnly": true});
+            container["volumeMounts"] = json!([of_list(&old["volumeMounts"], "mountPath", &new)]);
             let source = json!({"secretName": mount.secret, "defaultMode": mount.mode});
-            spec.insert("volumes".to_owned(), json!([{"name": VOLUME, "secret": source}]));
+            let new = json!({"name": VOLUME, "secret": source});
+            let volume = of_list(&template["spec"]["volumes"], "name", &new);
+            spec.insert("volumes".to_owned(), json!([volume]));
         }
         if container.as_object().is_some_and(|it| it.len() > 1) {
             spec.insert("containers".to_owned(), json!([container]));
         }
         if !self.add.service_account.is_empty() {
             // The second is the first's old name, which the API server keeps equal.
-            spec.insert("serviceAccountName".to_owned(), json!(self.add.service_account));
-            spec.insert("serviceAccount".to_owned(), json!(self.add.service_account));
+            for field in ["serviceAccountName", "serviceAccount"] {
+                let value = plain(&template["spec"][field], json!(self.add.service_account));
+                spec.insert(field.to_owned(), value);
+            }
         }
         if let Some(group) = self.add.fs_group {
+            let group = plain(&template["spec"]["securityContext"]["fsGroup"], json!(group));
             spec.insert("securityContext".to_owned(), json!({"fsGroup": group}));
         }
-        let annotations = json!({
-            ROTATION_ID: self.marks.rotation_ids,
-            RESTARTED_AT: self.marks.restarted_at,
-        });
-        let mut template = json!({"metadata": {"annotations": annotations}});
-        if !self.add.labels.is_empty() {
-            template["metadata"]["labels"] = json!(self.add.labels);
+        let meta = &template["metadata"];
+        let annotation = |name: &str, new: Value| plain(&meta["annotations"][name], new);
+        let mut template = json!({"metadata": {"annotations": {
+            ROTATION_ID: annotation(ROTATION_ID, json!(self.marks.rotation_ids)),
+            RESTARTED_AT: annotation(RESTARTED_AT, json!(self.marks.restarted_at)),
+        }}});
+        for (label, value) in &self.add.labels {
+            template["metadata"]["labels"][label] = plain(&meta["labels"][label], json!(value));
         }
         if !spec.is_empty() {
             template["spec"] = spec.into();
@@ -65,95 +98,38 @@ impl TemplateChange<'_> {
         json!({"spec": {"template": template}})
     }
 
-    /// A variable has a value or a reference, and the other one is removed.
     fn variable(&self, name: &str, value: &SettingValue) -> Value {
         match value {
-            SettingValue::Text(text) => json!({"name": name, "value": text, "valueFrom": null}),
-            SettingValue::Id(Id::Known(id)) => json!({"name": name, "value": id, "valueFrom": null}),
-            SettingValue::Id(Id::Of(_)) => json!({"name": name, "value": self.client_id, "valueFrom": null}),
+            SettingValue::Text(text) => json!({"name": name, "value": text}),
+            SettingValue::Id(Id::Known(id)) => json!({"name": name, "value": id}),
+            SettingValue::Id(Id::Of(_)) => json!({"name": name, "value": self.client_id}),
             SettingValue::Secret { name: secret, key } => {
-                let reference = json!({"$patch": "replace", "secretKeyRef": {"name": secret, "key": key}});
-                json!({"name": name, "value": null, "valueFrom": reference})
+                json!({"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}})
             }
         }
-    }
-
-    /// The body of the request that gives each field which [`Self::patch`] sets the value
-    /// that it has in `before`, the workload as it was read.
-    pub fn undo(&self, before: &Value) -> Value {
-        let template = &before["spec"]["template"];
-        let mut spec = Map::new();
-        let old = named(&template["spec"]["containers"], "name", self.container);
-        let mut container = json!({"name": self.container});
-        let names = self.add.settings.keys();
-        let env: Vec<Value> = names.map(|name| restored(&old["env"], "name", name)).collect();
-        if !env.is_empty() {
-            container["env"] = env.into();
-        }
-        if let Some(mount) = &self.add.mount {
-            container["volumeMounts"] = json!([restored(&old["volumeMounts"], "mountPath", &mount.path)]);
-            let volume = restored(&template["spec"]["volumes"], "name", VOLUME);
-            spec.insert("volumes".to_owned(), json!([volume]));
-        }
-        if container.as_object().is_some_and(|it| it.len() > 1) {
-            spec.insert("containers".to_owned(), json!([container]));
-        }
-        if !self.add.service_account.is_empty() {
-            for field in ["serviceAccountName", "serviceAccount"] {
-                spec.insert(field.to_owned(), template["spec"][field].clone());
-            }
-        }
-        if self.add.fs_group.is_some() {
-            let group = &template["spec"]["securityContext"]["fsGroup"];
-            spec.insert("securityContext".to_owned(), json!({"fsGroup": group}));
-        }
-        let own = |part: &str, names: &mut dyn Iterator<Item = &str>| -> Value {
-            let old = |name: &str| (name.to_owned(), template["metadata"][part][name].clone());
-            names.map(old).collect::<Map<_, _>>().into()
-        };
-        let mut undone = json!({"metadata": {
-            "annotations": own("annotations", &mut [ROTATION_ID, RESTARTED_AT].into_iter()),
-        }});
-        if !self.add.labels.is_empty() {
-            undone["metadata"]["labels"] = own("labels", &mut self.add.labels.keys().map(String::as_str));
-        }
-        if !spec.is_empty() {
-            undone["spec"] = spec.into();
-        }
-        json!({"spec": {"template": undone}})
     }
 }
 
 /// The element of a list with this key; null if there is none.
 fn named<'a>(list: &'a Value, key: &str, name: &str) -> &'a Value {
-    let elements = list.as_array().into_iter().flatten();
+    let mut elements = list.as_array().into_iter().flatten();
     elements
-        .into_iter()
         .find(|element| element[key].as_str() == Some(name))
         .unwrap_or(&Value::Null)
 }
 
-/// What makes an element of a list what it was. The fields that a set-up may have added
-/// are null where they were absent.
-fn restored(list: &Value, key: &str, name: &str) -> Value {
-    let old = named(list, key, name);
-    if old.is_null() {
-        return json!({"$patch": "delete", key: name});
-    }
-    let mut whole = old.clone();
-    let added: &[&str] = match key {
-        "mountPath" => &["readOnly", "subPath"],
-        _ if name == VOLUME => &["secret"],
-        _ => &["value", "valueFrom"],
+/// The new value, with a null for each field that only the old one has: a merge would
+/// leave it.
+fn changed(old: &Value, new: &Value) -> Value {
+    let (Some(before), Some(after)) = (old.as_object(), new.as_object()) else {
+        return new.clone();
     };
-    for field in added {
-        match &mut whole[*field] {
-            Value::Object(reference) => drop(reference.insert("$patch".to_owned(), "replace".into())),
-            absent @ Value::Null => *absent = Value::Null,
-            _ => {}
-        }
+    let mut all = after.clone();
+    for (field, old) in before {
+        let new = after.get(field).unwrap_or(&Value::Null);
+        all.insert(field.clone(), changed(old, new));
     }
-    whole
+    all.into()
 }
 
 #[cfg(test)]
@@ -194,6 +170,19 @@ mod tests {
         }
     }
 
+    fn before() -> Value {
+        json!({"spec": {"template": {
+            "metadata": {"annotations": {ROTATION_ID: "r0"}, "labels": {"app": "gw"}},
+            "spec": {"containers": [
+                {"name": "other", "env": [{"name": "auth", "value": "theirs"}]},
+                {"name": "gw", "env": [
+                    {"name": "auth", "value": "key"},
+                    {"name": "client", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}},
+                ]},
+            ]},
+        }}})
+    }
+
     fn with<T>(add: &TemplateSettings, act: impl FnOnce(&TemplateChange<'_>) -> T) -> T {
         act(&TemplateChange {
             container: "gw",
@@ -207,7 +196,7 @@ mod tests {
     fn one_patch_sets_everything_in_the_gateways_container() {
         let id = CLIENT.to_string();
         assert_eq!(
-            with(&settings(), |change| change.patch()),
+            with(&settings(), |change| change.patch(&before())),
             json!({"spec": {"template": {
                 "metadata": {
                     "annotations": {ROTATION_ID: "r1", RESTARTED_AT: "now"},
@@ -217,14 +206,12 @@ mod tests {
                     "containers": [{
                         "name": "gw",
                         "env": [
-                            {"name": "auth", "value": "azureAdApp", "valueFrom": null},
+                            {"name": "auth", "value": "azureAdApp"},
                             {"name": "client", "value": id, "valueFrom": null},
-                            {"name": "secret", "value": null, "valueFrom": {
-                                "$patch": "replace", "secretKeyRef": {"name": "gw-entra", "key": "k"},
-                            }},
+                            {"name": "secret", "valueFrom": {"secretKeyRef": {"name": "gw-entra", "key": "k"}}},
                         ],
                         "volumeMounts": [{
-                            "name": "apim-entra", "mountPath": "/etc/apim-entra", "readOnly": true, "subPath": null,
+                            "name": "apim-entra", "mountPath": "/etc/apim-entra", "readOnly": true,
                         }],
                     }],
                     "serviceAccountName": "gw",
@@ -238,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_restart_sets_only_the_annotations() {
-        let patch = with(&TemplateSettings::default(), |change| change.patch());
+        let patch = with(&TemplateSettings::default(), |change| change.patch(&before()));
         let annotations = json!({ROTATION_ID: "r1", RESTARTED_AT: "now"});
         assert_eq!(
             patch,
@@ -248,16 +235,7 @@ mod tests {
 
     #[test]
     fn what_was_absent_is_removed_and_what_was_there_restored() {
-        let before = json!({"spec": {"template": {
-            "metadata": {"annotations": {ROTATION_ID: "r0"}, "labels": {"app": "gw"}},
-            "spec": {"containers": [
-                {"name": "other", "env": [{"name": "auth", "value": "theirs"}]},
-                {"name": "gw", "env": [
-                    {"name": "auth", "value": "key"},
-                    {"name": "client", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}},
-                ]},
-            ]},
-        }}});
+        let before = before();
         assert_eq!(
             with(&settings(), |change| change.undo(&before)),
             json!({"spec": {"template": {
@@ -269,9 +247,9 @@ mod tests {
                     "containers": [{
                         "name": "gw",
                         "env": [
-                            {"name": "auth", "value": "key", "valueFrom": null},
+                            {"name": "auth", "value": "key"},
                             {"name": "client", "value": null, "valueFrom": {
-                                "$patch": "replace", "configMapKeyRef": {"name": "c", "key": "k"},
+                                "configMapKeyRef": {"name": "c", "key": "k"},
                             }},
                             {"$patch": "delete", "name": "secret"},
                         ],

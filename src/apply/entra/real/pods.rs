@@ -71,7 +71,7 @@ impl RealSetup<'_> {
                 client_id,
                 marks: &marks,
             };
-            let mut patch = change.patch();
+            let mut patch = change.patch(&before);
             if !self.wait {
                 let given_up = live
                     .marks()

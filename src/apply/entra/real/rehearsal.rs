@@ -72,7 +72,7 @@ impl RealSetup<'_> {
         container: &str,
         add: &TemplateSettings,
     ) -> Result<()> {
-        let (_, version) = self.read_workload(workload).await?;
+        let (whole, version) = self.read_workload(workload).await?;
         let change = TemplateChange {
             container,
             add,
@@ -85,7 +85,7 @@ impl RealSetup<'_> {
         let doing = format!("rehearsing the change of {workload}");
         let checked = self
             .cluster
-            .change_template(&version, &change.patch(), true)
+            .change_template(&version, &change.patch(&whole), true)
             .await;
         checked.map_or_else(|error| self.judge(error, &doing), |_| Ok(()))
     }
