@@ -5,6 +5,8 @@
 mod arm;
 mod connection;
 #[allow(dead_code, reason = "for the set-up of Entra, which is not there yet")]
+mod gateway;
+#[allow(dead_code, reason = "for the set-up of Entra, which is not there yet")]
 mod graph;
 #[allow(dead_code, reason = "for the set-up of Entra, which is not there yet")]
 mod issuer;
@@ -21,8 +23,9 @@ pub use arm::client::{Arm, DEFAULT_API_VERSION, Options};
 pub use arm::endpoints::endpoints;
 pub use arm::inventory::{GatewayInService, ServiceDetails};
 pub use arm::managed_identity::ManagedIdentity;
+pub use gateway::{ConfigurationAnswer, GatewayProof, GatewaySignIn};
 pub use graph::{Graph, GraphRefusal, NewCertificate, NewSecret, Upserted, graph_refusal};
-pub use sign_in::certificate::{Certificate, looks_like_a_certificate};
+pub use sign_in::certificate::{Certificate, MadeCertificate, looks_like_a_certificate};
 pub use sign_in::identity::{
     Assertion, Candidate, ClientCredential, Identity, SignIn, WORKLOAD_IDENTITY_WEBHOOK,
 };

@@ -6,6 +6,8 @@ mod answer;
 mod config;
 mod connect;
 pub mod described;
+#[allow(dead_code, reason = "for the set-up of Entra, which is not there yet")]
+pub mod entra;
 mod events;
 mod exec;
 mod explain;
@@ -26,6 +28,8 @@ mod read;
 pub mod rollout;
 pub mod secret;
 mod source;
+#[allow(dead_code, reason = "for the set-up of Entra, which is not there yet")]
+pub mod template_change;
 pub mod watch;
 pub mod workload;
 

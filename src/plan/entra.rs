@@ -2,6 +2,7 @@
 //! is refused. Pure functions of the facts, the request and the time.
 
 mod app;
+mod arrival;
 mod assignment;
 mod credential;
 mod ending;
@@ -12,6 +13,7 @@ mod role;
 mod step;
 mod workload;
 
+pub use arrival::{ASSIGNMENT_TIME, Arrival, may_arrive, refusal_counts};
 pub use ending::{SetupProof, StepOutcome, exit_code, planned_exit_code};
 pub use facts::{
     AppFacts, AppKind, CallerRights, ClusterFacts, EntraFacts, GatewayResource, Injected, InstanceFacts,
@@ -37,6 +39,8 @@ pub struct SetupPlan {
     pub service_account: String,
     /// The Secret for the credential.
     pub secret: String,
+    /// The audience of the tokens of the `ServiceAccount` that Entra is to accept.
+    pub federation_audience: Option<String>,
     /// What the pod template needs, for Helm's values too.
     pub template: TemplateSettings,
     /// In the order in which they are applied.
@@ -62,11 +66,13 @@ pub fn setup(facts: &EntraFacts, request: &SetupRequest, now: Timestamp) -> Resu
     let service = facts.gateway.service.path();
     let (validator, reader) = (Need::validator(facts, &group), Need::reader(facts, &service));
     let (validator_role, reader_role) = (validator.step(facts), reader.step(facts));
-    let credential = match mode {
-        Mode::WorkloadIdentity => {
-            credential::federated(facts, &service_account, &credential::audience(facts, request)?)
-        }
-        _ => credential::stored(facts, request, mode, &secret, now),
+    let federation_audience = match mode {
+        Mode::WorkloadIdentity => Some(credential::audience(facts, request)?),
+        _ => None,
+    };
+    let credential = match &federation_audience {
+        Some(audience) => credential::federated(facts, &service_account, audience),
+        None => credential::stored(facts, request, mode, &secret, now),
     };
     let cluster = workload::steps(facts, mode, names, &template, &credential);
     let validator_assignment = assignment::validator(facts, &validator, validator_role.definition);
@@ -85,6 +91,7 @@ pub fn setup(facts: &EntraFacts, request: &SetupRequest, now: Timestamp) -> Resu
         mode,
         service_account,
         secret,
+        federation_audience,
         template,
         steps,
     })

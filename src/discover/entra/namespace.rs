@@ -8,7 +8,7 @@ use super::unavailable::{not_needed, of_cluster};
 use crate::cluster::Cluster;
 use crate::cluster::list::MetadataOf;
 use crate::discover::facts::{last_write, owner};
-use crate::model::annotation::{EXPIRES_AT, FIELD_MANAGER, KEY_ID, KIND};
+use crate::model::annotation::{EXPIRES_AT, FIELD_MANAGER, KEY_ID, KIND, ROTATED_AT};
 use crate::model::entra::facts::{ServiceAccountFacts, StoredFacts};
 use crate::model::entra::{CLIENT_ID_ANNOTATION, PEM_KEY, PFX_KEY, SECRET_KEY, TENANT_ID_ANNOTATION};
 use crate::model::{Fact, ObjectKind, Unavailable, cleaned};
@@ -93,6 +93,7 @@ fn stored(secret: &Secret) -> StoredFacts {
     StoredFacts {
         credential: mark(KEY_ID).and_then(|id| id.parse().ok()),
         expires: mark(EXPIRES_AT).and_then(|at| at.parse().ok()),
+        written: mark(ROTATED_AT).and_then(|at| at.parse().ok()),
         keys: keys.into_iter().map(str::to_owned).collect(),
         owner: owner(meta).map(|owner| cleaned(&owner)),
         immutable: secret.immutable.unwrap_or_default(),

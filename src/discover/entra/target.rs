@@ -86,6 +86,8 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<SetupT
         owner: owner(&described.metadata).map(|owner| cleaned(&owner)),
         clear_secret: clear_secret(&chosen.workload, &spec, &container.name, maps),
         unproved: unproved(described),
+        marks: described.workload.marks().template,
+        created: described.metadata.creation_timestamp.as_ref().map(|time| time.0),
         workload: chosen.workload.clone(),
         container: container.name.clone(),
         image: container.image.clone(),

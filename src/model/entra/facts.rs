@@ -11,7 +11,7 @@ use crate::model::directory::{
     AppCredential, AppRole, Application, FederatedCredential, Owner, ServicePrincipal,
 };
 use crate::model::entra::{SignsIn, TemplateSettings};
-use crate::model::{CloudName, Fact, GatewayId, ManagedIdentityId, WorkloadRef};
+use crate::model::{CloudName, Fact, GatewayId, ManagedIdentityId, TemplateMarks, WorkloadRef};
 
 /// All facts about one gateway that a set-up depends on. They hold no secret.
 #[derive(Clone, Debug)]
@@ -192,6 +192,10 @@ pub struct WorkloadSide {
     /// The id of the set-up or rotation that last restarted its pods, if the proof by
     /// them is still owed.
     pub unproved: Option<String>,
+    /// The annotations of its pod template by which pods are replaced.
+    pub marks: TemplateMarks,
+    /// When it was created, by the API server's clock.
+    pub created: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -208,6 +212,8 @@ pub struct StoredFacts {
     /// The id in Entra of its credential, by our annotation.
     pub credential: Option<Uuid>,
     pub expires: Option<Timestamp>,
+    /// When its credential was written, by our annotation.
+    pub written: Option<Timestamp>,
     pub owner: Option<String>,
     pub immutable: bool,
 }

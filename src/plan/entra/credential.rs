@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::super::expiry::whole_seconds;
 use super::facts::{AppFacts, EntraFacts, StoredFacts};
-use super::step::{Action, Part, Step};
+use super::step::{Action, Part, Step, StepMark};
 use crate::error::{Error, Result};
 use crate::model::directory::{AppCredential, FederatedCredential};
 use crate::model::entra::{
@@ -73,15 +73,18 @@ pub(super) fn stored(
         return Step::stop(part, "a policy of the tenant forbids client secrets")
             .hint("choose another mode: --mode workload-identity or --mode app-certificate");
     }
-    if let Some(held) = app
+    if let Some((app, held)) = app
         .zip(in_secret)
-        .and_then(|(app, stored)| held(stored, app, mode, now))
+        .and_then(|(app, stored)| Some((app, held(stored, app, mode, now)?)))
     {
         let expires = held
             .expires
             .map(|at| format!(", which expires at {at}"))
             .unwrap_or_default();
-        return Step::ok(part, format!("the app has {what}{expires}")).id("credentialId", &held.key_id);
+        let step = Step::ok(part, format!("the app has {what}{expires}"));
+        let mut others = left_over(app, &name);
+        others.retain(|id| *id != held.key_id);
+        return without(step, others, facts.rights.change_app != Ok(false)).id("credentialId", &held.key_id);
     }
     // Without our annotation, the Secret may hold any of them.
     let may_hold_any = in_secret.is_some_and(|it| it.credential.is_none() && has_keys(it, mode));
@@ -144,6 +147,23 @@ fn without_place(facts: &EntraFacts, what: &str, why: &Unavailable) -> Step {
     ))
 }
 
+/// The step, which also removes what an interrupted run has left.
+fn without(step: Step, remove: Vec<Uuid>, may: bool) -> Step {
+    if remove.is_empty() {
+        return step;
+    }
+    let left = format!("an interrupted run has left {}", listed(&remove));
+    if !may {
+        return step.note(format!("{left}, which nobody can use; you may not remove it"));
+    }
+    let text = format!(
+        "{}; remove what an interrupted run has left: {}",
+        step.text,
+        listed(&remove)
+    );
+    Step::change(step.part, text, Action::RemoveCredentials { remove })
+}
+
 fn listed(ids: &[Uuid]) -> String {
     let ids: Vec<String> = ids.iter().map(Uuid::to_string).collect();
     ids.join(", ")
@@ -153,6 +173,14 @@ fn capped(asked: SignedDuration, longest: Option<SignedDuration>) -> (SignedDura
     match longest {
         Some(longest) if longest < asked => (longest, true),
         _ => (asked, false),
+    }
+}
+
+/// Whether a step of a credential leaves the Secret as it is: the Secret holds it.
+pub(super) fn is_held(step: &Step) -> bool {
+    match &step.action {
+        None => step.mark == StepMark::Ok,
+        Some(action) => matches!(action, Action::RemoveCredentials { .. }),
     }
 }
 

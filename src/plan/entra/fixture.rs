@@ -8,7 +8,7 @@ use super::*;
 use crate::model::access::{InstanceIdentity, Permission, RoleAssignment, RoleDefinition};
 use crate::model::directory::{AppCredential, Application, ServicePrincipal};
 use crate::model::entra::{AppRequest, Id, Made, SettingValue, SignsIn, unique_name};
-use crate::model::{AzureRole, CloudName, GatewayId, WorkloadKind, WorkloadRef};
+use crate::model::{AzureRole, CloudName, GatewayId, TemplateMarks, WorkloadKind, WorkloadRef};
 
 pub const TENANT: Uuid = Uuid::from_u128(1);
 pub const CALLER: Uuid = Uuid::from_u128(2);
@@ -119,6 +119,8 @@ fn workload() -> WorkloadSide {
         owner: None,
         clear_secret: None,
         unproved: None,
+        marks: TemplateMarks::default(),
+        created: None,
     }
 }
 
@@ -173,7 +175,8 @@ pub fn after(mut facts: EntraFacts, plan: &SetupPlan) -> EntraFacts {
     facts
 }
 
-fn apply(facts: &mut EntraFacts, action: &Action) {
+/// What an action does, as far as it says.
+pub fn apply(facts: &mut EntraFacts, action: &Action) {
     match action {
         Action::EnableIdentity { .. } | Action::AwaitIdentity => {
             facts.instance.as_mut().unwrap().identity.principal = Some(INSTANCE);
@@ -248,17 +251,19 @@ fn apply_rest(facts: &mut EntraFacts, action: &Action) {
                 panic!("an identity has no secrets");
             };
             app.secrets.retain(|it| !remove.contains(&it.key_id));
+            let next = app.secrets.iter().map(|it| it.key_id.as_u128()).max();
             app.secrets.push(AppCredential {
-                key_id: Uuid::from_u128(77),
+                key_id: Uuid::from_u128(next.unwrap_or(76) + 1),
                 name: Some(name.clone()),
                 begins: None,
                 expires: Some(*expires),
             });
         }
         Action::WriteSecret { keys, .. } => {
+            let newest = newest_credential(facts);
             facts.cluster.secret = Ok(Some(StoredFacts {
                 keys: keys.iter().map(|key| (*key).to_owned()).collect(),
-                credential: Some(Uuid::from_u128(77)),
+                credential: newest,
                 ..StoredFacts::default()
             }));
         }
@@ -290,8 +295,23 @@ fn apply_rest(facts: &mut EntraFacts, action: &Action) {
                 template.service_account.clone_from(&add.service_account);
             }
         }
+        Action::RemoveCredentials { remove } => {
+            let AppKind::Application(app) = &mut app_of(facts).kind else {
+                panic!("an identity has no secrets");
+            };
+            app.secrets.retain(|it| !remove.contains(&it.key_id));
+        }
+        Action::RestartWorkload { .. } | Action::Prove { .. } => {}
         other => panic!("{other:?}"),
     }
+}
+
+/// The id of the credential that was added last.
+pub fn newest_credential(facts: &mut EntraFacts) -> Option<Uuid> {
+    let AppKind::Application(app) = &app_of(facts).kind else {
+        return None;
+    };
+    app.secrets.last().map(|it| it.key_id)
 }
 
 fn role_of(facts: &mut EntraFacts, role: AzureRole) -> &mut RoleFacts {

@@ -60,6 +60,7 @@ pub enum Part {
     ServiceAccount,
     Secret,
     Workload,
+    Proof,
 }
 
 impl Part {
@@ -82,13 +83,14 @@ impl Part {
             Self::ServiceAccount => "the ServiceAccount",
             Self::Secret => "the Secret",
             Self::Workload => "the workload",
+            Self::Proof => "the proof by the pods",
         }
     }
 
     /// What has to be there before this one can be made or makes sense. A credential
     /// that no Secret can hold would be lost, and new pods without rights in Azure
     /// would not be let in.
-    const fn needs(self) -> &'static [Self] {
+    pub const fn needs(self) -> &'static [Self] {
         match self {
             Self::ValidatorAssignment => &[Self::ValidatorRole, Self::Identity],
             Self::ServicePrincipal | Self::ServiceAccount => &[Self::App],
@@ -103,6 +105,7 @@ impl Part {
                 Self::ServiceAccount,
                 Self::Secret,
             ],
+            Self::Proof => &[Self::Workload],
             _ => &[],
         }
     }
@@ -180,6 +183,10 @@ pub enum Action {
         expires: Timestamp,
         remove: Vec<Uuid>,
     },
+    /// Removes what an interrupted run has left; the Secret holds another one.
+    RemoveCredentials {
+        remove: Vec<Uuid>,
+    },
     AddFederated(FederatedCredential),
     ChangeFederated(FederatedCredential),
     WriteServiceAccount {
@@ -196,6 +203,28 @@ pub enum Action {
         container: String,
         add: Box<TemplateSettings>,
     },
+    /// Replaces the pods, which read their credential only when they start.
+    RestartWorkload {
+        workload: WorkloadRef,
+        container: String,
+    },
+    /// Waits for the proof by pods that an earlier run has replaced.
+    Prove {
+        workload: WorkloadRef,
+        container: String,
+        /// The rotation id in their annotations.
+        id: String,
+    },
+}
+
+impl Action {
+    /// Whether it replaces pods, so that Azure has to be ready for the new ones.
+    pub const fn replaces_pods(&self) -> bool {
+        matches!(
+            self,
+            Self::ConfigureWorkload { .. } | Self::RestartWorkload { .. }
+        )
+    }
 }
 
 /// One line of the plan.

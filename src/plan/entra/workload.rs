@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::credential::keys;
-use super::facts::{EntraFacts, WorkloadSide};
-use super::step::{Action, Part, Step, StepMark};
+use jiff::Timestamp;
+
+use super::credential::{is_held, keys};
+use super::facts::{EntraFacts, StoredFacts, WorkloadSide};
+use super::step::{Action, Part, Step};
 use crate::error::{Error, Result};
 use crate::model::entra::{
     CERTIFICATE_FOLDER, CLIENT_ID_ANNOTATION, CertificateMount, FILE_MODE, GATEWAY_GROUP, Id, Made, Mode,
@@ -150,15 +152,36 @@ pub(super) fn steps(
     match mode {
         Mode::WorkloadIdentity => steps.push(service_account(facts, account)),
         // The credential counts as there only if the Secret holds it.
-        _ if credential.mark == StepMark::Ok => {
+        _ if is_held(credential) => {
             let text = format!("secret/{secret} in namespace {} has it", facts.cluster.namespace);
             steps.push(Step::ok(Part::Secret, text));
         }
         _ => steps.push(stored(facts, mode, secret)),
     }
-    let workload = facts.cluster.workload.as_ref();
-    steps.extend(workload.map(|workload| template(facts, workload, mode, wanted)));
+    if let Some(workload) = &facts.cluster.workload {
+        let is_new = steps.iter().any(|step| step.action.is_some());
+        let template = template(facts, workload, mode, wanted, is_new);
+        let proof = proof(facts, workload, &template);
+        steps.push(template);
+        steps.extend(proof);
+    }
     steps
+}
+
+/// What an earlier run still owes, if this one does not replace the pods again.
+fn proof(facts: &EntraFacts, workload: &WorkloadSide, template: &Step) -> Option<Step> {
+    let id = workload.unproved.as_ref().filter(|_| template.action.is_none())?;
+    let text = format!(
+        "whether the new pods of {} in namespace {} read their configuration is not proved yet",
+        workload.workload.short(),
+        facts.cluster.namespace
+    );
+    let action = Action::Prove {
+        workload: workload.workload.clone(),
+        container: workload.container.clone(),
+        id: id.clone(),
+    };
+    Some(Step::unknown(Part::Proof, text).doing(action))
 }
 
 fn service_account(facts: &EntraFacts, account: &str) -> Step {
@@ -251,7 +274,14 @@ fn stored(facts: &EntraFacts, mode: Mode, secret: &str) -> Step {
     }
 }
 
-fn template(facts: &EntraFacts, workload: &WorkloadSide, mode: Mode, wanted: &TemplateSettings) -> Step {
+/// `is_new` if what the pods read at their start is written.
+fn template(
+    facts: &EntraFacts,
+    workload: &WorkloadSide,
+    mode: Mode,
+    wanted: &TemplateSettings,
+    is_new: bool,
+) -> Step {
     let part = Part::Workload;
     let name = format!(
         "{} in namespace {}",
@@ -263,6 +293,11 @@ fn template(facts: &EntraFacts, workload: &WorkloadSide, mode: Mode, wanted: &Te
     }
     let add = lacking(&workload.template, wanted);
     if add == TemplateSettings::default() {
+        let stored = facts.cluster.secret.as_ref().ok().and_then(Option::as_ref);
+        let is_owed = stored.is_some_and(|stored| mode.is_stored() && owes_restart(workload, stored));
+        if is_new || (is_owed && workload.owner.is_none()) {
+            return restart(facts, workload, &name);
+        }
         return Step::ok(part, format!("{name} signs in by {}", mode.as_str()));
     }
     let action = Action::ConfigureWorkload {
@@ -289,6 +324,36 @@ fn template(facts: &EntraFacts, workload: &WorkloadSide, mode: Mode, wanted: &Te
     match &workload.owner {
         Some(owner) => step.impossible(&format!(
             "it belongs to {owner}, which would undo it; set it there"
+        )),
+        None => step.permitted(&facts.rights.change_workload, "change the workload"),
+    }
+}
+
+/// Whether pods may have started before their credential was written. Its id in Entra is
+/// the rotation id of the pods that were replaced for it.
+fn owes_restart(workload: &WorkloadSide, stored: &StoredFacts) -> bool {
+    let (Some(id), Some(written)) = (stored.credential, stored.written) else {
+        return false;
+    };
+    let restarted = workload.marks.restarted_at.as_ref();
+    let restarted = restarted.and_then(|at| at.parse::<Timestamp>().ok());
+    !workload.marks.rotation_ids.contains(&id.to_string())
+        && workload.created.is_some_and(|created| created < written)
+        && restarted.is_none_or(|at| at < written)
+}
+
+fn restart(facts: &EntraFacts, workload: &WorkloadSide, name: &str) -> Step {
+    let action = Action::RestartWorkload {
+        workload: workload.workload.clone(),
+        container: workload.container.clone(),
+    };
+    let text = format!("restart {name}: its pods read their credential only when they start");
+    let step = Step::change(Part::Workload, text, action);
+    match &workload.owner {
+        Some(owner) => step.impossible(&format!("it belongs to {owner}")).hint(format!(
+            "restart it once the rest is done: kubectl -n {} rollout restart {}",
+            facts.cluster.namespace,
+            workload.workload.short()
         )),
         None => step.permitted(&facts.rights.change_workload, "change the workload"),
     }

@@ -100,7 +100,10 @@ impl Script<'_> {
             Action::AwaitIdentity
             | Action::WriteServiceAccount { .. }
             | Action::WriteSecret { .. }
-            | Action::ConfigureWorkload { .. } => return,
+            | Action::RemoveCredentials { .. }
+            | Action::ConfigureWorkload { .. }
+            | Action::RestartWorkload { .. }
+            | Action::Prove { .. } => return,
         };
         self.text.push('\n');
         self.text += &text;

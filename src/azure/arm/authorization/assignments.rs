@@ -10,7 +10,7 @@ use super::{VERSION, last_guid, path, role_id};
 use crate::azure::transport::error::{Error, Flaw};
 use crate::azure::transport::exchange::Call;
 use crate::model::access::RoleAssignment;
-use crate::model::cleaned;
+use crate::model::{assignment_id, cleaned};
 use crate::retry::{Backoff, Decision};
 
 const KIND: &str = "roleAssignments";
@@ -143,9 +143,7 @@ impl Wanted<'_> {
     /// The name of the assignment, always the same, so that a repetition makes
     /// no second one.
     fn name(&self) -> Uuid {
-        let scope = self.scope.to_ascii_lowercase();
-        let text = format!("{scope} {} {}", self.principal, self.role);
-        Uuid::new_v5(&Uuid::NAMESPACE_URL, text.as_bytes())
+        assignment_id(self.scope, self.principal, self.role)
     }
 
     fn is(&self, assignment: &RoleAssignment) -> bool {
