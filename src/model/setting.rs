@@ -8,13 +8,14 @@ pub const GATEWAY_NAME: &str = "gateway.name";
 pub const APP_SECRET: &str = "config.service.auth.azureAd.clientSecret";
 pub const APP_CERTIFICATE: &str = "config.service.auth.azureAd.certificatePath";
 
-pub const ALL: [&str; 6] = [
+pub const ALL: [&str; 7] = [
     ENDPOINT,
     AUTH,
     AUTH_KEY,
     GATEWAY_NAME,
     APP_SECRET,
     APP_CERTIFICATE,
+    APP_CLIENT,
 ];
 
 /// Those that only a gateway has.

@@ -3,6 +3,7 @@
 
 mod app;
 mod assignment;
+mod chain;
 mod credential;
 mod ending;
 mod facts;
@@ -13,6 +14,7 @@ mod role;
 mod step;
 mod workload;
 
+pub use chain::{Link, LinkState, chain, credentials};
 pub use ending::{SetupProof, StepOutcome, exit_code, planned_exit_code};
 pub use facts::{
     AppFacts, AppKind, CallerRights, ClusterFacts, EntraFacts, GatewayResource, Injected, InstanceFacts,

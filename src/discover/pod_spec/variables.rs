@@ -17,7 +17,7 @@ pub(super) fn relevant(container: &Container) -> impl Iterator<Item = &Variable>
 }
 
 #[derive(Clone, Debug)]
-enum Value {
+pub(super) enum Value {
     Text { text: String, place: String },
     Secret { name: String, key: String },
     Unreadable,
@@ -82,6 +82,10 @@ impl ContainerVariables {
     /// Whether only a gateway has such settings.
     pub(super) fn show_gateway(&self) -> bool {
         setting::SHOWING.iter().any(|name| self.0.contains_key(*name))
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
     }
 
     pub(super) fn text(&self, name: &str) -> Option<String> {

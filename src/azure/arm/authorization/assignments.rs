@@ -16,13 +16,17 @@ use crate::retry::{Backoff, Decision};
 const KIND: &str = "roleAssignments";
 
 impl Arm {
+    /// The assignments at a scope and above it.
+    pub async fn assignments_at(&self, scope: &str) -> Result<Vec<RoleAssignment>, Error> {
+        let purpose = format!("list the role assignments at {scope}");
+        self.assignments(scope, &[("$filter", "atScope()")], purpose)
+            .await
+    }
+
     /// The roles of a principal at a scope, those that it inherits from above
     /// included. ARM cannot combine its filters for both.
     pub async fn assignments_of(&self, scope: &str, principal: Uuid) -> Result<Vec<RoleAssignment>, Error> {
-        let purpose = format!("list the role assignments at {scope}");
-        let mut all = self
-            .assignments(scope, &[("$filter", "atScope()")], purpose)
-            .await?;
+        let mut all = self.assignments_at(scope).await?;
         all.retain(|assignment| assignment.principal == principal);
         Ok(all)
     }

@@ -43,6 +43,18 @@ impl Arm {
         .await
     }
 
+    /// A role, built in or custom, as it is seen at a scope; `None` if it does not
+    /// exist there.
+    pub async fn role(&self, scope: &str, id: Uuid) -> Result<Option<RoleDefinition>, Error> {
+        let url = self.url(&format!("{}/{id}", path(scope, KIND)), VERSION)?;
+        let call = Call::get(format!("read the role {id}"), format!("the role {id}"), url);
+        match self.call::<DefinitionAnswer>(&call).await {
+            Ok(answer) => Ok(answer.fact()),
+            Err(error) if error.status() == Some(404) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn roles(&self, scope: &str, filter: &str, purpose: String) -> Result<Vec<RoleDefinition>, Error> {
         let url = self.filtered(&path(scope, KIND), VERSION, &[("$filter", filter)])?;
         let call = Call::get(purpose, format!("the scope {scope}"), url);
