@@ -55,13 +55,19 @@ mod tests {
 
     #[test]
     fn a_certificate_is_found_beside_its_key_and_garbage_is_not_one() {
-        let found = validity(&format!("-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n{PEM}"));
+        let found = validity(&format!(
+            "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n{PEM}"
+        ));
         let found = found.unwrap().unwrap();
         let life = found.expires.duration_since(found.begins.unwrap());
         assert_eq!(life.as_hours(), 20 * 24);
         assert_eq!(validity("no PEM"), None);
         for garbage in ["", "AAAA", "\u{1b}[31m", "////", &"A".repeat(1_000_000)] {
-            assert_eq!(validity(&format!("{BEGIN}\n{garbage}\n{END}")), Some(None), "{garbage}");
+            assert_eq!(
+                validity(&format!("{BEGIN}\n{garbage}\n{END}")),
+                Some(None),
+                "{garbage}"
+            );
             assert_eq!(validity(&format!("{BEGIN}{garbage}")), Some(None));
         }
         let behind_garbage = validity(&format!("{BEGIN}x{END}{PEM}"));

@@ -8,17 +8,17 @@ use crate::cluster::rollout::{blocked, replacement, rollout};
 use crate::cluster::workload::Workload;
 use crate::error::{Error, Result};
 use crate::model::annotation::{
-    CLIENT_ID, EXPIRES_AT, FIELD_MANAGER, GATEWAY, KEY_ID, KIND, LAST_USED_KEY, PREVIOUS_IDS, PREVIOUS_KEY, PUT_BACK,
-    RESTART_BY_OTHER, ROTATED_AT, ROTATION_ID,
+    CLIENT_ID, EXPIRES_AT, FIELD_MANAGER, GATEWAY, KEY_ID, KIND, LAST_USED_KEY, PREVIOUS_IDS, PREVIOUS_KEY,
+    PUT_BACK, RESTART_BY_OTHER, ROTATED_AT, ROTATION_ID,
 };
 use crate::model::{
     AppMarks, Credential, PutBack, SecretData, SecretFacts, SecretMarks, SecretVersion, Token, TokenError,
     Unavailable, WorkloadFacts, WorkloadRef, cleaned, is_azure_name,
 };
 use jiff::Timestamp;
-use uuid::Uuid;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
+use uuid::Uuid;
 
 /// How many keys of a Secret an error names.
 const MOST_KEYS: usize = 8;
@@ -66,7 +66,12 @@ pub fn secret_facts(secret: &Secret, key: &str) -> Result<(SecretFacts, Previous
         last_written,
         credential,
         certificate: text.and_then(validity).map(|validity| {
-            let unreadable = || format!("key `{key}` of secret/{} holds no certificate that can be read", cleaned(meta.name.as_deref().unwrap_or_default()));
+            let unreadable = || {
+                format!(
+                    "key `{key}` of secret/{} holds no certificate that can be read",
+                    cleaned(meta.name.as_deref().unwrap_or_default())
+                )
+            };
             validity.ok_or_else(|| Unavailable::Unknown(unreadable()))
         }),
         guid: text.and_then(|text| Uuid::try_parse(text.trim()).ok()),

@@ -181,11 +181,14 @@ mod tests {
         };
         let instance = |gateways| {
             let details = details.clone();
-            Instances::from([("svc".to_owned(), Ok(Instance {
-                id: service(),
-                details,
-                gateways,
-            }))])
+            Instances::from([(
+                "svc".to_owned(),
+                Ok(Instance {
+                    id: service(),
+                    details,
+                    gateways,
+                }),
+            )])
         };
         let key = ("svc".to_owned(), "gw".to_owned());
         let apis = Apis::from([(key, Ok(vec!["orders".to_owned()]))]);

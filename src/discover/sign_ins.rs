@@ -37,26 +37,7 @@ pub async fn sign_ins(
     instances: &Instances,
     gateways: &mut [&mut GatewayFacts],
 ) -> Result<()> {
-    let federated: BTreeSet<_> = gateways
-        .iter()
-        .filter(|facts| facts.auth == Auth::WorkloadIdentity)
-        .filter_map(|facts| Some((facts.namespace.clone(), facts.entra()?.service_account.clone())))
-        .collect();
-    let (accounts, issuer) = if federated.is_empty() {
-        (BTreeMap::new(), Err(Unavailable::Unknown(String::new())))
-    } else {
-        let (accounts, issuer) = tokio::join!(accounts(sources.cluster, &federated), issuer(sources.cluster));
-        (accounts?, issuer?)
-    };
-    for facts in gateways.iter_mut() {
-        let place = facts.entra().map(|it| (facts.namespace.clone(), it.service_account.clone()));
-        let is_federated = facts.auth == Auth::WorkloadIdentity;
-        if let Some(sign_in) = entra(facts).filter(|_| is_federated)
-            && let Some(client_id) = place.and_then(|place| accounts.get(&place))
-        {
-            sign_in.client_id.clone_from(client_id);
-        }
-    }
+    let issuer = client_ids(sources, gateways).await?;
     let wanted = gateways.iter().filter_map(|facts| {
         let client_id = facts.entra()?.client_id.as_ref().ok()?;
         Some((*client_id, facts.auth == Auth::WorkloadIdentity))
@@ -72,7 +53,11 @@ pub async fn sign_ins(
         let is_federated = facts.auth == Auth::WorkloadIdentity;
         let access = match &facts.service {
             Ok(name) => access.get(&name.to_ascii_lowercase()).map_or_else(
-                || Err(Unavailable::Unknown("the instance was not looked up in Azure".to_owned())),
+                || {
+                    Err(Unavailable::Unknown(
+                        "the instance was not looked up in Azure".to_owned(),
+                    ))
+                },
                 |found: &Fact<Arc<_>>| found.clone(),
             ),
             Err(unavailable) => Err(unavailable.clone()),
@@ -92,6 +77,34 @@ pub async fn sign_ins(
         }
     }
     Ok(())
+}
+
+/// Completes the client ids of workload identities. Returns the issuer of the
+/// cluster's tokens.
+async fn client_ids(sources: &Sources<'_>, gateways: &mut [&mut GatewayFacts]) -> Result<Fact<String>> {
+    let federated: BTreeSet<_> = gateways
+        .iter()
+        .filter(|facts| facts.auth == Auth::WorkloadIdentity)
+        .filter_map(|facts| Some((facts.namespace.clone(), facts.entra()?.service_account.clone())))
+        .collect();
+    let (accounts, issuer) = if federated.is_empty() {
+        (BTreeMap::new(), Err(Unavailable::Unknown(String::new())))
+    } else {
+        let (accounts, issuer) = tokio::join!(accounts(sources.cluster, &federated), issuer(sources.cluster));
+        (accounts?, issuer?)
+    };
+    for facts in gateways.iter_mut() {
+        let place = facts
+            .entra()
+            .map(|it| (facts.namespace.clone(), it.service_account.clone()));
+        let is_federated = facts.auth == Auth::WorkloadIdentity;
+        if let Some(sign_in) = entra(facts).filter(|_| is_federated)
+            && let Some(client_id) = place.and_then(|place| accounts.get(&place))
+        {
+            sign_in.client_id.clone_from(client_id);
+        }
+    }
+    Ok(issuer)
 }
 
 fn entra(facts: &mut GatewayFacts) -> Option<&mut EntraSignIn> {

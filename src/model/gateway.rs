@@ -1,7 +1,9 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, Serializer};
 
-use super::{Blocked, EntraSignIn, Claims, CloudName, GatewayId, Replacement, SecretFacts, TemplateMarks, WorkloadRef};
+use super::{
+    Blocked, Claims, CloudName, EntraSignIn, GatewayId, Replacement, SecretFacts, TemplateMarks, WorkloadRef,
+};
 
 /// A fact, or why it is not available. The other facts about the gateway stay
 /// useful without it.

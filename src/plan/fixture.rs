@@ -12,8 +12,8 @@ use crate::model::entra::federated_name;
 use crate::model::{
     AppMarks, Auth, AzureRole, Claims, Credential, CronJobFacts, EntraInAzure, EntraSignIn, Federation,
     GatewayFacts, GatewayId, InstanceAccess, KeyChoice, KeySlot, Minted, Presented, Replacement, Rollout,
-    RotationIds, SecretFacts, SecretMarks, SecretVersion, Snapshot, StalePods, TemplateMarks, Token, TokenError,
-    WorkloadFacts, WorkloadKind, WorkloadMarks, WorkloadRef, WorkloadVersion,
+    RotationIds, SecretFacts, SecretMarks, SecretVersion, Snapshot, StalePods, TemplateMarks, Token,
+    TokenError, WorkloadFacts, WorkloadKind, WorkloadMarks, WorkloadRef, WorkloadVersion,
 };
 
 pub(crate) const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -239,7 +239,12 @@ pub(crate) fn set_up(auth: Auth) -> EntraInAzure {
         }],
         assignable_scopes: vec![service.group_path()],
     };
-    let of = |role: AzureRole| (role.definition().action_names(), role.definition().data_action_names());
+    let of = |role: AzureRole| {
+        (
+            role.definition().action_names(),
+            role.definition().data_action_names(),
+        )
+    };
     let (validates, reads) = (of(AzureRole::ConfigValidator), of(AzureRole::ConfigReader));
     let assignment = |scope: String, role, principal| RoleAssignment {
         id: format!("{scope}/a"),

@@ -81,7 +81,12 @@ impl Verdict {
     pub fn is_alarm(self) -> bool {
         matches!(
             self,
-            Self::Expired | Self::CannotSignIn | Self::RestartOwed | Self::Blocked | Self::StalePods | Self::Unknown
+            Self::Expired
+                | Self::CannotSignIn
+                | Self::RestartOwed
+                | Self::Blocked
+                | Self::StalePods
+                | Self::Unknown
         )
     }
 }
@@ -152,7 +157,10 @@ pub fn is_alarm(
         .expiry
         .is_some_and(|expiry| expiry.expires.duration_since(now) <= within);
     let pods_unavailable = facts.stored().is_some() && facts.pods.is_err();
-    assessment.verdict.is_alarm() || expires || pods_unavailable || assessment.unknown_links().next().is_some()
+    assessment.verdict.is_alarm()
+        || expires
+        || pods_unavailable
+        || assessment.unknown_links().next().is_some()
 }
 
 /// The next time at which the verdict can change without any change in the
@@ -167,7 +175,11 @@ pub fn next_change(facts: &GatewayFacts, now: Timestamp) -> Option<Timestamp> {
         [expiry.due, EXPIRING, SignedDuration::ZERO].map(|left| expiry.expires.checked_sub(left).ok())
     });
     let thresholds = thresholds.into_iter().flatten();
-    let cron_jobs = facts.cron_jobs.iter().flatten().filter(|_| facts.claims().is_some());
+    let cron_jobs = facts
+        .cron_jobs
+        .iter()
+        .flatten()
+        .filter(|_| facts.claims().is_some());
     thresholds
         .chain([blocked])
         .flatten()
@@ -205,10 +217,7 @@ fn worst(
         return verdict;
     }
     if let Some(left) = left.filter(|left| *left <= EXPIRING) {
-        return (
-            Verdict::Expiring,
-            format!("{what} expires in {}", in_words(left)),
-        );
+        return (Verdict::Expiring, format!("{what} expires in {}", in_words(left)));
     }
     if let Some(why) = unknown(facts, expiry.is_some()) {
         return (Verdict::Unknown, why);

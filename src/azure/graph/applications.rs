@@ -65,7 +65,11 @@ impl Graph {
     ) -> Result<Vec<(Application, Vec<FederatedCredential>)>, Error> {
         let lists: Vec<Vec<ApplicationAnswer>> = stream::iter(with_ids("appId", app_ids))
             .map(async |filter| {
-                let parameters = [("$filter", filter.as_str()), ("$select", SELECTED), ("$expand", FEDERATED)];
+                let parameters = [
+                    ("$filter", filter.as_str()),
+                    ("$select", SELECTED),
+                    ("$expand", FEDERATED),
+                ];
                 let url = self.url("/applications", &parameters)?;
                 let purpose = "find applications with their federated credentials".to_owned();
                 self.list(&Call::get(purpose, "the list".into(), url)).await

@@ -45,7 +45,10 @@ impl ApplicationAnswer {
     /// With its federated credentials, if they were asked for.
     pub(super) fn with_federated(mut self) -> (Application, Vec<FederatedCredential>) {
         let federated = std::mem::take(&mut self.federated_identity_credentials);
-        (self.fact(), federated.into_iter().map(FederatedAnswer::fact).collect())
+        (
+            self.fact(),
+            federated.into_iter().map(FederatedAnswer::fact).collect(),
+        )
     }
 
     pub(super) fn fact(self) -> Application {

@@ -15,7 +15,11 @@ pub(super) fn sign_in(
 ) -> (Auth, Option<(String, String)>, EntraSignIn) {
     let settings = &gateway.container.entra;
     let is_federated = credential == EntraCredential::Federated;
-    let candidates = if is_federated { &[][..] } else { settings.credential.as_slice() };
+    let candidates = if is_federated {
+        &[][..]
+    } else {
+        settings.credential.as_slice()
+    };
     let found = survey.held(gateway, candidates);
     let auth = match credential {
         EntraCredential::Secret => Auth::AppSecret,
@@ -34,9 +38,11 @@ pub(super) fn sign_in(
             held.ok()?.0.certificate.clone()
         })
     });
-    let stored = found
-        .as_ref()
-        .map(|(_, held)| held.as_ref().map(|(facts, _)| Box::new(facts.clone())).map_err(Clone::clone));
+    let stored = found.as_ref().map(|(_, held)| {
+        held.as_ref()
+            .map(|(facts, _)| Box::new(facts.clone()))
+            .map_err(Clone::clone)
+    });
     let mut sign_in = EntraSignIn {
         client_id: Err(Unavailable::Unknown(String::new())),
         service_account: settings.service_account.clone(),
@@ -65,7 +71,11 @@ fn client_id(survey: &Survey, gateway: &Gateway, is_federated: bool, sign_in: &E
         }),
         ClientId::Secret(keys) => match survey.held(gateway, std::slice::from_ref(keys)) {
             Some(((secret, key), Ok((facts, _)))) => facts.guid.map_or_else(
-                || unknown(format!("key `{key}` of secret/{secret} is not a client id, which is a GUID")),
+                || {
+                    unknown(format!(
+                        "key `{key}` of secret/{secret} is not a client id, which is a GUID"
+                    ))
+                },
                 Ok,
             ),
             Some((_, Err(unavailable))) => Err(unavailable),
@@ -76,7 +86,9 @@ fn client_id(survey: &Survey, gateway: &Gateway, is_federated: bool, sign_in: &E
             let why = gateway.unread.clone();
             recorded.ok_or_else(|| {
                 why.unwrap_or_else(|| {
-                    Unavailable::Unknown("no setting config.service.auth.azureAd.clientId was found".to_owned())
+                    Unavailable::Unknown(
+                        "no setting config.service.auth.azureAd.clientId was found".to_owned(),
+                    )
                 })
             })
         }

@@ -49,13 +49,12 @@ impl EntraSettings {
         };
         settings.credential = match (variables.get(APP_CERTIFICATE), variables.get(APP_SECRET)) {
             (Some(Value::Text { text, .. }), _) => mounted(spec, container, text.trim()),
-            (Some(_), _) => Vec::new(),
             (None, Some(Value::Secret { name, key })) => vec![(name.clone(), vec![key.clone()])],
             (None, Some(Value::Text { place, .. })) => {
                 settings.in_clear = Some(place.clone());
                 Vec::new()
             }
-            (None, Some(Value::Unreadable)) => Vec::new(),
+            (Some(_), _) | (None, Some(Value::Unreadable)) => Vec::new(),
             (None, None) => imported(container, APP_SECRET),
         };
         settings
@@ -113,7 +112,10 @@ fn mounted(spec: &PodSpec, container: &Container, path: &str) -> Vec<SecretKeys>
     let beside = [PEM_KEY, "tls.crt"].into_iter().filter(|key| *key != file);
     let beside: Vec<String> = beside.map(str::to_owned).collect();
     let keys: Vec<String> = std::iter::once(file).chain(beside).collect();
-    names.take(MOST).map(|name| (name.clone(), keys.clone())).collect()
+    names
+        .take(MOST)
+        .map(|name| (name.clone(), keys.clone()))
+        .collect()
 }
 
 #[cfg(test)]
@@ -123,8 +125,7 @@ mod tests {
     use super::*;
     use crate::discover::pod_spec::{ConfigMaps, gateway_containers};
 
-    fn settings(container: Json, volumes: Json) -> EntraSettings {
-        let mut container = container;
+    fn settings(mut container: Json, volumes: &Json) -> EntraSettings {
         container["image"] = "r/azure-api-management/gateway:2".into();
         let spec = json!({"containers": [container], "volumes": volumes, "serviceAccountName": "gw"});
         let spec: PodSpec = serde_json::from_value(spec).unwrap();
@@ -138,54 +139,75 @@ mod tests {
     }
 
     fn keys(secret: &str, keys: &[&str]) -> SecretKeys {
-        (secret.to_owned(), keys.iter().map(|key| (*key).to_owned()).collect())
+        (
+            secret.to_owned(),
+            keys.iter().map(|key| (*key).to_owned()).collect(),
+        )
     }
 
     #[test]
     fn the_client_id_is_found_wherever_settings_are() {
-        let env = |env: Json| settings(json!({"env": [env]}), json!([])).client_id;
+        let env = |env: Json| settings(json!({"env": [env]}), &json!([])).client_id;
         let text = |text: &str| ClientId::Text(text.to_owned());
         assert_eq!(env(json!({"name": APP_CLIENT, "value": " id\n"})), text("id"));
         let of_map = json!({"configMapKeyRef": {"name": "settings", "key": APP_CLIENT}});
-        assert_eq!(env(json!({"name": APP_CLIENT, "valueFrom": of_map})), text("of the map"));
+        assert_eq!(
+            env(json!({"name": APP_CLIENT, "valueFrom": of_map})),
+            text("of the map")
+        );
         let of_secret = json!({"name": APP_CLIENT, "valueFrom": from_secret("s", "id")});
         assert_eq!(env(of_secret), ClientId::Secret(keys("s", &["id"])));
         assert_eq!(env(json!({"name": "A", "value": "x"})), ClientId::Missing);
-        let of_import = settings(json!({"envFrom": [{"secretRef": {"name": "s"}}]}), json!([]));
+        let of_import = settings(json!({"envFrom": [{"secretRef": {"name": "s"}}]}), &json!([]));
         assert_eq!(of_import.client_id, ClientId::Secret(keys("s", &[APP_CLIENT])));
-        let of_map = settings(json!({"envFrom": [{"configMapRef": {"name": "settings"}}]}), json!([]));
+        let of_map = settings(
+            json!({"envFrom": [{"configMapRef": {"name": "settings"}}]}),
+            &json!([]),
+        );
         assert_eq!(of_map.client_id, text("of the map"));
         assert_eq!(of_map.service_account, "gw");
     }
 
     #[test]
     fn a_client_secret_is_found_in_a_secret_and_seen_in_clear() {
-        let env = |env: Json| settings(json!({"env": [env]}), json!([]));
+        let env = |env: Json| settings(json!({"env": [env]}), &json!([]));
         let found = env(json!({"name": APP_SECRET, "valueFrom": from_secret("s", "k")}));
         assert_eq!(found.credential, [keys("s", &["k"])]);
         let clear = env(json!({"name": APP_SECRET, "value": "hush"}));
         assert!(clear.credential.is_empty());
         assert!(!format!("{clear:?}").contains("hush") && clear.in_clear.is_some());
         let imports = json!([{"secretRef": {"name": "a"}}, {"secretRef": {"name": "b"}}, {"prefix": "x", "secretRef": {"name": "c"}}]);
-        let imported = settings(json!({"envFrom": imports}), json!([]));
-        assert_eq!(imported.credential, [keys("b", &[APP_SECRET]), keys("a", &[APP_SECRET])]);
+        let imported = settings(json!({"envFrom": imports}), &json!([]));
+        assert_eq!(
+            imported.credential,
+            [keys("b", &[APP_SECRET]), keys("a", &[APP_SECRET])]
+        );
     }
 
     #[test]
     fn a_certificate_is_found_through_its_mount() {
         let found = |path: &str, mounts: Json, volumes: Json| {
             let env = json!([{"name": APP_CERTIFICATE, "value": path}]);
-            settings(json!({"env": env, "volumeMounts": mounts}), volumes).credential
+            settings(json!({"env": env, "volumeMounts": mounts}), &volumes).credential
         };
         let volumes = json!([{"name": "v", "secret": {"secretName": "s"}}, {"name": "other", "secret": {"secretName": "o"}}]);
-        let at = |path: &str| json!([{"name": "v", "mountPath": path}, {"name": "other", "mountPath": "/etc"}]);
+        let at =
+            |path: &str| json!([{"name": "v", "mountPath": path}, {"name": "other", "mountPath": "/etc"}]);
         let both = [keys("s", &["gw.pfx", PEM_KEY, "tls.crt"])];
         assert_eq!(found("/etc/apim/gw.pfx", at("/etc/apim/"), volumes.clone()), both);
         let only = json!([{"name": "v", "mountPath": "/gw.pfx", "subPath": "a.pfx"}]);
-        assert_eq!(found("/gw.pfx", only, volumes.clone()), [keys("s", &["a.pfx", PEM_KEY, "tls.crt"])]);
+        assert_eq!(
+            found("/gw.pfx", only, volumes.clone()),
+            [keys("s", &["a.pfx", PEM_KEY, "tls.crt"])]
+        );
         let projected = json!([{"name": "v", "projected": {"sources": [{"secret": {"name": "p"}}]}}]);
         assert_eq!(found("/c/gw.pfx", at("/c"), projected)[0].0, "p");
-        for (path, mount) in [("/etcetera/gw.pfx", "/c"), ("", "/c"), ("/c", "/c"), ("/c/", "/c")] {
+        for (path, mount) in [
+            ("/etcetera/gw.pfx", "/c"),
+            ("", "/c"),
+            ("/c", "/c"),
+            ("/c/", "/c"),
+        ] {
             assert!(found(path, at(mount), json!([])).is_empty(), "{path}");
         }
     }

@@ -24,7 +24,11 @@ pub(super) async fn of_instances(
     names: &BTreeSet<String>,
     principals: &BTreeSet<Uuid>,
 ) -> BTreeMap<String, Fact<Arc<InstanceAccess>>> {
-    let known = || names.iter().filter_map(|name| Some((name, instances.get(name)?.as_ref().ok()?)));
+    let known = || {
+        names
+            .iter()
+            .filter_map(|name| Some((name, instances.get(name)?.as_ref().ok()?)))
+    };
     let groups: BTreeMap<String, String> = known()
         .map(|(_, instance)| (instance.id.group_path().to_lowercase(), instance.id.group_path()))
         .collect();
@@ -33,7 +37,10 @@ pub(super) async fn of_instances(
             let roles = arm.custom_roles(&group).await;
             (key, roles.map_err(|error| unavailable(&error)))
         });
-        reads.buffer_unordered(SIDE_BY_SIDE).collect::<Definitions>().await
+        reads
+            .buffer_unordered(SIDE_BY_SIDE)
+            .collect::<Definitions>()
+            .await
     };
     let assignments = async {
         let reads = stream::iter(known()).map(async |(name, instance)| {
@@ -41,7 +48,9 @@ pub(super) async fn of_instances(
             (name.clone(), found.map_err(|error| unavailable(&error)))
         });
         let reads = reads.buffer_unordered(SIDE_BY_SIDE);
-        reads.collect::<BTreeMap<String, Fact<Vec<RoleAssignment>>>>().await
+        reads
+            .collect::<BTreeMap<String, Fact<Vec<RoleAssignment>>>>()
+            .await
     };
     let (definitions, mut assignments) = tokio::join!(definitions, assignments);
     let mut found = BTreeMap::new();
@@ -91,7 +100,11 @@ impl Others {
         let custom: BTreeSet<Uuid> = definitions.iter().map(|it| it.id).collect();
         let missing: BTreeSet<Uuid> = assigned.filter(|role| !custom.contains(role)).collect();
         let scope = instance.id.path();
-        let new: Vec<Uuid> = missing.iter().filter(|role| !self.0.contains_key(role)).copied().collect();
+        let new: Vec<Uuid> = missing
+            .iter()
+            .filter(|role| !self.0.contains_key(role))
+            .copied()
+            .collect();
         let reads = stream::iter(new).map(async |role| (role, arm.role(&scope, role).await));
         let mut reads = reads.buffer_unordered(SIDE_BY_SIDE);
         while let Some((role, read)) = reads.next().await {

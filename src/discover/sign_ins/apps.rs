@@ -52,7 +52,9 @@ impl Apps {
         });
         let with_federated = with_federated.map_err(failed);
         let mut credentials = with_federated.clone().map(|found| {
-            let by_id = found.into_iter().map(|(app, credentials)| (app.app_id, credentials));
+            let by_id = found
+                .into_iter()
+                .map(|(app, credentials)| (app.app_id, credentials));
             by_id.collect::<BTreeMap<_, _>>()
         });
         let applications = match (with_federated, others.map_err(failed)) {
@@ -74,7 +76,10 @@ impl Apps {
     }
 
     pub(super) fn application(&self, client_id: Uuid) -> Fact<Option<Application>> {
-        self.applications.as_ref().map_err(Clone::clone).map(|all| all.get(&client_id).cloned())
+        self.applications
+            .as_ref()
+            .map_err(Clone::clone)
+            .map(|all| all.get(&client_id).cloned())
     }
 
     pub(super) fn service_principal(&self, client_id: Uuid) -> Fact<Option<ServicePrincipal>> {
@@ -84,14 +89,18 @@ impl Apps {
 
     pub(super) fn federated(&self, client_id: Uuid) -> Fact<Vec<FederatedCredential>> {
         let all = self.federated.as_ref().map_err(Clone::clone)?;
-        all.get(&client_id)
-            .cloned()
-            .unwrap_or_else(|| Err(Unavailable::Unknown("the tenant has no registration of the app".to_owned())))
+        all.get(&client_id).cloned().unwrap_or_else(|| {
+            Err(Unavailable::Unknown(
+                "the tenant has no registration of the app".to_owned(),
+            ))
+        })
     }
 
     /// The object ids of the service principals.
     pub(super) fn principals(&self) -> impl Iterator<Item = Uuid> {
-        self.service_principals.iter().flat_map(|all| all.values().map(|it| it.id))
+        self.service_principals
+            .iter()
+            .flat_map(|all| all.values().map(|it| it.id))
     }
 }
 
@@ -119,10 +128,13 @@ async fn identities(
     known: &BTreeMap<Uuid, Fact<Vec<FederatedCredential>>>,
     principals: &BTreeMap<Uuid, ServicePrincipal>,
 ) -> Vec<(Uuid, Fact<Vec<FederatedCredential>>)> {
-    let identities = wanted.iter().filter(|id| !known.contains_key(id)).filter_map(|id| {
-        let identity: ManagedIdentityId = principals.get(id)?.managed_identity()?;
-        Some((*id, identity))
-    });
+    let identities = wanted
+        .iter()
+        .filter(|id| !known.contains_key(id))
+        .filter_map(|id| {
+            let identity: ManagedIdentityId = principals.get(id)?.managed_identity()?;
+            Some((*id, identity))
+        });
     let identities: Vec<_> = identities.collect();
     let reads = stream::iter(identities).map(async |(id, identity)| {
         let credentials = sources.arm.identity_credentials(&identity).await;

@@ -22,16 +22,15 @@ struct Account {
 }
 
 /// The client ids that the annotations of these ServiceAccounts give to pods.
-pub(super) async fn accounts(
-    cluster: &Cluster,
-    wanted: &BTreeSet<Key>,
-) -> Result<BTreeMap<Key, Fact<Uuid>>> {
+pub(super) async fn accounts(cluster: &Cluster, wanted: &BTreeSet<Key>) -> Result<BTreeMap<Key, Fact<Uuid>>> {
     let cluster = &cluster.for_optional_reads();
     if wanted.len() > FEW
         && let Some(listed) = listed(cluster, wanted).await?
     {
         let none = |(_, name): &Key| {
-            Err(Unavailable::Unknown(format!("serviceaccount/{name} does not exist")))
+            Err(Unavailable::Unknown(format!(
+                "serviceaccount/{name} does not exist"
+            )))
         };
         let of = |key: &Key| (key.clone(), listed.get(key).cloned().unwrap_or_else(|| none(key)));
         return Ok(wanted.iter().map(of).collect());
@@ -64,7 +63,10 @@ pub(super) async fn accounts(
 
 /// `None` without the right to list them.
 async fn listed(cluster: &Cluster, wanted: &BTreeSet<Key>) -> Result<Option<BTreeMap<Key, Fact<Uuid>>>> {
-    let places = scopes(&Scope::Everywhere, wanted.iter().map(|(namespace, _)| namespace.as_str()));
+    let places = scopes(
+        &Scope::Everywhere,
+        wanted.iter().map(|(namespace, _)| namespace.as_str()),
+    );
     let list = List::of("/api/v1", "serviceaccounts");
     let keep = |account: Account| {
         let key = (account.metadata.namespace.clone(), account.metadata.name.clone());
@@ -108,7 +110,11 @@ pub(super) async fn issuer(cluster: &Cluster) -> Result<Fact<String>> {
         Err(error) => {
             let is_denied = is_forbidden(&error);
             let why = explain(error, "reading the issuer of the cluster's tokens").to_string();
-            Ok(Err(if is_denied { Unavailable::Forbidden(why) } else { Unavailable::Unknown(why) }))
+            Ok(Err(if is_denied {
+                Unavailable::Forbidden(why)
+            } else {
+                Unavailable::Unknown(why)
+            }))
         }
     }
 }

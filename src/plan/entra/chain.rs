@@ -11,8 +11,8 @@ use crate::model::access::{RoleAssignment, RoleDefinition};
 use crate::model::directory::{Application, FederatedCredential, ServicePrincipal};
 use crate::model::entra::{federated_name, is_same_but_slash, subject};
 use crate::model::{
-    Auth, AzureRole, EntraInAzure, EntraSignIn, Fact, Federation, GatewayFacts, InstanceAccess, Unavailable,
-    cleaned,
+    Auth, AzureRole, CustomRole, EntraInAzure, EntraSignIn, Fact, Federation, GatewayFacts, InstanceAccess,
+    Unavailable, cleaned, shortened,
 };
 
 /// One part of a sign-in.
@@ -63,7 +63,9 @@ pub fn chain(facts: &GatewayFacts) -> Vec<Link> {
         match (&azure.federation, facts.auth) {
             (Some(federation), _) => trusted(facts, sign_in, federation),
             (None, Auth::AppSecret | Auth::Certificate) => stored(facts.auth, sign_in, azure),
-            (None, _) => Err(Unavailable::Unknown("the settings do not show the kind of the credential".to_owned())),
+            (None, _) => Err(Unavailable::Unknown(
+                "the settings do not show the kind of the credential".to_owned(),
+            )),
         },
     ));
     links.extend(access(azure));
@@ -80,13 +82,15 @@ fn app(client_id: Uuid, azure: &EntraInAzure) -> Fact<Result<(), String>> {
     match (known(&azure.application)?, principal) {
         (Some(app), _) if app.disabled => Ok(Err(format!(
             "the app {} is disabled, so it gets no token",
-            app.display_name
+            brief(&app.display_name)
         ))),
         // A managed identity, or an app of another tenant, has no registration here.
         (Some(_), _) | (None, Some(_)) => Ok(Ok(())),
         (None, None) => {
             known(&azure.service_principal)?;
-            Ok(Err(format!("there is no app or managed identity with the client id {client_id}")))
+            Ok(Err(format!(
+                "there is no app or managed identity with the client id {client_id}"
+            )))
         }
     }
 }
@@ -98,16 +102,14 @@ fn service_principal(client_id: Uuid, azure: &EntraInAzure) -> Fact<Result<(), S
             found.id
         )),
         Some(_) => Ok(()),
-        None => Err(format!("the app {client_id} has no service principal in the tenant")),
+        None => Err(format!(
+            "the app {client_id} has no service principal in the tenant"
+        )),
     })
 }
 
 /// Whether a federated credential trusts the tokens of the gateway's `ServiceAccount`.
-fn trusted(
-    facts: &GatewayFacts,
-    sign_in: &EntraSignIn,
-    federation: &Federation,
-) -> Fact<Result<(), String>> {
+fn trusted(facts: &GatewayFacts, sign_in: &EntraSignIn, federation: &Federation) -> Fact<Result<(), String>> {
     let all = known(&federation.credentials)?;
     let issuer = known(&federation.issuer)?;
     let subject = subject(&facts.namespace, &sign_in.service_account);
@@ -119,14 +121,14 @@ fn trusted(
         subject,
         audiences: audiences.clone().unwrap_or_default(),
     };
-    let whom = format!("{} of the issuer {}", cleaned(&wanted.subject), cleaned(issuer));
+    let whom = format!("{} of the issuer {}", brief(&wanted.subject), brief(issuer));
     Ok(match trust(all, &wanted) {
         Trust::Full(_) => Ok(()),
         Trust::OtherAudience(_) if audiences.is_none() => Ok(()),
         Trust::OtherAudience(found) => Err(format!(
             "the federated credential {} has the audience {}, not {}",
-            found.name,
-            found.audiences.join(", "),
+            brief(&found.name),
+            brief(&found.audiences.join(", ")),
             wanted.audiences.join(", ")
         )),
         Trust::OtherIssuer(found) => Err(other_issuer(found, &wanted)),
@@ -149,9 +151,9 @@ fn other_issuer(found: &FederatedCredential, wanted: &FederatedCredential) -> St
     };
     format!(
         "the federated credential {} has the issuer {}, but the tokens of the cluster have {}{slash}",
-        found.name,
-        found.issuer,
-        cleaned(&wanted.issuer)
+        brief(&found.name),
+        brief(&found.issuer),
+        brief(&wanted.issuer)
     )
 }
 
@@ -162,21 +164,25 @@ fn stored(auth: Auth, sign_in: &EntraSignIn, azure: &EntraInAzure) -> Fact<Resul
     };
     let (all, what) = credentials(app, auth);
     if all.is_empty() {
-        return Ok(Err(format!("the app {} has no {what}", app.display_name)));
+        return Ok(Err(format!("the app {} has no {what}", brief(&app.display_name))));
     }
     let recorded = sign_in.recorded();
     let id = recorded.and_then(|secret| Some((secret, secret.marks.app.key_id?)));
     Ok(match id {
         Some((secret, id)) if !all.iter().any(|it| it.key_id == id) => Err(format!(
             "the app {} does not have the {what} {id} any more, which secret/{} holds",
-            app.display_name, secret.version.name
+            brief(&app.display_name),
+            secret.version.name
         )),
         _ => Ok(()),
     })
 }
 
 /// The credentials of a kind that an app has, and what they are called.
-pub fn credentials(app: &Application, auth: Auth) -> (&[crate::model::directory::AppCredential], &'static str) {
+pub fn credentials(
+    app: &Application,
+    auth: Auth,
+) -> (&[crate::model::directory::AppCredential], &'static str) {
     match auth {
         Auth::Certificate => (&app.certificates, "certificate"),
         _ => (&app.secrets, "client secret"),
@@ -190,18 +196,19 @@ fn access(azure: &EntraInAzure) -> Vec<Link> {
         Err(why) => return vec![Link::of(Part::Identity, Err(why.clone()))],
     };
     let (group, service) = (access.service.group_path(), access.service.path());
-    let instance = cleaned(&access.service.name);
-    let principal = known(&azure.service_principal).map(|found| found.as_ref().map(|it: &ServicePrincipal| it.id));
+    let instance = brief(&access.service.name);
+    let principal =
+        known(&azure.service_principal).map(|found| found.as_ref().map(|it: &ServicePrincipal| it.id));
     let identity = access.identity.principal;
     let validator = Role {
-        role: AzureRole::ConfigValidator,
+        wanted: AzureRole::ConfigValidator.definition(),
         principal: Ok(identity),
         scope: &group,
         whose: format!("the system-assigned identity of the instance {instance}"),
         at: "its resource group",
     };
     let reader = Role {
-        role: AzureRole::ConfigReader,
+        wanted: AzureRole::ConfigReader.definition(),
         principal,
         scope: &service,
         whose: "the service principal of the app".to_owned(),
@@ -223,7 +230,7 @@ fn access(azure: &EntraInAzure) -> Vec<Link> {
 
 /// One of the two roles, and whom it is assigned to.
 struct Role<'a> {
-    role: AzureRole,
+    wanted: &'static CustomRole,
     /// `None` if it does not exist.
     principal: Fact<Option<Uuid>>,
     scope: &'a str,
@@ -234,7 +241,7 @@ struct Role<'a> {
 impl Role<'_> {
     /// The role, and its assignment.
     fn judge(&self, access: &InstanceAccess) -> [Fact<Result<(), String>>; 2] {
-        let wanted = self.role.definition();
+        let wanted = self.wanted;
         let name = wanted.name;
         let definitions = match known(&access.definitions) {
             Ok(definitions) => definitions,
@@ -243,7 +250,10 @@ impl Role<'_> {
         let suits = |it: &&RoleDefinition| grants(wanted, it);
         let assigned = self.assigned(access);
         if let Ok(Some(assigned)) = &assigned
-            && definitions.iter().filter(suits).any(|it| assigned.iter().any(|of| of.role == it.id))
+            && definitions
+                .iter()
+                .filter(suits)
+                .any(|it| assigned.iter().any(|of| of.role == it.id))
         {
             return [Ok(Ok(())), Ok(Ok(()))];
         }
@@ -252,20 +262,44 @@ impl Role<'_> {
         } else {
             let actions = [wanted.action_names(), wanted.data_action_names()].concat();
             let same_name = definitions.iter().find(|it| {
-                it.name.eq_ignore_ascii_case(name) || it.name.eq_ignore_ascii_case(&wanted.name_in(&access.service.subscription))
+                it.name.eq_ignore_ascii_case(name)
+                    || it
+                        .name
+                        .eq_ignore_ascii_case(&wanted.name_in(&access.service.subscription))
             });
             Err(match same_name {
-                Some(found) => format!("the role {} lacks the permission {}", cleaned(&found.name), actions.join(", ")),
-                None => format!("no role with the permission {} can be assigned at {}", actions.join(", "), self.at),
+                Some(found) => format!(
+                    "the role {} lacks the permission {}",
+                    brief(&found.name),
+                    actions.join(", ")
+                ),
+                None => format!(
+                    "no role with the permission {} can be assigned at {}",
+                    actions.join(", "),
+                    self.at
+                ),
             })
         };
         let assignment = assigned.map(|assigned| match assigned {
-            None => Err(format!("nothing has the role {name} at {}, because {} does not exist", self.at, self.whose)),
-            Some(_) => Err(format!("{} does not have the role {name} at {} or above", self.whose, self.at)),
+            None => Err(format!(
+                "nothing has the role {name} at {}, because {} does not exist",
+                self.at, self.whose
+            )),
+            Some(_) => Err(format!(
+                "{} does not have the role {name} at {} or above",
+                self.whose, self.at
+            )),
         });
         // Without a role there is nothing to assign.
         let is_role_missing = role.is_err();
-        [Ok(role), if is_role_missing { Err(Unavailable::Unknown("its role is missing".to_owned())) } else { assignment }]
+        [
+            Ok(role),
+            if is_role_missing {
+                Err(Unavailable::Unknown("its role is missing".to_owned()))
+            } else {
+                assignment
+            },
+        ]
     }
 
     /// The roles of the principal at the scope or above it; `None` if there is no
@@ -275,10 +309,20 @@ impl Role<'_> {
         let Some(principal) = self.principal.clone()? else {
             return Ok(None);
         };
-        let of_it = all.iter().filter(|it| covers_principal(it, principal, self.scope));
+        let of_it = all
+            .iter()
+            .filter(|it| covers_principal(it, principal, self.scope));
         Ok(Some(of_it.collect()))
     }
 }
+
+/// Several texts of others are in one sentence.
+fn brief(text: &str) -> String {
+    shortened(&cleaned(text), LONGEST)
+}
+
+/// More than the name of an app, and than the issuer of a cluster.
+const LONGEST: usize = 256;
 
 fn known<T>(fact: &Fact<T>) -> Fact<&T> {
     fact.as_ref().map_err(Clone::clone)

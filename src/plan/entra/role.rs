@@ -231,7 +231,9 @@ pub(super) fn grants(wanted: &CustomRole, found: &RoleDefinition) -> bool {
     let any = |allows: &dyn Fn(&Permission) -> bool| found.permissions.iter().any(allows);
     let (actions, data_actions) = (wanted.action_names(), wanted.data_action_names());
     actions.iter().all(|action| any(&|it| it.allows(action)))
-        && data_actions.iter().all(|action| any(&|it| it.allows_data(action)))
+        && data_actions
+            .iter()
+            .all(|action| any(&|it| it.allows_data(action)))
 }
 
 /// Whether a scope is another one or above it. ARM ignores case and may or may not

@@ -8,7 +8,7 @@ use super::{Assessment, DUE, Verdict};
 use crate::model::directory::AppCredential;
 use crate::model::quote::shell_word;
 use crate::model::{
-    Auth, EntraSignIn, Fact, GatewayFacts, GatewayId, Unavailable, Validity, counted,
+    Auth, EntraSignIn, Fact, GatewayFacts, GatewayId, Unavailable, Validity, counted, shortened,
 };
 
 /// A credential of an app is due when this part of its life is left: people renew
@@ -54,7 +54,9 @@ pub fn expiry_of(facts: &GatewayFacts, now: Timestamp) -> Option<Expiry> {
     }
     let sign_in = facts.entra().filter(|_| facts.auth != Auth::WorkloadIdentity)?;
     let (validity, source) = validity(facts.auth, sign_in, now)?;
-    let life = validity.begins.map(|begins| validity.expires.duration_since(begins));
+    let life = validity
+        .begins
+        .map(|begins| validity.expires.duration_since(begins));
     let life = life.filter(SignedDuration::is_positive).unwrap_or(USUAL_LIFE);
     Some(Expiry {
         begins: validity.begins,
@@ -70,7 +72,10 @@ fn validity(auth: Auth, sign_in: &EntraSignIn, now: Timestamp) -> Option<(Validi
     let recorded = sign_in.recorded();
     let in_graph = in_graph(auth, sign_in);
     let id = recorded.and_then(|secret| secret.marks.app.key_id);
-    let of_id = in_graph.iter().flat_map(|all| all.iter()).find(|it| Some(it.key_id) == id);
+    let of_id = in_graph
+        .iter()
+        .flat_map(|all| all.iter())
+        .find(|it| Some(it.key_id) == id);
     if let Some(validity) = of_id.and_then(validity_of) {
         return Some((validity, ExpirySource::Graph));
     }
@@ -151,7 +156,7 @@ pub(super) fn unknown_expiry(auth: Auth, sign_in: &EntraSignIn) -> String {
                 format!(
                     "it is not known which of the {} of the app {} the gateway uses, and one may have expired",
                     counted(all.len(), kind, &format!("{kind}s")),
-                    app.display_name
+                    shortened(&app.display_name, 256)
                 )
             }
         };
@@ -177,10 +182,14 @@ fn first_broken(links: &[Link]) -> Option<(Part, &str)> {
 
 pub(super) fn broken(links: &[Link]) -> Option<String> {
     let (_, why) = first_broken(links)?;
-    let others = links.iter().filter(|link| matches!(link.state, LinkState::Broken(_))).count() - 1;
+    let others = links
+        .iter()
+        .filter(|link| matches!(link.state, LinkState::Broken(_)))
+        .count()
+        - 1;
     Some(match others {
         0 => why.to_owned(),
-        _ => format!("{why}; {} more", counted(others, "problem", "problems")),
+        _ => format!("{why}; {}", counted(others, "more problem", "more problems")),
     })
 }
 
@@ -205,48 +214,65 @@ pub(super) fn set_up(facts: &GatewayFacts, assessment: &Assessment) -> Option<St
     let GatewayFacts {
         namespace, workload, ..
     } = facts;
-    let broken = first_broken(&assessment.links).filter(|_| assessment.verdict == Verdict::CannotSignIn);
-    let azure = sign_in.azure.as_deref();
-    if let Some((part, _)) = broken {
-        let principal = azure.and_then(|azure| azure.service_principal.as_ref().ok()?.as_ref());
-        match part {
-            Part::ServicePrincipal if let Some(found) = principal.filter(|found| !found.enabled) => {
-                return Some(format!("az ad sp update --id {} --set accountEnabled=true", found.id));
-            }
-            Part::App if azure.is_some_and(|azure| matches!(azure.application, Ok(Some(_)))) => {
-                let client_id = sign_in.client_id.as_ref().ok()?;
-                return Some(format!("az ad app show --id {client_id}"));
-            }
-            _ => {}
-        }
+    let broken = first_broken(&assessment.links)
+        .filter(|_| assessment.verdict == Verdict::CannotSignIn)
+        .map(|(part, _)| part);
+    if let Some(command) = broken.and_then(|part| disabled(part, sign_in)) {
+        return Some(command);
     }
-    let mut line = format!("kubectl apim entra setup {workload} -n {namespace}");
-    if let Some(id) = gateway_id(facts, sign_in) {
-        let service = &id.service;
-        line += &format!(
-            " -s {} -r {} -a {} -g {}",
-            shell_word(&service.subscription),
-            shell_word(&service.resource_group),
-            shell_word(&service.name),
-            shell_word(&id.name)
-        );
+    let mut words = vec![format!(
+        "kubectl apim entra setup {} -n {namespace}",
+        workload.short()
+    )];
+    if let Some(GatewayId { service, name }) = gateway_id(facts, sign_in) {
+        let values = [
+            &service.subscription,
+            &service.resource_group,
+            &service.name,
+            &name,
+        ];
+        let flags = ["-s", "-r", "-a", "-g"].into_iter().zip(values);
+        words.extend(flags.map(|(flag, value)| format!("{flag} {}", word(value))));
     }
-    match (&sign_in.client_id, broken) {
-        (_, Some((Part::App, _))) => line += &format!(" --create-app {}", shell_word(&workload.name)),
-        (Ok(client_id), _) => line += &format!(" --app {client_id}"),
-        (Err(_), _) => line += " --app CLIENT-ID",
-    }
+    words.push(match broken {
+        Some(Part::App) => format!("--create-app {}", word(&workload.name)),
+        _ => format!("--app {}", client_id(&sign_in.client_id)),
+    });
     let is_broken = |part| {
         let mut links = assessment.links.iter();
         links.any(|link| link.part == part && matches!(link.state, LinkState::Broken(_)))
     };
     if is_broken(Part::Identity) {
-        line += " --enable-identity";
+        words.push("--enable-identity".to_owned());
     }
     if let (Verdict::Expiring | Verdict::Due, Some((secret, _))) = (assessment.verdict, &facts.secret) {
-        line += &format!(" --secret {}", next_name(secret));
+        words.push(format!("--secret {}", next_name(secret)));
     }
-    Some(line)
+    Some(words.join(" "))
+}
+
+/// The command for what is there and disabled: a set-up does not enable it.
+fn disabled(part: Part, sign_in: &EntraSignIn) -> Option<String> {
+    let azure = sign_in.azure.as_deref()?;
+    let principal = azure.service_principal.as_ref().ok().and_then(Option::as_ref);
+    let application = azure.application.as_ref().ok().and_then(Option::as_ref);
+    match part {
+        Part::ServicePrincipal => principal
+            .filter(|found| !found.enabled)
+            .map(|found| format!("az ad sp update --id {} --set accountEnabled=true", found.id)),
+        Part::App => application.map(|app| format!("az ad app show --id {}", app.app_id)),
+        _ => None,
+    }
+}
+
+/// Quoted where a shell would not take it as it is.
+fn word(text: &str) -> String {
+    let is_plain = |it: char| it.is_ascii_alphanumeric() || matches!(it, '-' | '_' | '.');
+    if !text.is_empty() && !text.starts_with('-') && text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        shell_word(text)
+    }
 }
 
 /// Pods go on with the credential in the old Secret until others have the new one.
@@ -261,9 +287,14 @@ fn next_name(secret: &str) -> String {
 }
 
 fn gateway_id(facts: &GatewayFacts, sign_in: &EntraSignIn) -> Option<GatewayId> {
-    let access = sign_in.azure.as_ref().and_then(|azure| azure.access.as_ref().ok());
+    let access = sign_in
+        .azure
+        .as_ref()
+        .and_then(|azure| azure.access.as_ref().ok());
     let name = facts.gateway.as_ref().ok();
-    let found = access.zip(name).map(|(access, name)| access.service.gateway(name.clone()));
+    let found = access
+        .zip(name)
+        .map(|(access, name)| access.service.gateway(name.clone()));
     found.or_else(|| facts.recorded.clone())
 }
 
@@ -282,7 +313,8 @@ pub(super) fn fix_unknown(facts: &GatewayFacts, sign_in: &EntraSignIn) -> String
 }
 
 fn client_id(fact: &Fact<uuid::Uuid>) -> String {
-    fact.as_ref().map_or_else(|_| "CLIENT-ID".to_owned(), ToString::to_string)
+    fact.as_ref()
+        .map_or_else(|_| "CLIENT-ID".to_owned(), ToString::to_string)
 }
 
 /// Why nothing can renew a credential where it is.

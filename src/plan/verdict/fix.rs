@@ -6,9 +6,7 @@ use super::super::blocked::way_out;
 use super::super::protection::better_schedule;
 use super::entra::set_up;
 use super::{Assessment, Verdict};
-use crate::model::{
-    Credential, CronJobFacts, GatewayFacts, Presented, Replacement, TokenError, Unavailable,
-};
+use crate::model::{Credential, CronJobFacts, GatewayFacts, Presented, Replacement, TokenError, Unavailable};
 
 pub(super) fn fix(facts: &GatewayFacts, assessment: &Assessment, now: Timestamp) -> Option<String> {
     let GatewayFacts {
@@ -27,7 +25,11 @@ pub(super) fn fix(facts: &GatewayFacts, assessment: &Assessment, now: Timestamp)
         // The pod spec or ConfigMap has to change, which no one command does; the
         // reason says how.
         _ if matches!(facts.presented, Ok(Presented::Inline { .. })) => None,
-        Verdict::CannotSignIn | Verdict::Expired | Verdict::Expiring | Verdict::Unprotected | Verdict::Due
+        Verdict::CannotSignIn
+        | Verdict::Expired
+        | Verdict::Expiring
+        | Verdict::Unprotected
+        | Verdict::Due
             if facts.entra().is_some() =>
         {
             set_up(facts, assessment)

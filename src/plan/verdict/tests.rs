@@ -4,7 +4,7 @@ mod entra;
 
 use super::super::fixture::{DAY, entra_gateway, gateway, now};
 use super::*;
-use crate::model::{Claims, CronJobFacts, TemplateMarks};
+use crate::model::{Claims, CronJobFacts, Replacement, TemplateMarks, TokenError};
 
 fn stored(facts: &mut GatewayFacts) -> &mut SecretFacts {
     match &mut facts.presented {

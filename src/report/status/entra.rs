@@ -68,7 +68,8 @@ impl<'a> Entra<'a> {
 /// The name of a part, which never changes.
 pub(super) fn part_name(part: Part) -> String {
     let name = serde_json::to_value(part).ok();
-    name.and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
+    name.and_then(|name| name.as_str().map(str::to_owned))
+        .unwrap_or_default()
 }
 
 impl<'a> EntraPart<'a> {

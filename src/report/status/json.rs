@@ -224,8 +224,18 @@ fn unread<'a>(facts: &'a GatewayFacts, assessment: &'a Assessment) -> Vec<Unread
         ("cronJob", unavailable(&facts.cron_jobs)),
         ("azure", facts.azure.as_ref().and_then(unavailable)),
         ("apis", azure.and_then(|azure| unavailable(&azure.apis))),
-        ("secret", facts.entra().and_then(|sign_in| unavailable(sign_in.stored.as_ref()?))),
-        ("certificate", facts.entra().and_then(|sign_in| unavailable(sign_in.certificate.as_ref()?))),
+        (
+            "secret",
+            facts
+                .entra()
+                .and_then(|sign_in| unavailable(sign_in.stored.as_ref()?)),
+        ),
+        (
+            "certificate",
+            facts
+                .entra()
+                .and_then(|sign_in| unavailable(sign_in.certificate.as_ref()?)),
+        ),
         // Of a workload identity it is looked up with `--azure`.
         (
             "clientId",
@@ -235,7 +245,9 @@ fn unread<'a>(facts: &'a GatewayFacts, assessment: &'a Assessment) -> Vec<Unread
                 .and_then(|sign_in| unavailable(&sign_in.client_id)),
         ),
     ];
-    let parts = parts.into_iter().filter_map(|(part, unavailable)| Some((part, unavailable?)));
+    let parts = parts
+        .into_iter()
+        .filter_map(|(part, unavailable)| Some((part, unavailable?)));
     let links = assessment.unknown_links().map(|(_, why)| ("entra", why));
     let mut unread: Vec<Unread<'_>> = Vec::new();
     for (part, unavailable) in parts.chain(links) {

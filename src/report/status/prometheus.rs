@@ -102,7 +102,10 @@ pub(super) fn metrics(report: &StatusReport) -> String {
 /// not be read has no series.
 fn entra(text: &mut String, rows: &BTreeMap<String, &Row>) {
     let name = "apim_gateway_auth";
-    let _ = writeln!(text, "# HELP {name} 1 for how the gateway signs in.\n# TYPE {name} gauge");
+    let _ = writeln!(
+        text,
+        "# HELP {name} 1 for how the gateway signs in.\n# TYPE {name} gauge"
+    );
     for (labels, row) in rows {
         let _ = writeln!(text, "{name}{{{labels},auth=\"{}\"}} 1", auth(row.facts.auth));
     }
@@ -118,7 +121,11 @@ fn entra(text: &mut String, rows: &BTreeMap<String, &Row>) {
                 LinkState::Broken(_) => 0,
                 LinkState::Unknown(_) => continue,
             };
-            let _ = writeln!(text, "{name}{{{labels},part=\"{}\"}} {value}", part_name(link.part));
+            let _ = writeln!(
+                text,
+                "{name}{{{labels},part=\"{}\"}} {value}",
+                part_name(link.part)
+            );
         }
     }
 }
@@ -165,7 +172,10 @@ fn unread(report: &StatusReport) -> BTreeMap<(&str, &str), usize> {
         let kinds = [
             (
                 "secrets",
-                forbidden(&facts.presented) || facts.entra().is_some_and(|it| it.stored.as_ref().is_some_and(forbidden)),
+                forbidden(&facts.presented)
+                    || facts
+                        .entra()
+                        .is_some_and(|it| it.stored.as_ref().is_some_and(forbidden)),
             ),
             (
                 "configmaps",

@@ -148,7 +148,11 @@ impl Row {
         let expiry = self.assessment.expiry;
         let left = expiry.map(|expiry| expiry.expires.duration_since(now));
         match (left.filter(|left| *left <= within), &self.facts.pods) {
-            (Some(left), _) => format!("{} expires in {}", credential_in_words(self.facts.auth), in_words(left)),
+            (Some(left), _) => format!(
+                "{} expires in {}",
+                credential_in_words(self.facts.auth),
+                in_words(left)
+            ),
             (None, Err(unavailable)) if self.facts.stored().is_some() => unavailable.why().to_owned(),
             (None, _) => reason.clone(),
         }

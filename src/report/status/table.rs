@@ -130,7 +130,10 @@ fn verdict(row: &Row) -> Cell {
 
 fn expires_in(row: &Row, now: Timestamp) -> Cell {
     let Some(expiry) = row.assessment.expiry else {
-        let unread = row.facts.entra().and_then(|sign_in| sign_in.stored.as_ref()?.as_ref().err());
+        let unread = row
+            .facts
+            .entra()
+            .and_then(|sign_in| sign_in.stored.as_ref()?.as_ref().err());
         let text = match (&row.facts.presented, unread) {
             (Ok(_), _) if row.facts.auth == Auth::WorkloadIdentity => "never",
             (Err(unavailable), _) | (_, Some(unavailable)) => unavailable.cell(),

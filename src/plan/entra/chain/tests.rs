@@ -14,10 +14,12 @@ fn links(auth: Auth, change: impl Fn(&mut EntraInAzure)) -> Vec<Link> {
 }
 
 fn broken(auth: Auth, change: impl Fn(&mut EntraInAzure)) -> Vec<(Part, String)> {
-    let broken = links(auth, change).into_iter().filter_map(|link| match link.state {
-        LinkState::Broken(why) => Some((link.part, why)),
-        _ => None,
-    });
+    let broken = links(auth, change)
+        .into_iter()
+        .filter_map(|link| match link.state {
+            LinkState::Broken(why) => Some((link.part, why)),
+            _ => None,
+        });
     broken.collect()
 }
 
@@ -34,7 +36,10 @@ fn what_is_set_up_is_ok_for_every_kind() {
     for auth in [Auth::AppSecret, Auth::Certificate, Auth::WorkloadIdentity] {
         let links = links(auth, |_| {});
         assert_eq!(links.len(), 8, "{auth:?}");
-        assert!(links.iter().all(|link| link.state == LinkState::Ok), "{auth:?}: {links:?}");
+        assert!(
+            links.iter().all(|link| link.state == LinkState::Ok),
+            "{auth:?}: {links:?}"
+        );
     }
     assert_eq!(chain(&entra_gateway(Auth::WorkloadIdentity)), []);
 }
@@ -56,14 +61,23 @@ fn a_federated_credential_is_compared_to_the_letter() {
         it.issuer = ISSUER.trim_end_matches('/').to_owned();
         it.name = "by hand".to_owned();
     });
-    assert!(slash.contains("by hand") && slash.contains("the last slash"), "{slash}");
+    assert!(
+        slash.contains("by hand") && slash.contains("the last slash"),
+        "{slash}"
+    );
     let subject = said(&|it| {
         it.subject = "system:serviceaccount:shop:GW".to_owned();
         it.name = "other".to_owned();
     });
-    assert!(subject.contains("no federated credential trusts system:serviceaccount:shop:gw"), "{subject}");
+    assert!(
+        subject.contains("no federated credential trusts system:serviceaccount:shop:gw"),
+        "{subject}"
+    );
     let audience = said(&|it| it.audiences = vec!["api://other".to_owned()]);
-    assert!(audience.contains("api://other, not") && audience.contains(AUDIENCE), "{audience}");
+    assert!(
+        audience.contains("api://other, not") && audience.contains(AUDIENCE),
+        "{audience}"
+    );
     // In a custom cloud its audience is not known.
     let custom = broken(Auth::WorkloadIdentity, |azure| {
         federated(azure).audiences = vec!["api://other".to_owned()];
@@ -87,7 +101,9 @@ fn roles_count_by_what_they_grant_and_where() {
     };
     assert_eq!(parts(&broad), []);
     // What az makes of the document's JSON.
-    let empty = |it: &mut InstanceAccess| it.definitions.as_mut().unwrap()[1].permissions = vec![Permission::default()];
+    let empty = |it: &mut InstanceAccess| {
+        it.definitions.as_mut().unwrap()[1].permissions = vec![Permission::default()]
+    };
     assert_eq!(parts(&empty), [Part::ReaderRole]);
     let gone = |it: &mut InstanceAccess| it.definitions.as_mut().unwrap().clear();
     assert_eq!(parts(&gone), [Part::ValidatorRole, Part::ReaderRole]);
@@ -101,11 +117,14 @@ fn roles_count_by_what_they_grant_and_where() {
     assert_eq!(parts(&gateway), [Part::ReaderAssignment]);
     let inherited = |it: &mut InstanceAccess| {
         let all = it.assignments.as_mut().unwrap();
-        all.iter_mut().for_each(|it| it.scope = "/SUBSCRIPTIONS/s/".to_owned());
+        for it in all {
+            it.scope = "/SUBSCRIPTIONS/s/".to_owned();
+        }
     };
     assert_eq!(parts(&inherited), []);
     // An assignment to the app instead of its service principal grants nothing.
-    let to_app = |it: &mut InstanceAccess| it.assignments.as_mut().unwrap()[1].principal = Uuid::from_u128(40);
+    let to_app =
+        |it: &mut InstanceAccess| it.assignments.as_mut().unwrap()[1].principal = Uuid::from_u128(40);
     assert_eq!(parts(&to_app), [Part::ReaderAssignment]);
     // The identity was switched off and on.
     let new_identity = |it: &mut InstanceAccess| it.identity.principal = Some(Uuid::from_u128(66));

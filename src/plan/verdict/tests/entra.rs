@@ -60,8 +60,16 @@ fn a_recorded_credential_is_due_at_a_third_of_its_life() {
                 marks.rotated_at = Some(now() - DAY * begun);
                 marks.expires_at = Some(now() + DAY * left);
             });
-            assert_eq!(assessment.verdict, expected, "{begun} {left}: {}", assessment.reason);
-            let noun = if auth == Auth::AppSecret { "the client secret" } else { "the certificate" };
+            assert_eq!(
+                assessment.verdict, expected,
+                "{begun} {left}: {}",
+                assessment.reason
+            );
+            let noun = if auth == Auth::AppSecret {
+                "the client secret"
+            } else {
+                "the certificate"
+            };
             assert!(assessment.reason.starts_with(noun), "{}", assessment.reason);
             assert_eq!(assessment.expiry.unwrap().source, ExpirySource::Annotation);
         }
@@ -74,7 +82,10 @@ fn a_recorded_credential_is_due_at_a_third_of_its_life() {
             secret.marks.expires_at = Some(now() + DAY * left);
         })
     };
-    assert_eq!((unknown(61).verdict, unknown(60).verdict), (Verdict::Healthy, Verdict::Due));
+    assert_eq!(
+        (unknown(61).verdict, unknown(60).verdict),
+        (Verdict::Healthy, Verdict::Due)
+    );
 }
 
 #[test]
@@ -93,16 +104,27 @@ fn what_others_wrote_is_not_described_by_our_annotations() {
         secret.last_writer = Some("kubectl-edit".to_owned());
     });
     assert_eq!(assessment.verdict, Verdict::Unknown);
-    assert!(assessment.reason.contains("kubectl-edit replaced it"), "{}", assessment.reason);
+    assert!(
+        assessment.reason.contains("kubectl-edit replaced it"),
+        "{}",
+        assessment.reason
+    );
     let fix = format!("az ad app credential list --id {APP}");
     assert_eq!(assessment.fix, Some(fix));
     let nothing = assessed(Auth::Certificate, unrecorded);
-    assert!(nothing.reason.contains("ask it with --azure"), "{}", nothing.reason);
+    assert!(
+        nothing.reason.contains("ask it with --azure"),
+        "{}",
+        nothing.reason
+    );
     let forbidden = assessed(Auth::AppSecret, |facts| {
         sign_in(facts).stored = Some(Err(Unavailable::Forbidden("no right".to_owned())));
     });
     assert_eq!(forbidden.verdict, Verdict::Unknown);
-    assert_eq!(forbidden.fix.as_deref(), Some("kubectl auth can-i get secret/gw-entra -n shop"));
+    assert_eq!(
+        forbidden.fix.as_deref(),
+        Some("kubectl auth can-i get secret/gw-entra -n shop")
+    );
 }
 
 #[test]
@@ -146,7 +168,13 @@ fn of_several_credentials_none_is_believed_that_may_have_expired() {
     assert_eq!(of(&[-5, -1]).verdict, Verdict::Expired);
     let uncertain = of(&[200, -5]);
     assert_eq!(uncertain.verdict, Verdict::Unknown);
-    assert!(uncertain.reason.contains("which of the 2 client secrets of the app gw"), "{}", uncertain.reason);
+    assert!(
+        uncertain
+            .reason
+            .contains("which of the 2 client secrets of the app gw"),
+        "{}",
+        uncertain.reason
+    );
     // None at all is no doubt.
     assert_eq!(of(&[]).verdict, Verdict::CannotSignIn);
 }
@@ -172,12 +200,24 @@ fn the_broken_part_is_named_with_the_command_that_mends_it() {
     let with_app = format!("{SET_UP} --app {APP}");
     let mends = |change: &dyn Fn(&mut EntraInAzure), said: &str, fix: &str| {
         let assessment = with_azure(Auth::WorkloadIdentity, change);
-        assert_eq!(assessment.verdict, Verdict::CannotSignIn, "{said}: {assessment:?}");
+        assert_eq!(
+            assessment.verdict,
+            Verdict::CannotSignIn,
+            "{said}: {assessment:?}"
+        );
         assert!(assessment.reason.contains(said), "{said}: {}", assessment.reason);
         assert_eq!(assessment.fix.as_deref(), Some(fix), "{said}");
     };
-    mends(&|azure| access(azure).identity.principal = None, "has no system-assigned identity", &format!("{with_app} --enable-identity"));
-    mends(&|azure| access(azure).assignments.as_mut().unwrap().truncate(1), "does not have the role API Management Gateway Configuration Reader", &with_app);
+    mends(
+        &|azure| access(azure).identity.principal = None,
+        "has no system-assigned identity",
+        &format!("{with_app} --enable-identity"),
+    );
+    mends(
+        &|azure| access(azure).assignments.as_mut().unwrap().truncate(1),
+        "does not have the role API Management Gateway Configuration Reader",
+        &with_app,
+    );
     mends(
         &|azure| {
             azure.application = Ok(None);
@@ -186,9 +226,21 @@ fn the_broken_part_is_named_with_the_command_that_mends_it() {
         "there is no app or managed identity with the client id",
         &format!("{SET_UP} --create-app gw"),
     );
-    mends(&|azure| azure.service_principal = Ok(None), "has no service principal", &with_app);
     mends(
-        &|azure| azure.service_principal.as_mut().unwrap().as_mut().unwrap().enabled = false,
+        &|azure| azure.service_principal = Ok(None),
+        "has no service principal",
+        &with_app,
+    );
+    mends(
+        &|azure| {
+            azure
+                .service_principal
+                .as_mut()
+                .unwrap()
+                .as_mut()
+                .unwrap()
+                .enabled = false
+        },
         "is disabled",
         &format!("az ad sp update --id {PRINCIPAL} --set accountEnabled=true"),
     );
@@ -198,14 +250,18 @@ fn the_broken_part_is_named_with_the_command_that_mends_it() {
             access(azure).identity.principal = None;
             azure.service_principal = Ok(None);
         },
-        "; 3 problems more",
+        "; 3 more problems",
         &format!("{with_app} --enable-identity"),
     );
 }
 
 #[test]
 fn what_is_due_is_renewed_in_another_secret() {
-    for (secret_name, next) in [("gw-entra", "gw-entra-2"), ("gw-entra-9", "gw-entra-10"), ("1", "1-2")] {
+    for (secret_name, next) in [
+        ("gw-entra", "gw-entra-2"),
+        ("gw-entra-9", "gw-entra-10"),
+        ("1", "1-2"),
+    ] {
         let due = assessed(Auth::AppSecret, |facts| {
             secret(facts).marks.expires_at = Some(now() + DAY * 10);
             facts.secret = Some((secret_name.to_owned(), "k".to_owned()));
@@ -226,7 +282,13 @@ fn what_could_not_be_read_is_unknown_and_never_broken() {
         access(azure).definitions = Err(forbidden());
     });
     assert_eq!(assessment.verdict, Verdict::Healthy);
-    assert!(assessment.reason.contains("7 parts of its sign-in could not be checked"), "{}", assessment.reason);
+    assert!(
+        assessment
+            .reason
+            .contains("7 parts of its sign-in could not be checked"),
+        "{}",
+        assessment.reason
+    );
     // An alarm that cannot read must not pass.
     let facts = entra_gateway(Auth::WorkloadIdentity);
     assert!(is_alarm(&facts, &assessment, DAY, now()));
@@ -274,7 +336,9 @@ fn a_role_of_that_name_without_permissions_is_named() {
         rename(&mut access(azure).definitions.as_mut().unwrap()[1]);
     });
     assert!(
-        assessment.reason.starts_with("the role API Management Gateway Configuration Reader Role lacks the permission"),
+        assessment
+            .reason
+            .starts_with("the role API Management Gateway Configuration Reader Role lacks the permission"),
         "{}",
         assessment.reason
     );
