@@ -18,7 +18,6 @@ use crate::model::{
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
-use uuid::Uuid;
 
 /// How many keys of a Secret an error names.
 const MOST_KEYS: usize = 8;
@@ -74,7 +73,6 @@ pub fn secret_facts(secret: &Secret, key: &str) -> Result<(SecretFacts, Previous
             };
             validity.ok_or_else(|| Unavailable::Unknown(unreadable()))
         }),
-        guid: text.and_then(|text| Uuid::try_parse(text.trim()).ok()),
         marks: marks(&annotations),
     };
     Ok((

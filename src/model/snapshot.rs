@@ -2,7 +2,6 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use uuid::Uuid;
 
 use super::{
     AppMarks, Claims, Credential, Fact, KeySlot, PutBack, Recorded, RotationIds, Validity, WorkloadMarks,
@@ -53,8 +52,6 @@ pub struct SecretFacts {
     pub credential: Credential,
     /// The certificate that the key holds, if it holds one as PEM.
     pub certificate: Option<Fact<Validity>>,
-    /// What the key holds, if that is a GUID, as a client id is.
-    pub guid: Option<Uuid>,
     pub marks: SecretMarks,
 }
 
@@ -283,7 +280,6 @@ mod tests {
                 prefixed: true,
             },
             certificate: None,
-            guid: None,
             marks: SecretMarks::default(),
         }
     }

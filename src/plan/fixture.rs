@@ -89,7 +89,6 @@ pub(crate) fn snapshot() -> Snapshot {
                 prefixed: true,
             },
             certificate: None,
-            guid: None,
             marks: SecretMarks::default(),
         },
         workloads: vec![WorkloadFacts {

@@ -51,13 +51,14 @@ pub(super) fn sign_in(
         in_clear: settings.in_clear.clone(),
         azure: None,
     };
-    sign_in.client_id = client_id(survey, gateway, is_federated, &sign_in);
+    sign_in.client_id = client_id(gateway, is_federated, &sign_in);
     (auth, found.map(|(place, _)| place), sign_in)
 }
 
 /// The client id in the settings, else the one that we recorded.
-fn client_id(survey: &Survey, gateway: &Gateway, is_federated: bool, sign_in: &EntraSignIn) -> Fact<Uuid> {
+fn client_id(gateway: &Gateway, is_federated: bool, sign_in: &EntraSignIn) -> Fact<Uuid> {
     let unknown = |why: String| Err(Unavailable::Unknown(why));
+    let recorded = sign_in.recorded().and_then(|secret| secret.marks.app.client_id);
     match &gateway.container.entra.client_id {
         _ if is_federated => unknown(format!(
             "the client id is in an annotation of serviceaccount/{}, which was not read",
@@ -69,20 +70,13 @@ fn client_id(survey: &Survey, gateway: &Gateway, is_federated: bool, sign_in: &E
                 cleaned(text)
             ))
         }),
-        ClientId::Secret(keys) => match survey.held(gateway, std::slice::from_ref(keys)) {
-            Some(((secret, key), Ok((facts, _)))) => facts.guid.map_or_else(
-                || {
-                    unknown(format!(
-                        "key `{key}` of secret/{secret} is not a client id, which is a GUID"
-                    ))
-                },
-                Ok,
-            ),
-            Some((_, Err(unavailable))) => Err(unavailable),
-            None => unknown("no setting has the client id".to_owned()),
-        },
+        // What a Secret holds is never shown, and any key of it may be referred to.
+        ClientId::Secret(secret) => recorded.ok_or_else(|| {
+            Unavailable::Unknown(format!(
+                "the client id is in secret/{secret}, and nothing else records it"
+            ))
+        }),
         ClientId::Missing => {
-            let recorded = sign_in.recorded().and_then(|secret| secret.marks.app.client_id);
             let why = gateway.unread.clone();
             recorded.ok_or_else(|| {
                 why.unwrap_or_else(|| {

@@ -25,7 +25,8 @@ pub struct EntraSettings {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ClientId {
     Text(String),
-    Secret(SecretKeys),
+    /// In this Secret.
+    Secret(String),
     /// In an annotation of the `ServiceAccount`, or nowhere.
     #[default]
     Missing,
@@ -40,12 +41,12 @@ impl EntraSettings {
         };
         settings.client_id = match variables.get(APP_CLIENT) {
             Some(Value::Text { text, .. }) => ClientId::Text(text.trim().to_owned()),
-            Some(Value::Secret { name, key }) => ClientId::Secret((name.clone(), vec![key.clone()])),
+            Some(Value::Secret { name, .. }) => ClientId::Secret(name.clone()),
             Some(Value::Unreadable) => ClientId::Missing,
-            None => match imported(container, APP_CLIENT).pop() {
-                Some(only) => ClientId::Secret(only),
-                None => ClientId::Missing,
-            },
+            None => {
+                let secret = imported(container, APP_CLIENT).into_iter().next();
+                secret.map_or(ClientId::Missing, |(name, _)| ClientId::Secret(name))
+            }
         };
         settings.credential = match (variables.get(APP_CERTIFICATE), variables.get(APP_SECRET)) {
             (Some(Value::Text { text, .. }), _) => mounted(spec, container, text.trim()),
@@ -58,15 +59,6 @@ impl EntraSettings {
             (None, None) => imported(container, APP_SECRET),
         };
         settings
-    }
-
-    /// Every Secret that is read for it.
-    pub fn secrets(&self) -> impl Iterator<Item = &SecretKeys> {
-        let of_client_id = match &self.client_id {
-            ClientId::Secret(keys) => Some(keys),
-            ClientId::Text(_) | ClientId::Missing => None,
-        };
-        self.credential.iter().chain(of_client_id)
     }
 }
 
@@ -156,10 +148,10 @@ mod tests {
             text("of the map")
         );
         let of_secret = json!({"name": APP_CLIENT, "valueFrom": from_secret("s", "id")});
-        assert_eq!(env(of_secret), ClientId::Secret(keys("s", &["id"])));
+        assert_eq!(env(of_secret), ClientId::Secret("s".to_owned()));
         assert_eq!(env(json!({"name": "A", "value": "x"})), ClientId::Missing);
         let of_import = settings(json!({"envFrom": [{"secretRef": {"name": "s"}}]}), &json!([]));
-        assert_eq!(of_import.client_id, ClientId::Secret(keys("s", &[APP_CLIENT])));
+        assert_eq!(of_import.client_id, ClientId::Secret("s".to_owned()));
         let of_map = settings(
             json!({"envFrom": [{"configMapRef": {"name": "settings"}}]}),
             &json!([]),

@@ -175,7 +175,10 @@ fn secrets_of(gateways: &[Gateway], users: bool) -> Wanted {
 fn entra_secrets(gateway: &Gateway) -> impl Iterator<Item = &SecretKeys> {
     let container = &gateway.container;
     let is_entra = matches!(container.credential, CredentialSource::Entra { .. });
-    is_entra.then(|| container.entra.secrets()).into_iter().flatten()
+    is_entra
+        .then_some(&container.entra.credential)
+        .into_iter()
+        .flatten()
 }
 
 impl Survey {

@@ -5,7 +5,9 @@ use apim_sandbox::azure::{
     Permission, Principal, RoleAssignment, RoleDefinition,
 };
 use apim_sandbox::manifests::{EntraManifest, apply};
-use http::Request;
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::Api;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::case::{Case, DAY};
@@ -142,41 +144,26 @@ impl SetUp {
         self.deploy(&manifest, |_| {}).await;
     }
 
-    /// Writes the credential again as the set-up does, with its annotations.
-    async fn record(&self, secret: &str, begun: i32, left: i32, key: &str) {
-        let (kind, keys) = match self.case.secret(secret).await.data.unwrap().keys().next() {
-            Some(first) if first.starts_with("cert") => {
-                ("app-certificate", vec!["certificate.pem", "certificate.pfx"])
-            }
-            _ => ("app-secret", vec!["azure-ad-app-secret"]),
-        };
-        let data = self.case.secret(secret).await.data.unwrap();
-        let own: serde_json::Map<String, Value> = keys
-            .into_iter()
-            .map(|key| (key.to_owned(), json!(data[key])))
-            .collect();
+    /// Writes the client secret as the set-up does, with its annotations.
+    async fn record(&self, secret: &str, begun: i32, left: i32, app: &Principal, key: &str) {
         let now = self.case.azure().now();
+        let secrets = self.case.secrets();
+        secrets.delete(secret, &DeleteParams::default()).await.unwrap();
         let object = json!({
-            "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "data": own,
-            "metadata": {"name": secret, "namespace": self.case.namespace, "annotations": {
-                "apim-rotate/kind": kind, "apim-rotate/key-id": key,
+            "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+            "stringData": {"azure-ad-app-secret": app.client_secret},
+            "metadata": {"name": secret, "annotations": {
+                "apim-rotate/kind": "app-secret", "apim-rotate/client-id": app.client_id, "apim-rotate/key-id": key,
                 "apim-rotate/expires-at": (now + DAY * left).to_string(),
                 "apim-rotate/rotated-at": (now - DAY * begun).to_string(),
             }},
         });
-        self.apply_as("apim-rotate", secret, &object).await;
-    }
-
-    async fn apply_as(&self, manager: &str, secret: &str, object: &Value) {
-        let path = format!(
-            "/api/v1/namespaces/{}/secrets/{secret}?fieldManager={manager}&force=true",
-            self.case.namespace
-        );
-        let request = Request::patch(path)
-            .header("Content-Type", "application/apply-patch+yaml")
-            .body(object.to_string().into_bytes())
-            .unwrap();
-        self.case.client.request::<Value>(request).await.unwrap();
+        let params = PostParams {
+            field_manager: Some("apim-rotate".to_owned()),
+            ..PostParams::default()
+        };
+        let object = serde_json::from_value(object).unwrap();
+        secrets.create(&params, &object).await.unwrap();
     }
 
     fn run(&self, arguments: &[&str]) -> Run<'_> {
@@ -227,8 +214,8 @@ async fn the_cluster_shows_each_kind_and_its_expiry() {
     set_up.secret("secret", &app).await;
     set_up.secret("due", &app).await;
     set_up.secret("unknown", &app).await;
-    set_up.record("secret-entra", 30, 150, &app.client_id).await;
-    set_up.record("due-entra", 130, 50, &app.client_id).await;
+    set_up.record("secret-entra", 30, 150, &app, &app.client_id).await;
+    set_up.record("due-entra", 130, 50, &app, &app.client_id).await;
     let folder = openssl::Folder::with_certificate();
     let pem = std::fs::read_to_string(folder.path("certificate.pem")).unwrap();
     set_up.certificate("certificate", &app, &pem).await;
@@ -357,7 +344,7 @@ async fn graph_shows_what_the_cluster_does_not() {
         "{row:#}"
     );
     assert_eq!(parts(&row, "ok").len(), 8, "{row:#}");
-    for (days, verdict) in [(60, "Due"), (6, "Expiring"), (-1, "Expired")] {
+    for (days, verdict) in [(49, "Due"), (6, "Expiring"), (-1, "Expired")] {
         ends_in(days);
         let row = set_up.with_azure().await.gateway("gw");
         assert_eq!(row["verdict"], verdict, "{row:#}");
@@ -381,7 +368,7 @@ async fn graph_shows_what_the_cluster_does_not() {
             .key_id
             .clone()
     });
-    set_up.record("gw-entra", 1, 1, &kept).await;
+    set_up.record("gw-entra", 1, 1, &app, &kept).await;
     let row = set_up.with_azure().await.gateway("gw");
     assert_eq!(
         (&row["verdict"], &row["entra"]["keyId"]),
@@ -701,7 +688,7 @@ async fn texts_of_others_take_over_no_terminal() {
     let set_up = SetUp::new("entra-hostile").await;
     let case = &set_up.case;
     let app = set_up.federated("gw");
-    let long = format!("{HOSTILE}{}", "x".repeat(100_000));
+    let long = format!("{HOSTILE}{}", "x".repeat(50_000));
     case.azure().directory(|it| {
         it.change_application(&app.client_id, |app| {
             app.display_name.clone_from(&long);
@@ -716,7 +703,16 @@ async fn texts_of_others_take_over_no_terminal() {
     }}});
     case.patch_secret("secret-entra", &annotations).await;
     // A client id that is not a GUID, in each place.
-    set_up.workload("account", &format!("{HOSTILE}not-a-guid")).await;
+    set_up.workload("account", &app.client_id).await;
+    let change = json!({"metadata": {"annotations": {
+        "azure.workload.identity/client-id": format!("{HOSTILE}not-a-guid{long}"),
+    }}});
+    let accounts: Api<ServiceAccount> = Api::namespaced(case.client.clone(), &case.namespace);
+    let params = PatchParams::default();
+    accounts
+        .patch("account", &params, &Patch::Merge(&change))
+        .await
+        .unwrap();
     let no_guid = Principal {
         client_id: "../../me".to_owned(),
         ..app.clone()
@@ -745,7 +741,7 @@ async fn texts_of_others_take_over_no_terminal() {
         .certificate(
             "garbage",
             &app,
-            &format!("-----BEGIN CERTIFICATE-----\n{HOSTILE}\n-----END CERTIFICATE-----"),
+            "-----BEGIN CERTIFICATE-----\n\u{1b}[31mgarbled\n-----END CERTIFICATE-----",
         )
         .await;
     for format in ["json", "wide", "prometheus", "yaml"] {
@@ -772,7 +768,7 @@ async fn texts_of_others_take_over_no_terminal() {
         reason("setting")
     );
     assert!(
-        reason("reference").contains("which is a GUID"),
+        reason("reference").contains("nothing else records it"),
         "{}",
         reason("reference")
     );
@@ -785,32 +781,47 @@ async fn texts_of_others_take_over_no_terminal() {
 }
 
 #[tokio::test]
-async fn a_client_id_comes_from_wherever_settings_are() {
+async fn a_client_id_comes_from_settings_and_never_from_a_secret() {
     let set_up = SetUp::new("entra-settings").await;
     let case = &set_up.case;
     let app = set_up.app();
+    let other = uuid();
     for object in [
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "ids"}, "data": {"id": app.client_id}}),
-        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "ids"}, "stringData": {"id": app.client_id}}),
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "ids"}, "stringData": {"id": other}}),
     ] {
         apply(&case.client, &case.namespace, object).await.unwrap();
     }
     for (name, kind) in [("map", "configMapKeyRef"), ("secret", "secretKeyRef")] {
         let manifest = EntraManifest::app_secret(name, &case.endpoint(), &app.tenant, "", &app.client_secret);
         let with_reference = |objects: &mut [Value]| {
-            let env = objects[1]["spec"]["template"]["spec"]["containers"][0]["env"]
-                .as_array_mut()
-                .unwrap();
-            env.push(json!({"name": "config.service.auth.azureAd.clientId", "valueFrom": {kind: {"name": "ids", "key": "id"}}}));
+            let env = &mut objects[1]["spec"]["template"]["spec"]["containers"][0]["env"];
+            let setting = "config.service.auth.azureAd.clientId";
+            let from = json!({"name": setting, "valueFrom": {kind: {"name": "ids", "key": "id"}}});
+            env.as_array_mut().unwrap().push(from);
         };
         set_up.deploy(&manifest, with_reference).await;
     }
     let ended = case.apim(&["status", "-o", "json"]).exits(0).await;
-    for name in ["map", "secret"] {
-        assert_eq!(
-            ended.gateway(name)["entra"]["clientId"],
-            app.client_id.as_str(),
-            "{name}"
-        );
-    }
+    assert_eq!(ended.gateway("map")["entra"]["clientId"], app.client_id.as_str());
+    // Anything may be in a Secret that a setting refers to.
+    let secret = ended.gateway("secret");
+    assert!(
+        secret["entra"]["clientId"].is_null() && !ended.stdout.contains(&other),
+        "{secret:#}"
+    );
+    assert!(
+        secret["unread"]
+            .to_string()
+            .contains("the client id is in secret/ids"),
+        "{secret:#}"
+    );
+    // The annotation of the set-up names it.
+    set_up.record("secret-entra", 1, 100, &app, &app.client_id).await;
+    let secret = case
+        .apim(&["status", "-o", "json"])
+        .exits(0)
+        .await
+        .gateway("secret");
+    assert_eq!(secret["entra"]["clientId"], app.client_id.as_str());
 }
