@@ -1,9 +1,11 @@
 //! Gateways that sign in by Entra.
 
+use clap::Args;
 use uuid::Uuid;
 
 use super::super::super::fixture::{APP, DAY, KEY, PRINCIPAL, entra_gateway, now, set_up, sign_in};
 use super::super::*;
+use crate::cli::entra::EntraArgs;
 use crate::model::access::RoleDefinition;
 use crate::model::directory::{AppCredential, Application};
 use crate::model::{EntraInAzure, InstanceAccess, Validity};
@@ -193,6 +195,17 @@ fn what_graph_has_under_the_recorded_id_counts_most() {
     assert!(gone.reason.contains(&KEY.to_string()), "{}", gone.reason);
 }
 
+/// The command line is one that the program takes.
+fn parses(fix: &str) {
+    let Some(line) = fix.strip_prefix("kubectl apim entra ") else {
+        return;
+    };
+    let command = EntraArgs::augment_args(clap::Command::new("entra"));
+    let command = command.arg(clap::Arg::new("namespace").short('n').global(true));
+    let parsed = command.try_get_matches_from(std::iter::once("entra").chain(line.split(' ')));
+    parsed.unwrap_or_else(|error| panic!("{fix}: {error}"));
+}
+
 const SET_UP: &str = "kubectl apim entra setup deployment/gw -n shop -s s -r rg -a svc -g gw";
 
 #[test]
@@ -207,6 +220,7 @@ fn the_broken_part_is_named_with_the_command_that_mends_it() {
         );
         assert!(assessment.reason.contains(said), "{said}: {}", assessment.reason);
         assert_eq!(assessment.fix.as_deref(), Some(fix), "{said}");
+        parses(fix);
     };
     mends(
         &|azure| access(azure).identity.principal = None,
@@ -267,6 +281,7 @@ fn what_is_due_is_renewed_in_another_secret() {
             facts.secret = Some((secret_name.to_owned(), "k".to_owned()));
         });
         let fix = format!("kubectl apim entra setup deployment/gw -n shop --app {APP} --secret {next}");
+        parses(&fix);
         assert_eq!((due.verdict, due.fix), (Verdict::Due, Some(fix)));
     }
 }
