@@ -2,6 +2,7 @@
 //! nothing is guessed from names.
 
 pub mod api_server;
+mod certificate;
 mod cron_jobs;
 pub mod directory;
 #[cfg_attr(
@@ -20,6 +21,7 @@ mod pod_spec;
 mod pods;
 mod read;
 mod reference;
+pub mod sign_ins;
 mod stale_pods;
 mod survey;
 mod suspects;

@@ -32,6 +32,7 @@ pub mod request;
 mod rotation_ids;
 mod secret_change;
 pub mod setting;
+mod sign_in;
 mod snapshot;
 mod text;
 mod token;
@@ -58,6 +59,7 @@ pub use put_back::{PutBack, TemplateBefore};
 pub use references::{Use, references};
 pub use rotation_ids::RotationIds;
 pub use secret_change::{Annotations, Minted, SecretChange, SecretData};
+pub use sign_in::{AppMarks, EntraInAzure, EntraSignIn, Federation, InstanceAccess, Validity};
 pub use snapshot::{
     Blocked, Replacement, Rollout, SecretFacts, SecretMarks, SecretVersion, Snapshot, Source, Sourced,
     WorkloadFacts, WorkloadVersion,

@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use super::certificate::validity;
 use crate::cluster::rollout::{blocked, replacement, rollout};
 use crate::cluster::workload::Workload;
 use crate::error::{Error, Result};
 use crate::model::annotation::{
-    EXPIRES_AT, FIELD_MANAGER, GATEWAY, LAST_USED_KEY, PREVIOUS_IDS, PREVIOUS_KEY, PUT_BACK,
-    RESTART_BY_OTHER, ROTATED_AT, ROTATION_ID,
+    CLIENT_ID, EXPIRES_AT, FIELD_MANAGER, GATEWAY, KEY_ID, KIND, LAST_USED_KEY, PREVIOUS_IDS, PREVIOUS_KEY,
+    PUT_BACK, RESTART_BY_OTHER, ROTATED_AT, ROTATION_ID,
 };
 use crate::model::{
-    Credential, PutBack, SecretData, SecretFacts, SecretMarks, SecretVersion, Token, TokenError,
-    WorkloadFacts, WorkloadRef, cleaned, is_azure_name,
+    AppMarks, Credential, PutBack, SecretData, SecretFacts, SecretMarks, SecretVersion, Token, TokenError,
+    Unavailable, WorkloadFacts, WorkloadRef, cleaned, is_azure_name,
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
@@ -63,6 +64,15 @@ pub fn secret_facts(secret: &Secret, key: &str) -> Result<(SecretFacts, Previous
         last_writer,
         last_written,
         credential,
+        certificate: text.and_then(validity).map(|validity| {
+            let unreadable = || {
+                format!(
+                    "key `{key}` of secret/{} holds no certificate that can be read",
+                    cleaned(meta.name.as_deref().unwrap_or_default())
+                )
+            };
+            validity.ok_or_else(|| Unavailable::Unknown(unreadable()))
+        }),
         marks: marks(&annotations),
     };
     Ok((
@@ -133,6 +143,11 @@ fn marks(annotations: &BTreeMap<String, String>) -> SecretMarks {
         put_back: annotations
             .get(PUT_BACK)
             .and_then(|text| PutBack::of_annotation(text)),
+        app: AppMarks {
+            kind: annotations.get(KIND).map(|kind| cleaned(kind)),
+            client_id: parsed(annotations, CLIENT_ID),
+            key_id: parsed(annotations, KEY_ID),
+        },
     }
 }
 

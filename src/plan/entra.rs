@@ -4,6 +4,7 @@
 mod app;
 mod arrival;
 mod assignment;
+mod chain;
 mod credential;
 mod ending;
 mod image;
@@ -14,6 +15,7 @@ mod step;
 mod workload;
 
 pub use arrival::{ASSIGNMENT_TIME, Arrival, may_arrive, refusal_counts};
+pub use chain::{Link, LinkState, chain, credentials};
 pub use ending::{SetupProof, StepOutcome, exit_code, planned_exit_code};
 pub use facts::{
     AppFacts, AppKind, CallerRights, ClusterFacts, EntraFacts, GatewayResource, Injected, InstanceFacts,

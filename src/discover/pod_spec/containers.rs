@@ -1,4 +1,5 @@
 use super::credential::CredentialSource;
+use super::entra::EntraSettings;
 use super::variables::{ConfigMaps, ContainerVariables, ImportedSecrets};
 use crate::cluster::pod_spec::PodSpec;
 use crate::model::setting::{ENDPOINT, GATEWAY_NAME};
@@ -9,6 +10,8 @@ pub struct GatewayContainer {
     pub name: String,
     pub image: String,
     pub credential: CredentialSource,
+    /// The app, if it signs in by Entra.
+    pub entra: EntraSettings,
     /// `config.service.endpoint`, if it could be read.
     pub endpoint: Option<String>,
     /// `gateway.name`, if it is set.
@@ -42,6 +45,7 @@ pub fn gateway_containers_with(
                 name: container.name.clone(),
                 image: container.image.clone(),
                 credential: variables.credential(container),
+                entra: EntraSettings::of(spec, container, &variables),
                 endpoint: variables.text(ENDPOINT),
                 gateway_name: variables.text(GATEWAY_NAME),
             });

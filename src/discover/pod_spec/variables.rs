@@ -96,6 +96,10 @@ impl ContainerVariables {
         setting::SHOWING.iter().any(|name| self.0.contains_key(*name))
     }
 
+    pub(super) fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
     pub(super) fn text(&self, name: &str) -> Option<String> {
         match self.0.get(name) {
             Some(Value::Text { text, .. }) if !text.trim().is_empty() => Some(text.trim().to_owned()),

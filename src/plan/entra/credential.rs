@@ -251,18 +251,40 @@ pub(super) fn federated(facts: &EntraFacts, account: &str, audience: &str) -> St
     }
 }
 
-fn among(all: &[FederatedCredential], wanted: FederatedCredential, text: String) -> Step {
-    let part = Part::Credential;
+/// How far the federated credentials of an app trust a subject.
+pub(super) enum Trust<'a> {
+    Full(&'a FederatedCredential),
+    OtherAudience(&'a FederatedCredential),
+    /// One of the same name: only the issuer and the audience of it can differ.
+    OtherIssuer(&'a FederatedCredential),
+    None,
+}
+
+pub(super) fn trust<'a>(all: &'a [FederatedCredential], wanted: &FederatedCredential) -> Trust<'a> {
     let is_same = |it: &&FederatedCredential| it.issuer == wanted.issuer && it.subject == wanted.subject;
     if let Some(found) = all.iter().find(is_same) {
-        let name = cleaned(&found.name);
         if found.audiences == wanted.audiences {
-            return Step::ok(
-                part,
-                format!("the federated credential {name} trusts {}", wanted.subject),
-            )
-            .id("federatedCredential", &name);
+            return Trust::Full(found);
         }
+        return Trust::OtherAudience(found);
+    }
+    let of_name = all.iter().find(|it| it.name == wanted.name);
+    of_name.map_or(Trust::None, Trust::OtherIssuer)
+}
+
+fn among(all: &[FederatedCredential], wanted: FederatedCredential, text: String) -> Step {
+    let part = Part::Credential;
+    let trust = trust(all, &wanted);
+    if let Trust::Full(found) = trust {
+        let name = cleaned(&found.name);
+        return Step::ok(
+            part,
+            format!("the federated credential {name} trusts {}", wanted.subject),
+        )
+        .id("federatedCredential", &name);
+    }
+    if let Trust::OtherAudience(found) = trust {
+        let name = cleaned(&found.name);
         let text = format!(
             "change the audience of the federated credential {name} to {}",
             wanted.audiences.join(", ")
@@ -274,8 +296,7 @@ fn among(all: &[FederatedCredential], wanted: FederatedCredential, text: String)
             Action::ChangeFederated(FederatedCredential { name, ..wanted }),
         );
     }
-    // Only the issuer and the audience of one of this name can differ.
-    if let Some(found) = all.iter().find(|it| it.name == wanted.name) {
+    if let Trust::OtherIssuer(found) = trust {
         let text = format!(
             "change the issuer of the federated credential {} from {} to {}, as the cluster's tokens have it",
             found.name,

@@ -132,16 +132,7 @@ impl<'a> Need<'a> {
         let Some(found) = definitions.iter().find(|it| it.id == role) else {
             return false;
         };
-        let wanted = self.wanted();
-        let any = |allows: &dyn Fn(&Permission) -> bool| found.permissions.iter().any(allows);
-        wanted
-            .actions
-            .iter()
-            .all(|(action, _)| any(&|it| it.allows(action)))
-            && wanted
-                .data_actions
-                .iter()
-                .all(|(action, _)| any(&|it| it.allows_data(action)))
+        grants(self.wanted(), found)
     }
 
     fn is_assignable(&self, definition: &RoleDefinition) -> bool {
@@ -233,6 +224,16 @@ impl<'a> Need<'a> {
             name: self.wanted().name_in(self.subscription),
         }
     }
+}
+
+/// Whether a role grants what is wanted, whatever else it grants.
+pub(super) fn grants(wanted: &CustomRole, found: &RoleDefinition) -> bool {
+    let any = |allows: &dyn Fn(&Permission) -> bool| found.permissions.iter().any(allows);
+    let (actions, data_actions) = (wanted.action_names(), wanted.data_action_names());
+    actions.iter().all(|action| any(&|it| it.allows(action)))
+        && data_actions
+            .iter()
+            .all(|action| any(&|it| it.allows_data(action)))
 }
 
 /// Whether a scope is another one or above it. ARM ignores case and may or may not

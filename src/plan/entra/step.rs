@@ -65,7 +65,7 @@ pub enum Part {
 
 impl Part {
     /// In words, after "needs".
-    pub(super) const fn in_words(self) -> &'static str {
+    pub const fn in_words(self) -> &'static str {
         match self {
             Self::Tenant => "one tenant",
             Self::Lock => "an instance without a lock",
