@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::apply::Proof;
 use crate::error::{Error, Result};
 use crate::model::entra::{Id, Made};
-use crate::plan::entra::{Action, EntraFacts, StepOutcome};
+use crate::plan::entra::{Action, AppFacts, EntraFacts, StepOutcome};
 
 /// The ids of what is there, by the names of the plan.
 pub(super) type Ids = BTreeMap<&'static str, String>;
@@ -89,7 +89,7 @@ impl Known {
         let app = facts.app.as_ref().ok().and_then(Option::as_ref);
         let principal = app.and_then(|app| app.service_principal.as_ref().ok()?.as_ref());
         Self {
-            app: app.map(|app| app.client_id()),
+            app: app.map(AppFacts::client_id),
             service_principal: principal.map(|it| it.id),
             instance: facts.instance.as_ref().ok().and_then(|it| it.identity.principal),
         }

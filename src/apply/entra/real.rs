@@ -42,7 +42,7 @@ impl Setup<'_> {
     /// Carries out the plan, and ends by the deadline.
     pub async fn run(self) -> SetupOutcome {
         let (plan, facts, output, wait) = (self.plan, self.facts, self.output, self.wait);
-        let mut effects = RealSetup::new(self);
+        let mut effects = RealSetup::new(&self);
         Order::new(&mut effects, (plan, facts), output, wait).run().await
     }
 }
@@ -87,7 +87,7 @@ struct Replaced {
 }
 
 impl<'a> RealSetup<'a> {
-    fn new(setup: Setup<'a>) -> Self {
+    fn new(setup: &Setup<'a>) -> Self {
         let app = setup.facts.app.as_ref().ok().and_then(Option::as_ref);
         let application = app.and_then(|app| match &app.kind {
             AppKind::Application(app) => Some(app.id),

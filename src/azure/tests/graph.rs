@@ -229,19 +229,22 @@ async fn a_certificate_is_added_beside_the_others() {
         shown.certificates.iter().map(|key| key.key_id).collect()
     };
     assert_eq!(ids().await, [first.key_id, second.key_id]);
-    assert!(
+    let remove = async |newest| {
         graph
-            .remove_certificate(application.id, first.key_id)
+            .remove_certificate(application.id, first.key_id, newest)
             .await
-            .unwrap()
-    );
-    assert!(
-        !graph
-            .remove_certificate(application.id, first.key_id)
-            .await
-            .unwrap()
-    );
+    };
+    assert!(remove(None).await.unwrap());
+    assert!(!remove(None).await.unwrap());
     assert_eq!(ids().await, [second.key_id]);
+
+    // A list that is read too early lacks what was just added.
+    azure.set_lag(Lag::of(LAG));
+    assert!(graph.add_certificate(application.id, &first).await.unwrap());
+    let remove = graph.remove_certificate(application.id, second.key_id, Some(first.key_id));
+    assert!(remove.await.unwrap());
+    tokio::time::sleep(LAG.unsigned_abs()).await;
+    assert_eq!(ids().await, [first.key_id]);
 }
 
 fn certificate(pem: &str) -> NewCertificate {

@@ -136,20 +136,18 @@ impl RealSetup<'_> {
 
     /// A managed identity has its federated credentials in ARM, an app in Graph.
     async fn trust(&self, credential: &FederatedCredential, is_new: bool) -> Result<Ids, Failure> {
-        match self.managed_identity() {
-            Some(identity) => self.arm.put_identity_credential(identity, credential).await,
-            None => {
-                let application = self.application()?;
-                if is_new {
-                    self.graph
-                        .create_federated_credential(application, credential)
-                        .await
-                } else {
-                    self.graph
-                        .change_federated_credential(application, credential)
-                        .await
-                }
-            }
+        if let Some(identity) = self.managed_identity() {
+            self.arm.put_identity_credential(identity, credential).await
+        } else if is_new {
+            let application = self.application()?;
+            self.graph
+                .create_federated_credential(application, credential)
+                .await
+        } else {
+            let application = self.application()?;
+            self.graph
+                .change_federated_credential(application, credential)
+                .await
         }
         .map_err(failed)?;
         Ok(ids([("federatedCredential", credential.name.clone())]))

@@ -57,3 +57,12 @@ pub(super) fn refused(error: kube::Error, doing: &str) -> Failure {
         _ => Failure::Unknown(explain(error, doing)),
     }
 }
+
+/// Whether the object has to be read before it is known what became of a write.
+pub(super) fn may_be_sent_again(error: &kube::Error) -> bool {
+    match error {
+        kube::Error::Api(status) => matches!(status.code, 408 | 409 | 429 | 500..),
+        kube::Error::Auth(_) | kube::Error::BuildRequest(_) | kube::Error::HttpError(_) => false,
+        _ => true,
+    }
+}

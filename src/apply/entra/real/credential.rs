@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::super::effects::{Failure, Ids, Known};
 use super::RealSetup;
 use super::azure::{failed, ids};
-use super::cluster::refused;
+use super::cluster::{may_be_sent_again, refused};
 use crate::azure::{GatewayProof, MadeCertificate, NewCertificate};
 use crate::cluster::entra::CredentialWrite;
 use crate::cluster::explain;
@@ -90,9 +90,11 @@ impl RealSetup<'_> {
         let application = self
             .application
             .ok_or_else(|| Error::failed("the app is not known"))?;
+        let made = self.credential.as_ref().map(|it| it.key_id);
+        let newest = made.filter(|made| self.is_certificate(*made) && !credentials.contains(made));
         for id in credentials {
             if self.is_certificate(*id) {
-                self.graph.remove_certificate(application, *id).await?;
+                self.graph.remove_certificate(application, *id, newest).await?;
             } else {
                 self.graph.remove_password(application, *id).await?;
             }
@@ -159,7 +161,7 @@ impl RealSetup<'_> {
             };
             let error = match sent {
                 Ok(_) => return Ok(()),
-                Err(error) if !may_be_written_again(&error) => return Err(refused(error, &doing)),
+                Err(error) if !may_be_sent_again(&error) => return Err(refused(error, &doing)),
                 Err(error) => error,
             };
             // The write may have taken effect, or something else has changed the Secret.
@@ -236,13 +238,4 @@ fn content(secret: Option<&Secret>, keys: &[&str]) -> BTreeMap<String, String> {
         .filter(|(key, _)| keys.contains(&key.as_str()))
         .map(|(key, value)| (key.clone(), STANDARD.encode(&value.0)))
         .collect()
-}
-
-/// Whether the Secret has to be read before it is known what became of a write.
-fn may_be_written_again(error: &kube::Error) -> bool {
-    match error {
-        kube::Error::Api(status) => matches!(status.code, 408 | 409 | 429 | 500..),
-        kube::Error::Auth(_) | kube::Error::BuildRequest(_) | kube::Error::HttpError(_) => false,
-        _ => true,
-    }
 }

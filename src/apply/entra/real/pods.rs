@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::super::effects::{Failure, Ids, Known};
-use super::cluster::refused;
+use super::cluster::{may_be_sent_again, refused};
 use super::credential::key_id;
 use super::{RealSetup, Replaced};
 use crate::apply::Proof;
@@ -40,70 +40,57 @@ impl RealSetup<'_> {
         action: &Action,
         known: &Known,
     ) -> Result<Ids, Failure> {
-        let client_id = Self::client_id(known)?;
-        let id = self.rotation_id();
-        let doing = format!("changing {workload}");
+        let (before, mut version) = self.read_workload(workload).await.map_err(Failure::Failed)?;
+        let marks = parsed(&before, workload).map_err(Failure::Failed)?.marks();
         let written = whole_seconds(self.cluster.now());
+        let mark = RotationMark {
+            id: self.rotation_id(),
+            replaces: RotationIds::default(),
+        };
+        let replaced = Replaced {
+            workload: workload.clone(),
+            container: container.to_owned(),
+            action: action.clone(),
+            client_id: Self::client_id(known)?,
+            marks: mark.template(&marks.template, written),
+            id: mark.id,
+            written,
+            before,
+        };
+        let mut patch = replaced.change().patch(&replaced.before);
+        if !self.wait {
+            let own = RotationIds::from(replaced.id.as_str());
+            let given_up = marks.given_up.with(&own, &RotationIds::default());
+            patch["metadata"] = json!({"annotations": {GIVEN_UP: given_up}});
+        }
         let mut backoff = self.cluster.backoff();
-        let mut first: Option<Value> = None;
         loop {
-            let (before, version) = self.read_workload(workload).await.map_err(Failure::Failed)?;
-            let live = parsed(&before, workload).map_err(Failure::Failed)?;
-            if live.marks().template.rotation_ids.contains(&id) && first.is_some() {
-                // An attempt without an answer has taken effect.
-                return Ok(Ids::new());
+            let sent = self.cluster.change_template(&version, &patch, false).await;
+            let Err(error) = sent else {
+                break;
+            };
+            if !may_be_sent_again(&error) || !backoff.wait(Duration::ZERO).await {
+                return Err(refused(error, &format!("changing {workload}")));
             }
-            if let Some(first) = &first
-                && first["spec"]["template"] != before["spec"]["template"]
-            {
+            let (now, newer) = self.read_workload(workload).await.map_err(Failure::Unknown)?;
+            let ids = parsed(&now, workload)
+                .map_err(Failure::Failed)?
+                .marks()
+                .template
+                .rotation_ids;
+            if ids.contains(&replaced.id) {
+                // An attempt without an answer has taken effect.
+                break;
+            }
+            if now["spec"]["template"] != replaced.before["spec"]["template"] {
                 return Err(Failure::Failed(Error::failed(format!(
-                    "something else changed the pod template of {workload} during this run"
+                    "something else changed the pod template of {workload} during this run, and that stays"
                 ))));
             }
-            let mark = RotationMark {
-                id: id.clone(),
-                replaces: RotationIds::default(),
-            };
-            let marks = mark.template(&live.marks().template, written);
-            let change = TemplateChange {
-                container,
-                add: added(action),
-                client_id,
-                marks: &marks,
-            };
-            let mut patch = change.patch(&before);
-            if !self.wait {
-                let given_up = live
-                    .marks()
-                    .given_up
-                    .with(&id.as_str().into(), &RotationIds::default());
-                patch["metadata"] = json!({"annotations": {GIVEN_UP: given_up}});
-            }
-            self.replaced = Some(Replaced {
-                workload: workload.clone(),
-                container: container.to_owned(),
-                before: first.clone().unwrap_or_else(|| before.clone()),
-                action: action.clone(),
-                client_id,
-                marks,
-                id: id.clone(),
-                written,
-            });
-            let error = match self.cluster.change_template(&version, &patch, false).await {
-                Ok(_) => return Ok(Ids::new()),
-                Err(error) => error,
-            };
-            let is_open = match &error {
-                kube::Error::Api(status) => matches!(status.code, 408 | 409 | 429 | 500..),
-                kube::Error::Auth(_) | kube::Error::BuildRequest(_) | kube::Error::HttpError(_) => false,
-                _ => true,
-            };
-            first.get_or_insert(before);
-            if !is_open || !backoff.wait(Duration::ZERO).await {
-                self.replaced = None;
-                return Err(refused(error, &doing));
-            }
+            version = newer;
         }
+        self.replaced = Some(replaced);
+        Ok(Ids::new())
     }
 
     /// The id in the annotations of the new pods: that of the credential in Entra, so
@@ -155,7 +142,7 @@ impl RealSetup<'_> {
                 .or(status.get("numberReady"))?
                 .as_i64()
         });
-        let proved = [ProvedWorkload {
+        let workloads = [ProvedWorkload {
             workload: workload.clone(),
             was_ready: ready.is_some_and(|ready| ready > 0),
             gateways: Some(vec![container.clone()]),
@@ -164,7 +151,7 @@ impl RealSetup<'_> {
         let prover = Prover {
             cluster: &self.cluster,
             output: self.output,
-            workloads: &proved,
+            workloads: &workloads,
             id,
             written,
             mode: self.prove,
@@ -221,13 +208,7 @@ impl RealSetup<'_> {
             return Ok(false);
         };
         let workload = &replaced.workload;
-        let change = TemplateChange {
-            container: &replaced.container,
-            add: added(&replaced.action),
-            client_id: replaced.client_id,
-            marks: &replaced.marks,
-        };
-        let patch = change.undo(&replaced.before);
+        let patch = replaced.change().undo(&replaced.before);
         let mut backoff = self.cluster.backoff();
         loop {
             let (whole, version) = self.read_workload(workload).await?;
@@ -236,13 +217,24 @@ impl RealSetup<'_> {
                 // It was put back by an attempt without an answer, or by somebody else.
                 return Ok(true);
             }
-            let error = match self.cluster.change_template(&version, &patch, false).await {
-                Ok(_) => return Ok(true),
-                Err(error) => error,
+            let sent = self.cluster.change_template(&version, &patch, false).await;
+            let Err(error) = sent else {
+                return Ok(true);
             };
-            if !backoff.wait(Duration::ZERO).await {
+            if !may_be_sent_again(&error) || !backoff.wait(Duration::ZERO).await {
                 return Err(explain(error, &format!("putting {workload} back")));
             }
+        }
+    }
+}
+
+impl Replaced {
+    fn change(&self) -> TemplateChange<'_> {
+        TemplateChange {
+            container: &self.container,
+            add: added(&self.action),
+            client_id: self.client_id,
+            marks: &self.marks,
         }
     }
 }
