@@ -6,6 +6,7 @@ mod pods;
 mod rehearsal;
 
 use jiff::Timestamp;
+use secrecy::SecretSlice;
 use serde_json::Value;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -13,7 +14,7 @@ use uuid::Uuid;
 use super::effects::{Arrived, Failure, Ids, Known, SetupEffects};
 use super::order::{Order, SetupOutcome};
 use crate::apply::Proof;
-use crate::azure::{Arm, Graph};
+use crate::azure::{Arm, GatewayProof, Graph};
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
@@ -21,7 +22,6 @@ use crate::model::request::ProveMode;
 use crate::model::{TemplateMarks, WorkloadRef};
 use crate::output::Output;
 use crate::plan::entra::{Action, AppKind, EntraFacts, SetupPlan};
-use credential::NewCredential;
 
 /// A set-up that is applied.
 pub struct Setup<'a> {
@@ -70,6 +70,16 @@ struct RealSetup<'a> {
     /// Whether the configuration endpoint has served the gateway.
     is_served: bool,
     replaced: Option<Replaced>,
+}
+
+/// A credential of the app that this run has made. Its secret part is only here and,
+/// in time, in the Secret.
+struct NewCredential {
+    key_id: Uuid,
+    expires: Timestamp,
+    /// In the form in which the Secret holds it.
+    data: Vec<(&'static str, SecretSlice<u8>)>,
+    proof: GatewayProof,
 }
 
 /// A change of a workload that this run has made.

@@ -4,14 +4,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
-use secrecy::{ExposeSecret, SecretSlice};
+use secrecy::ExposeSecret;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use super::super::effects::{Failure, Ids, Known};
-use super::RealSetup;
 use super::azure::{failed, ids};
 use super::cluster::{may_be_sent_again, refused};
+use super::{NewCredential, RealSetup};
 use crate::azure::{GatewayProof, MadeCertificate, NewCertificate};
 use crate::cluster::entra::CredentialWrite;
 use crate::cluster::explain;
@@ -22,16 +22,6 @@ use crate::model::entra::{PEM_KEY, PFX_KEY, SECRET_KEY};
 use crate::model::{Annotations, SecretVersion};
 use crate::plan::entra::AppKind;
 use crate::plan::whole_seconds;
-
-/// A credential of the app that this run has made. Its secret part is only here and,
-/// in time, in the Secret.
-pub(super) struct NewCredential {
-    pub(super) key_id: Uuid,
-    expires: Timestamp,
-    /// In the form in which the Secret holds it.
-    data: Vec<(&'static str, SecretSlice<u8>)>,
-    pub(super) proof: GatewayProof,
-}
 
 impl RealSetup<'_> {
     pub(super) async fn add_secret(&mut self, name: &str, expires: Timestamp) -> Result<Ids, Failure> {

@@ -348,7 +348,7 @@ fn a_set_up_can_break_a_rule() {
         ("Spec", |scene| {
             app_secret(scene, "k1", "one");
             with_auth(scene, None, Some("k1"));
-            with_auth(scene, Some("azureAdApp"), Some("k1"));
+            with_auth(scene, Some("azureAdApp"), Some("k1 "));
         }),
         ("neither restarted", |scene| {
             app_secret(scene, "k1", "one");
