@@ -7,6 +7,7 @@ mod cron_jobs;
 pub mod directory;
 pub mod evidence;
 pub mod facts;
+pub mod failed_call;
 pub mod fleet;
 pub mod gateways;
 pub mod installed;

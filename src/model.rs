@@ -18,6 +18,7 @@ mod endpoint;
 )]
 pub mod entra;
 mod event;
+mod fact;
 mod gateway;
 mod key_slot;
 mod managed_identity;
@@ -42,13 +43,12 @@ pub use account::Account;
 pub use arm_id::{GatewayId, ServiceId};
 pub use azure_role::{AzureRole, CustomRole, INSTANCE_FINDER, RoleLevel, assignment_id, stable_uuid};
 pub use cloud::{Cloud, CloudName};
-pub use credential::{Credential, Recorded};
+pub use credential::{AppMarks, Credential, Recorded, Validity};
 pub use duration::{in_short, in_words, parse_duration};
 pub use endpoint::Endpoint;
 pub use event::{Event, EventReason, Subject};
-pub use gateway::{
-    Auth, AzureFacts, CronJobFacts, Fact, Gap, GatewayFacts, JobResult, Presented, StalePods, Unavailable,
-};
+pub use fact::{Fact, Unavailable};
+pub use gateway::{Auth, AzureFacts, CronJobFacts, Gap, GatewayFacts, JobResult, Presented, StalePods};
 pub use key_slot::{KeyChoice, KeySlot};
 pub use managed_identity::ManagedIdentityId;
 pub use marks::{TemplateMarks, WorkloadMarks};
@@ -59,7 +59,7 @@ pub use put_back::{PutBack, TemplateBefore};
 pub use references::{Use, references};
 pub use rotation_ids::RotationIds;
 pub use secret_change::{Annotations, Minted, SecretChange, SecretData};
-pub use sign_in::{AppMarks, EntraInAzure, EntraSignIn, Federation, InstanceAccess, Validity};
+pub use sign_in::{EntraInAzure, EntraSignIn, Federation, InstanceAccess};
 pub use snapshot::{
     Blocked, Replacement, Rollout, SecretFacts, SecretMarks, SecretVersion, Snapshot, Source, Sourced,
     WorkloadFacts, WorkloadVersion,

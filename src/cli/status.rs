@@ -31,7 +31,7 @@ Verdicts, the worst first:
   WillBeReverted  another tool owns the Secret and restores its own token
   ChangedByOther  another token was written since the last rotation
   Unprotected     nothing visible here rotates the gateway
-  Due             the token expires within 15 days, or an app's credential within a third of its life
+  Due             expires within 15 days (a token) or a third of its life (an app's credential)
   Healthy         none of the above
 
 <unknown> marks a value that cannot be determined, <forbidden> one that you may not read.

@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     /// Made by `openssl req -x509 -newkey ec -days 20 -subj /CN=x`.
-    const PEM: &str = include_str!("certificate/sample.pem");
+    const PEM: &str = include_str!("certificate/tests/sample.pem");
 
     #[test]
     fn a_certificate_is_found_beside_its_key_and_garbage_is_not_one() {

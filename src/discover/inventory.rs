@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt, stream};
 
-use super::sign_ins::unavailable;
+use super::failed_call::unavailable;
 use crate::azure::{Arm, GatewayInService, ServiceDetails};
 use crate::model::{AzureFacts, Fact, GatewayFacts, GatewayId, ServiceId, Unavailable, cleaned};
 

@@ -4,6 +4,7 @@
 mod access;
 mod apps;
 mod cluster;
+mod sources;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,24 +12,12 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::inventory::Instances;
-use crate::azure::{Arm, Error, Graph};
-use crate::cluster::Cluster;
 use crate::error::Result;
-use crate::model::{
-    Auth, EntraInAzure, EntraSignIn, Fact, Federation, GatewayFacts, Presented, Unavailable, cleaned,
-};
+use crate::model::{Auth, EntraInAzure, EntraSignIn, Fact, Federation, GatewayFacts, Presented, Unavailable};
 use apps::Apps;
 use cluster::{accounts, issuer};
 
-/// Where the facts come from.
-pub struct Sources<'a> {
-    pub cluster: &'a Cluster,
-    pub arm: &'a Arm,
-    /// Or why Microsoft Graph is not asked.
-    pub graph: Fact<Graph>,
-    /// The audience of federated tokens; `None` in a custom cloud.
-    pub audience: Option<&'static str>,
-}
+pub use sources::Sources;
 
 /// Completes the gateways that sign in by Entra. An error only if the cluster
 /// cannot be reached at all.
@@ -111,15 +100,5 @@ fn entra(facts: &mut GatewayFacts) -> Option<&mut EntraSignIn> {
     match &mut facts.presented {
         Ok(Presented::Entra(sign_in)) => Some(sign_in),
         _ => None,
-    }
-}
-
-/// Why a request failed.
-pub fn unavailable(error: &Error) -> Unavailable {
-    let why = cleaned(&error.to_string());
-    if error.status() == Some(403) {
-        Unavailable::Forbidden(why)
-    } else {
-        Unavailable::Unknown(why)
     }
 }

@@ -3,19 +3,11 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::access::{InstanceIdentity, RoleAssignment, RoleDefinition};
 use super::directory::{Application, FederatedCredential, ServicePrincipal};
-use super::{Fact, SecretFacts, ServiceId};
-
-/// How long a credential is valid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Validity {
-    pub begins: Option<Timestamp>,
-    pub expires: Timestamp,
-}
+use super::{Fact, SecretFacts, ServiceId, Validity};
 
 /// The sign-in of one gateway by Entra. It holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,16 +69,4 @@ pub struct InstanceAccess {
     pub definitions: Fact<Vec<RoleDefinition>>,
     /// The assignments at the instance and above it.
     pub assignments: Fact<Vec<RoleAssignment>>,
-}
-
-/// How the annotations of a Secret describe a credential of an Entra app, as they
-/// are. Only [`SecretFacts::app_marks_hold`] shows whether it is the one there.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AppMarks {
-    /// `apim-rotate/kind`
-    pub kind: Option<String>,
-    /// `apim-rotate/client-id`
-    pub client_id: Option<Uuid>,
-    /// `apim-rotate/key-id`
-    pub key_id: Option<Uuid>,
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use futures::{StreamExt, stream};
 use uuid::Uuid;
 
-use super::unavailable;
 use crate::azure::Arm;
+use crate::discover::failed_call::unavailable;
 use crate::discover::inventory::{Instance, Instances};
 use crate::model::access::{RoleAssignment, RoleDefinition};
 use crate::model::{Fact, InstanceAccess};

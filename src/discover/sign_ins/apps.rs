@@ -3,8 +3,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{StreamExt, stream};
 use uuid::Uuid;
 
-use super::{Sources, unavailable};
+use super::sources::Sources;
 use crate::azure::{Error, Graph};
+use crate::discover::failed_call::unavailable;
 use crate::model::directory::{Application, FederatedCredential, ServicePrincipal};
 use crate::model::{Fact, ManagedIdentityId, Unavailable};
 

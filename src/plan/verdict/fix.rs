@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::super::blocked::way_out;
 use super::super::protection::better_schedule;
+use super::assessment::{Assessment, Verdict};
 use super::entra::set_up;
-use super::{Assessment, Verdict};
 use crate::model::{Credential, CronJobFacts, GatewayFacts, Presented, Replacement, TokenError, Unavailable};
 
 pub(super) fn fix(facts: &GatewayFacts, assessment: &Assessment, now: Timestamp) -> Option<String> {
