@@ -206,9 +206,8 @@ fn parts(row: &Value, state: &str) -> Vec<String> {
         .collect()
 }
 
-#[tokio::test]
-async fn the_cluster_shows_each_kind_and_its_expiry() {
-    let set_up = SetUp::new("entra-kinds").await;
+/// A gateway of each kind, and an app's secrets of several ages.
+async fn kinds(set_up: &SetUp) -> Principal {
     let case = &set_up.case;
     let app = set_up.app();
     set_up.secret("secret", &app).await;
@@ -221,7 +220,14 @@ async fn the_cluster_shows_each_kind_and_its_expiry() {
     set_up.certificate("certificate", &app, &pem).await;
     set_up.workload("federated", &app.client_id).await;
     case.deploy(&case.gateway("token", 20)).await;
+    app
+}
 
+#[tokio::test]
+async fn the_cluster_shows_each_kind_and_its_expiry() {
+    let set_up = SetUp::new("entra-kinds").await;
+    let case = &set_up.case;
+    let app = kinds(&set_up).await;
     let ended = case.apim(&["status", "-o", "json"]).exits(0).await;
     let kinds = ["secret", "due", "unknown", "certificate", "federated", "token"].map(|name| {
         let row = ended.gateway(name);
@@ -262,7 +268,13 @@ async fn the_cluster_shows_each_kind_and_its_expiry() {
             .unwrap()
             .ends_with("--secret due-entra-2")
     );
+}
 
+#[tokio::test]
+async fn the_table_the_metrics_and_the_alarm_know_each_kind() {
+    let set_up = SetUp::new("entra-shown").await;
+    let case = &set_up.case;
+    kinds(&set_up).await;
     let table = case.apim(&["status"]).exits(0).await.stdout;
     let row = |name: &str| {
         table
@@ -446,7 +458,15 @@ async fn each_broken_part_of_a_federation_is_named() {
     azure.directory(|it| it.change_service_principal(&app.client_id, |it| it.account_enabled = false));
     is_broken(&set_up, "servicePrincipal", "is disabled", "az ad sp update --id").await;
     azure.directory(|it| it.change_service_principal(&app.client_id, |it| it.account_enabled = true));
+}
 
+#[tokio::test]
+async fn roles_and_the_identity_of_the_instance_are_named() {
+    let set_up = SetUp::new("entra-roles").await;
+    let azure = set_up.case.azure();
+    let app = set_up.federated("gw");
+    set_up.workload("gw", &app.client_id).await;
+    let with_app = format!("--app {}", app.client_id);
     // What az makes of the document's JSON: a role without permissions.
     let role = |permissions: Vec<Permission>| {
         let role = RoleDefinition {

@@ -102,7 +102,7 @@ fn roles_count_by_what_they_grant_and_where() {
     assert_eq!(parts(&broad), []);
     // What az makes of the document's JSON.
     let empty = |it: &mut InstanceAccess| {
-        it.definitions.as_mut().unwrap()[1].permissions = vec![Permission::default()]
+        it.definitions.as_mut().unwrap()[1].permissions = vec![Permission::default()];
     };
     assert_eq!(parts(&empty), [Part::ReaderRole]);
     let gone = |it: &mut InstanceAccess| it.definitions.as_mut().unwrap().clear();

@@ -253,7 +253,7 @@ fn the_broken_part_is_named_with_the_command_that_mends_it() {
                 .unwrap()
                 .as_mut()
                 .unwrap()
-                .enabled = false
+                .enabled = false;
         },
         "is disabled",
         &format!("az ad sp update --id {PRINCIPAL} --set accountEnabled=true"),
