@@ -43,7 +43,7 @@ pub struct Cli {
 pub enum Command {
     /// Mint a new token for a gateway, store it, restart the gateway and prove that the token works
     Rotate(Box<RotateArgs>),
-    /// Show when each token expires, which pods run with an older one, and how to fix it
+    /// Show when each credential expires, which pods run with an older one, and how to fix it
     Status(Box<StatusArgs>),
     /// Install a CronJob that rotates gateways before their tokens expire, with minimal rights
     InstallCronjob(Box<InstallCronjobArgs>),
