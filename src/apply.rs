@@ -4,7 +4,9 @@
 //! one records the effects in the tests and fails at a chosen one.
 
 mod effects;
+pub mod entra;
 mod objects;
+mod prover;
 mod put_back;
 mod real_effects;
 mod rotation;

@@ -4,8 +4,9 @@
 
 mod arm;
 mod connection;
-#[allow(dead_code, reason = "for the set-up of Entra, which is not there yet")]
+mod gateway;
 mod graph;
+mod issuer;
 #[allow(
     clippy::indexing_slicing,
     reason = "places in a chain that the program built itself"
@@ -14,12 +15,13 @@ mod sign_in;
 mod transport;
 
 pub use arm::authorization::RoleAddition;
+pub use arm::caller::Caller;
 pub use arm::client::{Arm, DEFAULT_API_VERSION, Options};
 pub use arm::endpoints::endpoints;
 pub use arm::inventory::{GatewayInService, ServiceDetails};
-pub use arm::managed_identity::ManagedIdentity;
-pub use graph::{Graph, GraphRefusal, NewCertificate, NewSecret, Upserted, graph_refusal};
-pub use sign_in::certificate::{Certificate, looks_like_a_certificate};
+pub use gateway::{ConfigurationAnswer, GatewayProof, GatewaySignIn};
+pub use graph::{Graph, NewCertificate};
+pub use sign_in::certificate::{Certificate, MadeCertificate, looks_like_a_certificate};
 pub use sign_in::identity::{
     Assertion, Candidate, ClientCredential, Identity, SignIn, WORKLOAD_IDENTITY_WEBHOOK,
 };

@@ -3,10 +3,6 @@
 
 pub mod complete;
 mod completion;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the command is not in the root until the whole works")
-)]
 pub mod entra;
 mod gateway;
 mod global;

@@ -1,9 +1,12 @@
 //! The Kubernetes client, built from kubectl's flags, the kubeconfig and the
 //! environment, and the requests that the product makes.
 
+pub mod access;
 mod answer;
 mod config;
 mod connect;
+pub mod described;
+pub mod entra;
 mod events;
 mod exec;
 mod explain;
@@ -24,6 +27,7 @@ mod read;
 pub mod rollout;
 pub mod secret;
 mod source;
+pub mod template_change;
 pub mod watch;
 pub mod workload;
 

@@ -4,6 +4,7 @@ mod confirm;
 mod connect;
 mod context;
 mod dispatch;
+mod entra;
 mod install_cronjob;
 mod policies;
 mod render_rbac;

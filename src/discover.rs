@@ -2,10 +2,13 @@
 //! nothing is guessed from names.
 
 pub mod api_server;
+mod certificate;
 mod cron_jobs;
 pub mod directory;
+pub mod entra;
 pub mod evidence;
 pub mod facts;
+pub mod failed_call;
 pub mod fleet;
 pub mod gateways;
 pub mod installed;
@@ -15,6 +18,7 @@ mod pod_spec;
 mod pods;
 mod read;
 mod reference;
+pub mod sign_ins;
 mod stale_pods;
 mod survey;
 mod suspects;

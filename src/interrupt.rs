@@ -12,6 +12,8 @@ use crate::error::{Error, Kind, Result};
 pub struct Interrupt {
     /// A credential in a Secret, or the pod template of a workload.
     pub credential_written: Cell<bool>,
+    /// Something of a set-up, in Azure or in the cluster.
+    pub setup_written: Cell<bool>,
     /// An object of an installation was created or updated.
     pub object_written: Cell<bool>,
     /// An object of an installation was removed.
@@ -29,6 +31,10 @@ impl Interrupt {
                 "interrupted: the token may have been written, and a restart or its proof may be owed",
             )
             .hint("run the same command again; it completes an unfinished rotation");
+        }
+        if self.setup_written.get() {
+            return Error::new(Kind::Owed, "interrupted; a part of the set-up is done")
+                .hint("run the same command again; it does the rest, and makes nothing twice");
         }
         if let Some(follow) = &*self.job.borrow() {
             return Error::failed("interrupted; the Job that was started runs on")

@@ -1,6 +1,5 @@
 //! Plain data types of the product, without clients, clock or environment.
 
-#[allow(dead_code, reason = "for the set-up of Entra, which is not there yet")]
 pub mod access;
 mod account;
 pub mod annotation;
@@ -8,16 +7,12 @@ mod arm_id;
 mod azure_role;
 mod cloud;
 mod credential;
-#[allow(dead_code, reason = "for the set-up of Entra, which is not there yet")]
 pub mod directory;
 mod duration;
 mod endpoint;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the command that uses it is not there yet")
-)]
 pub mod entra;
 mod event;
+mod fact;
 mod gateway;
 mod key_slot;
 mod managed_identity;
@@ -32,6 +27,7 @@ pub mod request;
 mod rotation_ids;
 mod secret_change;
 pub mod setting;
+mod sign_in;
 mod snapshot;
 mod text;
 mod token;
@@ -41,13 +37,12 @@ pub use account::Account;
 pub use arm_id::{GatewayId, ServiceId};
 pub use azure_role::{AzureRole, CustomRole, INSTANCE_FINDER, RoleLevel, assignment_id, stable_uuid};
 pub use cloud::{Cloud, CloudName};
-pub use credential::{Credential, Recorded};
+pub use credential::{AppMarks, Credential, Recorded, Validity};
 pub use duration::{in_short, in_words, parse_duration};
 pub use endpoint::Endpoint;
 pub use event::{Event, EventReason, Subject};
-pub use gateway::{
-    Auth, AzureFacts, CronJobFacts, Fact, Gap, GatewayFacts, JobResult, Presented, StalePods, Unavailable,
-};
+pub use fact::{Fact, Unavailable};
+pub use gateway::{Auth, AzureFacts, CronJobFacts, Gap, GatewayFacts, JobResult, Presented, StalePods};
 pub use key_slot::{KeyChoice, KeySlot};
 pub use managed_identity::ManagedIdentityId;
 pub use marks::{TemplateMarks, WorkloadMarks};
@@ -58,6 +53,7 @@ pub use put_back::{PutBack, TemplateBefore};
 pub use references::{Use, references};
 pub use rotation_ids::RotationIds;
 pub use secret_change::{Annotations, Minted, SecretChange, SecretData};
+pub use sign_in::{EntraInAzure, EntraSignIn, Federation, InstanceAccess};
 pub use snapshot::{
     Blocked, Replacement, Rollout, SecretFacts, SecretMarks, SecretVersion, Snapshot, Source, Sourced,
     WorkloadFacts, WorkloadVersion,

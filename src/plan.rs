@@ -6,10 +6,6 @@ mod canary;
 mod change;
 mod cloud;
 mod conflict;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the command that uses it is not there yet")
-)]
 pub mod entra;
 mod expiry;
 mod marking;
@@ -47,7 +43,7 @@ pub use put_back::{AfterRefusal, PUT_BACK_TIME, after_refusal};
 pub use rotation::{Plan, completion, replacement, rotation};
 pub use schedule::{NextRun, daily, keeps_alive, next_run};
 
-pub use verdict::{Assessment, Verdict, assess, is_alarm, next_change};
+pub use verdict::{Assessment, ExpirySource, Verdict, assess, credential_in_words, is_alarm, next_change};
 
 #[cfg(test)]
 pub mod fixture;

@@ -1,9 +1,5 @@
 //! Results of runs as text. Nothing is printed here, and no clock is read.
 
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the command that uses it is not there yet")
-)]
 pub mod entra;
 mod events;
 pub mod fleet;

@@ -3,10 +3,6 @@
 
 mod azure;
 mod command_line;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the command is not in the root until the whole works")
-)]
 pub mod entra_setup;
 mod fleet;
 mod gateway_list;

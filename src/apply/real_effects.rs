@@ -129,12 +129,13 @@ impl<'a> RealEffects<'a> {
     /// The change, extended so that `last-applied-configuration` holds no copy
     /// of the credential.
     fn without_copy(&self, change: &SecretChange) -> SecretChange {
-        let mut change = change.clone();
-        let scrubbed = match scrub_last_applied(&self.previous.annotations, &change.data) {
-            LastApplied::Clean => return change,
+        let keys: Vec<&str> = change.data.keys().collect();
+        let scrubbed = match scrub_last_applied(&self.previous.annotations, &keys) {
+            LastApplied::Clean => return change.clone(),
             LastApplied::Cut(text) => Some(text),
             LastApplied::Remove => None,
         };
+        let mut change = change.clone();
         change.annotations.insert(LAST_APPLIED.to_owned(), scrubbed);
         change
     }

@@ -7,6 +7,7 @@ mod certificates;
 mod federated;
 mod filter;
 mod passwords;
+mod policies;
 mod refusal;
 mod service_principals;
 mod wire;
@@ -27,9 +28,8 @@ use super::transport::odata::query;
 use crate::clock::ServerClock;
 use crate::retry::Decision;
 
-pub use applications::Upserted;
 pub use certificates::NewCertificate;
-pub use passwords::NewSecret;
+#[cfg(test)]
 pub use refusal::{GraphRefusal, graph_refusal};
 
 /// A client of Microsoft Graph. It signs in as the same identity as an [`Arm`],
@@ -80,11 +80,6 @@ impl Graph {
     /// The origin that requests, and with them the access token, are sent to.
     pub fn origin(&self) -> String {
         self.connection.base.origin().ascii_serialization()
-    }
-
-    /// Fetches the access token now instead of at the first request.
-    pub async fn sign_in(&self) -> Result<(), Error> {
-        self.connection.credential.token(self.deadline).await.map(|_| ())
     }
 
     /// The address of a path below the version.

@@ -2,11 +2,11 @@
 //! and keeps the token, and the other files implement the ways to sign in.
 
 mod aadsts;
-mod assertion;
+pub mod assertion;
 mod az_cli;
 pub mod certificate;
 pub mod credential;
-mod entra;
-mod failure;
+pub mod entra;
+pub mod failure;
 pub mod identity;
 pub mod managed;

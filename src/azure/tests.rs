@@ -2,6 +2,7 @@
 //! program: these tests need many requests from one process, or single ones.
 
 mod access;
+mod gateway;
 mod graph;
 
 use std::time::{Duration, Instant};

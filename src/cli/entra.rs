@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use jiff::SignedDuration;
 
-use super::{AzureArgs, TargetArgs};
+use super::{AzureArgs, GatewayArgs};
 use crate::model::entra::Mode;
 use crate::model::parse_duration;
 use crate::model::request::{DryRun, OutputFormat};
@@ -46,8 +46,16 @@ Exit codes:
   5  Azure refused the credential; the workload was put back
   7  a write could not be read back, so its outcome is unknown")]
 pub struct EntraSetupArgs {
+    /// Workload that runs the gateway, as NAME, TYPE/NAME or TYPE NAME
+    #[arg(value_name = "TARGET")]
+    pub target: Vec<String>,
+
+    /// Workload that runs the gateway, as TYPE/NAME
+    #[arg(long, value_name = "TYPE/NAME", conflicts_with = "target")]
+    pub k8s_object: Option<String>,
+
     #[command(flatten)]
-    pub target: TargetArgs,
+    pub gateway: GatewayArgs,
 
     /// How the gateway signs in; by default as it does now, or by workload identity where that works
     #[arg(long, value_enum, value_name = "MODE")]

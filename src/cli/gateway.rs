@@ -1,7 +1,7 @@
 use clap::Args;
 
 /// The gateway in Azure.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct GatewayArgs {
     /// Id of the gateway in API Management
     #[arg(short = 'g', long, value_name = "NAME")]
@@ -12,7 +12,7 @@ pub struct GatewayArgs {
 }
 
 /// The API Management instance.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct InstanceArgs {
     /// API Management instance
     #[arg(short = 'a', long, value_name = "NAME")]

@@ -7,10 +7,11 @@ use super::{AzureArgs, SelectArgs};
 use crate::model::parse_duration;
 use crate::model::request::{SortBy, StatusFormat};
 
-/// Show when each token expires, which pods run with an older one, and how to fix it
+/// Show when each credential expires, which pods run with an older one, and how to fix it
 ///
 /// Lists every workload that runs a gateway, found by its image, its settings or the annotations of an earlier rotation.
-/// The expiry is read from the token itself. Azure is contacted only with --azure.
+/// The expiry is read from the token itself; of an Entra app's secret or certificate, from what was recorded with it, or
+/// from the certificate. Azure is contacted only with --azure, which also checks what a sign-in by Entra needs.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   kubectl apim status                              list the gateways of the current namespace
@@ -20,16 +21,17 @@ use crate::model::request::{SortBy, StatusFormat};
   kubectl apim status -w                           keep running and print what changes
 
 Verdicts, the worst first:
-  Expired         the token has expired: the next pod that starts gets no configuration
+  Expired         the credential has expired: the next pod that starts gets no configuration
+  CannotSignIn    with --azure: a part of the sign-in by Entra is missing or wrong
   RestartOwed     a rotation wrote a token that no restart has brought to the pods
   Blocked         the API server refuses new pods of the workload, for example because of a quota
   StalePods       pods run with an older token than the Secret holds
-  Expiring        the token expires within 7 days
+  Expiring        the credential expires within 7 days
   Unknown         the credential cannot be read, or its expiry is not known in the cluster
   WillBeReverted  another tool owns the Secret and restores its own token
   ChangedByOther  another token was written since the last rotation
   Unprotected     nothing visible here rotates the gateway
-  Due             the token expires within 15 days
+  Due             expires within 15 days (a token) or a third of its life (an app's credential)
   Healthy         none of the above
 
 <unknown> marks a value that cannot be determined, <forbidden> one that you may not read.
@@ -38,7 +40,8 @@ Exit codes:
   0  done
   1  error
   2  invalid command line or variable
-  9  --fail-within: a token expires within that time, or a verdict is Expired, RestartOwed, Blocked, StalePods or Unknown")]
+  9  --fail-within: a credential expires within that time, or a verdict is Expired, CannotSignIn, RestartOwed, Blocked,
+     StalePods or Unknown")]
 pub struct StatusArgs {
     /// Workloads, as NAME, TYPE/NAME or TYPE NAME; by default all gateways
     #[arg(value_name = "TARGET")]

@@ -9,10 +9,13 @@ use super::variables::{names_an_object, variable, variable_of};
 
 /// All flags of all commands.
 fn flags() -> Vec<Arg> {
+    fn below(command: &Command) -> Vec<Arg> {
+        let own = command.get_arguments().cloned();
+        own.chain(command.get_subcommands().flat_map(below)).collect()
+    }
     let mut root = Cli::command();
     root.build();
-    let commands = root.get_subcommands().chain([&root]);
-    commands.flat_map(Command::get_arguments).cloned().collect()
+    below(&root)
 }
 
 fn longs(flags: &[Arg], chosen: impl Fn(&Arg) -> bool) -> BTreeSet<&str> {
@@ -60,13 +63,17 @@ fn these_flags_name_an_object() {
             "ca-configmap",
             "client-id",
             "contexts",
+            "create-app",
             "existing-secret",
             "image-pull-secret",
             "k8s-object",
+            "location-name",
             "name",
             "principal-id",
             "resource-group",
             "role-definition-id",
+            "secret",
+            "service-account",
             "subscription-id",
             "tenant",
             "token-secret",

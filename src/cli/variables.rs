@@ -101,6 +101,9 @@ pub(super) fn notes(root: &Command, matches: &ArgMatches) -> Vec<String> {
     let Some(command) = root.find_subcommand(name) else {
         return Vec::new();
     };
+    if matches.subcommand().is_some() {
+        return notes(command, matches);
+    }
     let note = |arg: &Arg| {
         let (long, id) = (arg.get_long()?, arg.get_id().as_str());
         if matches.value_source(id) != Some(ValueSource::EnvVariable) {

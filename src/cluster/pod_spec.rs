@@ -11,6 +11,9 @@ use crate::model::setting;
 /// How many imports of a container are kept: each may hold all settings.
 const MOST_IMPORTS: usize = 32;
 
+/// How many mounts of a container are kept.
+const MOST_MOUNTS: usize = 32;
+
 /// The template of a workload's pods.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
@@ -36,6 +39,9 @@ pub struct PodSpec {
     /// Those that hold a Secret.
     #[serde(deserialize_with = "few")]
     pub volumes: Vec<Volume>,
+    /// Empty for `default`.
+    #[serde(deserialize_with = "text")]
+    pub service_account_name: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -50,6 +56,22 @@ pub struct Container {
     pub env: Vec<Variable>,
     #[serde(deserialize_with = "at_most::<_, _, MOST_IMPORTS>")]
     pub env_from: Vec<Import>,
+    #[serde(deserialize_with = "at_most::<_, _, MOST_MOUNTS>")]
+    pub volume_mounts: Vec<VolumeMount>,
+}
+
+/// Where a container has a volume.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct VolumeMount {
+    /// The volume.
+    #[serde(deserialize_with = "text")]
+    pub name: String,
+    #[serde(deserialize_with = "text")]
+    pub mount_path: String,
+    /// The only file of the volume that is mounted.
+    #[serde(deserialize_with = "text")]
+    pub sub_path: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -108,6 +130,8 @@ pub struct NameRef {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Volume {
+    #[serde(deserialize_with = "text")]
+    pub name: String,
     #[serde(deserialize_with = "valid")]
     pub secret: Option<SecretVolume>,
     pub projected: Option<Projected>,
@@ -147,6 +171,8 @@ impl Element for Variable {
 }
 
 impl Element for Import {}
+
+impl Element for VolumeMount {}
 
 impl Element for Volume {
     fn is_used(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use clap::ArgMatches;
 
-use super::{Context, install_cronjob, render_rbac, rotate, status, uninstall_cronjob};
+use super::{Context, entra, install_cronjob, render_rbac, rotate, status, uninstall_cronjob};
 use crate::cli::{self, Cli, Command};
 use crate::error::Result;
 use crate::model::request::OutputFormat;
@@ -24,6 +24,9 @@ pub async fn run(cli: Cli, matches: &ArgMatches, program: &str, context: &Contex
         }
         (Some(Command::InstallCronjob(args)), Some(matches)) => {
             Box::pin(install_cronjob::run(&args, matches, &kube, context)).await
+        }
+        (Some(Command::Entra(args)), Some(matches)) => {
+            Box::pin(entra::run(&args, matches, &kube, context)).await
         }
         (Some(Command::UninstallCronjob(args)), _) => uninstall_cronjob::run(&args, &kube, context).await,
         (Some(Command::Completion(args)), _) => {

@@ -128,7 +128,7 @@ pub(super) async fn signing_in(
 pub(super) struct Preparation(Mutex<JoinSet<Result<(), azure::Error>>>);
 
 impl Preparation {
-    fn start(arm: &Arm) -> Self {
+    pub(super) fn start(arm: &Arm) -> Self {
         let mut task = JoinSet::new();
         let arm = arm.clone();
         task.spawn(async move { arm.prepare().await });

@@ -55,7 +55,7 @@ pub(super) async fn run(
         return Ok(0);
     }
     if let Some(azure) = &settings.azure {
-        azure::ask(azure, &settings.selection, &mut found.gateways, output).await?;
+        azure::ask(azure, &settings.selection, &cluster, &mut found.gateways, output).await?;
     }
     let options = table_options(&settings);
     let report = StatusReport::new(

@@ -92,6 +92,12 @@ impl Directory {
         }
     }
 
+    /// The id of a gateway that may not exist yet, by the instance of its name.
+    pub async fn place(&self, arm: &Arm, named: &Named) -> Result<GatewayId> {
+        let service = among(self.services_named(arm, named).await?, named)?;
+        Ok(service.gateway(named.gateway.value.clone()))
+    }
+
     /// Completes the gateway's id and checks that the gateway exists. What is
     /// known of the id may be outdated: if Azure does not know it, the instance
     /// is looked up by its name.

@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use super::certificate::validity;
 use crate::cluster::rollout::{blocked, replacement, rollout};
 use crate::cluster::workload::Workload;
 use crate::error::{Error, Result};
 use crate::model::annotation::{
-    EXPIRES_AT, FIELD_MANAGER, GATEWAY, LAST_USED_KEY, PREVIOUS_IDS, PREVIOUS_KEY, PUT_BACK,
-    RESTART_BY_OTHER, ROTATED_AT, ROTATION_ID,
+    CLIENT_ID, EXPIRES_AT, FIELD_MANAGER, GATEWAY, KEY_ID, KIND, LAST_USED_KEY, PREVIOUS_IDS, PREVIOUS_KEY,
+    PUT_BACK, RESTART_BY_OTHER, ROTATED_AT, ROTATION_ID,
 };
 use crate::model::{
-    Credential, PutBack, SecretData, SecretFacts, SecretMarks, SecretVersion, Token, TokenError,
-    WorkloadFacts, WorkloadRef, cleaned, is_azure_name,
+    AppMarks, Credential, PutBack, SecretData, SecretFacts, SecretMarks, SecretVersion, Token, TokenError,
+    Unavailable, WorkloadFacts, WorkloadRef, cleaned, is_azure_name,
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
@@ -63,6 +64,15 @@ pub fn secret_facts(secret: &Secret, key: &str) -> Result<(SecretFacts, Previous
         last_writer,
         last_written,
         credential,
+        certificate: text.and_then(validity).map(|validity| {
+            let unreadable = || {
+                format!(
+                    "key `{key}` of secret/{} holds no certificate that can be read",
+                    cleaned(meta.name.as_deref().unwrap_or_default())
+                )
+            };
+            validity.ok_or_else(|| Unavailable::Unknown(unreadable()))
+        }),
         marks: marks(&annotations),
     };
     Ok((
@@ -133,12 +143,17 @@ fn marks(annotations: &BTreeMap<String, String>) -> SecretMarks {
         put_back: annotations
             .get(PUT_BACK)
             .and_then(|text| PutBack::of_annotation(text)),
+        app: AppMarks {
+            kind: annotations.get(KIND).map(|kind| cleaned(kind)),
+            client_id: parsed(annotations, CLIENT_ID),
+            key_id: parsed(annotations, KEY_ID),
+        },
     }
 }
 
 /// The controller or tool that would undo a write to the object, because it
 /// keeps the object equal to its own source.
-fn owner(meta: &ObjectMeta) -> Option<String> {
+pub fn owner(meta: &ObjectMeta) -> Option<String> {
     let controller = meta
         .owner_references
         .iter()
@@ -146,6 +161,9 @@ fn owner(meta: &ObjectMeta) -> Option<String> {
         .find(|owner| owner.controller == Some(true));
     if let Some(controller) = controller {
         return Some(format!("{} {}", controller.kind, controller.name));
+    }
+    if meta.labels.iter().chain(&meta.annotations).any(is_of_arc) {
+        return Some("an Azure Arc extension".to_owned());
     }
     let label = |name: &str| meta.labels.as_ref().and_then(|labels| labels.get(name));
     let annotation = |name: &str| {
@@ -174,8 +192,16 @@ fn owner(meta: &ObjectMeta) -> Option<String> {
     label("reconcile.external-secrets.io/created-by").map(|name| format!("ExternalSecret {name}"))
 }
 
+/// Azure installs its extensions by Helm, and marks what they consist of: in AKS, the
+/// label `clusterconfig.azure.com/extension-version` is on all of it.
+fn is_of_arc(marks: &BTreeMap<String, String>) -> bool {
+    marks
+        .keys()
+        .any(|name| name.starts_with("clusterconfig.azure.com/"))
+}
+
 /// The field manager that last wrote the key, and when it did.
-fn last_write(meta: &ObjectMeta, key: &str) -> (Option<String>, Option<Timestamp>) {
+pub fn last_write(meta: &ObjectMeta, key: &str) -> (Option<String>, Option<Timestamp>) {
     let field = format!("f:{key}");
     // Managed fields name `stringData` if that was applied.
     let of_key = |fields: &serde_json::Value| {
@@ -208,6 +234,11 @@ mod tests {
             (
                 json!({"ownerReferences": [{"apiVersion": "v1", "kind": "ExternalSecret", "name": "x", "uid": "u", "controller": true}]}),
                 Some("ExternalSecret x"),
+            ),
+            (
+                json!({"annotations": {"meta.helm.sh/release-name": "gw"},
+                    "labels": {"clusterconfig.azure.com/extension-version": "1.2.0"}}),
+                Some("an Azure Arc extension"),
             ),
             (
                 json!({"annotations": {"meta.helm.sh/release-name": "gw"}}),

@@ -1,11 +1,13 @@
 //! The facts about each gateway that `status` shows, without a request to Azure.
 
+mod entra;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt, stream};
 
 use super::cron_jobs::{Rotator, Service, Surroundings, rotators as rotators_in};
-use super::pod_spec::{CredentialSource, EntraCredential};
+use super::pod_spec::CredentialSource;
 use super::pods::{of_gateway, pods, stale_pods};
 use super::reference::candidates_of;
 use super::survey::{Gateway, Survey, survey};
@@ -135,8 +137,11 @@ fn facts(survey: &Survey, gateway: &Gateway) -> GatewayFacts {
         Ok(Presented::Stored(facts)) => Some(facts.as_ref()),
         _ => None,
     };
-    let recorded = stored
-        .filter(|facts| facts.marks_hold())
+    let of_app = match &presented {
+        Ok(Presented::Entra(sign_in)) => sign_in.recorded(),
+        _ => None,
+    };
+    let recorded = (stored.filter(|facts| facts.marks_hold()).or(of_app))
         .and_then(|facts| GatewayId::parse(facts.marks.gateway.as_deref()?).ok());
     let unnamed = |what: &str| {
         gateway
@@ -206,13 +211,8 @@ fn presented(survey: &Survey, gateway: &Gateway) -> (Auth, Option<(String, Strin
             (Auth::Token, None, Ok(inline))
         }
         CredentialSource::Entra { credential, .. } => {
-            let auth = match credential {
-                EntraCredential::Secret => Auth::AppSecret,
-                EntraCredential::Certificate => Auth::Certificate,
-                EntraCredential::Federated => Auth::WorkloadIdentity,
-                EntraCredential::Unknown => Auth::Unknown,
-            };
-            (auth, None, Ok(Presented::Entra))
+            let (auth, secret, sign_in) = entra::sign_in(survey, gateway, *credential);
+            (auth, secret, Ok(Presented::Entra(Box::new(sign_in))))
         }
         CredentialSource::Missing => {
             let nothing = "no config.service.auth points at a Secret".to_owned();

@@ -4,29 +4,32 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt, stream};
 
-use crate::azure::{Arm, Error, GatewayInService, ServiceDetails};
+use super::failed_call::unavailable;
+use crate::azure::{Arm, GatewayInService, ServiceDetails};
 use crate::model::{AzureFacts, Fact, GatewayFacts, GatewayId, ServiceId, Unavailable, cleaned};
 
 /// How many instances, and then gateways, are read at a time.
 const SIDE_BY_SIDE: usize = 8;
 
-struct Instance {
-    details: ServiceDetails,
+/// An API Management instance.
+pub struct Instance {
+    pub(super) id: ServiceId,
+    pub(super) details: ServiceDetails,
     gateways: Vec<GatewayInService>,
 }
 
 /// The instances by name, which is unique in a cloud. ARM compares names
 /// without regard to case.
-type Instances = BTreeMap<String, Fact<Instance>>;
+pub type Instances = BTreeMap<String, Fact<Instance>>;
 
 /// The APIs of each gateway, by instance and gateway.
 type Apis = BTreeMap<(String, String), Fact<Vec<String>>>;
 
 /// Completes gateways of one cloud. An instance costs two reads, however many
 /// of its gateways there are, and a gateway one.
-pub async fn inventory(arm: &Arm, gateways: Vec<&mut GatewayFacts>) {
+pub async fn inventory(arm: &Arm, gateways: &mut [&mut GatewayFacts]) -> Instances {
     let mut wanted: BTreeMap<String, (String, Option<ServiceId>)> = BTreeMap::new();
-    for facts in &gateways {
+    for facts in gateways.iter() {
         if let Ok(name) = &facts.service {
             let (_, known) = wanted
                 .entry(name.to_ascii_lowercase())
@@ -59,6 +62,7 @@ pub async fn inventory(arm: &Arm, gateways: Vec<&mut GatewayFacts>) {
     for facts in gateways {
         facts.azure = Some(of_gateway(facts, &instances, &apis));
     }
+    instances
 }
 
 /// The instance that an earlier rotation recorded, if it is this one.
@@ -90,6 +94,7 @@ async fn instance(arm: &Arm, name: &str, known: Option<ServiceId>) -> Fact<Insta
 async fn by_id(arm: &Arm, id: &ServiceId) -> Fact<Instance> {
     let (details, gateways) = tokio::join!(arm.service(id), arm.gateways(id));
     Ok(Instance {
+        id: id.clone(),
         details: details.map_err(|error| unavailable(&error))?,
         gateways: gateways.map_err(|error| unavailable(&error))?,
     })
@@ -146,15 +151,6 @@ fn of_gateway(facts: &GatewayFacts, instances: &Instances, apis: &Apis) -> Fact<
     })
 }
 
-fn unavailable(error: &Error) -> Unavailable {
-    let why = cleaned(&error.to_string());
-    if error.status() == Some(403) {
-        Unavailable::Forbidden(why)
-    } else {
-        Unavailable::Unknown(why)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,7 +181,14 @@ mod tests {
         };
         let instance = |gateways| {
             let details = details.clone();
-            Instances::from([("svc".to_owned(), Ok(Instance { details, gateways }))])
+            Instances::from([(
+                "svc".to_owned(),
+                Ok(Instance {
+                    id: service(),
+                    details,
+                    gateways,
+                }),
+            )])
         };
         let key = ("svc".to_owned(), "gw".to_owned());
         let apis = Apis::from([(key, Ok(vec!["orders".to_owned()]))]);

@@ -121,6 +121,11 @@ impl Likely {
         &self.workload
     }
 
+    /// For a run that leaves it alone.
+    pub(super) fn suspicion(&self) -> String {
+        format!("{} may run a gateway: {}", self.workload, self.why)
+    }
+
     /// For a run over other gateways of the namespace.
     pub(super) fn warning(&self) -> String {
         let Self { workload, why, .. } = self;

@@ -4,16 +4,18 @@
 
 mod containers;
 mod credential;
+mod entra;
 mod references;
 mod variables;
 
-pub use containers::{GatewayContainer, gateway_containers};
+pub use containers::{GatewayContainer, gateway_containers, gateway_containers_with};
 pub use credential::{CredentialSource, EntraCredential, EnvFromSecret};
+pub use entra::{ClientId, SecretKeys};
 pub use references::{
     SecretReference, config_maps_named, missing_config_map, references_to, secret_references, secrets_used,
     settings_in_config_maps,
 };
-pub use variables::ConfigMaps;
+pub use variables::{ConfigMaps, ImportedSecrets, Value as Setting, settings_of};
 
 #[cfg(test)]
 mod tests;

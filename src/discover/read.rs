@@ -9,7 +9,7 @@ mod secrets;
 mod workloads;
 
 pub(super) use config_maps::{ConfigMapReads, Sought};
-pub(super) use failure::{is_forbidden, unread};
-pub(super) use place::{Key, scopes};
+pub(super) use failure::{is_forbidden, is_not_found, unread};
+pub(super) use place::{FEW, Key, SIDE_BY_SIDE, scopes};
 pub(super) use secrets::{Held, Secrets, read_secret};
-pub(super) use workloads::{listed, named, no_namespace, requested};
+pub(super) use workloads::{listed, named, named_as, no_namespace, requested};

@@ -8,10 +8,6 @@ mod terraform;
 
 pub use az_cli::az_cli;
 pub use bicep::bicep;
-#[cfg_attr(
-    not(test),
-    expect(unused_imports, reason = "the command that uses it is not there yet")
-)]
 pub use bicep::setup_bicep;
 pub use template::template;
 pub use terraform::terraform;

@@ -51,6 +51,15 @@ pub struct RoleDefinition {
 }
 
 impl RoleDefinition {
+    /// Whether it grants these actions and data actions, whatever else it grants.
+    pub fn grants(&self, actions: &[&str], data_actions: &[&str]) -> bool {
+        let any = |allows: &dyn Fn(&Permission) -> bool| self.permissions.iter().any(allows);
+        actions.iter().all(|action| any(&|it| it.allows(action)))
+            && data_actions
+                .iter()
+                .all(|action| any(&|it| it.allows_data(action)))
+    }
+
     /// Whether it grants these actions and data actions, and nothing else. Roles
     /// are compared by their permissions: `az role definition create` makes a
     /// role of the right name without any from JSON in upper case.

@@ -1,4 +1,5 @@
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::{Claims, KeySlot, TokenError};
 
@@ -33,4 +34,23 @@ pub enum Recorded {
         /// The slot that signed the token before this one, if it was known.
         previous_key_slot: Option<KeySlot>,
     },
+}
+
+/// How long a credential is valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Validity {
+    pub begins: Option<Timestamp>,
+    pub expires: Timestamp,
+}
+
+/// How the annotations of a Secret describe a credential of an Entra app, as they
+/// are. Only [`SecretFacts::app_marks_hold`](super::SecretFacts::app_marks_hold) shows whether it is the one there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AppMarks {
+    /// `apim-rotate/kind`
+    pub kind: Option<String>,
+    /// `apim-rotate/client-id`
+    pub client_id: Option<Uuid>,
+    /// `apim-rotate/key-id`
+    pub key_id: Option<Uuid>,
 }

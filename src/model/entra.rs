@@ -1,6 +1,7 @@
 //! The words of a gateway's sign-in by Entra.
 
 mod audience;
+pub mod facts;
 mod mode;
 mod name;
 mod request;
@@ -8,7 +9,7 @@ mod template;
 
 pub use audience::{federation_audience, token_audience};
 pub use mode::{Mode, SignsIn};
-pub use name::{credential_name, federated_name, is_same_but_slash, subject, unique_name};
+pub use name::{credential_name, default_secret, federated_name, is_same_but_slash, subject, unique_name};
 pub use request::{AppRequest, SetupRequest};
 pub use template::{CertificateMount, Id, Made, SettingValue, TemplateSettings};
 

@@ -1,36 +1,10 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, Serializer};
 
-use super::{Blocked, Claims, CloudName, GatewayId, Replacement, SecretFacts, TemplateMarks, WorkloadRef};
-
-/// A fact, or why it is not available. The other facts about the gateway stay
-/// useful without it.
-pub type Fact<T> = Result<T, Unavailable>;
-
-/// Why a fact is not available.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unavailable {
-    /// The user may not read it. Contains the answer of the API server.
-    Forbidden(String),
-    /// Any other reason, as a sentence.
-    Unknown(String),
-}
-
-impl Unavailable {
-    /// The content of a table cell without a value.
-    pub fn cell(&self) -> &'static str {
-        match self {
-            Self::Forbidden(_) => "<forbidden>",
-            Self::Unknown(_) => "<unknown>",
-        }
-    }
-
-    pub fn why(&self) -> &str {
-        match self {
-            Self::Forbidden(why) | Self::Unknown(why) => why,
-        }
-    }
-}
+use super::{
+    Blocked, Claims, CloudName, EntraSignIn, Fact, GatewayId, Replacement, SecretFacts, TemplateMarks,
+    WorkloadRef,
+};
 
 /// Objects that could not be read, so that gateways may be missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,8 +72,8 @@ pub enum Presented {
         /// The object or setting that contains it, for sentences.
         location: String,
     },
-    /// An Entra identity. Its expiry is not visible in the cluster.
-    Entra,
+    /// A sign-in by Entra.
+    Entra(Box<EntraSignIn>),
 }
 
 /// The pods that run with an older credential than the Secret holds.
@@ -229,6 +203,20 @@ impl GatewayFacts {
             Ok(Presented::Stored(facts)) => Some(facts),
             _ => None,
         }
+    }
+
+    /// How it signs in by Entra, if it does.
+    pub fn entra(&self) -> Option<&EntraSignIn> {
+        match &self.presented {
+            Ok(Presented::Entra(sign_in)) => Some(sign_in),
+            _ => None,
+        }
+    }
+
+    /// The Secret with its credential, of whatever kind, if there is one and it was
+    /// read.
+    pub fn secret_facts(&self) -> Option<&SecretFacts> {
+        self.stored().or_else(|| self.entra()?.secret())
     }
 
     /// The claims of the token, if there is one and it was read.

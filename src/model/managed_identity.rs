@@ -44,11 +44,6 @@ impl ManagedIdentityId {
             encode(&self.name)
         )
     }
-
-    /// Compares as ARM does, ignoring case.
-    pub fn same_as(&self, other: &Self) -> bool {
-        self.path().eq_ignore_ascii_case(&other.path())
-    }
 }
 
 impl fmt::Display for ManagedIdentityId {
@@ -68,7 +63,6 @@ mod tests {
     fn an_id_is_parsed_in_the_spelling_of_the_provider() {
         let id = ManagedIdentityId::parse(ID).unwrap();
         assert_eq!(id.path(), ID.replace("resourcegroups", "resourceGroups"));
-        assert!(id.same_as(&ManagedIdentityId::parse(&ID.to_uppercase()).unwrap()));
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub fn bicep_text(text: &str) -> String {
     literal
 }
 
-/// A string literal of OData, as in `$filter`.
+/// A string literal of `OData`, as in `$filter`.
 pub fn odata_text(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }

@@ -8,13 +8,17 @@ pub const GATEWAY_NAME: &str = "gateway.name";
 pub const APP_SECRET: &str = "config.service.auth.azureAd.clientSecret";
 pub const APP_CERTIFICATE: &str = "config.service.auth.azureAd.certificatePath";
 
-pub const ALL: [&str; 6] = [
+pub const ALL: [&str; 10] = [
     ENDPOINT,
     AUTH,
     AUTH_KEY,
     GATEWAY_NAME,
     APP_SECRET,
     APP_CERTIFICATE,
+    APP_TENANT,
+    APP_CLIENT,
+    APP_AUTHORITY,
+    TOKEN_AUDIENCE,
 ];
 
 /// Those that only a gateway has.

@@ -3,7 +3,10 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::{Claims, Credential, KeySlot, PutBack, Recorded, RotationIds, WorkloadMarks, WorkloadRef};
+use super::{
+    AppMarks, Claims, Credential, Fact, KeySlot, PutBack, Recorded, RotationIds, Validity, WorkloadMarks,
+    WorkloadRef,
+};
 
 /// How much later than `rotated-at` the write of a rotation can be: the time of
 /// one request.
@@ -47,6 +50,8 @@ pub struct SecretFacts {
     /// Whether that field manager is this program.
     pub written_by_us: bool,
     pub credential: Credential,
+    /// The certificate that the key holds, if it holds one as PEM.
+    pub certificate: Option<Fact<Validity>>,
     pub marks: SecretMarks,
 }
 
@@ -72,6 +77,8 @@ pub struct SecretMarks {
     pub previous_ids: RotationIds,
     /// `apim-rotate/put-back`
     pub put_back: Option<PutBack>,
+    /// Those of a credential of an Entra app.
+    pub app: AppMarks,
 }
 
 impl SecretFacts {
@@ -92,6 +99,12 @@ impl SecretFacts {
             Credential::Token { claims, .. } => self.marks.expires_at == Some(claims.expires_at),
             Credential::Unusable(_) => false,
         }
+    }
+
+    /// Whether our annotations describe the credential of an Entra app that is there:
+    /// nothing else has written the key since.
+    pub fn app_marks_hold(&self) -> bool {
+        self.written_by_us && self.marks.app.kind.is_some()
     }
 
     /// How our annotations describe the credential, if they do.
@@ -266,6 +279,7 @@ mod tests {
                 },
                 prefixed: true,
             },
+            certificate: None,
             marks: SecretMarks::default(),
         }
     }

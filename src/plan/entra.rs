@@ -2,10 +2,11 @@
 //! is refused. Pure functions of the facts, the request and the time.
 
 mod app;
+mod arrival;
 mod assignment;
+mod chain;
 mod credential;
 mod ending;
-mod facts;
 mod image;
 mod instance;
 mod mode;
@@ -13,24 +14,21 @@ mod role;
 mod step;
 mod workload;
 
+pub use arrival::{ASSIGNMENT_TIME, Arrival, may_arrive, refusal_counts};
+pub use chain::{Link, LinkState, chain, credentials};
 pub use ending::{SetupProof, StepOutcome, exit_code, planned_exit_code};
-pub use facts::{
-    AppFacts, AppKind, CallerRights, ClusterFacts, EntraFacts, GatewayResource, Injected, InstanceFacts,
-    IssuerFacts, RoleFacts, SecretPolicy, ServiceAccountFacts, StoredFacts, WorkloadSide,
-};
-pub use image::{Allowed, Image};
-pub use mode::choose_mode;
 pub use step::{Action, Part, Step, StepMark, refusal};
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::model::entra::{Mode, SetupRequest, TemplateSettings};
-use crate::model::{cleaned, shortened};
+use crate::model::directory::FederatedCredential;
+use crate::model::entra::facts::{self, EntraFacts};
+use crate::model::entra::{Mode, SetupRequest, TemplateSettings, default_secret};
+use crate::model::{AzureRole, cleaned};
+use mode::choose_mode;
 use role::Need;
-
-/// The longest name of an object of Kubernetes.
-const LONGEST_NAME: usize = 253;
 
 /// The plan of a set-up. It holds no secret, so it may be printed and logged.
 #[derive(Clone, Debug)]
@@ -40,6 +38,8 @@ pub struct SetupPlan {
     pub service_account: String,
     /// The Secret for the credential.
     pub secret: String,
+    /// The audience of the tokens of the `ServiceAccount` that Entra is to accept.
+    pub federation_audience: Option<String>,
     /// What the pod template needs, for Helm's values too.
     pub template: TemplateSettings,
     /// In the order in which they are applied.
@@ -47,9 +47,48 @@ pub struct SetupPlan {
 }
 
 impl SetupPlan {
-    /// Whether there is nothing to do and nothing to ask.
+    /// Whether everything is there.
+    #[cfg(test)]
     pub fn is_complete(&self) -> bool {
         self.steps.iter().all(|step| step.mark == StepMark::Ok)
+    }
+
+    /// Whether this run has nothing to do.
+    pub fn is_settled(&self) -> bool {
+        self.steps.iter().all(|step| step.to_apply().is_none())
+    }
+
+    /// Whether somebody else has to set what the pod template needs.
+    pub fn workload_is_left_to_others(&self) -> bool {
+        let workload = self.steps.iter().find(|step| step.part == Part::Workload);
+        workload.is_none_or(|step| step.left_to_others().is_some())
+    }
+
+    /// The definition of a role that is to be assigned; `None` if it is assigned already.
+    pub fn definition_to_assign(&self, wanted: AzureRole) -> Option<Uuid> {
+        self.actions().find_map(|action| match action {
+            Action::Assign { role, definition, .. } if *role == wanted => Some(*definition),
+            _ => None,
+        })
+    }
+
+    /// Whether the role is to be created.
+    pub fn creates(&self, wanted: AzureRole) -> bool {
+        self.actions()
+            .any(|action| matches!(action, Action::CreateRole { role, .. } if *role == wanted))
+    }
+
+    /// What is to be done, by this run or by others.
+    fn actions(&self) -> impl Iterator<Item = &Action> {
+        self.steps.iter().filter_map(|step| step.action.as_ref())
+    }
+
+    /// The federated credential that is to be added or changed.
+    pub fn federated(&self) -> Option<&FederatedCredential> {
+        self.steps.iter().find_map(|step| match &step.action {
+            Some(Action::AddFederated(credential) | Action::ChangeFederated(credential)) => Some(credential),
+            _ => None,
+        })
     }
 }
 
@@ -65,11 +104,13 @@ pub fn setup(facts: &EntraFacts, request: &SetupRequest, now: Timestamp) -> Resu
     let service = facts.gateway.service.path();
     let (validator, reader) = (Need::validator(facts, &group), Need::reader(facts, &service));
     let (validator_role, reader_role) = (validator.step(facts), reader.step(facts));
-    let credential = match mode {
-        Mode::WorkloadIdentity => {
-            credential::federated(facts, &service_account, &credential::audience(facts, request)?)
-        }
-        _ => credential::stored(facts, request, mode, &secret, now),
+    let federation_audience = match mode {
+        Mode::WorkloadIdentity => Some(credential::audience(facts, request)?),
+        _ => None,
+    };
+    let credential = match &federation_audience {
+        Some(audience) => credential::federated(facts, &service_account, audience),
+        None => credential::stored(facts, request, mode, &secret, now),
     };
     let cluster = workload::steps(facts, mode, names, &template, &credential);
     let validator_assignment = assignment::validator(facts, &validator, validator_role.definition);
@@ -88,6 +129,7 @@ pub fn setup(facts: &EntraFacts, request: &SetupRequest, now: Timestamp) -> Resu
         mode,
         service_account,
         secret,
+        federation_audience,
         template,
         steps,
     })
@@ -137,10 +179,7 @@ fn secret(facts: &EntraFacts, request: &SetupRequest, mode: Mode) -> Result<Stri
     let workload = facts.cluster.workload.as_ref();
     match (&request.secret, workload) {
         (Some(given), _) => Ok(given.clone()),
-        (None, Some(workload)) => {
-            let kept = shortened(&workload.workload.name, LONGEST_NAME - "-entra".len() - "…".len());
-            Ok(format!("{}-entra", kept.trim_end_matches(['…', '-', '.'])))
-        }
+        (None, Some(workload)) => Ok(default_secret(&workload.workload.name)),
         (None, None) if mode.is_stored() => Err(Error::usage(
             "without a workload, the Secret for the credential has to be given",
         )

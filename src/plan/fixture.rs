@@ -1,15 +1,29 @@
 //! Facts and a plan that the unit tests of the decisions vary.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
 
 use super::{FollowUp, Mint, Plan, Policy, rotation};
+use crate::model::access::{InstanceIdentity, Permission, RoleAssignment, RoleDefinition};
+use crate::model::directory::{AppCredential, Application, FederatedCredential, ServicePrincipal};
+use crate::model::entra::federated_name;
 use crate::model::{
-    Auth, Claims, Credential, CronJobFacts, GatewayFacts, GatewayId, KeyChoice, KeySlot, Minted, Presented,
-    Replacement, Rollout, RotationIds, SecretFacts, SecretMarks, SecretVersion, Snapshot, StalePods,
-    TemplateMarks, Token, WorkloadFacts, WorkloadKind, WorkloadMarks, WorkloadRef, WorkloadVersion,
+    AppMarks, Auth, AzureRole, Claims, Credential, CronJobFacts, EntraInAzure, EntraSignIn, Federation,
+    GatewayFacts, GatewayId, InstanceAccess, KeyChoice, KeySlot, Minted, Presented, Replacement, Rollout,
+    RotationIds, SecretFacts, SecretMarks, SecretVersion, Snapshot, StalePods, TemplateMarks, Token,
+    TokenError, WorkloadFacts, WorkloadKind, WorkloadMarks, WorkloadRef, WorkloadVersion,
 };
 
 pub(crate) const DAY: SignedDuration = SignedDuration::from_hours(24);
+pub(crate) const APP: Uuid = Uuid::from_u128(4);
+pub(crate) const PRINCIPAL: Uuid = Uuid::from_u128(5);
+pub(crate) const INSTANCE: Uuid = Uuid::from_u128(6);
+/// The credential of the app.
+pub(crate) const KEY: Uuid = Uuid::from_u128(7);
+pub(crate) const ISSUER: &str = "https://eastus.oic.example/1/";
+pub(crate) const AUDIENCE: &str = "api://AzureADTokenExchange";
 pub(crate) const NOW: i64 = 1_800_000_000;
 
 pub(crate) fn now() -> Timestamp {
@@ -74,6 +88,7 @@ pub(crate) fn snapshot() -> Snapshot {
                 claims,
                 prefixed: true,
             },
+            certificate: None,
             marks: SecretMarks::default(),
         },
         workloads: vec![WorkloadFacts {
@@ -118,6 +133,7 @@ pub(crate) fn restarted() -> Snapshot {
         restart_by_other: false,
         previous_ids: RotationIds::default(),
         put_back: None,
+        app: AppMarks::default(),
     };
     snapshot.workloads[0].marks.template = TemplateMarks {
         rotation_ids: "r1".into(),
@@ -152,6 +168,138 @@ pub(crate) fn gateway() -> GatewayFacts {
         cron_jobs: Ok(vec![cron_job()]),
         not_counted: None,
         azure: None,
+    }
+}
+
+/// A gateway that signs in by Entra, as the cluster shows it: an app whose credential
+/// of 180 days is 30 days old, or a federated one.
+pub(crate) fn entra_gateway(auth: Auth) -> GatewayFacts {
+    let mut secret = rotated().secret;
+    secret.key = "azure-ad-app-secret".to_owned();
+    secret.credential = Credential::Unusable(TokenError::NotAToken);
+    secret.written_by_us = true;
+    secret.marks.rotated_at = Some(now() - DAY * 30);
+    secret.marks.expires_at = Some(now() + DAY * 150);
+    secret.marks.app = AppMarks {
+        kind: Some("app-secret".to_owned()),
+        client_id: Some(APP),
+        key_id: Some(KEY),
+    };
+    let is_stored = auth != Auth::WorkloadIdentity;
+    GatewayFacts {
+        auth,
+        secret: is_stored.then(|| ("gw-entra".to_owned(), secret.key.clone())),
+        presented: Ok(Presented::Entra(Box::new(EntraSignIn {
+            client_id: Ok(APP),
+            service_account: "gw".to_owned(),
+            stored: is_stored.then(|| Ok(Box::new(secret))),
+            certificate: None,
+            in_clear: None,
+            azure: None,
+        }))),
+        cron_jobs: Ok(Vec::new()),
+        ..gateway()
+    }
+}
+
+/// The sign-in of such a gateway.
+pub(crate) fn sign_in(facts: &mut GatewayFacts) -> &mut EntraSignIn {
+    match &mut facts.presented {
+        Ok(Presented::Entra(sign_in)) => sign_in,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn role(id: Uuid, actions: &[&str], data_actions: &[&str]) -> RoleDefinition {
+    let owned = |actions: &[&str]| actions.iter().map(|it| (*it).to_owned()).collect();
+    RoleDefinition {
+        id,
+        name: "role".to_owned(),
+        description: String::new(),
+        built_in: false,
+        permissions: vec![Permission {
+            actions: owned(actions),
+            data_actions: owned(data_actions),
+            ..Permission::default()
+        }],
+        assignable_scopes: vec![gateway_id().service.group_path()],
+    }
+}
+
+/// What Azure has for such a gateway where everything is set up.
+pub(crate) fn set_up(auth: Auth) -> EntraInAzure {
+    let credential = AppCredential {
+        key_id: KEY,
+        name: None,
+        begins: Some(now() - DAY * 30),
+        expires: Some(now() + DAY * 150),
+    };
+    let subject = "system:serviceaccount:shop:gw";
+    let federated = FederatedCredential {
+        name: federated_name(ISSUER, subject),
+        issuer: ISSUER.to_owned(),
+        subject: subject.to_owned(),
+        audiences: vec![AUDIENCE.to_owned()],
+    };
+    EntraInAzure {
+        application: Ok(Some(Application {
+            id: Uuid::from_u128(40),
+            app_id: APP,
+            display_name: "gw".to_owned(),
+            unique_name: None,
+            disabled: false,
+            secrets: vec![credential.clone()],
+            certificates: vec![credential],
+        })),
+        service_principal: Ok(Some(ServicePrincipal {
+            id: PRINCIPAL,
+            app_id: APP,
+            display_name: "gw".to_owned(),
+            kind: "Application".to_owned(),
+            enabled: true,
+            home_tenant: None,
+            alternative_names: Vec::new(),
+        })),
+        federation: (auth == Auth::WorkloadIdentity).then(|| Federation {
+            credentials: Ok(vec![federated]),
+            issuer: Ok(ISSUER.to_owned()),
+            audience: Some(AUDIENCE),
+        }),
+        access: Ok(Arc::new(access())),
+    }
+}
+
+/// The rights of the instance and of the gateway's app.
+fn access() -> InstanceAccess {
+    let service = gateway_id().service;
+    let of = |id, role: AzureRole| {
+        let wanted = role.definition();
+        self::role(
+            Uuid::from_u128(id),
+            &wanted.action_names(),
+            &wanted.data_action_names(),
+        )
+    };
+    let assignment = |scope: String, role, principal| RoleAssignment {
+        id: format!("{scope}/a"),
+        scope,
+        role,
+        principal,
+    };
+    InstanceAccess {
+        identity: InstanceIdentity {
+            principal: Some(INSTANCE),
+            ..InstanceIdentity::default()
+        },
+        definitions: Ok(vec![
+            of(1, AzureRole::ConfigValidator),
+            of(2, AzureRole::ConfigReader),
+        ]),
+        assignments: Ok(vec![
+            assignment(service.group_path(), Uuid::from_u128(1), INSTANCE),
+            assignment(service.path(), Uuid::from_u128(2), PRINCIPAL),
+        ]),
+        service,
     }
 }
 

@@ -3,28 +3,30 @@
 
 mod az;
 mod undo;
+mod values;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::Value;
 
 pub use az::{ScriptTarget, az_script};
 pub use undo::undo_script;
+pub use values::Values;
 
 use crate::model::one_line;
-use crate::plan::entra::{Part, SetupPlan, Step, StepMark, StepOutcome};
+use crate::plan::entra::{Part, SetupPlan, SetupProof, Step, StepMark, StepOutcome};
 
 /// The plan, a line for each step with its mark first. Notes and hints are
 /// indented below it.
 pub fn plan_lines(plan: &SetupPlan) -> String {
-    let mut text = String::new();
-    for step in &plan.steps {
-        text += &format!("{} {}\n", step.mark.sign(), one_line(&step.text));
-        for line in step.notes.iter().chain(&step.hints) {
-            text += &format!("    {}\n", one_line(line));
-        }
-    }
-    text
+    plan.steps.iter().flat_map(lines).collect()
+}
+
+fn lines(step: &Step) -> impl Iterator<Item = String> {
+    let first = format!("{} {}\n", step.mark.sign(), one_line(&step.text));
+    let below = step.notes.iter().chain(&step.hints);
+    std::iter::once(first).chain(below.map(|line| format!("    {}\n", one_line(line))))
 }
 
 /// The output of `-o json`. A version gets new fields, but never changes existing
@@ -37,7 +39,23 @@ pub struct SetupReport<'a> {
     mode: &'static str,
     exit_code: u8,
     dry_run: bool,
+    gateway: String,
     steps: Vec<StepLine<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proof: Option<ProofLine<'a>>,
+    /// What the pod template needs.
+    pod_template: Value,
+    /// The same for the Helm chart, where it can be set there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    helm_values: Option<Value>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ProofLine<'a> {
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -59,28 +77,63 @@ struct StepLine<'a> {
     ids: BTreeMap<&'static str, &'a str>,
 }
 
+/// What became of a plan that was applied.
+#[derive(Clone, Copy, Debug)]
+pub struct Applied<'a> {
+    /// In the order of the steps.
+    pub outcomes: &'a [StepOutcome],
+    pub proof: &'a SetupProof,
+}
+
 impl<'a> SetupReport<'a> {
-    /// The report of a plan, with what became of its steps; a dry run has no
-    /// outcomes.
-    pub fn new(plan: &'a SetupPlan, outcomes: Option<&'a [StepOutcome]>, exit_code: u8) -> Self {
-        let outcome = |at: usize| outcomes.and_then(|all| all.get(at));
+    /// The report of a plan, with what became of it if it was applied.
+    pub fn new(values: &Values<'a>, applied: Option<Applied<'a>>, dry_run: bool, exit_code: u8) -> Self {
+        let plan = values.plan;
+        let outcome = |at: usize| applied.and_then(|it| it.outcomes.get(at));
         let steps = plan.steps.iter().enumerate();
         Self {
             api_version: "kubectl-apim/v1",
             kind: "EntraSetup",
             mode: plan.mode.as_str(),
             exit_code,
-            dry_run: outcomes.is_none(),
+            dry_run,
+            gateway: values.gateway.to_string(),
             steps: steps.map(|(at, step)| StepLine::new(step, outcome(at))).collect(),
+            proof: applied.map(|it| ProofLine::new(it.proof)),
+            pod_template: values.pod_template(),
+            helm_values: values.helm(),
         }
     }
 
-    pub fn into_json(self) -> String {
+    pub fn into_value(self) -> Value {
         // Its keys are texts, so serialization cannot fail.
-        serde_json::to_string_pretty(&self)
-            .map(|text| text + "\n")
-            .unwrap_or_default()
+        serde_json::to_value(&self).unwrap_or_default()
     }
+}
+
+impl<'a> ProofLine<'a> {
+    fn new(proof: &'a SetupProof) -> Self {
+        let (state, reason) = match proof {
+            SetupProof::Proved => ("proved", None),
+            SetupProof::NotNeeded => ("notNeeded", None),
+            SetupProof::Owed(why) => ("owed", Some(why.as_str())),
+            SetupProof::Refused(why) => ("refused", Some(why.as_str())),
+        };
+        Self { state, reason }
+    }
+}
+
+/// The client id of the gateway's app, from the plan or from what was made.
+pub fn client_id<'a>(plan: &'a SetupPlan, outcomes: &'a [StepOutcome]) -> Option<&'a str> {
+    let planned = plan.steps.iter().map(|step| &step.ids);
+    let made = outcomes.iter().filter_map(|outcome| match outcome {
+        StepOutcome::Done(ids) => Some(ids),
+        _ => None,
+    });
+    planned
+        .chain(made)
+        .find_map(|ids| ids.get("clientId"))
+        .map(String::as_str)
 }
 
 impl<'a> StepLine<'a> {

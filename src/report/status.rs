@@ -1,5 +1,6 @@
 //! The result of `status`.
 
+mod entra;
 mod json;
 mod prometheus;
 mod rows;

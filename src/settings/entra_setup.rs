@@ -8,13 +8,15 @@ use uuid::Uuid;
 
 use super::AzureSettings;
 use super::rotate::{checked_timeout, target_request};
+use super::selection::named_workloads;
 use super::typed::{Typed, check_name};
+use crate::cli::TargetArgs;
 use crate::cli::entra::EntraSetupArgs;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::model::entra::{AppRequest, SetupRequest};
+use crate::model::entra::{AppRequest, Mode, SetupRequest};
 use crate::model::request::{DryRun, OutputFormat, TargetRequest};
-use crate::model::{in_words, is_azure_name, one_line};
+use crate::model::{is_azure_name, one_line};
 
 /// The longest display name of an app (learn.microsoft.com, "application resource
 /// type").
@@ -66,7 +68,22 @@ impl EntraSetupSettings {
     ) -> Result<Self> {
         let typed = Typed { matches, environment };
         let mut warnings = Vec::new();
-        let target = target_request(&args.target, &typed, false)?;
+        let named = TargetArgs {
+            target: args.target.clone(),
+            k8s_object: args.k8s_object.clone(),
+            token_secret: None,
+            gateway: args.gateway.clone(),
+        };
+        if named_workloads(&named)?.names.len() > 1 {
+            return Err(Error::usage(
+                "name one workload: each gateway is set up by itself",
+            ));
+        }
+        let target = TargetRequest {
+            // A variable may name the Secret of a token.
+            secret: None,
+            ..target_request(&named, &typed, false)?
+        };
         check_target(&target)?;
         let print = match (args.print_az, args.undo, args.print_bicep) {
             (true, true, _) => Some(Print::AzUndo),
@@ -113,24 +130,23 @@ fn request(args: &EntraSetupArgs) -> Result<SetupRequest> {
         )
         .hint("give another name; the ServiceAccount is created if it does not exist"));
     }
-    if args.secret_lifetime < SHORTEST_LIFE {
+    let in_vain = match args.mode {
+        Some(Mode::WorkloadIdentity) => args.secret.as_ref().map(|_| "--secret"),
+        Some(_) => args.service_account.as_ref().map(|_| "--service-account"),
+        None => None,
+    };
+    if let (Some(flag), Some(mode)) = (in_vain, args.mode) {
         return Err(Error::usage(format!(
-            "--secret-lifetime {} is too short: the minimum is 1 day",
-            in_words(args.secret_lifetime)
+            "{flag} has no effect with --mode {}",
+            mode.as_str()
         )));
     }
-    for (flag, audience) in [
-        ("--token-audience", &args.token_audience),
-        ("--federation-audience", &args.federation_audience),
-    ] {
-        let is_valid = |it: &String| !it.is_empty() && it.len() <= LONGEST_AUDIENCE && is_one_word(it);
-        if let Some(audience) = audience.as_ref().filter(|it| !is_valid(it)) {
-            return Err(Error::usage(format!(
-                "{flag} `{}` is not an audience",
-                one_line(audience)
-            )));
-        }
+    if args.secret_lifetime < SHORTEST_LIFE {
+        return Err(Error::usage(
+            "--secret-lifetime is too short: the minimum is 1 day",
+        ));
     }
+    check_audiences(args)?;
     if let Some(location) = args
         .location_name
         .as_ref()
@@ -153,6 +169,22 @@ fn request(args: &EntraSetupArgs) -> Result<SetupRequest> {
         federation_audience: args.federation_audience.clone(),
         yes: args.yes,
     })
+}
+
+fn check_audiences(args: &EntraSetupArgs) -> Result<()> {
+    for (flag, audience) in [
+        ("--token-audience", &args.token_audience),
+        ("--federation-audience", &args.federation_audience),
+    ] {
+        let is_valid = |it: &String| !it.is_empty() && it.len() <= LONGEST_AUDIENCE && is_one_word(it);
+        if let Some(audience) = audience.as_ref().filter(|it| !is_valid(it)) {
+            return Err(Error::usage(format!(
+                "{flag} `{}` is not an audience",
+                one_line(audience)
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn app(args: &EntraSetupArgs) -> Result<AppRequest> {

@@ -40,10 +40,20 @@ impl Case {
     /// its tokens and find its instance.
     pub(crate) async fn new(name: &str) -> Self {
         let sandbox = tokio::task::spawn_blocking(shared).await.unwrap().unwrap();
+        Self::in_subscription(sandbox, name, |namespace| format!("sub-{namespace}")).await
+    }
+
+    /// The same in a sandbox that may be the test's own, and in a subscription by the name of the
+    /// namespace.
+    pub(crate) async fn in_subscription(
+        sandbox: &'static Sandbox,
+        name: &str,
+        subscription: impl FnOnce(&str) -> String,
+    ) -> Self {
         let namespace = sandbox.create_namespace(name).await.unwrap();
         // The namespace's name is unique, and so is all that is named by it.
         let gateway = Gateway::new(
-            &format!("sub-{namespace}"),
+            &subscription(&namespace),
             "rg-apim",
             &format!("svc-{namespace}"),
             "gw",

@@ -73,6 +73,7 @@ fn kubectl_completes_commands() {
             "status",
             "install-cronjob",
             "uninstall-cronjob",
+            "entra",
             "render-rbac",
             "completion",
             "version",

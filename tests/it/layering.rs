@@ -17,6 +17,7 @@ const MODULES: &[(&str, &str, &[&str])] = &[
         "apply",
         "the order of the effects, and the effects",
         &[
+            "azure",
             "cluster",
             "discover",
             "error",

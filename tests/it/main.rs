@@ -8,6 +8,7 @@ mod cli;
 mod command_lines;
 mod completions;
 mod documents;
+mod entra;
 mod examples;
 mod faults;
 mod fleet;

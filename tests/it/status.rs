@@ -2,6 +2,7 @@
 
 mod azure;
 mod cron_jobs;
+mod entra;
 pub(crate) mod gallery;
 mod hostile;
 mod large;

@@ -15,7 +15,7 @@ use crate::azure::sign_in::identity::SignIn;
 use crate::azure::transport::budget::Budget;
 use crate::azure::transport::error::Error;
 use crate::azure::transport::error::Flaw;
-use crate::azure::transport::exchange::Call;
+use crate::azure::transport::exchange::{Answer, Call};
 use crate::azure::transport::http::client;
 use crate::azure::transport::odata::query;
 use crate::azure::transport::wire::{Resource, TokenAnswer};
@@ -129,12 +129,28 @@ impl Arm {
             "the cloud's metadata".to_owned(),
             url,
         );
+        if let Some(answer) = self.first_answer(&call).await {
+            self.shared.connection.clock.observe(&answer.headers);
+        }
+    }
+
+    /// Connects to another API of the cloud, so that its first request need not. What
+    /// is sent there holds no credential.
+    pub async fn connect_to(&self, address: &str) {
+        let Ok(url) = https_url(address) else { return };
+        let purpose = format!("connect to {address}");
+        let call = Call::get(purpose, "the address".to_owned(), url);
+        self.first_answer(&call).await;
+    }
+
+    async fn first_answer(&self, call: &Call) -> Option<Answer> {
         let sent = call.send(&self.shared.connection.http, None, |_, _| ());
         match timeout(CONNECT_TIME, sent).await {
-            Ok(Ok(answer)) => self.shared.connection.clock.observe(&answer.headers),
+            Ok(Ok(answer)) => return Some(answer),
             Ok(Err(error)) => tracing::debug!("{error}"),
-            Err(_) => tracing::debug!("cannot connect to Azure in {} s", CONNECT_TIME.as_secs()),
+            Err(_) => tracing::debug!("no answer in {} s: {}", CONNECT_TIME.as_secs(), call.purpose),
         }
+        None
     }
 
     /// Who signs in and why: `as service principal X of tenant Y  [auto:

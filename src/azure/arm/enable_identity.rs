@@ -39,6 +39,11 @@ impl Arm {
         }
     }
 
+    /// Reads an instance as soon as no update is under way, and sends nothing else.
+    pub async fn await_identity(&self, service: &ServiceId) -> Result<ServiceDetails, Error> {
+        self.settled(service, &mut Backoff::until(self.deadline())).await
+    }
+
     fn change(&self, service: &ServiceId, identity: &InstanceIdentity) -> Result<Call, Error> {
         let url = self.url(&service.path(), self.api_version())?;
         let what = in_resource_group(&format!("service `{}`", service.name), service);

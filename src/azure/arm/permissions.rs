@@ -26,7 +26,6 @@ impl Arm {
     /// What the signed-in identity may do at a scope, an ARM path. `None` if
     /// Azure does not show it: whoever may not read their own permissions may
     /// still have them. Deny assignments are not considered.
-    #[allow(dead_code, reason = "for the set-up of Entra, which is not there yet")]
     pub async fn permissions(&self, scope: &str) -> Result<Option<Vec<Permission>>, Error> {
         match self.permissions_on(scope, scope).await {
             Err(error) if error.status() == Some(403) => {

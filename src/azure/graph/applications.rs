@@ -13,11 +13,15 @@ use crate::azure::connection::{json, json_or_nothing};
 use crate::azure::transport::exchange::Call;
 use crate::azure::transport::odata::{encoded, literal};
 use crate::model::cleaned;
-use crate::model::directory::{Application, Owner};
+use crate::model::directory::{Application, FederatedCredential, Owner};
 use crate::retry::Backoff;
 
 /// What is read of the applications in a list.
 const SELECTED: &str = "id,appId,displayName,uniqueName,passwordCredentials,keyCredentials";
+
+/// What a list of applications can be expanded by (reference "application resource
+/// type" on Microsoft Learn).
+const FEDERATED: &str = "federatedIdentityCredentials";
 
 /// How many lists are read at the same time.
 const CONCURRENCY: usize = 4;
@@ -51,6 +55,30 @@ impl Graph {
             .try_collect()
             .await?;
         Ok(lists.into_iter().flatten().collect())
+    }
+
+    /// As [`Self::applications_of`], each with its federated credentials: Graph
+    /// shows twenty of an expanded list, and an app has no more.
+    pub async fn federated_applications_of(
+        &self,
+        app_ids: &[Uuid],
+    ) -> Result<Vec<(Application, Vec<FederatedCredential>)>, Error> {
+        let lists: Vec<Vec<ApplicationAnswer>> = stream::iter(with_ids("appId", app_ids))
+            .map(async |filter| {
+                let parameters = [
+                    ("$filter", filter.as_str()),
+                    ("$select", SELECTED),
+                    ("$expand", FEDERATED),
+                ];
+                let url = self.url("/applications", &parameters)?;
+                let purpose = "find applications with their federated credentials".to_owned();
+                self.list(&Call::get(purpose, "the list".into(), url)).await
+            })
+            .buffer_unordered(CONCURRENCY)
+            .try_collect()
+            .await?;
+        let all = lists.into_iter().flatten();
+        Ok(all.map(ApplicationAnswer::with_federated).collect())
     }
 
     async fn applications(&self, filter: &str, purpose: String) -> Result<Vec<Application>, Error> {

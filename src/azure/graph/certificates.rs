@@ -1,9 +1,12 @@
+use std::time::Duration;
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use http::Method;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::passwords::instant;
@@ -11,6 +14,10 @@ use super::refusal::once_replicated;
 use super::{Error, Graph};
 use crate::azure::connection::{json, nothing};
 use crate::azure::transport::exchange::Call;
+use crate::retry::Backoff;
+
+/// How long a list without what was just added is read again.
+const LONGEST_LAG: Duration = Duration::from_mins(2);
 
 /// A certificate to add to an application. Only its public part goes to Entra.
 #[derive(Clone, Debug)]
@@ -44,9 +51,25 @@ impl Graph {
     }
 
     /// Removes a certificate, and keeps the others. False if there is none of
-    /// this id; then nothing is sent.
-    pub async fn remove_certificate(&self, application: Uuid, key_id: Uuid) -> Result<bool, Error> {
-        let mut keys = self.keys(application).await?;
+    /// this id; then nothing is sent. `newest` is one that was added just before:
+    /// Graph may still read a list without it, and to send that would remove it.
+    pub async fn remove_certificate(
+        &self,
+        application: Uuid,
+        key_id: Uuid,
+        newest: Option<Uuid>,
+    ) -> Result<bool, Error> {
+        let mut backoff = Backoff::until(self.deadline.min(Instant::now() + LONGEST_LAG));
+        let mut keys = loop {
+            let keys = self.keys(application).await?;
+            if newest.is_none_or(|newest| keys.iter().any(|key| is(key, newest))) {
+                break keys;
+            }
+            if !backoff.wait(Duration::ZERO).await {
+                let purpose = format!("remove the certificate {key_id} of application {application}");
+                return Err(Error::Timeout { purpose });
+            }
+        };
         let before = keys.len();
         keys.retain(|key| !is(key, key_id));
         if keys.len() == before {

@@ -10,7 +10,6 @@ use super::{Error, Graph};
 use crate::azure::connection::nothing;
 use crate::azure::transport::exchange::Call;
 use crate::azure::transport::odata::encoded;
-use crate::model::cleaned;
 use crate::model::directory::FederatedCredential;
 use crate::retry::Backoff;
 
@@ -48,10 +47,9 @@ impl Graph {
             let all = self.federated_credentials(application).await?;
             match all.into_iter().find(|it| it.name == credential.name) {
                 Some(found) if found == *credential => return Ok(()),
-                Some(_) => return Err(error),
                 // What is listed may be older than the refusal.
                 None if backoff.wait(Duration::ZERO).await => {}
-                None => return Err(error),
+                _ => return Err(error),
             }
         }
     }
@@ -71,17 +69,6 @@ impl Graph {
             "audiences": credential.audiences,
         }));
         self.call(&call, Error::retry_decision, nothing).await
-    }
-
-    /// Deletes the federated credential of this name. False if there is none.
-    pub async fn delete_federated_credential(&self, application: Uuid, name: &str) -> Result<bool, Error> {
-        let verb = format!("delete the federated credential `{}` of", cleaned(name));
-        let below = format!("/{}", encoded(name));
-        let call = self.federated(Method::DELETE, application, &below, &verb)?;
-        match self.call(&call, Error::retry_decision, nothing).await {
-            Err(Error::NotFound { .. }) => Ok(false),
-            outcome => outcome.map(|()| true),
-        }
     }
 
     fn federated(&self, method: Method, application: Uuid, below: &str, verb: &str) -> Result<Call, Error> {

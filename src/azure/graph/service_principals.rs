@@ -25,13 +25,6 @@ impl Graph {
         Ok(found.map(ServicePrincipalAnswer::fact))
     }
 
-    /// The service principal of an object id, such as that of a role assignment.
-    pub async fn service_principal_of_id(&self, id: Uuid) -> Result<Option<ServicePrincipal>, Error> {
-        let call = self.read(&format!("/servicePrincipals/{id}"), id)?;
-        let found = self.find(&call).await?;
-        Ok(found.map(ServicePrincipalAnswer::fact))
-    }
-
     /// Finds the service principals of these application ids, as far as they
     /// exist, with few requests.
     pub async fn service_principals_of(&self, app_ids: &[Uuid]) -> Result<Vec<ServicePrincipal>, Error> {

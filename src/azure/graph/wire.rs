@@ -37,9 +37,20 @@ pub(super) struct ApplicationAnswer {
     password_credentials: Vec<CredentialAnswer>,
     #[serde(default)]
     key_credentials: Vec<CredentialAnswer>,
+    #[serde(default)]
+    federated_identity_credentials: Vec<FederatedAnswer>,
 }
 
 impl ApplicationAnswer {
+    /// With its federated credentials, if they were asked for.
+    pub(super) fn with_federated(mut self) -> (Application, Vec<FederatedCredential>) {
+        let federated = std::mem::take(&mut self.federated_identity_credentials);
+        (
+            self.fact(),
+            federated.into_iter().map(FederatedAnswer::fact).collect(),
+        )
+    }
+
     pub(super) fn fact(self) -> Application {
         let all = |answers: Vec<CredentialAnswer>| answers.into_iter().map(CredentialAnswer::fact).collect();
         Application {

@@ -11,8 +11,10 @@ use ring::signature::RSA_PKCS1_SHA256;
 use secrecy::SecretString;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+mod made;
 mod read;
 
+pub use made::MadeCertificate;
 pub use read::{CertificateError, looks_like_a_certificate};
 
 /// The certificate of a service principal with its private key. Clones share

@@ -60,33 +60,19 @@ fn reader(scope: &str) -> RoleDefinition {
 }
 
 #[tokio::test]
-async fn a_role_is_found_by_its_name_and_by_its_permissions() {
+async fn a_role_is_found_by_its_permissions() {
     let world = start().await;
     let scope = world.subscription();
     let role = reader(&scope);
     assert_eq!(world.arm.put_role(&scope, &role).await.unwrap(), role);
     assert_eq!(world.arm.put_role(&scope, &role).await.unwrap(), role);
     let instance = world.id.service.path();
-    let named = world
-        .arm
-        .roles_named(&instance, "gateway's reader")
-        .await
-        .unwrap();
-    assert_eq!(named, [role.clone()]);
     let custom = world.arm.custom_roles(&instance).await.unwrap();
     let equal: Vec<_> = custom
         .iter()
         .filter(|role| role.grants_exactly(&[], &[READER]))
         .collect();
     assert_eq!(equal, [&role]);
-    assert_eq!(
-        world
-            .arm
-            .roles_named(&instance, "x' or roleName eq 'Owner")
-            .await
-            .unwrap(),
-        []
-    );
 
     let taken = RoleDefinition {
         id: Uuid::new_v4(),
@@ -173,7 +159,7 @@ async fn a_role_is_assigned_once_in_spite_of_lag_and_of_a_lost_answer() {
         .assignments_of(&world.id.path(), principal)
         .await
         .unwrap();
-    assert_eq!(inherited, [first.clone()]);
+    assert_eq!(inherited, std::slice::from_ref(&first));
     assert_eq!(world.arm.assignments_of(&scope, principal).await.unwrap(), []);
     let of_role = world.arm.assignments_of_role(&scope, role.id).await.unwrap();
     assert_eq!(of_role, [first]);
@@ -258,9 +244,6 @@ async fn a_managed_identity_trusts_tokens_one_write_at_a_time() {
         it.federation_write_time = LAG;
     });
     let id = ManagedIdentityId::parse(&identity.arm_id()).unwrap();
-    let read = world.arm.managed_identity(&id).await.unwrap();
-    assert_eq!(read.client_id.to_string(), identity.client_id);
-    assert_eq!(read.principal.to_string(), identity.principal_id);
     let credential = |name: &str| FederatedCredential {
         name: name.into(),
         issuer: "https://issuer.example/".into(),
@@ -287,13 +270,6 @@ async fn a_managed_identity_trusts_tokens_one_write_at_a_time() {
         .await
         .unwrap_err();
     assert!(error.has_code("Conflict"), "{error}");
-    for _ in 0..2 {
-        world.arm.delete_identity_credential(&id, "one").await.unwrap();
-    }
-    assert_eq!(
-        world.arm.identity_credentials(&id).await.unwrap(),
-        [credential("two")]
-    );
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ pub(crate) struct Call {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) body: Option<Value>,
-    /// The header `Prefer` of OData.
+    /// The header `Prefer` of `OData`.
     pub(crate) prefer: Option<&'static str>,
 }
 

@@ -5,18 +5,25 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::azure::Arm;
+use crate::azure::{Arm, Graph};
+use crate::cluster::Cluster;
 use crate::commands::sign_in::sign_in;
+use crate::discover::failed_call::unavailable;
 use crate::discover::inventory::inventory;
+use crate::discover::sign_ins::{Sources, sign_ins};
 use crate::error::{Error, Result};
+use crate::model::entra::federation_audience;
 use crate::model::request::{CloudRequest, Selection};
-use crate::model::{CloudName, GatewayFacts, Unavailable, counted};
+use crate::model::{CloudName, Fact, GatewayFacts, Unavailable, counted};
 use crate::output::Output;
 use crate::plan;
 use crate::settings::AzureSettings;
 
 /// The time limit for all gateways together, in addition to `TIME_PER_GATEWAY`.
 const BASE_TIME: Duration = Duration::from_mins(1);
+
+/// The same for Microsoft Graph, which adds facts to those that are there already.
+const GRAPH_TIME: Duration = Duration::from_secs(20);
 
 /// ARM allows 20 reads a second. A gateway needs four: two for its instance, one
 /// for its APIs, and one to find it.
@@ -27,6 +34,7 @@ const TIME_PER_GATEWAY: Duration = Duration::from_millis(4 * 1000 / 20);
 pub(super) async fn ask(
     settings: &AzureSettings,
     selection: &Selection,
+    cluster: &Cluster,
     gateways: &mut [GatewayFacts],
     output: &Output,
 ) -> Result<()> {
@@ -42,9 +50,14 @@ pub(super) async fn ask(
     for facts in gateways {
         let gateway = match (&facts.service, &facts.gateway) {
             (Ok(_), Ok(gateway)) => gateway,
-            // A gateway whose name or instance is unknown cannot be looked up.
+            // A gateway whose name or instance is unknown cannot be looked up, but its
+            // app can.
             (Err(unavailable), _) | (_, Err(unavailable)) => {
                 facts.azure = Some(Err(unavailable.clone()));
+                let is_here = own.is_some() || plan::refuse_other_cloud(&run, "", facts.cloud).is_ok();
+                if is_here && facts.entra().is_some() {
+                    wanted.push(facts);
+                }
                 continue;
             }
         };
@@ -70,9 +83,27 @@ pub(super) async fn ask(
     }
     if !wanted.is_empty() {
         let arm = arm_of(settings, own, deadline).await?;
-        inventory(&arm, wanted).await;
+        let instances = inventory(&arm, &mut wanted).await;
+        if wanted.iter().any(|facts| facts.entra().is_some()) {
+            let sources = Sources {
+                cluster,
+                arm: &arm,
+                graph: graph_of(&arm, many).await,
+                audience: run.name().map(federation_audience),
+            };
+            sign_ins(&sources, &instances, &mut wanted).await?;
+        }
     }
     Ok(())
+}
+
+/// Microsoft Graph, or why it cannot be asked. What else is known stays.
+async fn graph_of(arm: &Arm, gateways: u32) -> Fact<Graph> {
+    let deadline = Instant::now() + GRAPH_TIME + TIME_PER_GATEWAY.saturating_mul(gateways);
+    let graph = Graph::beside(arm, None).await;
+    graph
+        .map(|graph| graph.until(deadline))
+        .map_err(|error| unavailable(&error))
 }
 
 /// The cloud of the one gateway that is named. Of several, none is asked because

@@ -1,5 +1,6 @@
 use super::credential::CredentialSource;
-use super::variables::{ConfigMaps, ContainerVariables};
+use super::entra::EntraSettings;
+use super::variables::{ConfigMaps, ContainerVariables, ImportedSecrets};
 use crate::cluster::pod_spec::PodSpec;
 use crate::model::setting::{ENDPOINT, GATEWAY_NAME};
 
@@ -9,6 +10,8 @@ pub struct GatewayContainer {
     pub name: String,
     pub image: String,
     pub credential: CredentialSource,
+    /// The app, if it signs in by Entra.
+    pub entra: EntraSettings,
     /// `config.service.endpoint`, if it could be read.
     pub endpoint: Option<String>,
     /// `gateway.name`, if it is set.
@@ -22,17 +25,27 @@ const MOST: usize = 8;
 /// The containers that run a gateway: they have its image, from whatever
 /// registry, or its settings.
 pub fn gateway_containers(spec: &PodSpec, config_maps: &ConfigMaps) -> Vec<GatewayContainer> {
+    gateway_containers_with(spec, config_maps, &ImportedSecrets::new())
+}
+
+/// The same with what Secrets hold.
+pub fn gateway_containers_with(
+    spec: &PodSpec,
+    config_maps: &ConfigMaps,
+    secrets: &ImportedSecrets,
+) -> Vec<GatewayContainer> {
     let mut found = Vec::new();
     for container in &spec.containers {
         if found.len() == MOST {
             break;
         }
-        let variables = ContainerVariables::of(container, config_maps);
+        let variables = ContainerVariables::of(container, config_maps, secrets);
         if is_gateway_image(&container.image) || variables.show_gateway() {
             found.push(GatewayContainer {
                 name: container.name.clone(),
                 image: container.image.clone(),
                 credential: variables.credential(container),
+                entra: EntraSettings::of(spec, container, &variables),
                 endpoint: variables.text(ENDPOINT),
                 gateway_name: variables.text(GATEWAY_NAME),
             });

@@ -16,8 +16,12 @@ pub(super) fn relevant(container: &Container) -> impl Iterator<Item = &Variable>
         .filter(|variable| setting::ALL.contains(&variable.name.as_str()))
 }
 
-#[derive(Clone, Debug)]
-enum Value {
+/// What Secrets that `envFrom` imports hold, by their names and keys: the text of
+/// what is not a credential.
+pub type ImportedSecrets = BTreeMap<String, BTreeMap<String, Option<String>>>;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
     Text { text: String, place: String },
     Secret { name: String, key: String },
     Unreadable,
@@ -28,10 +32,18 @@ enum Value {
 pub(super) struct ContainerVariables(BTreeMap<String, Value>);
 
 impl ContainerVariables {
-    pub(super) fn of(container: &Container, config_maps: &ConfigMaps) -> Self {
+    pub(super) fn of(container: &Container, config_maps: &ConfigMaps, secrets: &ImportedSecrets) -> Self {
         let mut values = BTreeMap::new();
         for source in &container.env_from {
             let prefix = &source.prefix;
+            if let Some(reference) = &source.secret_ref {
+                for (key, text) in secrets.get(&reference.name).into_iter().flatten() {
+                    values.insert(
+                        format!("{prefix}{key}"),
+                        imported(&reference.name, key, text.as_ref()),
+                    );
+                }
+            }
             let Some(reference) = &source.config_map_ref else {
                 continue;
             };
@@ -82,6 +94,10 @@ impl ContainerVariables {
     /// Whether only a gateway has such settings.
     pub(super) fn show_gateway(&self) -> bool {
         setting::SHOWING.iter().any(|name| self.0.contains_key(*name))
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
     }
 
     pub(super) fn text(&self, name: &str) -> Option<String> {
@@ -159,4 +175,26 @@ impl ContainerVariables {
             }
         }
     }
+}
+
+fn imported(secret: &str, key: &str, text: Option<&String>) -> Value {
+    match text {
+        Some(text) => Value::Text {
+            text: text.clone(),
+            place: format!("secret/{secret}"),
+        },
+        None => Value::Secret {
+            name: secret.to_owned(),
+            key: key.to_owned(),
+        },
+    }
+}
+
+/// All settings of a container that are known.
+pub fn settings_of(
+    container: &Container,
+    config_maps: &ConfigMaps,
+    secrets: &ImportedSecrets,
+) -> BTreeMap<String, Value> {
+    ContainerVariables::of(container, config_maps, secrets).0
 }

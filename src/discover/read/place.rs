@@ -7,10 +7,10 @@ pub type Key = (String, String);
 
 /// Up to this many objects that were named are read one by one; more are
 /// listed.
-pub(super) const FEW: usize = 8;
+pub const FEW: usize = 8;
 
 /// How many objects are read at a time.
-pub(super) const SIDE_BY_SIDE: usize = 16;
+pub const SIDE_BY_SIDE: usize = 16;
 
 /// Up to this many namespaces are listed one by one.
 const FEW_NAMESPACES: usize = 4;

@@ -192,7 +192,8 @@ pub async fn read_secret(cluster: &Cluster, name: &str, keys: &[String]) -> Resu
 /// What of one Secret among many is kept: without `rotate`, only the facts.
 fn reduced(mut keys: Keys, rotate: bool) -> Result<Keys, Unread> {
     for (key, (facts, previous)) in &mut keys {
-        if scrub_last_applied(&previous.annotations, &previous.data) == LastApplied::Clean || !rotate {
+        let names: Vec<&str> = previous.data.keys().collect();
+        if scrub_last_applied(&previous.annotations, &names) == LastApplied::Clean || !rotate {
             previous.annotations.remove(LAST_APPLIED);
         }
         let ours = |name: &str| name.starts_with(OUR_PREFIX) || [LAST_USED_KEY, LAST_APPLIED].contains(&name);

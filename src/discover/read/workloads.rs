@@ -95,6 +95,18 @@ pub async fn named(
     cluster: &Cluster,
     requested: &Sourced<WorkloadRequest>,
 ) -> Result<(WorkloadRef, Workload)> {
+    named_as(cluster, requested, async |reference| {
+        cluster.workload(reference).await
+    })
+    .await
+}
+
+/// The same by another way to read one.
+pub async fn named_as<T>(
+    cluster: &Cluster,
+    requested: &Sourced<WorkloadRequest>,
+    read: impl AsyncFn(&WorkloadRef) -> Result<T, kube::Error>,
+) -> Result<(WorkloadRef, T)> {
     let (name, kinds): (&str, &[WorkloadKind]) = match &requested.value {
         WorkloadRequest::Exact(reference) => (&reference.name, std::slice::from_ref(&reference.kind)),
         WorkloadRequest::ByName(name) => (name, &WorkloadKind::ALL),
@@ -104,7 +116,7 @@ pub async fn named(
             kind,
             name: name.to_owned(),
         };
-        match cluster.workload(&reference).await {
+        match read(&reference).await {
             Ok(workload) => return Ok((reference, workload)),
             Err(error) if is_not_found(&error) => {}
             Err(error) => {

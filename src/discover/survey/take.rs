@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::selected::{Selected, Workloads};
 use super::workload::{Gateway, Surveyed};
 use crate::cluster::Cluster;
-use crate::discover::pod_spec::{CredentialSource, gateway_containers};
+use crate::discover::pod_spec::{CredentialSource, SecretKeys, gateway_containers};
 use crate::discover::read::{ConfigMapReads, Held, Key, Secrets, Sought};
 use crate::discover::reference::candidates_of;
 use crate::discover::suspects::{Suspect, Wanted};
@@ -49,7 +49,7 @@ pub async fn survey(cluster: &Cluster, selection: &Selection, users: bool) -> Re
         obscure,
     } = shown(&mut workloads, selected.as_ref(), &config_maps);
     gaps.extend(obscure);
-    let mut wanted = secrets_of(&gateways);
+    let mut wanted = secrets_of(&gateways, users);
     let mut possible = Wanted::new();
     for (_, suspect) in &suspects {
         suspect.add_to(if suspect.is_likely() {
@@ -145,7 +145,7 @@ fn shown(workloads: &mut [Surveyed], selected: Option<&Selected>, config_maps: &
 }
 
 /// The Secrets that may hold credentials, each with the keys to look for.
-fn secrets_of(gateways: &[Gateway]) -> Wanted {
+fn secrets_of(gateways: &[Gateway], users: bool) -> Wanted {
     let mut wanted = Wanted::new();
     for gateway in gateways {
         for (secret, keys) in candidates_of(&gateway.container.credential) {
@@ -156,21 +156,47 @@ fn secrets_of(gateways: &[Gateway]) -> Wanted {
                 }
             }
         }
+        // A rotation reads no credential of an Entra app.
+        for (secret, keys) in entra_secrets(gateway).filter(|_| !users) {
+            let of_secret = wanted
+                .entry((gateway.namespace.clone(), secret.clone()))
+                .or_default();
+            for key in keys {
+                if !of_secret.contains(key) {
+                    of_secret.push(key.clone());
+                }
+            }
+        }
     }
     wanted
+}
+
+/// The Secrets of a gateway that signs in by Entra.
+fn entra_secrets(gateway: &Gateway) -> impl Iterator<Item = &SecretKeys> {
+    let container = &gateway.container;
+    let is_entra = matches!(container.credential, CredentialSource::Entra { .. });
+    is_entra
+        .then_some(&container.entra.credential)
+        .into_iter()
+        .flatten()
 }
 
 impl Survey {
     /// The Secret and the key that a gateway takes its credential from, and
     /// what it holds; `None` for a gateway whose credential is in no Secret.
     pub fn credential(&self, gateway: &Gateway) -> Option<(Key, Fact<&Held>)> {
-        let candidates = candidates_of(&gateway.container.credential);
+        self.held(gateway, &candidates_of(&gateway.container.credential))
+    }
+
+    /// The first of several keys of Secrets that is there, and what it holds, or the
+    /// first reason why none is.
+    pub fn held(&self, gateway: &Gateway, candidates: &[SecretKeys]) -> Option<(Key, Fact<&Held>)> {
         let mut first = None;
         for (secret, keys) in candidates {
             let place = (gateway.namespace.clone(), secret.clone());
-            for key in &keys {
+            for key in keys {
                 match self.secrets.held(&place, key) {
-                    Ok(held) => return Some(((secret, key.clone()), Ok(held))),
+                    Ok(held) => return Some(((secret.clone(), key.clone()), Ok(held))),
                     Err(gap) => {
                         first.get_or_insert(((secret.clone(), key.clone()), Err(gap)));
                     }

@@ -1,6 +1,6 @@
 //! The names that are made for objects in Entra, each the same in every run.
 
-use crate::model::{GatewayId, stable_uuid};
+use crate::model::{GatewayId, shortened, stable_uuid};
 
 /// The longest name of a federated credential (learn.microsoft.com, "Workload
 /// identity federation considerations": 3 to 120 characters).
@@ -9,6 +9,15 @@ const LONGEST_FEDERATED: usize = 120;
 /// The longest name of a client secret or a certificate that is made; Entra's own
 /// limit is not documented.
 const LONGEST_CREDENTIAL: usize = 100;
+
+/// The longest name of an object of Kubernetes.
+const LONGEST_OBJECT: usize = 253;
+
+/// The Secret for the credential of a workload.
+pub fn default_secret(workload: &str) -> String {
+    let kept = shortened(workload, LONGEST_OBJECT - "-entra".len() - "…".len());
+    format!("{}-entra", kept.trim_end_matches(['…', '-', '.']))
+}
 
 /// The alternate key of an app that is made for a gateway. `name` is what the user
 /// calls it. It contains no character that a URL or a filter would have to escape.

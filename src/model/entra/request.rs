@@ -12,16 +12,6 @@ pub enum AppRequest {
     Existing(Uuid),
 }
 
-impl AppRequest {
-    /// The flag with its value.
-    pub fn flag(&self) -> &'static str {
-        match self {
-            Self::Create(_) => "--create-app",
-            Self::Existing(_) => "--app",
-        }
-    }
-}
-
 /// What `entra setup` was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetupRequest {

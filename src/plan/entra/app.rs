@@ -1,10 +1,10 @@
 //! The app or the identity of the gateway, and who else can use it.
 
 use super::facts::{AppFacts, AppKind, EntraFacts};
-use super::step::{Action, Part, Step};
+use super::step::{Action, Part, Step, unread};
 use crate::model::directory::Application;
 use crate::model::entra::{AppRequest, Id, Made, SetupRequest, credential_name, federated_name, unique_name};
-use crate::model::{cleaned, counted, one_line};
+use crate::model::{AzureRole, cleaned, counted, one_line};
 
 pub(super) fn steps(facts: &EntraFacts, request: &SetupRequest, secret: &str) -> Vec<Step> {
     vec![app(facts, request, secret), service_principal(facts)]
@@ -12,7 +12,13 @@ pub(super) fn steps(facts: &EntraFacts, request: &SetupRequest, secret: &str) ->
 
 fn app(facts: &EntraFacts, request: &SetupRequest, secret: &str) -> Step {
     match (&facts.app, &request.app) {
-        (Err(why), _) => Step::unknown(Part::App, format!("app of the gateway: {}", why.why())),
+        (Err(why), AppRequest::Existing(client_id)) => {
+            unread(Part::App, &format!("the app {client_id}"), why, None)
+        }
+        (Err(why), AppRequest::Create(name)) => {
+            let what = format!("create the app {}", one_line(name));
+            unread(Part::App, &what, why, Some(creation(facts, name)))
+        }
         (Ok(Some(found)), _) => existing(facts, found, request, secret),
         (Ok(None), AppRequest::Existing(client_id)) => Step::stop(
             Part::App,
@@ -52,12 +58,20 @@ fn created(facts: &EntraFacts, name: &str) -> Step {
         let step = namesakes.iter().map(hint).fold(step, Step::hint);
         return step.hint("or give another name: --create-app NAME");
     }
-    let action = Action::CreateApp {
+    Step::create(
+        Part::App,
+        format!("create the app {shown}"),
+        creation(facts, name),
+    )
+    .permitted(&facts.rights.register_apps, "register apps in the tenant")
+}
+
+/// It creates no second app of this gateway.
+fn creation(facts: &EntraFacts, name: &str) -> Action {
+    Action::CreateApp {
         display_name: name.to_owned(),
         unique_name: unique_name(name, &facts.gateway),
-    };
-    Step::create(Part::App, format!("create the app {shown}"), action)
-        .permitted(&facts.rights.register_apps, "register apps in the tenant")
+    }
 }
 
 /// Any member of a tenant may register an app of any name.
@@ -110,10 +124,9 @@ fn others(facts: &EntraFacts, app: &AppFacts, secret: &str) -> Vec<String> {
         }
         Err(why) => others.push(format!("its owners are not known: {}", why.why())),
     }
-    let ours = credential_name(&facts.cluster.place, &facts.cluster.namespace, secret);
-    let foreign = app
-        .credentials()
-        .filter(|it| it.name.as_deref() != Some(ours.as_str()));
+    let place = facts.cluster.place.as_ref().ok();
+    let ours = place.map(|place| credential_name(place, &facts.cluster.namespace, secret));
+    let foreign = app.credentials().filter(|it| ours.is_none() || it.name != ours);
     others.extend(foreign.map(|it| {
         let name = it.name.as_deref().map(cleaned).unwrap_or_default();
         format!(
@@ -152,12 +165,20 @@ fn other_roles(facts: &EntraFacts, app: &AppFacts) -> Vec<String> {
         Err(why) => others.push(format!("its roles in other apps are not known: {}", why.why())),
     }
     let readers = facts.reader.assignments.as_deref().unwrap_or_default();
+    let definitions = facts.reader.definitions.as_deref().unwrap_or_default();
+    let wanted = AzureRole::ConfigReader.definition();
+    // A role that grants more than the reader's is another one.
+    let is_reader = |role| {
+        let found = definitions.iter().find(|it| it.id == role);
+        found.is_some_and(|it| it.grants_exactly(&wanted.action_names(), &wanted.data_action_names()))
+    };
     match &app.assignments {
         Ok(assignments) => {
             let other = assignments.iter().filter(|it| {
-                !readers
+                let is_at_scope = readers
                     .iter()
-                    .any(|reader| reader.id.eq_ignore_ascii_case(&it.id))
+                    .any(|reader| reader.id.eq_ignore_ascii_case(&it.id));
+                !(is_at_scope && is_reader(it.role))
             });
             others.extend(other.map(|it| format!("it has the role {} at {}", it.role, cleaned(&it.scope))));
         }
@@ -177,7 +198,12 @@ fn service_principal(facts: &EntraFacts) -> Step {
             return Step::create(part, "create the service principal of the app", action)
                 .permitted(&facts.rights.register_apps, "register apps in the tenant");
         }
-        Err(why) => return Step::unknown(part, format!("service principal of the app: {}", why.why())),
+        Err(why) => {
+            let action = Action::CreateServicePrincipal {
+                app: Id::Of(Made::App),
+            };
+            return unread(part, "service principal of the app", why, Some(action));
+        }
     };
     match &app.service_principal {
         Ok(Some(found)) if !found.enabled => Step::stop(

@@ -78,6 +78,11 @@ fn other_ids(app: &AppFacts) -> Vec<Uuid> {
     }
 }
 
+/// Whether an assignment gives its role to a principal at a scope.
+pub(super) fn covers_principal(assignment: &RoleAssignment, principal: Uuid, scope: &str) -> bool {
+    assignment.principal == principal && covers(&assignment.scope, scope)
+}
+
 impl Assignee<'_> {
     fn step(&self, need: &Need<'_>, definition: Uuid) -> Step {
         let role = need.role.definition().name;
@@ -111,7 +116,7 @@ impl Assignee<'_> {
         let suits = |role: Uuid| role == definition || need.is_enough(role);
         let found = assignments
             .iter()
-            .find(|it| it.principal == principal && suits(it.role) && covers(&it.scope, need.scope));
+            .find(|it| suits(it.role) && covers_principal(it, principal, need.scope));
         let Some(found) = found else {
             return create(Id::Known(principal));
         };

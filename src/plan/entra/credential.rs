@@ -6,14 +6,14 @@ use uuid::Uuid;
 
 use super::super::expiry::whole_seconds;
 use super::facts::{AppFacts, EntraFacts, StoredFacts};
-use super::step::{Action, Part, Step};
+use super::step::{Action, Part, Step, StepMark, unread};
 use crate::error::{Error, Result};
 use crate::model::directory::{AppCredential, FederatedCredential};
 use crate::model::entra::{
     MOST_FEDERATED, Mode, PEM_KEY, PFX_KEY, SECRET_KEY, SetupRequest, credential_name, federated_name,
     federation_audience, is_same_but_slash, subject,
 };
-use crate::model::{cleaned, in_words};
+use crate::model::{Unavailable, cleaned, in_words};
 
 /// The keys of the Secret that hold the credential.
 pub(super) const fn keys(mode: Mode) -> &'static [&'static str] {
@@ -48,10 +48,19 @@ pub(super) fn stored(
         Mode::AppSecret => "a client secret",
         _ => "a certificate",
     };
-    let name = credential_name(&facts.cluster.place, &facts.cluster.namespace, secret);
+    let place = match &facts.cluster.place {
+        Ok(place) => place,
+        Err(why) => return without_place(facts, what, why),
+    };
+    let name = credential_name(place, &facts.cluster.namespace, secret);
     let app = match &facts.app {
         Ok(app) => app.as_ref(),
-        Err(why) => return Step::unknown(part, format!("{what} of the app: {}", why.why())),
+        // Whether an interrupted run has left one is not known, which does no harm.
+        Err(why) => {
+            let expires = now.saturating_add(request.secret_lifetime).map(whole_seconds);
+            let action = expires.ok().map(|expires| add(mode, name, expires, Vec::new()));
+            return unread(part, &format!("{what} of the app"), why, action);
+        }
     };
     let in_secret = match &facts.cluster.secret {
         Ok(found) => found.as_ref(),
@@ -69,20 +78,40 @@ pub(super) fn stored(
         return Step::stop(part, "a policy of the tenant forbids client secrets")
             .hint("choose another mode: --mode workload-identity or --mode app-certificate");
     }
-    if let Some(held) = app
+    if let Some((app, held)) = app
         .zip(in_secret)
-        .and_then(|(app, stored)| held(stored, app, mode, now))
+        .and_then(|(app, stored)| Some((app, held(stored, app, mode, now)?)))
     {
         let expires = held
             .expires
             .map(|at| format!(", which expires at {at}"))
             .unwrap_or_default();
-        return Step::ok(part, format!("the app has {what}{expires}")).id("credentialId", &held.key_id);
+        let step = Step::ok(part, format!("the app has {what}{expires}"));
+        let mut others = left_over(facts, app, mode, &name);
+        others.retain(|id| *id != held.key_id);
+        return without(step, others, facts.rights.change_app != Ok(false)).id("credentialId", &held.key_id);
     }
+    added(facts, request, mode, (&name, what), now)
+}
+
+/// A new credential, for a Secret that does not hold one which is valid.
+fn added(
+    facts: &EntraFacts,
+    request: &SetupRequest,
+    mode: Mode,
+    (name, what): (&str, &str),
+    now: Timestamp,
+) -> Step {
+    let part = Part::Credential;
+    let app = facts.app.as_ref().ok().and_then(Option::as_ref);
+    let in_secret = facts.cluster.secret.as_ref().ok().and_then(Option::as_ref);
+    let policy = facts.policy.as_ref().ok();
     // Without our annotation, the Secret may hold any of them.
     let may_hold_any = in_secret.is_some_and(|it| it.credential.is_none() && has_keys(it, mode));
     let app_to_clean = app.filter(|_| !may_hold_any);
-    let remove: Vec<Uuid> = app_to_clean.map(|app| left_over(app, &name)).unwrap_or_default();
+    let remove: Vec<Uuid> = app_to_clean
+        .map(|app| left_over(facts, app, mode, name))
+        .unwrap_or_default();
     let longest = policy.and_then(|policy| match mode {
         Mode::AppSecret => policy.longest_secret,
         _ => policy.longest_certificate,
@@ -92,18 +121,7 @@ pub(super) fn stored(
         return Step::stop(part, format!("{what} cannot be valid for {}", in_words(lifetime)));
     };
     let expires = whole_seconds(expires);
-    let action = match mode {
-        Mode::AppSecret => Action::AddSecret {
-            name,
-            expires,
-            remove: remove.clone(),
-        },
-        _ => Action::AddCertificate {
-            name,
-            expires,
-            remove: remove.clone(),
-        },
-    };
+    let action = add(mode, name.to_owned(), expires, remove.clone());
     let mut step = Step::create(
         part,
         format!("add {what} to the app, which expires at {expires}"),
@@ -127,6 +145,51 @@ pub(super) fn stored(
     }
 }
 
+fn add(mode: Mode, name: String, expires: Timestamp, remove: Vec<Uuid>) -> Action {
+    match mode {
+        Mode::AppSecret => Action::AddSecret {
+            name,
+            expires,
+            remove,
+        },
+        _ => Action::AddCertificate {
+            name,
+            expires,
+            remove,
+        },
+    }
+}
+
+/// The name in Entra would be that of no namespace, or of one in every cluster, so that
+/// a credential in use could be removed.
+fn without_place(facts: &EntraFacts, what: &str, why: &Unavailable) -> Step {
+    let text = format!(
+        "{what} of the app: its name contains the uid of the namespace, which is not known: {}",
+        why.why()
+    );
+    Step::missing(Part::Credential, text).hint(format!(
+        "ask for the right to read it: kubectl auth can-i get namespaces/{}",
+        facts.cluster.namespace
+    ))
+}
+
+/// The step, which also removes what an interrupted run has left.
+fn without(step: Step, remove: Vec<Uuid>, may: bool) -> Step {
+    if remove.is_empty() {
+        return step;
+    }
+    let left = format!("an interrupted run has left {}", listed(&remove));
+    if !may {
+        return step.note(format!("{left}, which nobody can use; you may not remove it"));
+    }
+    let text = format!(
+        "{}; remove what an interrupted run has left: {}",
+        step.text,
+        listed(&remove)
+    );
+    Step::change(step.part, text, Action::RemoveCredentials { remove })
+}
+
 fn listed(ids: &[Uuid]) -> String {
     let ids: Vec<String> = ids.iter().map(Uuid::to_string).collect();
     ids.join(", ")
@@ -139,6 +202,14 @@ fn capped(asked: SignedDuration, longest: Option<SignedDuration>) -> (SignedDura
     }
 }
 
+/// Whether a step of a credential leaves the Secret as it is: the Secret holds it.
+pub(super) fn is_held(step: &Step) -> bool {
+    match &step.action {
+        None => step.mark == StepMark::Ok,
+        Some(action) => matches!(action, Action::RemoveCredentials { .. }),
+    }
+}
+
 /// The credential of the app that the Secret holds.
 fn held<'a>(
     stored: &StoredFacts,
@@ -148,9 +219,16 @@ fn held<'a>(
 ) -> Option<&'a AppCredential> {
     let id = stored.credential?;
     let is_valid = |it: &&AppCredential| it.key_id == id && it.expires.is_none_or(|at| at > now);
-    app.credentials()
+    app.credentials_of(mode)
+        .iter()
         .find(is_valid)
         .filter(|_| has_keys(stored, mode))
+}
+
+/// Whether the Secret holds a credential of another kind, which pods may use.
+pub(super) fn holds_other_kind(stored: &StoredFacts, mode: Mode) -> bool {
+    let mut others = Mode::ALL.iter().filter(|it| **it != mode);
+    others.any(|it| it.is_stored() && has_keys(stored, *it))
 }
 
 fn has_keys(stored: &StoredFacts, mode: Mode) -> bool {
@@ -159,10 +237,14 @@ fn has_keys(stored: &StoredFacts, mode: Mode) -> bool {
         .all(|key| stored.keys.iter().any(|it| it == key))
 }
 
-/// The credentials for this Secret that it does not hold: an interrupted run made
-/// them, and nobody has what is secret of them.
-fn left_over(app: &AppFacts, name: &str) -> Vec<Uuid> {
-    let ours = app.credentials().filter(|it| it.name.as_deref() == Some(name));
+/// The credentials of this kind for this Secret, which does not hold them: an
+/// interrupted run made them, and nobody has what is secret of them.
+fn left_over(facts: &EntraFacts, app: &AppFacts, mode: Mode, name: &str) -> Vec<Uuid> {
+    let workload = facts.cluster.workload.as_ref();
+    // Pods that run have it still, even if the Secret is gone.
+    let is_used = |id: Uuid| workload.is_some_and(|it| it.marks.rotation_ids.contains(&id.to_string()));
+    let all = app.credentials_of(mode).iter();
+    let ours = all.filter(|it| it.name.as_deref() == Some(name) && !is_used(it.key_id));
     ours.map(|it| it.key_id).collect()
 }
 
@@ -193,8 +275,8 @@ pub(super) fn federated(facts: &EntraFacts, account: &str, audience: &str) -> St
                 .permitted(&facts.rights.register_apps, "register apps in the tenant");
         }
         Err(why) => {
-            let text = format!("federated credential: {}", why.why());
-            return Step::unknown(part, text);
+            let action = Action::AddFederated(wanted);
+            return unread(part, "federated credential", why, Some(action));
         }
     };
     match &app.federated {
@@ -206,18 +288,40 @@ pub(super) fn federated(facts: &EntraFacts, account: &str, audience: &str) -> St
     }
 }
 
-fn among(all: &[FederatedCredential], wanted: FederatedCredential, text: String) -> Step {
-    let part = Part::Credential;
+/// How far the federated credentials of an app trust a subject.
+pub(super) enum Trust<'a> {
+    Full(&'a FederatedCredential),
+    OtherAudience(&'a FederatedCredential),
+    /// One of the same name: only the issuer and the audience of it can differ.
+    OtherIssuer(&'a FederatedCredential),
+    None,
+}
+
+pub(super) fn trust<'a>(all: &'a [FederatedCredential], wanted: &FederatedCredential) -> Trust<'a> {
     let is_same = |it: &&FederatedCredential| it.issuer == wanted.issuer && it.subject == wanted.subject;
     if let Some(found) = all.iter().find(is_same) {
-        let name = cleaned(&found.name);
         if found.audiences == wanted.audiences {
-            return Step::ok(
-                part,
-                format!("the federated credential {name} trusts {}", wanted.subject),
-            )
-            .id("federatedCredential", &name);
+            return Trust::Full(found);
         }
+        return Trust::OtherAudience(found);
+    }
+    let of_name = all.iter().find(|it| it.name == wanted.name);
+    of_name.map_or(Trust::None, Trust::OtherIssuer)
+}
+
+fn among(all: &[FederatedCredential], wanted: FederatedCredential, text: String) -> Step {
+    let part = Part::Credential;
+    let trust = trust(all, &wanted);
+    if let Trust::Full(found) = trust {
+        let name = cleaned(&found.name);
+        return Step::ok(
+            part,
+            format!("the federated credential {name} trusts {}", wanted.subject),
+        )
+        .id("federatedCredential", &name);
+    }
+    if let Trust::OtherAudience(found) = trust {
+        let name = cleaned(&found.name);
         let text = format!(
             "change the audience of the federated credential {name} to {}",
             wanted.audiences.join(", ")
@@ -229,8 +333,7 @@ fn among(all: &[FederatedCredential], wanted: FederatedCredential, text: String)
             Action::ChangeFederated(FederatedCredential { name, ..wanted }),
         );
     }
-    // Only the issuer and the audience of one of this name can differ.
-    if let Some(found) = all.iter().find(|it| it.name == wanted.name) {
+    if let Trust::OtherIssuer(found) = trust {
         let text = format!(
             "change the issuer of the federated credential {} from {} to {}, as the cluster's tokens have it",
             found.name,

@@ -51,7 +51,8 @@ pub fn exit_code(steps: &[Step], outcomes: &[StepOutcome], proof: &SetupProof) -
     } else if any(|it| matches!(it, StepOutcome::Forbidden(_))) || planned_exit_code(steps) == 4 {
         4
     } else if any(|it| matches!(it, StepOutcome::Failed(_) | StepOutcome::NotReached)) {
-        if is_written { 3 } else { 1 }
+        let is_owed = matches!(proof, SetupProof::Owed(_));
+        if is_written || is_owed { 3 } else { 1 }
     } else if matches!(proof, SetupProof::Owed(_)) {
         3
     } else {
@@ -91,6 +92,7 @@ mod tests {
                 SetupProof::NotNeeded,
                 3,
             ),
+            (&ok, vec![StepOutcome::NotReached], owed.clone(), 3),
             (&missing, vec![done()], SetupProof::Refused(why()), 5),
             (
                 &missing,

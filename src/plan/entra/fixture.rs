@@ -7,8 +7,12 @@ use uuid::Uuid;
 use super::*;
 use crate::model::access::{InstanceIdentity, Permission, RoleAssignment, RoleDefinition};
 use crate::model::directory::{AppCredential, Application, ServicePrincipal};
+use crate::model::entra::facts::{
+    AppFacts, AppKind, CallerRights, ClusterFacts, GatewayResource, Injected, InstanceFacts, IssuerFacts,
+    RoleFacts, SecretPolicy, ServiceAccountFacts, StoredFacts, WorkloadSide,
+};
 use crate::model::entra::{AppRequest, Id, Made, SettingValue, SignsIn, unique_name};
-use crate::model::{AzureRole, CloudName, GatewayId, WorkloadKind, WorkloadRef};
+use crate::model::{AzureRole, CloudName, GatewayId, Replacement, TemplateMarks, WorkloadKind, WorkloadRef};
 
 pub const TENANT: Uuid = Uuid::from_u128(1);
 pub const CALLER: Uuid = Uuid::from_u128(2);
@@ -81,7 +85,7 @@ pub fn facts() -> EntraFacts {
             authority: None,
         })),
         cluster: ClusterFacts {
-            place: "uid".to_owned(),
+            place: Ok("uid".to_owned()),
             namespace: "shop".to_owned(),
             workload: Some(workload()),
             service_account: Ok(None),
@@ -119,6 +123,10 @@ fn workload() -> WorkloadSide {
         owner: None,
         clear_secret: None,
         unproved: None,
+        marks: TemplateMarks::default(),
+        created: None,
+        paused: false,
+        replacement: Replacement::Rolling,
     }
 }
 
@@ -173,7 +181,8 @@ pub fn after(mut facts: EntraFacts, plan: &SetupPlan) -> EntraFacts {
     facts
 }
 
-fn apply(facts: &mut EntraFacts, action: &Action) {
+/// What an action does, as far as it says.
+pub fn apply(facts: &mut EntraFacts, action: &Action) {
     match action {
         Action::EnableIdentity { .. } | Action::AwaitIdentity => {
             facts.instance.as_mut().unwrap().identity.principal = Some(INSTANCE);
@@ -238,27 +247,17 @@ fn apply_rest(facts: &mut EntraFacts, action: &Action) {
             name,
             expires,
             remove,
-        }
-        | Action::AddCertificate {
+        } => add(facts, Mode::AppSecret, name, *expires, remove),
+        Action::AddCertificate {
             name,
             expires,
             remove,
-        } => {
-            let AppKind::Application(app) = &mut app_of(facts).kind else {
-                panic!("an identity has no secrets");
-            };
-            app.secrets.retain(|it| !remove.contains(&it.key_id));
-            app.secrets.push(AppCredential {
-                key_id: Uuid::from_u128(77),
-                name: Some(name.clone()),
-                begins: None,
-                expires: Some(*expires),
-            });
-        }
+        } => add(facts, Mode::AppCertificate, name, *expires, remove),
         Action::WriteSecret { keys, .. } => {
+            let newest = newest_credential(facts);
             facts.cluster.secret = Ok(Some(StoredFacts {
                 keys: keys.iter().map(|key| (*key).to_owned()).collect(),
-                credential: Some(Uuid::from_u128(77)),
+                credential: newest,
                 ..StoredFacts::default()
             }));
         }
@@ -290,8 +289,41 @@ fn apply_rest(facts: &mut EntraFacts, action: &Action) {
                 template.service_account.clone_from(&add.service_account);
             }
         }
+        Action::RemoveCredentials { remove } => {
+            for mode in [Mode::AppSecret, Mode::AppCertificate] {
+                credentials(facts, mode).retain(|it| !remove.contains(&it.key_id));
+            }
+        }
+        Action::RestartWorkload { .. } | Action::Prove { .. } => {}
         other => panic!("{other:?}"),
     }
+}
+
+fn add(facts: &mut EntraFacts, mode: Mode, name: &str, expires: Timestamp, remove: &[Uuid]) {
+    let next = newest_credential(facts).map_or(76, |id| id.as_u128());
+    let all = credentials(facts, mode);
+    all.retain(|it| !remove.contains(&it.key_id));
+    all.push(AppCredential {
+        key_id: Uuid::from_u128(next + 1),
+        name: Some(name.to_owned()),
+        begins: None,
+        expires: Some(expires),
+    });
+}
+
+fn credentials(facts: &mut EntraFacts, mode: Mode) -> &mut Vec<AppCredential> {
+    let AppKind::Application(app) = &mut app_of(facts).kind else {
+        panic!("an identity has no secrets");
+    };
+    match mode {
+        Mode::AppSecret => &mut app.secrets,
+        _ => &mut app.certificates,
+    }
+}
+
+/// The id of the credential that was added last.
+pub fn newest_credential(facts: &mut EntraFacts) -> Option<Uuid> {
+    app_of(facts).credentials().map(|it| it.key_id).max()
 }
 
 fn role_of(facts: &mut EntraFacts, role: AzureRole) -> &mut RoleFacts {

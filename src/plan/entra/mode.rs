@@ -14,8 +14,7 @@ pub fn choose_mode(facts: &EntraFacts, request: &SetupRequest) -> Result<Mode> {
     let now = facts.cluster.workload.as_ref();
     let now = now.and_then(|it| it.signs_in.as_ref().ok()).copied();
     let chosen = match (request.mode, now) {
-        (Some(mode), _) => mode,
-        (None, Some(SignsIn::By(mode))) => mode,
+        (Some(mode), _) | (None, Some(SignsIn::By(mode))) => mode,
         (None, _) => {
             let problem = image(facts, Mode::WorkloadIdentity)
                 .into_iter()

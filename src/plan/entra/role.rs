@@ -4,7 +4,7 @@ use percent_encoding::percent_decode_str;
 use uuid::Uuid;
 
 use super::facts::{EntraFacts, RoleFacts};
-use super::step::{Action, Part, Step};
+use super::step::{Action, Part, Step, unread};
 use crate::model::access::{Permission, RoleDefinition};
 use crate::model::{AzureRole, CustomRole, cleaned, counted};
 
@@ -56,10 +56,9 @@ impl<'a> Need<'a> {
         let definitions = match &self.facts.definitions {
             Ok(definitions) => definitions,
             Err(why) => {
-                let text = format!("role {}: {}", self.wanted().name, why.why());
-                let step = Step::unknown(self.part, text).doing(self.create_action());
+                let what = format!("role {}", self.wanted().name);
                 return RoleStep {
-                    step,
+                    step: unread(self.part, &what, why, Some(self.create_action())),
                     definition: own,
                 };
             }
@@ -73,7 +72,8 @@ impl<'a> Need<'a> {
         }
         let own_name = self.wanted().name_in(self.subscription);
         let named = |name: &str| definitions.iter().find(|it| it.name.eq_ignore_ascii_case(name));
-        let namesakes = [named(&own_name), named(self.wanted().name)];
+        let by_id = definitions.iter().find(|it| it.id == own);
+        let namesakes = [by_id, named(&own_name), named(self.wanted().name)];
         let mut foreign = None;
         for namesake in namesakes.into_iter().flatten() {
             if !self.is_part_of_wanted(namesake) {
@@ -132,16 +132,7 @@ impl<'a> Need<'a> {
         let Some(found) = definitions.iter().find(|it| it.id == role) else {
             return false;
         };
-        let wanted = self.wanted();
-        let any = |allows: &dyn Fn(&Permission) -> bool| found.permissions.iter().any(allows);
-        wanted
-            .actions
-            .iter()
-            .all(|(action, _)| any(&|it| it.allows(action)))
-            && wanted
-                .data_actions
-                .iter()
-                .all(|(action, _)| any(&|it| it.allows_data(action)))
+        grants(self.wanted(), found)
     }
 
     fn is_assignable(&self, definition: &RoleDefinition) -> bool {
@@ -233,6 +224,16 @@ impl<'a> Need<'a> {
             name: self.wanted().name_in(self.subscription),
         }
     }
+}
+
+/// Whether a role grants what is wanted, whatever else it grants.
+pub(super) fn grants(wanted: &CustomRole, found: &RoleDefinition) -> bool {
+    let any = |allows: &dyn Fn(&Permission) -> bool| found.permissions.iter().any(allows);
+    let (actions, data_actions) = (wanted.action_names(), wanted.data_action_names());
+    actions.iter().all(|action| any(&|it| it.allows(action)))
+        && data_actions
+            .iter()
+            .all(|action| any(&|it| it.allows_data(action)))
 }
 
 /// Whether a scope is another one or above it. ARM ignores case and may or may not

@@ -11,7 +11,7 @@ use crate::error::{Error, Kind};
 use crate::model::access::RoleDefinition;
 use crate::model::directory::FederatedCredential;
 use crate::model::entra::{Id, SettingValue, TemplateSettings};
-use crate::model::{AzureRole, Fact, WorkloadRef};
+use crate::model::{AzureRole, Fact, Unavailable, WorkloadRef};
 
 /// What becomes of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -60,11 +60,12 @@ pub enum Part {
     ServiceAccount,
     Secret,
     Workload,
+    Proof,
 }
 
 impl Part {
     /// In words, after "needs".
-    pub(super) const fn in_words(self) -> &'static str {
+    pub const fn in_words(self) -> &'static str {
         match self {
             Self::Tenant => "one tenant",
             Self::Lock => "an instance without a lock",
@@ -82,13 +83,19 @@ impl Part {
             Self::ServiceAccount => "the ServiceAccount",
             Self::Secret => "the Secret",
             Self::Workload => "the workload",
+            Self::Proof => "the proof by the pods",
         }
+    }
+
+    /// Whether nobody can sign in without it.
+    pub const fn makes_who_signs_in(self) -> bool {
+        matches!(self, Self::App | Self::ServicePrincipal | Self::Credential)
     }
 
     /// What has to be there before this one can be made or makes sense. A credential
     /// that no Secret can hold would be lost, and new pods without rights in Azure
     /// would not be let in.
-    const fn needs(self) -> &'static [Self] {
+    pub const fn needs(self) -> &'static [Self] {
         match self {
             Self::ValidatorAssignment => &[Self::ValidatorRole, Self::Identity],
             Self::ServicePrincipal | Self::ServiceAccount => &[Self::App],
@@ -103,6 +110,7 @@ impl Part {
                 Self::ServiceAccount,
                 Self::Secret,
             ],
+            Self::Proof => &[Self::Workload],
             _ => &[],
         }
     }
@@ -180,6 +188,10 @@ pub enum Action {
         expires: Timestamp,
         remove: Vec<Uuid>,
     },
+    /// Removes what an interrupted run has left; the Secret holds another one.
+    RemoveCredentials {
+        remove: Vec<Uuid>,
+    },
     AddFederated(FederatedCredential),
     ChangeFederated(FederatedCredential),
     WriteServiceAccount {
@@ -196,6 +208,28 @@ pub enum Action {
         container: String,
         add: Box<TemplateSettings>,
     },
+    /// Replaces the pods, which read their credential only when they start.
+    RestartWorkload {
+        workload: WorkloadRef,
+        container: String,
+    },
+    /// Waits for the proof by pods that an earlier run has replaced.
+    Prove {
+        workload: WorkloadRef,
+        container: String,
+        /// The rotation id in their annotations.
+        id: String,
+    },
+}
+
+impl Action {
+    /// Whether it replaces pods, so that Azure has to be ready for the new ones.
+    pub const fn replaces_pods(&self) -> bool {
+        matches!(
+            self,
+            Self::ConfigureWorkload { .. } | Self::RestartWorkload { .. }
+        )
+    }
 }
 
 /// One line of the plan.
@@ -314,6 +348,20 @@ impl Step {
     /// What somebody else has to do.
     pub fn left_to_others(&self) -> Option<&Action> {
         self.action.as_ref().filter(|_| self.mark == StepMark::Missing)
+    }
+}
+
+/// The step of a part whose present state cannot be read. Who may not read it may not
+/// make it either; any other reason may be over when it is tried.
+pub(super) fn unread(part: Part, what: &str, why: &Unavailable, action: Option<Action>) -> Step {
+    let text = format!("{what}: {}", why.why());
+    let step = match why {
+        Unavailable::Forbidden(_) => Step::missing(part, text),
+        Unavailable::Unknown(_) => Step::unknown(part, text),
+    };
+    match action {
+        Some(action) => step.doing(action),
+        None => step,
     }
 }
 

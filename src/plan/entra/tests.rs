@@ -1,3 +1,4 @@
+mod in_use;
 mod parts;
 
 use proptest::prelude::*;
@@ -8,6 +9,7 @@ use super::*;
 use crate::error::Kind;
 use crate::model::access::{Permission, RoleAssignment};
 use crate::model::directory::{AppCredential, Application, FederatedCredential, Owner};
+use crate::model::entra::facts::{AppFacts, AppKind, InstanceFacts, StoredFacts, WorkloadSide};
 use crate::model::entra::{AppRequest, SettingValue, SignsIn, credential_name, federated_name, subject};
 use crate::model::{AzureRole, CloudName, ManagedIdentityId, Unavailable, setting};
 
@@ -94,7 +96,7 @@ fn a_run_that_was_cut_off_anywhere_is_completed_by_the_next() {
 fn workload_identity_is_chosen_only_where_it_works() {
     let broken: [fn(&mut EntraFacts); 9] = [
         |facts| {
-            facts.issuer.as_mut().unwrap().name = "https://kubernetes.default.svc.cluster.local".to_owned()
+            facts.issuer.as_mut().unwrap().name = "https://kubernetes.default.svc.cluster.local".to_owned();
         },
         |facts| facts.issuer.as_mut().unwrap().name = "http://a.example".to_owned(),
         |facts| facts.issuer.as_mut().unwrap().published = Ok(ISSUER.trim_end_matches('/').to_owned()),
@@ -105,7 +107,7 @@ fn workload_identity_is_chosen_only_where_it_works() {
         |facts| facts.webhook = Err(Unavailable::Forbidden("no".to_owned())),
         |facts| {
             facts.cluster.workload.as_mut().unwrap().image =
-                "r/azure-api-management/gateway:2.10.0".to_owned()
+                "r/azure-api-management/gateway:2.10.0".to_owned();
         },
     ];
     for (at, change) in broken.into_iter().enumerate() {
@@ -163,10 +165,10 @@ fn workload_of(facts: &mut EntraFacts) -> &mut WorkloadSide {
 const IN_AZURE: [(&str, Change); 9] = [
     ("tier Basic", |it, _| instance_of(it).tier = "Basic".to_owned()),
     ("no system-assigned", |it, _| {
-        instance_of(it).identity.principal = None
+        instance_of(it).identity.principal = None;
     }),
     ("belongs to tenant", |it, _| {
-        instance_of(it).identity.tenant = Some(Uuid::nil())
+        instance_of(it).identity.tenant = Some(Uuid::nil());
     }),
     ("lock frozen", |it, _| it.lock = Ok(Some("frozen".to_owned()))),
     ("other permissions", |it, _| {
@@ -203,7 +205,7 @@ const IN_AZURE: [(&str, Change); 9] = [
 
 const IN_THE_CLUSTER: [(&str, Change); 5] = [
     ("another instance", |it, _| {
-        workload_of(it).service = Some("other".to_owned())
+        workload_of(it).service = Some("other".to_owned());
     }),
     ("another gateway", |it, _| {
         let other = SettingValue::Text("other".to_owned());

@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::credential::keys;
-use super::facts::{EntraFacts, WorkloadSide};
-use super::step::{Action, Part, Step, StepMark};
+use jiff::Timestamp;
+
+use super::credential::{holds_other_kind, is_held, keys};
+use super::facts::{AppFacts, EntraFacts, ServiceAccountFacts, StoredFacts, WorkloadSide};
+use super::step::{Action, Part, Step};
 use crate::error::{Error, Result};
 use crate::model::entra::{
     CERTIFICATE_FOLDER, CLIENT_ID_ANNOTATION, CertificateMount, FILE_MODE, GATEWAY_GROUP, Id, Made, Mode,
     PFX_KEY, SECRET_KEY, SettingValue, SetupRequest, SignsIn, TENANT_ID_ANNOTATION, TemplateSettings,
     USE_LABEL, token_audience,
 };
-use crate::model::{CloudName, cleaned, setting};
+use crate::model::{CloudName, Replacement, cleaned, setting};
 
 /// The id that the gateway signs in with.
 fn client_id(facts: &EntraFacts) -> Id {
@@ -19,6 +21,21 @@ fn client_id(facts: &EntraFacts) -> Id {
         Ok(Some(app)) => Id::Known(app.client_id()),
         _ => Id::Of(Made::App),
     }
+}
+
+/// The configuration endpoint, for a workload that certainly has none.
+fn lacking_endpoint(facts: &EntraFacts) -> Option<String> {
+    let (workload, cloud) = facts.cluster.workload.as_ref().zip(facts.cloud)?;
+    let is_known = workload.signs_in.is_ok() && workload.service.is_none();
+    (is_known && !is_set(facts, setting::ENDPOINT)).then(|| {
+        let service = &facts.gateway.service.name;
+        format!("https://{service}.configuration.{}", cloud.suffix())
+    })
+}
+
+fn is_set(facts: &EntraFacts, setting: &str) -> bool {
+    let workload = facts.cluster.workload.as_ref();
+    workload.is_some_and(|it| it.template.settings.contains_key(setting))
 }
 
 /// What the pod template needs for a mode. Everything goes into `env` of the
@@ -37,7 +54,8 @@ pub fn wanted_template(
     let is_public = facts.cloud == Some(CloudName::Public);
     match (&request.token_audience, facts.cloud) {
         (Some(audience), _) => drop(set(setting::TOKEN_AUDIENCE, text(audience))),
-        (None, Some(_)) if is_public => {}
+        // The public cloud's is the default, unless another one is left over.
+        (None, Some(_)) if is_public && !is_set(facts, setting::TOKEN_AUDIENCE) => {}
         (None, Some(cloud)) => drop(set(setting::TOKEN_AUDIENCE, text(token_audience(cloud)))),
         (None, None) => {
             return Err(
@@ -46,10 +64,13 @@ pub fn wanted_template(
             );
         }
     }
+    if let Some(endpoint) = lacking_endpoint(facts) {
+        set(setting::ENDPOINT, text(&endpoint));
+    }
     if mode.is_stored() {
         set(setting::APP_TENANT, text(&facts.tenant.to_string()));
         set(setting::APP_CLIENT, SettingValue::Id(client_id(facts)));
-        if !is_public {
+        if !is_public || is_set(facts, setting::APP_AUTHORITY) {
             set(setting::APP_AUTHORITY, text(&facts.authority));
         }
     }
@@ -150,15 +171,36 @@ pub(super) fn steps(
     match mode {
         Mode::WorkloadIdentity => steps.push(service_account(facts, account)),
         // The credential counts as there only if the Secret holds it.
-        _ if credential.mark == StepMark::Ok => {
+        _ if is_held(credential) => {
             let text = format!("secret/{secret} in namespace {} has it", facts.cluster.namespace);
             steps.push(Step::ok(Part::Secret, text));
         }
         _ => steps.push(stored(facts, mode, secret)),
     }
-    let workload = facts.cluster.workload.as_ref();
-    steps.extend(workload.map(|workload| template(facts, workload, mode, wanted)));
+    if let Some(workload) = &facts.cluster.workload {
+        let is_new = steps.iter().any(|step| step.action.is_some());
+        let template = template(facts, workload, mode, wanted, is_new);
+        let proof = proof(facts, workload, &template);
+        steps.push(template);
+        steps.extend(proof);
+    }
     steps
+}
+
+/// What an earlier run still owes, if this one does not replace the pods again.
+fn proof(facts: &EntraFacts, workload: &WorkloadSide, template: &Step) -> Option<Step> {
+    let id = workload.unproved.as_ref().filter(|_| template.action.is_none())?;
+    let text = format!(
+        "whether the new pods of {} in namespace {} read their configuration is not proved yet",
+        workload.workload.short(),
+        facts.cluster.namespace
+    );
+    let action = Action::Prove {
+        workload: workload.workload.clone(),
+        container: workload.container.clone(),
+        id: id.clone(),
+    };
+    Some(Step::unknown(Part::Proof, text).doing(action))
 }
 
 fn service_account(facts: &EntraFacts, account: &str) -> Step {
@@ -194,6 +236,9 @@ fn service_account(facts: &EntraFacts, account: &str) -> Step {
         }
         Err(why) => return Step::unknown(part, format!("{name}: {}", why.why())).doing(write(annotations)),
     };
+    if let Some(stop) = of_other_app(found, &annotations, account, &name, &facts.cluster.namespace) {
+        return stop;
+    }
     annotations.retain(|annotation, value| {
         let there = found.annotations.get(*annotation);
         !there.is_some_and(|there| is_same(there, value))
@@ -213,6 +258,32 @@ fn service_account(facts: &EntraFacts, account: &str) -> Step {
         )),
         None => step.permitted(right, "write ServiceAccounts in the namespace"),
     }
+}
+
+/// Other pods may sign in by the `ServiceAccount` as the app that it names.
+fn of_other_app(
+    found: &ServiceAccountFacts,
+    wanted: &BTreeMap<&'static str, SettingValue>,
+    account: &str,
+    name: &str,
+    namespace: &str,
+) -> Option<Step> {
+    let other = found.annotations.get(CLIENT_ID_ANNOTATION)?;
+    if is_same(other, wanted.get(CLIENT_ID_ANNOTATION)?) {
+        return None;
+    }
+    let text = format!(
+        "{name} names another app, {}, which other pods may use",
+        cleaned(other)
+    );
+    let unset = format!(
+        "or let it name none: kubectl -n {namespace} annotate serviceaccount {account} {CLIENT_ID_ANNOTATION}-"
+    );
+    Some(
+        Step::stop(Part::ServiceAccount, text)
+            .hint("choose another one, which is created: --service-account NAME")
+            .hint(unset),
+    )
 }
 
 fn is_same(there: &str, wanted: &SettingValue) -> bool {
@@ -235,6 +306,21 @@ fn stored(facts: &EntraFacts, mode: Mode, secret: &str) -> Step {
     match &facts.cluster.secret {
         Ok(None) => Step::create(part, format!("create {name} with {keys}"), action)
             .permitted(right, "write Secrets in the namespace"),
+        Ok(Some(found)) if is_of_other_app(facts, found) => Step::missing(
+            part,
+            format!("{name} holds the credential of another app, which pods may use"),
+        )
+        .hint("choose another Secret with --secret NAME"),
+        Ok(Some(found)) if is_foreign(facts, found, mode, secret) => Step::missing(
+            part,
+            format!("{name} has {keys} already, which was not written here"),
+        )
+        .hint("choose another Secret with --secret NAME"),
+        Ok(Some(found)) if holds_other_kind(found, mode) => Step::missing(
+            part,
+            format!("{name} holds a credential of another kind, which pods may use"),
+        )
+        .hint("choose another Secret with --secret NAME"),
         Ok(Some(found)) if found.immutable => {
             Step::stop(part, format!("{name} is immutable")).hint("choose another Secret with --secret NAME")
         }
@@ -251,7 +337,70 @@ fn stored(facts: &EntraFacts, mode: Mode, secret: &str) -> Step {
     }
 }
 
-fn template(facts: &EntraFacts, workload: &WorkloadSide, mode: Mode, wanted: &TemplateSettings) -> Step {
+/// Pods that start before their template names the new app would have its credential
+/// with the client id of the old one.
+fn is_of_other_app(facts: &EntraFacts, found: &StoredFacts) -> bool {
+    let wanted = match &facts.app {
+        Ok(app) => app.as_ref().map(AppFacts::client_id),
+        Err(_) => return false,
+    };
+    found.client_id.is_some_and(|held| Some(held) != wanted)
+}
+
+/// Whether somebody else has put a credential there for something else than this
+/// workload.
+fn is_foreign(facts: &EntraFacts, found: &StoredFacts, mode: Mode, secret: &str) -> bool {
+    let has_all = keys(mode).iter().all(|key| found.keys.iter().any(|it| it == key));
+    let workload = facts.cluster.workload.as_ref();
+    let is_its_own = workload.is_some_and(|it| {
+        let mut settings = it.template.settings.values();
+        let by_variable =
+            settings.any(|value| matches!(value, SettingValue::Secret { name, .. } if name == secret));
+        let mounted = it.template.mount.as_ref();
+        by_variable || mounted.is_some_and(|mount| mount.secret == secret)
+    });
+    has_all && found.credential.is_none() && !is_its_own
+}
+
+/// `is_new` if what the pods read at their start is written.
+fn template(
+    facts: &EntraFacts,
+    workload: &WorkloadSide,
+    mode: Mode,
+    wanted: &TemplateSettings,
+    is_new: bool,
+) -> Step {
+    let step = change_of_template(facts, workload, mode, wanted, is_new);
+    if step.to_apply().is_none() {
+        return step;
+    }
+    let name = workload.workload.short();
+    let namespace = &facts.cluster.namespace;
+    if workload.paused {
+        return Step::stop(
+            Part::Workload,
+            format!("{name} in namespace {namespace} is paused, so its pods are not replaced"),
+        )
+        .hint(format!(
+            "resume it first: kubectl -n {namespace} rollout resume {name}"
+        ));
+    }
+    match &workload.replacement {
+        Replacement::Rolling => step,
+        Replacement::Interrupting(why) => step.note(format!("the gateway is interrupted: {why}")),
+        Replacement::ByHand(why) => step.note(format!(
+            "the pods stay as they are until somebody deletes them, because of {why}"
+        )),
+    }
+}
+
+fn change_of_template(
+    facts: &EntraFacts,
+    workload: &WorkloadSide,
+    mode: Mode,
+    wanted: &TemplateSettings,
+    is_new: bool,
+) -> Step {
     let part = Part::Workload;
     let name = format!(
         "{} in namespace {}",
@@ -263,6 +412,11 @@ fn template(facts: &EntraFacts, workload: &WorkloadSide, mode: Mode, wanted: &Te
     }
     let add = lacking(&workload.template, wanted);
     if add == TemplateSettings::default() {
+        let stored = facts.cluster.secret.as_ref().ok().and_then(Option::as_ref);
+        let is_owed = stored.is_some_and(|stored| mode.is_stored() && owes_restart(workload, stored));
+        if is_new || (is_owed && workload.owner.is_none()) {
+            return restart(facts, workload, &name);
+        }
         return Step::ok(part, format!("{name} signs in by {}", mode.as_str()));
     }
     let action = Action::ConfigureWorkload {
@@ -289,6 +443,36 @@ fn template(facts: &EntraFacts, workload: &WorkloadSide, mode: Mode, wanted: &Te
     match &workload.owner {
         Some(owner) => step.impossible(&format!(
             "it belongs to {owner}, which would undo it; set it there"
+        )),
+        None => step.permitted(&facts.rights.change_workload, "change the workload"),
+    }
+}
+
+/// Whether pods may have started before their credential was written. Its id in Entra is
+/// the rotation id of the pods that were replaced for it.
+fn owes_restart(workload: &WorkloadSide, stored: &StoredFacts) -> bool {
+    let (Some(id), Some(written)) = (stored.credential, stored.written) else {
+        return false;
+    };
+    let restarted = workload.marks.restarted_at.as_ref();
+    let restarted = restarted.and_then(|at| at.parse::<Timestamp>().ok());
+    !workload.marks.rotation_ids.contains(&id.to_string())
+        && workload.created.is_some_and(|created| created < written)
+        && restarted.is_none_or(|at| at < written)
+}
+
+fn restart(facts: &EntraFacts, workload: &WorkloadSide, name: &str) -> Step {
+    let action = Action::RestartWorkload {
+        workload: workload.workload.clone(),
+        container: workload.container.clone(),
+    };
+    let text = format!("restart {name}: its pods read their credential only when they start");
+    let step = Step::change(Part::Workload, text, action);
+    match &workload.owner {
+        Some(owner) => step.impossible(&format!("it belongs to {owner}")).hint(format!(
+            "restart it once the rest is done: kubectl -n {} rollout restart {}",
+            facts.cluster.namespace,
+            workload.workload.short()
         )),
         None => step.permitted(&facts.rights.change_workload, "change the workload"),
     }

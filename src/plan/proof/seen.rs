@@ -9,6 +9,8 @@ pub struct Seen<'a> {
     pub namespace: &'a str,
     pub workload: &'a WorkloadRef,
     pub mode: ProveMode,
+    /// The credential by its kind, such as `token`.
+    pub noun: &'static str,
     /// Whether a pod was ready before the rotation.
     pub was_ready: bool,
     /// Whether its pods present the credential to Azure.

@@ -20,8 +20,9 @@ pub enum LogsSeen {
     Forbidden,
 }
 
-/// The evidence of all workloads in words. It claims no more than was seen.
-pub fn evidence_text(evidence: &[Evidence]) -> String {
+/// The evidence of all workloads in words. It claims no more than was seen. `noun` is
+/// the credential by its kind.
+pub fn evidence_text(evidence: &[Evidence], noun: &str) -> String {
     let pods: usize = evidence.iter().map(|evidence| evidence.pods).sum();
     let logs = evidence.iter().filter(|evidence| evidence.pods > 0);
     let ready = match (pods, logs.map(|evidence| evidence.logs).max()) {
@@ -32,7 +33,7 @@ pub fn evidence_text(evidence: &[Evidence]) -> String {
                 _ => format!("{pods} new pods are ready"),
             };
             match logs {
-                LogsSeen::All => format!("{ready}, and no log shows that Azure refused the token"),
+                LogsSeen::All => format!("{ready}, and no log shows that Azure refused the {noun}"),
                 LogsSeen::Forbidden => format!("{ready}; this user has no right to read the logs"),
                 LogsSeen::NotWanted => format!("{ready}; their logs were not read"),
             }
@@ -64,10 +65,10 @@ impl Seen<'_> {
     }
 
     pub(super) fn keeping(&self, count: usize, done: &str) -> String {
-        let workload = self.workload;
+        let (workload, noun) = (self.workload, self.noun);
         match count {
-            1 => format!("1 pod of {workload} keeps the previous token until it is {done}"),
-            _ => format!("{count} pods of {workload} keep the previous token until they are {done}"),
+            1 => format!("1 pod of {workload} keeps the previous {noun} until it is {done}"),
+            _ => format!("{count} pods of {workload} keep the previous {noun} until they are {done}"),
         }
     }
 

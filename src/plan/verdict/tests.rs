@@ -1,8 +1,10 @@
 //! One gateway with one change for each verdict.
 
-use super::super::fixture::{DAY, gateway, now};
+mod entra;
+
+use super::super::fixture::{DAY, entra_gateway, gateway, now};
 use super::*;
-use crate::model::{Claims, CronJobFacts, TemplateMarks};
+use crate::model::{Claims, CronJobFacts, Replacement, TemplateMarks, TokenError};
 
 fn stored(facts: &mut GatewayFacts) -> &mut SecretFacts {
     match &mut facts.presented {
@@ -129,26 +131,6 @@ fn an_unreadable_credential_is_unknown_and_an_alarm() {
     );
     let empty = |facts: &mut GatewayFacts| stored(facts).credential = Credential::Unusable(TokenError::Empty);
     assert_eq!(after(empty), (Verdict::Unknown, ROTATE.to_owned()));
-    for (auth, verdict, fix) in [
-        (
-            Auth::AppSecret,
-            Verdict::Unknown,
-            "az ad app credential list --id CLIENT-ID",
-        ),
-        (
-            Auth::Certificate,
-            Verdict::Unknown,
-            "az ad app credential list --cert --id CLIENT-ID",
-        ),
-        (Auth::WorkloadIdentity, Verdict::Healthy, ""),
-    ] {
-        let entra = |facts: &mut GatewayFacts| {
-            facts.auth = auth;
-            facts.presented = Ok(Presented::Entra);
-            facts.cron_jobs = Ok(Vec::new());
-        };
-        assert_eq!(after(entra), (verdict, fix.to_owned()), "{auth:?}");
-    }
     assert!(Verdict::Unknown.is_alarm() && !Verdict::Due.is_alarm());
 }
 
@@ -314,7 +296,6 @@ fn the_verdict_does_not_change_before_the_next_change() {
         verdicts.dedup();
         assert!(verdicts.len() > 2, "{verdicts:?}");
     }
-    let mut entra = gateway();
-    entra.presented = Ok(Presented::Entra);
-    assert_eq!(next_change(&entra, now()), None);
+    let federated = entra_gateway(Auth::WorkloadIdentity);
+    assert_eq!(next_change(&federated, now()), None);
 }

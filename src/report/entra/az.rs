@@ -100,7 +100,10 @@ impl Script<'_> {
             Action::AwaitIdentity
             | Action::WriteServiceAccount { .. }
             | Action::WriteSecret { .. }
-            | Action::ConfigureWorkload { .. } => return,
+            | Action::RemoveCredentials { .. }
+            | Action::ConfigureWorkload { .. }
+            | Action::RestartWorkload { .. }
+            | Action::Prove { .. } => return,
         };
         self.text.push('\n');
         self.text += &text;
@@ -115,7 +118,8 @@ impl Script<'_> {
         let name = variable(made);
         if !self.made.contains(&made) {
             self.made.push(made);
-            self.text += &format!("\n# {}.\n: \"${{{name}:?}}\"\n", meaning(made));
+            let required = format!("\n# {}.\n: \"${{{name}:?}}\"\n", meaning(made));
+            self.text += &required;
         }
         format!("\"${name}\"")
     }

@@ -1,11 +1,15 @@
 use proptest::prelude::*;
+use serde_json::json;
+use std::sync::LazyLock;
 use uuid::Uuid;
 
 use super::*;
+use crate::model::GatewayId;
+use crate::model::entra::facts::EntraFacts;
 use crate::model::entra::{AppRequest, Mode, SetupRequest};
 use crate::model::quote::shell_word;
 use crate::plan::entra::fixture::{after, facts, gateway, request};
-use crate::plan::entra::{Action, EntraFacts, setup};
+use crate::plan::entra::{Action, setup};
 
 fn plan_of(facts: &EntraFacts, mode: Mode, app: &str) -> SetupPlan {
     let request = SetupRequest {
@@ -51,8 +55,17 @@ fn the_lines_of_a_plan_begin_with_their_marks() {
 fn the_json_is_versioned_and_has_every_id() {
     let plan = plan_of(&facts(), Mode::AppSecret, "gw");
     let made = StepOutcome::Done(BTreeMap::from([("clientId", Uuid::nil().to_string())]));
-    let json = SetupReport::new(&plan, Some(&[made]), 0).into_json();
-    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let outcomes = [made];
+    assert_eq!(
+        client_id(&plan, &outcomes),
+        Some(Uuid::nil().to_string().as_str())
+    );
+    let applied = Applied {
+        outcomes: &outcomes,
+        proof: &SetupProof::Owed("no pod".to_owned()),
+    };
+    let json = SetupReport::new(&values(&plan), Some(applied), false, 3).into_value();
+    assert_eq!(json["proof"], json!({"state": "owed", "reason": "no pod"}));
     assert_eq!(
         (&json["apiVersion"], &json["kind"]),
         (&"kubectl-apim/v1".into(), &"EntraSetup".into())
@@ -62,6 +75,47 @@ fn the_json_is_versioned_and_has_every_id() {
         (&json["dryRun"], &json["steps"][1]["mark"]),
         (&false.into(), &"ok".into())
     );
+}
+
+fn values(plan: &SetupPlan) -> Values<'_> {
+    static GATEWAY: LazyLock<GatewayId> = LazyLock::new(gateway);
+    Values {
+        plan,
+        gateway: &GATEWAY,
+        tenant: "t",
+        endpoint: Some("https://svc.configuration.azure-api.net"),
+        client_id: None,
+    }
+}
+
+#[test]
+fn the_values_of_the_chart_keep_an_old_credential_out() {
+    let plan = plan_of(&facts(), Mode::AppSecret, "gw");
+    let helm = values(&plan).helm().unwrap();
+    assert_eq!(
+        helm,
+        json!({
+            "gateway": {
+                "name": "gw",
+                "configuration": {"uri": "https://svc.configuration.azure-api.net"},
+                "auth": {
+                    "type": "AzureAdApp",
+                    "azureAd": {"tenant": {"id": "t"}, "app": {"id": "CLIENT-ID-OF-THE-APP"}},
+                },
+            },
+            "secret": {"createSecret": false, "existingSecretName": "gw-entra"},
+        })
+    );
+    let plan = plan_of(&facts(), Mode::AppCertificate, "gw");
+    let values = values(&plan);
+    assert!(values.helm().is_none());
+    let pod = values.pod_template();
+    assert_eq!(
+        pod["container"]["volumeMounts"][0]["mountPath"],
+        "/etc/apim-entra"
+    );
+    assert_eq!(pod["spec"]["volumes"][0]["secret"]["defaultMode"], 0o440);
+    assert_eq!(pod["spec"]["securityContext"]["fsGroup"], 1001);
 }
 
 #[test]
@@ -108,6 +162,29 @@ fn undo_removes_what_was_made_and_keeps_a_role_in_use() {
     done.reader.in_use.insert(id, Ok(2));
     assert!(!undo(&done).contains(&format!("--name {id}")));
     assert_eq!(undo(&facts()).matches("az ").count(), 0);
+}
+
+#[test]
+fn undo_keeps_what_another_gateway_uses() {
+    let plan = plan_of(&facts(), Mode::WorkloadIdentity, "gw");
+    let mut done = after(facts(), &plan);
+    let id = done.reader.definitions.as_ref().unwrap()[0].id;
+    done.reader.in_use.insert(id, Ok(1));
+    let app = done.app.as_mut().unwrap().as_mut().unwrap();
+    let mut other = app.federated.as_ref().unwrap()[0].clone();
+    let own = other.name.clone();
+    other.name = "apim-shop-other-1".to_owned();
+    other.subject = "system:serviceaccount:shop:other".to_owned();
+    app.federated.as_mut().unwrap().push(other);
+    let text = undo_script(&done, &request());
+    assert!(
+        !text.contains("az ad app delete") && !text.contains("az role"),
+        "{text}"
+    );
+    assert!(
+        !text.contains("apim-shop-other-1") && text.contains(&own),
+        "{text}"
+    );
 }
 
 /// What is outside of single quotes, as a shell reads it.

@@ -3,19 +3,24 @@
 use uuid::Uuid;
 
 use crate::model::directory::Application;
-use crate::model::entra::{AppRequest, SetupRequest, federated_name, unique_name};
+use crate::model::entra::facts::{AppFacts, AppKind, EntraFacts, RoleFacts};
+use crate::model::entra::{
+    AppRequest, Mode, SetupRequest, credential_name, default_secret, federated_name, subject, unique_name,
+};
 use crate::model::quote::shell_word;
 use crate::model::{AzureRole, assignment_id};
-use crate::plan::entra::{AppFacts, AppKind, EntraFacts, RoleFacts};
 
 /// A script that removes what a set-up makes, by the names that only a set-up gives:
-/// the assignments, the federated credentials, the app, and each role that has no
-/// other assignment. The gateway and the identity of the instance stay.
+/// the assignments, the credential, the app, and each role that has no other
+/// assignment. What another gateway uses stays, and so do the gateway and the identity
+/// of the instance.
 pub fn undo_script(facts: &EntraFacts, request: &SetupRequest) -> String {
     let mut text =
         "#!/bin/sh\n# The gateway in API Management and the identity of its instance stay.\nset -eu\n"
             .to_owned();
     let app = facts.app.as_ref().ok().and_then(Option::as_ref);
+    let own = Own::of(facts, request);
+    let is_shared = app.is_some_and(|app| own.is_shared(app));
     let principal = app.and_then(|app| app.service_principal.as_ref().ok()?.as_ref());
     let reader = principal.map(|it| it.id);
     let identity = facts.instance.as_ref().ok().and_then(|it| it.identity.principal);
@@ -24,28 +29,131 @@ pub fn undo_script(facts: &EntraFacts, request: &SetupRequest) -> String {
         (AzureRole::ConfigValidator, &facts.validator, identity),
     ];
     for (role, of_role, principal) in roles {
-        let removed = assignments(of_role, principal);
-        if role == AzureRole::ConfigValidator && has_other_readers(facts, reader) {
-            text += "# The rights of the instance stay: other gateways of it sign in by Entra.\n";
+        if role == AzureRole::ConfigReader && is_shared {
+            text += "# The rights of the app stay: it has other credentials, which others may use.\n";
             continue;
         }
-        for id in &removed {
-            text += &format!("az role assignment delete --ids {}\n", shell_word(id));
+        let removed = assignments(of_role, principal);
+        if role == AzureRole::ConfigValidator {
+            if is_shared || has_other_readers(facts, reader) {
+                text += "# The rights of the instance stay: other gateways of it sign in by Entra.\n";
+                continue;
+            }
+            text +=
+                "# Keep the rights of the instance if others read configurations by a role of their own.\n";
         }
+        let command = |id: &String| format!("az role assignment delete --ids {}\n", shell_word(id));
+        text.extend(removed.iter().map(command));
         text += &definition(facts, role, of_role, removed.len());
     }
+    if app.is_none() {
+        text += "# There is no such app.\n";
+    }
     if let Some(app) = app {
-        text += &app_and_trust(facts, app, request);
+        text += &own.removal(facts, request, app);
     }
     text
 }
 
-/// Whether others read configurations from the instance, which needs its rights.
+/// The credentials that are for this gateway, by the names that they get.
+struct Own {
+    /// Of the federated credential.
+    federated: Option<String>,
+    /// Of a client secret or a certificate.
+    stored: Option<String>,
+}
+
+impl Own {
+    fn of(facts: &EntraFacts, request: &SetupRequest) -> Self {
+        let cluster = &facts.cluster;
+        let workload = cluster.workload.as_ref();
+        let present = workload.map(|it| it.template.service_account.clone());
+        let account = request.service_account.clone().or(present);
+        let issuer = facts.issuer.as_ref().ok();
+        let federated = issuer
+            .zip(account)
+            .map(|(issuer, account)| federated_name(&issuer.name, &subject(&cluster.namespace, &account)));
+        let default = workload.map(|it| default_secret(&it.workload.name));
+        let secret = request.secret.clone().or(default);
+        let stored = cluster.place.as_ref().ok().zip(secret);
+        Self {
+            federated,
+            stored: stored.map(|(place, secret)| credential_name(place, &cluster.namespace, &secret)),
+        }
+    }
+
+    /// Whether the app has a credential that is not for this gateway.
+    fn is_shared(&self, app: &AppFacts) -> bool {
+        let Ok(federated) = &app.federated else {
+            return true;
+        };
+        federated
+            .iter()
+            .any(|it| Some(&it.name) != self.federated.as_ref())
+            || app
+                .credentials()
+                .any(|it| it.name != self.stored || it.name.is_none())
+    }
+
+    fn removal(&self, facts: &EntraFacts, request: &SetupRequest, app: &AppFacts) -> String {
+        let is_ours = |found: &Application| match &request.app {
+            AppRequest::Create(name) => {
+                found.unique_name.as_ref() == Some(&unique_name(name, &facts.gateway))
+            }
+            AppRequest::Existing(_) => false,
+        };
+        if let AppKind::Application(found) = &app.kind
+            && is_ours(found)
+            && !self.is_shared(app)
+        {
+            return format!("az ad app delete --id {}\n", found.app_id);
+        }
+        let mut text = String::new();
+        for (mode, cert) in [(Mode::AppSecret, ""), (Mode::AppCertificate, " --cert")] {
+            let all = app.credentials_of(mode).iter();
+            let own = all.filter(|it| it.name.is_some() && it.name == self.stored);
+            text.extend(own.map(|it| {
+                let (client_id, key_id) = (app.client_id(), it.key_id);
+                format!("az ad app credential delete --id {client_id}{cert} --key-id {key_id}\n")
+            }));
+        }
+        let federated = app.federated.as_deref().unwrap_or_default();
+        let own = federated
+            .iter()
+            .filter(|it| Some(&it.name) == self.federated.as_ref());
+        text + &own.map(|it| federated_removal(app, &it.name)).collect::<String>()
+    }
+}
+
+fn federated_removal(app: &AppFacts, name: &str) -> String {
+    match &app.kind {
+        AppKind::Application(found) => format!(
+            "az ad app federated-credential delete --id {} --federated-credential-id {}\n",
+            found.app_id,
+            shell_word(name)
+        ),
+        AppKind::Identity(id, _) => format!(
+            "az identity federated-credential delete --yes --name {} --subscription {} --resource-group {} --identity-name {}\n",
+            shell_word(name),
+            shell_word(&id.subscription),
+            shell_word(&id.resource_group),
+            shell_word(&id.name)
+        ),
+    }
+}
+
+/// Whether others read configurations from the instance, which needs its rights: by an
+/// assignment there, or by one of the same role elsewhere.
 fn has_other_readers(facts: &EntraFacts, principal: Option<Uuid>) -> bool {
     let Ok(assignments) = &facts.reader.assignments else {
         return true;
     };
-    assignments.iter().any(|it| Some(it.principal) != principal)
+    let (own, others): (Vec<_>, Vec<_>) = assignments.iter().partition(|it| Some(it.principal) == principal);
+    let is_used_elsewhere = facts.reader.in_use.values().any(|number| match number {
+        Ok(number) => *number > own.len(),
+        Err(_) => true,
+    });
+    !others.is_empty() || is_used_elsewhere
 }
 
 /// The assignments with the name that a set-up gives.
@@ -77,36 +185,4 @@ fn definition(facts: &EntraFacts, role: AzureRole, of_role: &RoleFacts, removed:
         ),
         _ => format!("# The role {id} stays: it has other assignments, or may have.\n"),
     }
-}
-
-fn app_and_trust(facts: &EntraFacts, app: &AppFacts, request: &SetupRequest) -> String {
-    let is_ours = |found: &Application| match &request.app {
-        AppRequest::Create(name) => found.unique_name.as_ref() == Some(&unique_name(name, &facts.gateway)),
-        AppRequest::Existing(_) => false,
-    };
-    if let AppKind::Application(found) = &app.kind
-        && is_ours(found)
-    {
-        return format!("az ad app delete --id {}\n", found.app_id);
-    }
-    let federated = app.federated.as_deref().unwrap_or_default();
-    let issuer = facts.issuer.as_ref().ok().map(|it| it.name.as_str());
-    let ours = federated.iter().filter(|it| {
-        it.name == federated_name(&it.issuer, &it.subject) && Some(it.issuer.as_str()) == issuer
-    });
-    let command = |name: &str| match &app.kind {
-        AppKind::Application(found) => format!(
-            "az ad app federated-credential delete --id {} --federated-credential-id {}\n",
-            found.app_id,
-            shell_word(name)
-        ),
-        AppKind::Identity(id, _) => format!(
-            "az identity federated-credential delete --yes --name {} --subscription {} --resource-group {} --identity-name {}\n",
-            shell_word(name),
-            shell_word(&id.subscription),
-            shell_word(&id.resource_group),
-            shell_word(&id.name)
-        ),
-    };
-    ours.map(|it| command(&it.name)).collect()
 }

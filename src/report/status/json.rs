@@ -3,12 +3,13 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::entra::Entra;
 use super::rows::{Row, StatusReport};
 use crate::model::{
     Auth, AzureFacts, CronJobFacts, Fact, GatewayFacts, GatewayId, JobResult, KeySlot, SecretFacts,
     Unavailable, WorkloadKind,
 };
-use crate::plan::{Verdict, next_run};
+use crate::plan::{Assessment, Verdict, next_run};
 
 /// All gateways of one run.
 #[derive(Serialize)]
@@ -44,6 +45,9 @@ pub(super) struct Item<'a> {
     pub(super) expires_in_seconds: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     key_slot: Option<KeySlot>,
+    /// Whether it never expires: a federated credential.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    does_not_expire: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     rotated_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,6 +69,8 @@ pub(super) struct Item<'a> {
     pub(super) unprotected: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     azure: Option<&'a AzureFacts>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entra: Option<Entra<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unread: Vec<Unread<'a>>,
 }
@@ -109,6 +115,14 @@ pub(super) struct CronJob<'a> {
     pub(super) next_run: Option<Timestamp>,
 }
 
+/// How a gateway signs in, as its value never changes.
+pub(super) fn auth(auth: Auth) -> &'static str {
+    match auth {
+        Auth::Unknown => "unknown",
+        auth => auth.as_str(),
+    }
+}
+
 /// A fact that could not be read, and the reason.
 #[derive(PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -131,8 +145,8 @@ impl StatusReport {
 impl Row {
     pub(super) fn item(&self, now: Timestamp) -> Item<'_> {
         let facts = &self.facts;
-        let stored = facts.stored();
-        let expires_at = facts.claims().map(|claims| claims.expires_at);
+        let stored = facts.secret_facts();
+        let expires_at = self.assessment.expiry.map(|expiry| expiry.expires);
         let pods = facts.pods.as_ref().ok();
         Item {
             api_version: "kubectl-apim/v1",
@@ -145,15 +159,13 @@ impl Row {
             },
             container: &facts.container,
             image: &facts.image,
-            auth: match facts.auth {
-                Auth::Unknown => "unknown",
-                auth => auth.as_str(),
-            },
+            auth: auth(facts.auth),
             verdict: self.assessment.verdict,
             reason: &self.assessment.reason,
             fix: self.assessment.fix.as_deref(),
             expires_at,
             expires_in_seconds: expires_at.map(|expires_at| expires_at.duration_since(now).as_secs()),
+            does_not_expire: facts.auth == Auth::WorkloadIdentity,
             key_slot: stored.and_then(SecretFacts::slot),
             rotated_at: stored.and_then(SecretFacts::written),
             rotated_by: stored.and_then(|stored| stored.last_writer.as_deref()),
@@ -176,7 +188,8 @@ impl Row {
                 .map(|cron_job| CronJob::of(cron_job, now)),
             unprotected: self.assessment.unprotected.as_deref(),
             azure: facts.azure.as_ref().and_then(|azure| azure.as_ref().ok()),
-            unread: unread(facts),
+            entra: Entra::of(facts, &self.assessment),
+            unread: unread(facts, &self.assessment),
         }
     }
 }
@@ -197,7 +210,7 @@ impl<'a> CronJob<'a> {
 }
 
 /// The facts that could not be read.
-fn unread(facts: &GatewayFacts) -> Vec<Unread<'_>> {
+fn unread<'a>(facts: &'a GatewayFacts, assessment: &'a Assessment) -> Vec<Unread<'a>> {
     fn unavailable<T>(fact: &Fact<T>) -> Option<&Unavailable> {
         fact.as_ref().err()
     }
@@ -211,14 +224,42 @@ fn unread(facts: &GatewayFacts) -> Vec<Unread<'_>> {
         ("cronJob", unavailable(&facts.cron_jobs)),
         ("azure", facts.azure.as_ref().and_then(unavailable)),
         ("apis", azure.and_then(|azure| unavailable(&azure.apis))),
+        (
+            "secret",
+            facts
+                .entra()
+                .and_then(|sign_in| unavailable(sign_in.stored.as_ref()?)),
+        ),
+        (
+            "certificate",
+            facts
+                .entra()
+                .and_then(|sign_in| unavailable(sign_in.certificate.as_ref()?)),
+        ),
+        // Of a workload identity it is looked up with `--azure`.
+        (
+            "clientId",
+            facts
+                .entra()
+                .filter(|sign_in| facts.auth != Auth::WorkloadIdentity || sign_in.azure.is_some())
+                .and_then(|sign_in| unavailable(&sign_in.client_id)),
+        ),
     ];
-    let unread = parts.into_iter().filter_map(|(part, unavailable)| {
-        let unavailable = unavailable?;
-        Some(Unread {
+    let parts = parts
+        .into_iter()
+        .filter_map(|(part, unavailable)| Some((part, unavailable?)));
+    let links = assessment.unknown_links().map(|(_, why)| ("entra", why));
+    let mut unread: Vec<Unread<'_>> = Vec::new();
+    for (part, unavailable) in parts.chain(links) {
+        let new = Unread {
             part,
             forbidden: matches!(unavailable, Unavailable::Forbidden(_)),
             reason: unavailable.why(),
-        })
-    });
-    unread.collect()
+        };
+        // Several parts of a sign-in are unknown for one reason.
+        if !unread.contains(&new) {
+            unread.push(new);
+        }
+    }
+    unread
 }

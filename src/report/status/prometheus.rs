@@ -5,9 +5,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::entra::part_name;
+use super::json::auth;
 use super::rows::{Row, StatusReport};
 use crate::model::{Fact, Unavailable};
 use crate::plan::Verdict;
+use crate::plan::entra::LinkState;
 
 /// The name, the help and the value of a metric; `None` if a row has no value.
 type Metric = (&'static str, &'static str, fn(&Row) -> Option<i64>);
@@ -16,12 +19,12 @@ const METRICS: [Metric; 5] = [
     (
         "apim_gateway_credential_expiry_timestamp_seconds",
         "Unix time when the credential expires; absent if unknown.",
-        |row| Some(row.facts.claims()?.expires_at.as_second()),
+        |row| Some(row.assessment.expiry?.expires.as_second()),
     ),
     (
         "apim_gateway_credential_rotated_timestamp_seconds",
         "Unix time when the credential was written; absent if unknown.",
-        |row| Some(row.facts.stored()?.written()?.as_second()),
+        |row| Some(row.facts.secret_facts()?.written()?.as_second()),
     ),
     (
         "apim_gateway_pods_wanted",
@@ -63,6 +66,7 @@ pub(super) fn metrics(report: &StatusReport) -> String {
             let _ = writeln!(text, "{name}{{{labels},verdict=\"{verdict:?}\"}} {value}");
         }
     }
+    entra(&mut text, &rows);
     let name = "apim_gateways";
     let _ = writeln!(
         text,
@@ -92,6 +96,38 @@ pub(super) fn metrics(report: &StatusReport) -> String {
         report.now.as_second()
     );
     text
+}
+
+/// How the gateways sign in, and the parts of a sign-in by Entra. A part that could
+/// not be read has no series.
+fn entra(text: &mut String, rows: &BTreeMap<String, &Row>) {
+    let name = "apim_gateway_auth";
+    let _ = writeln!(
+        text,
+        "# HELP {name} 1 for how the gateway signs in.\n# TYPE {name} gauge"
+    );
+    for (labels, row) in rows {
+        let _ = writeln!(text, "{name}{{{labels},auth=\"{}\"}} 1", auth(row.facts.auth));
+    }
+    let name = "apim_gateway_sign_in_part";
+    let _ = writeln!(
+        text,
+        "# HELP {name} 1 if this part of a sign-in by Entra works, 0 if it is missing or wrong; absent if unknown.\n# TYPE {name} gauge"
+    );
+    for (labels, row) in rows {
+        for link in &row.assessment.links {
+            let value = match link.state {
+                LinkState::Ok => 1,
+                LinkState::Broken(_) => 0,
+                LinkState::Unknown(_) => continue,
+            };
+            let _ = writeln!(
+                text,
+                "{name}{{{labels},part=\"{}\"}} {value}",
+                part_name(link.part)
+            );
+        }
+    }
 }
 
 /// The rows by their labels, which namespace, workload, container, Secret and key
@@ -134,7 +170,13 @@ fn unread(report: &StatusReport) -> BTreeMap<(&str, &str), usize> {
     let of_rows = report.rows.iter().flat_map(|row| {
         let facts = &row.facts;
         let kinds = [
-            ("secrets", forbidden(&facts.presented)),
+            (
+                "secrets",
+                forbidden(&facts.presented)
+                    || facts
+                        .entra()
+                        .is_some_and(|it| it.stored.as_ref().is_some_and(forbidden)),
+            ),
             (
                 "configmaps",
                 forbidden(&facts.service) || forbidden(&facts.gateway),

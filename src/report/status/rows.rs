@@ -1,8 +1,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::request::SortBy;
-use crate::model::{Gap, GatewayFacts, SecretFacts, WorkloadRef, in_words};
-use crate::plan::{Assessment, assess, is_alarm};
+use crate::model::{Auth, Gap, GatewayFacts, SecretFacts, WorkloadRef, in_words};
+use crate::plan::{Assessment, assess, credential_in_words, is_alarm};
 
 /// Gateways with their verdicts.
 pub struct StatusReport {
@@ -119,9 +119,13 @@ pub(super) fn several_kinds<'a>(mut workloads: impl Iterator<Item = &'a Workload
 pub(super) fn sort(rows: &mut [Row], by: SortBy) {
     match by {
         SortBy::Name => {}
-        SortBy::ExpiresIn => rows.sort_by_key(|row| row.facts.claims().map(|claims| claims.expires_at)),
+        SortBy::ExpiresIn => rows.sort_by_key(|row| {
+            // What does not expire comes last.
+            let never = row.facts.auth == Auth::WorkloadIdentity;
+            (never, row.assessment.expiry.map(|expiry| expiry.expires))
+        }),
         SortBy::Verdict => rows.sort_by_key(|row| row.assessment.verdict),
-        SortBy::RotatedAt => rows.sort_by_key(|row| row.facts.stored().and_then(SecretFacts::written)),
+        SortBy::RotatedAt => rows.sort_by_key(|row| row.facts.secret_facts().and_then(SecretFacts::written)),
     }
 }
 
@@ -141,14 +145,16 @@ impl Row {
         if verdict.is_alarm() {
             return reason.clone();
         }
-        let left = self
-            .facts
-            .claims()
-            .map(|claims| claims.expires_at.duration_since(now));
+        let expiry = self.assessment.expiry;
+        let left = expiry.map(|expiry| expiry.expires.duration_since(now));
         match (left.filter(|left| *left <= within), &self.facts.pods) {
-            (Some(left), _) => format!("the token expires in {}", in_words(left)),
-            (None, Err(unavailable)) => unavailable.why().to_owned(),
-            (None, Ok(_)) => reason.clone(),
+            (Some(left), _) => format!(
+                "{} expires in {}",
+                credential_in_words(self.facts.auth),
+                in_words(left)
+            ),
+            (None, Err(unavailable)) if self.facts.stored().is_some() => unavailable.why().to_owned(),
+            (None, _) => reason.clone(),
         }
     }
 }

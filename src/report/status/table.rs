@@ -61,7 +61,7 @@ fn columns(report: &StatusReport, row: &Row, wide: bool) -> Vec<Column> {
 
 fn wide_columns(row: &Row, now: Timestamp) -> [Column; 11] {
     let facts = &row.facts;
-    let stored = facts.stored();
+    let stored = facts.secret_facts();
     let secret = facts.secret.as_ref().map(|(name, _)| name.as_str());
     let owner = stored.and_then(|stored| stored.owner.as_deref());
     let last_writer = stored.and_then(|stored| stored.last_writer.as_deref());
@@ -118,6 +118,7 @@ fn verdict(row: &Row) -> Cell {
     let severity = match verdict {
         Verdict::Healthy => Severity::Good,
         Verdict::Expired
+        | Verdict::CannotSignIn
         | Verdict::RestartOwed
         | Verdict::Blocked
         | Verdict::StalePods
@@ -128,15 +129,19 @@ fn verdict(row: &Row) -> Cell {
 }
 
 fn expires_in(row: &Row, now: Timestamp) -> Cell {
-    let Some(claims) = row.facts.claims() else {
-        let text = match &row.facts.presented {
-            Err(unavailable) => unavailable.cell(),
-            Ok(_) if row.assessment.verdict == Verdict::Healthy => "never",
-            Ok(_) => UNKNOWN,
+    let Some(expiry) = row.assessment.expiry else {
+        let unread = row
+            .facts
+            .entra()
+            .and_then(|sign_in| sign_in.stored.as_ref()?.as_ref().err());
+        let text = match (&row.facts.presented, unread) {
+            (Ok(_), _) if row.facts.auth == Auth::WorkloadIdentity => "never",
+            (Err(unavailable), _) | (_, Some(unavailable)) => unavailable.cell(),
+            (Ok(_), None) => UNKNOWN,
         };
         return plain(text);
     };
-    let left = claims.expires_at.duration_since(now);
+    let left = expiry.expires.duration_since(now);
     if left <= SignedDuration::ZERO {
         return cell(&format!("expired {} ago", in_words(left)), Severity::Bad);
     }

@@ -18,7 +18,7 @@ fn resolve(words: &[&str], can_ask: bool) -> Result<EntraSetupSettings> {
 #[test]
 fn what_makes_no_sense_is_refused_before_anything_is_asked() {
     let long = "a".repeat(257);
-    let cases: [(&[&str], &str); 14] = [
+    let cases: [(&[&str], &str); 15] = [
         (&[], "the app of the gateway is not given"),
         (&["--create-app", ""], "is not a name"),
         (&["--create-app", "a\nb"], "is not a name"),
@@ -48,6 +48,7 @@ fn what_makes_no_sense_is_refused_before_anything_is_asked() {
             &["--create-app", "a", "--location-name", "\u{1b}"],
             "--location-name",
         ),
+        (&["--create-app", "a", "one", "other"], "one workload"),
     ];
     for (words, why) in cases {
         let error = resolve(words, true).unwrap_err();

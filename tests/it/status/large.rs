@@ -12,11 +12,11 @@ use kube::api::{DeleteParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::case::Case;
-use crate::run::Ended;
+use crate::run::{Ended, Run};
 
 /// What no run exceeds, in KiB. The container of an installed CronJob has twice
 /// as much.
-const MOST: u64 = 64 * 1024;
+pub(super) const MOST: u64 = 64 * 1024;
 
 /// The size of a release, in KiB: at most so much of it is in memory. That of an
 /// unoptimized build is several times as large, and says nothing of the release.
@@ -56,7 +56,12 @@ impl Case {
         // A search for each slice of the Secrets would take minutes.
         let kubeconfig = self.sandbox.kubeconfig_for(&self.namespace, ACCOUNT).await;
         let kubeconfig = kubeconfig.unwrap().display().to_string();
-        let mut command = self.apim(arguments).env("KUBECONFIG", &kubeconfig).command();
+        self.peak_of(self.apim(arguments).env("KUBECONFIG", &kubeconfig))
+            .await
+    }
+
+    pub(super) async fn peak_of(&self, run: Run<'_>) -> (Ended, u64) {
+        let mut command = run.command();
         let running = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -86,7 +91,7 @@ impl Case {
         format!("{api}/namespaces/{}/{plural}", self.namespace)
     }
 
-    async fn create_all(&self, api: &str, plural: &str, objects: impl Iterator<Item = Value>) {
+    pub(super) async fn create_all(&self, api: &str, plural: &str, objects: impl Iterator<Item = Value>) {
         let path = self.collection(api, plural);
         let created = stream::iter(objects).map(async |object| {
             let request = Request::post(&path)
@@ -97,7 +102,7 @@ impl Case {
         created.buffer_unordered(8).collect::<()>().await;
     }
 
-    async fn delete_all(&self, api: &str, plural: &str) {
+    pub(super) async fn delete_all(&self, api: &str, plural: &str) {
         let request = Request::delete(self.collection(api, plural))
             .body(Vec::new())
             .unwrap();

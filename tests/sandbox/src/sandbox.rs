@@ -67,12 +67,20 @@ impl Sandbox {
         })
     }
 
+    /// Starts everything, with an observer of what the program writes.
+    pub async fn observed() -> Result<Self> {
+        let mut this = Self::start().await?;
+        let client = this.control_plane.unaudited_client().await?;
+        this.observer = Some(Observer::start(client, this.azure.clone()).await?);
+        Ok(this)
+    }
+
     /// The emulator of Azure.
     pub fn azure(&self) -> &Azure {
         &self.azure
     }
 
-    /// What sees every write, in the shared sandbox; others have none.
+    /// What sees every write, if there is one.
     pub fn observer(&self) -> Option<&Observer> {
         self.observer.as_ref()
     }
@@ -188,14 +196,7 @@ fn run_for_ever(started: &mpsc::Sender<Result<Sandbox>>) {
         }
     };
     runtime.block_on(async {
-        let _ = started.send(observed().await);
+        let _ = started.send(Sandbox::observed().await);
         std::future::pending::<()>().await;
     });
-}
-
-async fn observed() -> Result<Sandbox> {
-    let mut sandbox = Sandbox::start().await?;
-    let client = sandbox.control_plane.unaudited_client().await?;
-    sandbox.observer = Some(Observer::start(client, sandbox.azure.clone()).await?);
-    Ok(sandbox)
 }

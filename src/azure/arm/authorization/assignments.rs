@@ -10,21 +10,37 @@ use super::{VERSION, last_guid, path, role_id};
 use crate::azure::transport::error::{Error, Flaw};
 use crate::azure::transport::exchange::Call;
 use crate::model::access::RoleAssignment;
-use crate::model::cleaned;
+use crate::model::{assignment_id, cleaned};
 use crate::retry::{Backoff, Decision};
 
 const KIND: &str = "roleAssignments";
 
 impl Arm {
+    /// The assignments at a scope and above it.
+    pub async fn assignments_at(&self, scope: &str) -> Result<Vec<RoleAssignment>, Error> {
+        let purpose = format!("list the role assignments at {scope}");
+        self.assignments(scope, &[("$filter", "atScope()")], purpose)
+            .await
+    }
+
     /// The roles of a principal at a scope, those that it inherits from above
     /// included. ARM cannot combine its filters for both.
     pub async fn assignments_of(&self, scope: &str, principal: Uuid) -> Result<Vec<RoleAssignment>, Error> {
-        let purpose = format!("list the role assignments at {scope}");
-        let mut all = self
-            .assignments(scope, &[("$filter", "atScope()")], purpose)
-            .await?;
+        let mut all = self.assignments_at(scope).await?;
         all.retain(|assignment| assignment.principal == principal);
         Ok(all)
+    }
+
+    /// All roles of a principal in a subscription, at any scope of it and above.
+    pub async fn assignments_in(
+        &self,
+        subscription: &str,
+        principal: Uuid,
+    ) -> Result<Vec<RoleAssignment>, Error> {
+        let filter = format!("principalId eq '{principal}'");
+        let purpose = format!("list the role assignments of the principal {principal}");
+        self.assignments(subscription, &[("$filter", &filter)], purpose)
+            .await
     }
 
     /// The assignments of a role at a scope, above it and below it.
@@ -127,9 +143,7 @@ impl Wanted<'_> {
     /// The name of the assignment, always the same, so that a repetition makes
     /// no second one.
     fn name(&self) -> Uuid {
-        let scope = self.scope.to_ascii_lowercase();
-        let text = format!("{scope} {} {}", self.principal, self.role);
-        Uuid::new_v5(&Uuid::NAMESPACE_URL, text.as_bytes())
+        assignment_id(self.scope, self.principal, self.role)
     }
 
     fn is(&self, assignment: &RoleAssignment) -> bool {

@@ -8,7 +8,6 @@ use super::super::permissions::PermissionAnswer;
 use super::{VERSION, path, role_id};
 use crate::azure::transport::error::{Error, Flaw};
 use crate::azure::transport::exchange::Call;
-use crate::azure::transport::odata::literal;
 use crate::model::access::{Permission, RoleDefinition};
 use crate::model::cleaned;
 
@@ -24,14 +23,6 @@ pub struct RoleAddition {
 }
 
 impl Arm {
-    /// The roles of a name, which ARM compares without regard to case, that can
-    /// be assigned at a scope.
-    pub async fn roles_named(&self, scope: &str, name: &str) -> Result<Vec<RoleDefinition>, Error> {
-        let filter = format!("roleName eq {}", literal(name));
-        self.roles(scope, &filter, format!("find the role `{name}` at {scope}"))
-            .await
-    }
-
     /// The custom roles that can be assigned at a scope, to be compared by their
     /// permissions.
     pub async fn custom_roles(&self, scope: &str) -> Result<Vec<RoleDefinition>, Error> {
@@ -41,6 +32,18 @@ impl Arm {
             format!("list the custom roles at {scope}"),
         )
         .await
+    }
+
+    /// A role, built in or custom, as it is seen at a scope; `None` if it does not
+    /// exist there.
+    pub async fn role(&self, scope: &str, id: Uuid) -> Result<Option<RoleDefinition>, Error> {
+        let url = self.url(&format!("{}/{id}", path(scope, KIND)), VERSION)?;
+        let call = Call::get(format!("read the role {id}"), format!("the role {id}"), url);
+        match self.call::<DefinitionAnswer>(&call).await {
+            Ok(answer) => Ok(answer.fact()),
+            Err(error) if error.status() == Some(404) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     async fn roles(&self, scope: &str, filter: &str, purpose: String) -> Result<Vec<RoleDefinition>, Error> {
@@ -75,7 +78,8 @@ impl Arm {
         let form = || call.malformed("Azure answered with JSON of an unexpected form", Flaw::Form);
         let properties = body.get_mut("properties").ok_or_else(form)?;
         // ARM changes a role at a scope where it can be assigned; az takes the first.
-        let first = properties["assignableScopes"][0].as_str().unwrap_or(scope);
+        let first = properties.pointer("/assignableScopes/0").and_then(Value::as_str);
+        let first = first.unwrap_or(scope);
         let first = first.trim_end_matches('/').to_owned();
         if !extend(properties, addition).ok_or_else(form)? {
             return Ok(None);
@@ -213,7 +217,7 @@ mod tests {
     const READER: &str = "Microsoft.ApiManagement/service/gateways/getConfiguration/action";
 
     /// As the service answered in azure-cli's recordings.
-    fn recorded(permissions: Value) -> Value {
+    fn recorded(permissions: &Value) -> Value {
         json!({
             "id": "/subscriptions/s/providers/Microsoft.Authorization/roleDefinitions/5ab50001-0000-4000-8000-000000000001",
             "name": "5ab50001-0000-4000-8000-000000000001",
@@ -228,17 +232,17 @@ mod tests {
 
     #[test]
     fn a_role_of_az_without_permissions_is_read() {
-        let read = |permissions| {
+        let read = |permissions: &Value| {
             let answer: DefinitionAnswer = serde_json::from_value(recorded(permissions)).unwrap();
             answer.fact().unwrap()
         };
-        let empty = read(json!([{}]));
+        let empty = read(&json!([{}]));
         assert_eq!(empty.permissions, [Permission::default()]);
         assert_eq!(
             (empty.name.as_str(), empty.built_in),
             ("Reader's [31m role", false)
         );
-        let null = read(json!([{"actions": null, "dataActions": [READER]}]));
+        let null = read(&json!([{"actions": null, "dataActions": [READER]}]));
         assert!(null.grants_exactly(&[], &[READER]));
     }
 
@@ -274,7 +278,7 @@ mod tests {
             json!([]),
             json!([{"actions": null, "condition": "c"}]),
         ] {
-            let mut properties = recorded(permissions.clone())["properties"].take();
+            let mut properties = recorded(&permissions.clone())["properties"].take();
             assert_eq!(extend(&mut properties, &addition), Some(true));
             assert_eq!(
                 properties["assignableScopes"],

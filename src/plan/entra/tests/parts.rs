@@ -1,6 +1,7 @@
 //! Decisions about single parts.
 
 use super::*;
+use crate::model::entra::facts::{AppFacts, AppKind, WorkloadSide};
 
 #[test]
 fn an_app_of_that_name_that_is_not_ours_is_never_used() {
@@ -228,6 +229,55 @@ fn a_policy_caps_the_life_of_a_secret() {
     let step = step(&plan, Part::Credential);
     assert!(matches!(&step.action, Some(Action::AddSecret { expires, .. }) if *expires == now() + longest));
     assert!(step.notes[0].contains("30 days"));
+}
+
+#[test]
+fn without_the_uid_of_the_namespace_no_credential_is_made() {
+    let why = Unavailable::Forbidden("not allowed".to_owned());
+    let facts = changed(|facts| facts.cluster.place = Err(why.clone()));
+    for mode in [Mode::AppSecret, Mode::AppCertificate] {
+        let plan = plan(&facts, &in_mode(mode));
+        let credential = step(&plan, Part::Credential);
+        assert_eq!(credential.mark, StepMark::Missing);
+        assert!(credential.hints[0].contains("can-i get namespaces/shop"));
+        assert_eq!(step(&plan, Part::Secret).to_apply(), None);
+    }
+    assert_eq!(
+        planned_exit_code(&plan(&facts, &in_mode(Mode::WorkloadIdentity)).steps),
+        0
+    );
+}
+
+#[test]
+fn a_role_that_grants_more_than_the_readers_is_another_one() {
+    let assignment = |role| RoleAssignment {
+        id: format!("/assignments/{role}"),
+        scope: gateway().service.path(),
+        role,
+        principal: PRINCIPAL,
+    };
+    let exact = definition(AzureRole::ConfigReader, "r");
+    let mut wide = definition(AzureRole::ConfigReader, "wide");
+    wide.permissions.push(Permission {
+        actions: vec!["*".to_owned()],
+        ..Permission::default()
+    });
+    for (role, others) in [(exact, 0), (wide, 1)] {
+        let facts = changed(|facts| {
+            let mut app = application();
+            app.assignments = Ok(vec![assignment(role.id)]);
+            facts.app = Ok(Some(app));
+            facts.reader.assignments = Ok(vec![assignment(role.id)]);
+            facts.reader.definitions = Ok(vec![role.clone()]);
+        });
+        let asked = SetupRequest {
+            yes: false,
+            ..request()
+        };
+        let plan = plan(&facts, &asked);
+        let notes = &step(&plan, Part::App).notes;
+        assert_eq!(notes.len(), others, "{notes:?}");
+    }
 }
 
 proptest! {

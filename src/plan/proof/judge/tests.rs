@@ -95,6 +95,7 @@ fn seen(workload: &WorkloadRef, progress: Progress, pods: Pods) -> Seen<'_> {
         namespace: "shop",
         workload,
         mode: ProveMode::Logs,
+        noun: "token",
         was_ready: true,
         runs_gateway: true,
         progress,
@@ -208,7 +209,7 @@ fn is_refused(judgement: &Judgement, text: &str, by: Option<&str>) {
 #[track_caller]
 fn is_proved(judgement: Judgement, text: &str) {
     match judgement {
-        Judgement::Proved(evidence) => assert_eq!(evidence_text(&[evidence]), text),
+        Judgement::Proved(evidence) => assert_eq!(evidence_text(&[evidence], "token"), text),
         other => panic!("{other:?}"),
     }
 }

@@ -112,6 +112,7 @@ impl Admitted<'_> {
             Verb::Subscriptions => Ok(subscriptions::list(self, &state.inventory)),
             Verb::Subscription => subscriptions::get(self, &state.inventory),
             Verb::Permissions => Ok(subscriptions::permissions(self, state.authorization.page_size)),
+            Verb::Locks => authorization::locks(self),
             Verb::ResourceGraph => graph::query(self, &state.inventory),
             Verb::SubscriptionServices | Verb::GroupServices => services::list(self, &state.inventory),
             Verb::Service => services::get(self, &state.inventory),

@@ -9,6 +9,7 @@ mod failure;
 mod federated;
 mod odata;
 mod owners;
+mod policies;
 mod represent;
 mod rights;
 mod service_principals;
@@ -95,6 +96,7 @@ impl Session<'_> {
             Operation::DeleteApplication => applications::delete(self, state),
             Operation::AddPassword => credentials::add_password(self, state),
             Operation::RemovePassword => credentials::remove_password(self, state),
+            Operation::GetAppPolicies => policies::get(self, state),
             Operation::ListOwners => owners::list(self, state),
             Operation::AddOwner => owners::add(self, state),
             Operation::RemoveOwner => owners::remove(self, state),

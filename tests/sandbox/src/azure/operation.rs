@@ -38,6 +38,8 @@ pub enum Operation {
     RegenerateKey,
     /// What the caller may do at a scope.
     Permissions,
+    /// The locks at a scope.
+    ListLocks,
     /// A gateway's request for its configuration.
     Configuration,
     /// A change of a service.
@@ -114,6 +116,8 @@ pub enum Operation {
     DeleteServicePrincipal,
     /// The app roles of a service principal.
     ListAppRoleAssignments,
+    /// A policy for the credentials of applications.
+    GetAppPolicies,
     /// Objects of the directory by their ids.
     GetDirectoryObjects,
 }

@@ -90,6 +90,25 @@ pub(super) struct Lock {
     pub(super) level: LockLevel,
 }
 
+impl Lock {
+    pub(super) fn json(&self, number: usize) -> Value {
+        let name = format!("sandbox-{number}");
+        let scope = self.scope.trim_end_matches('/');
+        json!({
+            "id": format!("{scope}/providers/Microsoft.Authorization/locks/{name}"),
+            "type": "Microsoft.Authorization/locks",
+            "name": name,
+            "properties": {
+                "level": match self.level {
+                    LockLevel::CanNotDelete => "CanNotDelete",
+                    LockLevel::ReadOnly => "ReadOnly",
+                },
+                "notes": null,
+            },
+        })
+    }
+}
+
 impl Default for Authorization {
     fn default() -> Authorization {
         let mut definitions = Store::default();

@@ -6,6 +6,8 @@
 //!    earlier credential with its annotations, and an earlier restart only after that.
 //! 3. A restart comes after the write.
 //! 4. Nothing else of a Secret or of a pod template changes.
+//! 5. A set-up of Entra changes a pod template together with its rotation id, or gives it back exactly what it was, and
+//!    writes a credential of an app together with its id. Whether Azure accepts that credential is not looked into.
 //!
 //! The watches of two kinds are not in step with each other. What depends on both is a claim, which
 //! is looked into when somebody asks.
@@ -16,7 +18,7 @@ use kube::ResourceExt as _;
 use kube::api::DynamicObject;
 
 use super::Standing;
-use super::version::{Field, Kind, Place, RESTARTED_AT, ROTATION_ID, Version, may_change, number};
+use super::version::{Field, KEY_ID, Kind, Place, RESTARTED_AT, ROTATION_ID, Version, may_change, number};
 
 /// What happened in one namespace.
 #[derive(Default)]
@@ -86,7 +88,8 @@ impl Judge {
         now: &mut Version,
         standing: impl Fn(&str) -> Standing,
     ) {
-        for id in now.ids(Place::Annotation) {
+        let key_id = now.get(Place::Annotation, KEY_ID).map(str::to_owned);
+        for id in now.ids(Place::Annotation).into_iter().chain(key_id) {
             self.held.entry(id).or_insert(now.number);
         }
         let Some(before) = versions.last() else {
@@ -99,6 +102,10 @@ impl Judge {
             return;
         }
         let what = format!("secret/{name}");
+        if now.get(Place::Annotation, KEY_ID).is_some() {
+            self.credential_of_app(&what, before, now);
+            return;
+        }
         for (place, key) in changed {
             match (place, now.get(place, &key)) {
                 (Place::Data, Some(is)) if standing(is) == Standing::Refused => {
@@ -119,6 +126,24 @@ impl Judge {
         }
         if is_new {
             self.credential(&what, versions, before, now);
+        }
+    }
+
+    fn credential_of_app(&mut self, what: &str, before: &Version, now: &Version) {
+        let id = |version: &Version| version.get(Place::Annotation, KEY_ID).map(str::to_owned);
+        for (place, key) in now.changed_since(before) {
+            match (place, now.get(place, &key)) {
+                (Place::Data, Some(_)) if id(before) != id(now) => {}
+                (Place::Data, Some(_)) => {
+                    self.find(
+                        what,
+                        now,
+                        &format!("a second credential was written as {:?}", id(now)),
+                    );
+                }
+                (Place::Annotation, _) if may_change(&key) => {}
+                _ => self.find(what, now, &format!("{place:?} {key} was changed or removed")),
+            }
         }
     }
 
@@ -161,14 +186,21 @@ impl Judge {
         };
         let what = format!("{}/{name}", kind.noun());
         let mut is_restart = false;
+        let is_setup = now.signs_in_by_entra() || before.signs_in_by_entra();
+        let replaces_pods = now.ids(Place::Template) != before.ids(Place::Template);
         for (place, key) in now.changed_since(before) {
             match (place, key.as_str()) {
                 (Place::Template, ROTATION_ID | RESTARTED_AT) => is_restart = true,
+                (Place::Spec, _) if is_setup && replaces_pods => {}
                 (Place::Annotation, key) if may_change(key) => {}
                 _ => self.find(&what, now, &format!("{place:?} {key} was changed or removed")),
             }
         }
         if !is_restart {
+            return;
+        }
+        if is_setup {
+            self.setup(&what, versions, now);
             return;
         }
         let ids = now.ids(Place::Template);
@@ -195,6 +227,34 @@ impl Judge {
                 id: id.clone(),
                 number: now.number,
             });
+        }
+    }
+
+    /// A set-up replaced the pods, or gave the template back what it was.
+    fn setup(&mut self, what: &str, versions: &[Version], now: &Version) {
+        let new: BTreeSet<String> = now
+            .ids(Place::Template)
+            .difference(&known_ids(versions))
+            .cloned()
+            .collect();
+        let is_restored = versions.iter().any(|version| {
+            let same_spec = version.get(Place::Spec, "") == now.get(Place::Spec, "");
+            same_spec && version.marks_of_template() == now.marks_of_template()
+        });
+        if new.is_empty() && !is_restored {
+            self.find(
+                what,
+                now,
+                "it was neither restarted for something new nor put back",
+            );
+        }
+        // The pods of a workload identity depend on no Secret.
+        if now.has_in_spec("\"azureAdApp\"") {
+            self.claims.extend(new.into_iter().map(|id| Claim::Restarted {
+                what: what.to_owned(),
+                id,
+                number: now.number,
+            }));
         }
     }
 

@@ -307,3 +307,65 @@ fn a_watch_that_starts_again_and_a_secret_of_the_same_name_are_no_second_write()
     scene.judge.see(Kind::Secret, &seen, standing);
     scene.is_innocent();
 }
+
+/// A pod template as a set-up makes it, or as it was before.
+fn with_auth(scene: &mut Scene, auth: Option<&str>, id: Option<&str>) {
+    let marks = json!({"f:apim-rotate/rotation-id": {}});
+    let holds = json!({"f:spec": {"f:template": {"f:metadata": {"f:annotations": marks}}}});
+    let env = auth.map(|auth| json!([{"name": "config.service.auth", "value": auth}]));
+    let annotations = id.map(|id| json!({"apim-rotate/rotation-id": id}));
+    let template = json!({"metadata": {"labels": {}, "annotations": annotations}, "env": env});
+    let body = json!({"spec": {"template": template}, "metadata": {}});
+    scene.see(Kind::Deployment, "entra", body, Some(holds));
+}
+
+fn app_secret(scene: &mut Scene, key_id: &str, value: &str) {
+    let data = json!({"azure-ad-app-secret": BASE64_STANDARD.encode(value)});
+    let body = json!({"data": data, "metadata": {"annotations": {"apim-rotate/key-id": key_id}}});
+    let holds = json!({"f:data": {"f:azure-ad-app-secret": {}}});
+    scene.see(Kind::Secret, "entra", body, Some(holds));
+}
+
+#[test]
+fn a_set_up_changes_the_template_with_its_id_and_gives_it_back() {
+    let mut scene = Scene::default();
+    with_auth(&mut scene, None, None);
+    app_secret(&mut scene, "k1", "one");
+    with_auth(&mut scene, Some("azureAdApp"), Some("k1"));
+    with_auth(&mut scene, None, None);
+    with_auth(&mut scene, Some("workloadIdentity"), Some("w1"));
+    app_secret(&mut scene, "k2", "two");
+    assert_eq!(scene.judge.violations(), Vec::<String>::new());
+}
+
+#[test]
+fn a_set_up_can_break_a_rule() {
+    type Breach = (&'static str, fn(&mut Scene));
+    let broken: [Breach; 4] = [
+        ("before a Secret held it", |scene| {
+            with_auth(scene, None, None);
+            with_auth(scene, Some("azureAdApp"), Some("k1"));
+        }),
+        ("Spec", |scene| {
+            app_secret(scene, "k1", "one");
+            with_auth(scene, None, Some("k1"));
+            with_auth(scene, Some("azureAdApp"), Some("k1 "));
+        }),
+        ("neither restarted", |scene| {
+            app_secret(scene, "k1", "one");
+            with_auth(scene, None, None);
+            with_auth(scene, Some("azureAdApp"), Some("k1"));
+            with_auth(scene, Some("azureAdApp"), None);
+        }),
+        ("a second credential", |scene| {
+            app_secret(scene, "k1", "one");
+            app_secret(scene, "k1", "two");
+        }),
+    ];
+    for (rule, break_it) in broken {
+        let mut scene = Scene::default();
+        break_it(&mut scene);
+        let found = scene.judge.violations();
+        assert!(found.iter().any(|it| it.contains(rule)), "{rule}: {found:?}");
+    }
+}

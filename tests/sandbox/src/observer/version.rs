@@ -12,6 +12,8 @@ use serde_json::Value;
 const MANAGER: &str = "apim-rotate";
 pub(super) const ROTATION_ID: &str = "apim-rotate/rotation-id";
 pub(super) const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
+/// The id of a credential of an Entra app, which is the rotation id of the pods that start with it.
+pub(super) const KEY_ID: &str = "apim-rotate/key-id";
 const LAST_USED_KEY: &str = "last-used-key";
 /// The API server counts the templates of a DaemonSet in it.
 const TEMPLATES: &str = "deprecated.daemonset.template.generation";
@@ -187,6 +189,15 @@ impl Version {
             .map(|((_, name), value)| (name.as_str(), value.as_str()))
             .filter(|(name, _)| is_ours(name) && *name != PUT_BACK)
             .collect()
+    }
+
+    /// Whether the pods sign in by Entra.
+    pub(super) fn signs_in_by_entra(&self) -> bool {
+        self.has_in_spec("\"azureAdApp\"") || self.has_in_spec("\"workloadIdentity\"")
+    }
+
+    pub(super) fn has_in_spec(&self, text: &str) -> bool {
+        self.get(Place::Spec, "").is_some_and(|spec| spec.contains(text))
     }
 
     /// Our annotations of a pod template.

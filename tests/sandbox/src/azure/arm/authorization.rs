@@ -7,9 +7,14 @@ mod assignments;
 mod definitions;
 mod query;
 
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
 use super::super::emulator::State;
+use super::super::identity::contains;
 use super::super::operation::Operation;
 use super::super::reply::Reply;
+use super::super::roles::Lock;
 use super::failure::Failure;
 use super::{Admitted, Result, services};
 
@@ -38,6 +43,17 @@ pub(super) fn answer(request: &Admitted<'_>, state: &mut State, operation: Opera
         Operation::PutRoleAssignment => assignments::put(request, state),
         _ => assignments::delete(request, state),
     }
+}
+
+/// The locks at a scope, above it and below it.
+pub(super) fn locks(request: &Admitted<'_>) -> Result<Reply> {
+    request.require("Microsoft.Authorization/locks/read")?;
+    request.require_version("locks", &["2016-09-01", "2020-05-01"])?;
+    let scope = &request.route.scope;
+    let is_seen = |lock: &&Lock| contains(&lock.scope, scope) || contains(scope, &lock.scope);
+    let locks = request.locks.iter().filter(is_seen).enumerate();
+    let found: Vec<Value> = locks.map(|(number, lock)| lock.json(number)).collect();
+    Ok(Reply::json(StatusCode::OK, &json!({"value": found})))
 }
 
 /// Refuses a scope that does not exist, as far as it names what the emulator has.

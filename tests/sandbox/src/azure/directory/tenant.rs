@@ -15,6 +15,8 @@ pub struct Tenant {
     pub longest_password: Option<SignedDuration>,
     /// How long a certificate may live.
     pub longest_certificate: Option<SignedDuration>,
+    /// Whether everybody may read the policies for credentials.
+    pub policies_readable: bool,
     /// The application ids that conditional access blocks.
     pub blocked_by_conditional_access: BTreeSet<String>,
 }
@@ -26,6 +28,7 @@ impl Default for Tenant {
             passwords_allowed: true,
             longest_password: None,
             longest_certificate: None,
+            policies_readable: true,
             blocked_by_conditional_access: BTreeSet::new(),
         }
     }

@@ -21,7 +21,20 @@ const AUDIENCES: [&str; 4] = [
 pub(super) fn list(session: &Session<'_>, state: &State) -> Result<Reply> {
     let all = state.directory.applications.all(Reader::Api(session.now));
     let own = all.filter(|it| it.tenant == session.caller.tenant);
-    let all = own.map(|it| represent::application(it, false)).collect();
+    let is_expanded = session.call.parameter("$expand").is_some();
+    let all = own.map(|it| {
+        let mut shown = represent::application(it, false);
+        if is_expanded {
+            let federated: Vec<Value> = it
+                .federated_credentials
+                .iter()
+                .map(represent::federated)
+                .collect();
+            shown[odata::EXPANDED] = federated.into();
+        }
+        shown
+    });
+    let all = all.collect();
     odata::page(session, "applications", all)
 }
 

@@ -15,7 +15,10 @@ const LARGEST_PAGE: usize = 999;
 const MOST_VALUES: usize = 15;
 
 /// The query options that the emulator understands.
-const OPTIONS: [&str; 5] = ["$filter", "$select", "$top", "$count", "$skiptoken"];
+const OPTIONS: [&str; 6] = ["$filter", "$select", "$top", "$count", "$skiptoken", "$expand"];
+
+/// The only collection that a list can be expanded by, that of applications.
+pub(super) const EXPANDED: &str = "federatedIdentityCredentials";
 
 /// A condition of a filter.
 enum Condition {
@@ -35,6 +38,15 @@ pub(super) fn page(session: &Session<'_>, kind: &str, all: Vec<Value>) -> Result
         return Err(Failure::coded(
             "Request_UnsupportedQuery",
             &format!("The emulator does not support the query option '{name}'."),
+        ));
+    }
+    if let Some(expanded) = call
+        .parameter("$expand")
+        .filter(|it| kind != "applications" || *it != EXPANDED)
+    {
+        return Err(Failure::coded(
+            "Request_UnsupportedQuery",
+            &format!("The emulator does not support to expand '{expanded}'."),
         ));
     }
     let top = match call.parameter("$top") {
@@ -98,6 +110,12 @@ fn select(session: &Session<'_>, object: Value) -> Result<Value> {
             )
         })?;
         kept.insert(name.to_owned(), value.clone());
+    }
+    if let Some(expanded) = object
+        .get(EXPANDED)
+        .filter(|_| session.call.parameter("$expand").is_some())
+    {
+        kept.insert(EXPANDED.to_owned(), expanded.clone());
     }
     if let Some(kind) = object.get("@odata.type") {
         kept.insert("@odata.type".to_owned(), kind.clone());

@@ -34,6 +34,7 @@ pub(in crate::azure) enum Verb {
     ListKeys,
     RegenerateKey,
     Permissions,
+    Locks,
     WriteService(Operation),
     OperationResult,
     PutGateway,
@@ -58,6 +59,7 @@ impl Verb {
             Verb::ListKeys => Operation::ListKeys,
             Verb::RegenerateKey => Operation::RegenerateKey,
             Verb::Permissions => Operation::Permissions,
+            Verb::Locks => Operation::ListLocks,
             Verb::OperationResult => Operation::OperationResult,
             Verb::PutGateway => Operation::PutGateway,
             Verb::WriteService(operation) | Verb::Role(operation) | Verb::Identity(operation) => operation,
@@ -74,6 +76,7 @@ impl Verb {
                 | Verb::Subscription
                 | Verb::ResourceGraph
                 | Verb::Permissions
+                | Verb::Locks
                 | Verb::Role(_)
                 | Verb::Identity(_)
         )
@@ -94,7 +97,7 @@ pub(super) fn route(method: &Method, segments: &[String]) -> Option<ArmRoute> {
     // Of `userAssignedIdentities/{name}/federatedIdentityCredentials/{name}` the names alone.
     let leaf = leaf.unwrap_or_default().iter().step_by(2).cloned().collect();
     let length = match verb {
-        Verb::Permissions => segments.len() - 3,
+        Verb::Permissions | Verb::Locks => segments.len() - 3,
         Verb::Role(_) => segments.len() - after(segments, "microsoft.authorization").len() - 2,
         Verb::OperationResult => segments.len() - 2,
         Verb::GatewayApis | Verb::GenerateToken | Verb::ListKeys | Verb::RegenerateKey => segments.len() - 1,
@@ -117,6 +120,7 @@ fn verb(method: &str, parts: &[&str]) -> Option<Verb> {
         ("GET", ["subscriptions", _]) => Verb::Subscription,
         ("POST", ["providers", "microsoft.resourcegraph", "resources"]) => Verb::ResourceGraph,
         ("GET", [.., "providers", "microsoft.authorization", "permissions"]) => Verb::Permissions,
+        ("GET", [.., "providers", "microsoft.authorization", "locks"]) => Verb::Locks,
         (
             "GET",
             [

@@ -19,6 +19,7 @@ pub(in crate::azure) enum Collection {
     Applications,
     ServicePrincipals,
     Objects,
+    Policies,
 }
 
 /// How a path names an object.
@@ -42,10 +43,11 @@ pub(super) fn route(method: &Method, segments: &[String]) -> Option<GraphRoute> 
         "applications" => Collection::Applications,
         "servicePrincipals" => Collection::ServicePrincipals,
         "directoryObjects" => Collection::Objects,
+        "policies" => Collection::Policies,
         _ => return None,
     };
     let (key, rest) = match (key, rest) {
-        (None, [id, rest @ ..]) if collection != Collection::Objects => {
+        (None, [id, rest @ ..]) if !matches!(collection, Collection::Objects | Collection::Policies) => {
             (Some(Key::Id((*id).to_owned())), rest)
         }
         (key, rest) => (key, rest),
@@ -55,6 +57,8 @@ pub(super) fn route(method: &Method, segments: &[String]) -> Option<GraphRoute> 
         (Collection::Objects, _) => (method == "POST"
             && matches!(rest, ["getByIds" | "microsoft.graph.getByIds"]))
         .then_some(Operation::GetDirectoryObjects),
+        (Collection::Policies, _) => (method == "GET" && matches!(rest, ["defaultAppManagementPolicy"]))
+            .then_some(Operation::GetAppPolicies),
         (_, None) => top(method, collection, rest),
         (Collection::Applications, Some(key)) => application(method, key, rest),
         (Collection::ServicePrincipals, Some(_)) => service_principal(method, rest),
@@ -85,6 +89,7 @@ fn application(method: &str, key: &Key, rest: &[&str]) -> Option<Operation> {
         ("DELETE", []) => Operation::DeleteApplication,
         ("POST", ["addPassword" | "microsoft.graph.addPassword"]) => Operation::AddPassword,
         ("POST", ["removePassword" | "microsoft.graph.removePassword"]) => Operation::RemovePassword,
+        ("GET", ["appManagementPolicies"]) => Operation::GetAppPolicies,
         ("GET", ["federatedIdentityCredentials"]) => Operation::ListFederatedCredentials,
         ("GET", ["federatedIdentityCredentials", _]) => Operation::GetFederatedCredential,
         ("POST", ["federatedIdentityCredentials"]) | ("PATCH", ["federatedIdentityCredentials", _]) => {

@@ -4,6 +4,7 @@
 //! gateways are installed, and the token of one is rotated. Each command is
 //! shown before it is run.
 
+mod entra;
 mod screen;
 mod shell;
 mod story;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use apim_sandbox::Sandbox;
+use apim_sandbox::workload_identity::Webhook;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -72,7 +74,7 @@ async fn run(keep: bool) -> Result<ExitCode> {
         () = stopped() => None,
         outcome = demo() => Some(outcome?),
     };
-    let Some((sandbox, shell)) = finished else {
+    let Some((sandbox, shell, _webhook)) = finished else {
         screen::line("\nInterrupted. Nothing is left running.");
         return Ok(ExitCode::from(INTERRUPTED));
     };
@@ -86,15 +88,15 @@ async fn run(keep: bool) -> Result<ExitCode> {
 }
 
 /// Builds and starts everything, and runs the demo.
-async fn demo() -> Result<(Sandbox, Shell)> {
+async fn demo() -> Result<(Sandbox, Shell, Webhook)> {
     require_kubectl().await?;
     let mut story = Story::default();
     let plugin = story.build().await?;
     let sandbox = story.start().await?;
     sandbox.provide_binary(&plugin);
     let shell = Shell::new(&sandbox, &plugin)?;
-    story.tell(&sandbox, &shell).await?;
-    Ok((sandbox, shell))
+    let webhook = story.tell(&sandbox, &shell).await?;
+    Ok((sandbox, shell, webhook))
 }
 
 async fn require_kubectl() -> Result<()> {

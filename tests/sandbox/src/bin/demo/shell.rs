@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context, Result};
-use apim_sandbox::azure::{FederatedCredential, Principal};
+use apim_sandbox::azure::{FederatedCredential, Grant, GraphRights, Principal};
 use apim_sandbox::{Sandbox, plugin};
 use tokio::process::Command;
 
@@ -45,6 +45,39 @@ impl Shell {
     /// The client id of the service principal.
     pub(crate) fn client_id(&self) -> &str {
         &self.principal.client_id
+    }
+
+    /// The tenant of the service principal.
+    pub(crate) fn tenant(&self) -> &str {
+        &self.principal.tenant
+    }
+
+    /// The same shell, in which somebody of the same tenant has signed in who may register apps
+    /// and grant roles.
+    pub(crate) fn administrator(&self, sandbox: &Sandbox) -> Self {
+        let principal = Principal {
+            tenant: self.principal.tenant.clone(),
+            ..Principal::random()
+        };
+        let scope = format!("/subscriptions/{}", crate::story::SUBSCRIPTION);
+        let principal = principal
+            .with(Grant::new(&scope, &["*"]))
+            .with_graph(GraphRights::ReadWriteAll);
+        sandbox.azure().add_principal(principal.clone());
+        let mut variables = self.variables.clone();
+        for (name, value) in &mut variables {
+            match *name {
+                "AZURE_CLIENT_ID" => value.clone_from(&principal.client_id),
+                "AZURE_CLIENT_SECRET" => value.clone_from(&principal.client_secret),
+                _ => {}
+            }
+        }
+        Self {
+            plugin: self.plugin.clone(),
+            directory: self.directory.clone(),
+            variables,
+            principal,
+        }
     }
 
     /// An identity of the same tenant that trusts a namespace's service account

@@ -8,12 +8,14 @@ use apim_sandbox::Sandbox;
 use apim_sandbox::azure::{Gateway, Operation, Slot};
 use apim_sandbox::manifests::GatewayManifest;
 use apim_sandbox::plugin::{self, Traffic};
+use apim_sandbox::workload_identity::Webhook;
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::PostParams;
 use serde_json::json;
 
+use crate::entra::sign_in_by_entra;
 use crate::screen;
 use crate::shell::Shell;
 
@@ -50,7 +52,8 @@ impl Story {
         Ok(sandbox)
     }
 
-    pub(crate) async fn tell(&mut self, sandbox: &Sandbox, shell: &Shell) -> Result<()> {
+    /// Returns what has to live as long as the sandbox.
+    pub(crate) async fn tell(&mut self, sandbox: &Sandbox, shell: &Shell) -> Result<Webhook> {
         self.part("Two teams run a self-hosted gateway");
         let orders = Installed::new(sandbox, "shop", "orders", SignedDuration::from_hours(6));
         let payments = Installed::new(sandbox, "bank", "payments", SignedDuration::from_hours(24 * 25));
@@ -102,6 +105,9 @@ impl Story {
         ensure!(minted.len() == 2, "the CronJob has not rotated bank");
         shell.run("kubectl apim status -A").await?;
 
+        self.part("Or without a token: sign in by Microsoft Entra");
+        let webhook = sign_in_by_entra(sandbox, shell).await?;
+
         self.part("What it has asked of the servers");
         requests(&traffic);
         screen::line(&format!(
@@ -116,7 +122,7 @@ impl Story {
              that of bank by a CronJob, which does so from now on.\n",
         );
         screen::durations(&self.parts);
-        Ok(())
+        Ok(webhook)
     }
 
     fn part(&mut self, headline: &str) {

@@ -10,8 +10,8 @@ use crate::model::access::{InstanceIdentity, RoleAssignment, RoleDefinition};
 use crate::model::directory::{
     AppCredential, AppRole, Application, FederatedCredential, Owner, ServicePrincipal,
 };
-use crate::model::entra::{SignsIn, TemplateSettings};
-use crate::model::{CloudName, Fact, GatewayId, ManagedIdentityId, WorkloadRef};
+use crate::model::entra::{Mode, SignsIn, TemplateSettings};
+use crate::model::{CloudName, Fact, GatewayId, ManagedIdentityId, Replacement, TemplateMarks, WorkloadRef};
 
 /// All facts about one gateway that a set-up depends on. They hold no secret.
 #[derive(Clone, Debug)]
@@ -66,12 +66,12 @@ pub struct GatewayResource {
 /// A role and its assignments.
 #[derive(Clone, Debug)]
 pub struct RoleFacts {
-    /// Every role with a name or with permissions like the wanted one, and those
-    /// that the assignments name.
+    /// Every role with a name or with permissions like the wanted one, and those of
+    /// the one who needs it that grant at least as much.
     pub definitions: Fact<Vec<RoleDefinition>>,
-    /// The assignments at the wanted scope, inherited ones among them.
+    /// The assignments of these roles at the wanted scope, inherited ones among them.
     pub assignments: Fact<Vec<RoleAssignment>>,
-    /// How many assignments each definition has anywhere.
+    /// How many assignments those that may be changed have in the subscription.
     pub in_use: BTreeMap<Uuid, Fact<usize>>,
 }
 
@@ -102,6 +102,15 @@ impl AppFacts {
         match &self.kind {
             AppKind::Application(app) => app.app_id,
             AppKind::Identity(_, client_id) => *client_id,
+        }
+    }
+
+    /// Client secrets or certificates, by how a gateway signs in.
+    pub fn credentials_of(&self, mode: Mode) -> &[AppCredential] {
+        match (&self.kind, mode) {
+            (AppKind::Application(app), Mode::AppSecret) => &app.secrets,
+            (AppKind::Application(app), Mode::AppCertificate) => &app.certificates,
+            _ => &[],
         }
     }
 
@@ -164,8 +173,8 @@ pub struct Injected {
 /// The cluster's side.
 #[derive(Clone, Debug)]
 pub struct ClusterFacts {
-    /// Identifies the namespace of one cluster, such as by its uid.
-    pub place: String,
+    /// Identifies the namespace of one cluster: its uid.
+    pub place: Fact<String>,
     pub namespace: String,
     /// `None` if only the Azure half is set up.
     pub workload: Option<WorkloadSide>,
@@ -192,6 +201,13 @@ pub struct WorkloadSide {
     /// The id of the set-up or rotation that last restarted its pods, if the proof by
     /// them is still owed.
     pub unproved: Option<String>,
+    /// The annotations of its pod template by which pods are replaced.
+    pub marks: TemplateMarks,
+    /// When it was created, by the API server's clock.
+    pub created: Option<Timestamp>,
+    /// Whether its rollout is paused.
+    pub paused: bool,
+    pub replacement: Replacement,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -208,6 +224,10 @@ pub struct StoredFacts {
     /// The id in Entra of its credential, by our annotation.
     pub credential: Option<Uuid>,
     pub expires: Option<Timestamp>,
+    /// The app that it is of, by our annotation.
+    pub client_id: Option<Uuid>,
+    /// When its credential was written, by our annotation.
+    pub written: Option<Timestamp>,
     pub owner: Option<String>,
     pub immutable: bool,
 }

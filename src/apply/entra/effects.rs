@@ -1,0 +1,123 @@
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use crate::apply::Proof;
+use crate::error::{Error, Result};
+use crate::model::entra::facts::{AppFacts, EntraFacts};
+use crate::model::entra::{Id, Made};
+use crate::plan::entra::{Action, StepOutcome};
+
+/// The ids of what is there, by the names of the plan.
+pub(super) type Ids = BTreeMap<&'static str, String>;
+
+/// Everything that a set-up changes or observes outside the process.
+pub(super) trait SetupEffects {
+    /// Has the API server check every write to the cluster. The error comes with the
+    /// place of its step.
+    async fn rehearse(&mut self, steps: &[(usize, &Action)]) -> Result<(), (usize, Error)>;
+    /// Carries out an action, unless it is done already.
+    async fn carry_out(&mut self, action: &Action, known: &Known) -> Result<Ids, Failure>;
+    /// Removes credentials of the app that nobody can use.
+    async fn remove(&mut self, credentials: &[Uuid]) -> Result<()>;
+    /// Waits until Azure accepts what the gateway will present. `is_new` if this run
+    /// wrote something.
+    async fn arrival(&mut self, known: &Known, is_new: bool) -> Arrived;
+    /// Waits for the proof by new pods; the id is that of an earlier run, or `None` for
+    /// those that this run replaces.
+    async fn prove(&mut self, earlier: Option<&Action>) -> Proof;
+    /// Records on the workload that its pods have proved the credential, or that nobody
+    /// waits for that.
+    async fn record(&mut self, earlier: Option<&Action>, is_proved: bool) -> Result<()>;
+    /// Gives the workload back what this run has changed. False if an earlier run has
+    /// changed it.
+    async fn put_back(&mut self) -> Result<bool>;
+}
+
+/// Whether Azure accepts what the gateway will present.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Arrived {
+    /// By the evidence given.
+    Yes(String),
+    /// That cannot be seen from here, for the reason given.
+    PodsDecide(String),
+    /// Waiting longer would not help.
+    Refused(String),
+    /// Not before the deadline.
+    NotYet(String),
+}
+
+/// Why an action was not carried out.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// A right is missing.
+    Forbidden(Error),
+    Failed(Error),
+    /// It may have been carried out.
+    Unknown(Error),
+    /// There was not enough time for it.
+    OutOfTime(Error),
+}
+
+impl Failure {
+    pub(super) fn outcome(&self) -> StepOutcome {
+        let text = |error: &Error| match error.hints().first() {
+            Some(hint) => format!("{error}; {hint}"),
+            None => error.to_string(),
+        };
+        match self {
+            Self::Forbidden(error) => StepOutcome::Forbidden(text(error)),
+            Self::Failed(error) => StepOutcome::Failed(text(error)),
+            Self::Unknown(error) => StepOutcome::Unknown(text(error)),
+            Self::OutOfTime(_) => StepOutcome::NotReached,
+        }
+    }
+}
+
+/// The ids that steps need of those before them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Known {
+    /// The client id.
+    pub(super) app: Option<Uuid>,
+    /// The object id.
+    pub(super) service_principal: Option<Uuid>,
+    /// The principal id.
+    pub(super) instance: Option<Uuid>,
+}
+
+impl Known {
+    pub(super) fn of(facts: &EntraFacts) -> Self {
+        let app = facts.app.as_ref().ok().and_then(Option::as_ref);
+        let principal = app.and_then(|app| app.service_principal.as_ref().ok()?.as_ref());
+        Self {
+            app: app.map(AppFacts::client_id),
+            service_principal: principal.map(|it| it.id),
+            instance: facts.instance.as_ref().ok().and_then(|it| it.identity.principal),
+        }
+    }
+
+    /// Adds what a step has made.
+    pub(super) fn learn(&mut self, action: &Action, ids: &Ids) {
+        let id = |name| ids.get(name).and_then(|id| Uuid::try_parse(id).ok());
+        match action {
+            Action::CreateApp { .. } => self.app = id("clientId").or(self.app),
+            Action::CreateServicePrincipal { .. } => {
+                self.service_principal = id("servicePrincipalId").or(self.service_principal);
+            }
+            Action::EnableIdentity { .. } | Action::AwaitIdentity => {
+                self.instance = id("principalId").or(self.instance);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn resolve(&self, id: Id) -> Result<Uuid, Failure> {
+        let (found, what) = match id {
+            Id::Known(id) => return Ok(id),
+            Id::Of(Made::App) => (self.app, "the client id of the app"),
+            Id::Of(Made::ServicePrincipal) => (self.service_principal, "the id of the service principal"),
+            Id::Of(Made::InstanceIdentity) => (self.instance, "the id of the instance's identity"),
+        };
+        found.ok_or_else(|| Failure::Failed(Error::failed(format!("{what} is not known"))))
+    }
+}

@@ -1,0 +1,249 @@
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use super::effects::{Arrived, Failure, Ids, Known, SetupEffects};
+use crate::apply::Proof;
+use crate::model::entra::facts::EntraFacts;
+use crate::output::Output;
+use crate::plan::entra::{Action, Part, SetupPlan, SetupProof, Step, StepMark, StepOutcome};
+
+/// How a set-up ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetupOutcome {
+    /// In the order of the plan's steps.
+    pub outcomes: Vec<StepOutcome>,
+    /// Every id of what was there and of what was made.
+    pub ids: BTreeMap<&'static str, String>,
+    pub proof: SetupProof,
+}
+
+/// The order of the effects.
+pub(super) struct Order<'a, E> {
+    effects: &'a mut E,
+    plan: &'a SetupPlan,
+    output: &'a Output,
+    /// Whether to wait for the proof by pods.
+    wait: bool,
+    known: Known,
+    /// What was not done.
+    lacking: Vec<Part>,
+    /// Whether this run has written something.
+    is_new: bool,
+    /// Whether pods can present what this run set up.
+    arrived: Option<Arrived>,
+    /// What an interrupted run has left, to be removed once the Secret holds another
+    /// credential.
+    left_over: Vec<Uuid>,
+    /// Whether this run has replaced pods.
+    is_replaced: bool,
+    /// The step that only proves.
+    earlier: Option<&'a Action>,
+    proof: SetupProof,
+}
+
+impl<'a, E: SetupEffects> Order<'a, E> {
+    pub(super) fn new(
+        effects: &'a mut E,
+        (plan, facts): (&'a SetupPlan, &EntraFacts),
+        output: &'a Output,
+        wait: bool,
+    ) -> Self {
+        Self {
+            effects,
+            plan,
+            output,
+            wait,
+            known: Known::of(facts),
+            lacking: Vec::new(),
+            is_new: false,
+            arrived: None,
+            left_over: Vec::new(),
+            is_replaced: false,
+            earlier: None,
+            proof: SetupProof::NotNeeded,
+        }
+    }
+
+    /// Carries out the plan. A step that fails ends only those that need it.
+    pub(super) async fn run(mut self) -> SetupOutcome {
+        let steps = self.plan.steps.iter().enumerate();
+        let actions: Vec<(usize, &Action)> = steps
+            .filter_map(|(at, step)| Some((at, step.to_apply()?)))
+            .collect();
+        let mut outcomes: Vec<StepOutcome> = Vec::new();
+        if let Err((refused, error)) = self.effects.rehearse(&actions).await {
+            let failure = Failure::Forbidden(error);
+            let outcome = |(at, step): (usize, &Step)| match step.to_apply() {
+                None => StepOutcome::Untouched,
+                Some(_) if at == refused => failure.outcome(),
+                Some(_) => StepOutcome::NotReached,
+            };
+            outcomes.extend(self.plan.steps.iter().enumerate().map(outcome));
+            return self.outcome(outcomes);
+        }
+        for step in &self.plan.steps {
+            let outcome = self.step(step).await;
+            // Without the workload, the rest can be asked about.
+            let is_missing = match step.mark {
+                StepMark::Missing => step.part != Part::Workload,
+                // Nothing was tried for it.
+                StepMark::Unknown => step.action.is_none() && step.part.makes_who_signs_in(),
+                _ => false,
+            };
+            if is_missing || !matches!(outcome, StepOutcome::Untouched | StepOutcome::Done(_)) {
+                self.lacking.push(step.part);
+            }
+            outcomes.push(outcome);
+        }
+        self.finish(&mut outcomes).await;
+        self.outcome(outcomes)
+    }
+
+    async fn step(&mut self, step: &'a Step) -> StepOutcome {
+        let Some(action) = step.to_apply() else {
+            return StepOutcome::Untouched;
+        };
+        if step.part.needs().iter().any(|part| self.lacking.contains(part)) {
+            return StepOutcome::NotReached;
+        }
+        if matches!(action, Action::Prove { .. }) {
+            self.earlier = Some(action);
+            return StepOutcome::Untouched;
+        }
+        if action.replaces_pods() && !self.is_ready_for_pods().await {
+            return StepOutcome::NotReached;
+        }
+        let ids = match self.effects.carry_out(action, &self.known).await {
+            Ok(ids) => ids,
+            Err(failure) => {
+                if let Failure::OutOfTime(error) = &failure {
+                    self.proof = SetupProof::Owed(error.to_string());
+                }
+                return failure.outcome();
+            }
+        };
+        self.is_new = true;
+        self.is_replaced |= action.replaces_pods();
+        self.known.learn(action, &ids);
+        self.output.step("done", &step.text);
+        self.clean_up(action).await;
+        StepOutcome::Done(ids)
+    }
+
+    /// Removes what an interrupted run has left, but not before the Secret holds another
+    /// credential. The set-up is done even if that fails: the next run tries it again.
+    async fn clean_up(&mut self, action: &Action) {
+        match action {
+            Action::AddSecret { remove, .. } | Action::AddCertificate { remove, .. } => {
+                self.left_over.clone_from(remove);
+            }
+            Action::WriteSecret { .. } if !self.left_over.is_empty() => {
+                let left_over = std::mem::take(&mut self.left_over);
+                if let Err(error) = self.effects.remove(&left_over).await {
+                    self.output.warning(&format!(
+                        "cannot remove what an interrupted run has left, which the next run tries again: {error}"
+                    ));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Waits until Azure accepts what new pods will present.
+    async fn is_ready_for_pods(&mut self) -> bool {
+        let arrived = self.effects.arrival(&self.known, self.is_new).await;
+        let is_ready = match &arrived {
+            Arrived::Yes(evidence) => {
+                self.output.step("accepted", evidence);
+                true
+            }
+            Arrived::PodsDecide(why) => {
+                self.output.step("unseen", why);
+                true
+            }
+            Arrived::Refused(why) => {
+                self.proof = SetupProof::Refused(why.clone());
+                false
+            }
+            Arrived::NotYet(why) => {
+                self.proof = SetupProof::Owed(why.clone());
+                false
+            }
+        };
+        self.arrived = Some(arrived);
+        is_ready
+    }
+
+    async fn finish(&mut self, outcomes: &mut [StepOutcome]) {
+        if self.is_replaced || self.earlier.is_some() {
+            if self.wait {
+                self.prove(outcomes).await;
+            } else if self.earlier.is_some() {
+                self.record(false).await;
+            }
+        } else if self.is_new && self.arrived.is_none() && self.lacking.is_empty() {
+            // Without pods to replace, Azure is the only one to ask.
+            self.is_ready_for_pods().await;
+        }
+    }
+
+    async fn prove(&mut self, outcomes: &mut [StepOutcome]) {
+        self.proof = match self.effects.prove(self.earlier).await {
+            Proof::Proved(evidence) => {
+                self.output.step("proved", &evidence);
+                self.record(true).await;
+                SetupProof::Proved
+            }
+            Proof::Undecided(missing) => SetupProof::Owed(missing),
+            Proof::Refused(refusal) => {
+                let evidence = refusal.evidence;
+                let text = match self.effects.put_back().await {
+                    Ok(true) => format!("{evidence}; the workload is as it was before"),
+                    Ok(false) => format!(
+                        "{evidence}; an interrupted run changed the workload, so what it was before is not known here"
+                    ),
+                    Err(error) => format!("{evidence}; the workload could not be put back: {error}"),
+                };
+                self.is_put_back(outcomes, &text);
+                SetupProof::Refused(text)
+            }
+        };
+    }
+
+    /// The set-up is done even if that fails.
+    async fn record(&mut self, is_proved: bool) {
+        if let Err(error) = self.effects.record(self.earlier, is_proved).await {
+            self.output.warning(&format!(
+                "cannot record the end of this set-up on the workload, so the next run proves it again: {error}"
+            ));
+        }
+    }
+
+    /// The change of the workload did not last.
+    fn is_put_back(&self, outcomes: &mut [StepOutcome], why: &str) {
+        for (step, outcome) in self.plan.steps.iter().zip(outcomes) {
+            if step.to_apply().is_some_and(Action::replaces_pods) {
+                *outcome = StepOutcome::Failed(why.to_owned());
+            }
+        }
+    }
+
+    fn outcome(self, outcomes: Vec<StepOutcome>) -> SetupOutcome {
+        let mut ids: Ids = BTreeMap::new();
+        for (step, outcome) in self.plan.steps.iter().zip(&outcomes) {
+            ids.extend(step.ids.clone());
+            if let StepOutcome::Done(made) = outcome {
+                ids.extend(made.clone());
+            }
+        }
+        SetupOutcome {
+            outcomes,
+            ids,
+            proof: self.proof,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,253 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::super::effects::{Failure, Ids, Known};
+use super::cluster::{may_be_sent_again, refused};
+use super::credential::key_id;
+use super::{RealSetup, Replaced};
+use crate::apply::Proof;
+use crate::apply::prover::{LogCounts, ProvedWorkload, Prover};
+use crate::cluster::explain;
+use crate::cluster::template_change::TemplateChange;
+use crate::cluster::workload::Workload;
+use crate::error::{Error, Result};
+use crate::model::annotation::{GIVEN_UP, PROVED};
+use crate::model::entra::TemplateSettings;
+use crate::model::{RotationIds, WorkloadRef, WorkloadVersion};
+use crate::plan::entra::{ASSIGNMENT_TIME, Action};
+use crate::plan::{PUT_BACK_TIME, RotationMark, whole_seconds};
+
+/// What a restart adds.
+static NOTHING: TemplateSettings = TemplateSettings {
+    settings: BTreeMap::new(),
+    service_account: String::new(),
+    labels: BTreeMap::new(),
+    mount: None,
+    fs_group: None,
+};
+
+impl RealSetup<'_> {
+    /// Changes the pod template, by which the pods are replaced. A rollout changes its
+    /// workload several times a second, so a conflict is tried again until the deadline.
+    pub(super) async fn replace_pods(
+        &mut self,
+        workload: &WorkloadRef,
+        container: &str,
+        action: &Action,
+        known: &Known,
+    ) -> Result<Ids, Failure> {
+        let (before, mut version) = self.read_workload(workload).await.map_err(Failure::Failed)?;
+        let marks = parsed(&before, workload).map_err(Failure::Failed)?.marks();
+        let written = whole_seconds(self.cluster.now());
+        let mark = RotationMark {
+            id: self.rotation_id(),
+            replaces: RotationIds::default(),
+        };
+        let replaced = Replaced {
+            workload: workload.clone(),
+            container: container.to_owned(),
+            action: action.clone(),
+            client_id: Self::client_id(known)?,
+            marks: mark.template(&marks.template, written),
+            id: mark.id,
+            written,
+            before,
+        };
+        let mut patch = replaced.change().patch(&replaced.before);
+        if !self.wait {
+            let own = RotationIds::from(replaced.id.as_str());
+            let given_up = marks.given_up.with(&own, &RotationIds::default());
+            patch["metadata"] = json!({"annotations": {GIVEN_UP: given_up}});
+        }
+        let mut backoff = self.cluster.backoff();
+        loop {
+            let sent = self.cluster.change_template(&version, &patch, false).await;
+            let Err(error) = sent else {
+                break;
+            };
+            if !may_be_sent_again(&error) || !backoff.wait(Duration::ZERO).await {
+                return Err(refused(error, &format!("changing {workload}")));
+            }
+            let (now, newer) = self.read_workload(workload).await.map_err(Failure::Unknown)?;
+            let ids = parsed(&now, workload)
+                .map_err(Failure::Failed)?
+                .marks()
+                .template
+                .rotation_ids;
+            if ids.contains(&replaced.id) {
+                // An attempt without an answer has taken effect.
+                break;
+            }
+            if now["spec"]["template"] != replaced.before["spec"]["template"] {
+                return Err(Failure::Failed(Error::failed(format!(
+                    "something else changed the pod template of {workload} during this run, and that stays"
+                ))));
+            }
+            version = newer;
+        }
+        self.replaced = Some(replaced);
+        Ok(Ids::new())
+    }
+
+    /// The id in the annotations of the new pods: that of the credential in Entra, so
+    /// that it can be seen whether pods were started with the one that the Secret holds.
+    fn rotation_id(&self) -> String {
+        let new = self.credential.as_ref().map(|it| it.key_id.to_string());
+        let stored = self.plan.mode.is_stored().then(|| self.stored_id()).flatten();
+        new.or(stored).unwrap_or_else(|| Uuid::new_v4().to_string())
+    }
+
+    fn stored_id(&self) -> Option<String> {
+        let read = self.facts.cluster.secret.as_ref().ok()?.as_ref()?;
+        key_id(self.secret.as_ref()).or(read.credential.map(|id| id.to_string()))
+    }
+
+    pub(super) async fn read_workload(&self, workload: &WorkloadRef) -> Result<(Value, WorkloadVersion)> {
+        let read = self.cluster.whole_workload(workload).await;
+        let whole = read.map_err(|error| explain(error, &format!("reading {workload}")))?;
+        let text = |field: &str| whole["metadata"][field].as_str().unwrap_or_default().to_owned();
+        let version = WorkloadVersion {
+            workload: workload.clone(),
+            uid: text("uid"),
+            resource_version: text("resourceVersion"),
+        };
+        Ok((whole, version))
+    }
+
+    /// Waits for the proof by new pods.
+    pub(super) async fn proof(&mut self, earlier: Option<&Action>) -> Proof {
+        let (workload, container, id, before, written) = match (&self.replaced, earlier) {
+            (Some(it), _) => {
+                let before = Some(it.before.clone());
+                (&it.workload, &it.container, &it.id, before, it.written)
+            }
+            (
+                None,
+                Some(Action::Prove {
+                    workload,
+                    container,
+                    id,
+                }),
+            ) => (workload, container, id, None, self.cluster.now()),
+            _ => return Proof::Undecided("no pods were replaced".to_owned()),
+        };
+        let ready = before.and_then(|before| {
+            let status = &before["status"];
+            status
+                .get("readyReplicas")
+                .or(status.get("numberReady"))?
+                .as_i64()
+        });
+        let workloads = [ProvedWorkload {
+            workload: workload.clone(),
+            was_ready: ready.is_some_and(|ready| ready > 0),
+            gateways: Some(vec![container.clone()]),
+            was_proved: false,
+        }];
+        let prover = Prover {
+            cluster: &self.cluster,
+            output: self.output,
+            workloads: &workloads,
+            id,
+            written,
+            mode: self.prove,
+            noun: "credential",
+            log_counts: self.log_counts(),
+            ends: self.deadline - PUT_BACK_TIME,
+        };
+        prover.prove().await
+    }
+
+    /// Before the configuration endpoint has served the gateway, its refusal shows
+    /// nothing until the newest assignment has had time to work.
+    fn log_counts(&self) -> LogCounts {
+        if self.is_served {
+            return LogCounts::Always;
+        }
+        let age = self
+            .newest_assignment
+            .map(|made| self.azure_now().duration_since(made));
+        let left = ASSIGNMENT_TIME - age.unwrap_or_default();
+        LogCounts::From(Instant::now() + Duration::try_from(left).unwrap_or_default())
+    }
+
+    /// Records on the workload how the wait for its pods ended.
+    pub(super) async fn record_end(&self, earlier: Option<&Action>, is_proved: bool) -> Result<()> {
+        let (workload, id) = match (&self.replaced, earlier) {
+            (Some(it), _) => (&it.workload, it.id.as_str()),
+            (None, Some(Action::Prove { workload, id, .. })) => (workload, id.as_str()),
+            _ => return Ok(()),
+        };
+        let (whole, version) = self.read_workload(workload).await?;
+        let marks = parsed(&whole, workload)?.marks();
+        let own = RotationIds::from(id);
+        let annotations = if is_proved {
+            // Only what is still on the template has to be known.
+            let proved = marks.proved.among(&marks.template.rotation_ids);
+            json!({
+                PROVED: proved.with(&own, &RotationIds::default()),
+                GIVEN_UP: marks.given_up.without(&own),
+            })
+        } else {
+            json!({GIVEN_UP: marks.given_up.with(&own, &RotationIds::default())})
+        };
+        self.cluster
+            .annotate_workload(&version, &annotations)
+            .await
+            .map(drop)
+            .map_err(|error| explain(error, &format!("annotating {workload}")))
+    }
+
+    /// Gives the fields that this run has set the values that they had.
+    pub(super) async fn undo(&mut self) -> Result<bool> {
+        let Some(replaced) = &self.replaced else {
+            return Ok(false);
+        };
+        let workload = &replaced.workload;
+        let patch = replaced.change().undo(&replaced.before);
+        let mut backoff = self.cluster.backoff();
+        loop {
+            let (whole, version) = self.read_workload(workload).await?;
+            let ids = parsed(&whole, workload)?.marks().template.rotation_ids;
+            if !ids.contains(&replaced.id) {
+                // It was put back by an attempt without an answer, or by somebody else.
+                return Ok(true);
+            }
+            let sent = self.cluster.change_template(&version, &patch, false).await;
+            let Err(error) = sent else {
+                return Ok(true);
+            };
+            if !may_be_sent_again(&error) || !backoff.wait(Duration::ZERO).await {
+                return Err(explain(error, &format!("putting {workload} back")));
+            }
+        }
+    }
+}
+
+impl Replaced {
+    fn change(&self) -> TemplateChange<'_> {
+        TemplateChange {
+            container: &self.container,
+            add: added(&self.action),
+            client_id: self.client_id,
+            marks: &self.marks,
+        }
+    }
+}
+
+/// What an action adds to the pod template; nothing for a restart.
+fn added(action: &Action) -> &TemplateSettings {
+    match action {
+        Action::ConfigureWorkload { add, .. } => add,
+        _ => &NOTHING,
+    }
+}
+
+fn parsed(whole: &Value, workload: &WorkloadRef) -> Result<Workload> {
+    serde_json::from_value(whole.clone())
+        .map_err(|_| Error::failed(format!("{workload} is not what a Kubernetes API server sends")))
+}

@@ -1,0 +1,447 @@
+//! `entra setup`: finds what is there, plans what is missing, asks, applies and
+//! proves.
+
+use clap::ArgMatches;
+use jiff::Timestamp;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::apply::entra::{Setup, SetupOutcome};
+use crate::azure::{Arm, Graph};
+use crate::cli::entra::EntraSetupArgs;
+use crate::cluster::Cluster;
+use crate::commands::confirm::{confirm, has_terminal};
+use crate::commands::sign_in::{Preparation, SigningIn, sign_in, signing_in};
+use crate::commands::{Context, connect_until};
+use crate::discover;
+use crate::discover::directory::Directory;
+use crate::discover::entra::{SetupTarget, Sources};
+use crate::error::{Error, Result};
+use crate::manifest::azure::{AzureRights, RoleTarget, setup_bicep};
+use crate::model::entra::facts::{AppKind, EntraFacts};
+use crate::model::entra::{AppRequest, Mode};
+use crate::model::request::{CloudRequest, DryRun, KubeConnection, OutputFormat, ProveMode};
+use crate::model::{AzureRole, Cloud, CloudName, GatewayId, Unavailable, cleaned, one_line};
+use crate::output::Output;
+use crate::plan::entra::{
+    Action, SetupPlan, SetupProof, Step, StepOutcome, exit_code, planned_exit_code, refusal,
+};
+use crate::report::entra::{
+    Applied, ScriptTarget, SetupReport, Values, az_script, client_id, plan_lines, undo_script,
+};
+use crate::settings::entra_setup::{EntraSetupSettings, Print};
+use crate::yaml::to_yaml;
+
+/// Runs `entra setup`; returns the exit code.
+pub(super) async fn run(
+    args: &EntraSetupArgs,
+    matches: &ArgMatches,
+    kube: &KubeConnection,
+    context: &Context,
+) -> Result<u8> {
+    let settings = EntraSetupSettings::resolve(args, matches, &context.environment, has_terminal())?;
+    let output = &context.output;
+    for warning in &settings.warnings {
+        output.warning(warning);
+    }
+    let deadline = Instant::now() + settings.timeout;
+    let cluster = connect_until(deadline, kube, context).await?;
+    let ahead = SigningIn::start(&settings.azure, deadline);
+    let target = discover::entra::target(&cluster, &settings.target).await?;
+    output.step(
+        "cluster",
+        &format!("{}, namespace {}", cluster.origin, cluster.namespace),
+    );
+    for warning in &target.warnings {
+        output.warning(warning);
+    }
+    let azure = Azure::connect(&settings, &target, ahead, deadline, output).await?;
+    let gateway = azure.locate(&target).await?;
+    let run = Run {
+        settings: &settings,
+        cluster: &cluster,
+        azure: &azure,
+        target: &target,
+        gateway: &gateway,
+        context,
+        deadline,
+    };
+    run.execute().await
+}
+
+/// The clients of Azure, and the sign-in that both share.
+struct Azure {
+    arm: Arm,
+    graph: Graph,
+    preparation: Preparation,
+    /// The first connection to Graph, beside the sign-in, which Graph's own access token
+    /// waits for.
+    _connecting: JoinSet<()>,
+}
+
+impl Azure {
+    /// Shows where requests will go, and then signs in.
+    async fn connect(
+        settings: &EntraSetupSettings,
+        target: &SetupTarget,
+        ahead: Option<SigningIn>,
+        deadline: Instant,
+        output: &Output,
+    ) -> Result<Self> {
+        let known = match settings.azure.cloud.as_ref().map(|cloud| &cloud.value) {
+            None => Some(target.named.cloud.unwrap_or(CloudName::Public)),
+            Some(CloudRequest::Known(name)) => Some(*name),
+            Some(CloudRequest::ResourceManager(_)) => None,
+        };
+        let (arm, preparation) = if let Some(name) = known {
+            show(&Cloud::known(name), settings, output);
+            signing_in(ahead, &settings.azure, target.named.cloud, deadline).await?
+        } else {
+            // Only its metadata is read, without signing in.
+            let arm = sign_in(&settings.azure, None, deadline, false).await?;
+            show(arm.cloud(), settings, output);
+            let preparation = Preparation::start(&arm);
+            (arm, preparation)
+        };
+        let mut connecting = JoinSet::new();
+        if let Some(address) = settings.graph_url.clone().or(arm.cloud().graph.clone()) {
+            let arm = arm.clone();
+            connecting.spawn(async move { arm.connect_to(&address).await });
+        }
+        let graph = Graph::beside(&arm, settings.graph_url.as_deref()).await?;
+        Ok(Self {
+            arm,
+            graph,
+            preparation,
+            _connecting: connecting,
+        })
+    }
+
+    /// The ARM id of the gateway, which may not exist yet.
+    async fn locate(&self, target: &SetupTarget) -> Result<GatewayId> {
+        if let Some(id) = target.named.id() {
+            return Ok(id);
+        }
+        self.preparation.finished().await?;
+        Directory::default().place(&self.arm, &target.named).await
+    }
+}
+
+/// Shows the hosts that requests are sent to.
+fn show(cloud: &Cloud, settings: &EntraSetupSettings, output: &Output) {
+    let graph = settings.graph_url.as_deref().or(cloud.graph.as_deref());
+    output.step(
+        "cloud",
+        &format!(
+            "sign-in at {}, ARM at {}, Graph at {}",
+            cloud.authority,
+            cloud.resource_manager,
+            graph.unwrap_or("an unknown address"),
+        ),
+    );
+}
+
+/// One set-up.
+struct Run<'a> {
+    settings: &'a EntraSetupSettings,
+    cluster: &'a Cluster,
+    azure: &'a Azure,
+    target: &'a SetupTarget,
+    gateway: &'a GatewayId,
+    context: &'a Context,
+    deadline: Instant,
+}
+
+impl Run<'_> {
+    async fn execute(&self) -> Result<u8> {
+        let output = &self.context.output;
+        let request = &self.settings.request;
+        let sources = Sources {
+            cluster: self.cluster,
+            arm: &self.azure.arm,
+            graph: &self.azure.graph,
+        };
+        let (signed_in, facts) = tokio::join!(
+            self.azure.preparation.finished(),
+            discover::entra::facts(
+                &sources,
+                self.target,
+                self.gateway,
+                request,
+                self.settings.print == Some(Print::AzUndo)
+            )
+        );
+        signed_in?;
+        let facts = facts?;
+        output.step("signed in", &self.azure.arm.describe().await);
+        output.step("gateway", &self.gateway.to_string());
+        if self.settings.print == Some(Print::AzUndo) {
+            return self.print_undo(&facts);
+        }
+        let plan = crate::plan::entra::setup(&facts, request, self.now())?;
+        match self.settings.print {
+            Some(Print::Az) => self.print_script(&facts, &plan),
+            Some(Print::Bicep) => self.print_bicep(&facts, &plan),
+            _ => self.carry_out(&facts, &plan).await,
+        }
+    }
+
+    /// Azure's time, by which credentials expire.
+    fn now(&self) -> Timestamp {
+        self.azure.arm.now().unwrap_or_else(|| self.cluster.now())
+    }
+
+    /// Shows the plan, asks, applies and reports.
+    async fn carry_out(&self, facts: &EntraFacts, plan: &SetupPlan) -> Result<u8> {
+        let output = &self.context.output;
+        if self.is_for_people() {
+            output.data(&plan_lines(plan))?;
+        }
+        let planned = planned_exit_code(&plan.steps);
+        let refused = refusal(&plan.steps);
+        if refused.is_some() || self.settings.dry_run != DryRun::None || plan.is_settled() {
+            self.report(facts, plan, None, planned)?;
+            return refused.map_or(Ok(planned), Err);
+        }
+        if !self.settings.request.yes {
+            confirm(&self.question(facts, plan), output).await?;
+        }
+        let outcome = Setup {
+            cluster: self.cluster,
+            arm: &self.azure.arm,
+            graph: &self.azure.graph,
+            facts,
+            plan,
+            output,
+            interrupt: &self.context.interrupt,
+            wait: self.settings.wait,
+            prove: ProveMode::Logs,
+            deadline: self.deadline,
+        }
+        .run()
+        .await;
+        let code = exit_code(&plan.steps, &outcome.outcomes, &outcome.proof);
+        self.report(facts, plan, Some(&outcome), code)?;
+        Ok(code)
+    }
+
+    fn is_for_people(&self) -> bool {
+        matches!(self.settings.output, OutputFormat::Table | OutputFormat::Wide)
+    }
+
+    /// The question names everything that decides where rights are granted.
+    fn question(&self, facts: &EntraFacts, plan: &SetupPlan) -> String {
+        let namespace = &self.cluster.namespace;
+        let place = match &self.target.workload {
+            Some(workload) => format!("{} in namespace {namespace}", workload.short()),
+            None => format!("namespace {namespace}"),
+        };
+        let app = match &self.settings.request.app {
+            AppRequest::Create(name) => format!("app {}", one_line(name)),
+            AppRequest::Existing(id) => format!("app {id}"),
+        };
+        let issuer = match &facts.issuer {
+            Ok(issuer) if plan.mode == Mode::WorkloadIdentity => {
+                format!(", issuer {}", cleaned(&issuer.name))
+            }
+            _ => String::new(),
+        };
+        format!(
+            "Set up {place} of {}, instance {}, {app}{issuer}?",
+            self.cluster.origin,
+            cleaned(&self.gateway.service.name)
+        )
+    }
+
+    /// Prints the result: for people what is left to them, else everything.
+    fn report(
+        &self,
+        facts: &EntraFacts,
+        plan: &SetupPlan,
+        done: Option<&SetupOutcome>,
+        code: u8,
+    ) -> Result<()> {
+        let output = &self.context.output;
+        let dry_run = self.settings.dry_run != DryRun::None;
+        let outcomes = done.map_or(&[][..], |done| done.outcomes.as_slice());
+        let tenant = facts.tenant.to_string();
+        let endpoint = facts.cloud.map(|cloud| {
+            format!(
+                "https://{}.configuration.{}",
+                facts.gateway.service.name,
+                cloud.suffix()
+            )
+        });
+        let values = Values {
+            plan,
+            gateway: self.gateway,
+            tenant: &tenant,
+            endpoint: endpoint.as_deref(),
+            client_id: client_id(plan, outcomes),
+        };
+        let applied = done.map(|done| Applied {
+            outcomes: &done.outcomes,
+            proof: &done.proof,
+        });
+        match self.settings.output {
+            OutputFormat::Table | OutputFormat::Wide => {
+                if plan.workload_is_left_to_others() && refusal(&plan.steps).is_none() {
+                    output.data(&values.text_for_people()?)?;
+                }
+                self.close(plan, done);
+                Ok(())
+            }
+            OutputFormat::Json => {
+                let value = SetupReport::new(&values, applied, dry_run, code).into_value();
+                output.data(&format!("{value:#}\n"))
+            }
+            OutputFormat::Yaml => output.data(&to_yaml(
+                &SetupReport::new(&values, applied, dry_run, code).into_value(),
+            )?),
+            OutputFormat::Name => output.data(&format!("{}\n", self.name())),
+        }
+    }
+
+    fn name(&self) -> String {
+        match &self.target.workload {
+            Some(workload) => workload.to_string(),
+            None => self.gateway.to_string(),
+        }
+    }
+
+    /// The last lines for people: what became of the steps, and what is left.
+    fn close(&self, plan: &SetupPlan, done: Option<&SetupOutcome>) {
+        let output = &self.context.output;
+        let left = |step: &&Step| step.left_to_others().is_some_and(is_in_azure);
+        if refusal(&plan.steps).is_none() && plan.steps.iter().any(|step| left(&step)) {
+            output.hint(
+                "print what is left to others in Azure as a script: add --print-az to the same command",
+            );
+        }
+        let Some(done) = done else { return };
+        for (step, outcome) in plan.steps.iter().zip(&done.outcomes) {
+            match outcome {
+                StepOutcome::Forbidden(why) | StepOutcome::Failed(why) | StepOutcome::Unknown(why) => {
+                    output.warning(&format!("{}: {why}", step.text));
+                }
+                StepOutcome::NotReached => output.warning(&format!("not reached: {}", step.text)),
+                StepOutcome::Untouched | StepOutcome::Done(_) => {}
+            }
+        }
+        match &done.proof {
+            SetupProof::Proved | SetupProof::NotNeeded => {}
+            SetupProof::Owed(why) => {
+                output.warning(&format!("the proof is owed: {why}"));
+                output.hint("run the same command again; it resumes");
+            }
+            SetupProof::Refused(why) => {
+                output.warning(&format!("Azure refused the gateway: {why}"));
+            }
+        }
+    }
+
+    /// What is not there yet, as a script.
+    fn print_script(&self, facts: &EntraFacts, plan: &SetupPlan) -> Result<u8> {
+        if let Some(error) = refusal(&plan.steps) {
+            return Err(error);
+        }
+        let app = facts.app.as_ref().ok().and_then(Option::as_ref);
+        let target = ScriptTarget {
+            gateway: self.gateway,
+            graph: &self.azure.graph.origin(),
+            client_id: app.map(crate::model::entra::facts::AppFacts::client_id),
+            identity: app.and_then(|app| match &app.kind {
+                AppKind::Identity(id, _) => Some(id),
+                AppKind::Application(_) => None,
+            }),
+            now: self.now(),
+        };
+        let actions: Vec<&Action> = plan
+            .steps
+            .iter()
+            .filter_map(|step| step.action.as_ref())
+            .collect();
+        self.context.output.data(&az_script(&target, &actions))?;
+        Ok(0)
+    }
+
+    /// What removes this set-up, if what there is can be read.
+    fn print_undo(&self, facts: &EntraFacts) -> Result<u8> {
+        let unread = |what: &str, why: &Unavailable| {
+            Error::refused(format!(
+                "what is to be removed is not known: {what}: {}",
+                why.why()
+            ))
+            .hint("run the same command as somebody who may read apps in Entra and role assignments in Azure")
+        };
+        facts.app.as_ref().map_err(|why| unread("the app", why))?;
+        for role in [&facts.reader, &facts.validator] {
+            role.assignments
+                .as_ref()
+                .map_err(|why| unread("role assignments", why))?;
+        }
+        self.context
+            .output
+            .data(&undo_script(facts, &self.settings.request))?;
+        Ok(0)
+    }
+
+    /// The roles and their assignments, and what trusts the cluster's tokens if the
+    /// gateway uses a managed identity.
+    fn print_bicep(&self, facts: &EntraFacts, plan: &SetupPlan) -> Result<u8> {
+        if let Some(error) = refusal(&plan.steps) {
+            return Err(error);
+        }
+        let unknown = |what: &str| {
+            Error::refused(format!(
+                "{what} does not exist yet, so Bicep cannot assign a role to it"
+            ))
+            .hint("create it first, with --print-az or without --print-bicep")
+        };
+        let app = facts.app.as_ref().ok().and_then(Option::as_ref);
+        let instance = facts.instance.as_ref().ok().and_then(|it| it.identity.principal);
+        let instance = instance.ok_or_else(|| unknown("the system-assigned identity of the instance"))?;
+        let principal = app.and_then(|app| app.service_principal.as_ref().ok()?.as_ref());
+        let principal = principal
+            .ok_or_else(|| unknown("the service principal of the app"))?
+            .id;
+        let service = &self.gateway.service;
+        let rights = [
+            (AzureRole::ConfigValidator, instance),
+            (AzureRole::ConfigReader, principal),
+        ]
+        .into_iter()
+        .filter_map(|(role, principal)| Some((role, principal, plan.definition_to_assign(role)?)))
+        .map(|(role, principal, definition)| AzureRights {
+            role,
+            target: RoleTarget {
+                subscription: service.subscription.clone(),
+                resource_group: service.resource_group.clone(),
+                service: Some(service.name.clone()),
+                gateways: Vec::new(),
+            },
+            principal: Some(principal),
+            existing: (!plan.creates(role)).then_some(definition),
+            for_discovery: false,
+        });
+        let rights: Vec<AzureRights> = rights.collect();
+        let trust = app.and_then(|app| match &app.kind {
+            AppKind::Identity(id, _) => plan.federated().map(|credential| (id, credential)),
+            AppKind::Application(_) => None,
+        });
+        let text = setup_bicep(&service.subscription, &rights, trust);
+        self.context.output.data(&text)?;
+        Ok(0)
+    }
+}
+
+/// Whether a script for the Azure CLI can do it.
+const fn is_in_azure(action: &Action) -> bool {
+    !matches!(
+        action,
+        Action::AwaitIdentity
+            | Action::WriteServiceAccount { .. }
+            | Action::WriteSecret { .. }
+            | Action::ConfigureWorkload { .. }
+    )
+}

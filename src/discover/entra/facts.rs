@@ -1,0 +1,186 @@
+//! All facts of a set-up, side by side.
+
+use tokio::join;
+
+use super::app::{Directory, GraphHalf, principal_of};
+use super::arm::{ArmHalf, arm_half};
+use super::caller_rights::{ClusterRights, caller_rights, cluster_rights};
+use super::issuer::issuer;
+use super::namespace::{place, secret, service_account};
+use super::roles::Sought;
+use super::target::SetupTarget;
+use super::unavailable::not_needed;
+use super::webhook::webhook;
+use crate::azure::{Arm, Caller, Graph};
+use crate::cluster::Cluster;
+use crate::error::{Error, Result};
+use crate::model::entra::facts::{ClusterFacts, EntraFacts, Injected, IssuerFacts};
+use crate::model::entra::{Mode, SetupRequest, SignsIn, default_secret};
+use crate::model::{AzureRole, Cloud, CloudName, Fact, GatewayId, Unavailable};
+
+/// Where facts come from.
+#[derive(Clone, Copy, Debug)]
+pub struct Sources<'a> {
+    pub cluster: &'a Cluster,
+    pub arm: &'a Arm,
+    pub graph: &'a Graph,
+}
+
+/// Reads everything that a set-up depends on. `counts_use` is whether the assignments of
+/// the roles are counted, as their removal needs it. Only a failed sign-in and a missing instance are errors:
+/// every other part that cannot be read is a fact without a value.
+pub async fn facts(
+    sources: &Sources<'_>,
+    target: &SetupTarget,
+    gateway: &GatewayId,
+    request: &SetupRequest,
+    counts_use: bool,
+) -> Result<EntraFacts> {
+    let Sources { cluster, arm, graph } = *sources;
+    let directory = Directory { arm, graph, gateway };
+    let mode = mode(target, request);
+    let signed_in = async {
+        let caller = arm.caller().await?;
+        Ok((caller, Box::pin(arm_half(arm, gateway)).await?))
+    };
+    let of_graph = Box::pin(directory.half(&request.app, mode.is_stored()));
+    let of_cluster = Box::pin(cluster_half(cluster, arm, target, request, mode));
+    let ((caller, azure), app, cluster) =
+        tokio::try_join!(signed_in, async { Ok::<_, Error>(of_graph.await) }, async {
+            Ok(of_cluster.await)
+        })?;
+    Ok(Box::pin(combined(
+        sources,
+        gateway,
+        counts_use,
+        (caller, azure, app, cluster),
+    ))
+    .await)
+}
+
+/// The mode that the plan will choose, if it is possible: unasked, the one that is there
+/// or workload identity. What other modes need is not read.
+fn mode(target: &SetupTarget, request: &SetupRequest) -> Mode {
+    let now = target.side.as_ref().map(|side| &side.signs_in);
+    match (request.mode, now) {
+        (Some(mode), _) => mode,
+        (None, Some(Ok(SignsIn::By(mode)))) => *mode,
+        (None, _) => Mode::WorkloadIdentity,
+    }
+}
+
+/// What the API server knows, and what the issuer publishes.
+struct ClusterHalf {
+    facts: ClusterFacts,
+    rights: ClusterRights,
+    issuer: Fact<IssuerFacts>,
+    webhook: Fact<Option<Injected>>,
+}
+
+async fn cluster_half(
+    cluster: &Cluster,
+    arm: &Arm,
+    target: &SetupTarget,
+    request: &SetupRequest,
+    mode: Mode,
+) -> ClusterHalf {
+    let side = target.side.as_ref();
+    let present = side.map(|side| side.template.service_account.as_str());
+    let present = present.map(|name| if name.is_empty() { "default" } else { name });
+    let account = request.service_account.as_deref().or(present);
+    let default = side.map(|side| default_secret(&side.workload.name));
+    let name = request.secret.as_deref().or(default.as_deref());
+    let image = side.map(|side| side.image.as_str());
+    let issuer = async {
+        if mode == Mode::WorkloadIdentity {
+            issuer(cluster, arm).await
+        } else {
+            not_needed()
+        }
+    };
+    let webhook = async {
+        if mode == Mode::WorkloadIdentity {
+            webhook(cluster, account, image).await
+        } else {
+            not_needed()
+        }
+    };
+    let (place, service_account, secret, rights, issuer, webhook) = join!(
+        place(cluster),
+        service_account(cluster, account),
+        secret(cluster, name),
+        cluster_rights(cluster, account, name, target.workload.as_ref()),
+        issuer,
+        webhook
+    );
+    ClusterHalf {
+        facts: ClusterFacts {
+            place,
+            namespace: cluster.namespace.clone(),
+            workload: target.side.clone(),
+            service_account,
+            secret,
+        },
+        rights,
+        issuer,
+        webhook,
+    }
+}
+
+async fn combined(
+    sources: &Sources<'_>,
+    gateway: &GatewayId,
+    counts_use: bool,
+    (caller, azure, graph, cluster): (Caller, ArmHalf, GraphHalf, ClusterHalf),
+) -> EntraFacts {
+    let arm = sources.arm;
+    let sought = Sought {
+        gateway,
+        custom_roles: &azure.custom_roles,
+        assignments: &azure.assignments,
+        counts_use,
+    };
+    let identity = azure.instance.as_ref().ok().and_then(|it| it.identity.principal);
+    let (validator, reader, rights) = join!(
+        sought.role(arm, AzureRole::ConfigValidator, identity),
+        sought.role(arm, AzureRole::ConfigReader, principal_of(&graph.app)),
+        caller_rights(
+            arm,
+            &azure.rights,
+            &cluster.rights,
+            &graph.app,
+            &cluster.facts.service_account,
+            &cluster.facts.secret,
+        )
+    );
+    let cloud = arm.cloud();
+    EntraFacts {
+        gateway: gateway.clone(),
+        cloud: name_of(cloud),
+        authority: cloud.authority.trim_end_matches('/').to_owned(),
+        tenant: caller.tenant,
+        caller: caller
+            .object
+            .ok_or_else(|| Unavailable::Unknown("the access token does not name its owner".to_owned())),
+        instance: azure.instance,
+        resource: azure.resource,
+        validator,
+        reader,
+        app: graph.app,
+        namesakes: graph.namesakes,
+        policy: graph.policy,
+        rights,
+        lock: azure.lock,
+        issuer: cluster.issuer,
+        webhook: cluster.webhook,
+        cluster: cluster.facts,
+    }
+}
+
+/// The name of a cloud with built-in endpoints.
+fn name_of(cloud: &Cloud) -> Option<CloudName> {
+    CloudName::ALL.into_iter().find(|name| {
+        let known = Cloud::known(*name).resource_manager;
+        known.eq_ignore_ascii_case(cloud.resource_manager.trim_end_matches('/'))
+    })
+}

@@ -1,0 +1,282 @@
+//! The workload of a set-up, and the gateway that it is for.
+
+use std::collections::BTreeMap;
+
+use super::template::{clear_secret, is_entra, signs_in, template, unproved};
+use super::workload_secrets::WorkloadSecrets;
+use crate::cluster::described::Described;
+use crate::cluster::rollout::replacement;
+use crate::cluster::workload::Workload;
+use crate::cluster::{Cluster, explain};
+use crate::discover::evidence::{Evidence, Named, identify};
+use crate::discover::facts::owner;
+use crate::discover::no_gateway::{Likely, likely_gateways, no_gateway};
+use crate::discover::pod_spec::{
+    CredentialSource, GatewayContainer, Setting, gateway_containers, gateway_containers_with, settings_of,
+};
+use crate::discover::read::{ConfigMapReads, named_as, requested};
+use crate::error::{Error, Result};
+use crate::model::entra::facts::WorkloadSide;
+use crate::model::request::TargetRequest;
+use crate::model::{Endpoint, Unavailable, WorkloadRef, cleaned};
+
+/// The target of a set-up, which is found before anything is read of Azure.
+#[derive(Debug)]
+pub struct SetupTarget {
+    pub named: Named,
+    /// `None` if only the Azure half is set up.
+    pub workload: Option<WorkloadRef>,
+    /// What could not be read, and may matter.
+    pub warnings: Vec<String>,
+    pub(super) side: Option<WorkloadSide>,
+}
+
+/// A workload as it was read.
+struct Chosen {
+    workload: WorkloadRef,
+    described: Described,
+    /// If they had to be read to choose it.
+    config_maps: Option<ConfigMapReads>,
+    warnings: Vec<String>,
+}
+
+/// Finds the workload that was named, or else the only gateway of the namespace.
+/// Without one, instance and gateway have to be given.
+pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<SetupTarget> {
+    let mut warnings = Vec::new();
+    let Some(chosen) = choose(cluster, request, &mut warnings).await? else {
+        return azure_half(cluster, request, warnings).await;
+    };
+    let spec = chosen.described.workload.pod_spec().cloned().unwrap_or_default();
+    let config_maps = async {
+        match chosen.config_maps {
+            Some(read) => Ok(read),
+            None => ConfigMapReads::read_in(cluster, [&spec]).await,
+        }
+    };
+    let (config_maps, secrets) = tokio::join!(config_maps, WorkloadSecrets::read(cluster, &spec));
+    let config_maps = config_maps?;
+    let maps = config_maps.of(&cluster.namespace);
+    let mut containers = gateway_containers_with(&spec, maps, &secrets.imported);
+    let with_gaps = |error| config_maps.gaps().into_iter().fold(error, Error::hint);
+    let container = match containers.len() {
+        0 => return Err(with_gaps(no_gateway(cluster, request, &[]).await)),
+        1 => containers.swap_remove(0),
+        _ => return Err(several_containers(&chosen.workload, &containers)),
+    };
+    let of_spec = spec.containers.iter().find(|it| it.name == container.name);
+    let settings = of_spec.map(|it| settings_of(it, maps, &secrets.imported));
+    let settings = settings.unwrap_or_default();
+    let is_unreadable = settings.values().any(|setting| *setting == Setting::Unreadable);
+    let gaps = gaps(&config_maps, &secrets, is_unreadable);
+    let described = &chosen.described;
+    let signs_in = signs_in(&container, &settings, &gaps);
+    let evidence = evidence(&chosen.workload, &container, &secrets)?;
+    let side = WorkloadSide {
+        service: evidence.endpoints.iter().find_map(|it| it.service.clone()),
+        template: template(described, &container.name, &settings),
+        owner: owner(&described.metadata).map(|owner| cleaned(&owner)),
+        clear_secret: clear_secret(&chosen.workload, &spec, &container.name, maps),
+        unproved: unproved(described),
+        marks: described.workload.marks().template,
+        paused: described.workload.spec.paused,
+        replacement: replacement(chosen.workload.kind, &described.workload),
+        created: described.metadata.creation_timestamp.as_ref().map(|time| time.0),
+        workload: chosen.workload.clone(),
+        container: container.name.clone(),
+        image: container.image.clone(),
+        signs_in,
+    };
+    let named = identify(request, &without_mistake(request, evidence, &side, &container))
+        .map_err(|error| with_gaps(hint_at_mistake(error, &side, &container)))?;
+    warnings.extend(chosen.warnings);
+    Ok(SetupTarget {
+        named,
+        workload: Some(chosen.workload),
+        warnings,
+        side: Some(side),
+    })
+}
+
+/// The target without a workload.
+async fn azure_half(
+    cluster: &Cluster,
+    request: &TargetRequest,
+    warnings: Vec<String>,
+) -> Result<SetupTarget> {
+    if cluster.lacks_namespace().await {
+        let name = &cluster.namespace;
+        return Err(Error::failed(format!("namespace {name} does not exist"))
+            .hint(format!("create it: kubectl create namespace {name}")));
+    }
+    Ok(SetupTarget {
+        named: identify(request, &Evidence::default())?,
+        workload: None,
+        warnings,
+        side: None,
+    })
+}
+
+/// Why the settings may not be known in full.
+fn gaps(config_maps: &ConfigMapReads, secrets: &WorkloadSecrets, is_unreadable: bool) -> Vec<Unavailable> {
+    let of_maps = config_maps.gaps().into_iter().map(Unavailable::Unknown);
+    let why = "a variable of the container refers to what is not there or cannot be read";
+    let of_variables = is_unreadable.then(|| Unavailable::Unknown(why.to_owned()));
+    let of_secrets = secrets.unread.iter().cloned();
+    of_secrets.chain(of_maps).chain(of_variables).collect()
+}
+
+async fn choose(
+    cluster: &Cluster,
+    request: &TargetRequest,
+    warnings: &mut Vec<String>,
+) -> Result<Option<Chosen>> {
+    let read = async |reference: &WorkloadRef| cluster.described(reference).await;
+    if let Some(given) = &request.workload {
+        let (workload, described) = named_as(cluster, given, read).await?;
+        return Ok(Some(Chosen {
+            workload,
+            described,
+            config_maps: None,
+            warnings: Vec::new(),
+        }));
+    }
+    let workloads = requested(cluster, request).await?;
+    let specs = workloads.by_name.values().filter_map(Workload::pod_spec);
+    let config_maps = ConfigMapReads::read_in(cluster, specs).await?;
+    let maps = config_maps.of(&cluster.namespace);
+    let runs_gateway = |workload: &Workload| {
+        let spec = workload.pod_spec();
+        spec.is_some_and(|spec| !gateway_containers(spec, maps).is_empty())
+    };
+    let all = workloads.by_name.iter();
+    let found: Vec<&WorkloadRef> = all
+        .filter(|(_, workload)| runs_gateway(workload))
+        .map(|(name, _)| name)
+        .collect();
+    let workload = match found.as_slice() {
+        [] => {
+            return none(
+                cluster,
+                request,
+                &workloads.by_name,
+                &config_maps,
+                workloads.warnings,
+                warnings,
+            )
+            .await;
+        }
+        [only] => (*only).clone(),
+        several => return Err(several_workloads(&cluster.namespace, several)),
+    };
+    let described = cluster.described(&workload).await.map_err(|error| {
+        explain(
+            error,
+            &format!("reading {workload} in namespace {}", cluster.namespace),
+        )
+    })?;
+    Ok(Some(Chosen {
+        workload,
+        described,
+        config_maps: Some(config_maps),
+        warnings: workloads.warnings,
+    }))
+}
+
+/// Without a gateway in the namespace, only the Azure half is set up, if it was asked
+/// for by name.
+async fn none(
+    cluster: &Cluster,
+    request: &TargetRequest,
+    workloads: &BTreeMap<WorkloadRef, Workload>,
+    config_maps: &ConfigMapReads,
+    unread: Vec<String>,
+    warnings: &mut Vec<String>,
+) -> Result<Option<Chosen>> {
+    let likely = likely_gateways(cluster, workloads, config_maps, true).await?;
+    let suspicions = likely.iter().map(Likely::suspicion);
+    if request.service.is_some() && request.gateway.is_some() {
+        warnings.extend(suspicions.chain(unread));
+        return Ok(None);
+    }
+    let error = no_gateway(cluster, request, &unread).await;
+    let error = suspicions.fold(error, Error::hint);
+    Err(error.hint(
+        "to set up Azure before the gateway is deployed, name its instance with -a and the gateway with -g",
+    ))
+}
+
+fn several_workloads(namespace: &str, found: &[&WorkloadRef]) -> Error {
+    let names: Vec<String> = found.iter().map(ToString::to_string).collect();
+    Error::usage(format!(
+        "namespace {namespace} has several gateways: {}",
+        names.join(", ")
+    ))
+    .hint("choose one, as TYPE/NAME")
+}
+
+fn several_containers(workload: &WorkloadRef, found: &[GatewayContainer]) -> Error {
+    let names: Vec<&str> = found.iter().map(|container| container.name.as_str()).collect();
+    Error::usage(format!(
+        "{workload} runs several gateways, in the containers {}",
+        names.join(", ")
+    ))
+    .hint("give each gateway a workload of its own")
+}
+
+fn evidence(
+    workload: &WorkloadRef,
+    container: &GatewayContainer,
+    secrets: &WorkloadSecrets,
+) -> Result<Evidence> {
+    let token = match &container.credential {
+        CredentialSource::Inline { claims, .. } => Some(claims.gateway.clone()),
+        _ => secrets.token_of.clone(),
+    };
+    let recorded = secrets.recorded.as_ref();
+    let mut evidence = Evidence {
+        token,
+        location: recorded.map(|(id, _)| id.service.clone()),
+        recorded: recorded.filter(|(_, holds)| *holds).map(|(id, _)| id.clone()),
+        gateway_names: container.gateway_name.iter().cloned().collect(),
+        ..Evidence::default()
+    };
+    if let Some(text) = &container.endpoint {
+        let endpoint = Endpoint::parse(text).map_err(|error| {
+            Error::refused(format!(
+                "{workload} has the configuration endpoint `{text}`: {error}"
+            ))
+            .caused_by(error)
+        })?;
+        evidence.endpoints.push(endpoint);
+    }
+    Ok(evidence)
+}
+
+/// The setting `gateway.name` names the instance instead of the gateway in what the
+/// documents say of Helm. Such a name is no evidence, and a set-up corrects it.
+fn without_mistake(
+    request: &TargetRequest,
+    mut evidence: Evidence,
+    side: &WorkloadSide,
+    container: &GatewayContainer,
+) -> Evidence {
+    let given = request.service.as_ref().map(|service| &service.value);
+    if let Some(instance) = given.or(side.service.as_ref())
+        && (request.gateway.is_some() || is_entra(&side.signs_in, container))
+    {
+        evidence
+            .gateway_names
+            .retain(|name| !name.eq_ignore_ascii_case(instance));
+    }
+    evidence
+}
+
+fn hint_at_mistake(error: Error, side: &WorkloadSide, container: &GatewayContainer) -> Error {
+    match (&container.gateway_name, &side.service) {
+        (Some(name), Some(service)) if name.eq_ignore_ascii_case(service) => error.hint(format!(
+            "gateway.name is `{name}`, the name of the instance; a set-up corrects it"
+        )),
+        _ => error,
+    }
+}

@@ -1,0 +1,295 @@
+//! How a workload signs in, and what its pod template has.
+
+use std::collections::BTreeMap;
+
+use super::workload_secrets::is_shown;
+use crate::cluster::described::{Described, DescribedSpec};
+use crate::cluster::pod_spec::PodSpec;
+use crate::discover::pod_spec::{ConfigMaps, CredentialSource, EntraCredential, GatewayContainer, Setting};
+use crate::model::entra::{
+    CERTIFICATE_FOLDER, CertificateMount, Mode, SettingValue, SignsIn, TemplateSettings,
+};
+use crate::model::setting::{APP_SECRET, AUTH};
+use crate::model::{Auth, Fact, Unavailable, WorkloadRef};
+
+/// The mode of the files of a Secret when the pod spec sets none.
+const DEFAULT_MODE: i32 = 0o644;
+
+/// The settings of a gateway's container that are known, by name.
+pub(super) type Settings = BTreeMap<String, Setting>;
+
+/// How the gateway signs in. `gaps` are the settings that could not be read.
+pub(super) fn signs_in(
+    container: &GatewayContainer,
+    settings: &Settings,
+    gaps: &[Unavailable],
+) -> Fact<SignsIn> {
+    let gap = || gaps.first().cloned().map_or(Ok(()), Err);
+    let auth = match &container.credential {
+        CredentialSource::SecretKey { .. } | CredentialSource::Inline { .. } => Auth::Token,
+        CredentialSource::Entra { credential, .. } => match credential {
+            EntraCredential::Secret => Auth::AppSecret,
+            EntraCredential::Certificate => Auth::Certificate,
+            EntraCredential::Federated => Auth::WorkloadIdentity,
+            // An app whose credential is yet to come.
+            EntraCredential::Unknown => {
+                gap()?;
+                return Ok(SignsIn::Not);
+            }
+        },
+        CredentialSource::EnvFrom(_) | CredentialSource::Missing => {
+            gap()?;
+            Auth::Unknown
+        }
+    };
+    SignsIn::of(auth, settings.contains_key(AUTH)).ok_or_else(|| {
+        Unavailable::Unknown(format!(
+            "{AUTH} is set in container {}, and shows neither a token nor an app",
+            container.name
+        ))
+    })
+}
+
+/// What the template has of what a set-up writes. Credentials in clear are left out.
+pub(super) fn template(described: &Described, container: &str, settings: &Settings) -> TemplateSettings {
+    let spec = &described.template.spec;
+    let value = |(name, setting): (&String, &Setting)| {
+        let value = match setting {
+            Setting::Text { text, .. } if is_shown(name, text) => SettingValue::Text(text.clone()),
+            Setting::Secret { name, key } => SettingValue::Secret {
+                name: name.clone(),
+                key: key.clone(),
+            },
+            Setting::Text { .. } | Setting::Unreadable => return None,
+        };
+        Some((name.clone(), value))
+    };
+    TemplateSettings {
+        settings: settings.iter().filter_map(value).collect(),
+        service_account: spec.service_account_name.clone(),
+        labels: described.template.metadata.labels.clone(),
+        mount: mount(spec, container),
+        fs_group: spec.security_context.as_ref().and_then(|it| it.fs_group),
+    }
+}
+
+/// The Secret that is mounted as a whole where certificates belong.
+fn mount(spec: &DescribedSpec, container: &str) -> Option<CertificateMount> {
+    let container = spec.containers.iter().find(|it| it.name == container)?;
+    let mount = container
+        .volume_mounts
+        .iter()
+        .find(|it| it.path.trim_end_matches('/') == CERTIFICATE_FOLDER && it.sub_path.is_empty())?;
+    let volume = spec.volumes.iter().find(|it| it.name == mount.name)?;
+    let secret = volume.secret.as_ref()?;
+    Some(CertificateMount {
+        secret: secret.secret_name.clone(),
+        path: CERTIFICATE_FOLDER.to_owned(),
+        mode: secret.default_mode.unwrap_or(DEFAULT_MODE),
+    })
+}
+
+/// The object that has a client secret in clear, also one that a variable of the
+/// container beats.
+pub(super) fn clear_secret(
+    workload: &WorkloadRef,
+    spec: &PodSpec,
+    container: &str,
+    config_maps: &ConfigMaps,
+) -> Option<String> {
+    let container = spec.containers.iter().find(|it| it.name == container)?;
+    let has_text = |name: &str, key: &str| {
+        let text = config_maps.get(name).and_then(|data| data.get(key));
+        text.is_some_and(|text| !text.trim().is_empty())
+    };
+    let imported = container.env_from.iter().find_map(|import| {
+        let name = &import.config_map_ref.as_ref()?.name;
+        let key = APP_SECRET.strip_prefix(&import.prefix)?;
+        has_text(name, key).then(|| format!("configmap/{name}"))
+    });
+    let own = || {
+        let variable = container.env.iter().find(|it| it.name == APP_SECRET)?;
+        match &variable.value_from {
+            None => (!variable.value.trim().is_empty()).then(|| workload.short()),
+            Some(from) => {
+                let key = from.config_map_key_ref.as_ref()?;
+                has_text(&key.name, &key.key).then(|| format!("configmap/{}", key.name))
+            }
+        }
+    };
+    imported.or_else(own)
+}
+
+/// The id of the set-up or rotation that last restarted the pods, unless they are
+/// proved. Nobody waited for those of a run with `--no-wait`, which is no proof.
+pub(super) fn unproved(described: &Described) -> Option<String> {
+    let marks = described.workload.marks();
+    let ids = marks.template.rotation_ids.iter();
+    let open = ids.filter(|id| !marks.proved.contains(id));
+    open.last().map(str::to_owned)
+}
+
+/// Whether an Entra mode is set, with or without a credential.
+pub(super) fn is_entra(signs_in: &Fact<SignsIn>, container: &GatewayContainer) -> bool {
+    matches!(container.credential, CredentialSource::Entra { .. })
+        || matches!(
+            signs_in,
+            Ok(SignsIn::By(
+                Mode::AppCertificate | Mode::AppSecret | Mode::WorkloadIdentity
+            ))
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::discover::pod_spec::{ImportedSecrets, gateway_containers_with, settings_of};
+    use crate::model::WorkloadKind;
+    use crate::model::annotation::{GIVEN_UP, PROVED, ROTATION_ID};
+    use crate::model::setting::{APP_CERTIFICATE, AUTH_KEY, GATEWAY_NAME};
+
+    struct Read {
+        described: Described,
+        container: GatewayContainer,
+        settings: Settings,
+        maps: ConfigMaps,
+    }
+
+    fn read(container: Value, maps: Value) -> Read {
+        let mut container = container;
+        container["name"] = "gw".into();
+        container["image"] = "r/azure-api-management/gateway:2.11.1".into();
+        let workload = json!({
+            "metadata": {"name": "gw", "annotations": {PROVED: "a", GIVEN_UP: "b"}},
+            "spec": {
+                "selector": {},
+                "template": {
+                    "metadata": {"labels": {"app": "gw"}, "annotations": {ROTATION_ID: "a,c,b"}},
+                    "spec": {
+                        "serviceAccountName": "account",
+                        "securityContext": {"fsGroup": 7},
+                        "containers": [{"name": "sidecar", "image": "i"}, container],
+                        "volumes": [{"name": "v", "secret": {"secretName": "s", "defaultMode": 288}},
+                            {"name": "e", "emptyDir": {}}],
+                    },
+                },
+            },
+        });
+        let described = Described::parse(&workload.to_string()).unwrap();
+        let maps: ConfigMaps = serde_json::from_value(maps).unwrap();
+        let spec = described.workload.pod_spec().unwrap();
+        let container = gateway_containers_with(spec, &maps, &ImportedSecrets::new()).remove(0);
+        let of_spec = spec.containers.iter().find(|it| it.name == "gw").unwrap();
+        let settings = settings_of(of_spec, &maps, &ImportedSecrets::new());
+        Read {
+            described,
+            container,
+            settings,
+            maps,
+        }
+    }
+
+    fn env(variables: &[(&str, &str)]) -> Value {
+        let variable = |(name, value): &(&str, &str)| json!({"name": name, "value": value});
+        json!({"env": variables.iter().map(variable).collect::<Vec<_>>()})
+    }
+
+    fn how(container: Value) -> Fact<SignsIn> {
+        let read = read(container, json!({}));
+        signs_in(&read.container, &read.settings, &[])
+    }
+
+    #[test]
+    fn the_settings_show_how_a_gateway_signs_in() {
+        let app = (AUTH, "azureAdApp");
+        assert_eq!(how(env(&[])), Ok(SignsIn::Not));
+        assert_eq!(
+            how(env(&[app])),
+            Ok(SignsIn::Not),
+            "the credential is yet to come"
+        );
+        assert_eq!(
+            how(env(&[app, (APP_SECRET, "x")])),
+            Ok(SignsIn::By(Mode::AppSecret))
+        );
+        assert_eq!(
+            how(env(&[app, (APP_CERTIFICATE, "/x")])),
+            Ok(SignsIn::By(Mode::AppCertificate))
+        );
+        assert_eq!(
+            how(env(&[(AUTH, "workloadIdentity")])),
+            Ok(SignsIn::By(Mode::WorkloadIdentity))
+        );
+        let reference = json!({"secretKeyRef": {"name": "s", "key": "value"}});
+        let by_token = json!({"env": [{"name": AUTH, "valueFrom": reference}]});
+        assert_eq!(how(by_token), Ok(SignsIn::ByToken));
+        assert!(how(env(&[(AUTH, "key")])).is_err());
+    }
+
+    #[test]
+    fn what_could_not_be_read_may_be_a_credential() {
+        let gap = [Unavailable::Forbidden("f".to_owned())];
+        let of = |container: Value| {
+            let read = read(container, json!({}));
+            signs_in(&read.container, &read.settings, &gap)
+        };
+        assert_eq!(of(env(&[])), Err(gap[0].clone()));
+        assert_eq!(of(env(&[(AUTH, "azureAdApp")])), Err(gap[0].clone()));
+        assert!(of(env(&[(AUTH, "workloadIdentity")])).is_ok());
+    }
+
+    #[test]
+    fn a_template_is_read_wherever_its_settings_are_and_without_its_credentials() {
+        let container = json!({
+            "envFrom": [{"configMapRef": {"name": "m"}}],
+            "env": [
+                {"name": GATEWAY_NAME, "value": "gw"},
+                {"name": AUTH_KEY, "value": "hush"},
+                {"name": APP_CERTIFICATE, "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
+            ],
+            "volumeMounts": [{"name": "v", "mountPath": "/etc/apim-entra/"}, {"name": "e", "mountPath": "/tmp"}],
+        });
+        let maps = json!({"m": {AUTH: "azureAdApp", GATEWAY_NAME: "beaten", APP_SECRET: "hush"}});
+        let read = read(container, maps);
+        let found = template(&read.described, "gw", &read.settings);
+        let text = |text: &str| Some(SettingValue::Text(text.to_owned()));
+        assert_eq!(found.settings.get(AUTH).cloned(), text("azureAdApp"));
+        assert_eq!(found.settings.get(GATEWAY_NAME).cloned(), text("gw"));
+        let reference = SettingValue::Secret {
+            name: "s".to_owned(),
+            key: "k".to_owned(),
+        };
+        assert_eq!(found.settings.get(APP_CERTIFICATE), Some(&reference));
+        assert_eq!(found.settings.len(), 3);
+        assert_eq!(
+            (found.service_account.as_str(), found.fs_group),
+            ("account", Some(7))
+        );
+        assert_eq!(found.labels["app"], "gw");
+        let mount = found.mount.clone().unwrap();
+        assert_eq!(
+            (mount.secret.as_str(), mount.path.as_str(), mount.mode),
+            ("s", CERTIFICATE_FOLDER, 0o440)
+        );
+        assert!(!format!("{found:?}").contains("hush"));
+        assert_eq!(unproved(&read.described).as_deref(), Some("b"));
+        let spec = read.described.workload.pod_spec().unwrap();
+        let workload = WorkloadRef {
+            kind: WorkloadKind::Deployment,
+            name: "gw".to_owned(),
+        };
+        let clear = clear_secret(&workload, spec, "gw", &read.maps);
+        assert_eq!(clear.as_deref(), Some("configmap/m"), "although it may be beaten");
+    }
+
+    #[test]
+    fn a_file_of_a_secret_is_not_its_mount() {
+        let container = json!({
+            "volumeMounts": [{"name": "v", "mountPath": "/etc/apim-entra", "subPath": "certificate.pfx"}],
+        });
+        let read = read(container, json!({}));
+        assert_eq!(template(&read.described, "gw", &read.settings).mount, None);
+    }
+}

@@ -1,0 +1,136 @@
+//! The app of a gateway, what restricts it, and what may not be read.
+
+use super::*;
+
+#[tokio::test]
+async fn apps_of_the_same_display_name_are_namesakes() {
+    let world = start().await;
+    let tenant = &world.principal.tenant;
+    world.azure.directory(|it| {
+        for name in ["O'Brien's GW", "O'Brien's gw", "other"] {
+            it.add_application(Application::new(tenant, name));
+        }
+    });
+    let facts = world.facts(&request(create(), Mode::WorkloadIdentity)).await;
+    assert!(facts.app.as_ref().unwrap().is_none());
+    assert_eq!(facts.namesakes.unwrap().len(), 2);
+    world.add_app();
+    let facts = world.facts(&request(create(), Mode::WorkloadIdentity)).await;
+    assert!(facts.app.as_ref().unwrap().is_some());
+    assert_eq!(facts.namesakes.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn who_else_can_use_an_app_is_known() {
+    let world = start().await;
+    let (app, principal) = world.add_app();
+    let user = User::new(&world.principal.tenant, "Eve\u{1b}[2J");
+    world.azure.directory(|it| {
+        it.add_user(user.clone());
+        it.change_application(&app.app_id, |app| app.owners.push(user.id.clone()));
+        it.change_service_principal(&principal.app_id, |it| {
+            it.account_enabled = false;
+            it.app_role_assignments.push(AppRoleAssignment {
+                id: "a".to_owned(),
+                app_role_id: Uuid::from_u128(1).to_string(),
+                resource_id: Uuid::from_u128(2).to_string(),
+                resource_display_name: "Microsoft Graph".to_owned(),
+            });
+        });
+    });
+    let existing = AppRequest::Existing(app.app_id.parse().unwrap());
+    let facts = world.facts(&request(existing, Mode::AppSecret)).await;
+    let found = app_of(&facts);
+    let owners = found.owners.as_ref().unwrap();
+    assert_eq!(owners[0].id.to_string(), user.id);
+    assert!(!format!("{owners:?}").contains("\\u{1b}"));
+    assert!(
+        !found
+            .service_principal
+            .as_ref()
+            .unwrap()
+            .as_ref()
+            .unwrap()
+            .enabled
+    );
+    let roles = found.app_roles.as_ref().unwrap();
+    assert_eq!(roles[0].resource_name.as_deref(), Some("Microsoft Graph"));
+    let none = AppRequest::Existing(Uuid::from_u128(7));
+    let facts = world.facts(&request(none, Mode::AppSecret)).await;
+    assert!(facts.app.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_managed_identity_is_found_by_its_client_id() {
+    let world = start().await;
+    let identity = ManagedIdentity::new(&world.principal.tenant, SUBSCRIPTION, "Rg-One", "gw");
+    world
+        .azure
+        .directory(|it| it.add_managed_identity(identity.clone()));
+    let existing = AppRequest::Existing(identity.client_id.parse().unwrap());
+    let facts = world.facts(&request(existing, Mode::WorkloadIdentity)).await;
+    let found = app_of(&facts);
+    let AppKind::Identity(id, client_id) = &found.kind else {
+        panic!("{:?}", found.kind);
+    };
+    assert!(id.path().eq_ignore_ascii_case(&identity.arm_id()));
+    assert_eq!(client_id.to_string(), identity.client_id);
+    assert_eq!(found.federated, Ok(Vec::new()));
+    assert_eq!(facts.rights.change_app, Ok(true));
+}
+
+#[tokio::test]
+async fn policies_and_locks_are_found() {
+    let world = start().await;
+    world.azure.directory(|it| {
+        let tenant = it.tenant_mut(&world.principal.tenant);
+        tenant.passwords_allowed = false;
+        tenant.longest_certificate = Some(SignedDuration::from_hours(24 * 30));
+    });
+    let group = world.id.service.group_path();
+    world.azure.authorization(|it| {
+        it.lock(&format!("{}/gateways/gw", world.instance()), LockLevel::ReadOnly);
+        it.lock(&group, LockLevel::CanNotDelete);
+    });
+    let facts = world.facts(&request(create(), Mode::AppSecret)).await;
+    assert_eq!(facts.lock, Ok(None));
+    let policy = facts.policy.unwrap();
+    assert!(policy.forbids_secrets);
+    assert_eq!(
+        policy.longest_certificate,
+        Some(SignedDuration::from_hours(24 * 30))
+    );
+    world
+        .azure
+        .authorization(|it| it.lock(&group, LockLevel::ReadOnly));
+    let facts = world.facts(&request(create(), Mode::AppSecret)).await;
+    assert!(facts.lock.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn what_the_caller_may_not_read_is_forbidden_and_the_rest_is_known() {
+    let reads = Grant::new("/", &["Microsoft.ApiManagement/service/read"]);
+    let caller = Principal::random().with(reads);
+    let world = world(caller, Azure::start().await.unwrap());
+    world
+        .azure
+        .directory(|it| it.tenant_mut(&world.principal.tenant).policies_readable = false);
+    let facts = world.facts(&request(create(), Mode::AppSecret)).await;
+    assert!(facts.instance.is_ok());
+    assert!(is_forbidden(&facts.resource) && is_forbidden(&facts.lock));
+    assert!(is_forbidden(&facts.app) && is_forbidden(&facts.namesakes) && is_forbidden(&facts.policy));
+    for role in [&facts.validator, &facts.reader] {
+        assert!(is_forbidden(&role.definitions) && is_forbidden(&role.assignments));
+    }
+    assert_eq!(facts.rights.define_roles, Ok(false));
+    assert_eq!(facts.rights.change_instance, Ok(false));
+}
+
+#[tokio::test]
+async fn a_failed_sign_in_ends_the_run() {
+    let mut world = start().await;
+    world.principal.client_secret = "wrong".to_owned();
+    let arm = world.arm();
+    let error = arm.caller().await.unwrap_err();
+    assert!(error.to_string().contains("AADSTS7000215"), "{error}");
+}

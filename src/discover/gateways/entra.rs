@@ -1,0 +1,90 @@
+//! How a gateway signs in by Entra, as far as the cluster shows it.
+
+use uuid::Uuid;
+
+use crate::discover::pod_spec::{ClientId, EntraCredential};
+use crate::discover::survey::{Gateway, Survey};
+use crate::model::{Auth, EntraSignIn, Fact, Unavailable, cleaned};
+
+/// How it signs in, the Secret and the key of its credential if it is in one, and
+/// its app.
+pub(super) fn sign_in(
+    survey: &Survey,
+    gateway: &Gateway,
+    credential: EntraCredential,
+) -> (Auth, Option<(String, String)>, EntraSignIn) {
+    let settings = &gateway.container.entra;
+    let is_federated = credential == EntraCredential::Federated;
+    let candidates = if is_federated {
+        &[][..]
+    } else {
+        settings.credential.as_slice()
+    };
+    let found = survey.held(gateway, candidates);
+    let auth = match credential {
+        EntraCredential::Secret => Auth::AppSecret,
+        EntraCredential::Certificate => Auth::Certificate,
+        EntraCredential::Federated => Auth::WorkloadIdentity,
+        // The setting itself may be in a Secret that is imported whole.
+        EntraCredential::Unknown if matches!(found, Some((_, Ok(_)))) => Auth::AppSecret,
+        EntraCredential::Unknown => Auth::Unknown,
+    };
+    // That an import has no such key says nothing.
+    let found = found.filter(|(_, held)| held.is_ok() || credential != EntraCredential::Unknown);
+    let certificate = candidates.iter().find_map(|(secret, keys)| {
+        keys.iter().find_map(|key| {
+            let one = [(secret.clone(), vec![key.clone()])];
+            let (_, held) = survey.held(gateway, &one)?;
+            held.ok()?.0.certificate.clone()
+        })
+    });
+    let stored = found.as_ref().map(|(_, held)| {
+        held.as_ref()
+            .map(|(facts, _)| Box::new(facts.clone()))
+            .map_err(Clone::clone)
+    });
+    let mut sign_in = EntraSignIn {
+        client_id: Err(Unavailable::Unknown(String::new())),
+        service_account: settings.service_account.clone(),
+        stored,
+        certificate: certificate.filter(|_| auth == Auth::Certificate),
+        in_clear: settings.in_clear.clone(),
+        azure: None,
+    };
+    sign_in.client_id = client_id(gateway, is_federated, &sign_in);
+    (auth, found.map(|(place, _)| place), sign_in)
+}
+
+/// The client id in the settings, else the one that we recorded.
+fn client_id(gateway: &Gateway, is_federated: bool, sign_in: &EntraSignIn) -> Fact<Uuid> {
+    let unknown = |why: String| Err(Unavailable::Unknown(why));
+    let recorded = sign_in.recorded().and_then(|secret| secret.marks.app.client_id);
+    match &gateway.container.entra.client_id {
+        _ if is_federated => unknown(format!(
+            "the client id is in an annotation of serviceaccount/{}, which was not read",
+            sign_in.service_account
+        )),
+        ClientId::Text(text) => Uuid::try_parse(text).or_else(|_| {
+            unknown(format!(
+                "config.service.auth.azureAd.clientId is not a GUID: `{}`",
+                cleaned(text)
+            ))
+        }),
+        // What a Secret holds is never shown, and any key of it may be referred to.
+        ClientId::Secret(secret) => recorded.ok_or_else(|| {
+            Unavailable::Unknown(format!(
+                "the client id is in secret/{secret}, and nothing else records it"
+            ))
+        }),
+        ClientId::Missing => {
+            let why = gateway.unread.clone();
+            recorded.ok_or_else(|| {
+                why.unwrap_or_else(|| {
+                    Unavailable::Unknown(
+                        "no setting config.service.auth.azureAd.clientId was found".to_owned(),
+                    )
+                })
+            })
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! What the settings of a gateway show of its sign-in by Entra.
+
+use super::credential::EnvFromSecret;
+use super::variables::{ContainerVariables, Value};
+use crate::cluster::pod_spec::{Container, PodSpec, VolumeMount};
+use crate::model::entra::PEM_KEY;
+use crate::model::setting::{APP_CERTIFICATE, APP_CLIENT, APP_SECRET};
+
+/// A Secret, and the keys of it that may hold something, the likeliest first.
+pub type SecretKeys = (String, Vec<String>);
+
+/// The app of a gateway and where its credential is, by its settings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EntraSettings {
+    pub client_id: ClientId,
+    /// Where the credential may be; none for a workload identity.
+    pub credential: Vec<SecretKeys>,
+    /// What has the client secret in clear.
+    pub in_clear: Option<String>,
+    /// The `ServiceAccount` of the pods.
+    pub service_account: String,
+}
+
+/// Where the client id of a gateway is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ClientId {
+    Text(String),
+    /// In this Secret.
+    Secret(String),
+    /// In an annotation of the `ServiceAccount`, or nowhere.
+    #[default]
+    Missing,
+}
+
+impl EntraSettings {
+    pub(super) fn of(spec: &PodSpec, container: &Container, variables: &ContainerVariables) -> Self {
+        let account = spec.service_account_name.as_str();
+        let mut settings = Self {
+            service_account: if account.is_empty() { "default" } else { account }.to_owned(),
+            ..Self::default()
+        };
+        settings.client_id = match variables.get(APP_CLIENT) {
+            Some(Value::Text { text, .. }) => ClientId::Text(text.trim().to_owned()),
+            Some(Value::Secret { name, .. }) => ClientId::Secret(name.clone()),
+            Some(Value::Unreadable) => ClientId::Missing,
+            None => {
+                let secret = imported(container, APP_CLIENT).into_iter().next();
+                secret.map_or(ClientId::Missing, |(name, _)| ClientId::Secret(name))
+            }
+        };
+        settings.credential = match (variables.get(APP_CERTIFICATE), variables.get(APP_SECRET)) {
+            (Some(Value::Text { text, .. }), _) => mounted(spec, container, text.trim()),
+            (None, Some(Value::Secret { name, key })) => vec![(name.clone(), vec![key.clone()])],
+            (None, Some(Value::Text { place, .. })) => {
+                settings.in_clear = Some(place.clone());
+                Vec::new()
+            }
+            (Some(_), _) | (None, Some(Value::Unreadable)) => Vec::new(),
+            (None, None) => imported(container, APP_SECRET),
+        };
+        settings
+    }
+}
+
+/// The Secrets that are imported whole and may hold a setting.
+fn imported(container: &Container, setting: &str) -> Vec<SecretKeys> {
+    let imports = container.env_from.iter().filter_map(EnvFromSecret::of);
+    let holding = imports.filter_map(|import| {
+        let key = setting.strip_prefix(&import.prefix)?.to_owned();
+        Some((import.name, vec![key]))
+    });
+    // The last of one name wins, as for the kubelet.
+    let mut found: Vec<SecretKeys> = holding.collect();
+    found.reverse();
+    found.truncate(MOST);
+    found
+}
+
+/// How many Secrets are searched for one setting.
+const MOST: usize = 4;
+
+/// The Secrets whose content a container has at a path. Beside the file that the
+/// gateway reads, its certificate may be there as PEM.
+fn mounted(spec: &PodSpec, container: &Container, path: &str) -> Vec<SecretKeys> {
+    let below = |mount: &VolumeMount| -> Option<String> {
+        let rest = path.strip_prefix(mount.mount_path.trim_end_matches('/'))?;
+        match (rest.strip_prefix('/'), mount.sub_path.as_str()) {
+            (None, sub_path) if rest.is_empty() && !sub_path.is_empty() => Some(sub_path.to_owned()),
+            (Some(file), "") if !file.is_empty() => Some(file.to_owned()),
+            _ => None,
+        }
+    };
+    let mounts = container.volume_mounts.iter();
+    let fitting = mounts.filter_map(|mount| Some((mount, below(mount)?)));
+    let Some((mount, file)) = fitting.max_by_key(|(mount, _)| mount.mount_path.len()) else {
+        return Vec::new();
+    };
+    let volumes = spec.volumes.iter().filter(|volume| volume.name == mount.name);
+    let names = volumes.flat_map(|volume| {
+        let projected = volume.projected.iter().flat_map(|projected| &projected.sources);
+        let projected = projected.filter_map(|source| Some(&source.secret.as_ref()?.name));
+        volume.secret.iter().map(|it| &it.secret_name).chain(projected)
+    });
+    let beside = [PEM_KEY, "tls.crt"].into_iter().filter(|key| *key != file);
+    let beside: Vec<String> = beside.map(str::to_owned).collect();
+    let keys: Vec<String> = std::iter::once(file).chain(beside).collect();
+    names
+        .take(MOST)
+        .map(|name| (name.clone(), keys.clone()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+    use crate::discover::pod_spec::{ConfigMaps, gateway_containers};
+
+    fn settings(mut container: Json, volumes: &Json) -> EntraSettings {
+        container["image"] = "r/azure-api-management/gateway:2".into();
+        let spec = json!({"containers": [container], "volumes": volumes, "serviceAccountName": "gw"});
+        let spec: PodSpec = serde_json::from_value(spec).unwrap();
+        let maps = json!({"settings": {APP_CLIENT: " of the map "}});
+        let maps: ConfigMaps = serde_json::from_value(maps).unwrap();
+        gateway_containers(&spec, &maps).remove(0).entra
+    }
+
+    fn from_secret(name: &str, key: &str) -> Json {
+        json!({"secretKeyRef": {"name": name, "key": key}})
+    }
+
+    fn keys(secret: &str, keys: &[&str]) -> SecretKeys {
+        (
+            secret.to_owned(),
+            keys.iter().map(|key| (*key).to_owned()).collect(),
+        )
+    }
+
+    #[test]
+    fn the_client_id_is_found_wherever_settings_are() {
+        let env = |env: Json| settings(json!({"env": [env]}), &json!([])).client_id;
+        let text = |text: &str| ClientId::Text(text.to_owned());
+        assert_eq!(env(json!({"name": APP_CLIENT, "value": " id\n"})), text("id"));
+        let of_map = json!({"configMapKeyRef": {"name": "settings", "key": APP_CLIENT}});
+        assert_eq!(
+            env(json!({"name": APP_CLIENT, "valueFrom": of_map})),
+            text("of the map")
+        );
+        let of_secret = json!({"name": APP_CLIENT, "valueFrom": from_secret("s", "id")});
+        assert_eq!(env(of_secret), ClientId::Secret("s".to_owned()));
+        assert_eq!(env(json!({"name": "A", "value": "x"})), ClientId::Missing);
+        let of_import = settings(json!({"envFrom": [{"secretRef": {"name": "s"}}]}), &json!([]));
+        assert_eq!(of_import.client_id, ClientId::Secret("s".to_owned()));
+        let of_map = settings(
+            json!({"envFrom": [{"configMapRef": {"name": "settings"}}]}),
+            &json!([]),
+        );
+        assert_eq!(of_map.client_id, text("of the map"));
+        assert_eq!(of_map.service_account, "gw");
+    }
+
+    #[test]
+    fn a_client_secret_is_found_in_a_secret_and_seen_in_clear() {
+        let env = |env: Json| settings(json!({"env": [env]}), &json!([]));
+        let found = env(json!({"name": APP_SECRET, "valueFrom": from_secret("s", "k")}));
+        assert_eq!(found.credential, [keys("s", &["k"])]);
+        let clear = env(json!({"name": APP_SECRET, "value": "hush"}));
+        assert!(clear.credential.is_empty());
+        assert!(!format!("{clear:?}").contains("hush") && clear.in_clear.is_some());
+        let imports = json!([{"secretRef": {"name": "a"}}, {"secretRef": {"name": "b"}}, {"prefix": "x", "secretRef": {"name": "c"}}]);
+        let imported = settings(json!({"envFrom": imports}), &json!([]));
+        assert_eq!(
+            imported.credential,
+            [keys("b", &[APP_SECRET]), keys("a", &[APP_SECRET])]
+        );
+    }
+
+    #[test]
+    fn a_certificate_is_found_through_its_mount() {
+        let found = |path: &str, mounts: Json, volumes: Json| {
+            let env = json!([{"name": APP_CERTIFICATE, "value": path}]);
+            settings(json!({"env": env, "volumeMounts": mounts}), &volumes).credential
+        };
+        let volumes = json!([{"name": "v", "secret": {"secretName": "s"}}, {"name": "other", "secret": {"secretName": "o"}}]);
+        let at =
+            |path: &str| json!([{"name": "v", "mountPath": path}, {"name": "other", "mountPath": "/etc"}]);
+        let both = [keys("s", &["gw.pfx", PEM_KEY, "tls.crt"])];
+        assert_eq!(found("/etc/apim/gw.pfx", at("/etc/apim/"), volumes.clone()), both);
+        let only = json!([{"name": "v", "mountPath": "/gw.pfx", "subPath": "a.pfx"}]);
+        assert_eq!(
+            found("/gw.pfx", only, volumes.clone()),
+            [keys("s", &["a.pfx", PEM_KEY, "tls.crt"])]
+        );
+        let projected = json!([{"name": "v", "projected": {"sources": [{"secret": {"name": "p"}}]}}]);
+        assert_eq!(found("/c/gw.pfx", at("/c"), projected)[0].0, "p");
+        for (path, mount) in [
+            ("/etcetera/gw.pfx", "/c"),
+            ("", "/c"),
+            ("/c", "/c"),
+            ("/c/", "/c"),
+        ] {
+            assert!(found(path, at(mount), json!([])).is_empty(), "{path}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What Entra and Azure have for the gateways that sign in by Entra. For many
+//! gateways, each instance, role and app is read once, and apps by the page.
+
+mod access;
+mod apps;
+mod cluster;
+mod sources;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::inventory::Instances;
+use crate::error::Result;
+use crate::model::{Auth, EntraInAzure, EntraSignIn, Fact, Federation, GatewayFacts, Presented, Unavailable};
+use apps::Apps;
+use cluster::{accounts, issuer};
+
+pub use sources::Sources;
+
+/// Completes the gateways that sign in by Entra. An error only if the cluster
+/// cannot be reached at all.
+pub async fn sign_ins(
+    sources: &Sources<'_>,
+    instances: &Instances,
+    gateways: &mut [&mut GatewayFacts],
+) -> Result<()> {
+    let issuer = client_ids(sources, gateways).await?;
+    let wanted = gateways.iter().filter_map(|facts| {
+        let client_id = facts.entra()?.client_id.as_ref().ok()?;
+        Some((*client_id, facts.auth == Auth::WorkloadIdentity))
+    });
+    let apps = Apps::read(sources, wanted).await;
+    let principals: BTreeSet<Uuid> = apps.principals().collect();
+    let names = gateways.iter().filter(|facts| facts.entra().is_some());
+    let names: BTreeSet<String> = names
+        .filter_map(|facts| Some(facts.service.as_ref().ok()?.to_ascii_lowercase()))
+        .collect();
+    let access = access::of_instances(sources.arm, instances, &names, &principals).await;
+    for facts in gateways.iter_mut() {
+        let is_federated = facts.auth == Auth::WorkloadIdentity;
+        let access = match &facts.service {
+            Ok(name) => access.get(&name.to_ascii_lowercase()).map_or_else(
+                || {
+                    Err(Unavailable::Unknown(
+                        "the instance was not looked up in Azure".to_owned(),
+                    ))
+                },
+                |found: &Fact<Arc<_>>| found.clone(),
+            ),
+            Err(unavailable) => Err(unavailable.clone()),
+        };
+        if let Some(sign_in) = entra(facts) {
+            let client_id = &sign_in.client_id;
+            sign_in.azure = Some(Box::new(EntraInAzure {
+                application: client_id.clone().and_then(|id| apps.application(id)),
+                service_principal: client_id.clone().and_then(|id| apps.service_principal(id)),
+                federation: is_federated.then(|| Federation {
+                    credentials: client_id.clone().and_then(|id| apps.federated(id)),
+                    issuer: issuer.clone(),
+                    audience: sources.audience,
+                }),
+                access,
+            }));
+        }
+    }
+    Ok(())
+}
+
+/// Completes the client ids of workload identities. Returns the issuer of the
+/// cluster's tokens.
+async fn client_ids(sources: &Sources<'_>, gateways: &mut [&mut GatewayFacts]) -> Result<Fact<String>> {
+    let federated: BTreeSet<_> = gateways
+        .iter()
+        .filter(|facts| facts.auth == Auth::WorkloadIdentity)
+        .filter_map(|facts| Some((facts.namespace.clone(), facts.entra()?.service_account.clone())))
+        .collect();
+    let (accounts, issuer) = if federated.is_empty() {
+        (BTreeMap::new(), Err(Unavailable::Unknown(String::new())))
+    } else {
+        let (accounts, issuer) = tokio::join!(accounts(sources.cluster, &federated), issuer(sources.cluster));
+        (accounts?, issuer?)
+    };
+    for facts in gateways.iter_mut() {
+        let place = facts
+            .entra()
+            .map(|it| (facts.namespace.clone(), it.service_account.clone()));
+        let is_federated = facts.auth == Auth::WorkloadIdentity;
+        if let Some(sign_in) = entra(facts).filter(|_| is_federated)
+            && let Some(client_id) = place.and_then(|place| accounts.get(&place))
+        {
+            sign_in.client_id.clone_from(client_id);
+        }
+    }
+    Ok(issuer)
+}
+
+fn entra(facts: &mut GatewayFacts) -> Option<&mut EntraSignIn> {
+    match &mut facts.presented {
+        Ok(Presented::Entra(sign_in)) => Some(sign_in),
+        _ => None,
+    }
+}

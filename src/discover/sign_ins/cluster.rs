@@ -1,0 +1,120 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::future::join_all;
+use futures::{StreamExt, stream};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::cluster::list::{List, Meta};
+use crate::cluster::{Cluster, explain};
+use crate::discover::read::{FEW, Key, SIDE_BY_SIDE, is_forbidden, is_not_found, scopes, unread};
+use crate::error::Result;
+use crate::model::entra::CLIENT_ID_ANNOTATION;
+use crate::model::request::Scope;
+use crate::model::{Fact, Unavailable, cleaned};
+
+/// The path at which an API server publishes the issuer of its tokens.
+const DISCOVERY: &str = "/.well-known/openid-configuration";
+
+#[derive(Deserialize)]
+struct Account {
+    metadata: Meta,
+}
+
+/// The client ids that the annotations of these ServiceAccounts give to pods.
+pub(super) async fn accounts(cluster: &Cluster, wanted: &BTreeSet<Key>) -> Result<BTreeMap<Key, Fact<Uuid>>> {
+    let cluster = &cluster.for_optional_reads();
+    if wanted.len() > FEW
+        && let Some(listed) = listed(cluster, wanted).await?
+    {
+        let none = |(_, name): &Key| {
+            Err(Unavailable::Unknown(format!(
+                "serviceaccount/{name} does not exist"
+            )))
+        };
+        let of = |key: &Key| (key.clone(), listed.get(key).cloned().unwrap_or_else(|| none(key)));
+        return Ok(wanted.iter().map(of).collect());
+    }
+    let mut reads = stream::iter(wanted)
+        .map(async |key| {
+            let (namespace, name) = key;
+            let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{name}");
+            (key, cluster.get::<Account>(&path).await)
+        })
+        .buffer_unordered(SIDE_BY_SIDE);
+    let mut found = BTreeMap::new();
+    while let Some((key, read)) = reads.next().await {
+        let (namespace, name) = key;
+        let client_id = match read {
+            Ok(account) => client_id(&account.metadata),
+            Err(error) if is_not_found(&error) => {
+                let why = format!("serviceaccount/{name} does not exist in namespace {namespace}");
+                Err(Unavailable::Unknown(why))
+            }
+            Err(error) => {
+                let doing = format!("reading serviceaccount/{name} in namespace {namespace}");
+                Err(unread(error, &doing)?.reason)
+            }
+        };
+        found.insert(key.clone(), client_id);
+    }
+    Ok(found)
+}
+
+/// `None` without the right to list them.
+async fn listed(cluster: &Cluster, wanted: &BTreeSet<Key>) -> Result<Option<BTreeMap<Key, Fact<Uuid>>>> {
+    let places = scopes(
+        &Scope::Everywhere,
+        wanted.iter().map(|(namespace, _)| namespace.as_str()),
+    );
+    let list = List::of("/api/v1", "serviceaccounts");
+    let keep = |account: Account| {
+        let key = (account.metadata.namespace.clone(), account.metadata.name.clone());
+        wanted.contains(&key).then(|| (key, client_id(&account.metadata)))
+    };
+    let lists = join_all(places.iter().map(|place| cluster.list(list, place, keep))).await;
+    if lists.iter().any(|list| list.as_ref().is_err_and(is_forbidden)) {
+        return Ok(None);
+    }
+    let mut all = BTreeMap::new();
+    for list in lists {
+        all.extend(list.map_err(|error| explain(error, "listing the ServiceAccounts"))?);
+    }
+    Ok(Some(all))
+}
+
+fn client_id(account: &Meta) -> Fact<Uuid> {
+    let name = &account.name;
+    let Some(text) = account.annotations.get(CLIENT_ID_ANNOTATION) else {
+        return Err(Unavailable::Unknown(format!(
+            "serviceaccount/{name} has no annotation {CLIENT_ID_ANNOTATION}"
+        )));
+    };
+    Uuid::try_parse(text.trim()).map_err(|_| {
+        Unavailable::Unknown(format!(
+            "the annotation {CLIENT_ID_ANNOTATION} of serviceaccount/{name} is not a GUID: `{}`",
+            cleaned(text)
+        ))
+    })
+}
+
+#[derive(Deserialize)]
+struct Document {
+    issuer: String,
+}
+
+/// The issuer of the cluster's tokens, to the letter.
+pub(super) async fn issuer(cluster: &Cluster) -> Result<Fact<String>> {
+    match cluster.for_optional_reads().get::<Document>(DISCOVERY).await {
+        Ok(document) => Ok(Ok(cleaned(&document.issuer))),
+        Err(error) => {
+            let is_denied = is_forbidden(&error);
+            let why = explain(error, "reading the issuer of the cluster's tokens").to_string();
+            Ok(Err(if is_denied {
+                Unavailable::Forbidden(why)
+            } else {
+                Unavailable::Unknown(why)
+            }))
+        }
+    }
+}

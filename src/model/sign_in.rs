@@ -1,0 +1,72 @@
+//! How a gateway signs in by Entra: what the cluster shows of it, and what Azure
+//! answers.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::access::{InstanceIdentity, RoleAssignment, RoleDefinition};
+use super::directory::{Application, FederatedCredential, ServicePrincipal};
+use super::{Fact, SecretFacts, ServiceId, Validity};
+
+/// The sign-in of one gateway by Entra. It holds no secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntraSignIn {
+    /// The client id of the app or the identity.
+    pub client_id: Fact<Uuid>,
+    /// The `ServiceAccount` of the pods.
+    pub service_account: String,
+    /// The Secret with the credential; `None` if none is known to have it.
+    pub stored: Option<Fact<Box<SecretFacts>>>,
+    /// The certificate in that Secret, as far as it could be parsed.
+    pub certificate: Option<Fact<Validity>>,
+    /// What has the client secret in clear.
+    pub in_clear: Option<String>,
+    /// `None` if Azure was not asked.
+    pub azure: Option<Box<EntraInAzure>>,
+}
+
+impl EntraSignIn {
+    /// The Secret, if it was read.
+    pub fn secret(&self) -> Option<&SecretFacts> {
+        self.stored.as_ref()?.as_deref().ok()
+    }
+
+    /// The Secret, while our annotations describe its credential.
+    pub fn recorded(&self) -> Option<&SecretFacts> {
+        self.secret().filter(|secret| secret.app_marks_hold())
+    }
+}
+
+/// What Azure has for the sign-in of one gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntraInAzure {
+    /// `None` if there is no app of the client id. A managed identity has none.
+    pub application: Fact<Option<Application>>,
+    pub service_principal: Fact<Option<ServicePrincipal>>,
+    /// For workload identity.
+    pub federation: Option<Federation>,
+    pub access: Fact<Arc<InstanceAccess>>,
+}
+
+/// What the tokens of the cluster are trusted by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Federation {
+    pub credentials: Fact<Vec<FederatedCredential>>,
+    /// The issuer of the cluster's tokens, to the letter.
+    pub issuer: Fact<String>,
+    /// The audience of the tokens; `None` in a custom cloud.
+    pub audience: Option<&'static str>,
+}
+
+/// Who may do what at an API Management instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstanceAccess {
+    pub service: ServiceId,
+    pub identity: InstanceIdentity,
+    /// The custom roles that can be assigned there, and the others that are assigned
+    /// to whom it concerns.
+    pub definitions: Fact<Vec<RoleDefinition>>,
+    /// The assignments at the instance and above it.
+    pub assignments: Fact<Vec<RoleAssignment>>,
+}

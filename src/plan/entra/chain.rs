@@ -1,0 +1,332 @@
+//! What a gateway's sign-in by Entra rests on, part by part: what is there, what is
+//! missing or wrong, and what is not known. What could not be read is never broken.
+
+use uuid::Uuid;
+
+use super::assignment::covers_principal;
+use super::credential::{Trust, trust};
+use super::role::grants;
+use super::step::Part;
+use crate::model::access::{RoleAssignment, RoleDefinition};
+use crate::model::directory::{Application, FederatedCredential, ServicePrincipal};
+use crate::model::entra::{federated_name, is_same_but_slash, subject};
+use crate::model::{
+    Auth, AzureRole, CustomRole, EntraInAzure, EntraSignIn, Fact, Federation, GatewayFacts, InstanceAccess,
+    Unavailable, cleaned, shortened,
+};
+
+/// One part of a sign-in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    pub part: Part,
+    pub state: LinkState,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkState {
+    Ok,
+    /// As a sentence.
+    Broken(String),
+    Unknown(Unavailable),
+}
+
+impl Link {
+    fn of(part: Part, judged: Fact<Result<(), String>>) -> Self {
+        let state = match judged {
+            Ok(Ok(())) => LinkState::Ok,
+            Ok(Err(why)) => LinkState::Broken(why),
+            Err(unavailable) => LinkState::Unknown(unavailable),
+        };
+        Self { part, state }
+    }
+}
+
+/// The parts of a gateway's sign-in, in the order in which they depend on each other;
+/// none if Azure was not asked.
+pub fn chain(facts: &GatewayFacts) -> Vec<Link> {
+    let Some((sign_in, azure)) = facts
+        .entra()
+        .and_then(|sign_in| Some((sign_in, sign_in.azure.as_deref()?)))
+    else {
+        return Vec::new();
+    };
+    let client_id = match &sign_in.client_id {
+        Ok(client_id) => *client_id,
+        Err(why) => return vec![Link::of(Part::App, Err(why.clone()))],
+    };
+    let mut links = vec![
+        Link::of(Part::App, app(client_id, azure)),
+        Link::of(Part::ServicePrincipal, service_principal(client_id, azure)),
+    ];
+    links.push(Link::of(
+        Part::Credential,
+        match (&azure.federation, facts.auth) {
+            (Some(federation), _) => trusted(facts, sign_in, federation),
+            (None, Auth::AppSecret | Auth::Certificate) => stored(facts.auth, sign_in, azure),
+            (None, _) => Err(Unavailable::Unknown(
+                "the settings do not show the kind of the credential".to_owned(),
+            )),
+        },
+    ));
+    links.extend(access(azure));
+    links
+}
+
+/// Without its app there is nothing else to judge of a credential.
+fn no_app<T>() -> Fact<T> {
+    Err(Unavailable::Unknown("there is no app".to_owned()))
+}
+
+fn app(client_id: Uuid, azure: &EntraInAzure) -> Fact<Result<(), String>> {
+    let principal = azure.service_principal.as_ref().ok().and_then(Option::as_ref);
+    match (known(&azure.application)?, principal) {
+        (Some(app), _) if app.disabled => Ok(Err(format!(
+            "the app {} is disabled, so it gets no token",
+            brief(&app.display_name)
+        ))),
+        // A managed identity, or an app of another tenant, has no registration here.
+        (Some(_), _) | (None, Some(_)) => Ok(Ok(())),
+        (None, None) => {
+            known(&azure.service_principal)?;
+            Ok(Err(format!(
+                "there is no app or managed identity with the client id {client_id}"
+            )))
+        }
+    }
+}
+
+fn service_principal(client_id: Uuid, azure: &EntraInAzure) -> Fact<Result<(), String>> {
+    Ok(match known(&azure.service_principal)? {
+        Some(found) if !found.enabled => Err(format!(
+            "the service principal {} of the app is disabled, so it gets no token",
+            found.id
+        )),
+        Some(_) => Ok(()),
+        None => Err(format!(
+            "the app {client_id} has no service principal in the tenant"
+        )),
+    })
+}
+
+/// Whether a federated credential trusts the tokens of the gateway's `ServiceAccount`.
+fn trusted(facts: &GatewayFacts, sign_in: &EntraSignIn, federation: &Federation) -> Fact<Result<(), String>> {
+    let all = known(&federation.credentials)?;
+    let issuer = known(&federation.issuer)?;
+    let subject = subject(&facts.namespace, &sign_in.service_account);
+    // In a custom cloud, whatever is there counts.
+    let audiences = federation.audience.map(|audience| vec![audience.to_owned()]);
+    let wanted = FederatedCredential {
+        name: federated_name(issuer, &subject),
+        issuer: issuer.clone(),
+        subject,
+        audiences: audiences.clone().unwrap_or_default(),
+    };
+    let whom = format!("{} of the issuer {}", brief(&wanted.subject), brief(issuer));
+    Ok(match trust(all, &wanted) {
+        Trust::Full(_) => Ok(()),
+        Trust::OtherAudience(_) if audiences.is_none() => Ok(()),
+        Trust::OtherAudience(found) => Err(format!(
+            "the federated credential {} has the audience {}, not {}",
+            brief(&found.name),
+            brief(&found.audiences.join(", ")),
+            wanted.audiences.join(", ")
+        )),
+        Trust::OtherIssuer(found) => Err(other_issuer(found, &wanted)),
+        Trust::None => {
+            let mut of_subject = all.iter().filter(|it| it.subject == wanted.subject);
+            let almost = of_subject.find(|it| is_same_but_slash(&it.issuer, &wanted.issuer));
+            Err(almost.map_or_else(
+                || format!("no federated credential trusts {whom}"),
+                |found| other_issuer(found, &wanted),
+            ))
+        }
+    })
+}
+
+fn other_issuer(found: &FederatedCredential, wanted: &FederatedCredential) -> String {
+    let slash = if is_same_but_slash(&found.issuer, &wanted.issuer) {
+        ": they differ in the last slash"
+    } else {
+        ""
+    };
+    format!(
+        "the federated credential {} has the issuer {}, but the tokens of the cluster have {}{slash}",
+        brief(&found.name),
+        brief(&found.issuer),
+        brief(&wanted.issuer)
+    )
+}
+
+/// Whether the app has the credential that the Secret holds.
+fn stored(auth: Auth, sign_in: &EntraSignIn, azure: &EntraInAzure) -> Fact<Result<(), String>> {
+    let Some(app) = known(&azure.application)? else {
+        return no_app();
+    };
+    let (all, what) = credentials(app, auth);
+    if all.is_empty() {
+        return Ok(Err(format!("the app {} has no {what}", brief(&app.display_name))));
+    }
+    let recorded = sign_in.recorded();
+    let id = recorded.and_then(|secret| Some((secret, secret.marks.app.key_id?)));
+    Ok(match id {
+        Some((secret, id)) if !all.iter().any(|it| it.key_id == id) => Err(format!(
+            "the app {} does not have the {what} {id} any more, which secret/{} holds",
+            brief(&app.display_name),
+            secret.version.name
+        )),
+        _ => Ok(()),
+    })
+}
+
+/// The credentials of a kind that an app has, and what they are called.
+pub fn credentials(
+    app: &Application,
+    auth: Auth,
+) -> (&[crate::model::directory::AppCredential], &'static str) {
+    match auth {
+        Auth::Certificate => (&app.certificates, "certificate"),
+        _ => (&app.secrets, "client secret"),
+    }
+}
+
+/// The identity of the instance, both roles, and both assignments.
+fn access(azure: &EntraInAzure) -> Vec<Link> {
+    let access = match &azure.access {
+        Ok(access) => access,
+        Err(why) => return vec![Link::of(Part::Identity, Err(why.clone()))],
+    };
+    let (group, service) = (access.service.group_path(), access.service.path());
+    let instance = brief(&access.service.name);
+    let principal =
+        known(&azure.service_principal).map(|found| found.as_ref().map(|it: &ServicePrincipal| it.id));
+    let identity = access.identity.principal;
+    let validator = Role {
+        wanted: AzureRole::ConfigValidator.definition(),
+        principal: Ok(identity),
+        scope: &group,
+        whose: format!("the system-assigned identity of the instance {instance}"),
+        at: "its resource group",
+    };
+    let reader = Role {
+        wanted: AzureRole::ConfigReader.definition(),
+        principal,
+        scope: &service,
+        whose: "the service principal of the app".to_owned(),
+        at: "the instance",
+    };
+    let has_identity = identity.map(|_| ()).ok_or_else(|| {
+        format!("the instance {instance} has no system-assigned identity, by which it checks the rights of gateways")
+    });
+    let ([validator_role, validator_assignment], [reader_role, reader_assignment]) =
+        (validator.judge(access), reader.judge(access));
+    vec![
+        Link::of(Part::Identity, Ok(has_identity)),
+        Link::of(Part::ValidatorRole, validator_role),
+        Link::of(Part::ReaderRole, reader_role),
+        Link::of(Part::ValidatorAssignment, validator_assignment),
+        Link::of(Part::ReaderAssignment, reader_assignment),
+    ]
+}
+
+/// One of the two roles, and whom it is assigned to.
+struct Role<'a> {
+    wanted: &'static CustomRole,
+    /// `None` if it does not exist.
+    principal: Fact<Option<Uuid>>,
+    scope: &'a str,
+    whose: String,
+    at: &'static str,
+}
+
+impl Role<'_> {
+    /// The role, and its assignment.
+    fn judge(&self, access: &InstanceAccess) -> [Fact<Result<(), String>>; 2] {
+        let wanted = self.wanted;
+        let name = wanted.name;
+        let definitions = match known(&access.definitions) {
+            Ok(definitions) => definitions,
+            Err(why) => return [Err(why.clone()), Err(why)],
+        };
+        let suits = |it: &&RoleDefinition| grants(wanted, it);
+        let assigned = self.assigned(access);
+        if let Ok(Some(assigned)) = &assigned
+            && definitions
+                .iter()
+                .filter(suits)
+                .any(|it| assigned.iter().any(|of| of.role == it.id))
+        {
+            return [Ok(Ok(())), Ok(Ok(()))];
+        }
+        let role = if definitions.iter().any(|it| suits(&it)) {
+            Ok(())
+        } else {
+            let actions = [wanted.action_names(), wanted.data_action_names()].concat();
+            let same_name = definitions.iter().find(|it| {
+                it.name.eq_ignore_ascii_case(name)
+                    || it
+                        .name
+                        .eq_ignore_ascii_case(&wanted.name_in(&access.service.subscription))
+            });
+            Err(match same_name {
+                Some(found) => format!(
+                    "the role {} lacks the permission {}",
+                    brief(&found.name),
+                    actions.join(", ")
+                ),
+                None => format!(
+                    "no role with the permission {} can be assigned at {}",
+                    actions.join(", "),
+                    self.at
+                ),
+            })
+        };
+        let assignment = assigned.map(|assigned| match assigned {
+            None => Err(format!(
+                "nothing has the role {name} at {}, because {} does not exist",
+                self.at, self.whose
+            )),
+            Some(_) => Err(format!(
+                "{} does not have the role {name} at {} or above",
+                self.whose, self.at
+            )),
+        });
+        // Without a role there is nothing to assign.
+        let is_role_missing = role.is_err();
+        [
+            Ok(role),
+            if is_role_missing {
+                Err(Unavailable::Unknown("its role is missing".to_owned()))
+            } else {
+                assignment
+            },
+        ]
+    }
+
+    /// The roles of the principal at the scope or above it; `None` if there is no
+    /// principal.
+    fn assigned<'a>(&self, access: &'a InstanceAccess) -> Fact<Option<Vec<&'a RoleAssignment>>> {
+        let all = known(&access.assignments)?;
+        let Some(principal) = self.principal.clone()? else {
+            return Ok(None);
+        };
+        let of_it = all
+            .iter()
+            .filter(|it| covers_principal(it, principal, self.scope));
+        Ok(Some(of_it.collect()))
+    }
+}
+
+/// Several texts of others are in one sentence.
+fn brief(text: &str) -> String {
+    shortened(&cleaned(text), LONGEST)
+}
+
+/// More than the name of an app, and than the issuer of a cluster.
+const LONGEST: usize = 256;
+
+fn known<T>(fact: &Fact<T>) -> Fact<&T> {
+    fact.as_ref().map_err(Clone::clone)
+}
+
+#[cfg(test)]
+mod tests;

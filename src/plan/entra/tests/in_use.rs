@@ -1,0 +1,135 @@
+//! What pods use is neither removed nor replaced.
+
+use super::*;
+use crate::model::entra::CLIENT_ID_ANNOTATION;
+use crate::model::entra::facts::ServiceAccountFacts;
+use crate::model::{Replacement, RotationIds};
+
+/// A gateway that was set up in a mode, and signs in by it.
+fn set_up(mode: Mode) -> EntraFacts {
+    let mut done = after(facts(), &plan(&facts(), &in_mode(mode)));
+    done.cluster.workload.as_mut().unwrap().signs_in = Ok(SignsIn::By(mode));
+    done
+}
+
+#[test]
+fn the_credential_of_another_mode_stays_in_entra_and_in_its_secret() {
+    for (now, other) in [
+        (Mode::AppSecret, Mode::AppCertificate),
+        (Mode::AppCertificate, Mode::AppSecret),
+    ] {
+        let plan = plan(&set_up(now), &in_mode(other));
+        for part in [Part::Credential, Part::Secret, Part::Workload] {
+            let found = step(&plan, part);
+            assert_eq!(found.mark, StepMark::Missing, "{found:?}");
+            let removes = match &found.action {
+                Some(Action::AddSecret { remove, .. } | Action::AddCertificate { remove, .. }) => {
+                    remove.len()
+                }
+                _ => 0,
+            };
+            assert_eq!(removes, 0, "{found:?}");
+        }
+        let hints = &step(&plan, Part::Secret).hints;
+        assert!(hints[0].contains("--secret NAME"), "{hints:?}");
+    }
+}
+
+#[test]
+fn the_credential_of_another_app_stays_in_its_secret() {
+    let mut done = set_up(Mode::AppSecret);
+    let secret = done.cluster.secret.as_mut().unwrap().as_mut().unwrap();
+    secret.client_id = Some(Uuid::from_u128(99));
+    secret.credential = None;
+    let found = plan(&done, &in_mode(Mode::AppSecret));
+    assert_eq!(step(&found, Part::Secret).mark, StepMark::Missing);
+    assert_eq!(step(&found, Part::Credential).mark, StepMark::Missing);
+}
+
+#[test]
+fn the_credential_of_running_pods_is_not_left_over() {
+    let mut done = set_up(Mode::AppSecret);
+    let held = newest_credential(&mut done).unwrap();
+    done.cluster.secret = Ok(None);
+    let removed =
+        |facts: &EntraFacts| match &step(&plan(facts, &in_mode(Mode::AppSecret)), Part::Credential).action {
+            Some(Action::AddSecret { remove, .. }) => remove.clone(),
+            other => panic!("{other:?}"),
+        };
+    assert_eq!(removed(&done), [held]);
+    done.cluster.workload.as_mut().unwrap().marks.rotation_ids = RotationIds::from(held.to_string().as_str());
+    assert!(removed(&done).is_empty());
+}
+
+#[test]
+fn a_service_account_of_another_app_is_not_taken() {
+    let facts = changed(|facts| {
+        facts.cluster.service_account = Ok(Some(ServiceAccountFacts {
+            annotations: [(CLIENT_ID_ANNOTATION.to_owned(), Uuid::from_u128(99).to_string())].into(),
+            owner: None,
+        }));
+    });
+    let plan = plan(&facts, &in_mode(Mode::WorkloadIdentity));
+    assert_eq!(step(&plan, Part::ServiceAccount).stops, Some(Kind::Refused));
+}
+
+#[test]
+fn a_role_that_was_renamed_is_not_overwritten() {
+    let wanted = AzureRole::ConfigReader.definition();
+    let mut role = definition(AzureRole::ConfigReader, "Renamed");
+    role.id = wanted.id_in(&gateway().service.subscription);
+    role.permissions[0].actions.push("Microsoft.Storage/*".to_owned());
+    let facts = changed(|facts| facts.reader.definitions = Ok(vec![role.clone()]));
+    let plan = plan(&facts, &in_mode(Mode::AppSecret));
+    assert_eq!(step(&plan, Part::ReaderRole).stops, Some(Kind::Refused));
+}
+
+#[test]
+fn who_may_not_read_apps_gets_a_whole_script_for_others() {
+    let facts = changed(|facts| {
+        facts.app = Err(Unavailable::Forbidden("403".to_owned()));
+        facts.namesakes = Err(Unavailable::Forbidden("403".to_owned()));
+    });
+    for mode in Mode::ALL {
+        let plan = plan(&facts, &in_mode(mode));
+        assert_eq!(planned_exit_code(&plan.steps), 4);
+        for part in [Part::App, Part::ServicePrincipal, Part::Credential] {
+            assert!(step(&plan, part).left_to_others().is_some(), "{mode:?} {part:?}");
+        }
+    }
+}
+
+#[test]
+fn settings_that_are_left_over_of_another_cloud_are_replaced() {
+    let facts = changed(|facts| {
+        let template = &mut facts.cluster.workload.as_mut().unwrap().template;
+        for name in [setting::TOKEN_AUDIENCE, setting::APP_AUTHORITY] {
+            template.settings.insert(
+                name.to_owned(),
+                SettingValue::Text("https://elsewhere".to_owned()),
+            );
+        }
+    });
+    let wanted = plan(&facts, &in_mode(Mode::AppSecret)).template.settings;
+    let text = |text: &str| Some(SettingValue::Text(text.to_owned()));
+    assert_eq!(
+        wanted.get(setting::TOKEN_AUDIENCE).cloned(),
+        text("https://azure-api.net/configuration")
+    );
+    assert_eq!(
+        wanted.get(setting::APP_AUTHORITY).cloned(),
+        text("https://login.microsoftonline.com")
+    );
+}
+
+#[test]
+fn pods_that_are_not_replaced_are_named() {
+    let paused = changed(|facts| facts.cluster.workload.as_mut().unwrap().paused = true);
+    let found = plan(&paused, &in_mode(Mode::AppSecret));
+    assert_eq!(step(&found, Part::Workload).stops, Some(Kind::Refused));
+    let by_hand = changed(|facts| {
+        facts.cluster.workload.as_mut().unwrap().replacement = Replacement::ByHand("OnDelete".to_owned());
+    });
+    let found = plan(&by_hand, &in_mode(Mode::AppSecret));
+    assert!(step(&found, Part::Workload).notes[0].contains("OnDelete"));
+}

@@ -1,0 +1,199 @@
+//! What a verdict says of a credential of Entra, and of the sign-in by it.
+
+use super::super::entra::{Link, LinkState, Part, credentials};
+use super::assessment::{Assessment, Verdict};
+use crate::model::quote::shell_word;
+use crate::model::{Auth, EntraSignIn, Fact, GatewayFacts, GatewayId, Unavailable, counted, shortened};
+
+/// The credential of a gateway, in a sentence.
+pub const fn credential_in_words(auth: Auth) -> &'static str {
+    match auth {
+        Auth::AppSecret => "the client secret",
+        Auth::Certificate => "the certificate",
+        Auth::Unknown => "the credential",
+        Auth::Token | Auth::WorkloadIdentity => "the token",
+    }
+}
+
+/// Why it is not known when the credential of an app expires.
+pub(super) fn unknown_expiry(auth: Auth, sign_in: &EntraSignIn) -> String {
+    let what = credential_in_words(auth);
+    let only = format!("only Entra shows when {what} of the gateway's app expires");
+    if let Some(azure) = &sign_in.azure {
+        return match (&sign_in.client_id, &azure.application) {
+            (Err(why), _) => format!("{only}, and the app is not known: {}", why.why()),
+            (_, Err(why)) => format!("{only}, and it could not be asked: {}", why.why()),
+            (_, Ok(None)) => format!("{only}, and the tenant has no registration of the app"),
+            (_, Ok(Some(app))) => {
+                let (all, kind) = credentials(app, auth);
+                format!(
+                    "it is not known which of the {} of the app {} the gateway uses, and one may have expired",
+                    counted(all.len(), kind, &format!("{kind}s")),
+                    shortened(&app.display_name, 256)
+                )
+            }
+        };
+    }
+    let why = match (&sign_in.stored, &sign_in.certificate) {
+        (Some(Err(why)), _) | (_, Some(Err(why))) => why.why().to_owned(),
+        (Some(Ok(secret)), _) if secret.marks.app.kind.is_some() && !secret.written_by_us => format!(
+            "{} replaced it after it was recorded",
+            secret.last_writer.as_deref().unwrap_or("something else")
+        ),
+        _ => return format!("{only}; ask it with --azure"),
+    };
+    format!("{only}: {why}")
+}
+
+/// The first part that keeps the gateway from signing in.
+fn first_broken(links: &[Link]) -> Option<(Part, &str)> {
+    links.iter().find_map(|link| match &link.state {
+        LinkState::Broken(why) => Some((link.part, why.as_str())),
+        _ => None,
+    })
+}
+
+pub(super) fn broken(links: &[Link]) -> Option<String> {
+    let (_, why) = first_broken(links)?;
+    let others = links
+        .iter()
+        .filter(|link| matches!(link.state, LinkState::Broken(_)))
+        .count()
+        - 1;
+    Some(match others {
+        0 => why.to_owned(),
+        _ => format!("{why}; {}", counted(others, "more problem", "more problems")),
+    })
+}
+
+/// What could not be checked, to follow a reason.
+pub(super) fn unchecked(links: &[Link]) -> String {
+    let mut unknown = links.iter().filter_map(|link| match &link.state {
+        LinkState::Unknown(why) => Some(why.why()),
+        _ => None,
+    });
+    match unknown.next() {
+        None => String::new(),
+        Some(first) => {
+            let parts = counted(1 + unknown.count(), "part of its sign-in", "parts of its sign-in");
+            format!("; {parts} could not be checked: {first}")
+        }
+    }
+}
+
+/// The command that mends the sign-in, or renews the credential.
+pub(super) fn set_up(facts: &GatewayFacts, assessment: &Assessment) -> Option<String> {
+    let sign_in = facts.entra()?;
+    let GatewayFacts {
+        namespace, workload, ..
+    } = facts;
+    let broken = first_broken(&assessment.links)
+        .filter(|_| assessment.verdict == Verdict::CannotSignIn)
+        .map(|(part, _)| part);
+    if let Some(command) = broken.and_then(|part| disabled(part, sign_in)) {
+        return Some(command);
+    }
+    let mut words = vec![format!(
+        "kubectl apim entra setup {} -n {namespace}",
+        workload.short()
+    )];
+    if let Some(GatewayId { service, name }) = gateway_id(facts, sign_in) {
+        let values = [
+            &service.subscription,
+            &service.resource_group,
+            &service.name,
+            &name,
+        ];
+        let flags = ["-s", "-r", "-a", "-g"].into_iter().zip(values);
+        words.extend(flags.map(|(flag, value)| format!("{flag} {}", word(value))));
+    }
+    words.push(match broken {
+        Some(Part::App) => format!("--create-app {}", word(&workload.name)),
+        _ => format!("--app {}", client_id(&sign_in.client_id)),
+    });
+    let is_broken = |part| {
+        let mut links = assessment.links.iter();
+        links.any(|link| link.part == part && matches!(link.state, LinkState::Broken(_)))
+    };
+    if is_broken(Part::Identity) {
+        words.push("--enable-identity".to_owned());
+    }
+    if let (Verdict::Expiring | Verdict::Due, Some((secret, _))) = (assessment.verdict, &facts.secret) {
+        words.push(format!("--secret {}", next_name(secret)));
+    }
+    Some(words.join(" "))
+}
+
+/// The command for what is there and disabled: a set-up does not enable it.
+fn disabled(part: Part, sign_in: &EntraSignIn) -> Option<String> {
+    let azure = sign_in.azure.as_deref()?;
+    let principal = azure.service_principal.as_ref().ok().and_then(Option::as_ref);
+    let application = azure.application.as_ref().ok().and_then(Option::as_ref);
+    match part {
+        Part::ServicePrincipal => principal
+            .filter(|found| !found.enabled)
+            .map(|found| format!("az ad sp update --id {} --set accountEnabled=true", found.id)),
+        Part::App => application.map(|app| format!("az ad app show --id {}", app.app_id)),
+        _ => None,
+    }
+}
+
+/// Quoted where a shell would not take it as it is.
+fn word(text: &str) -> String {
+    let is_plain = |it: char| it.is_ascii_alphanumeric() || matches!(it, '-' | '_' | '.');
+    if !text.is_empty() && !text.starts_with('-') && text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        shell_word(text)
+    }
+}
+
+/// Pods go on with the credential in the old Secret until others have the new one.
+fn next_name(secret: &str) -> String {
+    let numbered = secret
+        .rsplit_once('-')
+        .and_then(|(name, number)| Some((name, number.parse::<u32>().ok()?)));
+    match numbered {
+        Some((name, number)) => format!("{name}-{}", number.saturating_add(1)),
+        None => format!("{secret}-2"),
+    }
+}
+
+fn gateway_id(facts: &GatewayFacts, sign_in: &EntraSignIn) -> Option<GatewayId> {
+    let access = sign_in
+        .azure
+        .as_ref()
+        .and_then(|azure| azure.access.as_ref().ok());
+    let name = facts.gateway.as_ref().ok();
+    let found = access
+        .zip(name)
+        .map(|(access, name)| access.service.gateway(name.clone()));
+    found.or_else(|| facts.recorded.clone())
+}
+
+pub(super) fn fix_unknown(facts: &GatewayFacts, sign_in: &EntraSignIn) -> String {
+    let GatewayFacts { namespace, .. } = facts;
+    if let (Some(Err(Unavailable::Forbidden(_))), Some((secret, _)), None) =
+        (&sign_in.stored, &facts.secret, &sign_in.azure)
+    {
+        return format!("kubectl auth can-i get secret/{secret} -n {namespace}");
+    }
+    let id = client_id(&sign_in.client_id);
+    match facts.auth {
+        Auth::Certificate => format!("az ad app credential list --cert --id {id}"),
+        _ => format!("az ad app credential list --id {id}"),
+    }
+}
+
+fn client_id(fact: &Fact<uuid::Uuid>) -> String {
+    fact.as_ref()
+        .map_or_else(|_| "CLIENT-ID".to_owned(), ToString::to_string)
+}
+
+/// Why nothing can renew a credential where it is.
+pub(super) fn in_clear(sign_in: &EntraSignIn) -> Option<String> {
+    let place = sign_in.in_clear.as_ref()?;
+    Some(format!(
+        "the client secret is in plain text in {place}; a set-up with a new one in a Secret replaces it"
+    ))
+}

@@ -1,0 +1,103 @@
+//! The command that fixes a gateway.
+
+use jiff::Timestamp;
+
+use super::super::blocked::way_out;
+use super::super::protection::better_schedule;
+use super::assessment::{Assessment, Verdict};
+use super::entra::set_up;
+use crate::model::{Credential, CronJobFacts, GatewayFacts, Presented, Replacement, TokenError, Unavailable};
+
+pub(super) fn fix(facts: &GatewayFacts, assessment: &Assessment, now: Timestamp) -> Option<String> {
+    let GatewayFacts {
+        namespace, workload, ..
+    } = facts;
+    let verdict = assessment.verdict;
+    let owned = facts.stored().is_some_and(|stored| stored.owner.is_some());
+    let adopt = if owned { " --adopt" } else { "" };
+    let rotate = format!("kubectl apim rotate {workload} -n {namespace}{adopt}");
+    match verdict {
+        Verdict::Healthy => None,
+        Verdict::Blocked => {
+            let reason = facts.blocked.as_ref().map_or("", |blocked| &blocked.reason);
+            Some(way_out(namespace, workload, reason))
+        }
+        // The pod spec or ConfigMap has to change, which no one command does; the
+        // reason says how.
+        _ if matches!(facts.presented, Ok(Presented::Inline { .. })) => None,
+        Verdict::CannotSignIn
+        | Verdict::Expired
+        | Verdict::Expiring
+        | Verdict::Unprotected
+        | Verdict::Due
+            if facts.entra().is_some() =>
+        {
+            set_up(facts, assessment)
+        }
+        Verdict::Expired
+        | Verdict::CannotSignIn
+        | Verdict::RestartOwed
+        | Verdict::Expiring
+        | Verdict::WillBeReverted
+        | Verdict::ChangedByOther
+        | Verdict::Due => Some(rotate),
+        Verdict::Unprotected => Some(match assessment.cron_job(facts) {
+            Some(cron_job) => fix_cron_job(cron_job, now),
+            None => format!(
+                "kubectl apim install-cronjob {workload} -n {namespace}{adopt} --auth workload-identity --client-id CLIENT-ID"
+            ),
+        }),
+        Verdict::StalePods => {
+            let stale = facts.pods.as_ref().map_or(&[][..], |pods| &pods.stale);
+            Some(restart(facts, stale))
+        }
+        Verdict::Unknown => Some(fix_unknown(facts, rotate)),
+    }
+}
+
+fn fix_cron_job(cron_job: &CronJobFacts, now: Timestamp) -> String {
+    let CronJobFacts { name, namespace, .. } = cron_job;
+    if cron_job.suspended {
+        format!("kubectl patch cronjob {name} -n {namespace} -p '{{\"spec\":{{\"suspend\":false}}}}'")
+    } else if let Some(schedule) = better_schedule(cron_job, now) {
+        format!(
+            "kubectl patch cronjob {name} -n {namespace} -p '{{\"spec\":{{\"schedule\":\"{schedule}\"}}}}'"
+        )
+    } else {
+        format!("kubectl describe cronjob {name} -n {namespace}")
+    }
+}
+
+fn fix_unknown(facts: &GatewayFacts, rotate: String) -> String {
+    let GatewayFacts { namespace, .. } = facts;
+    let secret = facts.secret.as_ref().map(|(name, _)| name);
+    if facts.settings.is_err() {
+        return format!("kubectl describe {} -n {namespace}", facts.workload);
+    }
+    match (&facts.presented, secret) {
+        (Err(Unavailable::Forbidden(_)), Some(name)) => {
+            format!("kubectl auth can-i get secret/{name} -n {namespace}")
+        }
+        (Ok(Presented::Stored(stored)), Some(name)) => match (&stored.credential, &facts.pods) {
+            (Credential::Unusable(TokenError::Empty), _) => rotate,
+            (Credential::Token { .. }, Ok(pods)) => restart(facts, &pods.unsure),
+            _ => format!("kubectl describe secret {name} -n {namespace}"),
+        },
+        (Err(_), Some(name)) => format!("kubectl describe secret {name} -n {namespace}"),
+        (Ok(Presented::Entra(sign_in)), _) => super::entra::fix_unknown(facts, sign_in),
+        _ => format!("kubectl describe {} -n {namespace}", facts.workload),
+    }
+}
+
+/// The command that replaces these pods.
+fn restart(facts: &GatewayFacts, pods: &[String]) -> String {
+    let GatewayFacts {
+        namespace, workload, ..
+    } = facts;
+    match facts.replacement {
+        Replacement::ByHand(_) if !pods.is_empty() => {
+            format!("kubectl delete pod -n {namespace} {}", pods.join(" "))
+        }
+        _ => format!("kubectl rollout restart {workload} -n {namespace}"),
+    }
+}

@@ -1,0 +1,77 @@
+//! Each mode from nothing, and again.
+
+use apim_sandbox::azure::Operation;
+
+use super::EntraCase;
+
+/// Sets up a gateway in a mode, and then the same again.
+async fn from_nothing(mode: &str, others: &[&str]) -> EntraCase {
+    let entra = EntraCase::new("setup").await;
+    entra.deploy(|_| {}).await;
+    let flags = [&["--create-app", "gw", "--yes", "--mode", mode], others].concat();
+    let first = entra.setup(&flags).exits(0).await;
+    first.says(&["proved"]);
+    entra.case.rolled_out("gw").await;
+    let (writes, kube_writes) = (entra.azure_writes().len(), changes(&entra).await);
+    assert!(writes > 5, "{writes}");
+
+    let again = entra.setup(&flags).exits(0).await;
+    for line in again.stdout.lines() {
+        assert!(
+            line.starts_with("= ") || line.starts_with("    "),
+            "{}",
+            again.stdout
+        );
+    }
+    assert_eq!(entra.azure_writes().len(), writes, "{}", again.stdout);
+    assert_eq!(changes(&entra).await, kube_writes);
+    assert_eq!(entra.apps().len(), 1);
+    entra
+}
+
+/// The writes to the namespace that took effect.
+async fn changes(entra: &EntraCase) -> usize {
+    let mut writes = entra.case.kube_writes().await;
+    writes.retain(|write| {
+        let is_review = write
+            .resource
+            .as_ref()
+            .is_some_and(|it| it.ends_with("accessreviews"));
+        !write.dry_run && !is_review && write.status.is_some_and(|status| status < 400)
+    });
+    writes.len()
+}
+
+async fn workload_identity() {
+    let entra = from_nothing("workload-identity", &["--service-account", "gw"]).await;
+    let app = &entra.apps()[0];
+    assert_eq!(app.federated_credentials.len(), 1);
+    assert!(app.passwords.is_empty() && app.keys.is_empty());
+}
+
+async fn app_secret() {
+    let entra = from_nothing("app-secret", &[]).await;
+    let app = &entra.apps()[0];
+    assert_eq!(app.passwords.len(), 1);
+    assert_eq!(
+        entra.case.requests(Operation::AddPassword).len(),
+        1,
+        "no credential is made in vain"
+    );
+    let secret = entra.case.secret("gw-entra").await;
+    assert!(secret.data.unwrap().contains_key("azure-ad-app-secret"));
+}
+
+async fn app_certificate() {
+    let entra = from_nothing("app-certificate", &[]).await;
+    let app = &entra.apps()[0];
+    assert_eq!(app.keys.len(), 1);
+    let data = entra.case.secret("gw-entra").await.data.unwrap();
+    assert!(data.contains_key("certificate.pem") && data.contains_key("certificate.pfx"));
+}
+
+/// Side by side, since most of their time is waiting.
+#[tokio::test]
+async fn each_mode_from_nothing() {
+    tokio::join!(workload_identity(), app_secret(), app_certificate());
+}
