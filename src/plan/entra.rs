@@ -10,8 +10,10 @@ mod ending;
 mod image;
 mod instance;
 mod mode;
+mod objects;
 mod role;
 mod step;
+mod template;
 mod workload;
 
 pub use arrival::{ASSIGNMENT_TIME, Arrival, may_arrive, refusal_counts};
@@ -99,7 +101,7 @@ pub fn setup(facts: &EntraFacts, request: &SetupRequest, now: Timestamp) -> Resu
     let service_account = service_account(facts, request, mode)?;
     let secret = secret(facts, request, mode)?;
     let names = (service_account.as_str(), secret.as_str());
-    let template = workload::wanted_template(facts, request, mode, names)?;
+    let template = template::wanted_template(facts, request, mode, names)?;
     let group = facts.gateway.service.group_path();
     let service = facts.gateway.service.path();
     let (validator, reader) = (Need::validator(facts, &group), Need::reader(facts, &service));

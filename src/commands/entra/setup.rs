@@ -1,6 +1,8 @@
 //! `entra setup`: finds what is there, plans what is missing, asks, applies and
 //! proves.
 
+mod print;
+
 use clap::ArgMatches;
 use jiff::Timestamp;
 use tokio::task::JoinSet;
@@ -16,19 +18,16 @@ use crate::commands::{Context, connect_until};
 use crate::discover;
 use crate::discover::directory::Directory;
 use crate::discover::entra::{SetupTarget, Sources};
-use crate::error::{Error, Result};
-use crate::manifest::azure::{AzureRights, RoleTarget, setup_bicep};
-use crate::model::entra::facts::{AppKind, EntraFacts};
+use crate::error::Result;
+use crate::model::entra::facts::EntraFacts;
 use crate::model::entra::{AppRequest, Mode};
 use crate::model::request::{CloudRequest, DryRun, KubeConnection, OutputFormat, ProveMode};
-use crate::model::{AzureRole, Cloud, CloudName, GatewayId, Unavailable, cleaned, one_line};
+use crate::model::{Cloud, CloudName, GatewayId, cleaned, one_line};
 use crate::output::Output;
 use crate::plan::entra::{
     Action, SetupPlan, SetupProof, Step, StepOutcome, exit_code, planned_exit_code, refusal,
 };
-use crate::report::entra::{
-    Applied, ScriptTarget, SetupReport, Values, az_script, client_id, plan_lines, undo_script,
-};
+use crate::report::entra::{Applied, SetupReport, Values, client_id, plan_lines};
 use crate::settings::entra_setup::{EntraSetupSettings, Print};
 use crate::yaml::to_yaml;
 
@@ -338,100 +337,6 @@ impl Run<'_> {
                 output.warning(&format!("Azure refused the gateway: {why}"));
             }
         }
-    }
-
-    /// What is not there yet, as a script.
-    fn print_script(&self, facts: &EntraFacts, plan: &SetupPlan) -> Result<u8> {
-        if let Some(error) = refusal(&plan.steps) {
-            return Err(error);
-        }
-        let app = facts.app.as_ref().ok().and_then(Option::as_ref);
-        let target = ScriptTarget {
-            gateway: self.gateway,
-            graph: &self.azure.graph.origin(),
-            client_id: app.map(crate::model::entra::facts::AppFacts::client_id),
-            identity: app.and_then(|app| match &app.kind {
-                AppKind::Identity(id, _) => Some(id),
-                AppKind::Application(_) => None,
-            }),
-            now: self.now(),
-        };
-        let actions: Vec<&Action> = plan
-            .steps
-            .iter()
-            .filter_map(|step| step.action.as_ref())
-            .collect();
-        self.context.output.data(&az_script(&target, &actions))?;
-        Ok(0)
-    }
-
-    /// What removes this set-up, if what there is can be read.
-    fn print_undo(&self, facts: &EntraFacts) -> Result<u8> {
-        let unread = |what: &str, why: &Unavailable| {
-            Error::refused(format!(
-                "what is to be removed is not known: {what}: {}",
-                why.why()
-            ))
-            .hint("run the same command as somebody who may read apps in Entra and role assignments in Azure")
-        };
-        facts.app.as_ref().map_err(|why| unread("the app", why))?;
-        for role in [&facts.reader, &facts.validator] {
-            role.assignments
-                .as_ref()
-                .map_err(|why| unread("role assignments", why))?;
-        }
-        self.context
-            .output
-            .data(&undo_script(facts, &self.settings.request))?;
-        Ok(0)
-    }
-
-    /// The roles and their assignments, and what trusts the cluster's tokens if the
-    /// gateway uses a managed identity.
-    fn print_bicep(&self, facts: &EntraFacts, plan: &SetupPlan) -> Result<u8> {
-        if let Some(error) = refusal(&plan.steps) {
-            return Err(error);
-        }
-        let unknown = |what: &str| {
-            Error::refused(format!(
-                "{what} does not exist yet, so Bicep cannot assign a role to it"
-            ))
-            .hint("create it first, with --print-az or without --print-bicep")
-        };
-        let app = facts.app.as_ref().ok().and_then(Option::as_ref);
-        let instance = facts.instance.as_ref().ok().and_then(|it| it.identity.principal);
-        let instance = instance.ok_or_else(|| unknown("the system-assigned identity of the instance"))?;
-        let principal = app.and_then(|app| app.service_principal.as_ref().ok()?.as_ref());
-        let principal = principal
-            .ok_or_else(|| unknown("the service principal of the app"))?
-            .id;
-        let service = &self.gateway.service;
-        let rights = [
-            (AzureRole::ConfigValidator, instance),
-            (AzureRole::ConfigReader, principal),
-        ]
-        .into_iter()
-        .filter_map(|(role, principal)| Some((role, principal, plan.definition_to_assign(role)?)))
-        .map(|(role, principal, definition)| AzureRights {
-            role,
-            target: RoleTarget {
-                subscription: service.subscription.clone(),
-                resource_group: service.resource_group.clone(),
-                service: Some(service.name.clone()),
-                gateways: Vec::new(),
-            },
-            principal: Some(principal),
-            existing: (!plan.creates(role)).then_some(definition),
-            for_discovery: false,
-        });
-        let rights: Vec<AzureRights> = rights.collect();
-        let trust = app.and_then(|app| match &app.kind {
-            AppKind::Identity(id, _) => plan.federated().map(|credential| (id, credential)),
-            AppKind::Application(_) => None,
-        });
-        let text = setup_bicep(&service.subscription, &rights, trust);
-        self.context.output.data(&text)?;
-        Ok(0)
     }
 }
 
