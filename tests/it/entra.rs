@@ -1,6 +1,7 @@
 //! `entra setup`: from an empty Entra and a gateway without a credential to pods
 //! that sign in and read their configuration.
 
+mod ahead;
 mod az;
 mod bad_input;
 mod clouds;

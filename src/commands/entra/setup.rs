@@ -94,6 +94,9 @@ impl Azure {
         };
         let (arm, preparation) = if let Some(name) = known {
             show(&Cloud::known(name), settings, output);
+            let service = &target.named.service.value;
+            let host = format!("https://{service}.configuration.{}", name.suffix());
+            output.step("gateway's", &format!("configuration at {host}"));
             signing_in(ahead, &settings.azure, target.named.cloud, deadline).await?
         } else {
             // Only its metadata is read, without signing in.
@@ -198,11 +201,13 @@ impl Run<'_> {
         }
         let planned = planned_exit_code(&plan.steps);
         let refused = refusal(&plan.steps);
-        if refused.is_some() || self.settings.dry_run != DryRun::None || plan.is_settled() {
+        // Without a workload, Azure is asked whether it accepts what is there.
+        let is_done = plan.is_settled() && (self.target.workload.is_some() || !self.settings.wait);
+        if refused.is_some() || self.settings.dry_run != DryRun::None || is_done {
             self.report(facts, plan, None, planned)?;
             return refused.map_or(Ok(planned), Err);
         }
-        if !self.settings.request.yes {
+        if !self.settings.request.yes && !plan.is_settled() {
             confirm(&self.question(facts, plan), output).await?;
         }
         let outcome = Setup {
