@@ -6,11 +6,13 @@ mod az;
 mod bad_input;
 mod clouds;
 mod half;
+mod identity;
 mod killed;
 mod lag;
 mod modes;
 mod question;
 mod requests;
+mod rights;
 
 use apim_sandbox::azure::{Grant, GraphRights, Operation, Principal, Request};
 use apim_sandbox::workload_identity::Webhook;
