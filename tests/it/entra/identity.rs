@@ -9,9 +9,17 @@ async fn a_managed_identity_signs_a_gateway_in() {
     let entra = EntraCase::new("managed").await;
     entra.deploy(|_| {}).await;
     let gateway = &entra.case.gateway;
-    let identity = ManagedIdentity::new(&entra.case.principal.tenant, &gateway.subscription, "rg-apim", "gw");
+    let identity = ManagedIdentity::new(
+        &entra.case.principal.tenant,
+        &gateway.subscription,
+        "rg-apim",
+        "gw",
+    );
     let (client_id, arm_id) = (identity.client_id.clone(), identity.arm_id());
-    entra.case.azure().directory(|it| it.add_managed_identity(identity));
+    entra
+        .case
+        .azure()
+        .directory(|it| it.add_managed_identity(identity));
     let flags = ["--app", &client_id, "--service-account", "gw", "--yes"];
     for mode in ["app-secret", "app-certificate"] {
         let run = entra.setup(&["--app", &client_id, "--mode", mode, "--yes"]);
@@ -21,7 +29,7 @@ async fn a_managed_identity_signs_a_gateway_in() {
     let bicep = bicep.exits(0).await.stdout;
     for resource in [
         "Microsoft.Authorization/roleDefinitions@",
-        "Microsoft.Authorization/roleAssignments@",
+        "Microsoft.Authorization/roleAssignments",
         "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials",
     ] {
         assert!(bicep.contains(resource), "{bicep}");
@@ -38,7 +46,11 @@ async fn a_managed_identity_signs_a_gateway_in() {
     let writes = entra.azure_writes().len();
     entra.setup(&flags).exits(0).await;
     assert_eq!(entra.azure_writes().len(), writes);
-    let undo = entra.setup(&[&flags[..4], &["--print-az", "--undo"]].concat()).exits(0).await.stdout;
+    let undo = entra
+        .setup(&[&flags[..4], &["--print-az", "--undo"]].concat())
+        .exits(0)
+        .await
+        .stdout;
     assert!(undo.contains("az identity federated-credential delete"), "{undo}");
     assert!(!undo.contains("az ad app delete"), "{undo}");
 }
