@@ -11,10 +11,11 @@ mod killed;
 mod lag;
 mod modes;
 mod question;
+mod refused;
 mod requests;
 mod rights;
 
-use apim_sandbox::azure::{Grant, GraphRights, Operation, Principal, Request};
+use apim_sandbox::azure::{Application, Grant, GraphRights, Operation, Principal, Request, ServicePrincipal};
 use apim_sandbox::workload_identity::Webhook;
 use apim_sandbox::{Sandbox, shared};
 use serde_json::{Value, json};
@@ -116,7 +117,7 @@ impl EntraCase {
     }
 
     /// The apps of the tenant of this test, apart from the one that signs in.
-    pub(crate) fn apps(&self) -> Vec<apim_sandbox::azure::Application> {
+    pub(crate) fn apps(&self) -> Vec<Application> {
         let principal = &self.case.principal;
         self.case.azure().directory(|it| {
             let apps = it.applications().into_iter();
@@ -140,4 +141,17 @@ fn target(case: &Case) -> [String; 8] {
         &gateway.name,
     ]
     .map(str::to_owned)
+}
+
+/// An app with a service principal, which somebody has registered; its client id.
+fn registered(entra: &EntraCase) -> String {
+    let app = Application::new(&entra.case.principal.tenant, "known");
+    let object = uuid::Uuid::new_v4().to_string();
+    let principal = ServicePrincipal::new(&app.tenant, &object, &app.app_id, "known");
+    let id = app.app_id.clone();
+    entra.case.azure().directory(|it| {
+        it.add_application(app);
+        it.add_service_principal(principal);
+    });
+    id
 }

@@ -1,0 +1,64 @@
+//! A gateway that Azure does not let in.
+
+use apim_sandbox::Sandbox;
+use apim_sandbox::azure::{Action, Fault, Operation};
+use apim_sandbox::wait;
+use jiff::SignedDuration;
+
+use super::EntraCase;
+use crate::case::LIMIT;
+
+const FLAGS: [&str; 5] = ["--create-app", "gw", "--mode", "app-secret", "--yes"];
+
+/// A new assignment can take ten minutes to work. Until then old pods stay, and after that too.
+#[tokio::test]
+async fn a_refusal_counts_once_the_assignments_are_ten_minutes_old() {
+    // The clock of an emulator is everybody's.
+    let sandbox: &'static Sandbox = Box::leak(Box::new(Sandbox::observed().await.unwrap()));
+    let entra = EntraCase::in_sandbox(sandbox, "ten-minutes").await;
+    let azure = entra.case.azure();
+    azure.enable_identity(&entra.case.gateway, &entra.case.principal.tenant);
+    entra.deploy(|_| {}).await;
+    let generation = entra.case.versions().await["deployment/gw"].clone();
+    azure.fault(Fault::on(Operation::Configuration, Action::status(403)));
+    let run = entra.setup(&FLAGS).start().await;
+    let asked = || {
+        let by_the_run = azure
+            .requests_where(|request| request.operation == Some(Operation::Configuration) && request.proxied);
+        by_the_run.len()
+    };
+    wait::until("the configuration endpoint to be asked", LIMIT, async || {
+        Ok((asked() > 1).then_some(()))
+    })
+    .await
+    .unwrap();
+    azure.advance_clock(SignedDuration::from_mins(11));
+    let ended = run.ends(5).await;
+    ended.says(&["had 10 minutes to work"]);
+    assert_eq!(entra.case.versions().await["deployment/gw"], generation);
+
+    azure.clear_faults();
+    entra.setup(&FLAGS).exits(0).await.says(&["proved"]);
+    assert_eq!(entra.apps()[0].passwords.len(), 1);
+}
+
+/// Entra refuses the app for a reason that no waiting ends.
+#[tokio::test]
+async fn conditional_access_ends_the_run_and_leaves_the_workload() {
+    let entra = EntraCase::new("conditional").await;
+    entra.deploy(|_| {}).await;
+    let generation = entra.case.versions().await["deployment/gw"].clone();
+    let azure = entra.case.azure();
+    let app = super::registered(&entra);
+    let tenant = entra.case.principal.tenant.clone();
+    azure.directory(|it| {
+        let blocked = &mut it.tenant_mut(&tenant).blocked_by_conditional_access;
+        blocked.insert(app.clone());
+    });
+    let ended = entra
+        .setup(&["--app", &app, "--mode", "app-secret", "--yes"])
+        .exits(5)
+        .await;
+    ended.says(&["AADSTS53003"]);
+    assert_eq!(entra.case.versions().await["deployment/gw"], generation);
+}
