@@ -65,8 +65,7 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<SetupT
         _ => return Err(several_containers(&chosen.workload, &containers)),
     };
     let of_spec = spec.containers.iter().find(|it| it.name == container.name);
-    let settings = of_spec.map(|it| settings_of(it, maps, &secrets.imported));
-    let settings = settings.unwrap_or_default();
+    let settings = of_spec.map_or_else(Default::default, |it| settings_of(it, maps, &secrets.imported));
     let is_unreadable = settings.values().any(|setting| *setting == Setting::Unreadable);
     let gaps = gaps(&config_maps, &secrets, is_unreadable);
     let described = &chosen.described;
@@ -87,8 +86,15 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<SetupT
         image: container.image.clone(),
         signs_in,
     };
-    let named = identify(request, &without_mistake(request, evidence, &side, &container))
-        .map_err(|error| with_gaps(hint_at_mistake(error, &side, &container)))?;
+    let named = match identify(request, &without_mistake(request, evidence, &side, &container)) {
+        Ok(named) => named,
+        // The one that was found is not the one that was given: its deployment follows.
+        Err(error) if request.workload.is_none() && names_gateway(request) => {
+            warnings.push(format!("{} is left alone: {error}", chosen.workload));
+            return azure_half(cluster, request, warnings).await;
+        }
+        Err(error) => return Err(with_gaps(hint_at_mistake(error, &side, &container))),
+    };
     warnings.extend(chosen.warnings);
     Ok(SetupTarget {
         named,
@@ -115,6 +121,10 @@ async fn azure_half(
         warnings,
         side: None,
     })
+}
+
+fn names_gateway(request: &TargetRequest) -> bool {
+    request.service.is_some() && request.gateway.is_some()
 }
 
 /// Why the settings may not be known in full.

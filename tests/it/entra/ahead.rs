@@ -2,6 +2,8 @@
 
 use apim_sandbox::azure::{Action, Fault, Operation};
 
+use serde_json::json;
+
 use super::EntraCase;
 
 #[tokio::test]
@@ -59,4 +61,22 @@ async fn what_is_owed_is_asked_about_again() {
     entra.case.azure().fault(fault);
     entra.setup_of(&flags).exits(3).await.says(&["is owed"]);
     entra.setup_of(&flags).exits(3).await.says(&["is owed"]);
+}
+
+#[tokio::test]
+async fn another_gateway_of_the_namespace_is_left_alone() {
+    let entra = EntraCase::new("ahead-second").await;
+    entra
+        .deploy(|it| {
+            let env = it["spec"]["template"]["spec"]["containers"][0]["env"]
+                .as_array_mut()
+                .unwrap();
+            env.push(json!({"name": "gateway.name", "value": "other"}));
+        })
+        .await;
+    let before = entra.case.versions().await;
+    let flags = ["--create-app", "gw", "--service-account", "gw", "--yes"];
+    let ended = entra.setup_of(&flags).exits(0).await;
+    ended.says(&["deployment.apps/gw is left alone", "two gateways are named"]);
+    assert_eq!(entra.case.versions().await, before);
 }
