@@ -7,11 +7,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
 use kube::Api;
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{Patch, PostParams};
 use secrecy::{ExposeSecret, SecretSlice};
 use serde_json::{Map, Value, json};
 
 use super::Cluster;
+use super::workload::patching;
 use crate::model::annotation::{FIELD_MANAGER, MARKS_MANAGER};
 use crate::model::{Annotations, SecretVersion, WorkloadRef, WorkloadVersion};
 
@@ -137,7 +138,13 @@ impl Cluster {
         let mut patch = patch.clone();
         patch["metadata"]["uid"] = version.uid.as_str().into();
         patch["metadata"]["resourceVersion"] = version.resource_version.as_str().into();
-        self.patch_workload(version, FIELD_MANAGER, &patch, dry_run).await
+        self.patch_workload(
+            &version.workload,
+            FIELD_MANAGER,
+            &Patch::Strategic(patch),
+            dry_run,
+        )
+        .await
     }
 
     /// Sets annotations of the workload itself, which restarts nothing.
@@ -147,34 +154,8 @@ impl Cluster {
         annotations: &Value,
     ) -> Result<Value, kube::Error> {
         let patch = json!({"metadata": {"uid": version.uid, "annotations": annotations}});
-        self.patch_workload(version, MARKS_MANAGER, &patch, false).await
-    }
-
-    async fn patch_workload(
-        &self,
-        version: &WorkloadVersion,
-        manager: &str,
-        patch: &Value,
-        dry_run: bool,
-    ) -> Result<Value, kube::Error> {
-        let params = patching(manager, dry_run);
-        let patch = Patch::Strategic(patch);
-        let workloads = kube::core::Request::new(self.workloads_path(version.workload.kind));
-        let request = || {
-            workloads
-                .patch(&version.workload.name, &params, &patch)
-                .map_err(kube::Error::BuildRequest)
-        };
-        self.writing(dry_run, async || self.client.request(request()?).await)
+        self.patch_workload(&version.workload, MARKS_MANAGER, &Patch::Strategic(patch), false)
             .await
-    }
-}
-
-fn patching(manager: &str, dry_run: bool) -> PatchParams {
-    PatchParams {
-        dry_run,
-        field_manager: Some(manager.to_owned()),
-        ..PatchParams::default()
     }
 }
 

@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
 use super::Cluster;
+use super::workload::patching;
 use crate::model::annotation::{FIELD_MANAGER, MARKS_MANAGER};
 use crate::model::{Annotations, ObjectKind, SecretChange, SecretVersion};
 
@@ -29,11 +30,7 @@ impl Cluster {
         change: &SecretChange,
         dry_run: bool,
     ) -> Result<Secret, kube::Error> {
-        let params = PatchParams {
-            dry_run,
-            field_manager: Some(FIELD_MANAGER.to_owned()),
-            ..PatchParams::default()
-        };
+        let params = patching(FIELD_MANAGER, dry_run);
         self.patch_secret(version, &params, patch(version, change)).await
     }
 
@@ -44,10 +41,7 @@ impl Cluster {
         version: &SecretVersion,
         annotations: &Annotations,
     ) -> Result<Secret, kube::Error> {
-        let params = PatchParams {
-            field_manager: Some(MARKS_MANAGER.to_owned()),
-            ..PatchParams::default()
-        };
+        let params = patching(MARKS_MANAGER, false);
         let patch = json!({"metadata": metadata(version, annotations)});
         self.patch_secret(version, &params, patch).await
     }

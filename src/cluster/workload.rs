@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, Time};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::{Patch, PatchParams};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Value, json};
 
 use super::Cluster;
@@ -181,16 +181,23 @@ impl Cluster {
     ) -> Result<Workload, kube::Error> {
         let restarts = after.template != before.template;
         let manager = if restarts { FIELD_MANAGER } else { MARKS_MANAGER };
-        let params = PatchParams {
-            dry_run,
-            field_manager: Some(manager.to_owned()),
-            ..PatchParams::default()
-        };
         let patch = Patch::Merge(patch(version, before, after));
-        let workloads = kube::core::Request::new(self.workloads_path(version.workload.kind));
+        self.patch_workload(&version.workload, manager, &patch, dry_run)
+            .await
+    }
+
+    pub(super) async fn patch_workload<T: DeserializeOwned>(
+        &self,
+        workload: &WorkloadRef,
+        manager: &str,
+        patch: &Patch<Value>,
+        dry_run: bool,
+    ) -> Result<T, kube::Error> {
+        let params = patching(manager, dry_run);
+        let workloads = kube::core::Request::new(self.workloads_path(workload.kind));
         let request = || {
             workloads
-                .patch(&version.workload.name, &params, &patch)
+                .patch(&workload.name, &params, patch)
                 .map_err(kube::Error::BuildRequest)
         };
         self.writing(dry_run, async || self.client.request(request()?).await)
@@ -200,6 +207,14 @@ impl Cluster {
     /// The path of all workloads of a kind.
     pub fn workloads_path(&self, kind: WorkloadKind) -> String {
         format!("{APPS}/namespaces/{}/{}", self.namespace, kind.plural())
+    }
+}
+
+pub(super) fn patching(manager: &str, dry_run: bool) -> PatchParams {
+    PatchParams {
+        dry_run,
+        field_manager: Some(manager.to_owned()),
+        ..PatchParams::default()
     }
 }
 

@@ -11,9 +11,10 @@ use super::wire::{ApplicationAnswer, OwnerAnswer};
 use super::{Error, Graph};
 use crate::azure::connection::{json, json_or_nothing};
 use crate::azure::transport::exchange::Call;
-use crate::azure::transport::odata::{encoded, literal};
+use crate::azure::transport::odata::encoded;
 use crate::model::cleaned;
 use crate::model::directory::{Application, FederatedCredential, Owner};
+use crate::model::quote::odata_text;
 use crate::retry::Backoff;
 
 /// What is read of the applications in a list.
@@ -38,7 +39,7 @@ impl Graph {
     /// Finds the applications of a display name, which Graph compares without
     /// regard to case. Any member of a tenant may register one of that name.
     pub async fn applications_named(&self, name: &str) -> Result<Vec<Application>, Error> {
-        let filter = format!("displayName eq {}", literal(name));
+        let filter = format!("displayName eq {}", odata_text(name));
         let purpose = format!("find the applications named `{}`", cleaned(name));
         self.applications(&filter, purpose).await
     }

@@ -1,6 +1,6 @@
 use uuid::Uuid;
 
-use super::super::transport::odata::literal;
+use crate::model::quote::odata_text;
 
 /// How many values Graph accepts in one `in`.
 const MOST_VALUES: usize = 15;
@@ -10,7 +10,7 @@ const MOST_VALUES: usize = 15;
 pub(super) fn with_ids(field: &str, ids: &[Uuid]) -> Vec<String> {
     ids.chunks(MOST_VALUES)
         .map(|ids| {
-            let ids: Vec<String> = ids.iter().map(|id| literal(&id.to_string())).collect();
+            let ids: Vec<String> = ids.iter().map(|id| odata_text(&id.to_string())).collect();
             format!("{field} in ({})", ids.join(","))
         })
         .collect()

@@ -12,11 +12,6 @@ const VALUE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-/// A string literal: a quote inside it is doubled.
-pub(crate) fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
-
 /// A text as a part of a path or as the value of a query.
 pub(crate) fn encoded(text: &str) -> String {
     utf8_percent_encode(text, VALUE).to_string()
@@ -37,17 +32,18 @@ pub(crate) fn query(parameters: &[(&str, &str)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::quote::odata_text;
 
     #[test]
     fn a_name_cannot_leave_its_literal() {
-        assert_eq!(literal("gw"), "'gw'");
-        assert_eq!(literal("O'Brien"), "'O''Brien'");
-        assert_eq!(literal("a' or 'b' eq 'b"), "'a'' or ''b'' eq ''b'");
+        assert_eq!(odata_text("gw"), "'gw'");
+        assert_eq!(odata_text("O'Brien"), "'O''Brien'");
+        assert_eq!(odata_text("a' or 'b' eq 'b"), "'a'' or ''b'' eq ''b'");
     }
 
     #[test]
     fn a_value_cannot_leave_its_parameter() {
-        let filter = format!("displayName eq {}", literal("a'; touch x #&$(id)\n+"));
+        let filter = format!("displayName eq {}", odata_text("a'; touch x #&$(id)\n+"));
         assert_eq!(
             query(&[("$filter", &filter), ("$top", "1")]),
             "$filter=displayName%20eq%20%27a%27%27%3B%20touch%20x%20%23%26%24%28id%29%0A%2B%27&$top=1"
