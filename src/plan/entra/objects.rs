@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::credential::{holds_other_kind, keys};
 use super::facts::{AppFacts, EntraFacts, ServiceAccountFacts, StoredFacts};
 use super::step::{Action, Part, Step};
-use super::workload::{client_id, is_same};
+use super::template::{client_id, is_same};
 use crate::model::cleaned;
 use crate::model::entra::{CLIENT_ID_ANNOTATION, Mode, SettingValue, TENANT_ID_ANNOTATION};
 

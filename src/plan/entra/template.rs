@@ -3,13 +3,20 @@
 use std::collections::BTreeMap;
 
 use super::facts::EntraFacts;
-use super::workload::client_id;
 use crate::error::{Error, Result};
 use crate::model::entra::{
-    CERTIFICATE_FOLDER, CertificateMount, FILE_MODE, GATEWAY_GROUP, Mode, PFX_KEY, SECRET_KEY, SettingValue,
-    SetupRequest, TemplateSettings, USE_LABEL, token_audience,
+    CERTIFICATE_FOLDER, CertificateMount, FILE_MODE, GATEWAY_GROUP, Id, Made, Mode, PFX_KEY, SECRET_KEY,
+    SettingValue, SetupRequest, TemplateSettings, USE_LABEL, token_audience,
 };
 use crate::model::{CloudName, setting};
+
+/// The id that the gateway signs in with.
+pub(super) fn client_id(facts: &EntraFacts) -> Id {
+    match &facts.app {
+        Ok(Some(app)) => Id::Known(app.client_id()),
+        _ => Id::Of(Made::App),
+    }
+}
 
 /// The configuration endpoint, for a workload that certainly has none.
 fn lacking_endpoint(facts: &EntraFacts) -> Option<String> {
@@ -95,4 +102,12 @@ pub fn wanted_template(
     }
     wanted.settings = settings;
     Ok(wanted)
+}
+
+pub(super) fn is_same(there: &str, wanted: &SettingValue) -> bool {
+    match wanted {
+        SettingValue::Text(text) => there == text,
+        SettingValue::Id(Id::Known(id)) => there.eq_ignore_ascii_case(&id.to_string()),
+        SettingValue::Id(Id::Of(_)) | SettingValue::Secret { .. } => false,
+    }
 }

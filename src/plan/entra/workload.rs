@@ -6,16 +6,9 @@ use super::credential::is_held;
 use super::facts::{EntraFacts, StoredFacts, WorkloadSide};
 use super::objects::{service_account, stored};
 use super::step::{Action, Part, Step};
-use crate::model::entra::{Id, Made, Mode, SettingValue, SignsIn, TemplateSettings};
+use super::template::is_same;
+use crate::model::entra::{Mode, SettingValue, SignsIn, TemplateSettings};
 use crate::model::{Replacement, cleaned, setting};
-
-/// The id that the gateway signs in with.
-pub(super) fn client_id(facts: &EntraFacts) -> Id {
-    match &facts.app {
-        Ok(Some(app)) => Id::Known(app.client_id()),
-        _ => Id::Of(Made::App),
-    }
-}
 
 /// What the pod template lacks of what is wanted.
 fn lacking(found: &TemplateSettings, wanted: &TemplateSettings) -> TemplateSettings {
@@ -109,14 +102,6 @@ fn proof(facts: &EntraFacts, workload: &WorkloadSide, template: &Step) -> Option
         id: id.clone(),
     };
     Some(Step::unknown(Part::Proof, text).doing(action))
-}
-
-pub(super) fn is_same(there: &str, wanted: &SettingValue) -> bool {
-    match wanted {
-        SettingValue::Text(text) => there == text,
-        SettingValue::Id(Id::Known(id)) => there.eq_ignore_ascii_case(&id.to_string()),
-        SettingValue::Id(Id::Of(_)) | SettingValue::Secret { .. } => false,
-    }
 }
 
 /// `is_new` if what the pods read at their start is written.
