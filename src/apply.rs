@@ -12,7 +12,7 @@ mod real_effects;
 mod rotation;
 
 pub use effects::{Effects, Marked, Proof, Refusal, Write};
-pub use objects::{Applied, ObjectWriter, hiding};
+pub use objects::{Applied, ObjectWriter, REHEARSAL, hiding};
 pub use put_back::finish_put_back;
 pub use real_effects::RealEffects;
 pub use rotation::Rotation;

@@ -10,8 +10,9 @@ use crate::model::request::DryRun;
 use crate::model::{Object, ObjectKind};
 use crate::plan::{Action, Change, ObjectPlan, bare, without_hidden};
 
-/// The name of replaced objects in their rehearsal. No object has it.
-const REHEARSAL: &str = "kubectl-apim-rehearsal";
+/// The name under which a dry run creates an object, as if there were none. No object
+/// has it.
+pub const REHEARSAL: &str = "kubectl-apim-rehearsal";
 
 /// How often a removal is tried if only the status of the object has changed.
 const REMOVALS: usize = 4;

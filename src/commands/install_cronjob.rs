@@ -31,7 +31,9 @@ use crate::model::request::{DryRun, KubeConnection, ObjectFormat};
 use crate::model::{Object, ObjectKind, Snapshot};
 use crate::output::Output;
 use crate::plan::{Action, ObjectPlan};
-use crate::report::objects::{kept, object_lines, object_names, objects_diff, objects_json, objects_yaml};
+use crate::report::objects::{
+    kept, object_lines, object_names, objects_diff, objects_json, objects_yaml, uninstall,
+};
 use crate::retry::Backoff;
 use crate::settings::{InstallSettings, Targets, rotate_request};
 
@@ -159,7 +161,8 @@ impl Attempt<'_> {
             refuse::rivals(cluster, &task.workloads, &task.secrets, &after).map_err(|error| {
                 let (name, namespace) = (&settings.name, &cluster.namespace);
                 error.hint(format!(
-                    "remove this one, or the other: kubectl apim uninstall-cronjob {name} -n {namespace}"
+                    "remove this one, or the other: {}",
+                    uninstall(name, namespace)
                 ))
             })?;
         }
@@ -303,10 +306,9 @@ fn with_written(error: Error, written: &[(String, Action)], name: &str, cluster:
     }
     let written: Vec<&str> = written.iter().map(|(reference, _)| reference.as_str()).collect();
     error.hint(format!(
-        "already written: {}; run the same command again once the cause is removed, or remove them: kubectl apim \
-         uninstall-cronjob {name} -n {}",
+        "already written: {}; run the same command again once the cause is removed, or remove them: {}",
         written.join(", "),
-        cluster.namespace
+        uninstall(name, &cluster.namespace)
     ))
 }
 

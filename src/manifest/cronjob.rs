@@ -19,11 +19,12 @@ use super::document::{document, meta};
 use super::ownership::Owner;
 use crate::error::Kind;
 use crate::model::Object;
+use crate::model::entra::USE_LABEL;
 
 use arguments::RETRIES;
 pub use installation::{
-    AUDIENCE, CLIENT_ID, CLIENT_SECRET_KEY, CONTAINER, Ca, Installation, Instance, KeyOf, LONGEST_NAME,
-    PodIdentity, PodOptions, RunAs, Schedule, TENANT_ID, Task,
+    AUDIENCE, CLIENT_SECRET_KEY, CONTAINER, Ca, Installation, Instance, KeyOf, LONGEST_NAME, PodIdentity,
+    PodOptions, RunAs, Schedule, Task,
 };
 pub use network_policy::{USUAL_API_SERVER_PORTS, network_policy};
 
@@ -153,7 +154,7 @@ fn template(installation: &Installation) -> PodTemplateSpec {
     let mut metadata = labelled(&installation.name);
     if matches!(installation.identity, PodIdentity::Workload { .. }) {
         let labels = metadata.labels.get_or_insert_default();
-        labels.insert("azure.workload.identity/use".to_owned(), "true".to_owned());
+        labels.insert(USE_LABEL.to_owned(), "true".to_owned());
     }
     PodTemplateSpec {
         metadata: Some(metadata),

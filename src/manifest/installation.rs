@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::admission::{Guard, GuardedObjects, admission_policies};
-use super::cronjob::{CLIENT_ID, Installation, PodIdentity, TENANT_ID, cron_job, network_policy, secret};
+use super::cronjob::{Installation, PodIdentity, cron_job, network_policy, secret};
 use super::ownership::{Purpose, label_limited};
 use super::rbac::{Rights, rbac};
+use crate::model::entra::{CLIENT_ID_ANNOTATION, TENANT_ID_ANNOTATION};
 use crate::model::{Object, ObjectKind};
 
 /// What an installation may have beyond the objects that each has.
@@ -38,9 +39,9 @@ pub fn objects(installation: &Installation, extras: Extras<'_>) -> Vec<Object> {
     if let PodIdentity::Workload { client_id, tenant } = &installation.identity {
         let accounts = objects.iter_mut();
         for account in accounts.filter(|it| it.kind() == ObjectKind::ServiceAccount) {
-            account["metadata"]["annotations"][CLIENT_ID] = client_id.clone().into();
+            account["metadata"]["annotations"][CLIENT_ID_ANNOTATION] = client_id.clone().into();
             if let Some(tenant) = tenant {
-                account["metadata"]["annotations"][TENANT_ID] = tenant.clone().into();
+                account["metadata"]["annotations"][TENANT_ID_ANNOTATION] = tenant.clone().into();
             }
         }
     }

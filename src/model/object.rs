@@ -214,9 +214,24 @@ impl Object {
 
     /// Who has written the object, each once.
     pub fn managers(&self) -> Vec<&str> {
+        self.managers_of(|_| true)
+    }
+
+    /// Who else has set fields below this one, each once. Statuses do not count.
+    pub fn other_managers(&self, manager: &str, field: &str) -> Vec<&str> {
+        let field = format!("f:{field}");
+        let has_field =
+            |entry: &Value| entry["fieldsV1"].get(&field).is_some() && entry.get("subresource").is_none();
+        let mut others = self.managers_of(has_field);
+        others.retain(|other| *other != manager);
+        others
+    }
+
+    /// The managers of the entries for which the function returns true, each once.
+    fn managers_of(&self, is_meant: impl Fn(&Value) -> bool) -> Vec<&str> {
         let entries = self.document["metadata"]["managedFields"].as_array();
         let mut managers = Vec::new();
-        for entry in entries.into_iter().flatten() {
+        for entry in entries.into_iter().flatten().filter(|entry| is_meant(entry)) {
             if let Some(manager) = entry["manager"].as_str()
                 && !managers.contains(&manager)
             {
@@ -224,23 +239,6 @@ impl Object {
             }
         }
         managers
-    }
-
-    /// Who else has set fields below this one, each once. Statuses do not count.
-    pub fn other_managers(&self, manager: &str, field: &str) -> Vec<&str> {
-        let entries = self.document["metadata"]["managedFields"].as_array();
-        let field = format!("f:{field}");
-        let mut others = Vec::new();
-        for entry in entries.into_iter().flatten() {
-            let has_field = entry["fieldsV1"].get(&field).is_some() && entry.get("subresource").is_none();
-            if let Some(other) = entry["manager"].as_str().filter(|other| *other != manager)
-                && has_field
-                && !others.contains(&other)
-            {
-                others.push(other);
-            }
-        }
-        others
     }
 
     /// The object as `kubectl -o name` prints it.

@@ -10,15 +10,14 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::model::entra::{CLIENT_ID_ANNOTATION, TENANT_ID_ANNOTATION};
 use crate::model::{Account, Object, ObjectKind, Ownership, Use, references};
 
 pub use extra::extra_fields;
 pub use harmless::{is_harmless, is_plain, without_hidden};
 
+/// The prefix of the annotations of Azure Workload Identity.
 const WORKLOAD_IDENTITY: &str = "azure.workload.identity/";
-
-/// The annotations of an account that an installation sets.
-const SET: [&str; 2] = ["client-id", "tenant-id"];
 
 /// The state of a wanted object in the cluster.
 #[derive(Clone, Debug)]
@@ -239,14 +238,17 @@ impl ObjectPlan {
 
     /// Whether an object of this kind changes.
     pub fn changes_kind(&self, kind: ObjectKind) -> bool {
-        let mut changes = self.changes.iter();
-        changes.any(|change| change.object().kind() == kind && change.action != Action::Nothing)
+        self.any_of(kind, |action| action != Action::Nothing)
     }
 
     /// Whether an object of this kind is created where there is none.
     pub fn creates(&self, kind: ObjectKind) -> bool {
+        self.any_of(kind, |action| action == Action::Create)
+    }
+
+    fn any_of(&self, kind: ObjectKind, is_meant: impl Fn(Action) -> bool) -> bool {
         let mut changes = self.changes.iter();
-        changes.any(|change| change.object().kind() == kind && change.action == Action::Create)
+        changes.any(|change| change.object().kind() == kind && is_meant(change.action))
     }
 
     /// The legacy objects that the wanted ones replace.
@@ -295,10 +297,7 @@ impl Change {
             return Vec::new();
         };
         let mut stale = live.annotations_with(WORKLOAD_IDENTITY);
-        let is_set = |name: &str| {
-            SET.iter()
-                .any(|set| name.strip_prefix(WORKLOAD_IDENTITY) == Some(set))
-        };
+        let is_set = |name: &str| [CLIENT_ID_ANNOTATION, TENANT_ID_ANNOTATION].contains(&name);
         stale.retain(|name| {
             wanted.annotation(name).is_none() && (*ownership == Ownership::Legacy || is_set(name))
         });

@@ -126,6 +126,11 @@ pub fn kept(object: &Kept) -> String {
     }
 }
 
+/// The command that removes an installation.
+pub fn uninstall(name: &str, namespace: &str) -> String {
+    format!("kubectl apim uninstall-cronjob {name} -n {namespace}")
+}
+
 /// The first of them, and how many more there are.
 pub fn few(names: &[String]) -> String {
     const SHOWN: usize = 3;

@@ -1,6 +1,7 @@
 //! What something else has set in the CronJob, or has bound to the names of the
 //! installation before it exists.
 
+use crate::apply::REHEARSAL;
 use crate::cluster::Cluster;
 use crate::cluster::objects::{Apply, Expected};
 use crate::commands::surroundings::show_bindings;
@@ -11,9 +12,6 @@ use crate::model::ObjectKind;
 use crate::output::Output;
 use crate::plan::{ObjectPlan, extra_fields};
 use crate::report::objects::few;
-
-/// No object has this name.
-const FRESH: &str = "kubectl-apim-fresh";
 
 /// Warns of fields that others have set and the installation does not, since an apply
 /// keeps them: those of a tool that applies the rendered objects too, or of `kubectl
@@ -32,7 +30,7 @@ pub(super) async fn show(cluster: &Cluster, plan: &ObjectPlan, output: &Output) 
         return;
     }
     let mut fresh = wanted.clone();
-    fresh["metadata"]["name"] = FRESH.into();
+    fresh["metadata"]["name"] = REHEARSAL.into();
     let how = Apply {
         manager: MANAGER,
         dry_run: true,

@@ -17,6 +17,7 @@ use crate::manifest::cronjob::Installation;
 use crate::model::{ObjectKind, SecretFacts, Snapshot, WorkloadFacts};
 use crate::output::Output;
 use crate::plan::{dry_run_change, dry_run_restart};
+use crate::report::objects::uninstall;
 
 /// How long the API server may take to act by what was just written.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -215,7 +216,7 @@ fn denied(error: kube::Error, write: &Write<'_>, installation: &Installation, is
                 "{reference} is not part of this installation: have it admit the writes of {account}, then run the same command again"
             ))
             .hint(format!(
-                "or remove what was installed: kubectl apim uninstall-cronjob {name} -n {namespace}"
+                "or remove what was installed: {}", uninstall(name, namespace)
             )),
     }
 }

@@ -9,10 +9,6 @@ use crate::model::request::CloudRequest;
 /// The name of the CronJob's only container.
 pub const CONTAINER: &str = "rotate";
 
-/// The annotations of Azure Workload Identity on a ServiceAccount.
-pub const CLIENT_ID: &str = "azure.workload.identity/client-id";
-pub const TENANT_ID: &str = "azure.workload.identity/tenant-id";
-
 /// The audience of a token that Entra exchanges.
 pub const AUDIENCE: &str = "api://AzureADTokenExchange";
 

@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::model::annotation::LAST_APPLIED;
+use crate::model::entra::{CLIENT_ID_ANNOTATION, TENANT_ID_ANNOTATION, USE_LABEL};
 use crate::model::{Object, ObjectKind};
 use form::{Form, is_image, is_schedule, looks_generated};
 
@@ -131,9 +132,9 @@ const KEYS: &[(&str, Form)] = &[
     ("app.kubernetes.io/instance", Form::Key),
     ("app.kubernetes.io/component", Form::Key),
     ("app.kubernetes.io/managed-by", Form::Key),
-    ("azure.workload.identity/client-id", Form::Id),
-    ("azure.workload.identity/tenant-id", Form::Tenant),
-    ("azure.workload.identity/use", Form::OneOf(&["true", "false"])),
+    (CLIENT_ID_ANNOTATION, Form::Id),
+    (TENANT_ID_ANNOTATION, Form::Tenant),
+    (USE_LABEL, Form::OneOf(&["true", "false"])),
     ("aadpodidbinding", Form::Key),
 ];
 
