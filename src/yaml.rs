@@ -1,7 +1,7 @@
 //! The only file that uses the YAML crate.
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::error::{Error, Result};
 
@@ -19,8 +19,8 @@ pub(crate) fn to_documents<T: Serialize>(values: &[T]) -> Result<String> {
     Ok(documents.join("---\n"))
 }
 
-/// A value from YAML. There is no error to return, because its text could quote
-/// a secret.
-pub(crate) fn from_yaml<T: DeserializeOwned>(text: &[u8]) -> Option<T> {
+/// YAML as JSON. There is no error to return, because its text could quote a
+/// secret.
+pub(crate) fn from_yaml(text: &[u8]) -> Option<Value> {
     serde_yaml::from_slice(text).ok()
 }

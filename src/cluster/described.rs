@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::Cluster;
-use super::lean::{Element, few, marks, text};
+use super::lean::{Element, few, marks, parse, text};
 use super::workload::Workload;
 use crate::model::WorkloadRef;
 
@@ -115,9 +115,9 @@ struct WholeSpec {
 impl Described {
     /// Reads a workload out of its JSON.
     pub fn parse(json: &str) -> Result<Self, serde_json::Error> {
-        let whole: Whole = serde_json::from_str(json)?;
+        let whole: Whole = parse(json)?;
         Ok(Self {
-            workload: serde_json::from_str(json)?,
+            workload: parse(json)?,
             metadata: whole.metadata,
             template: whole.spec.template,
         })

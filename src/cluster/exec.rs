@@ -208,7 +208,7 @@ impl<'a> Plugin<'a> {
         let name = self.name;
         let answer: ExecCredential = serde_json::from_slice(stdout)
             .ok()
-            .or_else(|| from_yaml(stdout))
+            .or_else(|| serde_json::from_slice(from_yaml(stdout)?.to_string().as_bytes()).ok())
             .ok_or_else(|| {
                 Error::failed(format!(
                     "the answer of the credential plugin `{name}` is not an ExecCredential"

@@ -1,13 +1,14 @@
 //! A running Job and the logs of its pods.
 
 use futures::{AsyncBufReadExt, TryStreamExt};
-use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ContainerState, Pod};
 use kube::Api;
 use kube::api::LogParams;
 use kube::core::{Expression, Selector};
+use serde::Deserialize;
 
 use super::Cluster;
+use super::lean::{Element, few, text};
 
 /// The label that a Job's pods have.
 const JOB_NAME: &str = "job-name";
@@ -21,21 +22,47 @@ pub enum End {
     Failed(String),
 }
 
+/// What is read of a Job.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Job {
+    status: Status,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Status {
+    #[serde(deserialize_with = "few")]
+    conditions: Vec<Condition>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Condition {
+    #[serde(rename = "type", deserialize_with = "text")]
+    kind: String,
+    #[serde(deserialize_with = "text")]
+    status: String,
+    #[serde(deserialize_with = "text")]
+    message: String,
+}
+
+impl Element for Condition {}
+
 impl Cluster {
     /// How a Job ended; `None` while it runs.
     pub async fn job_end(&self, name: &str) -> Result<Option<End>, kube::Error> {
-        let jobs: Api<Job> = Api::namespaced(self.client.clone(), &self.namespace);
-        let job = self.reading(|| jobs.get(name)).await?;
-        let conditions = job.status.and_then(|status| status.conditions);
-        let ended = conditions.into_iter().flatten().find_map(|condition| {
+        let path = format!("/apis/batch/v1/namespaces/{}/jobs/{name}", self.namespace);
+        let job: Job = self.get(&path).await?;
+        let mut conditions = job.status.conditions.into_iter();
+        Ok(conditions.find_map(|condition| {
             let holds = condition.status == "True";
-            match condition.type_.as_str() {
+            match condition.kind.as_str() {
                 "Complete" if holds => Some(End::Complete),
-                "Failed" if holds => Some(End::Failed(condition.message.unwrap_or_default())),
+                "Failed" if holds => Some(End::Failed(condition.message)),
                 _ => None,
             }
-        });
-        Ok(ended)
+        }))
     }
 
     /// The pods of a Job, the oldest first.

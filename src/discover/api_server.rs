@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::api::core::v1::Service;
-use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kube::Api;
+use serde::Deserialize;
 
+use crate::cluster::lean::{Element, few};
 use crate::cluster::list::List;
 use crate::cluster::{Cluster, explain};
 use crate::error::Result;
@@ -15,6 +14,25 @@ use crate::model::request::Scope;
 /// server.
 const NAMESPACE: &str = "default";
 const SERVICE: &str = "kubernetes";
+
+#[derive(Deserialize)]
+struct Service {
+    spec: Ports,
+}
+
+/// The ports of a Service, or of an `EndpointSlice`.
+#[derive(Deserialize)]
+struct Ports {
+    #[serde(default, deserialize_with = "few")]
+    ports: Vec<Port>,
+}
+
+#[derive(Deserialize)]
+struct Port {
+    port: Option<u16>,
+}
+
+impl Element for Port {}
 
 /// The TCP ports on which pods reach the API server: that of its Service, and those
 /// behind it, to which the network translates it.
@@ -26,20 +44,14 @@ pub async fn api_server_ports(cluster: &Cluster) -> Result<BTreeSet<u16>> {
         ..List::of("/apis/discovery.k8s.io/v1", "endpointslices")
     };
     let slices = cluster
-        .list(list, &scope, |slice: EndpointSlice| Some(slice.ports))
+        .list(list, &scope, |slice: Ports| Some(slice.ports))
         .await
         .map_err(|error| explain(error, &format!("listing the EndpointSlices of {scope}")))?;
-    let behind = slices
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|port| port.port);
-    let services: Api<Service> = Api::namespaced(cluster.client.clone(), NAMESPACE);
-    let service = cluster
-        .reading(|| services.get(SERVICE))
+    let behind = slices.into_iter().flatten();
+    let service: Service = cluster
+        .get(&format!("/api/v1/namespaces/{NAMESPACE}/services/{SERVICE}"))
         .await
         .map_err(|error| explain(error, &format!("reading service/{SERVICE} in {scope}")))?;
-    let ports = service.spec.and_then(|spec| spec.ports).unwrap_or_default();
-    let all = behind.chain(ports.into_iter().map(|port| port.port));
-    Ok(all.filter_map(|port| u16::try_from(port).ok()).collect())
+    let all = behind.chain(service.spec.ports);
+    Ok(all.filter_map(|port| port.port).collect())
 }

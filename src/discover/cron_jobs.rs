@@ -13,7 +13,7 @@ use serde::de::IgnoredAny;
 
 use super::read::{scopes, unread};
 use crate::cluster::Cluster;
-use crate::cluster::lean::{Element, few};
+use crate::cluster::lean::{Element, few, parse};
 use crate::cluster::list::List;
 use crate::error::Result;
 use crate::model::request::{CommandLine, ReadCommandLine, RotateRequest, Scope, WorkloadRequest};
@@ -157,7 +157,7 @@ pub(super) struct Rotator {
 impl Rotator {
     /// Reads it from the JSON of a CronJob.
     pub(super) fn of_json(json: &str, read: ReadCommandLine) -> Option<Self> {
-        Self::of(serde_json::from_str(json).ok()?, read)
+        Self::of(parse(json).ok()?, read)
     }
 
     /// The workloads that it names by kind and name.

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use super::cron_jobs::Rotator;
 use super::read::is_forbidden;
+use crate::cluster::lean::parse;
 use crate::cluster::list::{List, MetadataOf};
 use crate::cluster::{Cluster, explain};
 use crate::error::Result;
@@ -33,10 +34,10 @@ pub async fn cron_jobs(cluster: &Cluster, name: &str, read: ReadCommandLine) -> 
     let scope = Scope::Namespace(cluster.namespace.clone());
     let of_json = |json: Box<RawValue>| {
         let json = json.get();
-        let MetadataOf { metadata } = serde_json::from_str(json).ok()?;
+        let MetadataOf { metadata } = parse(json).ok()?;
         let rotator = Rotator::of_json(json, read);
         if metadata.name == name {
-            Some((serde_json::from_str(json).ok(), rotator))
+            Some((parse(json).ok(), rotator))
         } else {
             Some((None, Some(rotator?)))
         }

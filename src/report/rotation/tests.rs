@@ -84,7 +84,7 @@ fn a_rotation_as_names_and_json() {
 
 #[test]
 fn yaml_and_json_are_equal() {
-    let yaml: serde_json::Value = from_yaml(render(&rotated(), OutputFormat::Yaml).as_bytes()).unwrap();
+    let yaml = from_yaml(render(&rotated(), OutputFormat::Yaml).as_bytes()).unwrap();
     let json: serde_json::Value = serde_json::from_str(&render(&rotated(), OutputFormat::Json)).unwrap();
     assert_eq!(yaml, json);
 }
