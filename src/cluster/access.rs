@@ -39,9 +39,7 @@ impl Cluster {
                 .body(body.clone())
                 .map_err(kube::Error::HttpError)
         };
-        let review: Review = self
-            .reading(async || self.client.request(request()?).await)
-            .await?;
+        let review: Review = self.reading(async || self.answered(request()?).await).await?;
         Ok(review.status.allowed)
     }
 }

@@ -117,7 +117,7 @@ impl Cluster {
                 .create(&params, body.clone())
                 .map_err(kube::Error::BuildRequest)
         };
-        self.writing(dry_run, async || self.client.request(request()?).await)
+        self.writing(dry_run, async || self.answered(request()?).await)
             .await
     }
 

@@ -87,9 +87,7 @@ impl Cluster {
                 .patch(object.name(), &params, &patch)
                 .map_err(kube::Error::BuildRequest)
         };
-        let applied = self
-            .reading(async || self.client.request(request()?).await)
-            .await?;
+        let applied = self.reading(async || self.answered(request()?).await).await?;
         Ok(Object::new(object.kind(), applied))
     }
 
@@ -110,9 +108,7 @@ impl Cluster {
                 .patch(live.name(), &PatchParams::default(), &patch)
                 .map_err(kube::Error::BuildRequest)
         };
-        let patched = self
-            .reading(async || self.client.request(request()?).await)
-            .await?;
+        let patched = self.reading(async || self.answered(request()?).await).await?;
         Ok(Object::new(live.kind(), patched))
     }
 
@@ -134,7 +130,7 @@ impl Cluster {
                 .patch(name, &params, &patch)
                 .map_err(kube::Error::BuildRequest)
         };
-        self.reading(async || self.client.request::<IgnoredAny>(request()?).await)
+        self.reading(async || self.answered::<IgnoredAny>(request()?).await)
             .await
             .map(|_| ())
     }
@@ -153,7 +149,7 @@ impl Cluster {
                 .map_err(kube::Error::BuildRequest)
         };
         let created = self
-            .writing(dry_run, async || self.client.request(request()?).await)
+            .writing(dry_run, async || self.answered(request()?).await)
             .await?;
         Ok(Object::new(object.kind(), created))
     }
@@ -201,7 +197,7 @@ impl Cluster {
         let mut attempts = 0;
         let removed = self.reading(|| {
             attempts += 1;
-            async { self.client.request::<Value>(request()?).await }
+            async { self.answered::<Value>(request()?).await }
         });
         match removed.await {
             Err(kube::Error::Api(status)) if status.is_not_found() && attempts > 1 => Ok(()),

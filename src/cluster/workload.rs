@@ -200,7 +200,7 @@ impl Cluster {
                 .patch(&workload.name, &params, patch)
                 .map_err(kube::Error::BuildRequest)
         };
-        self.writing(dry_run, async || self.client.request(request()?).await)
+        self.writing(dry_run, async || self.answered(request()?).await)
             .await
     }
 

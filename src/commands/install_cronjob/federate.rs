@@ -53,14 +53,6 @@ fn issuer_of(token: &SecretString) -> Option<String> {
 }
 
 async fn issuer(cluster: &Cluster) -> Option<String> {
-    let request = || {
-        http::Request::get(DISCOVERY)
-            .body(Vec::new())
-            .map_err(kube::Error::HttpError)
-    };
-    let read = cluster
-        .reading(async || cluster.client.request::<Value>(request()?).await)
-        .await;
-    let issuer = read.ok()?.get("issuer")?.as_str()?.to_owned();
-    Some(issuer)
+    let read: Value = cluster.get(DISCOVERY).await.ok()?;
+    Some(read["issuer"].as_str()?.to_owned())
 }

@@ -12,6 +12,7 @@ use super::{RealSetup, Replaced};
 use crate::apply::Proof;
 use crate::apply::prover::{LogCounts, ProvedWorkload, Prover};
 use crate::cluster::explain;
+use crate::cluster::lean::parse;
 use crate::cluster::template_change::TemplateChange;
 use crate::cluster::workload::Workload;
 use crate::error::{Error, Result};
@@ -248,6 +249,6 @@ fn added(action: &Action) -> &TemplateSettings {
 }
 
 fn parsed(whole: &Value, workload: &WorkloadRef) -> Result<Workload> {
-    serde_json::from_value(whole.clone())
+    parse(&whole.to_string())
         .map_err(|_| Error::failed(format!("{workload} is not what a Kubernetes API server sends")))
 }
