@@ -17,7 +17,6 @@ pub(crate) fn start(cli: &Cli, environment: &Environment) {
     let debug =
         matches!(&cli.command, Some(Command::Rotate(args)) if args.debug || script_debug(environment));
     let level = match cli.global.verbose {
-        8.. => LevelFilter::TRACE,
         6.. => LevelFilter::DEBUG,
         _ if debug => LevelFilter::DEBUG,
         1.. => LevelFilter::INFO,
