@@ -65,6 +65,8 @@ pub struct Prover<'a> {
     /// The credential by its kind, such as `token`.
     pub noun: &'static str,
     pub log_counts: LogCounts,
+    /// Whether the pod template itself has changed: an old pod that starts again lacks that.
+    pub of_template: bool,
     pub ends: Instant,
 }
 
@@ -202,7 +204,13 @@ impl<'a> Look<'a> {
         let (id, written) = (self.prover.id, self.prover.written);
         match self.cluster.pods(&selector).await {
             Ok(pods) => {
-                let facts = pods.iter().map(|pod| pod_facts(pod, id, written, gateways));
+                let facts = pods.iter().map(|pod| {
+                    let mut facts = pod_facts(pod, id, written, gateways);
+                    if self.prover.of_template {
+                        facts.is_stale = Some(!facts.is_marked && !facts.is_younger);
+                    }
+                    facts
+                });
                 Ok(Pods::Listed(facts.collect()))
             }
             Err(kube::Error::Api(status)) if status.is_forbidden() => {

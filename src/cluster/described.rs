@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::Cluster;
 use super::lean::{Element, few, marks, parse, text};
+use super::template_change::fingerprint;
 use super::workload::Workload;
 use crate::model::WorkloadRef;
 
@@ -18,6 +19,8 @@ pub struct Described {
     pub workload: Workload,
     pub metadata: ObjectMeta,
     pub template: DescribedTemplate,
+    /// That of the whole pod template.
+    pub fingerprint: u64,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -109,17 +112,19 @@ struct Whole {
 
 #[derive(Deserialize)]
 struct WholeSpec {
-    template: DescribedTemplate,
+    template: Box<RawValue>,
 }
 
 impl Described {
     /// Reads a workload out of its JSON.
     pub fn parse(json: &str) -> Result<Self, serde_json::Error> {
         let whole: Whole = parse(json)?;
+        let template = whole.spec.template.get();
         Ok(Self {
             workload: parse(json)?,
             metadata: whole.metadata,
-            template: whole.spec.template,
+            template: parse(template)?,
+            fingerprint: fingerprint(&parse(template)?),
         })
     }
 }

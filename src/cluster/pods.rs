@@ -9,7 +9,7 @@ use futures::{AsyncRead, AsyncReadExt};
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, PodStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
 use kube::Api;
-use kube::api::LogParams;
+use kube::api::{DeleteParams, LogParams, Preconditions};
 use kube::core::Selector;
 use serde::Deserialize;
 
@@ -44,6 +44,20 @@ impl Cluster {
         };
         let scope = Scope::Namespace(self.namespace.clone());
         self.list(list, &scope, |pod: ReducedPod| Some(pod.into())).await
+    }
+
+    /// Deletes a pod as it was read. It is a conflict if it has changed since then.
+    pub async fn delete_pod(&self, pod: &Pod) -> Result<(), kube::Error> {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
+        let params = DeleteParams {
+            preconditions: Some(Preconditions {
+                uid: pod.metadata.uid.clone(),
+                resource_version: pod.metadata.resource_version.clone(),
+            }),
+            ..DeleteParams::default()
+        };
+        let name = pod.metadata.name.as_deref().unwrap_or_default();
+        self.writing(false, || pods.delete(name, &params)).await.map(drop)
     }
 
     /// The event in the beginning of a container's log that shows that Azure refused
@@ -128,6 +142,7 @@ impl From<ReducedPod> for Pod {
                 name: Some(meta.name),
                 namespace: Some(meta.namespace),
                 uid: Some(meta.uid),
+                resource_version: Some(meta.resource_version),
                 labels: Some(meta.labels),
                 annotations: Some(meta.annotations),
                 creation_timestamp: meta.creation_timestamp,

@@ -19,7 +19,7 @@ pub fn rollout(workload: &Workload) -> Rollout {
     if workload.metadata.generation > status.observed_generation {
         return Rollout::Waiting("the controller has not seen the change yet".to_owned());
     }
-    let by_hand = left_by_hand(workload).min(wanted);
+    let by_hand = by_hand(workload).min(wanted);
     if status.updated_replicas < wanted.saturating_sub(by_hand) {
         return Rollout::Waiting(format!("{} of {wanted} pods are new", status.updated_replicas));
     }
@@ -40,6 +40,18 @@ pub fn rollout(workload: &Workload) -> Rollout {
     }
 }
 
+/// How many old pods are left, if only somebody else replaces them: the controller has
+/// replaced all that it replaces by itself.
+fn left_by_hand(workload: &Workload) -> i32 {
+    let status = &workload.status;
+    let wanted = workload.wanted();
+    let by_hand = by_hand(workload).min(wanted);
+    let old = status.replicas.saturating_sub(status.updated_replicas);
+    let is_seen = workload.metadata.generation <= status.observed_generation;
+    let is_over = is_seen && status.updated_replicas >= wanted.saturating_sub(by_hand) && old <= by_hand;
+    if is_over { old.max(0) } else { 0 }
+}
+
 /// What the workload itself shows about the restart by the rotation `id`.
 pub fn progress(kind: WorkloadKind, workload: &Workload, id: &str) -> Progress {
     let status = &workload.status;
@@ -54,6 +66,7 @@ pub fn progress(kind: WorkloadKind, workload: &Workload, id: &str) -> Progress {
     let is_seen = workload.metadata.generation <= status.observed_generation;
     Progress {
         rollout: rollout(workload),
+        by_hand: left_by_hand(workload),
         wanted: workload.wanted(),
         pods: status.replicas,
         updated: status.updated_replicas,
@@ -140,7 +153,7 @@ fn share(value: &IntOrString, of: i32, up: bool) -> i32 {
 }
 
 /// How many pods the controller leaves at their old revision.
-fn left_by_hand(workload: &Workload) -> i32 {
+fn by_hand(workload: &Workload) -> i32 {
     let strategy = &workload.spec.update_strategy;
     match strategy.kind.as_deref() {
         Some("OnDelete") => i32::MAX,
@@ -173,6 +186,15 @@ pub fn replacement(kind: WorkloadKind, workload: &Workload) -> Replacement {
         }
         _ => Replacement::Rolling,
     }
+}
+
+/// Whether the workload is a StatefulSet whose controller replaces a pod only once that
+/// is ready, so that somebody has to delete one that never is (kubernetes.io,
+/// "StatefulSets", forced rollback).
+pub fn is_ordered(kind: WorkloadKind, workload: &Workload) -> bool {
+    kind == WorkloadKind::StatefulSet
+        && by_hand(workload) == 0
+        && workload.spec.pod_management_policy.as_deref() != Some("Parallel")
 }
 
 /// The facts of a pod that show the age of the credential that it runs with.

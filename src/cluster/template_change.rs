@@ -1,6 +1,8 @@
 //! The change of a pod template by a set-up of Entra, and what undoes it, as strategic
 //! merge patches.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -24,50 +26,108 @@ pub struct TemplateChange<'a> {
     pub marks: &'a TemplateMarks,
 }
 
+/// A field of the pod template that a set-up sets.
+struct Field<'a> {
+    /// In words.
+    name: &'a str,
+    /// Its key, if it is an element of a list.
+    key: Option<&'static str>,
+    new: Value,
+    /// Finds it in a pod template; null if it is absent.
+    find: &'a Find<'a>,
+}
+
+type Find<'a> = dyn for<'t> Fn(&'t Value) -> &'t Value + 'a;
+
+/// A field that is not an element of a list.
+fn plain<'a>(name: &'a str, new: Value, find: &'a Find<'a>) -> Field<'a> {
+    Field {
+        name,
+        key: None,
+        new,
+        find,
+    }
+}
+
 impl TemplateChange<'_> {
     /// The body of the request, without the version, for a workload as it was read.
     pub fn patch(&self, before: &Value) -> Value {
-        self.body(before, |_, old, new| changed(old, new))
-    }
-
-    /// The body of the request that gives each field which [`Self::patch`] sets the value
-    /// that it had.
-    pub fn undo(&self, before: &Value) -> Value {
-        self.body(before, |key, old, new| match old {
-            Value::Null => json!({"$patch": "delete", key: new[key]}),
-            old => changed(new, old),
+        self.body(before, |field| match field.key {
+            Some(_) => Some(changed((field.find)(template(before)), &field.new)),
+            None => Some(field.new),
         })
     }
 
-    /// The fields that a set-up sets, each as `element` makes it of the old and the new
-    /// value. An element of a list has its key, and a plain field none.
-    fn body(&self, before: &Value, element: impl Fn(&str, &Value, &Value) -> Value) -> Value {
-        let template = &before["spec"]["template"];
-        let old = named(&template["spec"]["containers"], "name", self.container);
-        let of_list = |list: &Value, key: &str, new: &Value| {
-            let name = new[key].as_str().unwrap_or_default();
-            element(key, named(list, key, name), new)
-        };
-        let plain = |old: &Value, new: Value| {
-            let (old, new) = (json!({"it": old}), json!({"it": new}));
-            element("it", &old, &new)["it"].clone()
-        };
-        let mut container = json!({"name": self.container});
+    /// The body of the request that gives each field which [`Self::patch`] sets the value
+    /// that it had. What something else has changed since then stays; its names are the
+    /// second part. `after` is the workload as it was after the change.
+    pub fn undo(&self, before: &Value, after: &Value, now: &Value) -> (Value, Vec<String>) {
+        let mut kept: Vec<String> = Vec::new();
+        let body = self.body(before, |field| {
+            let [old, ours, now] = [before, after, now].map(|it| (field.find)(template(it)));
+            if now != ours {
+                if now != old && !field.name.is_empty() && !kept.iter().any(|name| name == field.name) {
+                    kept.push(field.name.to_owned());
+                }
+                return None;
+            }
+            Some(match field.key {
+                Some(key) if old.is_null() => json!({"$patch": "delete", key: field.new[key]}),
+                Some(_) => changed(&field.new, old),
+                None => old.clone(),
+            })
+        });
+        (body, kept)
+    }
+
+    /// The fields that a set-up sets, each as `element` makes it.
+    fn body(&self, before: &Value, mut element: impl FnMut(Field<'_>) -> Option<Value>) -> Value {
+        let spec = self.of_spec(before, &mut element);
+        let mut metadata = json!({"annotations": {}});
+        for (name, new) in [
+            (ROTATION_ID, json!(self.marks.rotation_ids)),
+            (RESTARTED_AT, json!(self.marks.restarted_at)),
+        ] {
+            // Another restart is not worth a word.
+            if let Some(value) = element(plain("", new, &|it| &it["metadata"]["annotations"][name])) {
+                metadata["annotations"][name] = value;
+            }
+        }
+        for (label, new) in &self.add.labels {
+            let name = format!("the pod label {label}");
+            let value = element(plain(&name, json!(new), &|it| &it["metadata"]["labels"][label]));
+            if let Some(value) = value {
+                metadata["labels"][label] = value;
+            }
+        }
+        let mut template = json!({"metadata": metadata});
+        if !spec.is_empty() {
+            template["spec"] = spec.into();
+        }
+        json!({"spec": {"template": template}})
+    }
+
+    fn of_spec(
+        &self,
+        before: &Value,
+        element: &mut impl FnMut(Field<'_>) -> Option<Value>,
+    ) -> Map<String, Value> {
         let mut spec = Map::new();
-        let settings = self.add.settings.iter();
-        let env: Vec<Value> = settings
-            .map(|(name, value)| of_list(&old["env"], "name", &self.variable(name, value)))
-            .collect();
+        let mut container = json!({"name": self.container});
+        let mut env = Vec::new();
+        for (name, value) in &self.add.settings {
+            env.extend(element(Field {
+                name,
+                key: Some("name"),
+                new: self.variable(name, value),
+                find: &|it| named(&self.of_container(it)["env"], "name", name),
+            }));
+        }
         if !env.is_empty() {
             container["env"] = env.into();
         }
-        if let Some(mount) = &self.add.mount {
-            let name = volume_name(&template["spec"]["volumes"], &mount.secret);
-            let new = json!({"name": name, "mountPath": mount.path, "readOnly": true});
-            container["volumeMounts"] = json!([of_list(&old["volumeMounts"], "mountPath", &new)]);
-            let source = json!({"secretName": mount.secret, "defaultMode": mount.mode});
-            let new = json!({"name": name, "secret": source});
-            let volume = of_list(&template["spec"]["volumes"], "name", &new);
+        if let Some((mount, volume)) = self.mounted(before, element) {
+            container["volumeMounts"] = json!([mount]);
             spec.insert("volumes".to_owned(), json!([volume]));
         }
         if container.as_object().is_some_and(|it| it.len() > 1) {
@@ -76,27 +136,54 @@ impl TemplateChange<'_> {
         if !self.add.service_account.is_empty() {
             // The second is the first's old name, which the API server keeps equal.
             for field in ["serviceAccountName", "serviceAccount"] {
-                let value = plain(&template["spec"][field], json!(self.add.service_account));
-                spec.insert(field.to_owned(), value);
+                let new = json!(self.add.service_account);
+                let value = element(plain("serviceAccountName", new, &|it| &it["spec"][field]));
+                spec.extend(value.map(|value| (field.to_owned(), value)));
             }
         }
         if let Some(group) = self.add.fs_group {
-            let group = plain(&template["spec"]["securityContext"]["fsGroup"], json!(group));
-            spec.insert("securityContext".to_owned(), json!({"fsGroup": group}));
+            let new = json!(group);
+            let value = element(plain(
+                "fsGroup",
+                new,
+                &|it| &it["spec"]["securityContext"]["fsGroup"],
+            ));
+            if let Some(value) = value {
+                spec.insert("securityContext".to_owned(), json!({"fsGroup": value}));
+            }
         }
-        let meta = &template["metadata"];
-        let annotation = |name: &str, new: Value| plain(&meta["annotations"][name], new);
-        let mut template = json!({"metadata": {"annotations": {
-            ROTATION_ID: annotation(ROTATION_ID, json!(self.marks.rotation_ids)),
-            RESTARTED_AT: annotation(RESTARTED_AT, json!(self.marks.restarted_at)),
-        }}});
-        for (label, value) in &self.add.labels {
-            template["metadata"]["labels"][label] = plain(&meta["labels"][label], json!(value));
-        }
-        if !spec.is_empty() {
-            template["spec"] = spec.into();
-        }
-        json!({"spec": {"template": template}})
+        spec
+    }
+
+    /// The mount of the certificate and its volume, which nothing changes apart from each
+    /// other.
+    fn mounted(
+        &self,
+        before: &Value,
+        element: &mut impl FnMut(Field<'_>) -> Option<Value>,
+    ) -> Option<(Value, Value)> {
+        let mount = self.add.mount.as_ref()?;
+        let name = volume_name(&template(before)["spec"]["volumes"], &mount.secret);
+        let words = format!("the volume {name}");
+        let source = json!({"secretName": mount.secret, "defaultMode": mount.mode});
+        let volume = element(Field {
+            name: &words,
+            key: Some("name"),
+            new: json!({"name": name, "secret": source}),
+            find: &|it| named(&it["spec"]["volumes"], "name", &name),
+        });
+        let mount = element(Field {
+            name: &words,
+            key: Some("mountPath"),
+            new: json!({"name": name, "mountPath": mount.path, "readOnly": true}),
+            find: &|it| named(&self.of_container(it)["volumeMounts"], "mountPath", &mount.path),
+        });
+        mount.zip(volume)
+    }
+
+    /// The gateway's container in a pod template.
+    fn of_container<'t>(&self, template: &'t Value) -> &'t Value {
+        named(&template["spec"]["containers"], "name", self.container)
     }
 
     fn variable(&self, name: &str, value: &SettingValue) -> Value {
@@ -109,6 +196,19 @@ impl TemplateChange<'_> {
             }
         }
     }
+}
+
+/// The pod template of a workload.
+fn template(workload: &Value) -> &Value {
+    &workload["spec"]["template"]
+}
+
+/// Differs for pod templates that differ in any field, within one process. It does not
+/// show what they contain, such as a client secret in clear.
+pub fn fingerprint(template: &Value) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    template.to_string().hash(&mut hasher);
+    hasher.finish()
 }
 
 /// A name that no volume has but one of the Secret.
@@ -147,134 +247,4 @@ fn changed(old: &Value, new: &Value) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::*;
-    use crate::model::entra::{CertificateMount, Made};
-
-    const CLIENT: Uuid = Uuid::from_u128(7);
-
-    fn marks() -> TemplateMarks {
-        TemplateMarks {
-            rotation_ids: "r1".into(),
-            restarted_at: Some("now".to_owned()),
-        }
-    }
-
-    fn settings() -> TemplateSettings {
-        let secret = SettingValue::Secret {
-            name: "gw-entra".to_owned(),
-            key: "k".to_owned(),
-        };
-        TemplateSettings {
-            settings: BTreeMap::from([
-                ("auth".to_owned(), SettingValue::Text("azureAdApp".to_owned())),
-                ("client".to_owned(), SettingValue::Id(Id::Of(Made::App))),
-                ("secret".to_owned(), secret),
-            ]),
-            service_account: "gw".to_owned(),
-            labels: BTreeMap::from([("use".to_owned(), "true".to_owned())]),
-            mount: Some(CertificateMount {
-                secret: "gw-entra".to_owned(),
-                path: "/etc/apim-entra".to_owned(),
-                mode: 0o440,
-            }),
-            fs_group: Some(1001),
-        }
-    }
-
-    fn before() -> Value {
-        json!({"spec": {"template": {
-            "metadata": {"annotations": {ROTATION_ID: "r0"}, "labels": {"app": "gw"}},
-            "spec": {"containers": [
-                {"name": "other", "env": [{"name": "auth", "value": "theirs"}]},
-                {"name": "gw", "env": [
-                    {"name": "auth", "value": "key"},
-                    {"name": "client", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}},
-                ]},
-            ]},
-        }}})
-    }
-
-    fn with<T>(add: &TemplateSettings, act: impl FnOnce(&TemplateChange<'_>) -> T) -> T {
-        act(&TemplateChange {
-            container: "gw",
-            add,
-            client_id: CLIENT,
-            marks: &marks(),
-        })
-    }
-
-    #[test]
-    fn one_patch_sets_everything_in_the_gateways_container() {
-        let id = CLIENT.to_string();
-        assert_eq!(
-            with(&settings(), |change| change.patch(&before())),
-            json!({"spec": {"template": {
-                "metadata": {
-                    "annotations": {ROTATION_ID: "r1", RESTARTED_AT: "now"},
-                    "labels": {"use": "true"},
-                },
-                "spec": {
-                    "containers": [{
-                        "name": "gw",
-                        "env": [
-                            {"name": "auth", "value": "azureAdApp"},
-                            {"name": "client", "value": id, "valueFrom": null},
-                            {"name": "secret", "valueFrom": {"secretKeyRef": {"name": "gw-entra", "key": "k"}}},
-                        ],
-                        "volumeMounts": [{
-                            "name": "apim-entra", "mountPath": "/etc/apim-entra", "readOnly": true,
-                        }],
-                    }],
-                    "serviceAccountName": "gw",
-                    "serviceAccount": "gw",
-                    "securityContext": {"fsGroup": 1001},
-                    "volumes": [{"name": "apim-entra", "secret": {"secretName": "gw-entra", "defaultMode": 0o440}}],
-                },
-            }}})
-        );
-    }
-
-    #[test]
-    fn a_restart_sets_only_the_annotations() {
-        let patch = with(&TemplateSettings::default(), |change| change.patch(&before()));
-        let annotations = json!({ROTATION_ID: "r1", RESTARTED_AT: "now"});
-        assert_eq!(
-            patch,
-            json!({"spec": {"template": {"metadata": {"annotations": annotations}}}})
-        );
-    }
-
-    #[test]
-    fn what_was_absent_is_removed_and_what_was_there_restored() {
-        let before = before();
-        assert_eq!(
-            with(&settings(), |change| change.undo(&before)),
-            json!({"spec": {"template": {
-                "metadata": {
-                    "annotations": {ROTATION_ID: "r0", RESTARTED_AT: null},
-                    "labels": {"use": null},
-                },
-                "spec": {
-                    "containers": [{
-                        "name": "gw",
-                        "env": [
-                            {"name": "auth", "value": "key"},
-                            {"name": "client", "value": null, "valueFrom": {
-                                "configMapKeyRef": {"name": "c", "key": "k"},
-                            }},
-                            {"$patch": "delete", "name": "secret"},
-                        ],
-                        "volumeMounts": [{"$patch": "delete", "mountPath": "/etc/apim-entra"}],
-                    }],
-                    "serviceAccountName": null,
-                    "serviceAccount": null,
-                    "securityContext": {"fsGroup": null},
-                    "volumes": [{"$patch": "delete", "name": "apim-entra"}],
-                },
-            }}})
-        );
-    }
-}
+mod tests;

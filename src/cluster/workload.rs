@@ -38,6 +38,9 @@ pub struct WorkloadSpec {
     pub paused: bool,
     pub selector: LabelSelector,
     pub template: PodTemplate,
+    /// In which order a StatefulSet starts its pods: `OrderedReady` or `Parallel`.
+    #[serde(default)]
+    pub pod_management_policy: Option<String>,
     /// How its pods are replaced; a Deployment spells the field `strategy`.
     #[serde(default, alias = "strategy")]
     pub update_strategy: Strategy,

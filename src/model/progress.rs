@@ -4,6 +4,8 @@ use super::Rollout;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
     pub rollout: Rollout,
+    /// How many old pods are left that only somebody else replaces.
+    pub by_hand: i32,
     /// The number of pods that it wants.
     pub wanted: i32,
     /// All its pods.

@@ -29,9 +29,22 @@ pub(super) trait SetupEffects {
     /// Records on the workload that its pods have proved the credential, or that nobody
     /// waits for that.
     async fn record(&mut self, earlier: Option<&Action>, is_proved: bool) -> Result<()>;
-    /// Gives the workload back what this run has changed. False if an earlier run has
-    /// changed it.
-    async fn put_back(&mut self) -> Result<bool>;
+    /// Gives the workload back what this run has changed.
+    async fn put_back(&mut self) -> Result<Undone>;
+}
+
+/// What became of a workload whose pods Azure refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Undone {
+    /// It is as it was before.
+    Done {
+        /// The fields of this run that something else has changed, and that stay.
+        kept: Vec<String>,
+        /// What is left to somebody else.
+        left: Option<String>,
+    },
+    /// An earlier run changed it, so what it was before is not known.
+    ByEarlierRun,
 }
 
 /// Whether Azure accepts what the gateway will present.

@@ -2,8 +2,9 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::effects::{Arrived, Failure, Ids, Known, SetupEffects};
+use super::effects::{Arrived, Failure, Ids, Known, SetupEffects, Undone};
 use crate::apply::Proof;
+use crate::error::Result;
 use crate::model::entra::facts::EntraFacts;
 use crate::output::Output;
 use crate::plan::entra::{Action, Part, SetupPlan, SetupProof, Step, StepMark, StepOutcome};
@@ -23,6 +24,7 @@ pub(super) struct Order<'a, E> {
     effects: &'a mut E,
     plan: &'a SetupPlan,
     output: &'a Output,
+    namespace: &'a str,
     /// Whether to wait for the proof by pods.
     wait: bool,
     known: Known,
@@ -45,7 +47,7 @@ pub(super) struct Order<'a, E> {
 impl<'a, E: SetupEffects> Order<'a, E> {
     pub(super) fn new(
         effects: &'a mut E,
-        (plan, facts): (&'a SetupPlan, &EntraFacts),
+        (plan, facts): (&'a SetupPlan, &'a EntraFacts),
         output: &'a Output,
         wait: bool,
     ) -> Self {
@@ -53,6 +55,7 @@ impl<'a, E: SetupEffects> Order<'a, E> {
             effects,
             plan,
             output,
+            namespace: &facts.cluster.namespace,
             wait,
             known: Known::of(facts),
             lacking: Vec::new(),
@@ -204,18 +207,36 @@ impl<'a, E: SetupEffects> Order<'a, E> {
             }
             Proof::Undecided(missing) => SetupProof::Owed(missing),
             Proof::Refused(refusal) => {
-                let evidence = refusal.evidence;
-                let text = match self.effects.put_back().await {
-                    Ok(true) => format!("{evidence}; the workload is as it was before"),
-                    Ok(false) => format!(
-                        "{evidence}; an interrupted run changed the workload, so what it was before is not known here"
-                    ),
-                    Err(error) => format!("{evidence}; the workload could not be put back: {error}"),
-                };
+                let undone = self.effects.put_back().await;
+                let text = format!("{}; {}", refusal.evidence, self.in_words(undone));
                 self.is_put_back(outcomes, &text);
                 SetupProof::Refused(text)
             }
         };
+    }
+
+    /// What became of the workload.
+    fn in_words(&self, undone: Result<Undone>) -> String {
+        let mut actions = self.plan.steps.iter().filter_map(Step::to_apply);
+        let workload = actions.find_map(Action::workload);
+        let command = workload.map_or_else(String::new, |workload| {
+            let name = workload.short();
+            format!("; put it back: kubectl -n {} rollout undo {name}", self.namespace)
+        });
+        match undone {
+            Ok(Undone::Done { kept, left }) => {
+                let except = match kept.as_slice() {
+                    [] => String::new(),
+                    kept => format!(", except what something else has changed: {}", kept.join(", ")),
+                };
+                let left = left.map(|left| format!("; {left}")).unwrap_or_default();
+                format!("the workload is as it was before{except}{left}")
+            }
+            Ok(Undone::ByEarlierRun) => {
+                format!("an earlier run changed the workload, which was not put back{command}")
+            }
+            Err(error) => format!("the workload could not be put back: {error}{command}"),
+        }
     }
 
     /// The set-up is done even if that fails.

@@ -4,6 +4,7 @@ mod cluster;
 mod credential;
 mod pods;
 mod rehearsal;
+mod stuck;
 
 use jiff::Timestamp;
 use secrecy::SecretSlice;
@@ -11,7 +12,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::effects::{Arrived, Failure, Ids, Known, SetupEffects};
+use super::effects::{Arrived, Failure, Ids, Known, SetupEffects, Undone};
 use super::order::{Order, SetupOutcome};
 use crate::apply::Proof;
 use crate::azure::{Arm, GatewayProof, Graph};
@@ -89,6 +90,8 @@ struct Replaced {
     container: String,
     /// The workload as it was.
     before: Value,
+    /// The same after the change.
+    after: Value,
     action: Action,
     client_id: Uuid,
     /// The annotations of the new pods.
@@ -178,7 +181,7 @@ impl SetupEffects for RealSetup<'_> {
         self.record_end(earlier, is_proved).await
     }
 
-    async fn put_back(&mut self) -> Result<bool> {
+    async fn put_back(&mut self) -> Result<Undone> {
         Box::pin(self.undo()).await
     }
 }

@@ -17,6 +17,7 @@ impl RealEffects<'_> {
             mode: self.prove,
             noun: "token",
             log_counts: LogCounts::Always,
+            of_template: false,
             ends: self.proof_ends,
         };
         prover.prove().await

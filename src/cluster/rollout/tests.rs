@@ -74,6 +74,48 @@ fn pods_that_must_be_replaced_by_hand_are_counted_separately() {
     );
     let rolling = strategy(json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}));
     assert_eq!(rollout(&rolling), waiting("1 of 2 pods are new"));
+    for (workload, count) in [(on_delete, 1), (partition, 1), (rolling, 0)] {
+        let progress = progress(WorkloadKind::StatefulSet, &workload, "r");
+        assert_eq!(progress.by_hand, count);
+    }
+}
+
+#[test]
+fn old_pods_that_are_not_ready_may_be_left_by_hand() {
+    let of = |seen: i64, pods: i32| {
+        let status =
+            json!({"observedGeneration": seen, "replicas": pods, "updatedReplicas": 0, "readyReplicas": 0});
+        let on_delete = workload(
+            &json!({"metadata": {"name": "gw", "generation": 2}, "status": status,
+            "spec": {"replicas": 1, "selector": {}, "template": {}, "updateStrategy": {"type": "OnDelete"}}}),
+        );
+        assert!(matches!(rollout(&on_delete), Rollout::Waiting(_)));
+        progress(WorkloadKind::StatefulSet, &on_delete, "r").by_hand
+    };
+    assert_eq!((of(2, 1), of(1, 1), of(2, 0)), (1, 0, 0));
+}
+
+#[test]
+fn a_stateful_set_replaces_its_pods_in_order_unless_it_says_otherwise() {
+    let of = |kind, spec: Value| {
+        let mut all = json!({"selector": {}, "template": {}});
+        for (field, value) in spec.as_object().unwrap() {
+            all[field] = value.clone();
+        }
+        is_ordered(kind, &workload(&json!({ "spec": all })))
+    };
+    assert!(of(WorkloadKind::StatefulSet, json!({})));
+    assert!(of(
+        WorkloadKind::StatefulSet,
+        json!({"podManagementPolicy": "OrderedReady"})
+    ));
+    assert!(!of(
+        WorkloadKind::StatefulSet,
+        json!({"podManagementPolicy": "Parallel"})
+    ));
+    let on_delete = json!({"updateStrategy": {"type": "OnDelete"}});
+    assert!(!of(WorkloadKind::StatefulSet, on_delete));
+    assert!(!of(WorkloadKind::Deployment, json!({})));
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::template::{clear_secret, is_entra, signs_in, template, unproved};
 use super::workload_secrets::WorkloadSecrets;
 use crate::cluster::described::Described;
-use crate::cluster::rollout::replacement;
+use crate::cluster::pod_spec::PodSpec;
+use crate::cluster::rollout::{is_ordered, replacement};
 use crate::cluster::workload::Workload;
 use crate::cluster::{Cluster, explain};
 use crate::discover::evidence::{Evidence, Named, identify};
@@ -48,12 +49,7 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<SetupT
         return azure_half(cluster, request, warnings).await;
     };
     let spec = chosen.described.workload.pod_spec().cloned().unwrap_or_default();
-    let config_maps = async {
-        match chosen.config_maps {
-            Some(read) => Ok(read),
-            None => ConfigMapReads::read_in(cluster, [&spec]).await,
-        }
-    };
+    let config_maps = config_maps(cluster, chosen.config_maps, &spec);
     let (config_maps, secrets) = tokio::join!(config_maps, WorkloadSecrets::read(cluster, &spec));
     let config_maps = config_maps?;
     let maps = config_maps.of(&cluster.namespace);
@@ -74,12 +70,14 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<SetupT
     let side = WorkloadSide {
         service: evidence.endpoints.iter().find_map(|it| it.service.clone()),
         template: template(described, &container.name, &settings),
+        fingerprint: described.fingerprint,
         owner: owner(&described.metadata).map(|owner| cleaned(&owner)),
         clear_secret: clear_secret(&chosen.workload, &spec, &container.name, maps),
         unproved: unproved(described),
         marks: described.workload.marks().template,
         paused: described.workload.spec.paused,
         replacement: replacement(chosen.workload.kind, &described.workload),
+        ordered: is_ordered(chosen.workload.kind, &described.workload),
         created: described.metadata.creation_timestamp.as_ref().map(|time| time.0),
         workload: chosen.workload.clone(),
         container: container.name.clone(),
@@ -102,6 +100,17 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<SetupT
         warnings,
         side: Some(side),
     })
+}
+
+async fn config_maps(
+    cluster: &Cluster,
+    known: Option<ConfigMapReads>,
+    spec: &PodSpec,
+) -> Result<ConfigMapReads> {
+    match known {
+        Some(read) => Ok(read),
+        None => ConfigMapReads::read_in(cluster, [spec]).await,
+    }
 }
 
 /// The target without a workload.

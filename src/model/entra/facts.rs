@@ -194,6 +194,8 @@ pub struct WorkloadSide {
     /// The instance that its endpoint names.
     pub service: Option<String>,
     pub template: TemplateSettings,
+    /// Shows whether the pod template has changed in any field since it was read.
+    pub fingerprint: u64,
     /// Helm, Argo CD, Flux, Azure Arc or a controller that would undo a change.
     pub owner: Option<String>,
     /// The object that has a client secret in clear.
@@ -208,6 +210,8 @@ pub struct WorkloadSide {
     /// Whether its rollout is paused.
     pub paused: bool,
     pub replacement: Replacement,
+    /// Whether its controller replaces a pod only once that is ready.
+    pub ordered: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -120,6 +120,7 @@ fn workload() -> WorkloadSide {
         signs_in: Ok(SignsIn::Not),
         service: Some("svc".to_owned()),
         template: TemplateSettings::default(),
+        fingerprint: 0,
         owner: None,
         clear_secret: None,
         unproved: None,
@@ -127,6 +128,7 @@ fn workload() -> WorkloadSide {
         created: None,
         paused: false,
         replacement: Replacement::Rolling,
+        ordered: false,
     }
 }
 

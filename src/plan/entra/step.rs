@@ -230,6 +230,16 @@ impl Action {
             Self::ConfigureWorkload { .. } | Self::RestartWorkload { .. }
         )
     }
+
+    /// The workload whose pods it replaces or waits for.
+    pub const fn workload(&self) -> Option<&WorkloadRef> {
+        match self {
+            Self::ConfigureWorkload { workload, .. }
+            | Self::RestartWorkload { workload, .. }
+            | Self::Prove { workload, .. } => Some(workload),
+            _ => None,
+        }
+    }
 }
 
 /// One line of the plan.

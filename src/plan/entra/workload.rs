@@ -101,7 +101,19 @@ fn proof(facts: &EntraFacts, workload: &WorkloadSide, template: &Step) -> Option
         container: workload.container.clone(),
         id: id.clone(),
     };
-    Some(Step::unknown(Part::Proof, text).doing(action))
+    let step = Step::unknown(Part::Proof, text).doing(action);
+    Some(noting_deletions(step, workload))
+}
+
+/// What the wait for new pods deletes.
+fn noting_deletions(step: Step, workload: &WorkloadSide) -> Step {
+    if !workload.ordered {
+        return step;
+    }
+    step.note(
+        "a pod that is not ready is deleted, because a StatefulSet replaces a pod only once it is ready; \
+         that needs the right to delete pods",
+    )
 }
 
 /// `is_new` if what the pods read at their start is written.
@@ -127,6 +139,7 @@ fn template(
             "resume it first: kubectl -n {namespace} rollout resume {name}"
         ));
     }
+    let step = noting_deletions(step, workload);
     match &workload.replacement {
         Replacement::Rolling => step,
         Replacement::Interrupting(why) => step.note(format!("the gateway is interrupted: {why}")),

@@ -83,6 +83,10 @@ impl Seen<'_> {
             _ if self.progress.wanted == 0 => self.scaled_to_zero(history, at_deadline),
             Rollout::Complete => self.complete(None),
             Rollout::LeftByHand(count) => self.left_by_hand(*count),
+            // No new pod is awaited.
+            Rollout::Waiting(_) if self.progress.by_hand > 0 && self.only_stale_pods_are_unready() => {
+                self.left_by_hand(self.progress.by_hand)
+            }
             Rollout::Waiting(missing) => {
                 let missing = format!("{workload}: {missing}");
                 self.rolling(missing, history, at_deadline)
@@ -138,6 +142,10 @@ impl Seen<'_> {
                 self.keeping(usize::try_from(count).unwrap_or_default(), "deleted")
             )),
         }
+    }
+
+    fn only_stale_pods_are_unready(&self) -> bool {
+        !self.stale_pods().is_empty() && self.new_pods().all(|pod| pod.health == PodHealth::Ready)
     }
 
     /// No pod of its own: those that match its selector count, whoever owns

@@ -37,6 +37,8 @@ struct World {
     credentials: usize,
     assignments: usize,
     replaced: usize,
+    /// What something else has changed of what a run has set.
+    kept: Vec<String>,
     /// The template before this run.
     before: Option<crate::model::entra::facts::WorkloadSide>,
     /// What an action is refused with.
@@ -60,6 +62,7 @@ impl World {
             credentials: 0,
             assignments: 0,
             replaced: 0,
+            kept: Vec::new(),
             before: None,
             refuses: |_| None,
         }
@@ -190,12 +193,14 @@ impl SetupEffects for World {
         self.effect(|world| world.facts.cluster.workload.as_mut().unwrap().unproved = None)
     }
 
-    async fn put_back(&mut self) -> Result<bool> {
-        self.effect(|world| {
-            let before = world.before.take();
-            let is_ours = before.is_some();
-            world.facts.cluster.workload = before.or(world.facts.cluster.workload.take());
-            is_ours
+    async fn put_back(&mut self) -> Result<Undone> {
+        self.effect(|world| match world.before.take() {
+            Some(before) => {
+                world.facts.cluster.workload = Some(before);
+                let kept = world.kept.clone();
+                Undone::Done { kept, left: None }
+            }
+            None => Undone::ByEarlierRun,
         })
     }
 }
@@ -316,8 +321,14 @@ async fn a_workload_whose_pods_are_refused_is_put_back() {
         evidence: "pod gw-1 logs ConfigurationApiV2NotAvailable".to_owned(),
         pod: Some("gw-1".to_owned()),
     });
+    world.kept = vec!["gateway.name".to_owned()];
     let (plan, outcome) = world.run(&in_mode(Mode::AppSecret), true).await;
     assert_eq!(code(&plan, &outcome), 5);
+    let SetupProof::Refused(text) = &outcome.proof else {
+        panic!("{:?}", outcome.proof)
+    };
+    let words = "the workload is as it was before, except what something else has changed: gateway.name";
+    assert!(text.contains(words), "{text}");
     let workload = world.facts.cluster.workload.as_ref().unwrap();
     assert_eq!(
         workload.template,

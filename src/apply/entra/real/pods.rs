@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::super::effects::{Failure, Ids, Known};
+use super::super::effects::{Failure, Ids, Known, Undone};
 use super::cluster::{may_be_sent_again, refused};
 use super::credential::key_id;
 use super::{RealSetup, Replaced};
@@ -13,7 +13,7 @@ use crate::apply::Proof;
 use crate::apply::prover::{LogCounts, ProvedWorkload, Prover};
 use crate::cluster::explain;
 use crate::cluster::lean::parse;
-use crate::cluster::template_change::TemplateChange;
+use crate::cluster::template_change::{TemplateChange, fingerprint};
 use crate::cluster::workload::Workload;
 use crate::error::{Error, Result};
 use crate::model::annotation::{GIVEN_UP, PROVED};
@@ -41,14 +41,18 @@ impl RealSetup<'_> {
         action: &Action,
         known: &Known,
     ) -> Result<Ids, Failure> {
-        let (before, mut version) = self.read_workload(workload).await.map_err(Failure::Failed)?;
+        let (before, version) = self.read_workload(workload).await.map_err(Failure::Failed)?;
+        let planned = self.facts.cluster.workload.as_ref();
+        if planned.is_some_and(|it| it.fingerprint != fingerprint(&before["spec"]["template"])) {
+            return Err(changed_meanwhile(workload));
+        }
         let marks = parsed(&before, workload).map_err(Failure::Failed)?.marks();
         let written = whole_seconds(self.cluster.now());
         let mark = RotationMark {
             id: self.rotation_id(),
             replaces: RotationIds::default(),
         };
-        let replaced = Replaced {
+        let mut replaced = Replaced {
             workload: workload.clone(),
             container: container.to_owned(),
             action: action.clone(),
@@ -56,6 +60,7 @@ impl RealSetup<'_> {
             marks: mark.template(&marks.template, written),
             id: mark.id,
             written,
+            after: Value::Null,
             before,
         };
         let mut patch = replaced.change().patch(&replaced.before);
@@ -64,11 +69,32 @@ impl RealSetup<'_> {
             let given_up = marks.given_up.with(&own, &RotationIds::default());
             patch["metadata"] = json!({"annotations": {GIVEN_UP: given_up}});
         }
+        replaced.after = self.send(&replaced, version, &patch).await?;
+        let id = replaced.id.clone();
+        self.replaced = Some(replaced);
+        // The proof sees to it otherwise.
+        if !self.wait
+            && let Some(left) = self.free(workload, |ids| !ids.contains(&id)).await
+        {
+            self.output.warning(&left);
+        }
+        Ok(Ids::new())
+    }
+
+    /// Sends the change until it is known what became of it, and returns the workload as
+    /// it is then.
+    async fn send(
+        &self,
+        replaced: &Replaced,
+        mut version: WorkloadVersion,
+        patch: &Value,
+    ) -> Result<Value, Failure> {
+        let workload = &replaced.workload;
         let mut backoff = self.cluster.backoff();
         loop {
-            let sent = self.cluster.change_template(&version, &patch, false).await;
-            let Err(error) = sent else {
-                break;
+            let error = match self.cluster.change_template(&version, patch, false).await {
+                Ok(after) => return Ok(after),
+                Err(error) => error,
             };
             if !may_be_sent_again(&error) || !backoff.wait(Duration::ZERO).await {
                 return Err(refused(error, &format!("changing {workload}")));
@@ -81,17 +107,13 @@ impl RealSetup<'_> {
                 .rotation_ids;
             if ids.contains(&replaced.id) {
                 // An attempt without an answer has taken effect.
-                break;
+                return Ok(now);
             }
             if now["spec"]["template"] != replaced.before["spec"]["template"] {
-                return Err(Failure::Failed(Error::failed(format!(
-                    "something else changed the pod template of {workload} during this run, and that stays"
-                ))));
+                return Err(changed_meanwhile(workload));
             }
             version = newer;
         }
-        self.replaced = Some(replaced);
-        Ok(Ids::new())
     }
 
     /// The id in the annotations of the new pods: that of the credential in Entra, so
@@ -136,6 +158,9 @@ impl RealSetup<'_> {
             ) => (workload, container, id, None, self.cluster.now()),
             _ => return Proof::Undecided("no pods were replaced".to_owned()),
         };
+        if let Some(left) = self.free(workload, |ids| !ids.contains(id)).await {
+            return Proof::Undecided(left);
+        }
         let ready = before.and_then(|before| {
             let status = &before["status"];
             status
@@ -158,6 +183,7 @@ impl RealSetup<'_> {
             mode: self.prove,
             noun: "credential",
             log_counts: self.log_counts(),
+            of_template: true,
             ends: self.deadline - PUT_BACK_TIME,
         };
         prover.prove().await
@@ -204,29 +230,41 @@ impl RealSetup<'_> {
     }
 
     /// Gives the fields that this run has set the values that they had.
-    pub(super) async fn undo(&mut self) -> Result<bool> {
+    pub(super) async fn undo(&mut self) -> Result<Undone> {
         let Some(replaced) = &self.replaced else {
-            return Ok(false);
+            return Ok(Undone::ByEarlierRun);
         };
         let workload = &replaced.workload;
-        let patch = replaced.change().undo(&replaced.before);
+        let mut kept = Vec::new();
         let mut backoff = self.cluster.backoff();
         loop {
-            let (whole, version) = self.read_workload(workload).await?;
-            let ids = parsed(&whole, workload)?.marks().template.rotation_ids;
+            let (now, version) = self.read_workload(workload).await?;
+            let ids = parsed(&now, workload)?.marks().template.rotation_ids;
             if !ids.contains(&replaced.id) {
                 // It was put back by an attempt without an answer, or by somebody else.
-                return Ok(true);
+                break;
             }
+            let patch;
+            (patch, kept) = replaced.change().undo(&replaced.before, &replaced.after, &now);
             let sent = self.cluster.change_template(&version, &patch, false).await;
             let Err(error) = sent else {
-                return Ok(true);
+                break;
             };
             if !may_be_sent_again(&error) || !backoff.wait(Duration::ZERO).await {
                 return Err(explain(error, &format!("putting {workload} back")));
             }
         }
+        let left = self.free(workload, |ids| ids.contains(&replaced.id)).await;
+        Ok(Undone::Done { kept, left })
     }
+}
+
+/// The same command makes a plan of what is there now.
+fn changed_meanwhile(workload: &WorkloadRef) -> Failure {
+    let error = Error::failed(format!(
+        "the pod template of {workload} has changed since it was read, and that stays"
+    ));
+    Failure::Failed(error.hint("run the same command again; it makes a new plan"))
 }
 
 impl Replaced {

@@ -19,6 +19,7 @@ fn workload() -> WorkloadRef {
 fn progress() -> Progress {
     Progress {
         rollout: Rollout::Waiting("1 of 2 pods are new".to_owned()),
+        by_hand: 0,
         wanted: 2,
         pods: 3,
         updated: 1,

@@ -63,6 +63,23 @@ fn pods_left_by_hand_are_named() {
 }
 
 #[test]
+fn pods_left_by_hand_are_named_although_they_are_not_ready() {
+    let left = Progress {
+        rollout: Rollout::Waiting("1 of 2 pods are ready".to_owned()),
+        by_hand: 1,
+        ..complete()
+    };
+    let broken = PodFacts {
+        health: PodHealth::Unready,
+        ..old("gw-0")
+    };
+    let [first, _] = by_logs(left.clone(), vec![ready("gw-1"), broken.clone()]);
+    is_undecided(&first, "kubectl -n shop delete pod gw-0");
+    let [first, _] = by_logs(left, vec![unready(), broken]);
+    assert!(matches!(first, Judgement::Waiting(_)), "{first:?}");
+}
+
+#[test]
 fn pods_of_another_controller_count_if_the_workload_has_none() {
     let zero = || Progress {
         wanted: 0,
