@@ -185,10 +185,7 @@ fn held<'a>(survey: &'a Survey, namespace: &str, secret: &str, gateways: &[&Gate
 }
 
 fn being_deleted(namespace: &str, workload: &WorkloadRef) -> Error {
-    Error::refused(format!("{workload} is being deleted")).hint(format!(
-        "if it stays, find out which of its finalizers keeps it: kubectl -n {namespace} get {workload} \
-         -o jsonpath='{{.metadata.finalizers}}'"
-    ))
+    Error::refused(format!("{workload} is being deleted")).hint(workload.deletion_hint(namespace))
 }
 
 fn unread(gap: &Unavailable) -> Error {

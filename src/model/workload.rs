@@ -56,6 +56,14 @@ pub struct WorkloadRef {
 }
 
 impl WorkloadRef {
+    /// The next step for a workload that is being deleted.
+    pub fn deletion_hint(&self, namespace: &str) -> String {
+        format!(
+            "if it stays, find out which of its finalizers keeps it: kubectl -n {namespace} get {self} \
+             -o jsonpath='{{.metadata.finalizers}}'"
+        )
+    }
+
     /// The form that people type: `deployment/name`.
     pub fn short(&self) -> String {
         format!("{}/{}", self.kind.singular(), self.name)

@@ -16,7 +16,7 @@ mod step;
 mod template;
 mod workload;
 
-pub use arrival::{ASSIGNMENT_TIME, Arrival, may_arrive, refusal_counts};
+pub use arrival::{ASSIGNMENT_TIME, Arrival, is_forbidden, may_arrive, refusal_counts};
 pub use chain::{Link, LinkState, chain, credentials};
 pub use ending::{SetupProof, StepOutcome, exit_code, planned_exit_code};
 pub use step::{Action, Part, Step, StepMark, refusal};

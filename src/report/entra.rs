@@ -118,6 +118,7 @@ impl<'a> ProofLine<'a> {
             SetupProof::NotNeeded => ("notNeeded", None),
             SetupProof::Owed(why) => ("owed", Some(why.as_str())),
             SetupProof::Refused(why) => ("refused", Some(why.as_str())),
+            SetupProof::Forbidden { why, .. } => ("forbidden", Some(why.as_str())),
         };
         Self { state, reason }
     }

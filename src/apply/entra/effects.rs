@@ -56,6 +56,8 @@ pub(super) enum Arrived {
     PodsDecide(String),
     /// Waiting longer would not help.
     Refused(String),
+    /// Somebody else has to allow it.
+    Forbidden { why: String, hint: String },
     /// Not before the deadline.
     NotYet(String),
 }

@@ -1,8 +1,6 @@
-use std::collections::BTreeMap;
-
 use uuid::Uuid;
 
-use super::effects::{Arrived, Failure, Ids, Known, SetupEffects, Undone};
+use super::effects::{Arrived, Failure, Known, SetupEffects, Undone};
 use crate::apply::Proof;
 use crate::error::Result;
 use crate::model::entra::facts::EntraFacts;
@@ -14,8 +12,6 @@ use crate::plan::entra::{Action, Part, SetupPlan, SetupProof, Step, StepMark, St
 pub struct SetupOutcome {
     /// In the order of the plan's steps.
     pub outcomes: Vec<StepOutcome>,
-    /// Every id of what was there and of what was made.
-    pub ids: BTreeMap<&'static str, String>,
     pub proof: SetupProof,
 }
 
@@ -166,7 +162,14 @@ impl<'a, E: SetupEffects> Order<'a, E> {
                 true
             }
             Arrived::Refused(why) => {
-                self.proof = SetupProof::Refused(why.clone());
+                self.proof = SetupProof::Refused(self.untouched(why));
+                false
+            }
+            Arrived::Forbidden { why, hint } => {
+                self.proof = SetupProof::Forbidden {
+                    why: self.untouched(why),
+                    hint: hint.clone(),
+                };
                 false
             }
             Arrived::NotYet(why) => {
@@ -176,6 +179,19 @@ impl<'a, E: SetupEffects> Order<'a, E> {
         };
         self.arrived = Some(arrived);
         is_ready
+    }
+
+    /// Why Azure refuses what no pod presents yet.
+    fn untouched(&self, why: &str) -> String {
+        if self.has_workload() {
+            format!("{why}; the workload was not changed")
+        } else {
+            why.to_owned()
+        }
+    }
+
+    fn has_workload(&self) -> bool {
+        self.plan.steps.iter().any(|step| step.part == Part::Workload)
     }
 
     async fn finish(&mut self, outcomes: &mut [StepOutcome]) {
@@ -194,8 +210,7 @@ impl<'a, E: SetupEffects> Order<'a, E> {
     /// Without pods that can prove it, nothing else shows whether an earlier run still
     /// owes something.
     fn asks_azure(&self) -> bool {
-        let has_workload = self.plan.steps.iter().any(|step| step.part == Part::Workload);
-        self.is_new || !has_workload
+        self.is_new || !self.has_workload()
     }
 
     async fn prove(&mut self, outcomes: &mut [StepOutcome]) {
@@ -258,16 +273,8 @@ impl<'a, E: SetupEffects> Order<'a, E> {
     }
 
     fn outcome(self, outcomes: Vec<StepOutcome>) -> SetupOutcome {
-        let mut ids: Ids = BTreeMap::new();
-        for (step, outcome) in self.plan.steps.iter().zip(&outcomes) {
-            ids.extend(step.ids.clone());
-            if let StepOutcome::Done(made) = outcome {
-                ids.extend(made.clone());
-            }
-        }
         SetupOutcome {
             outcomes,
-            ids,
             proof: self.proof,
         }
     }

@@ -18,7 +18,7 @@ use crate::commands::{Context, connect_until};
 use crate::discover;
 use crate::discover::directory::Directory;
 use crate::discover::entra::{SetupTarget, Sources};
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::model::entra::facts::EntraFacts;
 use crate::model::entra::{AppRequest, Mode};
 use crate::model::request::{CloudRequest, DryRun, KubeConnection, OutputFormat, ProveMode};
@@ -204,7 +204,7 @@ impl Run<'_> {
         // Without a workload, Azure is asked whether it accepts what is there.
         let is_done = plan.is_settled() && (self.target.workload.is_some() || !self.settings.wait);
         if refused.is_some() || self.settings.dry_run != DryRun::None || is_done {
-            self.report(facts, plan, None, planned)?;
+            self.report(facts, plan, None, (refused.is_some(), planned))?;
             return refused.map_or(Ok(planned), Err);
         }
         if !self.settings.request.yes && !plan.is_settled() {
@@ -225,8 +225,15 @@ impl Run<'_> {
         .run()
         .await;
         let code = exit_code(&plan.steps, &outcome.outcomes, &outcome.proof);
-        self.report(facts, plan, Some(&outcome), code)?;
-        Ok(code)
+        match self.report(facts, plan, Some(&outcome), (false, code)) {
+            // The exit code must not suggest that nothing was done.
+            Err(error) if self.context.interrupt.setup_written.get() => {
+                output.warning(&error.to_string());
+                output.hint("run the same command again; it shows what is there");
+                Ok(if code == 0 { Kind::Owed.exit_code() } else { code })
+            }
+            reported => reported.map(|()| code),
+        }
     }
 
     fn is_for_people(&self) -> bool {
@@ -263,7 +270,7 @@ impl Run<'_> {
         facts: &EntraFacts,
         plan: &SetupPlan,
         done: Option<&SetupOutcome>,
-        code: u8,
+        (is_refused, code): (bool, u8),
     ) -> Result<()> {
         let output = &self.context.output;
         let dry_run = self.settings.dry_run != DryRun::None;
@@ -289,10 +296,10 @@ impl Run<'_> {
         });
         match self.settings.output {
             OutputFormat::Table | OutputFormat::Wide => {
-                if plan.workload_is_left_to_others() && refusal(&plan.steps).is_none() {
+                if plan.workload_is_left_to_others() && !is_refused {
                     output.data(&values.text_for_people()?)?;
                 }
-                self.close(plan, done);
+                self.close(plan, done, is_refused);
                 Ok(())
             }
             OutputFormat::Json => {
@@ -314,10 +321,10 @@ impl Run<'_> {
     }
 
     /// The last lines for people: what became of the steps, and what is left.
-    fn close(&self, plan: &SetupPlan, done: Option<&SetupOutcome>) {
+    fn close(&self, plan: &SetupPlan, done: Option<&SetupOutcome>, is_refused: bool) {
         let output = &self.context.output;
         let left = |step: &&Step| step.left_to_others().is_some_and(is_in_azure);
-        if refusal(&plan.steps).is_none() && plan.steps.iter().any(|step| left(&step)) {
+        if !is_refused && plan.steps.iter().any(|step| left(&step)) {
             output.hint(
                 "print what is left to others in Azure as a script: add --print-az to the same command",
             );
@@ -340,6 +347,10 @@ impl Run<'_> {
             }
             SetupProof::Refused(why) => {
                 output.warning(&format!("Azure refused the gateway: {why}"));
+            }
+            SetupProof::Forbidden { why, hint } => {
+                output.warning(&format!("the gateway may not sign in: {why}"));
+                output.hint(hint);
             }
         }
     }

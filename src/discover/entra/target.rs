@@ -75,6 +75,7 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<SetupT
         clear_secret: clear_secret(&chosen.workload, &spec, &container.name, maps),
         unproved: unproved(described),
         marks: described.workload.marks().template,
+        is_deleted: described.metadata.deletion_timestamp.is_some(),
         paused: described.workload.spec.paused,
         replacement: replacement(chosen.workload.kind, &described.workload),
         ordered: is_ordered(chosen.workload.kind, &described.workload),

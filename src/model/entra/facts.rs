@@ -207,6 +207,8 @@ pub struct WorkloadSide {
     pub marks: TemplateMarks,
     /// When it was created, by the API server's clock.
     pub created: Option<Timestamp>,
+    /// Whether its deletion was requested.
+    pub is_deleted: bool,
     /// Whether its rollout is paused.
     pub paused: bool,
     pub replacement: Replacement,

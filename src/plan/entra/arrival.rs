@@ -28,6 +28,12 @@ pub fn may_arrive(code: &str) -> bool {
     MAY.contains(&number)
 }
 
+/// Whether an administrator of the tenant has to allow the sign-in, by Entra's code: a
+/// conditional access policy blocks it, or the app is disabled.
+pub fn is_forbidden(code: &str) -> bool {
+    matches!(code, "AADSTS53003" | "AADSTS7000112")
+}
+
 /// The successes of sign-ins so far.
 #[derive(Clone, Copy, Debug)]
 pub struct Arrival {
@@ -130,6 +136,18 @@ mod tests {
         }
         for code in ["AADSTS53003", "AADSTS7000112", "AADSTS90061", "AADSTS50013", ""] {
             assert!(!may_arrive(code), "{code}");
+        }
+    }
+
+    #[test]
+    fn what_an_administrator_has_to_allow_is_forbidden() {
+        for (code, forbidden) in [
+            ("AADSTS53003", true),
+            ("AADSTS7000112", true),
+            ("AADSTS90061", false),
+            ("", false),
+        ] {
+            assert_eq!(is_forbidden(code), forbidden, "{code}");
         }
     }
 

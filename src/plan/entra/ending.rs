@@ -28,8 +28,13 @@ pub enum SetupProof {
     NotNeeded,
     /// It is still awaited, for the reason given.
     Owed(String),
-    /// Azure refused the credential, and the workload was put back.
+    /// Azure refused the credential; why, and what became of the workload.
     Refused(String),
+    /// Somebody else has to allow the gateway to sign in; why, and the next step.
+    Forbidden {
+        why: String,
+        hint: String,
+    },
 }
 
 /// The exit code of a dry run, or of a run that found nothing to do.
@@ -48,7 +53,10 @@ pub fn exit_code(steps: &[Step], outcomes: &[StepOutcome], proof: &SetupProof) -
         7
     } else if matches!(proof, SetupProof::Refused(_)) {
         5
-    } else if any(|it| matches!(it, StepOutcome::Forbidden(_))) || planned_exit_code(steps) == 4 {
+    } else if any(|it| matches!(it, StepOutcome::Forbidden(_)))
+        || matches!(proof, SetupProof::Forbidden { .. })
+        || planned_exit_code(steps) == 4
+    {
         4
     } else if any(|it| matches!(it, StepOutcome::Failed(_) | StepOutcome::NotReached)) {
         let is_owed = matches!(proof, SetupProof::Owed(_));
@@ -72,6 +80,10 @@ mod tests {
         let done = || StepOutcome::Done(BTreeMap::new());
         let why = String::new;
         let owed = SetupProof::Owed(why());
+        let forbidden = SetupProof::Forbidden {
+            why: why(),
+            hint: why(),
+        };
         for (steps, outcomes, proof, code) in [
             (&ok, vec![], SetupProof::NotNeeded, 0),
             (&ok, vec![done()], SetupProof::Proved, 0),
@@ -93,6 +105,7 @@ mod tests {
                 3,
             ),
             (&ok, vec![StepOutcome::NotReached], owed.clone(), 3),
+            (&ok, vec![done(), StepOutcome::NotReached], forbidden, 4),
             (&missing, vec![done()], SetupProof::Refused(why()), 5),
             (
                 &missing,

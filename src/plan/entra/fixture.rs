@@ -126,6 +126,7 @@ fn workload() -> WorkloadSide {
         unproved: None,
         marks: TemplateMarks::default(),
         created: None,
+        is_deleted: false,
         paused: false,
         replacement: Replacement::Rolling,
         ordered: false,

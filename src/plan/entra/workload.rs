@@ -124,12 +124,16 @@ fn template(
     wanted: &TemplateSettings,
     is_new: bool,
 ) -> Step {
+    let namespace = &facts.cluster.namespace;
+    if workload.is_deleted {
+        let text = format!("{} is being deleted", workload.workload);
+        return Step::stop(Part::Workload, text).hint(workload.workload.deletion_hint(namespace));
+    }
     let step = change_of_template(facts, workload, mode, wanted, is_new);
     if step.to_apply().is_none() {
         return step;
     }
     let name = workload.workload.short();
-    let namespace = &facts.cluster.namespace;
     if workload.paused {
         return Step::stop(
             Part::Workload,

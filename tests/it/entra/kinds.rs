@@ -2,9 +2,10 @@
 
 use apim_sandbox::wait;
 use futures::future::join_all;
+use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
-use kube::api::{DeleteParams, ListParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::EntraCase;
@@ -95,6 +96,45 @@ async fn the_same_without_the_right_to_delete_pods() {
     run.exits(0).await.says(&["proved"]);
 }
 
+/// The pod that Azure refuses goes too, which would stay otherwise.
+async fn a_stateful_set_that_is_put_back() {
+    let entra = broken("StatefulSet", &json!({"type": "RollingUpdate"})).await;
+    let sets: Api<StatefulSet> = Api::namespaced(entra.case.client.clone(), &entra.case.namespace);
+    let slow = json!({"spec": {"template": {"metadata": {"annotations": {"sandbox.apim/mode": "slow:10"}}}}});
+    let edit = async |change: &Value| {
+        let params = PatchParams::default();
+        sets.patch("gw", &params, &Patch::Strategic(change))
+            .await
+            .unwrap()
+    };
+    edit(&slow).await;
+    let line = target(&entra, "sts/gw");
+    let run = entra.case.apim(&words(&line)).start().await;
+    wait::until("a new pod", LIMIT, async || {
+        Ok(is_new(pods(&entra).get_opt("gw-0").await?.as_ref()).then_some(()))
+    })
+    .await
+    .unwrap();
+    let env = json!([{"name": "gateway.name", "value": "theirs"}]);
+    let containers = json!([{"name": "gateway", "env": env}]);
+    edit(&json!({"spec": {"template": {"spec": {"containers": containers}}}})).await;
+    let ended = run.ends(5).await;
+    ended.says(&["the workload is as it was before, except"]);
+    wait::until("a pod of the previous template", LIMIT, async || {
+        let pod = pods(&entra).get_opt("gw-0").await?;
+        Ok((pod.is_some() && !is_new(pod.as_ref())).then_some(()))
+    })
+    .await
+    .unwrap();
+}
+
+fn is_new(pod: Option<&Pod>) -> bool {
+    let mut annotations = pod
+        .into_iter()
+        .flat_map(|pod| pod.metadata.annotations.iter().flatten());
+    annotations.any(|(name, _)| name == "apim-rotate/rotation-id")
+}
+
 /// Only a person replaces its pods.
 async fn on_delete(kind: &'static str, name: &'static str) {
     let entra = broken(kind, &json!({"type": "OnDelete"})).await;
@@ -110,12 +150,28 @@ async fn on_delete(kind: &'static str, name: &'static str) {
     entra.case.apim(&words(&line)).exits(0).await.says(&["proved"]);
 }
 
+/// Its controller creates no new pods.
+#[tokio::test]
+async fn a_workload_that_is_being_deleted() {
+    let entra = EntraCase::new("deleted").await;
+    entra
+        .deploy(|it| it["metadata"]["finalizers"] = json!(["example.com/hold"]))
+        .await;
+    let deployments = entra.case.deployments();
+    deployments.delete("gw", &DeleteParams::default()).await.unwrap();
+    let run = entra.setup(&FLAGS);
+    let ended = entra.case.fails_untouched(run, 4).await;
+    ended.says(&["deployment.apps/gw is being deleted", "{.metadata.finalizers}"]);
+    assert!(entra.azure_writes().is_empty());
+}
+
 /// Side by side, since most of their time is waiting.
 #[tokio::test]
 async fn pods_that_kubernetes_does_not_replace() {
     tokio::join!(
         a_stateful_set_whose_pod_is_not_ready(),
         the_same_without_the_right_to_delete_pods(),
+        a_stateful_set_that_is_put_back(),
         join_all(
             [("StatefulSet", "sts/gw"), ("DaemonSet", "ds/gw")].map(|(kind, name)| on_delete(kind, name))
         ),

@@ -34,7 +34,7 @@ async fn a_refusal_counts_once_the_assignments_are_ten_minutes_old() {
     .unwrap();
     azure.advance_clock(SignedDuration::from_mins(11));
     let ended = run.ends(5).await;
-    ended.says(&["had 10 minutes to work"]);
+    ended.says(&["had 10 minutes to work; the workload was not changed"]);
     assert_eq!(entra.case.versions().await["deployment/gw"], generation);
 
     azure.clear_faults();
@@ -57,8 +57,12 @@ async fn conditional_access_ends_the_run_and_leaves_the_workload() {
     });
     let ended = entra
         .setup(&["--app", &app, "--mode", "app-secret", "--yes"])
-        .exits(5)
+        .exits(4)
         .await;
-    ended.says(&["AADSTS53003"]);
+    ended.says(&[
+        "AADSTS53003",
+        "the workload was not changed",
+        "az rest --url https://graph.microsoft.com/v1.0/identity/conditionalAccess/policies",
+    ]);
     assert_eq!(entra.case.versions().await["deployment/gw"], generation);
 }

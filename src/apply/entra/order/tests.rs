@@ -1,209 +1,17 @@
 //! The order of the effects, in a world that can end the run before or after each.
 
-use jiff::Timestamp;
+mod world;
 
 use super::*;
 use crate::apply::Refusal;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::model::RotationIds;
-use crate::model::entra::facts::AppKind;
-use crate::model::entra::{Mode, SetupRequest, SignsIn};
-use crate::output::OutputSettings;
-use crate::plan::entra::fixture::{self, newest_credential};
-use crate::plan::entra::{StepMark, exit_code, refusal, setup};
+use crate::model::entra::{Mode, SetupRequest};
+use crate::plan::entra::fixture;
+use crate::plan::entra::{StepMark, exit_code};
+use world::{When, World, dead};
 
 const NOW: &str = "2027-01-01T00:00:00Z";
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum When {
-    Before,
-    After,
-}
-
-/// An Azure and a cluster, as facts.
-#[derive(Clone)]
-struct World {
-    facts: EntraFacts,
-    /// What Azure says before pods are replaced.
-    arrived: Arrived,
-    /// What the pods say.
-    proof: Proof,
-    /// The effect at which the process dies.
-    dies: Option<(usize, When)>,
-    effects: usize,
-    dead: bool,
-    /// How often something of a kind was made.
-    apps: usize,
-    credentials: usize,
-    assignments: usize,
-    replaced: usize,
-    /// What something else has changed of what a run has set.
-    kept: Vec<String>,
-    /// The template before this run.
-    before: Option<crate::model::entra::facts::WorkloadSide>,
-    /// What an action is refused with.
-    refuses: fn(&Action) -> Option<Failure>,
-}
-
-fn dead() -> Error {
-    Error::failed("the process is dead")
-}
-
-impl World {
-    fn new() -> Self {
-        Self {
-            facts: fixture::facts(),
-            arrived: Arrived::Yes("served".to_owned()),
-            proof: Proof::Proved("1 new pod is ready".to_owned()),
-            dies: None,
-            effects: 0,
-            dead: false,
-            apps: 0,
-            credentials: 0,
-            assignments: 0,
-            replaced: 0,
-            kept: Vec::new(),
-            before: None,
-            refuses: |_| None,
-        }
-    }
-
-    /// Counts an effect, and does it unless the process dies before.
-    fn effect<T>(&mut self, act: impl FnOnce(&mut Self) -> T) -> Result<T> {
-        if self.dead {
-            return Err(dead());
-        }
-        self.effects += 1;
-        let dies = self
-            .dies
-            .filter(|(at, _)| *at == self.effects)
-            .map(|(_, when)| when);
-        if dies == Some(When::Before) {
-            self.dead = true;
-            return Err(dead());
-        }
-        let done = act(self);
-        if dies == Some(When::After) {
-            self.dead = true;
-            return Err(dead());
-        }
-        Ok(done)
-    }
-
-    async fn run(&mut self, request: &SetupRequest, wait: bool) -> (SetupPlan, SetupOutcome) {
-        let facts = self.facts.clone();
-        let plan = setup(&facts, request, NOW.parse::<Timestamp>().unwrap()).unwrap();
-        assert!(refusal(&plan.steps).is_none(), "{:?}", plan.steps);
-        self.before = None;
-        let output = Output::new(OutputSettings::default());
-        let outcome = Order::new(self, (&plan, &facts), &output, wait).run().await;
-        (plan, outcome)
-    }
-
-    fn id(&mut self) -> String {
-        let stored = newest_credential(&mut self.facts);
-        stored.map_or_else(|| "r1".to_owned(), |id| id.to_string())
-    }
-
-    fn replace(&mut self, mode: Mode) {
-        let id = self.id();
-        self.replaced += 1;
-        let workload = self.facts.cluster.workload.as_mut().unwrap();
-        workload.marks.rotation_ids = id.as_str().into();
-        workload.unproved = Some(id);
-        workload.signs_in = Ok(SignsIn::By(mode));
-    }
-
-    fn secrets(&self) -> usize {
-        match &self.facts.app {
-            Ok(Some(app)) => match &app.kind {
-                AppKind::Application(app) => app.secrets.len(),
-                AppKind::Identity(..) => 0,
-            },
-            _ => 0,
-        }
-    }
-}
-
-impl SetupEffects for World {
-    async fn rehearse(&mut self, _steps: &[(usize, &Action)]) -> Result<(), (usize, Error)> {
-        Ok(())
-    }
-
-    async fn carry_out(&mut self, action: &Action, known: &Known) -> Result<Ids, Failure> {
-        if let Some(failure) = (self.refuses)(action) {
-            return Err(failure);
-        }
-        match action {
-            Action::Assign { principal, .. } => drop(known.resolve(*principal)?),
-            Action::CreateServicePrincipal { app } => drop(known.resolve(*app)?),
-            _ => {}
-        }
-        let mode = match &self.facts.cluster.secret {
-            Ok(Some(_)) => Mode::AppSecret,
-            _ => Mode::WorkloadIdentity,
-        };
-        self.effect(|world| {
-            match action {
-                Action::CreateApp { .. } => world.apps += 1,
-                Action::AddSecret { .. } | Action::AddCertificate { .. } => world.credentials += 1,
-                Action::Assign { .. } => world.assignments += 1,
-                _ => {}
-            }
-            // What is left over goes later, by an effect of its own.
-            let mut action = action.clone();
-            if let Action::AddSecret { remove, .. } | Action::AddCertificate { remove, .. } = &mut action {
-                remove.clear();
-            }
-            if action.replaces_pods() {
-                world.before = world.facts.cluster.workload.clone();
-            }
-            fixture::apply(&mut world.facts, &action);
-            if action.replaces_pods() {
-                world.replace(mode);
-            }
-            let ids = [
-                ("clientId", fixture::APP.to_string()),
-                ("servicePrincipalId", fixture::PRINCIPAL.to_string()),
-                ("principalId", fixture::INSTANCE.to_string()),
-            ];
-            Ids::from(ids)
-        })
-        .map_err(Failure::Unknown)
-    }
-
-    async fn remove(&mut self, credentials: &[Uuid]) -> Result<()> {
-        let remove = credentials.to_vec();
-        self.effect(|world| fixture::apply(&mut world.facts, &Action::RemoveCredentials { remove }))
-    }
-
-    async fn arrival(&mut self, _known: &Known, _is_new: bool) -> Arrived {
-        let arrived = self.arrived.clone();
-        self.effect(|_| arrived)
-            .unwrap_or_else(|error| Arrived::NotYet(error.to_string()))
-    }
-
-    async fn prove(&mut self, _earlier: Option<&Action>) -> Proof {
-        let proof = self.proof.clone();
-        self.effect(|_| proof)
-            .unwrap_or_else(|error| Proof::Undecided(error.to_string()))
-    }
-
-    async fn record(&mut self, _earlier: Option<&Action>, _is_proved: bool) -> Result<()> {
-        self.effect(|world| world.facts.cluster.workload.as_mut().unwrap().unproved = None)
-    }
-
-    async fn put_back(&mut self) -> Result<Undone> {
-        self.effect(|world| match world.before.take() {
-            Some(before) => {
-                world.facts.cluster.workload = Some(before);
-                let kept = world.kept.clone();
-                Undone::Done { kept, left: None }
-            }
-            None => Undone::ByEarlierRun,
-        })
-    }
-}
 
 fn in_mode(mode: Mode) -> SetupRequest {
     SetupRequest {
@@ -221,6 +29,12 @@ fn outcome_of<'a>(plan: &SetupPlan, outcome: &'a SetupOutcome, part: Part) -> &'
     &outcome.outcomes[at]
 }
 
+/// Whether the id of what was there or was made is known.
+fn has_id(plan: &SetupPlan, outcome: &SetupOutcome, id: &str) -> bool {
+    let made = |outcome: &StepOutcome| matches!(outcome, StepOutcome::Done(ids) if ids.contains_key(id));
+    plan.steps.iter().any(|step| step.ids.contains_key(id)) || outcome.outcomes.iter().any(made)
+}
+
 #[tokio::test]
 async fn every_mode_is_set_up_proved_and_then_complete() {
     for mode in Mode::ALL {
@@ -232,7 +46,7 @@ async fn every_mode_is_set_up_proved_and_then_complete() {
             "{mode:?}"
         );
         for id in ["clientId", "servicePrincipalId", "gatewayId"] {
-            assert!(outcome.ids.contains_key(id), "{mode:?} {id}");
+            assert!(has_id(&plan, &outcome, id), "{mode:?} {id}");
         }
         let effects = world.effects;
         let (plan, outcome) = world.run(&in_mode(mode), true).await;
@@ -293,7 +107,18 @@ async fn pods_are_replaced_only_once_azure_is_ready() {
         (
             Arrived::Refused("no".to_owned()),
             5,
-            SetupProof::Refused("no".to_owned()),
+            SetupProof::Refused("no; the workload was not changed".to_owned()),
+        ),
+        (
+            Arrived::Forbidden {
+                why: "no".to_owned(),
+                hint: "ask".to_owned(),
+            },
+            4,
+            SetupProof::Forbidden {
+                why: "no; the workload was not changed".to_owned(),
+                hint: "ask".to_owned(),
+            },
         ),
         (Arrived::PodsDecide("unseen".to_owned()), 0, SetupProof::Proved),
     ] {
@@ -339,6 +164,24 @@ async fn a_workload_whose_pods_are_refused_is_put_back() {
         outcome_of(&plan, &outcome, Part::Workload),
         StepOutcome::Failed(_)
     ));
+}
+
+#[tokio::test]
+async fn what_an_earlier_run_has_changed_is_put_back_by_a_command() {
+    let mut world = World::new();
+    world.proof = Proof::Undecided("slow".to_owned());
+    world.run(&in_mode(Mode::AppSecret), true).await;
+    world.proof = Proof::Refused(Refusal {
+        evidence: "pod gw-1 logs ConfigurationApiV2NotAvailable".to_owned(),
+        pod: Some("gw-1".to_owned()),
+    });
+    let (plan, outcome) = world.run(&in_mode(Mode::AppSecret), true).await;
+    assert_eq!(code(&plan, &outcome), 5);
+    let SetupProof::Refused(text) = &outcome.proof else {
+        panic!("{:?}", outcome.proof)
+    };
+    let words = "which was not put back; put it back: kubectl -n shop rollout undo deployment/gw";
+    assert!(text.contains(words), "{text}");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::time::{Instant, sleep};
+use uuid::Uuid;
 
 use super::super::effects::{Arrived, Known};
 use super::RealSetup;
@@ -12,7 +13,7 @@ use crate::azure::{Certificate, ConfigurationAnswer, Error as AzureError, Gatewa
 use crate::cluster::explain;
 use crate::model::entra::{Mode, PFX_KEY, SECRET_KEY, SettingValue, token_audience};
 use crate::model::{in_words, setting};
-use crate::plan::entra::{Arrival, may_arrive, refusal_counts};
+use crate::plan::entra::{Arrival, is_forbidden, may_arrive, refusal_counts};
 
 /// The wait after an answer that may soon be another one.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -21,6 +22,7 @@ const AGAIN: Duration = Duration::from_secs(2);
 enum Ended {
     PodsDecide(String),
     Refused(String),
+    Forbidden { why: String, hint: String },
     NotYet(String),
 }
 
@@ -88,8 +90,7 @@ impl RealSetup<'_> {
                 Err(AzureError::SignIn { code, message, hint })
                     if !code.as_deref().is_some_and(may_arrive) =>
                 {
-                    let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
-                    return Err(Ended::Refused(format!("{message}{hint}")));
+                    return Err(self.refused_for_good(code.as_deref(), &message, hint, client_id));
                 }
                 Err(AzureError::Setup(why)) => return Err(Ended::PodsDecide(why)),
                 Err(error) => (AGAIN, error.to_string()),
@@ -98,6 +99,30 @@ impl RealSetup<'_> {
             self.pause(pause, || format!("{what} was awaited in vain: {why}"))
                 .await?;
         }
+    }
+
+    /// What an answer of Entra that no waiting changes means for the run.
+    fn refused_for_good(
+        &self,
+        code: Option<&str>,
+        message: &str,
+        hint: Option<String>,
+        client_id: Uuid,
+    ) -> Ended {
+        let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+        let why = format!("{message}{hint}");
+        let hint = match code.filter(|code| is_forbidden(code)) {
+            Some("AADSTS53003") => format!(
+                "exclude the app {client_id} from the policy, and run the same command again; list the policies: \
+                 az rest --url {}/v1.0/identity/conditionalAccess/policies",
+                self.graph.origin()
+            ),
+            Some(_) => format!(
+                "enable it, and run the same command again: az ad sp update --id {client_id} --set accountEnabled=true"
+            ),
+            None => return Ended::Refused(why),
+        };
+        Ended::Forbidden { why, hint }
     }
 
     /// Sleeps, unless the deadline comes first.
@@ -221,6 +246,7 @@ impl From<Ended> for Arrived {
         match ended {
             Ended::PodsDecide(why) => Self::PodsDecide(why),
             Ended::Refused(why) => Self::Refused(why),
+            Ended::Forbidden { why, hint } => Self::Forbidden { why, hint },
             Ended::NotYet(why) => Self::NotYet(why),
         }
     }

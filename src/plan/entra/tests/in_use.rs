@@ -132,6 +132,9 @@ fn pods_that_are_not_replaced_are_named() {
     });
     let found = plan(&by_hand, &in_mode(Mode::AppSecret));
     assert!(step(&found, Part::Workload).notes[0].contains("OnDelete"));
+    let deleted = changed(|facts| facts.cluster.workload.as_mut().unwrap().is_deleted = true);
+    let found = plan(&deleted, &in_mode(Mode::AppSecret));
+    assert_eq!(step(&found, Part::Workload).stops, Some(Kind::Refused));
     let ordered = changed(|facts| facts.cluster.workload.as_mut().unwrap().ordered = true);
     let found = plan(&ordered, &in_mode(Mode::AppSecret));
     assert!(step(&found, Part::Workload).notes[0].contains("a pod that is not ready is deleted"));
