@@ -16,6 +16,7 @@ mod question;
 mod refused;
 mod requests;
 mod rights;
+mod unverified;
 
 use apim_sandbox::azure::{Application, Grant, GraphRights, Operation, Principal, Request, ServicePrincipal};
 use apim_sandbox::workload_identity::Webhook;

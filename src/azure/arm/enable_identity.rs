@@ -20,14 +20,19 @@ impl Arm {
     /// waited for first.
     pub async fn enable_identity(&self, service: &ServiceId) -> Result<ServiceDetails, Error> {
         let mut backoff = Backoff::until(self.deadline());
+        let mut is_sent = false;
         loop {
-            let details = self.settled(service, &mut backoff).await?;
+            let settled = self.settled(service, &mut backoff).await;
+            let details = settled.map_err(|error| if is_sent { error.of_check() } else { error })?;
             if details.identity.principal.is_some() {
                 return Ok(details);
             }
             let call = self.change(service, &details.identity)?;
             match self.ask(&call).await {
-                Ok(started) => self.follow(started, &mut backoff, &call).await?,
+                Ok(started) => {
+                    is_sent = true;
+                    self.follow(started, &mut backoff, &call).await?;
+                }
                 // Another update has begun; a lock stays.
                 Err(error) if error.status() == Some(409) && !error.has_code("ScopeLocked") => {
                     tracing::debug!("{error}");

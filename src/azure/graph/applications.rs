@@ -131,7 +131,8 @@ impl Graph {
             });
         }
         let read = self.request(Method::GET, &path, format!("read {title}"), &title)?;
-        let found: ApplicationAnswer = self.call(&read, once_replicated, json).await?;
+        let found = self.call(&read, once_replicated, json::<ApplicationAnswer>).await;
+        let found = found.map_err(Error::of_check)?;
         Ok(Upserted {
             application: found.fact(),
             created: false,

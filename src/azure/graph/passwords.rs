@@ -57,7 +57,8 @@ impl Graph {
                 Err(error) if error.is_ambiguous() => Self::pause(&mut backoff, error).await?,
                 Err(error) => return Err(error),
             }
-            self.remove_passwords_named(application, name).await?;
+            let removed = self.remove_passwords_named(application, name).await;
+            removed.map_err(Error::of_check)?;
         }
     }
 

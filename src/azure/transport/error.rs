@@ -65,6 +65,9 @@ pub enum Error {
     /// The deadline passed before an answer was received.
     #[error("cannot {purpose}: Azure did not answer in time")]
     Timeout { purpose: String },
+    /// Azure has carried out a write, and what it has made cannot be read.
+    #[error("what was written cannot be read back: {0}")]
+    Unverified(Box<Error>),
     /// The answer differs from Azure's reference.
     #[error("cannot {purpose}: {problem}")]
     Wire {
@@ -190,8 +193,17 @@ impl Error {
     pub fn is_ambiguous(&self) -> bool {
         match self {
             Self::Transport { fault, .. } => *fault == Fault::Broken,
-            Self::Timeout { .. } | Self::Wire { .. } => true,
+            Self::Timeout { .. } | Self::Wire { .. } | Self::Unverified(_) => true,
             _ => self.status().is_some_and(|status| status == 408 || status >= 500),
+        }
+    }
+
+    /// The error of a read that shows what became of a write.
+    pub(crate) fn of_check(self) -> Self {
+        if self.is_ambiguous() {
+            self
+        } else {
+            Self::Unverified(Box::new(self))
         }
     }
 
@@ -247,7 +259,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::SignIn { hint, .. } | Self::NoIdentity { hint, .. } => return hint.clone(),
-            Self::Auto { error, .. } => return error.hint(),
+            Self::Auto { error, .. } | Self::Unverified(error) => return error.hint(),
             Self::Forbidden {
                 action,
                 scope,

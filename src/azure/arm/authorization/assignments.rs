@@ -88,12 +88,15 @@ impl Arm {
         let call = Call::new(Method::PUT, purpose, format!("the scope {scope}"), url.clone()).with(body);
         match self.call_while::<AssignmentAnswer>(&call, after_creation).await {
             Ok(_) => {}
-            Err(error) if error.has_code("RoleAssignmentExists") => return self.find(&wanted, &call).await,
+            Err(error) if error.has_code("RoleAssignmentExists") => {
+                return self.find(&wanted, &call).await.map_err(Error::of_check);
+            }
             Err(error) => return Err(error),
         }
         let purpose = format!("check the role of the principal {principal} at {scope}");
         let check = Call::get(purpose, "the role assignment".into(), url);
-        let answer: AssignmentAnswer = self.call_while(&check, until_visible).await?;
+        let answer = self.call_while::<AssignmentAnswer>(&check, until_visible).await;
+        let answer = answer.map_err(Error::of_check)?;
         answer
             .fact()
             .filter(|made| wanted.is(made))
