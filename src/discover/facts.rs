@@ -8,8 +8,8 @@ use crate::cluster::rollout::{blocked, replacement, rollout};
 use crate::cluster::workload::Workload;
 use crate::error::{Error, Result};
 use crate::model::annotation::{
-    CLIENT_ID, EXPIRES_AT, FIELD_MANAGER, GATEWAY, KEY_ID, KIND, LAST_USED_KEY, PREVIOUS_IDS, PREVIOUS_KEY,
-    PUT_BACK, RESTART_BY_OTHER, ROTATED_AT, ROTATION_ID,
+    ADOPTED, CLIENT_ID, EXPIRES_AT, FIELD_MANAGER, GATEWAY, KEY_ID, KIND, LAST_USED_KEY, PREVIOUS_IDS,
+    PREVIOUS_KEY, PUT_BACK, RESTART_BY_OTHER, ROTATED_AT, ROTATION_ID,
 };
 use crate::model::{
     AppMarks, Credential, PutBack, SecretData, SecretFacts, SecretMarks, SecretVersion, Token, TokenError,
@@ -60,7 +60,7 @@ pub fn secret_facts(secret: &Secret, key: &str) -> Result<(SecretFacts, Previous
         created: meta.creation_timestamp.as_ref().map(|time| time.0),
         immutable: secret.immutable.unwrap_or_default(),
         owner: owner(meta).map(|owner| cleaned(&owner)),
-        written_by_us: last_writer.as_deref() == Some(FIELD_MANAGER),
+        written_by_us: is_described(meta, key),
         last_writer,
         last_written,
         credential,
@@ -216,6 +216,16 @@ pub fn last_write(meta: &ObjectMeta, key: &str) -> (Option<String>, Option<Times
         Some(last) => (last.manager.as_deref().map(cleaned), time(last)),
         None => (None, None),
     }
+}
+
+/// Whether our annotations describe the present value of a key: the last write was ours,
+/// or is the one that was adopted.
+pub fn is_described(meta: &ObjectMeta, key: &str) -> bool {
+    let (writer, written) = last_write(meta, key);
+    let annotations = meta.annotations.as_ref();
+    let adopted = annotations.and_then(|all| all.get(ADOPTED)?.parse::<Timestamp>().ok());
+    writer.as_deref() == Some(FIELD_MANAGER)
+        || written.zip(adopted).is_some_and(|(at, adopted)| at <= adopted)
 }
 
 #[cfg(test)]

@@ -66,6 +66,10 @@ pub const KIND: &str = "apim-rotate/kind";
 /// On a Secret with a credential of an Entra app: the client id of the app.
 pub const CLIENT_ID: &str = "apim-rotate/client-id";
 
+/// On a Secret with a credential of an Entra app that somebody else wrote: when that
+/// was. The annotations describe it until it is written again.
+pub const ADOPTED: &str = "apim-rotate/adopted";
+
 /// On a Secret with a credential of an Entra app: the id of the credential in Entra.
 pub const KEY_ID: &str = "apim-rotate/key-id";
 

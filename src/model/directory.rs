@@ -1,5 +1,7 @@
 //! The objects of an Entra tenant that let a gateway sign in, as facts.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -29,6 +31,38 @@ pub struct AppCredential {
     pub name: Option<String>,
     pub begins: Option<Timestamp>,
     pub expires: Option<Timestamp>,
+    pub fingerprint: Option<Fingerprint>,
+}
+
+/// What shows which credential of an app a value is: the first characters of a client
+/// secret, or the thumbprint of a certificate. Nothing prints it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Fingerprint(String);
+
+/// How many characters of a client secret Microsoft Graph shows
+/// (learn.microsoft.com, "passwordCredential resource type").
+const HINT: usize = 3;
+
+impl Fingerprint {
+    /// Of a client secret, or of its hint. `None` for what Entra has never made: one with
+    /// white space at an end is cut wrong.
+    pub fn of_secret(text: &str) -> Option<Self> {
+        let hint: String = text.chars().take(HINT).collect();
+        let is_whole = hint.chars().count() == HINT && text.trim() == text;
+        is_whole.then_some(Self(hint))
+    }
+
+    /// Of a certificate, by the SHA-1 of its DER.
+    pub fn of_certificate(thumbprint: &[u8]) -> Self {
+        let digits: Vec<String> = thumbprint.iter().map(|byte| format!("{byte:02X}")).collect();
+        Self(digits.concat())
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fingerprint(..)")
+    }
 }
 
 /// The claims that a token of another issuer must have to be accepted for a
@@ -88,4 +122,21 @@ pub struct AppRole {
     /// The object id of that app's service principal.
     pub resource: Uuid,
     pub resource_name: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fingerprint_of_a_secret_is_that_of_its_hint_and_is_not_printed() {
+        let whole = Fingerprint::of_secret("ab€8Q~rest").unwrap();
+        assert_eq!(Some(whole.clone()), Fingerprint::of_secret("ab€"));
+        assert!(!format!("{whole:?}").contains("ab"));
+        for wrong in ["", "ab", "ab€8Q~rest\n", " ab€8Q~rest"] {
+            assert_eq!(Fingerprint::of_secret(wrong), None, "{wrong:?}");
+        }
+        let certificate = Fingerprint::of_certificate(&[0xa1, 2]);
+        assert_eq!(certificate, Fingerprint("A102".to_owned()));
+    }
 }

@@ -7,6 +7,8 @@ mod assignment;
 mod chain;
 mod credential;
 mod ending;
+mod federated;
+mod holder;
 mod image;
 mod instance;
 mod mode;
@@ -29,6 +31,7 @@ use crate::model::directory::FederatedCredential;
 use crate::model::entra::facts::{self, EntraFacts};
 use crate::model::entra::{Mode, SetupRequest, TemplateSettings, default_secret};
 use crate::model::{AzureRole, cleaned};
+use credential::Wanted;
 use mode::choose_mode;
 use role::Need;
 
@@ -107,14 +110,24 @@ pub fn setup(facts: &EntraFacts, request: &SetupRequest, now: Timestamp) -> Resu
     let (validator, reader) = (Need::validator(facts, &group), Need::reader(facts, &service));
     let (validator_role, reader_role) = (validator.step(facts), reader.step(facts));
     let federation_audience = match mode {
-        Mode::WorkloadIdentity => Some(credential::audience(facts, request)?),
+        Mode::WorkloadIdentity => Some(federated::audience(facts, request)?),
         _ => None,
     };
-    let credential = match &federation_audience {
-        Some(audience) => credential::federated(facts, &service_account, audience),
-        None => credential::stored(facts, request, mode, &secret, now),
+    let holder = holder::of_secret(facts, mode, &secret, now);
+    let (credential, previous) = match &federation_audience {
+        Some(audience) => (federated::federated(facts, &service_account, audience), None),
+        None => credential::stored(
+            facts,
+            &Wanted {
+                request,
+                mode,
+                secret: &secret,
+                holder: &holder,
+                now,
+            },
+        ),
     };
-    let cluster = workload::steps(facts, mode, names, &template, &credential);
+    let cluster = workload::steps(facts, mode, names, &template, (&credential, &holder));
     let validator_assignment = assignment::validator(facts, &validator, validator_role.definition);
     let reader_assignment = assignment::reader(facts, &reader, reader_role.definition);
     let mut steps = instance::steps(facts, request);
@@ -123,6 +136,7 @@ pub fn setup(facts: &EntraFacts, request: &SetupRequest, now: Timestamp) -> Resu
     steps.extend(app::steps(facts, request, &secret));
     steps.extend([reader_assignment, credential]);
     steps.extend(cluster);
+    steps.extend(previous);
     let mut steps = step::without_missing(steps);
     if let Some(locked) = locked(facts, &steps) {
         steps.insert(0, locked);

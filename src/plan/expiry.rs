@@ -26,6 +26,37 @@ pub fn expiry(life: SignedDuration, arm_now: Timestamp) -> Timestamp {
     Timestamp::from_second(second - second.rem_euclid(60)).unwrap_or(wanted)
 }
 
+/// A credential of an app is due when this part of its life is left: its renewal may
+/// need other people.
+const DUE_PART: i32 = 3;
+
+/// The life of a credential whose begin is not known: that of one that `entra setup`
+/// makes.
+const USUAL_LIFE: SignedDuration = SignedDuration::from_hours(180 * 24);
+
+/// How long before its end any credential expires soon. Azure Advisor warns at the same
+/// time (recommendation `ShgwGatewayTokenNearExpiry`).
+pub const EXPIRING: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// How long before its end a credential of an app is due.
+pub fn due_before(begins: Option<Timestamp>, expires: Timestamp) -> SignedDuration {
+    let life = begins.map(|begins| expires.duration_since(begins));
+    life.filter(SignedDuration::is_positive).unwrap_or(USUAL_LIFE) / DUE_PART
+}
+
+/// Whether a credential of an app is to be replaced by one with this lifetime. The new
+/// one lives longer, so the next run leaves it.
+pub fn is_due(
+    (begins, expires): (Option<Timestamp>, Timestamp),
+    lifetime: SignedDuration,
+    now: Timestamp,
+) -> bool {
+    let left = expires.duration_since(now);
+    let gained = lifetime.saturating_sub(left);
+    gained.is_positive()
+        && (left <= due_before(begins, expires) || (left <= EXPIRING && gained >= lifetime / 2))
+}
+
 /// A time in the precision of annotations.
 pub fn whole_seconds(time: Timestamp) -> Timestamp {
     time.round(Unit::Second).unwrap_or(time)

@@ -233,6 +233,7 @@ pub(crate) fn set_up(auth: Auth) -> EntraInAzure {
         name: None,
         begins: Some(now() - DAY * 30),
         expires: Some(now() + DAY * 150),
+        fingerprint: None,
     };
     let subject = "system:serviceaccount:shop:gw";
     let federated = FederatedCredential {

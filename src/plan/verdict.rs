@@ -6,6 +6,7 @@ mod fix;
 use jiff::{SignedDuration, Timestamp};
 
 use super::entra::{Link, chain};
+use super::expiry::EXPIRING;
 use super::protection::{Protection, changes, protection};
 use crate::model::{
     Auth, Blocked, Credential, GatewayFacts, Presented, SecretFacts, StalePods, Unavailable, counted,
@@ -17,10 +18,6 @@ use fix::fix;
 pub use assessment::{Assessment, Verdict};
 pub use entra::credential_in_words;
 pub use expiry::ExpirySource;
-
-/// Azure Advisor warns at the same time (recommendation
-/// `ShgwGatewayTokenNearExpiry`).
-const EXPIRING: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// The API server may refuse a pod for this long, without a rollout being
 /// blocked.

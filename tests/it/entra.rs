@@ -7,6 +7,7 @@ mod bad_input;
 mod clouds;
 mod edited;
 mod half;
+mod handed_over;
 mod identity;
 mod killed;
 mod kinds;
@@ -146,15 +147,20 @@ fn target(case: &Case) -> [String; 8] {
     .map(str::to_owned)
 }
 
-/// An app with a service principal, which somebody has registered; its client id.
-fn registered(entra: &EntraCase) -> String {
-    let app = Application::new(&entra.case.principal.tenant, "known");
+/// An app with a service principal, which somebody has registered; its client id and the
+/// object id of the service principal.
+fn registered(
+    entra: &EntraCase,
+    change: impl FnOnce(&mut Application, &mut ServicePrincipal),
+) -> (String, String) {
+    let mut app = Application::new(&entra.case.principal.tenant, "known");
     let object = uuid::Uuid::new_v4().to_string();
-    let principal = ServicePrincipal::new(&app.tenant, &object, &app.app_id, "known");
+    let mut principal = ServicePrincipal::new(&app.tenant, &object, &app.app_id, "known");
+    change(&mut app, &mut principal);
     let id = app.app_id.clone();
     entra.case.azure().directory(|it| {
         it.add_application(app);
         it.add_service_principal(principal);
     });
-    id
+    (id, object)
 }

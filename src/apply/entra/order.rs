@@ -1,6 +1,6 @@
 use uuid::Uuid;
 
-use super::effects::{Arrived, Failure, Known, SetupEffects, Undone};
+use super::effects::{Arrived, Failure, Ids, Known, SetupEffects, Undone};
 use crate::apply::Proof;
 use crate::error::Result;
 use crate::model::entra::facts::EntraFacts;
@@ -33,6 +33,8 @@ pub(super) struct Order<'a, E> {
     /// What an interrupted run has left, to be removed once the Secret holds another
     /// credential.
     left_over: Vec<Uuid>,
+    /// What is removed once pods have proved another one.
+    previous: Option<&'a Step>,
     /// Whether this run has replaced pods.
     is_replaced: bool,
     /// The step that only proves.
@@ -58,6 +60,7 @@ impl<'a, E: SetupEffects> Order<'a, E> {
             is_new: false,
             arrived: None,
             left_over: Vec::new(),
+            previous: None,
             is_replaced: false,
             earlier: None,
             proof: SetupProof::NotNeeded,
@@ -108,6 +111,10 @@ impl<'a, E: SetupEffects> Order<'a, E> {
         }
         if matches!(action, Action::Prove { .. }) {
             self.earlier = Some(action);
+            return StepOutcome::Untouched;
+        }
+        if step.part == Part::PreviousCredential {
+            self.previous = Some(step);
             return StepOutcome::Untouched;
         }
         if action.replaces_pods() && !self.is_ready_for_pods().await {
@@ -218,6 +225,7 @@ impl<'a, E: SetupEffects> Order<'a, E> {
             Proof::Proved(evidence) => {
                 self.output.step("proved", &evidence);
                 self.record(true).await;
+                self.remove_previous(outcomes).await;
                 SetupProof::Proved
             }
             Proof::Undecided(missing) => SetupProof::Owed(missing),
@@ -251,6 +259,25 @@ impl<'a, E: SetupEffects> Order<'a, E> {
                 format!("an earlier run changed the workload, which was not put back{command}")
             }
             Err(error) => format!("the workload could not be put back: {error}{command}"),
+        }
+    }
+
+    /// The set-up is done even if that fails: the next run tries it again.
+    async fn remove_previous(&mut self, outcomes: &mut [StepOutcome]) {
+        let Some(step) = self.previous.take() else { return };
+        let Some(Action::RemoveCredentials { remove }) = step.to_apply() else {
+            return;
+        };
+        if let Err(error) = self.effects.remove(remove).await {
+            let text = format!(
+                "cannot remove the previous credential of the app, which the next run tries again: {error}"
+            );
+            return self.output.warning(&text);
+        }
+        self.output.step("done", &step.text);
+        let steps = self.plan.steps.iter().zip(outcomes);
+        for (_, outcome) in steps.filter(|(it, _)| it.part == Part::PreviousCredential) {
+            *outcome = StepOutcome::Done(Ids::new());
         }
     }
 

@@ -1,3 +1,4 @@
+mod adoption;
 mod arrival;
 mod azure;
 mod cluster;
@@ -151,6 +152,7 @@ impl SetupEffects for RealSetup<'_> {
                 Ok(Ids::new())
             }
             Action::WriteSecret { name, .. } => Box::pin(self.write_secret(name, known)).await,
+            Action::AdoptCredential { name, found } => Box::pin(self.adopt(name, found, known)).await,
             Action::WriteServiceAccount { name, annotations } => {
                 self.write_account(name, annotations, known).await
             }

@@ -1,5 +1,7 @@
 //! The JSON of Microsoft Graph's objects.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use serde::de::{Error as _, Unexpected};
 use serde::{Deserialize, Deserializer};
@@ -7,7 +9,7 @@ use uuid::Uuid;
 
 use crate::model::cleaned;
 use crate::model::directory::{
-    AppCredential, AppRole, Application, FederatedCredential, Owner, ServicePrincipal,
+    AppCredential, AppRole, Application, FederatedCredential, Fingerprint, Owner, ServicePrincipal,
 };
 
 /// A GUID: the crate is built without serde, which nothing else needs.
@@ -76,6 +78,25 @@ struct CredentialAnswer {
     start_date_time: Option<String>,
     #[serde(default)]
     end_date_time: Option<String>,
+    /// Of a client secret.
+    #[serde(default)]
+    hint: Option<String>,
+    /// Of a certificate: Entra's default is the thumbprint, which clients write in
+    /// hexadecimal digits or in base64.
+    #[serde(default)]
+    custom_key_identifier: Option<String>,
+}
+
+/// The length of a SHA-1.
+const THUMBPRINT: usize = 20;
+
+fn thumbprint(text: &str) -> Option<Fingerprint> {
+    let digits = (text.len() == 2 * THUMBPRINT && text.is_ascii()).then(|| {
+        let byte = |at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok();
+        (0..text.len()).step_by(2).map(byte).collect::<Option<Vec<u8>>>()
+    });
+    let bytes = digits.flatten().or_else(|| BASE64_STANDARD.decode(text).ok())?;
+    (bytes.len() == THUMBPRINT).then(|| Fingerprint::of_certificate(&bytes))
 }
 
 impl CredentialAnswer {
@@ -86,6 +107,10 @@ impl CredentialAnswer {
             name: text(self.display_name),
             begins: time(self.start_date_time),
             expires: time(self.end_date_time),
+            fingerprint: match (&self.hint, &self.custom_key_identifier) {
+                (Some(hint), _) => Fingerprint::of_secret(hint),
+                (None, identifier) => identifier.as_deref().and_then(thumbprint),
+            },
         }
     }
 }

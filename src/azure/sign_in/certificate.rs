@@ -11,6 +11,8 @@ use ring::signature::RSA_PKCS1_SHA256;
 use secrecy::SecretString;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use crate::model::directory::Fingerprint;
+
 mod made;
 mod read;
 
@@ -69,6 +71,12 @@ impl Certificate {
     /// When it expires.
     pub fn not_after(&self) -> Timestamp {
         self.0.not_after
+    }
+
+    /// By which it is found among those of an app.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let leaf = self.0.chain.first().map(Vec::as_slice).unwrap_or_default();
+        Fingerprint::of_certificate(digest(&SHA1_FOR_LEGACY_USE_ONLY, leaf).as_ref())
     }
 
     /// The thumbprints as headers of an assertion (RFC 7515). Entra finds the

@@ -363,6 +363,10 @@ const fn is_in_azure(action: &Action) -> bool {
         Action::AwaitIdentity
             | Action::WriteServiceAccount { .. }
             | Action::WriteSecret { .. }
+            | Action::AdoptCredential { .. }
+            | Action::RemoveCredentials { .. }
             | Action::ConfigureWorkload { .. }
+            | Action::RestartWorkload { .. }
+            | Action::Prove { .. }
     )
 }

@@ -5,13 +5,15 @@ use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
 use serde::Deserialize;
 
 use super::unavailable::{not_needed, of_cluster};
+use crate::azure::Certificate;
 use crate::cluster::Cluster;
 use crate::cluster::list::MetadataOf;
-use crate::discover::facts::{last_write, owner};
-use crate::model::annotation::{CLIENT_ID, EXPIRES_AT, FIELD_MANAGER, KEY_ID, KIND, ROTATED_AT};
-use crate::model::entra::facts::{ServiceAccountFacts, StoredFacts};
-use crate::model::entra::{CLIENT_ID_ANNOTATION, PEM_KEY, PFX_KEY, SECRET_KEY, TENANT_ID_ANNOTATION};
-use crate::model::{Fact, ObjectKind, Unavailable, cleaned};
+use crate::discover::facts::{is_described, last_write, owner};
+use crate::model::annotation::{CLIENT_ID, EXPIRES_AT, GATEWAY, KEY_ID, KIND, ROTATED_AT};
+use crate::model::directory::Fingerprint;
+use crate::model::entra::facts::{ServiceAccountFacts, StoredFacts, Unrecorded};
+use crate::model::entra::{CLIENT_ID_ANNOTATION, Mode, PEM_KEY, PFX_KEY, SECRET_KEY, TENANT_ID_ANNOTATION};
+use crate::model::{Fact, GatewayId, ObjectKind, Unavailable, cleaned};
 
 /// The keys of credentials.
 const KEYS: [&str; 3] = [SECRET_KEY, PEM_KEY, PFX_KEY];
@@ -74,39 +76,69 @@ async fn existing<T: for<'de> Deserialize<'de>>(
 /// Our annotations hold while nothing else has written the credential since.
 fn stored(secret: &Secret) -> StoredFacts {
     let meta = &secret.metadata;
-    let data = secret.data.as_ref();
-    let has_value = |key: &&&str| {
-        data.and_then(|data| data.get(**key))
-            .is_some_and(|it| !it.0.is_empty())
-    };
+    let has_value = |key: &&&str| value(secret, key).is_some_and(|it| !it.is_empty());
     let keys: Vec<&str> = KEYS.iter().filter(has_value).copied().collect();
     let annotation = |name: &str| meta.annotations.as_ref()?.get(name);
-    let is_of_kind = |key: &&&str| match annotation(KIND).map(String::as_str) {
-        Some("app-secret") => **key == SECRET_KEY,
-        Some("app-certificate") => **key != SECRET_KEY,
-        _ => true,
-    };
-    let is_ours = |key: &&str| last_write(meta, key).0.as_deref() == Some(FIELD_MANAGER);
+    let kind = annotation(KIND).and_then(|kind| Mode::parse(kind));
+    let is_of_kind = |key: &&&str| kind.is_none_or(|kind| kind.keys().contains(key));
     let mut of_kind = keys.iter().filter(is_of_kind).peekable();
-    let holds = of_kind.peek().is_some() && of_kind.all(is_ours);
+    let holds = of_kind.peek().is_some() && of_kind.all(|key| is_described(meta, key));
     let mark = |name: &str| annotation(name).filter(|_| holds);
     StoredFacts {
         credential: mark(KEY_ID).and_then(|id| id.parse().ok()),
+        kind: kind.filter(|_| holds),
         client_id: mark(CLIENT_ID).and_then(|id| id.parse().ok()),
+        gateway: mark(GATEWAY).and_then(|id| GatewayId::parse(id).ok()),
         expires: mark(EXPIRES_AT).and_then(|at| at.parse().ok()),
         written: mark(ROTATED_AT).and_then(|at| at.parse().ok()),
         keys: keys.into_iter().map(str::to_owned).collect(),
+        unrecorded: if mark(KEY_ID).is_some() {
+            Vec::new()
+        } else {
+            unrecorded(secret)
+        },
         owner: owner(meta).map(|owner| cleaned(&owner)),
         immutable: secret.immutable.unwrap_or_default(),
     }
 }
 
+fn value<'a>(secret: &'a Secret, key: &str) -> Option<&'a [u8]> {
+    Some(&secret.data.as_ref()?.get(key)?.0)
+}
+
+fn unrecorded(secret: &Secret) -> Vec<Unrecorded> {
+    let found = Mode::ALL.into_iter().filter_map(|kind| {
+        let written = kind.keys().iter().map(|key| last_write(&secret.metadata, key).1);
+        Some(Unrecorded {
+            kind,
+            fingerprint: fingerprint(secret, kind)?,
+            written: written.max()??,
+        })
+    });
+    found.collect()
+}
+
+/// Of the credential of a kind; of a certificate only if both forms are the same one.
+fn fingerprint(secret: &Secret, kind: Mode) -> Option<Fingerprint> {
+    let certificate = |key| {
+        let read = Certificate::read(value(secret, key)?, None).ok()?;
+        Some(read.fingerprint())
+    };
+    match kind {
+        Mode::AppSecret => Fingerprint::of_secret(std::str::from_utf8(value(secret, SECRET_KEY)?).ok()?),
+        Mode::AppCertificate => certificate(PFX_KEY).filter(|it| Some(it) == certificate(PEM_KEY).as_ref()),
+        Mode::WorkloadIdentity => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret as _;
     use serde_json::json;
     use uuid::Uuid;
 
     use super::*;
+    use crate::model::annotation::{ADOPTED, FIELD_MANAGER};
 
     fn written_by(manager: &str) -> StoredFacts {
         marked(manager, "app-secret")
@@ -145,5 +177,70 @@ mod tests {
         // A certificate that is gone has none.
         assert_eq!(marked(FIELD_MANAGER, "app-certificate").credential, None);
         assert!(marked(FIELD_MANAGER, "").credential.is_some());
+    }
+
+    /// What somebody else wrote, at this time, and our annotations, if there are some.
+    fn theirs(keys: &[(&str, &[u8])], at: &str, annotations: &serde_json::Value) -> StoredFacts {
+        let encoded = |value: &[u8]| json!(k8s_openapi::ByteString(value.to_vec()));
+        let fields = |key: &str| (format!("f:{key}"), json!({}));
+        let data: serde_json::Map<_, _> = keys
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), encoded(value)))
+            .collect();
+        let fields: serde_json::Map<_, _> = keys.iter().map(|(key, _)| fields(key)).collect();
+        let secret: Secret = serde_json::from_value(json!({
+            "metadata": {
+                "annotations": annotations,
+                "managedFields": [{"manager": "kubectl", "time": at, "fieldsV1": {"f:data": fields}}],
+            },
+            "data": data,
+        }))
+        .unwrap();
+        stored(&secret)
+    }
+
+    const AT: &str = "2026-01-02T00:00:00Z";
+
+    #[test]
+    fn what_somebody_else_wrote_is_known_by_its_fingerprint() {
+        let none = json!({});
+        let found = theirs(&[(SECRET_KEY, b"abc8Q~rest")], AT, &none);
+        let expected = Unrecorded {
+            kind: Mode::AppSecret,
+            fingerprint: Fingerprint::of_secret("abc").unwrap(),
+            written: AT.parse().unwrap(),
+        };
+        assert_eq!(found.unrecorded, [expected]);
+        assert!(!format!("{found:?}").contains("abc"));
+        // The Azure CLI ends its output with a line break.
+        assert!(
+            theirs(&[(SECRET_KEY, b"abc8Q~rest\n")], AT, &none)
+                .unrecorded
+                .is_empty()
+        );
+
+        let made = || {
+            let now: jiff::Timestamp = AT.parse().unwrap();
+            let end = now + jiff::SignedDuration::from_hours(24);
+            crate::azure::MadeCertificate::make("gw", now, end).unwrap()
+        };
+        let (one, other) = (made(), made());
+        let pem = one.pem.expose_secret().as_bytes();
+        let found = theirs(&[(PEM_KEY, pem), (PFX_KEY, one.pfx.expose_secret())], AT, &none);
+        assert_eq!(found.unrecorded[0].kind, Mode::AppCertificate);
+        assert_eq!(found.unrecorded[0].fingerprint, one.certificate.fingerprint());
+        let found = theirs(&[(PEM_KEY, pem), (PFX_KEY, other.pfx.expose_secret())], AT, &none);
+        assert!(found.unrecorded.is_empty());
+    }
+
+    #[test]
+    fn what_was_adopted_is_ours_until_it_is_written_again() {
+        let id = Uuid::from_u128(7);
+        let marks = json!({KIND: "app-secret", KEY_ID: id.to_string(), ADOPTED: AT});
+        let found = |at: &str| theirs(&[(SECRET_KEY, b"abc8Q~rest")], at, &marks);
+        let adopted = found(AT);
+        assert_eq!((adopted.credential, adopted.unrecorded.len()), (Some(id), 0));
+        let rewritten = found("2026-01-02T00:00:01Z");
+        assert_eq!((rewritten.credential, rewritten.unrecorded.len()), (None, 1));
     }
 }

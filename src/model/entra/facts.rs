@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::model::access::{InstanceIdentity, RoleAssignment, RoleDefinition};
 use crate::model::directory::{
-    AppCredential, AppRole, Application, FederatedCredential, Owner, ServicePrincipal,
+    AppCredential, AppRole, Application, FederatedCredential, Fingerprint, Owner, ServicePrincipal,
 };
 use crate::model::entra::{Mode, SignsIn, TemplateSettings};
 use crate::model::{CloudName, Fact, GatewayId, ManagedIdentityId, Replacement, TemplateMarks, WorkloadRef};
@@ -230,10 +230,67 @@ pub struct StoredFacts {
     /// The id in Entra of its credential, by our annotation.
     pub credential: Option<Uuid>,
     pub expires: Option<Timestamp>,
+    /// Its kind, by our annotation.
+    pub kind: Option<Mode>,
     /// The app that it is of, by our annotation.
     pub client_id: Option<Uuid>,
+    /// The gateway that it was made for, by our annotation.
+    pub gateway: Option<GatewayId>,
     /// When its credential was written, by our annotation.
     pub written: Option<Timestamp>,
+    /// The credentials that our annotations do not describe.
+    pub unrecorded: Vec<Unrecorded>,
     pub owner: Option<String>,
     pub immutable: bool,
+}
+
+impl StoredFacts {
+    /// Whether every key of a kind of credential has a value.
+    pub fn has_keys(&self, mode: Mode) -> bool {
+        mode.keys().iter().all(|key| self.keys.iter().any(|it| it == key))
+    }
+
+    /// Whether it has a credential of another kind.
+    pub fn has_other_keys(&self, mode: Mode) -> bool {
+        let mut others = Mode::ALL.iter().filter(|it| **it != mode);
+        others.any(|it| it.is_stored() && self.has_keys(*it))
+    }
+}
+
+/// A credential that somebody else has put into a Secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unrecorded {
+    pub kind: Mode,
+    pub fingerprint: Fingerprint,
+    /// When it was written, by the API server's clock.
+    pub written: Timestamp,
+}
+
+/// Whose credential a Secret holds, or whose app a `ServiceAccount` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holder {
+    Nobody,
+    /// This app's, of the wanted kind and for this gateway, by our annotations.
+    Ours,
+    /// This app's, as it seems, and somebody else has put it there.
+    HandedOver(HandedOver),
+    /// Of the app with this client id.
+    OtherApp(String),
+    OtherKind,
+    /// This app's, for the gateway of this name.
+    OtherGateway(String),
+    SomebodyElse,
+    /// Somebody else's, in a Secret that this workload refers to.
+    Replaceable,
+    /// The app is not known, for the reason given.
+    Unknown(String),
+}
+
+/// A credential of the app that an administrator seems to have put into the Secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandedOver {
+    /// Its id in Entra.
+    pub credential: Uuid,
+    pub expires: Option<Timestamp>,
+    pub written: Timestamp,
 }

@@ -1,5 +1,6 @@
 use serde::Serialize;
 
+use super::{PEM_KEY, PFX_KEY, SECRET_KEY};
 use crate::model::Auth;
 
 /// How a gateway signs in by Entra.
@@ -32,6 +33,29 @@ impl Mode {
         match self {
             Self::WorkloadIdentity => "workloadIdentity",
             Self::AppCertificate | Self::AppSecret => "azureAdApp",
+        }
+    }
+
+    /// By the value of `--mode`.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.as_str() == text)
+    }
+
+    /// The keys of the Secret that hold the credential.
+    pub const fn keys(self) -> &'static [&'static str] {
+        match self {
+            Self::AppSecret => &[SECRET_KEY],
+            Self::AppCertificate => &[PEM_KEY, PFX_KEY],
+            Self::WorkloadIdentity => &[],
+        }
+    }
+
+    /// In words, with an article: what an app has for it.
+    pub const fn credential(self) -> &'static str {
+        match self {
+            Self::AppSecret => "a client secret",
+            Self::AppCertificate => "a certificate",
+            Self::WorkloadIdentity => "a federated credential",
         }
     }
 

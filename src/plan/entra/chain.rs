@@ -4,7 +4,7 @@
 use uuid::Uuid;
 
 use super::assignment::covers_principal;
-use super::credential::{Trust, trust};
+use super::federated::{Trust, trust};
 use super::role::grants;
 use super::step::Part;
 use crate::model::access::{RoleAssignment, RoleDefinition};

@@ -1,65 +1,40 @@
-//! The credential of the app: a client secret, a certificate or what trusts the
-//! tokens of the cluster.
+//! The client secret or the certificate of the app.
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::super::expiry::whole_seconds;
-use super::facts::{AppFacts, EntraFacts, StoredFacts};
+use super::super::expiry::{is_due, whole_seconds};
+use super::facts::{AppFacts, EntraFacts, HandedOver, Holder, StoredFacts};
 use super::step::{Action, Part, Step, StepMark, unread};
-use crate::error::{Error, Result};
-use crate::model::directory::{AppCredential, FederatedCredential};
-use crate::model::entra::{
-    MOST_FEDERATED, Mode, PEM_KEY, PFX_KEY, SECRET_KEY, SetupRequest, credential_name, federated_name,
-    federation_audience, is_same_but_slash, subject,
-};
-use crate::model::{Unavailable, cleaned, in_words};
+use crate::model::directory::AppCredential;
+use crate::model::entra::{Mode, SetupRequest, credential_name};
+use crate::model::{Unavailable, in_words};
 
-/// The keys of the Secret that hold the credential.
-pub(super) const fn keys(mode: Mode) -> &'static [&'static str] {
-    match mode {
-        Mode::AppSecret => &[SECRET_KEY],
-        Mode::AppCertificate => &[PEM_KEY, PFX_KEY],
-        Mode::WorkloadIdentity => &[],
-    }
+/// What the credential of a set-up is for.
+pub(super) struct Wanted<'a> {
+    pub(super) request: &'a SetupRequest,
+    pub(super) mode: Mode,
+    pub(super) secret: &'a str,
+    pub(super) holder: &'a Holder,
+    pub(super) now: Timestamp,
 }
 
-/// The audience of the cluster's tokens; a custom cloud has none that is known.
-pub(super) fn audience(facts: &EntraFacts, request: &SetupRequest) -> Result<String> {
-    let given = request.federation_audience.clone();
-    let audience = given.or_else(|| facts.cloud.map(|cloud| federation_audience(cloud).to_owned()));
-    audience.ok_or_else(|| {
-        Error::usage("the audience of federated tokens is not known for this cloud")
-            .hint("give it with --federation-audience AUDIENCE")
-    })
-}
-
-// --- Secrets and certificates
-
-pub(super) fn stored(
-    facts: &EntraFacts,
-    request: &SetupRequest,
-    mode: Mode,
-    secret: &str,
-    now: Timestamp,
-) -> Step {
+/// The credential, and what is removed once pods have proved a new one.
+pub(super) fn stored(facts: &EntraFacts, wanted: &Wanted<'_>) -> (Step, Option<Step>) {
     let part = Part::Credential;
-    let what = match mode {
-        Mode::AppSecret => "a client secret",
-        _ => "a certificate",
-    };
+    let what = wanted.mode.credential();
     let place = match &facts.cluster.place {
         Ok(place) => place,
-        Err(why) => return without_place(facts, what, why),
+        Err(why) => return (without_place(facts, what, why), None),
     };
-    let name = credential_name(place, &facts.cluster.namespace, secret);
+    let name = credential_name(place, &facts.cluster.namespace, wanted.secret);
     let app = match &facts.app {
         Ok(app) => app.as_ref(),
         // Whether an interrupted run has left one is not known, which does no harm.
         Err(why) => {
-            let expires = now.saturating_add(request.secret_lifetime).map(whole_seconds);
-            let action = expires.ok().map(|expires| add(mode, name, expires, Vec::new()));
-            return unread(part, &format!("{what} of the app"), why, action);
+            let expires = wanted.expires(wanted.request.secret_lifetime);
+            let action = expires.map(|expires| add(wanted.mode, name, expires, Vec::new()));
+            return (unread(part, &format!("{what} of the app"), why, action), None);
         }
     };
     let in_secret = match &facts.cluster.secret {
@@ -70,57 +45,167 @@ pub(super) fn stored(
                 "{what} of the app: whether the Secret holds it is not known: {}",
                 why.why()
             );
-            return Step::missing(part, text);
+            return (Step::missing(part, text), None);
         }
     };
     let policy = facts.policy.as_ref().ok();
-    if mode == Mode::AppSecret && policy.is_some_and(|policy| policy.forbids_secrets) {
-        return Step::stop(part, "a policy of the tenant forbids client secrets")
+    if wanted.mode == Mode::AppSecret && policy.is_some_and(|policy| policy.forbids_secrets) {
+        let stop = Step::stop(part, "a policy of the tenant forbids client secrets")
             .hint("choose another mode: --mode workload-identity or --mode app-certificate");
+        return (stop, None);
     }
-    if let Some((app, held)) = app
+    if let Holder::HandedOver(found) = wanted.holder {
+        return (adopted(facts, wanted, found), None);
+    }
+    let held = app
         .zip(in_secret)
-        .and_then(|(app, stored)| Some((app, held(stored, app, mode, now)?)))
-    {
-        let expires = held
-            .expires
-            .map(|at| format!(", which expires at {at}"))
-            .unwrap_or_default();
-        let step = Step::ok(part, format!("the app has {what}{expires}"));
-        let mut others = left_over(facts, app, mode, &name);
-        others.retain(|id| *id != held.key_id);
-        return without(step, others, facts.rights.change_app != Ok(false)).id("credentialId", &held.key_id);
+        .and_then(|(app, stored)| Some((app, held(stored, app, wanted)?)));
+    match held {
+        Some((app, held)) if !wanted.renews(facts, held) => kept(facts, wanted, (app, held), &name),
+        held => {
+            let (step, previous) = added(facts, wanted, &name);
+            let Some((_, held)) = held else {
+                return (step, previous);
+            };
+            let expires = held.expires.map(|at| at.to_string()).unwrap_or_default();
+            let note = format!("it replaces {}, which expires at {expires}", held.key_id);
+            (step.note(note), previous)
+        }
     }
-    added(facts, request, mode, (&name, what), now)
 }
 
-/// A new credential, for a Secret that does not hold one which is valid.
-fn added(
+impl Wanted<'_> {
+    fn expires(&self, lifetime: SignedDuration) -> Option<Timestamp> {
+        self.now.checked_add(lifetime).ok().map(whole_seconds)
+    }
+
+    fn is_due(&self, facts: &EntraFacts, held: &AppCredential) -> bool {
+        let (lifetime, _) = self.lifetime(facts);
+        held.expires
+            .is_some_and(|expires| is_due((held.begins, expires), lifetime, self.now))
+    }
+
+    /// Whether a credential that is valid is replaced: its pods are, so that they have the
+    /// new one before the old one is removed.
+    fn renews(&self, facts: &EntraFacts, held: &AppCredential) -> bool {
+        let workload = facts.cluster.workload.as_ref();
+        *self.holder == Holder::Ours
+            && workload.is_some_and(|it| it.owner.is_none())
+            && self.is_due(facts, held)
+    }
+
+    /// What is asked for, or what a policy allows at most, which is true of the second.
+    fn lifetime(&self, facts: &EntraFacts) -> (SignedDuration, bool) {
+        let policy = facts.policy.as_ref().ok();
+        let longest = policy.and_then(|policy| match self.mode {
+            Mode::AppSecret => policy.longest_secret,
+            _ => policy.longest_certificate,
+        });
+        match longest {
+            Some(longest) if longest < self.request.secret_lifetime => (longest, true),
+            _ => (self.request.secret_lifetime, false),
+        }
+    }
+}
+
+/// The credential of the Secret is good.
+fn kept(
     facts: &EntraFacts,
-    request: &SetupRequest,
-    mode: Mode,
-    (name, what): (&str, &str),
-    now: Timestamp,
-) -> Step {
+    wanted: &Wanted<'_>,
+    (app, held): (&AppFacts, &AppCredential),
+    name: &str,
+) -> (Step, Option<Step>) {
+    let what = wanted.mode.credential();
+    let expires = held.expires.map(|at| format!(", which expires at {at}"));
+    let text = format!("the app has {what}{}", expires.unwrap_or_default());
+    let mut step = Step::ok(Part::Credential, text).id("credentialId", &held.key_id);
+    if wanted.is_due(facts, held) {
+        step = step.note(
+            "it is due, and other pods may use it: choose another Secret for a new one, with --secret NAME",
+        );
+    }
+    // The pods of another gateway may use any of them.
+    if *wanted.holder != Holder::Ours {
+        return (step, None);
+    }
+    let mut others = left_over(facts, app, wanted.mode, name);
+    others.retain(|id| *id != held.key_id);
+    let workload = facts.cluster.workload.as_ref();
+    if workload.is_some_and(|it| it.unproved.is_some()) {
+        return (step, previous(facts, wanted.mode, others));
+    }
+    (without(step, others, facts.rights.change_app != Ok(false)), None)
+}
+
+/// What pods may still use is removed only once new ones have proved another one.
+fn previous(facts: &EntraFacts, mode: Mode, remove: Vec<Uuid>) -> Option<Step> {
+    if remove.is_empty() {
+        return None;
+    }
+    let what = mode.credential();
+    let text = format!(
+        "remove {what} of the app once the pods have proved the new one: {}",
+        listed(&remove)
+    );
+    let step = Step::change(
+        Part::PreviousCredential,
+        text,
+        Action::RemoveCredentials { remove },
+    );
+    Some(step.permitted(&facts.rights.change_app, "change the app"))
+}
+
+/// A credential that somebody else has made and put there.
+fn adopted(facts: &EntraFacts, wanted: &Wanted<'_>, found: &HandedOver) -> Step {
+    let what = wanted.mode.credential();
+    let expires = found.expires.map(|at| format!(", which expires at {at}"));
+    let text = format!(
+        "secret/{} seems to hold {what} of the app{} and was not written here: it is tried, and then recorded there",
+        wanted.secret,
+        expires.unwrap_or_default()
+    );
+    let action = Action::AdoptCredential {
+        name: wanted.secret.to_owned(),
+        found: found.clone(),
+    };
+    let step = Step::unknown(Part::Credential, text)
+        .doing(action)
+        .id("credentialId", &found.credential);
+    let owner = facts.cluster.secret.as_ref().ok().and_then(Option::as_ref);
+    match owner.and_then(|it| it.owner.as_ref()) {
+        Some(owner) => step.impossible(&format!("the Secret belongs to {owner}, which would undo that")),
+        None => step.permitted(&facts.rights.write_secret, "write Secrets in the namespace"),
+    }
+}
+
+/// A new credential, for a Secret that does not hold one which stays valid.
+fn added(facts: &EntraFacts, wanted: &Wanted<'_>, name: &str) -> (Step, Option<Step>) {
     let part = Part::Credential;
+    let (mode, what) = (wanted.mode, wanted.mode.credential());
     let app = facts.app.as_ref().ok().and_then(Option::as_ref);
     let in_secret = facts.cluster.secret.as_ref().ok().and_then(Option::as_ref);
-    let policy = facts.policy.as_ref().ok();
     // Without our annotation, the Secret may hold any of them.
-    let may_hold_any = in_secret.is_some_and(|it| it.credential.is_none() && has_keys(it, mode));
+    let may_hold_any = in_secret.is_some_and(|it| it.credential.is_none() && it.has_keys(mode));
     let app_to_clean = app.filter(|_| !may_hold_any);
-    let remove: Vec<Uuid> = app_to_clean
+    let mut remove: Vec<Uuid> = app_to_clean
         .map(|app| left_over(facts, app, mode, name))
         .unwrap_or_default();
-    let longest = policy.and_then(|policy| match mode {
-        Mode::AppSecret => policy.longest_secret,
-        _ => policy.longest_certificate,
-    });
-    let (lifetime, capped) = capped(request.secret_lifetime, longest);
-    let Ok(expires) = now.checked_add(lifetime) else {
-        return Step::stop(part, format!("{what} cannot be valid for {}", in_words(lifetime)));
+    let mut replaced = Vec::new();
+    if facts.cluster.workload.is_some()
+        && let Some(app) = app_to_clean
+        && let Some(id) = in_secret.and_then(|it| it.credential)
+    {
+        remove.retain(|it| *it != id);
+        let mut ours = app.credentials_of(mode).iter();
+        let is_ours = ours.any(|it| it.key_id == id && it.name.as_deref() == Some(name));
+        replaced.extend(is_ours.then_some(id));
+    }
+    let previous = previous(facts, mode, replaced);
+    let (lifetime, capped) = wanted.lifetime(facts);
+    let Some(expires) = wanted.expires(lifetime) else {
+        let text = format!("{what} cannot be valid for {}", in_words(lifetime));
+        return (Step::stop(part, text), None);
     };
-    let expires = whole_seconds(expires);
     let action = add(mode, name.to_owned(), expires, remove.clone());
     let mut step = Step::create(
         part,
@@ -139,10 +224,11 @@ fn added(
             listed(&remove)
         ));
     }
-    match app {
+    let step = match app {
         Some(_) => step.permitted(&facts.rights.change_app, "change the app"),
         None => step.permitted(&facts.rights.register_apps, "register apps in the tenant"),
-    }
+    };
+    (step, previous)
 }
 
 fn add(mode: Mode, name: String, expires: Timestamp, remove: Vec<Uuid>) -> Action {
@@ -195,46 +281,25 @@ fn listed(ids: &[Uuid]) -> String {
     ids.join(", ")
 }
 
-fn capped(asked: SignedDuration, longest: Option<SignedDuration>) -> (SignedDuration, bool) {
-    match longest {
-        Some(longest) if longest < asked => (longest, true),
-        _ => (asked, false),
-    }
-}
-
 /// Whether a step of a credential leaves the Secret as it is: the Secret holds it.
 pub(super) fn is_held(step: &Step) -> bool {
     match &step.action {
         None => step.mark == StepMark::Ok,
-        Some(action) => matches!(action, Action::RemoveCredentials { .. }),
+        Some(action) => matches!(
+            action,
+            Action::RemoveCredentials { .. } | Action::AdoptCredential { .. }
+        ),
     }
 }
 
 /// The credential of the app that the Secret holds.
-fn held<'a>(
-    stored: &StoredFacts,
-    app: &'a AppFacts,
-    mode: Mode,
-    now: Timestamp,
-) -> Option<&'a AppCredential> {
-    let id = stored.credential?;
-    let is_valid = |it: &&AppCredential| it.key_id == id && it.expires.is_none_or(|at| at > now);
-    app.credentials_of(mode)
-        .iter()
-        .find(is_valid)
-        .filter(|_| has_keys(stored, mode))
-}
-
-/// Whether the Secret holds a credential of another kind, which pods may use.
-pub(super) fn holds_other_kind(stored: &StoredFacts, mode: Mode) -> bool {
-    let mut others = Mode::ALL.iter().filter(|it| **it != mode);
-    others.any(|it| it.is_stored() && has_keys(stored, *it))
-}
-
-fn has_keys(stored: &StoredFacts, mode: Mode) -> bool {
-    keys(mode)
-        .iter()
-        .all(|key| stored.keys.iter().any(|it| it == key))
+fn held<'a>(stored: &StoredFacts, app: &'a AppFacts, wanted: &Wanted<'_>) -> Option<&'a AppCredential> {
+    let is_for_app = matches!(wanted.holder, Holder::Ours | Holder::OtherGateway(_));
+    let id = stored
+        .credential
+        .filter(|_| is_for_app && stored.has_keys(wanted.mode))?;
+    let is_valid = |it: &&AppCredential| it.key_id == id && it.expires.is_none_or(|at| at > wanted.now);
+    app.credentials_of(wanted.mode).iter().find(is_valid)
 }
 
 /// The credentials of this kind for this Secret, which does not hold them: an
@@ -246,119 +311,4 @@ fn left_over(facts: &EntraFacts, app: &AppFacts, mode: Mode, name: &str) -> Vec<
     let all = app.credentials_of(mode).iter();
     let ours = all.filter(|it| it.name.as_deref() == Some(name) && !is_used(it.key_id));
     ours.map(|it| it.key_id).collect()
-}
-
-// --- Federated credentials
-
-pub(super) fn federated(facts: &EntraFacts, account: &str, audience: &str) -> Step {
-    let part = Part::Credential;
-    let issuer = match &facts.issuer {
-        Ok(issuer) => issuer.name.clone(),
-        Err(why) => return Step::unknown(part, format!("federated credential: {}", why.why())),
-    };
-    let subject = subject(&facts.cluster.namespace, account);
-    let wanted = FederatedCredential {
-        name: federated_name(&issuer, &subject),
-        issuer,
-        subject,
-        audiences: vec![audience.to_owned()],
-    };
-    let text = format!(
-        "add a federated credential, which trusts {} of {}",
-        wanted.subject,
-        cleaned(&wanted.issuer)
-    );
-    let app = match &facts.app {
-        Ok(Some(app)) => app,
-        Ok(None) => {
-            return Step::create(part, text, Action::AddFederated(wanted))
-                .permitted(&facts.rights.register_apps, "register apps in the tenant");
-        }
-        Err(why) => {
-            let action = Action::AddFederated(wanted);
-            return unread(part, "federated credential", why, Some(action));
-        }
-    };
-    match &app.federated {
-        Ok(all) => among(all, wanted, text).permitted(&facts.rights.change_app, "change the app"),
-        Err(why) => {
-            let text = format!("federated credentials of the app: {}", why.why());
-            Step::unknown(part, text).doing(Action::AddFederated(wanted))
-        }
-    }
-}
-
-/// How far the federated credentials of an app trust a subject.
-pub(super) enum Trust<'a> {
-    Full(&'a FederatedCredential),
-    OtherAudience(&'a FederatedCredential),
-    /// One of the same name: only the issuer and the audience of it can differ.
-    OtherIssuer(&'a FederatedCredential),
-    None,
-}
-
-pub(super) fn trust<'a>(all: &'a [FederatedCredential], wanted: &FederatedCredential) -> Trust<'a> {
-    let is_same = |it: &&FederatedCredential| it.issuer == wanted.issuer && it.subject == wanted.subject;
-    if let Some(found) = all.iter().find(is_same) {
-        if found.audiences == wanted.audiences {
-            return Trust::Full(found);
-        }
-        return Trust::OtherAudience(found);
-    }
-    let of_name = all.iter().find(|it| it.name == wanted.name);
-    of_name.map_or(Trust::None, Trust::OtherIssuer)
-}
-
-fn among(all: &[FederatedCredential], wanted: FederatedCredential, text: String) -> Step {
-    let part = Part::Credential;
-    let trust = trust(all, &wanted);
-    if let Trust::Full(found) = trust {
-        let name = cleaned(&found.name);
-        return Step::ok(
-            part,
-            format!("the federated credential {name} trusts {}", wanted.subject),
-        )
-        .id("federatedCredential", &name);
-    }
-    if let Trust::OtherAudience(found) = trust {
-        let name = cleaned(&found.name);
-        let text = format!(
-            "change the audience of the federated credential {name} to {}",
-            wanted.audiences.join(", ")
-        );
-        let name = found.name.clone();
-        return Step::change(
-            part,
-            text,
-            Action::ChangeFederated(FederatedCredential { name, ..wanted }),
-        );
-    }
-    if let Trust::OtherIssuer(found) = trust {
-        let text = format!(
-            "change the issuer of the federated credential {} from {} to {}, as the cluster's tokens have it",
-            found.name,
-            cleaned(&found.issuer),
-            cleaned(&wanted.issuer)
-        );
-        return Step::change(part, text, Action::ChangeFederated(wanted));
-    }
-    if all.len() >= MOST_FEDERATED {
-        let text = format!(
-            "the app has {} federated credentials, and Entra allows {MOST_FEDERATED} at most",
-            all.len()
-        );
-        return Step::stop(part, text)
-            .hint("remove one that is not used, or choose another app with --create-app NAME");
-    }
-    let almost = all
-        .iter()
-        .filter(|it| it.subject == wanted.subject && is_same_but_slash(&it.issuer, &wanted.issuer));
-    let note = |it: &FederatedCredential| {
-        format!(
-            "the federated credential {} differs from the cluster's issuer in the last slash, so it trusts nothing; it stays",
-            cleaned(&it.name)
-        )
-    };
-    let notes: Vec<String> = almost.map(note).collect();
-    Step::create(part, text, Action::AddFederated(wanted)).notes(notes)
 }

@@ -8,8 +8,8 @@ use super::*;
 use crate::model::access::{InstanceIdentity, Permission, RoleAssignment, RoleDefinition};
 use crate::model::directory::{AppCredential, Application, ServicePrincipal};
 use crate::model::entra::facts::{
-    AppFacts, AppKind, CallerRights, ClusterFacts, GatewayResource, Injected, InstanceFacts, IssuerFacts,
-    RoleFacts, SecretPolicy, ServiceAccountFacts, StoredFacts, WorkloadSide,
+    AppFacts, AppKind, CallerRights, ClusterFacts, GatewayResource, HandedOver, Injected, InstanceFacts,
+    IssuerFacts, RoleFacts, SecretPolicy, ServiceAccountFacts, StoredFacts, WorkloadSide,
 };
 use crate::model::entra::{AppRequest, Id, Made, SettingValue, SignsIn, unique_name};
 use crate::model::{AzureRole, CloudName, GatewayId, Replacement, TemplateMarks, WorkloadKind, WorkloadRef};
@@ -261,9 +261,13 @@ fn apply_rest(facts: &mut EntraFacts, action: &Action) {
             facts.cluster.secret = Ok(Some(StoredFacts {
                 keys: keys.iter().map(|key| (*key).to_owned()).collect(),
                 credential: newest,
+                kind: Mode::ALL.into_iter().find(|mode| mode.keys() == *keys),
+                client_id: Some(APP),
+                gateway: Some(facts.gateway.clone()),
                 ..StoredFacts::default()
             }));
         }
+        Action::AdoptCredential { found, .. } => adopt(facts, found),
         Action::WriteServiceAccount { annotations, .. } => {
             let text = |value: &SettingValue| match value {
                 SettingValue::Text(text) => text.clone(),
@@ -302,6 +306,13 @@ fn apply_rest(facts: &mut EntraFacts, action: &Action) {
     }
 }
 
+fn adopt(facts: &mut EntraFacts, found: &HandedOver) {
+    let secret = facts.cluster.secret.as_mut().unwrap().as_mut().unwrap();
+    secret.unrecorded.clear();
+    secret.credential = Some(found.credential);
+    secret.written = Some(found.written);
+}
+
 fn add(facts: &mut EntraFacts, mode: Mode, name: &str, expires: Timestamp, remove: &[Uuid]) {
     let next = newest_credential(facts).map_or(76, |id| id.as_u128());
     let all = credentials(facts, mode);
@@ -311,6 +322,7 @@ fn add(facts: &mut EntraFacts, mode: Mode, name: &str, expires: Timestamp, remov
         name: Some(name.to_owned()),
         begins: None,
         expires: Some(expires),
+        fingerprint: None,
     });
 }
 

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::credential::{holds_other_kind, keys};
-use super::facts::{AppFacts, EntraFacts, ServiceAccountFacts, StoredFacts};
+use super::facts::{EntraFacts, Holder};
+use super::holder;
 use super::step::{Action, Part, Step};
 use super::template::{client_id, is_same};
-use crate::model::cleaned;
 use crate::model::entra::{CLIENT_ID_ANNOTATION, Mode, SettingValue, TENANT_ID_ANNOTATION};
 
 pub(super) fn service_account(facts: &EntraFacts, account: &str) -> Step {
@@ -42,7 +41,8 @@ pub(super) fn service_account(facts: &EntraFacts, account: &str) -> Step {
         }
         Err(why) => return Step::unknown(part, format!("{name}: {}", why.why())).doing(write(annotations)),
     };
-    if let Some(stop) = of_other_app(found, &annotations, account, &name, &facts.cluster.namespace) {
+    let holder = holder::of_account(facts, found);
+    if let Some(stop) = of_other_app(&holder, account, &name, &facts.cluster.namespace) {
         return stop;
     }
     annotations.retain(|annotation, value| {
@@ -67,95 +67,73 @@ pub(super) fn service_account(facts: &EntraFacts, account: &str) -> Step {
 }
 
 /// Other pods may sign in by the `ServiceAccount` as the app that it names.
-fn of_other_app(
-    found: &ServiceAccountFacts,
-    wanted: &BTreeMap<&'static str, SettingValue>,
-    account: &str,
-    name: &str,
-    namespace: &str,
-) -> Option<Step> {
-    let other = found.annotations.get(CLIENT_ID_ANNOTATION)?;
-    if is_same(other, wanted.get(CLIENT_ID_ANNOTATION)?) {
-        return None;
-    }
-    let text = format!(
-        "{name} names another app, {}, which other pods may use",
-        cleaned(other)
-    );
+fn of_other_app(holder: &Holder, account: &str, name: &str, namespace: &str) -> Option<Step> {
+    let part = Part::ServiceAccount;
+    let other = match holder {
+        Holder::OtherApp(other) => other,
+        Holder::Unknown(why) => {
+            let text = format!("{name} names an app, and whether that is the gateway's is not known: {why}");
+            return Some(Step::missing(part, text));
+        }
+        _ => return None,
+    };
+    let text = format!("{name} names another app, {other}, which other pods may use");
     let unset = format!(
         "or let it name none: kubectl -n {namespace} annotate serviceaccount {account} {CLIENT_ID_ANNOTATION}-"
     );
     Some(
-        Step::stop(Part::ServiceAccount, text)
+        Step::stop(part, text)
             .hint("choose another one, which is created: --service-account NAME")
             .hint(unset),
     )
 }
 
-pub(super) fn stored(facts: &EntraFacts, mode: Mode, secret: &str) -> Step {
+/// Why a Secret is not written: pods that start before their template names the new app,
+/// or pods of others, would have what is of no use to them.
+fn in_use(holder: &Holder, keys: &str) -> Option<String> {
+    Some(match holder {
+        Holder::Nobody | Holder::Ours | Holder::Replaceable | Holder::HandedOver(_) => return None,
+        Holder::OtherApp(id) => {
+            format!("holds the credential of another app, {id}, which pods may use")
+        }
+        Holder::OtherKind => "holds a credential of another kind, which pods may use".to_owned(),
+        Holder::OtherGateway(name) => {
+            format!("holds the credential of the gateway {name}, which its pods may use")
+        }
+        Holder::SomebodyElse => format!("has {keys} already, which was not written here"),
+        Holder::Unknown(why) => {
+            format!("holds the credential of an app, and which app this is is not known: {why}")
+        }
+    })
+}
+
+pub(super) fn stored(facts: &EntraFacts, mode: Mode, secret: &str, holder: &Holder) -> Step {
     let part = Part::Secret;
+    let another = "choose another Secret with --secret NAME";
     let name = format!("secret/{secret} in namespace {}", facts.cluster.namespace);
     let action = Action::WriteSecret {
         name: secret.to_owned(),
-        keys: keys(mode),
+        keys: mode.keys(),
     };
     let right = &facts.rights.write_secret;
-    let keys = keys(mode).join(", ");
-    match &facts.cluster.secret {
-        Ok(None) => Step::create(part, format!("create {name} with {keys}"), action)
-            .permitted(right, "write Secrets in the namespace"),
-        Ok(Some(found)) if is_of_other_app(facts, found) => Step::missing(
-            part,
-            format!("{name} holds the credential of another app, which pods may use"),
-        )
-        .hint("choose another Secret with --secret NAME"),
-        Ok(Some(found)) if is_foreign(facts, found, mode, secret) => Step::missing(
-            part,
-            format!("{name} has {keys} already, which was not written here"),
-        )
-        .hint("choose another Secret with --secret NAME"),
-        Ok(Some(found)) if holds_other_kind(found, mode) => Step::missing(
-            part,
-            format!("{name} holds a credential of another kind, which pods may use"),
-        )
-        .hint("choose another Secret with --secret NAME"),
-        Ok(Some(found)) if found.immutable => {
-            Step::stop(part, format!("{name} is immutable")).hint("choose another Secret with --secret NAME")
-        }
-        Ok(Some(found)) => match &found.owner {
-            Some(owner) => {
-                Step::change(part, format!("write {keys} of {name}"), action).impossible(&format!(
-                    "it belongs to {owner}, which would undo it; choose another Secret with --secret NAME"
-                ))
-            }
-            None => Step::change(part, format!("write {keys} of {name}"), action)
-                .permitted(right, "write Secrets in the namespace"),
-        },
-        Err(why) => Step::unknown(part, format!("{name}: {}", why.why())).doing(action),
+    let keys = mode.keys().join(", ");
+    if let Some(why) = in_use(holder, &keys) {
+        return Step::missing(part, format!("{name} {why}")).hint(another);
     }
-}
-
-/// Pods that start before their template names the new app would have its credential
-/// with the client id of the old one.
-fn is_of_other_app(facts: &EntraFacts, found: &StoredFacts) -> bool {
-    let wanted = match &facts.app {
-        Ok(app) => app.as_ref().map(AppFacts::client_id),
-        Err(_) => return false,
+    let found = match &facts.cluster.secret {
+        Ok(None) => {
+            return Step::create(part, format!("create {name} with {keys}"), action)
+                .permitted(right, "write Secrets in the namespace");
+        }
+        Ok(Some(found)) => found,
+        Err(why) => return Step::unknown(part, format!("{name}: {}", why.why())).doing(action),
     };
-    found.client_id.is_some_and(|held| Some(held) != wanted)
-}
-
-/// Whether somebody else has put a credential there for something else than this
-/// workload.
-fn is_foreign(facts: &EntraFacts, found: &StoredFacts, mode: Mode, secret: &str) -> bool {
-    let has_all = keys(mode).iter().all(|key| found.keys.iter().any(|it| it == key));
-    let workload = facts.cluster.workload.as_ref();
-    let is_its_own = workload.is_some_and(|it| {
-        let mut settings = it.template.settings.values();
-        let by_variable =
-            settings.any(|value| matches!(value, SettingValue::Secret { name, .. } if name == secret));
-        let mounted = it.template.mount.as_ref();
-        by_variable || mounted.is_some_and(|mount| mount.secret == secret)
-    });
-    has_all && found.credential.is_none() && !is_its_own
+    if found.immutable {
+        return Step::stop(part, format!("{name} is immutable")).hint(another);
+    }
+    let step = Step::change(part, format!("write {keys} of {name}"), action);
+    match &found.owner {
+        Some(owner) => step.impossible(&format!("it belongs to {owner}, which would undo it; {another}")),
+        None => step.permitted(right, "write Secrets in the namespace"),
+    }
 }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::facts::HandedOver;
 use crate::error::{Error, Kind};
 use crate::model::access::RoleDefinition;
 use crate::model::directory::FederatedCredential;
@@ -61,6 +62,7 @@ pub enum Part {
     Secret,
     Workload,
     Proof,
+    PreviousCredential,
 }
 
 impl Part {
@@ -84,6 +86,7 @@ impl Part {
             Self::Secret => "the Secret",
             Self::Workload => "the workload",
             Self::Proof => "the proof by the pods",
+            Self::PreviousCredential => "the previous credential",
         }
     }
 
@@ -110,7 +113,7 @@ impl Part {
                 Self::ServiceAccount,
                 Self::Secret,
             ],
-            Self::Proof => &[Self::Workload],
+            Self::Proof | Self::PreviousCredential => &[Self::Workload],
             _ => &[],
         }
     }
@@ -187,6 +190,11 @@ pub enum Action {
         name: String,
         expires: Timestamp,
         remove: Vec<Uuid>,
+    },
+    /// Records on the Secret which credential of the app it holds, once Entra accepts it.
+    AdoptCredential {
+        name: String,
+        found: HandedOver,
     },
     /// Removes what an interrupted run has left; the Secret holds another one.
     RemoveCredentials {

@@ -1,5 +1,7 @@
+mod handed_over;
 mod in_use;
 mod parts;
+mod renewal;
 
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -255,6 +257,7 @@ fn a_secret_that_cannot_be_read_loses_no_credential() {
             name: Some(name.clone()),
             begins: None,
             expires: None,
+            fingerprint: None,
         });
     });
     let removed =

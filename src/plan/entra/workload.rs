@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::credential::is_held;
-use super::facts::{EntraFacts, StoredFacts, WorkloadSide};
+use super::facts::{EntraFacts, Holder, WorkloadSide};
 use super::objects::{service_account, stored};
 use super::step::{Action, Part, Step};
 use super::template::is_same;
@@ -66,7 +66,7 @@ pub(super) fn steps(
     mode: Mode,
     (account, secret): (&str, &str),
     wanted: &TemplateSettings,
-    credential: &Step,
+    (credential, holder): (&Step, &Holder),
 ) -> Vec<Step> {
     let mut steps = Vec::new();
     match mode {
@@ -76,11 +76,12 @@ pub(super) fn steps(
             let text = format!("secret/{secret} in namespace {} has it", facts.cluster.namespace);
             steps.push(Step::ok(Part::Secret, text));
         }
-        _ => steps.push(stored(facts, mode, secret)),
+        _ => steps.push(stored(facts, mode, secret, holder)),
     }
     if let Some(workload) = &facts.cluster.workload {
         let is_new = steps.iter().any(|step| step.action.is_some());
-        let template = template(facts, workload, mode, wanted, is_new);
+        let is_owed = mode.is_stored() && owes_restart(facts, workload, holder);
+        let template = template(facts, workload, mode, wanted, (is_new, is_owed));
         let proof = proof(facts, workload, &template);
         steps.push(template);
         steps.extend(proof);
@@ -116,20 +117,20 @@ fn noting_deletions(step: Step, workload: &WorkloadSide) -> Step {
     )
 }
 
-/// `is_new` if what the pods read at their start is written.
+/// `is_new` if what the pods read at their start is written, `is_owed` if it was.
 fn template(
     facts: &EntraFacts,
     workload: &WorkloadSide,
     mode: Mode,
     wanted: &TemplateSettings,
-    is_new: bool,
+    restart: (bool, bool),
 ) -> Step {
     let namespace = &facts.cluster.namespace;
     if workload.is_deleted {
         let text = format!("{} is being deleted", workload.workload);
         return Step::stop(Part::Workload, text).hint(workload.workload.deletion_hint(namespace));
     }
-    let step = change_of_template(facts, workload, mode, wanted, is_new);
+    let step = change_of_template(facts, workload, mode, wanted, restart);
     if step.to_apply().is_none() {
         return step;
     }
@@ -158,7 +159,7 @@ fn change_of_template(
     workload: &WorkloadSide,
     mode: Mode,
     wanted: &TemplateSettings,
-    is_new: bool,
+    (is_new, is_owed): (bool, bool),
 ) -> Step {
     let part = Part::Workload;
     let name = format!(
@@ -171,8 +172,6 @@ fn change_of_template(
     }
     let add = lacking(&workload.template, wanted);
     if add == TemplateSettings::default() {
-        let stored = facts.cluster.secret.as_ref().ok().and_then(Option::as_ref);
-        let is_owed = stored.is_some_and(|stored| mode.is_stored() && owes_restart(workload, stored));
         if is_new || (is_owed && workload.owner.is_none()) {
             return restart(facts, workload, &name);
         }
@@ -209,8 +208,13 @@ fn change_of_template(
 
 /// Whether pods may have started before their credential was written. Its id in Entra is
 /// the rotation id of the pods that were replaced for it.
-fn owes_restart(workload: &WorkloadSide, stored: &StoredFacts) -> bool {
-    let (Some(id), Some(written)) = (stored.credential, stored.written) else {
+fn owes_restart(facts: &EntraFacts, workload: &WorkloadSide, holder: &Holder) -> bool {
+    let stored = facts.cluster.secret.as_ref().ok().and_then(Option::as_ref);
+    let known = match holder {
+        Holder::HandedOver(found) => Some((found.credential, found.written)),
+        _ => stored.and_then(|stored| Some((stored.credential?, stored.written?))),
+    };
+    let Some((id, written)) = known else {
         return false;
     };
     let restarted = workload.marks.restarted_at.as_ref();

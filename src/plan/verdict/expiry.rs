@@ -4,20 +4,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::super::entra::credentials;
+use super::super::expiry::due_before;
 use crate::model::directory::AppCredential;
 use crate::model::{Auth, EntraSignIn, GatewayFacts, Validity};
 
 /// A token is due when half of its lifetime is left, so that a daily CronJob
 /// has two more weeks to succeed.
 const DUE: SignedDuration = SignedDuration::from_hours(15 * 24);
-
-/// A credential of an app is due when this part of its life is left: people renew
-/// it, and may need weeks.
-const DUE_PART: i32 = 3;
-
-/// The life of a credential whose begin is not known: that of one that `entra setup`
-/// makes.
-const USUAL_LIFE: SignedDuration = SignedDuration::from_hours(180 * 24);
 
 /// When a credential expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,14 +47,10 @@ pub fn expiry_of(facts: &GatewayFacts, now: Timestamp) -> Option<Expiry> {
     }
     let sign_in = facts.entra().filter(|_| facts.auth != Auth::WorkloadIdentity)?;
     let (validity, source) = validity(facts.auth, sign_in, now)?;
-    let life = validity
-        .begins
-        .map(|begins| validity.expires.duration_since(begins));
-    let life = life.filter(SignedDuration::is_positive).unwrap_or(USUAL_LIFE);
     Some(Expiry {
         begins: validity.begins,
         expires: validity.expires,
-        due: life / DUE_PART,
+        due: due_before(validity.begins, validity.expires),
         source,
     })
 }

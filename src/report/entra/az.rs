@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::model::access::RoleDefinition;
 use crate::model::directory::FederatedCredential;
-use crate::model::entra::{Id, Made};
+use crate::model::entra::{Id, Made, PEM_KEY, PFX_KEY, SECRET_KEY};
 use crate::model::quote::{odata_text, shell_word};
 use crate::model::{AzureRole, GatewayId, ManagedIdentityId, assignment_id, one_line};
 use crate::plan::entra::Action;
@@ -27,14 +27,22 @@ pub struct ScriptTarget<'a> {
     pub client_id: Option<Uuid>,
     /// The user-assigned identity that the gateway uses, if it is one.
     pub identity: Option<&'a ManagedIdentityId>,
+    pub namespace: &'a str,
+    /// Whether the Secret is there, with a credential that is replaced.
+    pub has_secret: bool,
     pub now: Timestamp,
 }
 
-/// A script for any POSIX shell. Actions in the cluster are left out. What an action
+/// A script for any POSIX shell. Of the actions in the cluster, it has only the write of a
+/// credential that it makes: nobody else has what is secret of it. What an action
 /// needs and no action before it makes is a variable that has to be set.
 pub fn az_script(target: &ScriptTarget<'_>, actions: &[&Action]) -> String {
     let mut script = Script {
         target,
+        secret: actions.iter().find_map(|action| match action {
+            Action::WriteSecret { name, .. } => Some(name.as_str()),
+            _ => None,
+        }),
         text: "#!/bin/sh\n# Run it again if Azure does not know something new yet.\nset -eu\n".to_owned(),
         made: Vec::new(),
     };
@@ -46,6 +54,8 @@ pub fn az_script(target: &ScriptTarget<'_>, actions: &[&Action]) -> String {
 
 struct Script<'a> {
     target: &'a ScriptTarget<'a>,
+    /// The Secret for the credential; `None` if it is not to be written.
+    secret: Option<&'a str>,
     text: String,
     /// What is in a variable already.
     made: Vec<Made>,
@@ -66,6 +76,9 @@ const fn meaning(made: Made) -> &'static str {
         Made::InstanceIdentity => "The principal id of the system-assigned identity of the instance",
     }
 }
+
+/// Without kubectl, nothing is made that nobody could use.
+const KUBECTL: &str = "command -v kubectl > /dev/null\n";
 
 /// A request to ARM or to Graph.
 fn rest(method: &str, url: &str, body: &Value) -> String {
@@ -100,6 +113,7 @@ impl Script<'_> {
             Action::AwaitIdentity
             | Action::WriteServiceAccount { .. }
             | Action::WriteSecret { .. }
+            | Action::AdoptCredential { .. }
             | Action::RemoveCredentials { .. }
             | Action::ConfigureWorkload { .. }
             | Action::RestartWorkload { .. }
@@ -240,21 +254,57 @@ impl Script<'_> {
         )
     }
 
+    /// The value is only in a variable and in pipes: `printf` is a part of the shell.
     fn add_secret(&mut self, name: &str, expires: Timestamp) -> String {
         let app = self.app();
-        format!(
-            "# Adds a client secret and prints it: it belongs into the Secret of the gateway.\naz ad app credential reset --id {app} --append --display-name {} --end-date {expires} --query password -o tsv\n",
+        let reset = format!(
+            "az ad app credential reset --id {app} --append --display-name {} --end-date {expires} --query password -o tsv",
             shell_word(name)
-        )
+        );
+        match self.writing(&[format!("{SECRET_KEY}=/dev/stdin")]) {
+            None => format!(
+                "# Adds a client secret and prints it: it belongs into the Secret of the gateway.\n{reset}\n"
+            ),
+            Some(writing) => format!(
+                "# Adds a client secret, and writes it into the Secret of the gateway.\n{KUBECTL}SECRET=$({reset})\nprintf %s \"$SECRET\" | tr -d '\\r' | {writing}unset SECRET\n",
+            ),
+        }
     }
 
     fn add_certificate(&mut self, name: &str, expires: Timestamp) -> String {
         let app = self.app();
         let days = expires.duration_since(self.target.now).as_hours() / 24;
-        format!(
-            "# Adds a certificate; its private key belongs into the Secret of the gateway.\nopenssl req -x509 -newkey rsa:3072 -noenc -keyout key.pem -out certificate.crt -days {days} -subj /CN=apim-gateway\naz ad app credential reset --id {app} --append --display-name {} --cert @certificate.crt\n",
+        let files = [PEM_KEY, PFX_KEY].map(|key| format!("{key}={key}"));
+        let (first, last) = match self.writing(&files) {
+            None => (
+                String::new(),
+                format!("# {PEM_KEY} and {PFX_KEY} belong into the Secret of the gateway.\npwd\n"),
+            ),
+            Some(writing) => (format!("{KUBECTL}trap 'rm -r \"$FOLDER\"' EXIT\n"), writing),
+        };
+        let reset = format!(
+            "az ad app credential reset --id {app} --append --display-name {} --cert @certificate.crt",
             shell_word(name)
+        );
+        format!(
+            "# Makes a certificate with its private key, and adds it.\numask 077\nFOLDER=$(mktemp -d)\n{first}cd \"$FOLDER\"\nopenssl req -x509 -newkey rsa:3072 -sha256 -nodes -keyout key.pem -out certificate.crt -days {days} -subj /CN=apim-gateway\ncat certificate.crt key.pem > {PEM_KEY}\nopenssl pkcs12 -export -in certificate.crt -inkey key.pem -out {PFX_KEY} -passout pass: \\\n  -keypbe AES-256-CBC -certpbe AES-256-CBC -macalg SHA256\n{reset} > /dev/null\n{last}"
         )
+    }
+
+    /// Writes files into the Secret. One that something else has put there stays, which is
+    /// an error.
+    fn writing(&self, files: &[String]) -> Option<String> {
+        let (name, namespace) = (shell_word(self.secret?), shell_word(self.target.namespace));
+        let files: Vec<String> = files.iter().map(|file| format!(" --from-file={file}")).collect();
+        let files = files.concat();
+        let force = if self.target.has_secret {
+            " --force-conflicts"
+        } else {
+            ""
+        };
+        Some(format!(
+            "kubectl -n {namespace} create secret generic {name}{files} --dry-run=client -o yaml |\n  kubectl -n {namespace} apply --server-side{force} -f -\n"
+        ))
     }
 
     fn federated(&mut self, verb: &str, federated: &FederatedCredential) -> String {

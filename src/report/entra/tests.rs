@@ -27,6 +27,8 @@ fn script(facts: &EntraFacts, plan: &SetupPlan) -> String {
         graph: "https://graph.microsoft.com",
         client_id: None,
         identity: None,
+        namespace: &facts.cluster.namespace,
+        has_secret: matches!(facts.cluster.secret, Ok(Some(_))),
         now: "2027-01-01T00:00:00Z".parse().unwrap(),
     };
     let actions: Vec<&Action> = plan

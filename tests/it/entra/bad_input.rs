@@ -2,11 +2,11 @@
 
 use apim_sandbox::azure::{
     Application, FederatedIdentityCredential, InstanceIdentity, LockLevel, ManagedIdentity, Permission,
-    RoleDefinition, ServicePrincipal,
+    RoleDefinition,
 };
 use serde_json::json;
 
-use super::EntraCase;
+use super::{EntraCase, registered};
 use crate::run::Run;
 
 /// Runs what must end with a code before it has changed anything.
@@ -114,32 +114,14 @@ async fn apps_of_the_same_name() {
     stops(&entra, run, 4, &["2 apps have the name gw", &ids[0], &ids[1]]).await;
 }
 
-/// An app with a service principal.
-fn registered(entra: &EntraCase, change: impl FnOnce(&mut Application, &mut ServicePrincipal)) -> String {
-    let mut app = Application::new(&entra.case.principal.tenant, "known");
-    let mut principal = ServicePrincipal::new(
-        &app.tenant,
-        &uuid::Uuid::new_v4().to_string(),
-        &app.app_id,
-        "known",
-    );
-    change(&mut app, &mut principal);
-    let id = app.app_id.clone();
-    entra.case.azure().directory(|it| {
-        it.add_application(app);
-        it.add_service_principal(principal);
-    });
-    id
-}
-
 #[tokio::test]
 async fn an_app_that_gets_no_token() {
     let entra = EntraCase::new("disabled").await;
     entra.deploy(|_| {}).await;
-    let id = registered(&entra, |app, _| app.disabled = true);
+    let (id, _) = registered(&entra, |app, _| app.disabled = true);
     let run = entra.setup(&["--app", &id, "--mode", "app-secret", "--yes"]);
     stops(&entra, run, 4, &["is disabled, so it gets no token"]).await;
-    let id = registered(&entra, |_, principal| principal.account_enabled = false);
+    let (id, _) = registered(&entra, |_, principal| principal.account_enabled = false);
     let run = entra.setup(&["--app", &id, "--mode", "app-secret", "--yes"]);
     stops(
         &entra,
@@ -163,7 +145,7 @@ async fn an_app_that_gets_no_token() {
 async fn twenty_federated_credentials() {
     let entra = EntraCase::new("twenty").await;
     entra.deploy(|_| {}).await;
-    let id = registered(&entra, |app, _| {
+    let (id, _) = registered(&entra, |app, _| {
         for at in 0..20 {
             let credential = FederatedIdentityCredential::new(
                 &format!("other-{at}"),

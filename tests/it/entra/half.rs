@@ -1,11 +1,9 @@
 //! States that somebody else has left half finished: what is mended, and what is
 //! named.
 
-use apim_sandbox::azure::{
-    Application, FederatedIdentityCredential, Permission, RoleAssignment, RoleDefinition, ServicePrincipal,
-};
+use apim_sandbox::azure::{FederatedIdentityCredential, Permission, RoleAssignment, RoleDefinition};
 
-use super::EntraCase;
+use super::{EntraCase, registered};
 
 const READER: &str = "API Management Gateway Configuration Reader Role";
 const VALIDATOR: &str = "API Management Configuration API Access Validator Service Role";
@@ -48,25 +46,11 @@ async fn roles_as_az_makes_them_of_the_document() {
     assert_eq!(roles.len(), 2, "no second role is made: {roles:?}");
 }
 
-/// An app that somebody has registered for the gateway.
-fn registered(entra: &EntraCase, change: impl FnOnce(&mut Application)) -> (String, String) {
-    let mut app = Application::new(&entra.case.principal.tenant, "known");
-    change(&mut app);
-    let id = app.app_id.clone();
-    let object = uuid::Uuid::new_v4().to_string();
-    let principal = ServicePrincipal::new(&app.tenant, &object, &id, "known");
-    entra.case.azure().directory(|it| {
-        it.add_application(app);
-        it.add_service_principal(principal);
-    });
-    (id, object)
-}
-
 /// ARM takes any GUID if the type of the principal is sent, and grants nothing.
 async fn an_assignment_to_the_client_id_grants_nothing() {
     let entra = EntraCase::new("app-id").await;
     entra.deploy(|_| {}).await;
-    let (app, object) = registered(&entra, |_| {});
+    let (app, object) = registered(&entra, |_, _| {});
     let subscription = format!("/subscriptions/{}", entra.case.gateway.subscription);
     let reader = "Microsoft.ApiManagement/service/gateways/getConfiguration/action";
     let name = format!("{READER} ({})", entra.case.gateway.subscription);
@@ -93,7 +77,7 @@ async fn an_issuer_without_its_last_slash_is_mended_or_named() {
     entra.deploy(|_| {}).await;
     let issuer = entra.case.sandbox.control_plane().service_account_issuer();
     let subject = format!("system:serviceaccount:{}:gw", entra.case.namespace);
-    let (app, _) = registered(&entra, |app| {
+    let (app, _) = registered(&entra, |app, _| {
         app.federated_credentials.push(FederatedIdentityCredential::new(
             "by-hand",
             issuer.trim_end_matches('/'),

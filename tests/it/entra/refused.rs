@@ -49,7 +49,7 @@ async fn conditional_access_ends_the_run_and_leaves_the_workload() {
     entra.deploy(|_| {}).await;
     let generation = entra.case.versions().await["deployment/gw"].clone();
     let azure = entra.case.azure();
-    let app = super::registered(&entra);
+    let (app, _) = super::registered(&entra, |_, _| {});
     let tenant = entra.case.principal.tenant.clone();
     azure.directory(|it| {
         let blocked = &mut it.tenant_mut(&tenant).blocked_by_conditional_access;

@@ -19,7 +19,7 @@ use crate::plan::entra::{Arrival, is_forbidden, may_arrive, refusal_counts};
 const AGAIN: Duration = Duration::from_secs(2);
 
 /// Why a wait ended without what was awaited.
-enum Ended {
+pub(super) enum Ended {
     PodsDecide(String),
     Refused(String),
     Forbidden { why: String, hint: String },
@@ -45,7 +45,7 @@ impl RealSetup<'_> {
     }
 
     /// An access token as the gateway gets it, once Entra gives it reliably.
-    async fn signed_in(&self, known: &Known, is_new: bool) -> Result<SecretString, Ended> {
+    pub(super) async fn signed_in(&self, known: &Known, is_new: bool) -> Result<SecretString, Ended> {
         let client_id = known
             .app
             .ok_or_else(|| Ended::PodsDecide("the client id of the gateway is not known".to_owned()))?;

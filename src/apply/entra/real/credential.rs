@@ -17,7 +17,9 @@ use crate::cluster::entra::CredentialWrite;
 use crate::cluster::explain;
 use crate::cluster::last_applied::{LastApplied, scrub_last_applied};
 use crate::error::{Error, Result};
-use crate::model::annotation::{CLIENT_ID, EXPIRES_AT, GATEWAY, KEY_ID, KIND, LAST_APPLIED, ROTATED_AT};
+use crate::model::annotation::{
+    ADOPTED, CLIENT_ID, EXPIRES_AT, GATEWAY, KEY_ID, KIND, LAST_APPLIED, ROTATED_AT,
+};
 use crate::model::entra::facts::AppKind;
 use crate::model::entra::{PEM_KEY, PFX_KEY, SECRET_KEY};
 use crate::model::{Annotations, SecretVersion};
@@ -187,6 +189,7 @@ impl RealSetup<'_> {
         ]
         .map(|(name, value)| (name.to_owned(), Some(value)))
         .into();
+        all.insert(ADOPTED.to_owned(), None);
         let there = self.secret.as_ref();
         let there = there.and_then(|secret| secret.metadata.annotations.clone());
         match scrub_last_applied(&there.unwrap_or_default(), keys) {

@@ -18,6 +18,7 @@ use crate::cluster::workload::Workload;
 use crate::error::{Error, Result};
 use crate::model::annotation::{GIVEN_UP, PROVED};
 use crate::model::entra::TemplateSettings;
+use crate::model::entra::facts::AppFacts;
 use crate::model::{RotationIds, WorkloadRef, WorkloadVersion};
 use crate::plan::entra::{ASSIGNMENT_TIME, Action};
 use crate::plan::{PUT_BACK_TIME, RotationMark, whole_seconds};
@@ -50,7 +51,7 @@ impl RealSetup<'_> {
         let written = whole_seconds(self.cluster.now());
         let mark = RotationMark {
             id: self.rotation_id(),
-            replaces: RotationIds::default(),
+            replaces: self.previous_ids(),
         };
         let mut replaced = Replaced {
             workload: workload.clone(),
@@ -122,6 +123,14 @@ impl RealSetup<'_> {
         let new = self.credential.as_ref().map(|it| it.key_id.to_string());
         let stored = self.plan.mode.is_stored().then(|| self.stored_id()).flatten();
         new.or(stored).unwrap_or_else(|| Uuid::new_v4().to_string())
+    }
+
+    /// Those of earlier credentials of the app: pods have one.
+    fn previous_ids(&self) -> RotationIds {
+        let app = self.facts.app.as_ref().ok().and_then(Option::as_ref);
+        let all = app.into_iter().flat_map(AppFacts::credentials);
+        let ids: Vec<String> = all.map(|it| it.key_id.to_string()).collect();
+        RotationIds::from(ids.join(",").as_str())
     }
 
     fn stored_id(&self) -> Option<String> {

@@ -20,6 +20,7 @@ impl RealSetup<'_> {
     pub(super) async fn rehearse_one(&mut self, action: &Action) -> Result<()> {
         match action {
             Action::WriteSecret { name, keys } => self.rehearse_secret(name, keys).await,
+            Action::AdoptCredential { name, .. } => self.rehearse_secret(name, &[]).await,
             Action::WriteServiceAccount { name, annotations } => {
                 let stand_in = Uuid::nil().to_string();
                 let values: BTreeMap<&'static str, String> =

@@ -32,12 +32,14 @@ fn an_application_is_read_as_graph_shows_it() {
         name: Some("gw".into()),
         begins: Some("2026-11-27T08:00:00Z".parse().unwrap()),
         expires: Some("2027-05-27T08:00:00.1234567Z".parse().unwrap()),
+        fingerprint: Fingerprint::of_secret("abc"),
     };
     let certificate = AppCredential {
         key_id: id(KEY_ID),
         name: None,
         begins: None,
         expires: None,
+        fingerprint: None,
     };
     let expected = Application {
         id: id(ID),
@@ -112,4 +114,23 @@ fn owners_roles_and_federated_credentials_are_read() {
         from_value::<FederatedAnswer>(credential).unwrap().fact(),
         expected
     );
+}
+
+#[test]
+fn the_thumbprint_of_a_certificate_is_read_in_both_forms() {
+    let bytes: Vec<u8> = (0..20).map(|at| at * 13).collect();
+    let expected = Some(Fingerprint::of_certificate(&bytes));
+    let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = digits.concat();
+    for text in [digits.to_uppercase(), digits, BASE64_STANDARD.encode(&bytes)] {
+        assert_eq!(thumbprint(&text), expected, "{text}");
+    }
+    for text in [
+        "",
+        "A1",
+        "chosen by a person, as Entra allows",
+        "é".repeat(20).as_str(),
+    ] {
+        assert_eq!(thumbprint(text), None, "{text}");
+    }
 }

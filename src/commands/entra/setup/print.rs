@@ -23,6 +23,8 @@ impl Run<'_> {
                 AppKind::Identity(id, _) => Some(id),
                 AppKind::Application(_) => None,
             }),
+            namespace: &self.cluster.namespace,
+            has_secret: matches!(facts.cluster.secret, Ok(Some(_))),
             now: self.now(),
         };
         let actions: Vec<&Action> = plan

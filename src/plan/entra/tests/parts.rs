@@ -26,6 +26,7 @@ fn yes_does_not_consent_to_others_who_can_use_the_app() {
         name: Some(name.to_owned()),
         begins: None,
         expires: None,
+        fingerprint: None,
     };
     let owner = |id| Owner {
         id,

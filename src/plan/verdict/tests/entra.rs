@@ -154,6 +154,7 @@ fn of_several_credentials_none_is_believed_that_may_have_expired() {
             name: None,
             begins: Some(now() - DAY * 100),
             expires: Some(now() + DAY * *left),
+            fingerprint: None,
         });
         let all: Vec<AppCredential> = all.collect();
         assessed(Auth::AppSecret, |facts| {

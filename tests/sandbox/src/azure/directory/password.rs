@@ -35,9 +35,14 @@ impl PasswordCredential {
         }
     }
 
-    /// A new random secret in the form of Entra's, which carry `~` and `.`.
+    /// A new random secret in the form of Entra's, which carry `~` and `.`. Their first characters differ.
     pub(in crate::azure) fn random(start: Timestamp, end: Timestamp) -> PasswordCredential {
-        let secret = format!("sbx8Q~{}.{}", uuid::Uuid::new_v4().simple(), &new_id()[..4]);
+        let secret = format!(
+            "{}8Q~{}.{}",
+            &new_id()[..3],
+            uuid::Uuid::new_v4().simple(),
+            &new_id()[..4]
+        );
         PasswordCredential {
             start,
             end,

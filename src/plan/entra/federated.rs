@@ -1,0 +1,133 @@
+//! What trusts the tokens of the cluster.
+
+use super::facts::EntraFacts;
+use super::step::{Action, Part, Step, unread};
+use crate::error::{Error, Result};
+use crate::model::cleaned;
+use crate::model::directory::FederatedCredential;
+use crate::model::entra::{
+    MOST_FEDERATED, SetupRequest, federated_name, federation_audience, is_same_but_slash, subject,
+};
+
+/// The audience of the cluster's tokens; a custom cloud has none that is known.
+pub(super) fn audience(facts: &EntraFacts, request: &SetupRequest) -> Result<String> {
+    let given = request.federation_audience.clone();
+    let audience = given.or_else(|| facts.cloud.map(|cloud| federation_audience(cloud).to_owned()));
+    audience.ok_or_else(|| {
+        Error::usage("the audience of federated tokens is not known for this cloud")
+            .hint("give it with --federation-audience AUDIENCE")
+    })
+}
+
+pub(super) fn federated(facts: &EntraFacts, account: &str, audience: &str) -> Step {
+    let part = Part::Credential;
+    let issuer = match &facts.issuer {
+        Ok(issuer) => issuer.name.clone(),
+        Err(why) => return Step::unknown(part, format!("federated credential: {}", why.why())),
+    };
+    let subject = subject(&facts.cluster.namespace, account);
+    let wanted = FederatedCredential {
+        name: federated_name(&issuer, &subject),
+        issuer,
+        subject,
+        audiences: vec![audience.to_owned()],
+    };
+    let text = format!(
+        "add a federated credential, which trusts {} of {}",
+        wanted.subject,
+        cleaned(&wanted.issuer)
+    );
+    let app = match &facts.app {
+        Ok(Some(app)) => app,
+        Ok(None) => {
+            return Step::create(part, text, Action::AddFederated(wanted))
+                .permitted(&facts.rights.register_apps, "register apps in the tenant");
+        }
+        Err(why) => {
+            let action = Action::AddFederated(wanted);
+            return unread(part, "federated credential", why, Some(action));
+        }
+    };
+    match &app.federated {
+        Ok(all) => among(all, wanted, text).permitted(&facts.rights.change_app, "change the app"),
+        Err(why) => {
+            let text = format!("federated credentials of the app: {}", why.why());
+            Step::unknown(part, text).doing(Action::AddFederated(wanted))
+        }
+    }
+}
+
+/// How far the federated credentials of an app trust a subject.
+pub(super) enum Trust<'a> {
+    Full(&'a FederatedCredential),
+    OtherAudience(&'a FederatedCredential),
+    /// One of the same name: only the issuer and the audience of it can differ.
+    OtherIssuer(&'a FederatedCredential),
+    None,
+}
+
+pub(super) fn trust<'a>(all: &'a [FederatedCredential], wanted: &FederatedCredential) -> Trust<'a> {
+    let is_same = |it: &&FederatedCredential| it.issuer == wanted.issuer && it.subject == wanted.subject;
+    if let Some(found) = all.iter().find(is_same) {
+        if found.audiences == wanted.audiences {
+            return Trust::Full(found);
+        }
+        return Trust::OtherAudience(found);
+    }
+    let of_name = all.iter().find(|it| it.name == wanted.name);
+    of_name.map_or(Trust::None, Trust::OtherIssuer)
+}
+
+fn among(all: &[FederatedCredential], wanted: FederatedCredential, text: String) -> Step {
+    let part = Part::Credential;
+    let trust = trust(all, &wanted);
+    if let Trust::Full(found) = trust {
+        let name = cleaned(&found.name);
+        return Step::ok(
+            part,
+            format!("the federated credential {name} trusts {}", wanted.subject),
+        )
+        .id("federatedCredential", &name);
+    }
+    if let Trust::OtherAudience(found) = trust {
+        let name = cleaned(&found.name);
+        let text = format!(
+            "change the audience of the federated credential {name} to {}",
+            wanted.audiences.join(", ")
+        );
+        let name = found.name.clone();
+        return Step::change(
+            part,
+            text,
+            Action::ChangeFederated(FederatedCredential { name, ..wanted }),
+        );
+    }
+    if let Trust::OtherIssuer(found) = trust {
+        let text = format!(
+            "change the issuer of the federated credential {} from {} to {}, as the cluster's tokens have it",
+            found.name,
+            cleaned(&found.issuer),
+            cleaned(&wanted.issuer)
+        );
+        return Step::change(part, text, Action::ChangeFederated(wanted));
+    }
+    if all.len() >= MOST_FEDERATED {
+        let text = format!(
+            "the app has {} federated credentials, and Entra allows {MOST_FEDERATED} at most",
+            all.len()
+        );
+        return Step::stop(part, text)
+            .hint("remove one that is not used, or choose another app with --create-app NAME");
+    }
+    let almost = all
+        .iter()
+        .filter(|it| it.subject == wanted.subject && is_same_but_slash(&it.issuer, &wanted.issuer));
+    let note = |it: &FederatedCredential| {
+        format!(
+            "the federated credential {} differs from the cluster's issuer in the last slash, so it trusts nothing; it stays",
+            cleaned(&it.name)
+        )
+    };
+    let notes: Vec<String> = almost.map(note).collect();
+    Step::create(part, text, Action::AddFederated(wanted)).notes(notes)
+}

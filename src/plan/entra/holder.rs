@@ -1,0 +1,97 @@
+//! Whose credential the Secret of a set-up holds, and whose app its `ServiceAccount`
+//! names. Other pods may use both.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::facts::{AppFacts, EntraFacts, HandedOver, Holder, ServiceAccountFacts, StoredFacts};
+use crate::model::cleaned;
+use crate::model::entra::{CLIENT_ID_ANNOTATION, Mode, SettingValue};
+
+/// `None` if there is no such Secret, or it cannot be read.
+pub(super) fn of_secret(facts: &EntraFacts, mode: Mode, secret: &str, now: Timestamp) -> Holder {
+    let Ok(Some(found)) = &facts.cluster.secret else {
+        return Holder::Nobody;
+    };
+    if found.credential.is_some() || found.client_id.is_some() {
+        return recorded(facts, found, mode);
+    }
+    if let Some(handed_over) = handed_over(facts, found, mode, now) {
+        return Holder::HandedOver(handed_over);
+    }
+    match (found.has_keys(mode), found.has_other_keys(mode)) {
+        (true, _) if !is_referred_to(facts, secret) => Holder::SomebodyElse,
+        (_, true) => Holder::OtherKind,
+        (true, false) => Holder::Replaceable,
+        (false, false) => Holder::Nobody,
+    }
+}
+
+/// By our annotations.
+fn recorded(facts: &EntraFacts, found: &StoredFacts, mode: Mode) -> Holder {
+    if let Some(other) = found
+        .client_id
+        .and_then(|id| of_other_app(facts, &id.to_string()))
+    {
+        return other;
+    }
+    let is_of_kind = found.kind.map_or(found.has_keys(mode), |kind| kind == mode);
+    if !is_of_kind && found.has_other_keys(mode) {
+        return Holder::OtherKind;
+    }
+    // The same one after its instance was moved.
+    let is_same = |text: &str, other: &str| text.eq_ignore_ascii_case(other);
+    let other = found.gateway.as_ref().filter(|it| {
+        !is_same(&it.name, &facts.gateway.name) || !is_same(&it.service.name, &facts.gateway.service.name)
+    });
+    other.map_or(Holder::Ours, |other| Holder::OtherGateway(cleaned(&other.name)))
+}
+
+/// The only valid credential of the app with the fingerprint of what somebody else wrote.
+fn handed_over(facts: &EntraFacts, found: &StoredFacts, mode: Mode, now: Timestamp) -> Option<HandedOver> {
+    let app = facts.app.as_ref().ok()?.as_ref()?;
+    let unrecorded = found.unrecorded.iter().find(|it| it.kind == mode)?;
+    let all = app.credentials_of(mode).iter();
+    let mut same = all.filter(|it| {
+        it.fingerprint.as_ref() == Some(&unrecorded.fingerprint) && it.expires.is_none_or(|at| at > now)
+    });
+    let (Some(only), None) = (same.next(), same.next()) else {
+        return None;
+    };
+    Some(HandedOver {
+        credential: only.key_id,
+        expires: only.expires,
+        written: unrecorded.written,
+    })
+}
+
+fn is_referred_to(facts: &EntraFacts, secret: &str) -> bool {
+    facts.cluster.workload.as_ref().is_some_and(|it| {
+        let mut settings = it.template.settings.values();
+        let by_variable =
+            settings.any(|value| matches!(value, SettingValue::Secret { name, .. } if name == secret));
+        by_variable
+            || it
+                .template
+                .mount
+                .as_ref()
+                .is_some_and(|mount| mount.secret == secret)
+    })
+}
+
+pub(super) fn of_account(facts: &EntraFacts, found: &ServiceAccountFacts) -> Holder {
+    match found.annotations.get(CLIENT_ID_ANNOTATION) {
+        None => Holder::Nobody,
+        Some(client_id) => of_other_app(facts, client_id).unwrap_or(Holder::Ours),
+    }
+}
+
+/// The holder, unless it is this app.
+fn of_other_app(facts: &EntraFacts, client_id: &str) -> Option<Holder> {
+    let ours = match &facts.app {
+        Ok(app) => app.as_ref().map(AppFacts::client_id),
+        Err(why) => return Some(Holder::Unknown(why.why().to_owned())),
+    };
+    let is_ours = ours.is_some() && Uuid::try_parse(client_id).ok() == ours;
+    (!is_ours).then(|| Holder::OtherApp(cleaned(client_id)))
+}

@@ -1,0 +1,151 @@
+//! A credential that an administrator makes by the printed script, for a caller who may
+//! not change apps.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use apim_sandbox::azure::{Grant, GraphRights, KeyCredential, PasswordCredential, Principal};
+
+use super::EntraCase;
+use crate::run::Ended;
+
+/// In the form of Entra's.
+const SECRET: &str = "q7x8Q~Zk4vWn9Tb2Lr6Yd1Hs8Mf3Gc5Xj0Qp7aE";
+
+/// Stands in for the Azure CLI: it prints a client secret as that does, or keeps the
+/// certificate that it is given.
+const AZ: &str = r#"#!/bin/sh
+case "$*" in
+*--cert*) cp certificate.crt "$HOME/given.crt" ;;
+*"credential reset"*) echo 'q7x8Q~Zk4vWn9Tb2Lr6Yd1Hs8Mf3Gc5Xj0Qp7aE' ;;
+*) echo "not expected: $*" >&2; exit 1 ;;
+esac
+"#;
+
+/// Somebody of the tenant who may do everything in Azure, and only read apps.
+fn signs_in_as_a_reader_of_apps(entra: &mut EntraCase) {
+    let scope = format!("/subscriptions/{}", entra.case.gateway.subscription);
+    let principal = Principal {
+        tenant: entra.case.principal.tenant.clone(),
+        ..Principal::random()
+    };
+    let principal = principal
+        .with(Grant::new(&scope, &["*"]))
+        .with_graph(GraphRights::ReadAll);
+    entra.case.azure().add_principal(principal.clone());
+    entra.case.principal = principal;
+}
+
+/// Runs the printed script as an administrator, and gives Entra what it has made.
+async fn is_handed_over(entra: &EntraCase, script: &str, app: &str, is_certificate: bool) {
+    let az = entra.case.file("az", AZ);
+    std::fs::set_permissions(&az, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let folder = az.parent().unwrap();
+    let path = format!("{}:/usr/local/bin:/usr/bin:/bin", folder.display());
+    let script = entra.case.file("setup.sh", script);
+    let line = format!("sh -u {}", script.display());
+    entra.case.shell(&line).env("PATH", &path).exits(0).await;
+    let key = is_certificate.then(|| certificate(folder));
+    entra.case.azure().directory(|it| {
+        it.change_application(app, |app| match key {
+            Some(key) => app.keys.push(key),
+            None => app.passwords.push(PasswordCredential::new(SECRET)),
+        })
+    });
+}
+
+fn certificate(folder: &Path) -> KeyCredential {
+    let given = std::fs::read_to_string(folder.join("given.crt")).unwrap();
+    KeyCredential::from_pem(&given).unwrap()
+}
+
+fn marks(ended: &Ended) -> String {
+    let lines = ended.stdout.lines();
+    lines
+        .filter_map(|line| line.chars().next())
+        .filter(|mark| *mark != ' ')
+        .collect()
+}
+
+async fn credential_of_an_administrator(mode: &str) {
+    let mut entra = EntraCase::new("handed-over").await;
+    entra.case.hides(SECRET);
+    entra.deploy(|_| {}).await;
+    let (app, _) = super::registered(&entra, |_, _| {});
+    signs_in_as_a_reader_of_apps(&mut entra);
+    let flags = ["--app", &app, "--mode", mode];
+    let run = |more: &[&str]| entra.setup(&[&flags[..], more].concat());
+    run(&["--yes"]).exits(4).await;
+    let script = run(&["--print-az"]).exits(0).await.stdout;
+    is_handed_over(&entra, &script, &app, mode == "app-certificate").await;
+
+    let adopted = run(&["--yes"]).exits(0).await;
+    adopted.says(&["proved"]);
+    let tried = adopted.stdout.lines().any(|line| {
+        line.starts_with("? secret/gw-entra seems to hold") && line.contains("was not written here")
+    });
+    assert!(tried, "{}", adopted.stdout);
+    entra.case.rolled_out("gw").await;
+    let writes = entra.azure_writes().len();
+    let again = run(&["--yes"]).exits(0).await;
+    assert!(marks(&again).chars().all(|mark| mark == '='), "{}", again.stdout);
+    assert_eq!(entra.azure_writes().len(), writes);
+    let apps = entra.apps();
+    let app = apps.iter().find(|it| it.app_id == app).unwrap();
+    assert_eq!(app.passwords.len() + app.keys.len(), 1);
+    let status = entra.case.apim(&["status", "-o", "json"]).exits(0).await.json();
+    assert_eq!(
+        status["items"][0]["entra"]["expiryFrom"], "annotation",
+        "{status:#}"
+    );
+}
+
+/// What the app does not have is not taken, and what Entra refuses is not recorded.
+async fn another_secret() {
+    let mut entra = EntraCase::new("not-handed-over").await;
+    entra.case.hides(SECRET);
+    entra.deploy(|_| {}).await;
+    let (app, _) = super::registered(&entra, |app, _| {
+        app.passwords.push(PasswordCredential::new(
+            "q7x8Q~Bu1cNe8Rk5Va3Wd7Ty2Js9Lm4Fh6Gx0PqZ",
+        ));
+    });
+    signs_in_as_a_reader_of_apps(&mut entra);
+    let create = |name: &str, value: &str| {
+        let line =
+            format!("kubectl create secret generic {name} --from-literal=azure-ad-app-secret='{value}'");
+        entra.case.shell(&line).exits(0)
+    };
+    create("foreign", "zzz8Q~Hn3bVx6Cm1Kd8Ws5Ef2Rt9Yg4Uj7Ip0LoQ").await;
+    create("broken", &format!("{SECRET}\n")).await;
+    let run = |secret: &str| {
+        let flags = [
+            "--app",
+            &app,
+            "--mode",
+            "app-secret",
+            "--secret",
+            secret,
+            "--dry-run",
+        ];
+        entra.setup(&flags).exits(4)
+    };
+    for secret in ["foreign", "broken"] {
+        let plan = run(secret).await.stdout;
+        let line = format!(
+            "! secret/{secret} in namespace {} has azure-ad-app-secret already",
+            entra.case.namespace
+        );
+        assert!(plan.contains(&line), "{plan}");
+    }
+}
+
+/// Side by side, since most of their time is waiting.
+#[tokio::test]
+async fn a_credential_of_an_administrator_is_adopted() {
+    tokio::join!(
+        credential_of_an_administrator("app-secret"),
+        credential_of_an_administrator("app-certificate"),
+        another_secret()
+    );
+}
