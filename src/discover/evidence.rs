@@ -70,6 +70,15 @@ fn is_given(source: &Source) -> bool {
 /// must agree. Of those that name its subscription or its resource group the
 /// first counts: an instance can move, so they may be outdated.
 pub fn identify(request: &TargetRequest, evidence: &Evidence) -> Result<Named> {
+    identify_or(
+        request,
+        evidence,
+        "a token of another gateway would stop this one at its next start; correct the one that is wrong",
+    )
+}
+
+/// The same with another hint for sources that contradict each other.
+pub fn identify_or(request: &TargetRequest, evidence: &Evidence, hint: &'static str) -> Result<Named> {
     let recorded = evidence.recorded.as_ref();
     let endpoints = &evidence.endpoints;
     let at_endpoint = || Source::Discovery("the configuration endpoint".to_owned());
@@ -79,11 +88,11 @@ pub fn identify(request: &TargetRequest, evidence: &Evidence) -> Result<Named> {
         Some(Sourced::new(value.clone(), at_endpoint()))
     };
 
-    let mut instance = Claim::new("API Management instance", request.service.as_ref());
+    let mut instance = Claim::new("API Management instance", request.service.as_ref(), hint);
     instance.add(recorded.map(|id| &id.service.name), annotated)?;
     instance.add(endpoints.iter().filter_map(|it| it.service.as_ref()), at_endpoint)?;
 
-    let mut gateway = Claim::new("gateway", request.gateway.as_ref());
+    let mut gateway = Claim::new("gateway", request.gateway.as_ref(), hint);
     gateway.add(recorded.map(|id| &id.name), annotated)?;
     gateway.add(&evidence.token, || {
         Source::Discovery("the present token".to_owned())
@@ -141,12 +150,14 @@ fn first<const N: usize>(sources: [Option<Sourced<String>>; N]) -> Option<Source
 struct Claim {
     what: &'static str,
     value: Option<Sourced<String>>,
+    hint: &'static str,
 }
 
 impl Claim {
-    fn new(what: &'static str, given: Option<&Sourced<String>>) -> Self {
+    fn new(what: &'static str, given: Option<&Sourced<String>>, hint: &'static str) -> Self {
         Self {
             what,
+            hint,
             value: given.cloned(),
         }
     }
@@ -163,9 +174,12 @@ impl Claim {
                 Some(first) => {
                     return Err(Error::refused(format!(
                         "two {}s are named: `{}` by {}, `{name}` by {}",
-                        self.what, first.value, first.source, source()
+                        self.what,
+                        first.value,
+                        first.source,
+                        source()
                     ))
-                    .hint("a token of another gateway would stop this one at its next start; correct the one that is wrong"));
+                    .hint(self.hint));
                 }
             }
         }

@@ -15,6 +15,7 @@ mod lag;
 mod modes;
 mod question;
 mod refused;
+mod renewal;
 mod requests;
 mod rights;
 mod unverified;

@@ -176,7 +176,7 @@ impl Run<'_> {
         signed_in?;
         let facts = facts?;
         output.step("signed in", &self.azure.arm.describe().await);
-        output.step("gateway", &self.gateway.to_string());
+        output.step("gateway", &facts.gateway.to_string());
         if self.settings.print == Some(Print::AzUndo) {
             return self.print_undo(&facts);
         }
@@ -285,7 +285,7 @@ impl Run<'_> {
         });
         let values = Values {
             plan,
-            gateway: self.gateway,
+            gateway: &facts.gateway,
             tenant: &tenant,
             endpoint: endpoint.as_deref(),
             client_id: client_id(plan, outcomes),

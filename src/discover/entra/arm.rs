@@ -57,7 +57,10 @@ async fn instance(arm: &Arm, gateway: &GatewayId) -> Result<Fact<InstanceFacts>,
 async fn resource(arm: &Arm, gateway: &GatewayId) -> Fact<Option<GatewayResource>> {
     let (found, apis) = tokio::join!(arm.gateway(gateway), arm.count_apis(gateway));
     match found {
-        Ok(_) => Ok(Some(GatewayResource { apis: of_azure(apis) })),
+        Ok(found) => Ok(Some(GatewayResource {
+            name: found.name,
+            apis: of_azure(apis),
+        })),
         // Without the instance, nothing is known of its gateways.
         Err(error @ Error::NotFound { .. }) if is_of_gateway(&error) => Ok(None),
         Err(error) => of_azure(Err(error)),

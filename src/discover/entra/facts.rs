@@ -154,8 +154,10 @@ async fn combined(
         )
     );
     let cloud = arm.cloud();
+    let resource = azure.resource.as_ref().ok().and_then(Option::as_ref);
+    let name = resource.map_or(&gateway.name, |found| &found.name);
     EntraFacts {
-        gateway: gateway.clone(),
+        gateway: gateway.service.gateway(name.clone()),
         cloud: name_of(cloud),
         authority: cloud.authority.trim_end_matches('/').to_owned(),
         tenant: caller.tenant,

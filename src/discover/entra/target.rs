@@ -9,7 +9,7 @@ use crate::cluster::pod_spec::PodSpec;
 use crate::cluster::rollout::{is_ordered, replacement};
 use crate::cluster::workload::Workload;
 use crate::cluster::{Cluster, explain};
-use crate::discover::evidence::{Evidence, Named, identify};
+use crate::discover::evidence::{Evidence, Named, identify, identify_or};
 use crate::discover::facts::owner;
 use crate::discover::no_gateway::{Likely, likely_gateways, no_gateway};
 use crate::discover::pod_spec::{
@@ -20,6 +20,9 @@ use crate::error::{Error, Result};
 use crate::model::entra::facts::WorkloadSide;
 use crate::model::request::TargetRequest;
 use crate::model::{Endpoint, Unavailable, WorkloadRef, cleaned};
+
+/// What to do if the workload is for another gateway than the one that was given.
+const CONTRADICTION: &str = "choose the workload of the gateway, or correct the one that is wrong";
 
 /// The target of a set-up, which is found before anything is read of Azure.
 #[derive(Debug)]
@@ -85,7 +88,8 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<SetupT
         image: container.image.clone(),
         signs_in,
     };
-    let named = match identify(request, &without_mistake(request, evidence, &side, &container)) {
+    let evidence = without_mistake(request, evidence, &side, &container);
+    let named = match identify_or(request, &evidence, CONTRADICTION) {
         Ok(named) => named,
         // The one that was found is not the one that was given: its deployment follows.
         Err(error) if request.workload.is_none() && names_gateway(request) => {

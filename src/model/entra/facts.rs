@@ -59,6 +59,8 @@ pub struct InstanceFacts {
 /// A gateway in API Management.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GatewayResource {
+    /// As ARM has it: the gateway itself may tell capitals from small letters.
+    pub name: String,
     /// How many APIs are assigned to it.
     pub apis: Fact<usize>,
 }

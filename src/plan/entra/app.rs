@@ -2,7 +2,7 @@
 
 use super::facts::{AppFacts, AppKind, EntraFacts};
 use super::step::{Action, Part, Step, unread};
-use crate::model::directory::Application;
+use crate::model::directory::{AppCredential, Application};
 use crate::model::entra::{AppRequest, Id, Made, SetupRequest, credential_name, federated_name, unique_name};
 use crate::model::{AzureRole, cleaned, counted, one_line};
 
@@ -124,16 +124,10 @@ fn others(facts: &EntraFacts, app: &AppFacts, secret: &str) -> Vec<String> {
         }
         Err(why) => others.push(format!("its owners are not known: {}", why.why())),
     }
-    let place = facts.cluster.place.as_ref().ok();
-    let ours = place.map(|place| credential_name(place, &facts.cluster.namespace, secret));
-    let foreign = app.credentials().filter(|it| ours.is_none() || it.name != ours);
-    others.extend(foreign.map(|it| {
-        let name = it.name.as_deref().map(cleaned).unwrap_or_default();
-        format!(
-            "it has a credential that was not made here: {name} ({})",
-            it.key_id
-        )
-    }));
+    others.extend(
+        app.credentials()
+            .filter_map(|it| other_credential(facts, secret, it)),
+    );
     match &app.federated {
         Ok(all) => {
             let foreign = all
@@ -152,6 +146,31 @@ fn others(facts: &EntraFacts, app: &AppFacts, secret: &str) -> Vec<String> {
     }
     others.extend(other_roles(facts, app));
     others
+}
+
+/// By its name, which contains the uid of the namespace.
+fn other_credential(facts: &EntraFacts, secret: &str, found: &AppCredential) -> Option<String> {
+    let name = found.name.as_deref().unwrap_or_default();
+    let (shown, id) = (cleaned(name), found.key_id);
+    let ours = |place: &str| credential_name(place, &facts.cluster.namespace, secret);
+    let why = match &facts.cluster.place {
+        Ok(place) if name == ours(place) => return None,
+        Err(why) if is_same_but_place(name, &ours("")) => why.why(),
+        _ => {
+            return Some(format!(
+                "it has a credential that was not made here: {shown} ({id})"
+            ));
+        }
+    };
+    Some(format!(
+        "whether its credential {shown} ({id}) was made here is not known: {why}"
+    ))
+}
+
+/// Whether two names of credentials differ at most in what stands for the namespace.
+fn is_same_but_place(one: &str, other: &str) -> bool {
+    let readable = |name: &str| name.rsplit_once(' ').map(|(readable, _)| readable.to_owned());
+    readable(one) == readable(other)
 }
 
 fn other_roles(facts: &EntraFacts, app: &AppFacts) -> Vec<String> {

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::super::expiry::{is_due, whole_seconds};
 use super::facts::{AppFacts, EntraFacts, HandedOver, Holder, StoredFacts};
+use super::holder::owes_restart;
 use super::step::{Action, Part, Step, StepMark, unread};
 use crate::model::directory::AppCredential;
 use crate::model::entra::{Mode, SetupRequest, credential_name};
@@ -131,7 +132,7 @@ fn kept(
     let mut others = left_over(facts, app, wanted.mode, name);
     others.retain(|id| *id != held.key_id);
     let workload = facts.cluster.workload.as_ref();
-    if workload.is_some_and(|it| it.unproved.is_some()) {
+    if workload.is_some_and(|it| it.unproved.is_some() || owes_restart(facts, it, wanted.holder)) {
         return (step, previous(facts, wanted.mode, others));
     }
     (without(step, others, facts.rights.change_app != Ok(false)), None)

@@ -42,6 +42,13 @@ pub fn request() -> SetupRequest {
     }
 }
 
+fn resource(apis: usize) -> GatewayResource {
+    GatewayResource {
+        name: gateway().name,
+        apis: Ok(apis),
+    }
+}
+
 fn no_role() -> RoleFacts {
     RoleFacts {
         definitions: Ok(Vec::new()),
@@ -66,7 +73,7 @@ pub fn facts() -> EntraFacts {
             },
             updating: false,
         }),
-        resource: Ok(Some(GatewayResource { apis: Ok(1) })),
+        resource: Ok(Some(resource(1))),
         validator: no_role(),
         reader: no_role(),
         app: Ok(None),
@@ -190,7 +197,7 @@ pub fn apply(facts: &mut EntraFacts, action: &Action) {
         Action::EnableIdentity { .. } | Action::AwaitIdentity => {
             facts.instance.as_mut().unwrap().identity.principal = Some(INSTANCE);
         }
-        Action::CreateGateway { .. } => facts.resource = Ok(Some(GatewayResource { apis: Ok(0) })),
+        Action::CreateGateway { .. } => facts.resource = Ok(Some(resource(0))),
         Action::CreateRole { role, id, name } => {
             let mut made = definition(*role, name);
             made.id = *id;
@@ -264,6 +271,7 @@ fn apply_rest(facts: &mut EntraFacts, action: &Action) {
                 kind: Mode::ALL.into_iter().find(|mode| mode.keys() == *keys),
                 client_id: Some(APP),
                 gateway: Some(facts.gateway.clone()),
+                written: "2027-01-01T00:00:00Z".parse().ok(),
                 ..StoredFacts::default()
             }));
         }

@@ -4,7 +4,9 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::facts::{AppFacts, EntraFacts, HandedOver, Holder, ServiceAccountFacts, StoredFacts};
+use super::facts::{
+    AppFacts, EntraFacts, HandedOver, Holder, ServiceAccountFacts, StoredFacts, WorkloadSide,
+};
 use crate::model::cleaned;
 use crate::model::entra::{CLIENT_ID_ANNOTATION, Mode, SettingValue};
 
@@ -94,4 +96,22 @@ fn of_other_app(facts: &EntraFacts, client_id: &str) -> Option<Holder> {
     };
     let is_ours = ours.is_some() && Uuid::try_parse(client_id).ok() == ours;
     (!is_ours).then(|| Holder::OtherApp(cleaned(client_id)))
+}
+
+/// Whether pods may have started before their credential was written. Its id in Entra is
+/// the rotation id of the pods that were replaced for it.
+pub(super) fn owes_restart(facts: &EntraFacts, workload: &WorkloadSide, holder: &Holder) -> bool {
+    let stored = facts.cluster.secret.as_ref().ok().and_then(Option::as_ref);
+    let known = match holder {
+        Holder::HandedOver(found) => Some((found.credential, found.written)),
+        _ => stored.and_then(|stored| Some((stored.credential?, stored.written?))),
+    };
+    let Some((id, written)) = known else {
+        return false;
+    };
+    let restarted = workload.marks.restarted_at.as_ref();
+    let restarted = restarted.and_then(|at| at.parse::<Timestamp>().ok());
+    !workload.marks.rotation_ids.contains(&id.to_string())
+        && workload.created.is_some_and(|created| created < written)
+        && restarted.is_none_or(|at| at < written)
 }

@@ -1,9 +1,8 @@
 //! The workload of a set-up: what its pod template lacks, and whose pods are replaced.
 
-use jiff::Timestamp;
-
 use super::credential::is_held;
 use super::facts::{EntraFacts, Holder, WorkloadSide};
+use super::holder;
 use super::objects::{service_account, stored};
 use super::step::{Action, Part, Step};
 use super::template::is_same;
@@ -66,7 +65,7 @@ pub(super) fn steps(
     mode: Mode,
     (account, secret): (&str, &str),
     wanted: &TemplateSettings,
-    (credential, holder): (&Step, &Holder),
+    (credential, held_by): (&Step, &Holder),
 ) -> Vec<Step> {
     let mut steps = Vec::new();
     match mode {
@@ -76,11 +75,11 @@ pub(super) fn steps(
             let text = format!("secret/{secret} in namespace {} has it", facts.cluster.namespace);
             steps.push(Step::ok(Part::Secret, text));
         }
-        _ => steps.push(stored(facts, mode, secret, holder)),
+        _ => steps.push(stored(facts, mode, secret, held_by)),
     }
     if let Some(workload) = &facts.cluster.workload {
         let is_new = steps.iter().any(|step| step.action.is_some());
-        let is_owed = mode.is_stored() && owes_restart(facts, workload, holder);
+        let is_owed = mode.is_stored() && holder::owes_restart(facts, workload, held_by);
         let template = template(facts, workload, mode, wanted, (is_new, is_owed));
         let proof = proof(facts, workload, &template);
         steps.push(template);
@@ -204,24 +203,6 @@ fn change_of_template(
         )),
         None => step.permitted(&facts.rights.change_workload, "change the workload"),
     }
-}
-
-/// Whether pods may have started before their credential was written. Its id in Entra is
-/// the rotation id of the pods that were replaced for it.
-fn owes_restart(facts: &EntraFacts, workload: &WorkloadSide, holder: &Holder) -> bool {
-    let stored = facts.cluster.secret.as_ref().ok().and_then(Option::as_ref);
-    let known = match holder {
-        Holder::HandedOver(found) => Some((found.credential, found.written)),
-        _ => stored.and_then(|stored| Some((stored.credential?, stored.written?))),
-    };
-    let Some((id, written)) = known else {
-        return false;
-    };
-    let restarted = workload.marks.restarted_at.as_ref();
-    let restarted = restarted.and_then(|at| at.parse::<Timestamp>().ok());
-    !workload.marks.rotation_ids.contains(&id.to_string())
-        && workload.created.is_some_and(|created| created < written)
-        && restarted.is_none_or(|at| at < written)
 }
 
 fn restart(facts: &EntraFacts, workload: &WorkloadSide, name: &str) -> Step {

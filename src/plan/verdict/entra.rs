@@ -2,6 +2,7 @@
 
 use super::super::entra::{Link, LinkState, Part, credentials};
 use super::assessment::{Assessment, Verdict};
+use crate::model::entra::default_secret;
 use crate::model::quote::shell_word;
 use crate::model::{Auth, EntraSignIn, Fact, GatewayFacts, GatewayId, Unavailable, counted, shortened};
 
@@ -118,8 +119,11 @@ pub(super) fn set_up(facts: &GatewayFacts, assessment: &Assessment) -> Option<St
     if is_broken(Part::Identity) {
         words.push("--enable-identity".to_owned());
     }
-    if let (Verdict::Expiring | Verdict::Due, Some((secret, _))) = (assessment.verdict, &facts.secret) {
-        words.push(format!("--secret {}", next_name(secret)));
+    if let Some((secret, _)) = &facts.secret
+        && sign_in.in_clear.is_none()
+        && *secret != default_secret(&workload.name)
+    {
+        words.push(format!("--secret {secret}"));
     }
     Some(words.join(" "))
 }
@@ -145,17 +149,6 @@ fn word(text: &str) -> String {
         text.to_owned()
     } else {
         shell_word(text)
-    }
-}
-
-/// Pods go on with the credential in the old Secret until others have the new one.
-fn next_name(secret: &str) -> String {
-    let numbered = secret
-        .rsplit_once('-')
-        .and_then(|(name, number)| Some((name, number.parse::<u32>().ok()?)));
-    match numbered {
-        Some((name, number)) => format!("{name}-{}", number.saturating_add(1)),
-        None => format!("{secret}-2"),
     }
 }
 

@@ -234,7 +234,11 @@ async fn a_workload_of_another_gateway() {
         })
         .await;
     let run = entra.setup(&yes(&["--mode", "app-secret"]));
-    stops(&entra, run, 4, &["elsewhere"]).await;
+    let ended = [
+        "elsewhere",
+        "choose the workload of the gateway, or correct the one that is wrong",
+    ];
+    stops(&entra, run, 4, &ended).await;
 }
 
 #[tokio::test]

@@ -58,6 +58,14 @@ async fn app_secret() {
         1,
         "no credential is made in vain"
     );
+    // Azure takes the name in capitals too, and the gateway has its own.
+    let gateway = &entra.case.gateway;
+    let (subscription, service) = (gateway.subscription.as_str(), gateway.service.as_str());
+    let flags = ["--create-app", "gw", "--yes", "--mode", "app-secret"];
+    let target = ["-s", subscription, "-r", "rg-apim", "-a", service, "-g", "GW"];
+    let line = [&["entra", "setup", "deploy/gw"], &flags[..], &target].concat();
+    let again = entra.case.apim(&line).exits(0).await.stdout;
+    assert!(again.lines().all(|line| line.starts_with(['=', ' '])), "{again}");
     let secret = entra.case.secret("gw-entra").await;
     assert!(secret.data.unwrap().contains_key("azure-ad-app-secret"));
 }

@@ -16,7 +16,7 @@ impl Run<'_> {
         }
         let app = facts.app.as_ref().ok().and_then(Option::as_ref);
         let target = ScriptTarget {
-            gateway: self.gateway,
+            gateway: &facts.gateway,
             graph: &self.azure.graph.origin(),
             client_id: app.map(crate::model::entra::facts::AppFacts::client_id),
             identity: app.and_then(|app| match &app.kind {

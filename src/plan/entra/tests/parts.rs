@@ -20,6 +20,45 @@ fn an_app_of_that_name_that_is_not_ours_is_never_used() {
 }
 
 #[test]
+fn whose_credential_it_is_needs_the_namespace() {
+    let facts = |place: Result<String, Unavailable>| {
+        let mut facts = with_app(|app| {
+            let AppKind::Application(app) = &mut app.kind else {
+                unreachable!()
+            };
+            let names = [credential_name("uid", "shop", "gw-entra"), "old".to_owned()];
+            app.secrets.extend(names.map(|name| AppCredential {
+                key_id: Uuid::from_u128(9),
+                name: Some(name),
+                begins: None,
+                expires: None,
+                fingerprint: None,
+            }));
+        });
+        facts.cluster.place = place;
+        facts
+    };
+    let asked = SetupRequest {
+        yes: false,
+        ..request()
+    };
+    let notes = |place| step(&plan(&facts(place), &asked), Part::App).notes.clone();
+    let foreign = "it has a credential that was not made here: old";
+    let known = notes(Ok("uid".to_owned()));
+    assert!(known.len() == 1 && known[0].starts_with(foreign), "{known:?}");
+    let unknown = notes(Err(Unavailable::Forbidden("not allowed".to_owned())));
+    assert!(
+        unknown[0].starts_with("whether its credential kubectl-apim shop/gw-entra ")
+            && unknown[0].ends_with("was made here is not known: not allowed"),
+        "{unknown:?}"
+    );
+    assert!(
+        unknown.len() == 2 && unknown[1].starts_with(foreign),
+        "{unknown:?}"
+    );
+}
+
+#[test]
 fn yes_does_not_consent_to_others_who_can_use_the_app() {
     let credential = |name: &str| AppCredential {
         key_id: Uuid::from_u128(9),

@@ -78,6 +78,25 @@ fn a_renewal_without_proof_is_completed_by_the_next_run() {
     assert_eq!(removed(&rest, Part::PreviousCredential), [old]);
 }
 
+/// No id on the pods shows what they have.
+#[test]
+fn what_older_pods_may_have_is_removed_after_their_restart() {
+    let request = in_mode(Mode::AppSecret);
+    let mut facts = expires_in(Mode::AppSecret, DAY);
+    let old = newest_credential(&mut facts).unwrap();
+    let mut begun = plan(&facts, &request);
+    begun
+        .steps
+        .retain(|step| matches!(step.part, Part::Credential | Part::Secret));
+    facts = after(facts, &begun);
+    let workload = workload_of(&mut facts);
+    workload.marks.rotation_ids = RotationIds::default();
+    workload.created = Some(now() - DAY);
+    let rest = plan(&facts, &request);
+    assert!(removed(&rest, Part::Credential).is_empty());
+    assert_eq!(removed(&rest, Part::PreviousCredential), [old]);
+}
+
 #[test]
 fn what_other_pods_may_use_is_not_renewed_in_place() {
     let cases: [fn(&mut EntraFacts); 2] = [

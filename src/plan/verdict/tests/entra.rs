@@ -271,19 +271,19 @@ fn the_broken_part_is_named_with_the_command_that_mends_it() {
 }
 
 #[test]
-fn what_is_due_is_renewed_in_another_secret() {
-    for (secret_name, next) in [
-        ("gw-entra", "gw-entra-2"),
-        ("gw-entra-9", "gw-entra-10"),
-        ("1", "1-2"),
+fn what_is_due_is_renewed_where_it_is() {
+    for (days, verdict, name, more) in [
+        (10, Verdict::Due, "gw-entra", ""),
+        (5, Verdict::Expiring, "gw-entra", ""),
+        (5, Verdict::Expiring, "chosen", " --secret chosen"),
     ] {
         let due = assessed(Auth::AppSecret, |facts| {
-            secret(facts).marks.expires_at = Some(now() + DAY * 10);
-            facts.secret = Some((secret_name.to_owned(), "k".to_owned()));
+            secret(facts).marks.expires_at = Some(now() + DAY * days);
+            facts.secret = Some((name.to_owned(), "k".to_owned()));
         });
-        let fix = format!("kubectl apim entra setup deployment/gw -n shop --app {APP} --secret {next}");
+        let fix = format!("kubectl apim entra setup deployment/gw -n shop --app {APP}{more}");
         parses(&fix);
-        assert_eq!((due.verdict, due.fix), (Verdict::Due, Some(fix)));
+        assert_eq!((due.verdict, due.fix), (verdict, Some(fix)));
     }
 }
 
