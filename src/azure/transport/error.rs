@@ -297,6 +297,13 @@ impl Error {
                     "MethodNotAllowedInPricingTier" => {
                         "only the Developer and Premium tiers have self-hosted gateways"
                     }
+                    "RoleAssignmentLimitExceeded" => {
+                        "remove assignments that are not used: az role assignment list --all"
+                    }
+                    "RoleDefinitionLimitExceeded" => {
+                        "remove roles that are not used: az role definition list --custom-role-only"
+                    }
+                    "ScopeLocked" => "show the lock, and remove it for the time of the set-up: az lock list",
                     code => return graph_hint(code).map(str::to_owned),
                 }
             }
@@ -319,6 +326,9 @@ fn graph_hint(code: &str) -> Option<&'static str> {
         }
         "CredentialInvalidLifetimeAsPerAppPolicy" => {
             "a policy of the tenant limits the lifetime of credentials: give a shorter one with --secret-lifetime"
+        }
+        "Directory_QuotaExceeded" => {
+            "remove apps that are not used, or name one of somebody else with --app CLIENT-ID"
         }
         _ => return None,
     })

@@ -75,7 +75,7 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<SetupT
         template: template(described, &container.name, &settings),
         fingerprint: described.fingerprint,
         owner: owner(&described.metadata).map(|owner| cleaned(&owner)),
-        clear_secret: clear_secret(&chosen.workload, &spec, &container.name, maps),
+        clear_secret: clear_secret(&spec, &container.name, maps),
         unproved: unproved(described),
         marks: described.workload.marks().template,
         is_deleted: described.metadata.deletion_timestamp.is_some(),

@@ -6,11 +6,12 @@ use super::workload_secrets::is_shown;
 use crate::cluster::described::{Described, DescribedSpec};
 use crate::cluster::pod_spec::PodSpec;
 use crate::discover::pod_spec::{ConfigMaps, CredentialSource, EntraCredential, GatewayContainer, Setting};
+use crate::model::entra::facts::ClearSecret;
 use crate::model::entra::{
     CERTIFICATE_FOLDER, CertificateMount, Mode, SettingValue, SignsIn, TemplateSettings,
 };
 use crate::model::setting::{APP_SECRET, AUTH};
-use crate::model::{Auth, Fact, Unavailable, WorkloadRef};
+use crate::model::{Auth, Fact, Unavailable};
 
 /// The mode of the files of a Secret when the pod spec sets none.
 const DEFAULT_MODE: i32 = 0o644;
@@ -89,31 +90,27 @@ fn mount(spec: &DescribedSpec, container: &str) -> Option<CertificateMount> {
     })
 }
 
-/// The object that has a client secret in clear, also one that a variable of the
-/// container beats.
-pub(super) fn clear_secret(
-    workload: &WorkloadRef,
-    spec: &PodSpec,
-    container: &str,
-    config_maps: &ConfigMaps,
-) -> Option<String> {
+/// Where a client secret is in clear, also one that a variable of the container beats.
+pub(super) fn clear_secret(spec: &PodSpec, container: &str, config_maps: &ConfigMaps) -> Option<ClearSecret> {
     let container = spec.containers.iter().find(|it| it.name == container)?;
-    let has_text = |name: &str, key: &str| {
-        let text = config_maps.get(name).and_then(|data| data.get(key));
-        text.is_some_and(|text| !text.trim().is_empty())
+    let in_map = |name: &str, key: &str| {
+        let text = config_maps.get(name).and_then(|data| data.get(key))?;
+        (!text.trim().is_empty()).then(|| ClearSecret::ConfigMap {
+            name: name.to_owned(),
+            key: key.to_owned(),
+        })
     };
     let imported = container.env_from.iter().find_map(|import| {
         let name = &import.config_map_ref.as_ref()?.name;
-        let key = APP_SECRET.strip_prefix(&import.prefix)?;
-        has_text(name, key).then(|| format!("configmap/{name}"))
+        in_map(name, APP_SECRET.strip_prefix(&import.prefix)?)
     });
     let own = || {
         let variable = container.env.iter().find(|it| it.name == APP_SECRET)?;
         match &variable.value_from {
-            None => (!variable.value.trim().is_empty()).then(|| workload.short()),
+            None => (!variable.value.trim().is_empty()).then_some(ClearSecret::Workload),
             Some(from) => {
                 let key = from.config_map_key_ref.as_ref()?;
-                has_text(&key.name, &key.key).then(|| format!("configmap/{}", key.name))
+                in_map(&key.name, &key.key)
             }
         }
     };
@@ -146,7 +143,6 @@ mod tests {
 
     use super::*;
     use crate::discover::pod_spec::{ImportedSecrets, gateway_containers_with, settings_of};
-    use crate::model::WorkloadKind;
     use crate::model::annotation::{GIVEN_UP, PROVED, ROTATION_ID};
     use crate::model::setting::{APP_CERTIFICATE, AUTH_KEY, GATEWAY_NAME};
 
@@ -276,12 +272,12 @@ mod tests {
         assert!(!format!("{found:?}").contains("hush"));
         assert_eq!(unproved(&read.described).as_deref(), Some("b"));
         let spec = read.described.workload.pod_spec().unwrap();
-        let workload = WorkloadRef {
-            kind: WorkloadKind::Deployment,
-            name: "gw".to_owned(),
+        let clear = clear_secret(spec, "gw", &read.maps);
+        let in_map = ClearSecret::ConfigMap {
+            name: "m".to_owned(),
+            key: APP_SECRET.to_owned(),
         };
-        let clear = clear_secret(&workload, spec, "gw", &read.maps);
-        assert_eq!(clear.as_deref(), Some("configmap/m"), "although it may be beaten");
+        assert_eq!(clear, Some(in_map), "although it may be beaten");
     }
 
     #[test]

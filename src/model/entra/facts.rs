@@ -200,8 +200,7 @@ pub struct WorkloadSide {
     pub fingerprint: u64,
     /// Helm, Argo CD, Flux, Azure Arc or a controller that would undo a change.
     pub owner: Option<String>,
-    /// The object that has a client secret in clear.
-    pub clear_secret: Option<String>,
+    pub clear_secret: Option<ClearSecret>,
     /// The id of the set-up or rotation that last restarted its pods, if the proof by
     /// them is still owed.
     pub unproved: Option<String>,
@@ -216,6 +215,17 @@ pub struct WorkloadSide {
     pub replacement: Replacement,
     /// Whether its controller replaces a pod only once that is ready.
     pub ordered: bool,
+}
+
+/// Where a client secret is in clear.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClearSecret {
+    ConfigMap {
+        name: String,
+        key: String,
+    },
+    /// In a variable of the container.
+    Workload,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,12 +1,13 @@
 //! The workload of a set-up: what its pod template lacks, and whose pods are replaced.
 
 use super::credential::is_held;
-use super::facts::{EntraFacts, Holder, WorkloadSide};
+use super::facts::{ClearSecret, EntraFacts, Holder, WorkloadSide};
 use super::holder;
 use super::objects::{service_account, stored};
 use super::step::{Action, Part, Step};
 use super::template::is_same;
 use crate::model::entra::{Mode, SettingValue, SignsIn, TemplateSettings};
+use crate::model::quote::shell_word;
 use crate::model::{Replacement, cleaned, setting};
 
 /// What the pod template lacks of what is wanted.
@@ -174,7 +175,8 @@ fn change_of_template(
         if is_new || (is_owed && workload.owner.is_none()) {
             return restart(facts, workload, &name);
         }
-        return Step::ok(part, format!("{name} signs in by {}", mode.as_str()));
+        let step = Step::ok(part, format!("{name} signs in by {}", mode.as_str()));
+        return with_clear_secret(step, facts, workload, &name);
     }
     let action = Action::ConfigureWorkload {
         workload: workload.workload.clone(),
@@ -182,7 +184,7 @@ fn change_of_template(
         add: Box::new(add.clone()),
     };
     let text = format!("set in {name}: {}", in_words(&add));
-    let mut step = match &workload.signs_in {
+    let step = match &workload.signs_in {
         Ok(SignsIn::Not) => Step::create(part, text, action),
         Ok(SignsIn::By(now)) if *now == mode => Step::change(part, text, action),
         Ok(now) => Step::change(part, text, action).impossible(&format!(
@@ -192,16 +194,33 @@ fn change_of_template(
         Err(why) => Step::change(part, text, action)
             .impossible(&format!("how it signs in now is not known: {}", why.why())),
     };
-    if let Some(place) = &workload.clear_secret {
-        step = step.note(format!(
-            "{place} has a client secret in clear; remove it there and in Entra, once the new one is proved"
-        ));
-    }
+    let step = with_clear_secret(step, facts, workload, &name);
     match &workload.owner {
         Some(owner) => step.impossible(&format!(
             "it belongs to {owner}, which would undo it; set it there"
         )),
         None => step.permitted(&facts.rights.change_workload, "change the workload"),
+    }
+}
+
+/// The step, which also names a client secret in clear: no ConfigMap is written.
+fn with_clear_secret(step: Step, facts: &EntraFacts, workload: &WorkloadSide, name: &str) -> Step {
+    let note = |place: &str| {
+        format!(
+            "{place} has a client secret in clear; remove it there and in Entra, once the new one is proved"
+        )
+    };
+    match &workload.clear_secret {
+        None => step,
+        Some(ClearSecret::Workload) => step.note(note(name)),
+        Some(ClearSecret::ConfigMap { name: map, key }) => {
+            let patch = format!(r#"[{{"op":"remove","path":"/data/{key}"}}]"#);
+            step.note(note(&format!("configmap/{map}"))).hint(format!(
+                "remove it there: kubectl -n {} patch configmap {map} --type json -p {}",
+                facts.cluster.namespace,
+                shell_word(&patch)
+            ))
+        }
     }
 }
 

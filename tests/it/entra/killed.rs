@@ -102,7 +102,7 @@ async fn at_each_write_to_the_cluster() {
 }
 
 /// The end state of an undisturbed run.
-async fn is_whole(entra: &EntraCase, mode: &str) {
+pub(super) async fn is_whole(entra: &EntraCase, mode: &str) {
     entra.case.rolled_out("gw").await;
     let apps = entra.apps();
     assert_eq!(apps.len(), 1, "{mode}: {apps:?}");

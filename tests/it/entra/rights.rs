@@ -2,7 +2,10 @@
 
 use apim_sandbox::azure::{Action, Fault, Grant, GraphRights, Operation, Principal};
 
+use serde_json::json;
+
 use super::EntraCase;
+use crate::user::{may, user};
 
 const FLAGS: [&str; 6] = [
     "--create-app",
@@ -132,6 +135,38 @@ async fn a_namespace_that_does_not_exist_stops_everything() {
     run.exits(1).await.says(&[
         "namespace no-such-namespace does not exist",
         "kubectl create namespace",
+    ]);
+    assert!(entra.azure_writes().is_empty());
+}
+
+/// The webhook is rehearsed with a pod, which takes the right to create one.
+#[tokio::test]
+async fn without_the_right_to_create_pods_workload_identity_is_not_begun() {
+    let entra = EntraCase::new("no-pods").await;
+    entra.deploy(|_| {}).await;
+    let rules = json!([
+        may("apps", &["deployments"], &["get", "list", "patch"]),
+        may("", &["serviceaccounts", "secrets"], &["get", "create", "patch"]),
+    ]);
+    let kubeconfig = user(&entra.case, &rules).await;
+    let run = |more: &[&str]| {
+        let flags = [&["--create-app", "gw", "--service-account", "gw", "--yes"], more].concat();
+        entra.setup(&flags).env("KUBECONFIG", &kubeconfig)
+    };
+    let namespace = &entra.case.namespace;
+    let right = format!("kubectl auth can-i create pods -n {namespace}");
+    let other = "--mode app-certificate or --mode app-secret";
+    let asked = entra
+        .case
+        .fails_untouched(run(&["--mode", "workload-identity"]), 4);
+    let asked = asked.await;
+    asked.says(&["cannot be rehearsed", &right, other]);
+    assert!(asked.stdout.contains("! whether the webhook"), "{}", asked.stdout);
+    let unasked = entra.case.fails_untouched(run(&[]), 2).await;
+    unasked.says(&[
+        "cannot sign in by workload identity",
+        "cannot be rehearsed",
+        other,
     ]);
     assert!(entra.azure_writes().is_empty());
 }

@@ -45,9 +45,17 @@ impl Azure {
     ///
     /// The service must have been added.
     pub fn enable_identity(&self, gateway: &Gateway, tenant: &str) -> String {
+        self.begin_identity(gateway, tenant, SignedDuration::ZERO);
+        let identity = self.identity(gateway);
+        known(identity.system_assigned).principal_id
+    }
+
+    /// Begins to give the service of a gateway a system-assigned identity, and is done after a time.
+    ///
+    /// The service must have been added.
+    pub fn begin_identity(&self, gateway: &Gateway, tenant: &str, time: SignedDuration) {
         let mut state = self.emulator.state();
-        let now = state.clock.now();
-        let state = &mut *state;
+        let until = state.clock.now() + time;
         let service = known(state.inventory.service_mut(gateway));
         let new = NewIdentity {
             is_system_assigned: true,
@@ -55,12 +63,9 @@ impl Azure {
         };
         service.update = Some(Update {
             id: String::new(),
-            until: now,
+            until,
             identity: Some((tenant.to_owned(), new)),
         });
-        service.settle(&mut state.directory, now);
-        let system = known(service.identity.system_assigned.as_ref());
-        system.principal_id.clone()
     }
 
     /// The identities of the service of a gateway, which must have been added.

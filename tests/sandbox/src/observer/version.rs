@@ -193,7 +193,13 @@ impl Version {
 
     /// Whether the pods sign in by Entra.
     pub(super) fn signs_in_by_entra(&self) -> bool {
-        self.has_in_spec("\"azureAdApp\"") || self.has_in_spec("\"workloadIdentity\"")
+        // The mode itself may be in a ConfigMap.
+        let settings = [
+            "\"azureAdApp\"",
+            "\"workloadIdentity\"",
+            "config.service.auth.azureAd.",
+        ];
+        settings.iter().any(|text| self.has_in_spec(text))
     }
 
     pub(super) fn has_in_spec(&self, text: &str) -> bool {
