@@ -4,6 +4,7 @@
 mod ahead;
 mod az;
 mod bad_input;
+mod bicep;
 mod clouds;
 mod edited;
 mod half;

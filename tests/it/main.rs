@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "test helpers are test code too")]
 
+mod bicep;
 mod case;
 mod cli;
 mod command_lines;

@@ -67,7 +67,7 @@ async fn an_unread_policy(code: &str, next: &str, longest: Option<SignedDuration
             .all(|it| it.operation == Some(Operation::AddPassword)),
         "{again:#?}"
     );
-    let (more, mode) = match longest {
+    let (more, other) = match longest {
         Some(_) => (&["--secret-lifetime", "20d"][..], "app-secret"),
         None => (&["--mode", "app-certificate"][..], "app-certificate"),
     };
@@ -81,7 +81,7 @@ async fn an_unread_policy(code: &str, next: &str, longest: Option<SignedDuration
         .exits(0)
         .await
         .says(&["proved"]);
-    is_whole(&entra, mode).await;
+    is_whole(&entra, other).await;
 }
 
 /// Side by side, since most of their time is waiting.

@@ -1,6 +1,7 @@
 //! Each mode from nothing, and again.
 
 use apim_sandbox::azure::Operation;
+use serde_json::{Value, json};
 
 use super::EntraCase;
 
@@ -9,8 +10,12 @@ async fn from_nothing(mode: &str, others: &[&str]) -> EntraCase {
     let entra = EntraCase::new("setup").await;
     entra.deploy(|_| {}).await;
     let flags = [&["--create-app", "gw", "--yes", "--mode", mode], others].concat();
-    let first = entra.setup(&flags).exits(0).await;
+    let first = entra
+        .setup(&[&flags[..], &["-o", "json"]].concat())
+        .exits(0)
+        .await;
     first.says(&["proved"]);
+    has_every_id(&first.json(), &entra, mode);
     entra.case.rolled_out("gw").await;
     let (writes, kube_writes) = (entra.azure_writes().len(), changes(&entra).await);
     assert!(writes > 5, "{writes}");
@@ -23,10 +28,67 @@ async fn from_nothing(mode: &str, others: &[&str]) -> EntraCase {
             again.stdout
         );
     }
+    let json = entra
+        .setup(&[&flags[..], &["-o", "json"]].concat())
+        .exits(0)
+        .await
+        .json();
+    assert_eq!(
+        (&json["dryRun"], &json["exitCode"], &json["mode"]),
+        (&json!(false), &json!(0), &json!(mode))
+    );
+    let steps = json["steps"].as_array().unwrap();
+    assert!(steps.iter().all(|step| step["mark"] == "ok"), "{json:#}");
+    let name = entra
+        .setup(&[&flags[..], &["-o", "name"]].concat())
+        .exits(0)
+        .await;
+    assert_eq!(name.stdout, "deployment.apps/gw\n");
     assert_eq!(entra.azure_writes().len(), writes, "{}", again.stdout);
     assert_eq!(changes(&entra).await, kube_writes);
     assert_eq!(entra.apps().len(), 1);
     entra
+}
+
+/// The document of the first run: what was done, and the ids of what was made.
+fn has_every_id(json: &Value, entra: &EntraCase, mode: &str) {
+    assert_eq!(
+        (&json["apiVersion"], &json["kind"], &json["proof"]["state"]),
+        (&json!("kubectl-apim/v1"), &json!("EntraSetup"), &json!("proved"))
+    );
+    assert_eq!((&json["dryRun"], &json["exitCode"]), (&json!(false), &json!(0)));
+    let steps = json["steps"].as_array().unwrap();
+    let planned = |step: &&Value| ["create", "change"].contains(&step["mark"].as_str().unwrap());
+    assert!(
+        steps.iter().filter(planned).all(|step| step["outcome"] == "done"),
+        "{json:#}"
+    );
+    let shown = json.to_string();
+    let app = &entra.apps()[0];
+    let credential = match mode {
+        "app-secret" => &app.passwords[0].key_id,
+        "app-certificate" => &app.keys[0].key_id,
+        _ => &app.federated_credentials[0].name,
+    };
+    let azure = entra.case.azure();
+    let principal = azure.directory(|it| it.service_principal(&app.app_id).unwrap().id.clone());
+    let subscription = format!("/subscriptions/{}", entra.case.gateway.subscription);
+    let mut ids = azure.authorization(|it| {
+        let roles = it.role_definitions().into_iter();
+        let roles = roles.filter(|role| role.assignable_scopes.contains(&subscription));
+        let assignments = it.role_assignments().into_iter();
+        let assignments = assignments.filter(|it| it.scope.starts_with(&subscription));
+        let assignments = assignments.map(|it| it.name.clone());
+        roles
+            .map(|role| role.name.clone())
+            .chain(assignments)
+            .collect::<Vec<_>>()
+    });
+    assert_eq!(ids.len(), 4);
+    ids.extend([app.app_id.clone(), principal, credential.clone()]);
+    for id in ids {
+        assert!(shown.contains(&format!("{id}\"")), "{id} is missing in {json:#}");
+    }
 }
 
 /// The writes to the namespace that took effect.

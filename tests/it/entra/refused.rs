@@ -4,6 +4,7 @@ use apim_sandbox::Sandbox;
 use apim_sandbox::azure::{Action, Fault, Operation};
 use apim_sandbox::wait;
 use jiff::SignedDuration;
+use kube::api::DeleteParams;
 
 use super::EntraCase;
 use crate::case::LIMIT;
@@ -40,6 +41,37 @@ async fn a_refusal_counts_once_the_assignments_are_ten_minutes_old() {
     azure.clear_faults();
     entra.setup(&FLAGS).exits(0).await.says(&["proved"]);
     assert_eq!(entra.apps()[0].passwords.len(), 1);
+    a_clock_that_is_off_refuses_no_certificate(&entra).await;
+}
+
+/// Entra judges a client assertion by its own clock.
+async fn a_clock_that_is_off_refuses_no_certificate(entra: &EntraCase) {
+    let azure = entra.case.azure();
+    azure.advance_clock(SignedDuration::from_hours(2));
+    let flags = [
+        "--create-app",
+        "ck",
+        "--mode",
+        "app-certificate",
+        "--secret",
+        "ck",
+        "--yes",
+    ];
+    // Without a workload, since the clock of its node is no matter of the set-up.
+    entra
+        .case
+        .deployments()
+        .delete("gw", &DeleteParams::default())
+        .await
+        .unwrap();
+    let ended = entra.setup_of(&flags).exits(0).await;
+    ended.says(&["the clock of this machine is off"]);
+    let app = entra
+        .apps()
+        .into_iter()
+        .find(|app| app.display_name == "ck")
+        .unwrap();
+    assert_eq!(app.keys.len(), 1);
 }
 
 /// Entra refuses the app for a reason that no waiting ends.

@@ -21,20 +21,43 @@ fn variable(spec: &Value, name: &str) -> Value {
     found.unwrap_or_else(|| panic!("no {name} in {all:#?}")).clone()
 }
 
+/// An app with this client secret; its client id.
+fn registered(entra: &EntraCase, secret: &str) -> String {
+    let mut app = Application::new(&entra.case.principal.tenant, "known");
+    app.passwords.push(PasswordCredential::new(secret));
+    let (client_id, object) = (app.app_id.clone(), uuid::Uuid::new_v4().to_string());
+    let principal = ServicePrincipal::new(&app.tenant, &object, &client_id, "known");
+    entra.case.azure().directory(|it| {
+        it.add_application(app);
+        it.add_service_principal(principal);
+    });
+    client_id
+}
+
+/// A gateway whose settings are all in a `ConfigMap`.
+async fn deploy_with_config_map(entra: &EntraCase, data: &Value) {
+    let map = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "apim-gateway-env"}, "data": data,
+    });
+    apply(&entra.case.client, &entra.case.namespace, map)
+        .await
+        .unwrap();
+    entra
+        .deploy(|it| {
+            let container = &mut it["spec"]["template"]["spec"]["containers"][0];
+            container["env"] = json!([]);
+            container["envFrom"] = json!([{"configMapRef": {"name": "apim-gateway-env"}}]);
+        })
+        .await;
+}
+
 /// The YAML of Microsoft's page has the client secret in the ConfigMap of `envFrom`.
 async fn a_client_secret_in_clear_moves_to_the_secret() {
     let entra = EntraCase::new("clear-secret").await;
     let case = &entra.case;
     let clear = format!("clear~{}", uuid::Uuid::new_v4().simple());
     case.hides(&clear);
-    let mut app = Application::new(&case.principal.tenant, "known");
-    app.passwords.push(PasswordCredential::new(&clear));
-    let (client_id, object) = (app.app_id.clone(), uuid::Uuid::new_v4().to_string());
-    let principal = ServicePrincipal::new(&app.tenant, &object, &client_id, "known");
-    case.azure().directory(|it| {
-        it.add_application(app);
-        it.add_service_principal(principal);
-    });
+    let client_id = registered(&entra, &clear);
     let data = json!({
         "config.service.endpoint": case.endpoint(),
         "config.service.auth": "azureAdApp",
@@ -44,17 +67,7 @@ async fn a_client_secret_in_clear_moves_to_the_secret() {
         "config.service.auth.azureAd.clientSecret": clear,
         "gateway.name": case.gateway.name,
     });
-    let map = json!({
-        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "apim-gateway-env"}, "data": data,
-    });
-    apply(&case.client, &case.namespace, map).await.unwrap();
-    entra
-        .deploy(|it| {
-            let container = &mut it["spec"]["template"]["spec"]["containers"][0];
-            container["env"] = json!([]);
-            container["envFrom"] = json!([{"configMapRef": {"name": "apim-gateway-env"}}]);
-        })
-        .await;
+    deploy_with_config_map(&entra, &data).await;
     let flags = ["--app", &client_id, "--yes"];
     let first = entra.setup(&flags).exits(0).await;
     first.says(&["proved"]);
@@ -79,10 +92,8 @@ async fn a_client_secret_in_clear_moves_to_the_secret() {
     // It is named until it is gone, with the command that removes it.
     let again = entra.setup(&flags).exits(0).await;
     assert!(again.stdout.contains(note), "{}", again.stdout);
-    let lines = again.stdout.lines();
-    let command = lines
-        .filter_map(|line| Some(&line[line.find("kubectl -n ")?..]))
-        .next();
+    let mut lines = again.stdout.lines();
+    let command = lines.find_map(|line| Some(&line[line.find("kubectl -n ")?..]));
     case.shell(command.unwrap_or_else(|| panic!("no command in {}", again.stdout)))
         .exits(0)
         .await;

@@ -4,6 +4,9 @@
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
+use serde_json::Value;
+
+use crate::bicep;
 use crate::documents::is_current;
 
 const SUBSCRIPTION: &str = "11111111-2222-3333-4444-555555555555";
@@ -102,11 +105,67 @@ fn azure() {
         ] {
             let text = printed(&[&["--azure", form], &place[..], more].concat());
             if form == "json" {
-                serde_json::from_str::<serde_json::Value>(&text).unwrap();
+                serde_json::from_str::<Value>(&text).unwrap();
             }
             is_kept(&format!("{name}.{extension}"), &text);
         }
     }
+}
+
+/// The two forms that Azure deploys declare the same.
+#[test]
+fn bicep_and_the_template_agree() {
+    for odd in ["gw", "it's ${odd} gw"] {
+        let place = ["-s", SUBSCRIPTION, "-r", "rg-apim", "-a", "contoso", "-g", odd];
+        for more in [
+            &["--for-discovery"][..],
+            &["--role", "config-validator"],
+            &["--role", "config-reader"],
+            &["--role-definition-id", EXISTING],
+        ] {
+            let line = |form| [&["--azure", form, "--principal-id", PRINCIPAL], &place[..], more].concat();
+            let template: Value = serde_json::from_str(&printed(&line("json"))).unwrap();
+            let mut wanted = template["resources"].as_array().unwrap().clone();
+            wanted.iter_mut().for_each(without_comments);
+            assert_eq!(of_bicep(&printed(&line("bicep"))), wanted, "{more:?}");
+        }
+    }
+}
+
+/// The resources of a Bicep file, as a template has them.
+fn of_bicep(text: &str) -> Vec<Value> {
+    let all = bicep::read(text);
+    let id_of = |symbol: &Value| {
+        let declared = all.iter().find(|it| *symbol == it.symbol).unwrap();
+        let name = declared.body["name"].as_str().unwrap();
+        format!("/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/{name}")
+    };
+    let resource = |declared: &bicep::Declared| {
+        let (kind, version) = declared.kind.split_once('@').unwrap();
+        let mut body = declared.body.clone();
+        (body["type"], body["apiVersion"]) = (kind.into(), version.into());
+        let inner = body
+            .pointer_mut("/properties/template/resources")
+            .and_then(Value::as_array_mut);
+        for resource in inner.into_iter().flatten() {
+            let role = &mut resource["properties"]["roleDefinitionId"];
+            if role.is_object() {
+                *role = id_of(&role["idOf"]).into();
+            }
+        }
+        body
+    };
+    all.iter().map(resource).collect()
+}
+
+/// Drops what Bicep has as comments, and as references from one resource to another.
+fn without_comments(resource: &mut Value) {
+    let fields = resource.as_object_mut().unwrap();
+    fields.retain(|name, _| !["comments", "dependsOn"].contains(&name.as_str()));
+    let inner = resource
+        .pointer_mut("/properties/template/resources")
+        .and_then(Value::as_array_mut);
+    inner.into_iter().flatten().for_each(without_comments);
 }
 
 /// The shell has the last word about its own quotes.
