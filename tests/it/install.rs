@@ -16,6 +16,7 @@ use crate::run::Run;
 mod accounts;
 mod again;
 mod bad_input;
+mod clouds;
 mod hidden;
 mod leftover;
 mod legacy;

@@ -1,19 +1,19 @@
 //! What is refused, and that nothing has changed then.
 
-use apim_sandbox::azure::{Grant, Operation, Principal};
-use apim_sandbox::manifests::{GatewayManifest, apply};
+use apim_sandbox::azure::{Grant, Principal};
+use apim_sandbox::manifests::apply;
 use apim_sandbox::wait;
 use k8s_openapi::api::core::v1::ResourceQuota;
 use kube::Api;
 use serde_json::{Value, json};
 
-use super::{NAME, service_principal};
+use super::NAME;
 use crate::case::{Case, LIMIT};
 use crate::run::Ended;
 
 const MANAGED: [&str; 2] = ["--auth", "managed-identity"];
 
-async fn idle(name: &str) -> Case {
+pub(super) async fn idle(name: &str) -> Case {
     let case = Case::new(name).await;
     case.deploy(&case.idle_portal()).await;
     case
@@ -357,63 +357,4 @@ async fn a_secret_of_ones_own_must_have_the_key() {
         .await
         .says(&["reading secret/other"]);
     own("mine:password").exits(0).await.says(&["checked"]);
-}
-
-#[tokio::test]
-async fn a_fleet_over_two_clouds_is_refused_and_the_other_cloud_is_not_asked() {
-    let case = idle("install-clouds").await;
-    let gateway = apim_sandbox::azure::Gateway {
-        name: "china".to_owned(),
-        ..case.gateway.clone()
-    };
-    case.azure().add_gateway(&gateway);
-    let expires = case.azure().now() + crate::case::DAY * 2;
-    let token = case
-        .azure()
-        .mint(&gateway, apim_sandbox::azure::Slot::Primary, expires);
-    case.hides(&token);
-    let endpoint = format!("https://{}.configuration.azure-api.cn", case.gateway.service);
-    let manifest = GatewayManifest::portal("china", &endpoint, &format!("GatewayKey {token}")).replicas(0);
-    case.deploy(&manifest).await;
-    let secret = case.file("secret", &case.principal.client_secret);
-    let install = |arguments: &[&str]| {
-        let identity = service_principal(&case, &secret);
-        let tenant = ["--tenant", &case.principal.tenant];
-        case.install_cronjob(&[arguments, &identity, &tenant].concat())
-    };
-    let ended = case.fails_untouched(install(&["--all"]), 4).await;
-    ended.says(&[
-        "gateway `china`",
-        "is in the cloud china, but this run is for the cloud public",
-        "--cloud china",
-    ]);
-    case.fails_untouched(install(&["--all", "--cloud", "china"]), 4)
-        .await
-        .says(&["gateway `gw`", "--cloud public"]);
-    let asked: Vec<_> = case.requests(Operation::SignIn);
-    assert!(asked.is_empty(), "{asked:?}");
-    assert!(case.cron_jobs().await.is_empty());
-
-    // Several of China are one fleet, whose runs name their cloud.
-    let patch = json!({"spec": {"template": {"spec": {"containers": [
-        {"name": "gw", "env": [{"name": "config.service.endpoint", "value": endpoint}]}]}}}});
-    let params = kube::api::PatchParams::default();
-    let patch = kube::api::Patch::Strategic(&patch);
-    case.deployments().patch("gw", &params, &patch).await.unwrap();
-    case.rolled_out("gw").await;
-    case.fails_untouched(install(&["--all"]), 4).await;
-    install(&["--all", "--cloud", "china"]).exits(0).await;
-    let cron_jobs = case.cron_jobs().await;
-    let cron_job = serde_json::to_string(&cron_jobs[0]).unwrap();
-    assert!(cron_job.contains(r#""--cloud=china""#), "{cron_job}");
-    // One that is named alone is in the cloud of its endpoint.
-    case.apim(&["uninstall-cronjob", "--yes"]).exits(0).await;
-    install(&["deploy/china", "--name", "one"]).exits(0).await;
-    let one = case
-        .cron_jobs()
-        .await
-        .into_iter()
-        .find(|it| it.metadata.name.as_deref() == Some("one"));
-    let one = serde_json::to_string(&one).unwrap();
-    assert!(one.contains(r#""--cloud=china""#), "{one}");
 }

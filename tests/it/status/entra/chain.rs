@@ -1,0 +1,220 @@
+//! What keeps a gateway from its sign-in, by what Azure has.
+
+use apim_sandbox::azure::{ManagedIdentity, Permission, Principal, RoleDefinition};
+use serde_json::json;
+
+use super::{AUDIENCE, SetUp, parts, uuid};
+
+/// The broken part, and the words of the reason and of the command.
+async fn is_broken(set_up: &SetUp, part: &str, said: &str, fix: &str) {
+    let ended = set_up.with_azure().await;
+    let row = ended.gateway("gw");
+    assert_eq!(row["verdict"], "CannotSignIn", "{part}: {row:#}");
+    assert_eq!(
+        parts(&row, "broken").first().map(String::as_str),
+        Some(part),
+        "{row:#}"
+    );
+    let text = |field: &str| row[field].as_str().unwrap().to_owned();
+    assert!(text("reason").contains(said), "{said}: {row:#}");
+    assert!(text("fix").contains(fix), "{fix}: {row:#}");
+}
+
+#[tokio::test]
+async fn each_broken_part_of_a_federation_is_named() {
+    let set_up = SetUp::new("entra-chain").await;
+    let azure = set_up.case.azure();
+    let app = set_up.federated("gw");
+    set_up.workload("gw", &app.client_id).await;
+    let row = set_up.with_azure().await.gateway("gw");
+    assert_eq!(
+        (row["verdict"].clone(), parts(&row, "ok").len()),
+        (json!("Healthy"), 8),
+        "{row:#}"
+    );
+    set_up
+        .run(&["status", "--azure", "--fail-within", "9d"])
+        .exits(0)
+        .await;
+
+    let with_app = format!("--app {}", app.client_id);
+    let here = format!(
+        "-n {} -s {} -r rg-apim -a {} -g gw",
+        set_up.case.namespace, set_up.case.gateway.subscription, set_up.case.gateway.service
+    );
+    let change = |change: &dyn Fn(&mut apim_sandbox::azure::FederatedIdentityCredential)| {
+        azure.directory(|it| {
+            it.change_application(&app.client_id, |app| change(&mut app.federated_credentials[0]))
+        });
+    };
+    let trusted = set_up.trust("gw");
+    change(&|it| it.issuer += "/");
+    is_broken(&set_up, "credential", "they differ in the last slash", &with_app).await;
+    change(&|it| it.issuer.clone_from(&trusted.issuer));
+    change(&|it| it.audiences = vec!["api://other".to_owned()]);
+    is_broken(&set_up, "credential", "has the audience api://other", &here).await;
+    change(&|it| it.audiences = vec![AUDIENCE.to_owned()]);
+    change(&|it| it.subject += "-other");
+    is_broken(
+        &set_up,
+        "credential",
+        "no federated credential trusts system:serviceaccount:",
+        &with_app,
+    )
+    .await;
+    change(&|it| it.subject.clone_from(&trusted.subject));
+
+    azure.directory(|it| it.change_service_principal(&app.client_id, |it| it.account_enabled = false));
+    is_broken(&set_up, "servicePrincipal", "is disabled", "az ad sp update --id").await;
+    azure.directory(|it| it.change_service_principal(&app.client_id, |it| it.account_enabled = true));
+}
+
+#[tokio::test]
+async fn roles_and_the_identity_of_the_instance_are_named() {
+    let set_up = SetUp::new("entra-roles").await;
+    let azure = set_up.case.azure();
+    let app = set_up.federated("gw");
+    set_up.workload("gw", &app.client_id).await;
+    let with_app = format!("--app {}", app.client_id);
+    // What az makes of the document's JSON: a role without permissions.
+    let role = |permissions: Vec<Permission>| {
+        let role = RoleDefinition {
+            permissions,
+            ..set_up.config_reader.clone()
+        };
+        azure.authorization(|it| it.add_role_definition(role));
+    };
+    role(vec![Permission::default()]);
+    is_broken(&set_up, "readerRole", "no role with the permission", &with_app).await;
+    role(set_up.config_reader.permissions.clone());
+    let validator = |permissions: Vec<Permission>| {
+        let role = RoleDefinition {
+            permissions,
+            ..set_up.validator.clone()
+        };
+        azure.authorization(|it| it.add_role_definition(role));
+    };
+    validator(Vec::new());
+    is_broken(
+        &set_up,
+        "validatorRole",
+        "Microsoft.Authorization/*/read",
+        &with_app,
+    )
+    .await;
+    validator(set_up.validator.permissions.clone());
+    let row = set_up.with_azure().await.gateway("gw");
+    assert_eq!(row["verdict"], "Healthy", "{row:#}");
+
+    // The identity was switched off and on: its assignment is that of another one.
+    let mut identity = azure.identity(&set_up.case.gateway);
+    let system = identity.system_assigned.clone();
+    assert_eq!(system.as_ref().unwrap().principal_id, set_up.identity);
+    identity.system_assigned.as_mut().unwrap().principal_id = uuid();
+    azure.set_identity(&set_up.case.gateway, identity.clone());
+    is_broken(
+        &set_up,
+        "validatorAssignment",
+        "its resource group or above",
+        &with_app,
+    )
+    .await;
+    identity.system_assigned = None;
+    azure.set_identity(&set_up.case.gateway, identity.clone());
+    is_broken(
+        &set_up,
+        "identity",
+        "no system-assigned identity",
+        "--enable-identity",
+    )
+    .await;
+    identity.system_assigned = system;
+    azure.set_identity(&set_up.case.gateway, identity);
+    let ended = set_up.run(&["status", "--azure"]).exits(0).await;
+    assert!(ended.stdout.contains("Healthy"), "{}", ended.stdout);
+}
+
+#[tokio::test]
+async fn an_app_that_is_not_there_and_one_without_a_role_are_named() {
+    let set_up = SetUp::new("entra-app").await;
+    let azure = set_up.case.azure();
+    // An assignment to the app instead of its service principal grants nothing.
+    let app = Principal {
+        tenant: set_up.reader.tenant.clone(),
+        federated_credentials: vec![set_up.trust("gw")],
+        ..Principal::random()
+    };
+    azure.add_principal(app.clone());
+    set_up.assign(&app.client_id);
+    set_up.workload("gw", &app.client_id).await;
+    is_broken(
+        &set_up,
+        "readerAssignment",
+        "does not have the role",
+        &format!("--app {}", app.client_id),
+    )
+    .await;
+    let metrics = set_up
+        .run(&["status", "--azure", "-o", "prometheus"])
+        .exits(0)
+        .await
+        .stdout;
+    assert!(
+        metrics.contains("part=\"readerAssignment\"} 0") && metrics.contains("part=\"app\"} 1"),
+        "{metrics}"
+    );
+    let ended = set_up
+        .run(&["status", "--azure", "--fail-within", "9d"])
+        .exits(9)
+        .await;
+    ended.says(&["CannotSignIn"]);
+
+    set_up.workload("gw", &uuid()).await;
+    is_broken(
+        &set_up,
+        "app",
+        "there is no app or managed identity",
+        "--create-app gw",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_managed_identity_is_checked_too() {
+    let set_up = SetUp::new("entra-identity").await;
+    let azure = set_up.case.azure();
+    let mut identity = ManagedIdentity::new(
+        &set_up.reader.tenant,
+        &set_up.case.gateway.subscription,
+        "rg-apim",
+        "id",
+    );
+    let trusted = set_up.trust("gw");
+    identity
+        .federated_credentials
+        .push(apim_sandbox::azure::FederatedIdentityCredential::new(
+            "gw",
+            &trusted.issuer,
+            &trusted.subject,
+            &trusted.audience,
+        ));
+    azure.directory(|it| it.add_managed_identity(identity.clone()));
+    set_up.assign(&identity.principal_id);
+    set_up.workload("gw", &identity.client_id).await;
+    let row = set_up.with_azure().await.gateway("gw");
+    assert_eq!(
+        (row["verdict"].clone(), parts(&row, "ok").len()),
+        (json!("Healthy"), 8),
+        "{row:#}"
+    );
+    assert_eq!(row["entra"]["app"], "id");
+    identity.federated_credentials.clear();
+    azure.directory(|it| it.add_managed_identity(identity.clone()));
+    is_broken(
+        &set_up,
+        "credential",
+        "no federated credential trusts",
+        &identity.client_id,
+    )
+    .await;
+}
