@@ -150,3 +150,25 @@ async fn at_each_request_of_azure() {
     }
     join_all(runs).await;
 }
+
+/// Two runs at the same time. One that loses a race ends as owed, and another run makes nothing twice.
+async fn two_at_once(mode: &'static str) {
+    let entra = EntraCase::new("at-once").await;
+    entra.deploy(|_| {}).await;
+    let flags = [&flags(mode)[..], &["--timeout", "2m"]].concat();
+    let (one, other) = tokio::join!(entra.setup(&flags).start(), entra.setup(&flags).start());
+    let ended = tokio::join!(one.ended(), other.ended());
+    let codes = [ended.0.code, ended.1.code];
+    assert!(
+        codes.iter().all(|code| matches!(code, Some(0 | 3))),
+        "{mode}: {ended:#?}"
+    );
+    assert!(codes.contains(&Some(0)), "{mode}: {ended:#?}");
+    entra.setup(&flags).exits(0).await;
+    is_whole(&entra, mode).await;
+}
+
+#[tokio::test]
+async fn by_nothing_while_another_one_runs() {
+    tokio::join!(two_at_once("workload-identity"), two_at_once("app-secret"));
+}
