@@ -16,14 +16,15 @@ fn ids(entra: &EntraCase) -> Vec<String> {
 async fn renewed(mode: &str) {
     let entra = EntraCase::new("renewal").await;
     entra.deploy(|_| {}).await;
-    let flags = ["--create-app", "gw", "--mode", mode, "--yes", "--timeout", "100s"];
+    let flags = ["--create-app", "gw", "--mode", mode, "--yes"];
     entra.setup(&flags).exits(0).await;
     entra.case.rolled_out("gw").await;
     let before = ids(&entra);
     let azure = entra.case.azure();
     let life = (azure.now() - DAY * 170, azure.now() + DAY * 10);
+    let app = entra.apps().remove(0).app_id;
     azure.directory(|it| {
-        it.change_application(&entra.apps()[0].app_id, |app| {
+        it.change_application(&app, |app| {
             for secret in &mut app.passwords {
                 (secret.start, secret.end) = life;
             }
