@@ -65,8 +65,7 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<SetupT
     };
     let of_spec = spec.containers.iter().find(|it| it.name == container.name);
     let settings = of_spec.map_or_else(Default::default, |it| settings_of(it, maps, &secrets.imported));
-    let is_unreadable = settings.values().any(|setting| *setting == Setting::Unreadable);
-    let gaps = gaps(&config_maps, &secrets, is_unreadable);
+    let gaps = gaps(&config_maps, &secrets, &settings);
     let described = &chosen.described;
     let signs_in = signs_in(&container, &settings, &gaps);
     let evidence = evidence(&chosen.workload, &container, &secrets)?;
@@ -142,7 +141,12 @@ fn names_gateway(request: &TargetRequest) -> bool {
 }
 
 /// Why the settings may not be known in full.
-fn gaps(config_maps: &ConfigMapReads, secrets: &WorkloadSecrets, is_unreadable: bool) -> Vec<Unavailable> {
+fn gaps(
+    config_maps: &ConfigMapReads,
+    secrets: &WorkloadSecrets,
+    settings: &BTreeMap<String, Setting>,
+) -> Vec<Unavailable> {
+    let is_unreadable = settings.values().any(|setting| *setting == Setting::Unreadable);
     let of_maps = config_maps.gaps().into_iter().map(Unavailable::Unknown);
     let why = "a variable of the container refers to what is not there or cannot be read";
     let of_variables = is_unreadable.then(|| Unavailable::Unknown(why.to_owned()));
