@@ -11,6 +11,7 @@ mod federated;
 mod holder;
 mod image;
 mod instance;
+mod marks;
 mod mode;
 mod objects;
 mod role;
@@ -21,6 +22,7 @@ mod workload;
 pub use arrival::{ASSIGNMENT_TIME, Arrival, is_forbidden, may_arrive, refusal_counts};
 pub use chain::{Link, LinkState, chain, credentials};
 pub use ending::{SetupProof, StepOutcome, exit_code, planned_exit_code};
+pub use marks::{marks_of_new_pods, replacement_id, replacement_ids};
 pub use step::{Action, Part, Step, StepMark, refusal};
 
 use jiff::Timestamp;

@@ -6,6 +6,7 @@ mod az;
 mod bad_input;
 mod bicep;
 mod clouds;
+mod drifted;
 mod edited;
 mod half;
 mod handed_over;

@@ -20,8 +20,8 @@ use crate::model::annotation::{GIVEN_UP, PROVED};
 use crate::model::entra::TemplateSettings;
 use crate::model::entra::facts::AppFacts;
 use crate::model::{RotationIds, WorkloadRef, WorkloadVersion};
-use crate::plan::entra::{ASSIGNMENT_TIME, Action};
-use crate::plan::{PUT_BACK_TIME, RotationMark, whole_seconds};
+use crate::plan::entra::{ASSIGNMENT_TIME, Action, marks_of_new_pods, replacement_id, replacement_ids};
+use crate::plan::{PUT_BACK_TIME, whole_seconds};
 
 /// What a restart adds.
 static NOTHING: TemplateSettings = TemplateSettings {
@@ -49,24 +49,21 @@ impl RealSetup<'_> {
         }
         let marks = parsed(&before, workload).map_err(Failure::Failed)?.marks();
         let written = whole_seconds(self.cluster.now());
-        let mark = RotationMark {
-            id: self.rotation_id(),
-            replaces: self.previous_ids(),
-        };
+        let id = replacement_id(Uuid::new_v4());
+        let own = replacement_ids(self.credential_id().as_deref(), &id);
         let mut replaced = Replaced {
             workload: workload.clone(),
             container: container.to_owned(),
             action: action.clone(),
             client_id: Self::client_id(known)?,
-            marks: mark.template(&marks.template, written),
-            id: mark.id,
+            marks: marks_of_new_pods(&marks.template, &own, self.credentials_of_app(), written),
+            id,
             written,
             after: Value::Null,
             before,
         };
         let mut patch = replaced.change().patch(&replaced.before);
         if !self.wait {
-            let own = RotationIds::from(replaced.id.as_str());
             let given_up = marks.given_up.with(&own, &RotationIds::default());
             patch["metadata"] = json!({"annotations": {GIVEN_UP: given_up}});
         }
@@ -117,20 +114,17 @@ impl RealSetup<'_> {
         }
     }
 
-    /// The id in the annotations of the new pods: that of the credential in Entra, so
-    /// that it can be seen whether pods were started with the one that the Secret holds.
-    fn rotation_id(&self) -> String {
+    /// The id in Entra of the credential that new pods have: it shows later whether pods
+    /// were started with the one that the Secret holds.
+    fn credential_id(&self) -> Option<String> {
         let new = self.credential.as_ref().map(|it| it.key_id.to_string());
-        let stored = self.plan.mode.is_stored().then(|| self.stored_id()).flatten();
-        new.or(stored).unwrap_or_else(|| Uuid::new_v4().to_string())
+        new.or_else(|| self.plan.mode.is_stored().then(|| self.stored_id()).flatten())
     }
 
-    /// Those of earlier credentials of the app: pods have one.
-    fn previous_ids(&self) -> RotationIds {
+    fn credentials_of_app(&self) -> impl Iterator<Item = Uuid> {
         let app = self.facts.app.as_ref().ok().and_then(Option::as_ref);
         let all = app.into_iter().flat_map(AppFacts::credentials);
-        let ids: Vec<String> = all.map(|it| it.key_id.to_string()).collect();
-        RotationIds::from(ids.join(",").as_str())
+        all.map(|it| it.key_id)
     }
 
     fn stored_id(&self) -> Option<String> {
@@ -220,10 +214,11 @@ impl RealSetup<'_> {
         };
         let (whole, version) = self.read_workload(workload).await?;
         let marks = parsed(&whole, workload)?.marks();
-        let own = RotationIds::from(id);
+        let on_template = &marks.template.rotation_ids;
+        let own = replacement_ids(self.credential_id().as_deref(), id).among(on_template);
         let annotations = if is_proved {
             // Only what is still on the template has to be known.
-            let proved = marks.proved.among(&marks.template.rotation_ids);
+            let proved = marks.proved.among(on_template);
             json!({
                 PROVED: proved.with(&own, &RotationIds::default()),
                 GIVEN_UP: marks.given_up.without(&own),

@@ -7,7 +7,7 @@
 //! 3. A restart comes after the write.
 //! 4. Nothing else of a Secret or of a pod template changes.
 //! 5. A set-up of Entra changes a pod template together with its rotation id, or gives it back exactly what it was, and
-//!    writes a credential of an app together with its id. Whether Azure accepts that credential is not looked into.
+//!    writes a credential of an app together with its id. Each replacement of pods has a new id. Whether Azure accepts that credential is not looked into.
 //!
 //! The watches of two kinds are not in step with each other. What depends on both is a claim, which
 //! is looked into when somebody asks.
@@ -18,7 +18,9 @@ use kube::ResourceExt as _;
 use kube::api::DynamicObject;
 
 use super::Standing;
-use super::version::{Field, KEY_ID, Kind, Place, RESTARTED_AT, ROTATION_ID, Version, may_change, number};
+use super::version::{
+    Field, KEY_ID, Kind, Place, REPLACEMENT, RESTARTED_AT, ROTATION_ID, Version, may_change, number,
+};
 
 /// What happened in one namespace.
 #[derive(Default)]
@@ -249,13 +251,19 @@ impl Judge {
             );
         }
         // The pods of a workload identity depend on no Secret.
-        if now.has_in_spec("\"azureAdApp\"") {
-            self.claims.extend(new.into_iter().map(|id| Claim::Restarted {
-                what: what.to_owned(),
-                id,
-                number: now.number,
-            }));
+        if !now.has_in_spec("\"azureAdApp\"") {
+            return;
         }
+        let is_replacement = |id: &String| id.starts_with(REPLACEMENT);
+        if new.iter().any(is_replacement) && now.ids(Place::Template).iter().all(is_replacement) {
+            self.find(what, now, "it was restarted without the id of its credential");
+        }
+        let of_credentials = new.into_iter().filter(|id| !is_replacement(id));
+        self.claims.extend(of_credentials.map(|id| Claim::Restarted {
+            what: what.to_owned(),
+            id,
+            number: now.number,
+        }));
     }
 
     fn pod(&mut self, name: String, versions: &[Version], now: &Version) {

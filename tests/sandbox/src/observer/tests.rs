@@ -331,9 +331,10 @@ fn a_set_up_changes_the_template_with_its_id_and_gives_it_back() {
     let mut scene = Scene::default();
     with_auth(&mut scene, None, None);
     app_secret(&mut scene, "k1", "one");
-    with_auth(&mut scene, Some("azureAdApp"), Some("k1"));
+    with_auth(&mut scene, Some("azureAdApp"), Some("k1,setup-1"));
+    with_auth(&mut scene, Some("azureAdApp"), Some("k1,setup-2"));
     with_auth(&mut scene, None, None);
-    with_auth(&mut scene, Some("workloadIdentity"), Some("w1"));
+    with_auth(&mut scene, Some("workloadIdentity"), Some("setup-3"));
     app_secret(&mut scene, "k2", "two");
     assert_eq!(scene.judge.violations(), Vec::<String>::new());
 }
@@ -341,10 +342,15 @@ fn a_set_up_changes_the_template_with_its_id_and_gives_it_back() {
 #[test]
 fn a_set_up_can_break_a_rule() {
     type Breach = (&'static str, fn(&mut Scene));
-    let broken: [Breach; 4] = [
+    let broken: [Breach; 5] = [
         ("before a Secret held it", |scene| {
             with_auth(scene, None, None);
             with_auth(scene, Some("azureAdApp"), Some("k1"));
+        }),
+        ("without the id of its credential", |scene| {
+            app_secret(scene, "k1", "one");
+            with_auth(scene, None, None);
+            with_auth(scene, Some("azureAdApp"), Some("setup-1"));
         }),
         ("Spec", |scene| {
             app_secret(scene, "k1", "one");

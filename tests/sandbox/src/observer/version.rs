@@ -12,8 +12,10 @@ use serde_json::Value;
 const MANAGER: &str = "apim-rotate";
 pub(super) const ROTATION_ID: &str = "apim-rotate/rotation-id";
 pub(super) const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
-/// The id of a credential of an Entra app, which is the rotation id of the pods that start with it.
+/// The id of a credential of an Entra app, which is among the rotation ids of the pods that start with it.
 pub(super) const KEY_ID: &str = "apim-rotate/key-id";
+/// Begins the id of one replacement of pods by a set-up. No Secret holds it.
+pub(super) const REPLACEMENT: &str = "setup-";
 const LAST_USED_KEY: &str = "last-used-key";
 /// The API server counts the templates of a DaemonSet in it.
 const TEMPLATES: &str = "deprecated.daemonset.template.generation";

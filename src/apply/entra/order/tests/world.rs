@@ -10,7 +10,7 @@ use crate::model::entra::facts::AppKind;
 use crate::model::entra::{Mode, SetupRequest, SignsIn};
 use crate::output::OutputSettings;
 use crate::plan::entra::fixture::{self, newest_credential};
-use crate::plan::entra::{refusal, setup};
+use crate::plan::entra::{refusal, replacement_id, replacement_ids, setup};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum When {
@@ -104,10 +104,11 @@ impl World {
     }
 
     fn replace(&mut self, mode: Mode) {
-        let id = self.id();
+        let held = self.id();
         self.replaced += 1;
+        let id = replacement_id(Uuid::from_u128(self.replaced as u128));
         let workload = self.facts.cluster.workload.as_mut().unwrap();
-        workload.marks.rotation_ids = id.as_str().into();
+        workload.marks.rotation_ids = replacement_ids(Some(&held), &id);
         workload.unproved = Some(id);
         workload.signs_in = Ok(SignsIn::By(mode));
     }
