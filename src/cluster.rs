@@ -20,6 +20,7 @@ pub mod list;
 mod name;
 pub mod objects;
 mod observe;
+mod other_pods;
 pub mod pod_spec;
 pub mod pods;
 mod proxy;

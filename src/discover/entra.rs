@@ -15,7 +15,7 @@
 //!   roles, the role assignments, the locks and the caller's rights (1). Only a role that
 //!   is assigned and is not custom is read after them (1), and only a role that is to be
 //!   changed is looked for in the whole subscription (1).
-//! - API server: ServiceAccount, Secret, namespace, rights, the rehearsed pod and the
+//! - API server: ServiceAccount, Secret, namespace, pods, rights, the rehearsed pod and the
 //!   document of the issuer, all at once (1); the pod again if its ServiceAccount does
 //!   not exist (1).
 //! - Issuer: after the API server's document, or a token where that may not be read (1),

@@ -14,6 +14,7 @@ mod instance;
 mod marks;
 mod mode;
 mod objects;
+mod removal;
 mod role;
 mod step;
 mod template;
@@ -23,6 +24,7 @@ pub use arrival::{ASSIGNMENT_TIME, Arrival, is_forbidden, may_arrive, refusal_co
 pub use chain::{Link, LinkState, chain, credentials};
 pub use ending::{SetupProof, StepOutcome, exit_code, planned_exit_code};
 pub use marks::{marks_of_new_pods, replacement_id, replacement_ids};
+pub use removal::{stays, user_of};
 pub use step::{Action, Part, Step, StepMark, refusal};
 
 use jiff::Timestamp;
@@ -116,8 +118,11 @@ pub fn setup(facts: &EntraFacts, request: &SetupRequest, now: Timestamp) -> Resu
         _ => None,
     };
     let holder = holder::of_secret(facts, mode, &secret, now);
-    let (credential, previous) = match &federation_audience {
-        Some(audience) => (federated::federated(facts, &service_account, audience), None),
+    let (credential, removed) = match &federation_audience {
+        Some(audience) => (
+            federated::federated(facts, &service_account, audience),
+            Vec::new(),
+        ),
         None => credential::stored(
             facts,
             &Wanted {
@@ -138,7 +143,7 @@ pub fn setup(facts: &EntraFacts, request: &SetupRequest, now: Timestamp) -> Resu
     steps.extend(app::steps(facts, request, &secret));
     steps.extend([reader_assignment, credential]);
     steps.extend(cluster);
-    steps.extend(previous);
+    steps.extend(removed);
     let mut steps = step::without_missing(steps);
     if let Some(locked) = locked(facts, &steps) {
         steps.insert(0, locked);

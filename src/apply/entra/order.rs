@@ -30,7 +30,7 @@ pub(super) struct Order<'a, E> {
     is_new: bool,
     /// Whether pods can present what this run set up.
     arrived: Option<Arrived>,
-    /// What an interrupted run has left, to be removed once the Secret holds another
+    /// What no pod uses, to be removed once the Secret holds another
     /// credential.
     left_over: Vec<Uuid>,
     /// What is removed once pods have proved another one.
@@ -117,6 +117,9 @@ impl<'a, E: SetupEffects> Order<'a, E> {
             self.previous = Some(step);
             return StepOutcome::Untouched;
         }
+        if step.part == Part::UnusedCredential {
+            return self.remove_unused(step, action).await;
+        }
         if action.replaces_pods() && !self.is_ready_for_pods().await {
             return StepOutcome::NotReached;
         }
@@ -137,7 +140,7 @@ impl<'a, E: SetupEffects> Order<'a, E> {
         StepOutcome::Done(ids)
     }
 
-    /// Removes what an interrupted run has left, but not before the Secret holds another
+    /// Removes what no pod uses, but not before the Secret holds another
     /// credential. The set-up is done even if that fails: the next run tries it again.
     async fn clean_up(&mut self, action: &Action) {
         match action {
@@ -148,11 +151,29 @@ impl<'a, E: SetupEffects> Order<'a, E> {
                 let left_over = std::mem::take(&mut self.left_over);
                 if let Err(error) = self.effects.remove(&left_over).await {
                     self.output.warning(&format!(
-                        "cannot remove what an interrupted run has left, which the next run tries again: {error}"
+                        "cannot remove what no pod uses, which the next run tries again: {error}"
                     ));
                 }
             }
             _ => {}
+        }
+    }
+
+    /// The set-up is done even if that fails: the next run tries it again.
+    async fn remove_unused(&mut self, step: &Step, action: &Action) -> StepOutcome {
+        let Action::RemoveCredentials { remove } = action else {
+            return StepOutcome::Untouched;
+        };
+        match self.effects.remove(remove).await {
+            Ok(()) => {
+                self.output.step("done", &step.text);
+                StepOutcome::Done(Ids::new())
+            }
+            Err(error) => {
+                let text = format!("cannot {}, which the next run tries again: {error}", step.text);
+                self.output.warning(&text);
+                StepOutcome::Untouched
+            }
         }
     }
 

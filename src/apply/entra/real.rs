@@ -17,14 +17,14 @@ use super::effects::{Arrived, Failure, Ids, Known, SetupEffects, Undone};
 use super::order::{Order, SetupOutcome};
 use crate::apply::Proof;
 use crate::azure::{Arm, GatewayProof, Graph};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, explain};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::model::entra::facts::{AppKind, EntraFacts};
 use crate::model::request::ProveMode;
 use crate::model::{TemplateMarks, WorkloadRef};
 use crate::output::Output;
-use crate::plan::entra::{Action, SetupPlan};
+use crate::plan::entra::{Action, SetupPlan, stays, user_of};
 
 /// A set-up that is applied.
 pub struct Setup<'a> {
@@ -147,10 +147,6 @@ impl SetupEffects for RealSetup<'_> {
         match action {
             Action::AddSecret { name, expires, .. } => self.add_secret(name, *expires).await,
             Action::AddCertificate { name, expires, .. } => self.add_certificate(name, *expires).await,
-            Action::RemoveCredentials { remove } => {
-                self.remove(remove).await.map_err(Failure::Failed)?;
-                Ok(Ids::new())
-            }
             Action::WriteSecret { name, .. } => Box::pin(self.write_secret(name, known)).await,
             Action::AdoptCredential { name, found } => Box::pin(self.adopt(name, found, known)).await,
             Action::WriteServiceAccount { name, annotations } => {
@@ -162,13 +158,24 @@ impl SetupEffects for RealSetup<'_> {
             | Action::RestartWorkload { workload, container } => {
                 Box::pin(self.replace_pods(workload, container, action, known)).await
             }
-            Action::Prove { .. } => Ok(Ids::new()),
+            // The order removes credentials by itself.
+            Action::Prove { .. } | Action::RemoveCredentials { .. } => Ok(Ids::new()),
             azure => Box::pin(self.in_azure(azure, known)).await,
         }
     }
 
     async fn remove(&mut self, credentials: &[Uuid]) -> Result<()> {
-        self.remove_credentials(credentials).await
+        let workload = self.facts.cluster.workload.as_ref();
+        let pods = self.cluster.other_pods(workload.map(|it| &it.workload)).await;
+        let pods = pods.map_err(|error| explain(error, "listing the pods of the namespace"))?;
+        // Since the plan was made, a pod may have started with one.
+        let user = |id: &Uuid| user_of(&pods, self.facts, &self.plan.secret, *id);
+        let (used, free): (Vec<Uuid>, Vec<Uuid>) = credentials.iter().partition(|id| user(id).is_some());
+        self.remove_credentials(&free).await?;
+        match used.first().and_then(|id| Some(stays(*id, user(id)?))) {
+            Some(why) => Err(Error::failed(why)),
+            None => Ok(()),
+        }
     }
 
     async fn arrival(&mut self, known: &Known, is_new: bool) -> Arrived {

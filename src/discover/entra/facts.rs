@@ -9,7 +9,7 @@ use super::issuer::issuer;
 use super::namespace::{place, secret, service_account};
 use super::roles::Sought;
 use super::target::SetupTarget;
-use super::unavailable::not_needed;
+use super::unavailable::{not_needed, of_cluster};
 use super::webhook::webhook;
 use crate::azure::{Arm, Caller, Graph};
 use crate::cluster::Cluster;
@@ -105,13 +105,23 @@ async fn cluster_half(
             not_needed()
         }
     };
-    let (place, service_account, secret, rights, issuer, webhook) = join!(
+    let other_pods = async {
+        if mode.is_stored() {
+            let read = cluster.for_optional_reads();
+            let read = read.other_pods(target.workload.as_ref()).await;
+            of_cluster(read, "listing the pods of the namespace")
+        } else {
+            not_needed()
+        }
+    };
+    let (place, service_account, secret, rights, issuer, webhook, other_pods) = join!(
         place(cluster),
         service_account(cluster, account),
         secret(cluster, name),
         cluster_rights(cluster, account, name, target.workload.as_ref()),
         issuer,
-        webhook
+        webhook,
+        other_pods
     );
     ClusterHalf {
         facts: ClusterFacts {
@@ -120,6 +130,7 @@ async fn cluster_half(
             workload: target.side.clone(),
             service_account,
             secret,
+            other_pods,
         },
         rights,
         issuer,

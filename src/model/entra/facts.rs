@@ -11,7 +11,9 @@ use crate::model::directory::{
     AppCredential, AppRole, Application, FederatedCredential, Fingerprint, Owner, ServicePrincipal,
 };
 use crate::model::entra::{Mode, SignsIn, TemplateSettings};
-use crate::model::{CloudName, Fact, GatewayId, ManagedIdentityId, Replacement, TemplateMarks, WorkloadRef};
+use crate::model::{
+    CloudName, Fact, GatewayId, ManagedIdentityId, Replacement, RotationIds, TemplateMarks, WorkloadRef,
+};
 
 /// All facts about one gateway that a set-up depends on. They hold no secret.
 #[derive(Clone, Debug)]
@@ -184,6 +186,19 @@ pub struct ClusterFacts {
     pub service_account: Fact<Option<ServiceAccountFacts>>,
     /// The one for the credential.
     pub secret: Fact<Option<StoredFacts>>,
+    /// The pods that run, without those of the workload.
+    pub other_pods: Fact<Vec<OtherPod>>,
+}
+
+/// A pod, and what shows which credential it was started with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OtherPod {
+    pub name: String,
+    pub rotation_ids: RotationIds,
+    /// The Secrets that it refers to.
+    pub secrets: Vec<String>,
+    /// By the API server's clock.
+    pub created: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug)]

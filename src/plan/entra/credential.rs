@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::super::expiry::{is_due, whole_seconds};
 use super::facts::{AppFacts, EntraFacts, HandedOver, Holder, StoredFacts};
 use super::holder::owes_restart;
+use super::removal::{Kept, Removal, removal};
 use super::step::{Action, Part, Step, StepMark, unread};
 use crate::model::directory::AppCredential;
 use crate::model::entra::{Mode, SetupRequest, credential_name};
@@ -20,13 +21,13 @@ pub(super) struct Wanted<'a> {
     pub(super) now: Timestamp,
 }
 
-/// The credential, and what is removed once pods have proved a new one.
-pub(super) fn stored(facts: &EntraFacts, wanted: &Wanted<'_>) -> (Step, Option<Step>) {
+/// The credential, and what is removed.
+pub(super) fn stored(facts: &EntraFacts, wanted: &Wanted<'_>) -> (Step, Vec<Step>) {
     let part = Part::Credential;
     let what = wanted.mode.credential();
     let place = match &facts.cluster.place {
         Ok(place) => place,
-        Err(why) => return (without_place(facts, what, why), None),
+        Err(why) => return (without_place(facts, what, why), Vec::new()),
     };
     let name = credential_name(place, &facts.cluster.namespace, wanted.secret);
     let app = match &facts.app {
@@ -35,7 +36,10 @@ pub(super) fn stored(facts: &EntraFacts, wanted: &Wanted<'_>) -> (Step, Option<S
         Err(why) => {
             let expires = wanted.expires(wanted.request.secret_lifetime);
             let action = expires.map(|expires| add(wanted.mode, name, expires, Vec::new()));
-            return (unread(part, &format!("{what} of the app"), why, action), None);
+            return (
+                unread(part, &format!("{what} of the app"), why, action),
+                Vec::new(),
+            );
         }
     };
     let in_secret = match &facts.cluster.secret {
@@ -46,17 +50,17 @@ pub(super) fn stored(facts: &EntraFacts, wanted: &Wanted<'_>) -> (Step, Option<S
                 "{what} of the app: whether the Secret holds it is not known: {}",
                 why.why()
             );
-            return (Step::missing(part, text), None);
+            return (Step::missing(part, text), Vec::new());
         }
     };
     let policy = facts.policy.as_ref().ok();
     if wanted.mode == Mode::AppSecret && policy.is_some_and(|policy| policy.forbids_secrets) {
         let stop = Step::stop(part, "a policy of the tenant forbids client secrets")
             .hint("choose another mode: --mode workload-identity or --mode app-certificate");
-        return (stop, None);
+        return (stop, Vec::new());
     }
     if let Holder::HandedOver(found) = wanted.holder {
-        return (adopted(facts, wanted, found), None);
+        return (adopted(facts, wanted, found), Vec::new());
     }
     let held = app
         .zip(in_secret)
@@ -64,13 +68,13 @@ pub(super) fn stored(facts: &EntraFacts, wanted: &Wanted<'_>) -> (Step, Option<S
     match held {
         Some((app, held)) if !wanted.renews(facts, held) => kept(facts, wanted, (app, held), &name),
         held => {
-            let (step, previous) = added(facts, wanted, &name);
+            let (step, removed) = added(facts, wanted, &name);
             let Some((_, held)) = held else {
-                return (step, previous);
+                return (step, removed);
             };
             let expires = held.expires.map(|at| at.to_string()).unwrap_or_default();
             let note = format!("it replaces {}, which expires at {expires}", held.key_id);
-            (step.note(note), previous)
+            (step.note(note), removed)
         }
     }
 }
@@ -95,6 +99,15 @@ impl Wanted<'_> {
             && self.is_due(facts, held)
     }
 
+    fn kept<'a>(&'a self, name: &'a str, held: Option<(Uuid, bool)>) -> Kept<'a> {
+        Kept {
+            mode: self.mode,
+            name,
+            secret: self.secret,
+            held,
+        }
+    }
+
     /// What is asked for, or what a policy allows at most, which is true of the second.
     fn lifetime(&self, facts: &EntraFacts) -> (SignedDuration, bool) {
         let policy = facts.policy.as_ref().ok();
@@ -115,7 +128,7 @@ fn kept(
     wanted: &Wanted<'_>,
     (app, held): (&AppFacts, &AppCredential),
     name: &str,
-) -> (Step, Option<Step>) {
+) -> (Step, Vec<Step>) {
     let what = wanted.mode.credential();
     let expires = held.expires.map(|at| format!(", which expires at {at}"));
     let text = format!("the app has {what}{}", expires.unwrap_or_default());
@@ -127,33 +140,13 @@ fn kept(
     }
     // The pods of another gateway may use any of them.
     if *wanted.holder != Holder::Ours {
-        return (step, None);
+        return (step, Vec::new());
     }
-    let mut others = left_over(facts, app, wanted.mode, name);
-    others.retain(|id| *id != held.key_id);
     let workload = facts.cluster.workload.as_ref();
-    if workload.is_some_and(|it| it.unproved.is_some() || owes_restart(facts, it, wanted.holder)) {
-        return (step, previous(facts, wanted.mode, others));
-    }
-    (without(step, others, facts.rights.change_app != Ok(false)), None)
-}
-
-/// What pods may still use is removed only once new ones have proved another one.
-fn previous(facts: &EntraFacts, mode: Mode, remove: Vec<Uuid>) -> Option<Step> {
-    if remove.is_empty() {
-        return None;
-    }
-    let what = mode.credential();
-    let text = format!(
-        "remove {what} of the app once the pods have proved the new one: {}",
-        listed(&remove)
-    );
-    let step = Step::change(
-        Part::PreviousCredential,
-        text,
-        Action::RemoveCredentials { remove },
-    );
-    Some(step.permitted(&facts.rights.change_app, "change the app"))
+    let is_owed = workload.is_some_and(|it| it.unproved.is_some() || owes_restart(facts, it, wanted.holder));
+    let removal = removal(facts, app, wanted.kept(name, Some((held.key_id, is_owed))));
+    let step = step.notes(removal.notes(facts, false));
+    (step, removal.steps(facts, wanted.mode, false))
 }
 
 /// A credential that somebody else has made and put there.
@@ -180,7 +173,7 @@ fn adopted(facts: &EntraFacts, wanted: &Wanted<'_>, found: &HandedOver) -> Step 
 }
 
 /// A new credential, for a Secret that does not hold one which stays valid.
-fn added(facts: &EntraFacts, wanted: &Wanted<'_>, name: &str) -> (Step, Option<Step>) {
+fn added(facts: &EntraFacts, wanted: &Wanted<'_>, name: &str) -> (Step, Vec<Step>) {
     let part = Part::Credential;
     let (mode, what) = (wanted.mode, wanted.mode.credential());
     let app = facts.app.as_ref().ok().and_then(Option::as_ref);
@@ -188,26 +181,15 @@ fn added(facts: &EntraFacts, wanted: &Wanted<'_>, name: &str) -> (Step, Option<S
     // Without our annotation, the Secret may hold any of them.
     let may_hold_any = in_secret.is_some_and(|it| it.credential.is_none() && it.has_keys(mode));
     let app_to_clean = app.filter(|_| !may_hold_any);
-    let mut remove: Vec<Uuid> = app_to_clean
-        .map(|app| left_over(facts, app, mode, name))
-        .unwrap_or_default();
-    let mut replaced = Vec::new();
-    if facts.cluster.workload.is_some()
-        && let Some(app) = app_to_clean
-        && let Some(id) = in_secret.and_then(|it| it.credential)
-    {
-        remove.retain(|it| *it != id);
-        let mut ours = app.credentials_of(mode).iter();
-        let is_ours = ours.any(|it| it.key_id == id && it.name.as_deref() == Some(name));
-        replaced.extend(is_ours.then_some(id));
-    }
-    let previous = previous(facts, mode, replaced);
+    let removal = app_to_clean.map_or_else(Removal::default, |app| {
+        removal(facts, app, wanted.kept(name, None))
+    });
     let (lifetime, capped) = wanted.lifetime(facts);
     let Some(expires) = wanted.expires(lifetime) else {
         let text = format!("{what} cannot be valid for {}", in_words(lifetime));
-        return (Step::stop(part, text), None);
+        return (Step::stop(part, text), Vec::new());
     };
-    let action = add(mode, name.to_owned(), expires, remove.clone());
+    let action = add(mode, name.to_owned(), expires, removal.unused.clone());
     let mut step = Step::create(
         part,
         format!("add {what} to the app, which expires at {expires}"),
@@ -219,17 +201,12 @@ fn added(facts: &EntraFacts, wanted: &Wanted<'_>, name: &str) -> (Step, Option<S
             in_words(lifetime)
         ));
     }
-    if !remove.is_empty() {
-        step = step.note(format!(
-            "what an interrupted run has left is removed: {}",
-            listed(&remove)
-        ));
-    }
+    step = step.notes(removal.notes(facts, true));
     let step = match app {
         Some(_) => step.permitted(&facts.rights.change_app, "change the app"),
         None => step.permitted(&facts.rights.register_apps, "register apps in the tenant"),
     };
-    (step, previous)
+    (step, removal.steps(facts, mode, true))
 }
 
 fn add(mode: Mode, name: String, expires: Timestamp, remove: Vec<Uuid>) -> Action {
@@ -260,36 +237,11 @@ fn without_place(facts: &EntraFacts, what: &str, why: &Unavailable) -> Step {
     ))
 }
 
-/// The step, which also removes what an interrupted run has left.
-fn without(step: Step, remove: Vec<Uuid>, may: bool) -> Step {
-    if remove.is_empty() {
-        return step;
-    }
-    let left = format!("an interrupted run has left {}", listed(&remove));
-    if !may {
-        return step.note(format!("{left}, which nobody can use; you may not remove it"));
-    }
-    let text = format!(
-        "{}; remove what an interrupted run has left: {}",
-        step.text,
-        listed(&remove)
-    );
-    Step::change(step.part, text, Action::RemoveCredentials { remove })
-}
-
-fn listed(ids: &[Uuid]) -> String {
-    let ids: Vec<String> = ids.iter().map(Uuid::to_string).collect();
-    ids.join(", ")
-}
-
 /// Whether a step of a credential leaves the Secret as it is: the Secret holds it.
 pub(super) fn is_held(step: &Step) -> bool {
     match &step.action {
         None => step.mark == StepMark::Ok,
-        Some(action) => matches!(
-            action,
-            Action::RemoveCredentials { .. } | Action::AdoptCredential { .. }
-        ),
+        Some(action) => matches!(action, Action::AdoptCredential { .. }),
     }
 }
 
@@ -301,15 +253,4 @@ fn held<'a>(stored: &StoredFacts, app: &'a AppFacts, wanted: &Wanted<'_>) -> Opt
         .filter(|_| is_for_app && stored.has_keys(wanted.mode))?;
     let is_valid = |it: &&AppCredential| it.key_id == id && it.expires.is_none_or(|at| at > wanted.now);
     app.credentials_of(wanted.mode).iter().find(is_valid)
-}
-
-/// The credentials of this kind for this Secret, which does not hold them: an
-/// interrupted run made them, and nobody has what is secret of them.
-fn left_over(facts: &EntraFacts, app: &AppFacts, mode: Mode, name: &str) -> Vec<Uuid> {
-    let workload = facts.cluster.workload.as_ref();
-    // Pods that run have it still, even if the Secret is gone.
-    let is_used = |id: Uuid| workload.is_some_and(|it| it.marks.rotation_ids.contains(&id.to_string()));
-    let all = app.credentials_of(mode).iter();
-    let ours = all.filter(|it| it.name.as_deref() == Some(name) && !is_used(it.key_id));
-    ours.map(|it| it.key_id).collect()
 }

@@ -97,6 +97,7 @@ pub fn facts() -> EntraFacts {
             workload: Some(workload()),
             service_account: Ok(None),
             secret: Ok(None),
+            other_pods: Ok(Vec::new()),
         },
     }
 }

@@ -62,6 +62,7 @@ pub enum Part {
     Secret,
     Workload,
     Proof,
+    UnusedCredential,
     PreviousCredential,
 }
 
@@ -86,7 +87,7 @@ impl Part {
             Self::Secret => "the Secret",
             Self::Workload => "the workload",
             Self::Proof => "the proof by the pods",
-            Self::PreviousCredential => "the previous credential",
+            Self::UnusedCredential | Self::PreviousCredential => "the previous credential",
         }
     }
 
@@ -180,7 +181,7 @@ pub enum Action {
     CreateServicePrincipal {
         app: Id,
     },
-    /// `remove` are those that an interrupted run has left.
+    /// `remove` are those that no pod uses.
     AddSecret {
         name: String,
         expires: Timestamp,
@@ -196,7 +197,7 @@ pub enum Action {
         name: String,
         found: HandedOver,
     },
-    /// Removes what an interrupted run has left; the Secret holds another one.
+    /// Removes what no pod uses; the Secret holds another one.
     RemoveCredentials {
         remove: Vec<Uuid>,
     },

@@ -13,13 +13,8 @@ fn ids(entra: &EntraCase) -> Vec<String> {
     secrets.chain(app.keys.into_iter().map(|it| it.key_id)).collect()
 }
 
-async fn renewed(mode: &str) {
-    let entra = EntraCase::new("renewal").await;
-    entra.deploy(|_| {}).await;
-    let flags = ["--create-app", "gw", "--mode", mode, "--yes"];
-    entra.setup(&flags).exits(0).await;
-    entra.case.rolled_out("gw").await;
-    let before = ids(&entra);
+/// Time passes, until what the app has is due.
+fn is_due(entra: &EntraCase) {
     let azure = entra.case.azure();
     let life = (azure.now() - DAY * 170, azure.now() + DAY * 10);
     let app = entra.apps().remove(0).app_id;
@@ -33,7 +28,16 @@ async fn renewed(mode: &str) {
             }
         })
     });
+}
 
+async fn renewed(mode: &str) {
+    let entra = EntraCase::new("renewal").await;
+    entra.deploy(|_| {}).await;
+    let flags = ["--create-app", "gw", "--mode", mode, "--yes"];
+    entra.setup(&flags).exits(0).await;
+    entra.case.rolled_out("gw").await;
+    let before = ids(&entra);
+    is_due(&entra);
     let ended = entra.setup(&flags).exits(0).await;
     ended.says(&["proved", "once the pods have proved the new one"]);
     assert!(
@@ -51,8 +55,47 @@ async fn renewed(mode: &str) {
     assert!(again.lines().all(|line| line.starts_with(['=', ' '])), "{again}");
 }
 
+/// Two workloads share a Secret. The pods of the other one keep what they were started with.
+async fn one_of_two() {
+    let entra = EntraCase::new("renewal-of-two").await;
+    entra.deploy(|_| {}).await;
+    entra
+        .deploy(|it| {
+            it["metadata"]["name"] = "other".into();
+            let labels = serde_json::json!({"app": "other"});
+            it["spec"]["selector"]["matchLabels"] = labels.clone();
+            it["spec"]["template"]["metadata"]["labels"] = labels;
+        })
+        .await;
+    let flags = [
+        "--create-app",
+        "gw",
+        "--mode",
+        "app-secret",
+        "--secret",
+        "gw-entra",
+        "--yes",
+    ];
+    let run = |name: &str| entra.setup_of(&[&[name][..], &flags].concat()).exits(0);
+    run("deploy/gw").await;
+    run("deploy/other").await;
+    entra.case.rolled_out("other").await;
+    let before = ids(&entra);
+    assert_eq!(before.len(), 1);
+    is_due(&entra);
+    let renewal = run("deploy/gw").await.stdout;
+    let note = format!("{} stays in the app, because pod/other-", before[0]);
+    assert!(renewal.contains(&note), "{renewal}");
+    assert!(ids(&entra).contains(&before[0]));
+    run("deploy/other").await;
+    let after = ids(&entra);
+    assert!(after.len() == 1 && after != before, "{before:?} {after:?}");
+    let again = run("deploy/gw").await.stdout;
+    assert!(again.lines().all(|line| line.starts_with(['=', ' '])), "{again}");
+}
+
 /// Side by side, since most of their time is waiting.
 #[tokio::test]
 async fn what_is_due_is_renewed_where_it_is() {
-    tokio::join!(renewed("app-secret"), renewed("app-certificate"));
+    tokio::join!(renewed("app-secret"), renewed("app-certificate"), one_of_two());
 }

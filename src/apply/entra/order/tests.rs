@@ -265,7 +265,7 @@ async fn a_new_credential_restarts_pods_whose_template_is_complete() {
     // The one of the pods that run is removed once they are replaced.
     assert_eq!(
         (code(&plan, &outcome), world.secrets(), world.replaced),
-        (0, 2, 2)
+        (0, 1, 2)
     );
     let (plan, outcome) = world.run(&request, true).await;
     assert_eq!(

@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 
 use super::*;
 use crate::model::RotationIds;
+use crate::model::entra::facts::OtherPod;
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -130,4 +131,98 @@ fn a_new_credential_is_not_due() {
         let again = plan(&renewed, &request);
         assert!(again.is_complete(), "{days}: {:?}", again.steps);
     }
+}
+
+fn pod(ids: &str, secret: &str, created: &str) -> OtherPod {
+    OtherPod {
+        name: "other-1".to_owned(),
+        rotation_ids: RotationIds::from(ids),
+        secrets: vec![secret.to_owned()],
+        created: created.parse().ok(),
+    }
+}
+
+#[test]
+fn what_a_pod_of_something_else_has_is_not_removed_and_that_is_shown() {
+    let request = in_mode(Mode::AppSecret);
+    let mut facts = expires_in(Mode::AppSecret, DAY);
+    let old = newest_credential(&mut facts).unwrap();
+    let (before, later) = ("2026-12-31T00:00:00Z", "2027-01-01T00:00:01Z");
+    for (pods, stays) in [
+        (Ok(vec![pod(&format!("{old},setup-1"), "other", later)]), true),
+        (Ok(vec![pod("", "gw-entra", before)]), true),
+        (Ok(vec![pod("", "gw-entra", later)]), true),
+        (Ok(vec![pod("setup-1", "gw-entra", later)]), true),
+        (Ok(vec![pod("", "other", before)]), false),
+        (Ok(Vec::new()), false),
+        (Err(Unavailable::Forbidden("403".to_owned())), true),
+    ] {
+        facts.cluster.other_pods = pods.clone();
+        let renewal = plan(&facts, &request);
+        let removed = removed(&renewal, Part::PreviousCredential);
+        assert_eq!(removed.is_empty(), stays, "{pods:?}");
+        let notes = &step(&renewal, Part::Credential).notes;
+        let named = notes.iter().any(|note| note.contains(&format!("{old} stays")));
+        assert_eq!(named, stays, "{pods:?}: {notes:?}");
+        // Nothing else of the renewal depends on it.
+        assert!(matches!(
+            step(&renewal, Part::Workload).action,
+            Some(Action::RestartWorkload { .. })
+        ));
+    }
+}
+
+#[test]
+fn what_no_pod_has_any_more_is_removed_by_a_step_of_its_own() {
+    let request = in_mode(Mode::AppSecret);
+    let mut facts = expires_in(Mode::AppSecret, DAY);
+    let old = newest_credential(&mut facts).unwrap();
+    let mut begun = plan(&facts, &request);
+    begun.steps.retain(|step| step.part != Part::PreviousCredential);
+    let mut done = after(facts, &begun);
+    let new = newest_credential(&mut done).unwrap();
+    workload_of(&mut done).marks.rotation_ids = RotationIds::from(new.to_string().as_str());
+    let (before, later) = ("2026-12-31T00:00:00Z", "2027-01-01T00:00:01Z");
+    for (pod, stays) in [
+        (pod(&new.to_string(), "gw-entra", before), false),
+        (pod("", "gw-entra", later), false),
+        (pod("", "gw-entra", before), true),
+        (pod(&old.to_string(), "gw-entra", before), true),
+    ] {
+        done.cluster.other_pods = Ok(vec![pod.clone()]);
+        let plan = plan(&done, &request);
+        let credential = step(&plan, Part::Credential);
+        assert_eq!(credential.mark, StepMark::Ok, "{pod:?}");
+        assert_eq!(
+            credential.notes.len(),
+            usize::from(stays),
+            "{pod:?}: {credential:?}"
+        );
+        let removed = removed(&plan, Part::UnusedCredential);
+        assert_eq!(removed, if stays { Vec::new() } else { vec![old] }, "{pod:?}");
+    }
+    done.cluster.other_pods = Ok(Vec::new());
+    done.rights.change_app = Ok(false);
+    let found = plan(&done, &request);
+    assert!(found.is_settled() && planned_exit_code(&found.steps) == 0);
+    assert!(step(&found, Part::Credential).notes[0].contains("you may not remove it"));
+}
+
+#[test]
+fn a_renewal_whose_pods_were_not_replaced_removes_what_they_have_after_the_proof() {
+    let request = in_mode(Mode::AppSecret);
+    let mut facts = expires_in(Mode::AppSecret, DAY);
+    let old = newest_credential(&mut facts).unwrap();
+    let mut begun = plan(&facts, &request);
+    begun
+        .steps
+        .retain(|step| matches!(step.part, Part::Credential | Part::Secret));
+    facts = after(facts, &begun);
+    workload_of(&mut facts).created = Some(now() - DAY);
+    let rest = plan(&facts, &request);
+    assert!(matches!(
+        step(&rest, Part::Workload).action,
+        Some(Action::RestartWorkload { .. })
+    ));
+    assert_eq!(removed(&rest, Part::PreviousCredential), [old]);
 }

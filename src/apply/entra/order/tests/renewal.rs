@@ -1,7 +1,7 @@
 //! A credential that is due.
 
 use super::*;
-use crate::model::entra::facts::AppKind;
+use crate::model::entra::facts::{AppKind, OtherPod};
 
 /// A gateway that was set up, whose client secret expires tomorrow.
 async fn due() -> World {
@@ -58,8 +58,6 @@ async fn a_kill_at_any_effect_of_a_renewal_and_one_rerun_end_as_an_uninterrupted
             (world.dies, world.dead) = (None, false);
             let (plan, outcome) = world.run(&request, true).await;
             assert_eq!(code(&plan, &outcome), 0, "{given}: {outcome:?}");
-            let (plan, outcome) = world.run(&request, true).await;
-            assert_eq!(code(&plan, &outcome), 0, "{given}: {outcome:?}");
             let (plan, _) = world.run(&request, true).await;
             assert!(plan.is_complete(), "{given}: {:?}", plan.steps);
             assert_eq!((world.secrets(), world.replaced), (1, 1), "{given}");
@@ -87,4 +85,52 @@ async fn a_renewal_that_is_not_proved_keeps_the_previous_credential() {
         assert_eq!(world.secrets(), 2);
         assert!(pods_can_sign_in(&mut world));
     }
+}
+
+/// The pod template is as it was, and the Secret holds the new one.
+#[tokio::test]
+async fn a_renewal_that_was_refused_ends_with_one_credential_in_the_next_run() {
+    let request = in_mode(Mode::AppSecret);
+    let refused = Proof::Refused(Refusal {
+        evidence: "refused".to_owned(),
+        pod: None,
+    });
+    let mut world = World {
+        proof: refused,
+        ..due().await
+    };
+    world.run(&request, true).await;
+    world.proof = Proof::Proved("1 new pod is ready".to_owned());
+    let (plan, outcome) = world.run(&request, true).await;
+    assert_eq!(
+        (code(&plan, &outcome), world.secrets()),
+        (0, 1),
+        "{:?}",
+        plan.steps
+    );
+    assert!(pods_can_sign_in(&mut world));
+    assert!(world.run(&request, true).await.0.is_complete());
+}
+
+#[tokio::test]
+async fn a_credential_of_other_pods_stays_until_they_are_gone() {
+    let request = in_mode(Mode::AppSecret);
+    let mut world = due().await;
+    world.facts.cluster.other_pods = Ok(vec![OtherPod {
+        name: "other-1".to_owned(),
+        secrets: vec!["gw-entra".to_owned()],
+        ..OtherPod::default()
+    }]);
+    let (plan, outcome) = world.run(&request, true).await;
+    assert_eq!((code(&plan, &outcome), world.secrets()), (0, 2));
+    let (plan, outcome) = world.run(&request, true).await;
+    assert_eq!((code(&plan, &outcome), world.secrets()), (0, 2));
+    assert!(plan.is_complete(), "{:?}", plan.steps);
+    world.facts.cluster.other_pods = Ok(Vec::new());
+    let (plan, outcome) = world.run(&request, true).await;
+    assert_eq!(
+        (code(&plan, &outcome), world.secrets(), world.replaced),
+        (0, 1, 1)
+    );
+    assert!(world.run(&request, true).await.0.is_complete());
 }

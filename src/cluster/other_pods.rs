@@ -1,0 +1,113 @@
+//! The pods of a namespace beside those of one workload.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Cluster;
+use super::list::{List, Meta};
+use crate::model::annotation::ROTATION_ID;
+use crate::model::entra::facts::OtherPod;
+use crate::model::request::Scope;
+use crate::model::{ObjectKind, WorkloadKind, WorkloadRef, references};
+
+/// Has the hash of the template that a Deployment adds to the name of its `ReplicaSet`.
+const HASH: &str = "pod-template-hash";
+
+#[derive(Deserialize)]
+struct Listed {
+    metadata: Meta,
+    #[serde(default)]
+    spec: Value,
+}
+
+impl Cluster {
+    /// The pods that run in the namespace, without those of the workload.
+    pub async fn other_pods(&self, workload: Option<&WorkloadRef>) -> Result<Vec<OtherPod>, kube::Error> {
+        let list = List {
+            // A pod that has ended never starts again.
+            fields: Some("status.phase!=Failed,status.phase!=Succeeded"),
+            ..List::of("/api/v1", "pods")
+        };
+        let here = Scope::Namespace(self.namespace.clone());
+        self.list(list, &here, |pod: Listed| other(pod, workload)).await
+    }
+}
+
+fn other(pod: Listed, workload: Option<&WorkloadRef>) -> Option<OtherPod> {
+    let mut meta = pod.metadata;
+    if meta.deletion_timestamp.is_some() || workload.is_some_and(|workload| is_of(&meta, workload)) {
+        return None;
+    }
+    let referred = references(&pod.spec).into_iter();
+    Some(OtherPod {
+        secrets: referred
+            .filter(|(kind, _)| *kind == ObjectKind::Secret)
+            .map(|(_, name)| name)
+            .collect(),
+        rotation_ids: meta.annotations.remove(ROTATION_ID).into(),
+        created: meta.created(),
+        name: meta.name,
+    })
+}
+
+fn is_of(meta: &Meta, workload: &WorkloadRef) -> bool {
+    let name = &workload.name;
+    let (kind, owner) = match workload.kind {
+        WorkloadKind::Deployment => {
+            let hash = meta.labels.get(HASH).map_or("", String::as_str);
+            ("ReplicaSet", format!("{name}-{hash}"))
+        }
+        WorkloadKind::StatefulSet => ("StatefulSet", name.clone()),
+        WorkloadKind::DaemonSet => ("DaemonSet", name.clone()),
+    };
+    let mut owners = meta.owner_references.iter();
+    owners.any(|it| it.controller && it.kind == kind && it.name == owner)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(owner: &Value, ends: bool) -> Option<OtherPod> {
+        let mut pod = json!({
+            "metadata": {
+                "name": "p",
+                "labels": {HASH: "5d7"},
+                "annotations": {ROTATION_ID: "k1,setup-1"},
+                "ownerReferences": [owner],
+            },
+            "spec": {
+                "containers": [{"env": [{"valueFrom": {"secretKeyRef": {"name": "one", "key": "k"}}}]}],
+                "volumes": [{"secret": {"secretName": "two"}}, {"projected": {"sources": [{"secret": {"name": "three"}}]}}],
+                "serviceAccountName": "gw",
+            },
+        });
+        if ends {
+            pod["metadata"]["deletionTimestamp"] = "2027-01-01T00:00:00Z".into();
+        }
+        let workload = WorkloadRef {
+            kind: WorkloadKind::Deployment,
+            name: "gw".to_owned(),
+        };
+        other(serde_json::from_value(pod).unwrap(), Some(&workload))
+    }
+
+    #[test]
+    fn a_pod_of_something_else_is_read_with_its_secrets() {
+        let owner = |kind: &str, name: &str| json!({"kind": kind, "name": name, "controller": true});
+        assert_eq!(read(&owner("ReplicaSet", "gw-5d7"), false), None);
+        assert_eq!(read(&owner("Job", "other"), true), None);
+        for other in [
+            owner("ReplicaSet", "gw-other-5d7"),
+            owner("ReplicaSet", "gw-"),
+            owner("StatefulSet", "gw"),
+            json!({"kind": "ReplicaSet", "name": "gw-5d7"}),
+        ] {
+            let found = read(&other, false).unwrap();
+            assert_eq!(found.secrets, ["one", "three", "two"], "{other}");
+            assert!(found.rotation_ids.contains("k1"), "{other}");
+        }
+    }
+}
