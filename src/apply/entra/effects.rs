@@ -70,22 +70,37 @@ pub(super) enum Failure {
     Failed(Error),
     /// It may have been carried out.
     Unknown(Error),
+    /// Something else has changed it since the plan was made. The same command makes a
+    /// new plan.
+    Changed(Error),
     /// There was not enough time for it.
     OutOfTime(Error),
 }
 
 impl Failure {
     pub(super) fn outcome(&self) -> StepOutcome {
-        let text = |error: &Error| match error.hints().first() {
-            Some(hint) => format!("{error}; {hint}"),
-            None => error.to_string(),
-        };
         match self {
-            Self::Forbidden(error) => StepOutcome::Forbidden(text(error)),
-            Self::Failed(error) => StepOutcome::Failed(text(error)),
-            Self::Unknown(error) => StepOutcome::Unknown(text(error)),
+            Self::Forbidden(error) => StepOutcome::Forbidden(in_words(error)),
+            Self::Failed(error) | Self::Changed(error) => StepOutcome::Failed(in_words(error)),
+            Self::Unknown(error) => StepOutcome::Unknown(in_words(error)),
             Self::OutOfTime(_) => StepOutcome::NotReached,
         }
+    }
+
+    /// What the same command still has to do, if that can help.
+    pub(super) fn owed(&self) -> Option<String> {
+        match self {
+            Self::OutOfTime(error) => Some(in_words(error)),
+            Self::Changed(_) => Some("what was to be written needs a new plan".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+fn in_words(error: &Error) -> String {
+    match error.hints().first() {
+        Some(hint) => format!("{error}; {hint}"),
+        None => error.to_string(),
     }
 }
 

@@ -126,8 +126,8 @@ impl<'a, E: SetupEffects> Order<'a, E> {
         let ids = match self.effects.carry_out(action, &self.known).await {
             Ok(ids) => ids,
             Err(failure) => {
-                if let Failure::OutOfTime(error) = &failure {
-                    self.proof = SetupProof::Owed(error.to_string());
+                if let Some(owed) = failure.owed() {
+                    self.proof = SetupProof::Owed(owed);
                 }
                 return failure.outcome();
             }

@@ -170,9 +170,9 @@ impl SetupEffects for RealSetup<'_> {
         let pods = pods.map_err(|error| explain(error, "listing the pods of the namespace"))?;
         // Since the plan was made, a pod may have started with one.
         let user = |id: &Uuid| user_of(&pods, self.facts, &self.plan.secret, *id);
-        let (used, free): (Vec<Uuid>, Vec<Uuid>) = credentials.iter().partition(|id| user(id).is_some());
+        let (kept, free): (Vec<Uuid>, Vec<Uuid>) = credentials.iter().partition(|id| user(id).is_some());
         self.remove_credentials(&free).await?;
-        match used.first().and_then(|id| Some(stays(*id, user(id)?))) {
+        match kept.first().and_then(|id| Some(stays(*id, user(id)?))) {
             Some(why) => Err(Error::failed(why)),
             None => Ok(()),
         }

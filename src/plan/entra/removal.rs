@@ -62,11 +62,10 @@ pub(super) fn removal(facts: &EntraFacts, app: &AppFacts, kept: Kept<'_>) -> Rem
         match kept.held {
             Some((_, true)) => found.previous.push(id),
             Some((_, false)) if is_on_template => {}
-            Some(_) => found.unused.push(id),
             None if workload.is_some() && (is_on_template || in_secret == Some(id)) => {
                 found.previous.push(id);
             }
-            None => found.unused.push(id),
+            _ => found.unused.push(id),
         }
     }
     found

@@ -276,3 +276,38 @@ async fn a_new_credential_restarts_pods_whose_template_is_complete() {
     let marks = world.facts.cluster.workload.unwrap().marks;
     assert!(marks.rotation_ids.contains(&held), "{marks:?}");
 }
+
+/// Although nothing else was left to write.
+#[tokio::test]
+async fn what_needs_a_new_plan_or_more_time_is_owed() {
+    let request = in_mode(Mode::AppSecret);
+    for (refuses, text) in [
+        (
+            (|action| {
+                action
+                    .replaces_pods()
+                    .then(|| Failure::Changed(Error::failed("it has changed")))
+            }) as fn(&Action) -> Option<Failure>,
+            "a new plan",
+        ),
+        (
+            |action| {
+                let slow = || Failure::OutOfTime(Error::failed("slow").hint("look at it"));
+                action.replaces_pods().then(slow)
+            },
+            "slow; look at it",
+        ),
+    ] {
+        let mut world = World::new();
+        world.run(&request, true).await;
+        let workload = world.facts.cluster.workload.as_mut().unwrap();
+        workload.template.settings.clear();
+        world.refuses = refuses;
+        let (plan, outcome) = world.run(&request, true).await;
+        assert_eq!(code(&plan, &outcome), 3, "{outcome:?}");
+        let SetupProof::Owed(owed) = &outcome.proof else {
+            panic!("{outcome:?}");
+        };
+        assert!(owed.contains(text), "{owed}");
+    }
+}

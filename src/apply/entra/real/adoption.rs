@@ -79,7 +79,7 @@ impl RealSetup<'_> {
         if written == Some(found.written) {
             return Ok(());
         }
-        Err(Failure::Failed(Error::failed(format!(
+        Err(Failure::Changed(Error::failed(format!(
             "something else wrote secret/{name} during this run, and that stays"
         ))))
     }

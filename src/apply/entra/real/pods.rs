@@ -268,7 +268,7 @@ fn changed_meanwhile(workload: &WorkloadRef) -> Failure {
     let error = Error::failed(format!(
         "the pod template of {workload} has changed since it was read, and that stays"
     ));
-    Failure::Failed(error.hint("run the same command again; it makes a new plan"))
+    Failure::Changed(error.hint("run the same command again; it makes a new plan"))
 }
 
 impl Replaced {
