@@ -12,6 +12,7 @@ use kube::Api;
 use kube::api::{DeleteParams, LogParams, Preconditions};
 use kube::core::Selector;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::Cluster;
 use super::lean::{Element, few};
@@ -48,7 +49,7 @@ impl Cluster {
 
     /// Deletes a pod as it was read. It is a conflict if it has changed since then.
     pub async fn delete_pod(&self, pod: &Pod) -> Result<(), kube::Error> {
-        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
+        let pods = kube::core::Request::new(format!("/api/v1/namespaces/{}/pods", self.namespace));
         let params = DeleteParams {
             preconditions: Some(Preconditions {
                 uid: pod.metadata.uid.clone(),
@@ -57,7 +58,10 @@ impl Cluster {
             ..DeleteParams::default()
         };
         let name = pod.metadata.name.as_deref().unwrap_or_default();
-        self.writing(false, || pods.delete(name, &params)).await.map(drop)
+        let request = || pods.delete(name, &params).map_err(kube::Error::BuildRequest);
+        // The answer is the pod, of which nothing is used.
+        let deleted = self.writing(false, async || self.answered::<IgnoredAny>(request()?).await);
+        deleted.await.map(drop)
     }
 
     /// The event in the beginning of a container's log that shows that Azure refused
