@@ -20,7 +20,7 @@ mod step;
 mod template;
 mod workload;
 
-pub use arrival::{ASSIGNMENT_TIME, Arrival, is_forbidden, may_arrive, refusal_counts};
+pub use arrival::{ASSIGNMENT_TIME, Arrival, UNREAD_TIME, is_forbidden, may_arrive, refusal_counts};
 pub use chain::{Link, LinkState, chain, credentials};
 pub use ending::{SetupProof, StepOutcome, exit_code, planned_exit_code};
 pub use marks::{marks_of_new_pods, replacement_id, replacement_ids};
@@ -65,6 +65,11 @@ impl SetupPlan {
     /// Whether this run has nothing to do.
     pub fn is_settled(&self) -> bool {
         self.steps.iter().all(|step| step.to_apply().is_none())
+    }
+
+    /// Whether something is not known, and only the sign-in of the gateway tries it.
+    pub fn asks_sign_in(&self) -> bool {
+        self.steps.iter().any(|step| step.by_sign_in)
     }
 
     /// Whether somebody else has to set what the pod template needs.

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::apply::Proof;
 use crate::error::{Error, Result};
-use crate::model::entra::facts::{AppFacts, EntraFacts};
+use crate::model::entra::facts::EntraFacts;
 use crate::model::entra::{Id, Made};
 use crate::plan::entra::{Action, StepOutcome};
 
@@ -120,7 +120,7 @@ impl Known {
         let app = facts.app.as_ref().ok().and_then(Option::as_ref);
         let principal = app.and_then(|app| app.service_principal.as_ref().ok()?.as_ref());
         Self {
-            app: app.map(AppFacts::client_id),
+            app: facts.client_id(),
             service_principal: principal.map(|it| it.id),
             instance: facts.instance.as_ref().ok().and_then(|it| it.identity.principal),
         }

@@ -90,7 +90,9 @@ impl<'a, E: SetupEffects> Order<'a, E> {
             let is_missing = match step.mark {
                 StepMark::Missing => step.part != Part::Workload,
                 // Nothing was tried for it.
-                StepMark::Unknown => step.action.is_none() && step.part.makes_who_signs_in(),
+                StepMark::Unknown => {
+                    step.action.is_none() && !step.by_sign_in && step.part.makes_who_signs_in()
+                }
                 _ => false,
             };
             if is_missing || !matches!(outcome, StepOutcome::Untouched | StepOutcome::Done(_)) {
@@ -189,6 +191,13 @@ impl<'a, E: SetupEffects> Order<'a, E> {
                 self.output.step("unseen", why);
                 true
             }
+            Arrived::Refused(why) if self.plan.asks_sign_in() => {
+                self.proof = SetupProof::Forbidden {
+                    why: self.untouched(why),
+                    hint: "let somebody who may read apps in Entra run the same command with --dry-run, which shows what is missing".to_owned(),
+                };
+                false
+            }
             Arrived::Refused(why) => {
                 self.proof = SetupProof::Refused(self.untouched(why));
                 false
@@ -236,9 +245,9 @@ impl<'a, E: SetupEffects> Order<'a, E> {
     }
 
     /// Without pods that can prove it, nothing else shows whether an earlier run still
-    /// owes something.
+    /// owes something, or whether what cannot be read is there.
     fn asks_azure(&self) -> bool {
-        self.is_new || !self.has_workload()
+        self.is_new || !self.has_workload() || self.plan.asks_sign_in()
     }
 
     async fn prove(&mut self, outcomes: &mut [StepOutcome]) {

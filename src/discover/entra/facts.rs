@@ -52,7 +52,7 @@ pub async fn facts(
     Ok(Box::pin(combined(
         sources,
         gateway,
-        counts_use,
+        (request, counts_use),
         (caller, azure, app, cluster),
     ))
     .await)
@@ -141,7 +141,7 @@ async fn cluster_half(
 async fn combined(
     sources: &Sources<'_>,
     gateway: &GatewayId,
-    counts_use: bool,
+    (request, counts_use): (&SetupRequest, bool),
     (caller, azure, graph, cluster): (Caller, ArmHalf, GraphHalf, ClusterHalf),
 ) -> EntraFacts {
     let arm = sources.arm;
@@ -179,6 +179,7 @@ async fn combined(
         resource: azure.resource,
         validator,
         reader,
+        given: request.app.client_id(),
         app: graph.app,
         namesakes: graph.namesakes,
         policy: graph.policy,

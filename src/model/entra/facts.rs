@@ -32,6 +32,8 @@ pub struct EntraFacts {
     pub resource: Fact<Option<GatewayResource>>,
     pub validator: RoleFacts,
     pub reader: RoleFacts,
+    /// The client id of `--app`, which is known even if the app cannot be read.
+    pub given: Option<Uuid>,
     /// The app or the identity that was asked for; `None` if there is none.
     pub app: Fact<Option<AppFacts>>,
     /// The apps with the display name of `--create-app` that are not the one it
@@ -47,6 +49,19 @@ pub struct EntraFacts {
     /// What the webhook would inject into a pod; `None` if it changes nothing.
     pub webhook: Fact<Option<Injected>>,
     pub cluster: ClusterFacts,
+}
+
+impl EntraFacts {
+    /// The id that the gateway signs in with, if it is known.
+    pub fn client_id(&self) -> Option<Uuid> {
+        let app = self.app.as_ref().ok().and_then(Option::as_ref);
+        app.map(AppFacts::client_id).or(self.given)
+    }
+
+    /// The client id of an app that cannot be read: only a sign-in shows what it has.
+    pub fn unread_app(&self) -> Option<Uuid> {
+        self.given.filter(|_| self.app.is_err())
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -307,6 +322,9 @@ pub enum Holder {
     /// This app's, for the gateway of this name.
     OtherGateway(String),
     SomebodyElse,
+    /// Somebody else has put it there, at this time. Only a sign-in shows whether it is
+    /// this app's, which cannot be read.
+    Untried(Timestamp),
     /// Somebody else's, in a Secret that this workload refers to.
     Replaceable,
     /// The app is not known, for the reason given.

@@ -12,6 +12,16 @@ pub enum AppRequest {
     Existing(Uuid),
 }
 
+impl AppRequest {
+    /// Of one that exists.
+    pub const fn client_id(&self) -> Option<Uuid> {
+        match self {
+            Self::Create(_) => None,
+            Self::Existing(client_id) => Some(*client_id),
+        }
+    }
+}
+
 /// What `entra setup` was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetupRequest {

@@ -1,7 +1,7 @@
 //! The app or the identity of the gateway, and who else can use it.
 
 use super::facts::{AppFacts, AppKind, EntraFacts};
-use super::step::{Action, Part, Step, unread};
+use super::step::{Action, Part, Step, unread, unread_part};
 use crate::model::directory::{AppCredential, Application};
 use crate::model::entra::{AppRequest, Id, Made, SetupRequest, credential_name, federated_name, unique_name};
 use crate::model::{AzureRole, cleaned, counted, one_line};
@@ -13,7 +13,8 @@ pub(super) fn steps(facts: &EntraFacts, request: &SetupRequest, secret: &str) ->
 fn app(facts: &EntraFacts, request: &SetupRequest, secret: &str) -> Step {
     match (&facts.app, &request.app) {
         (Err(why), AppRequest::Existing(client_id)) => {
-            unread(Part::App, &format!("the app {client_id}"), why, None)
+            let text = format!("the app {client_id} is tried by its sign-in: {}", why.why());
+            Step::by_sign_in(Part::App, text).id("clientId", client_id)
         }
         (Err(why), AppRequest::Create(name)) => {
             let what = format!("create the app {}", one_line(name));
@@ -208,6 +209,12 @@ fn other_roles(facts: &EntraFacts, app: &AppFacts) -> Vec<String> {
 
 fn service_principal(facts: &EntraFacts) -> Step {
     let part = Part::ServicePrincipal;
+    if let Some(client_id) = facts.unread_app() {
+        let action = Action::CreateServicePrincipal {
+            app: Id::Known(client_id),
+        };
+        return Step::by_sign_in(part, "the service principal of the app is tried by its sign-in").doing(action);
+    }
     let app = match &facts.app {
         Ok(Some(app)) => app,
         Ok(None) => {
@@ -249,7 +256,7 @@ fn service_principal(facts: &EntraFacts) -> Step {
             let action = Action::CreateServicePrincipal {
                 app: Id::Known(app.client_id()),
             };
-            Step::unknown(part, format!("service principal of the app: {}", why.why())).doing(action)
+            unread_part(part, "service principal of the app", why, action)
         }
     }
 }

@@ -16,6 +16,10 @@ const OVER: Duration = Duration::from_secs(15);
 /// "Troubleshoot Azure RBAC": up to 10 minutes).
 pub const ASSIGNMENT_TIME: SignedDuration = SignedDuration::from_mins(10);
 
+/// How long what cannot be read is awaited, since it may not be there at all. Somebody
+/// else may have made it just before.
+pub const UNREAD_TIME: Duration = Duration::from_mins(1);
+
 /// Whether a refusal by Entra, by its code, may end by itself, because a credential or
 /// an app has not arrived at all of its servers. All others stay, such as that of
 /// conditional access or of an app that is disabled.

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::facts::{AppFacts, AppKind, EntraFacts};
 use super::role::{Need, covers};
-use super::step::{Action, Part, Step};
+use super::step::{Action, Part, Step, unread_part};
 use crate::model::access::RoleAssignment;
 use crate::model::entra::{Id, Made};
 use crate::model::quote::shell_word;
@@ -17,6 +17,8 @@ struct Assignee<'a> {
     whose: String,
     /// `None` if it does not exist yet.
     principal: Fact<Option<Uuid>>,
+    /// Whether it is that of an app that only its sign-in shows.
+    is_unread: bool,
     made: Made,
     /// Other ids of the same app, to which a role is assigned in vain.
     useless: Vec<Uuid>,
@@ -34,6 +36,7 @@ pub(super) fn validator(facts: &EntraFacts, need: &Need<'_>, definition: Uuid) -
             cleaned(&facts.gateway.service.name)
         ),
         principal: instance.map(|it| it.identity.principal).map_err(Clone::clone),
+        is_unread: false,
         made: Made::InstanceIdentity,
         useless: Vec::new(),
         right: &facts.rights.assign_in_group,
@@ -47,6 +50,7 @@ pub(super) fn reader(facts: &EntraFacts, need: &Need<'_>, definition: Uuid) -> S
         part: Part::ReaderAssignment,
         whose: "the service principal of the gateway".to_owned(),
         principal: service_principal(facts),
+        is_unread: facts.unread_app().is_some(),
         made: Made::ServicePrincipal,
         useless: match &facts.app {
             Ok(Some(app)) => other_ids(app),
@@ -101,6 +105,7 @@ impl Assignee<'_> {
         let principal = match &self.principal {
             Ok(Some(principal)) => *principal,
             Ok(None) => return create(Id::Of(self.made)),
+            Err(_) if self.is_unread => return self.unread(need, assign(Id::Of(self.made)), definition),
             Err(why) => {
                 let text = format!("assignment of the role {role} to {}: {}", self.whose, why.why());
                 return Step::unknown(self.part, text).doing(assign(Id::Of(self.made)));
@@ -109,8 +114,12 @@ impl Assignee<'_> {
         let assignments = match &need.facts.assignments {
             Ok(assignments) => assignments,
             Err(why) => {
-                let text = format!("assignment of the role {role} to {}: {}", self.whose, why.why());
-                return Step::unknown(self.part, text).doing(assign(Id::Known(principal)));
+                let what = format!("assignment of the role {role} to {}", self.whose);
+                let action = assign(Id::Known(principal));
+                if *self.right == Ok(false) {
+                    return unread_part(self.part, &what, why, action);
+                }
+                return Step::unknown(self.part, format!("{what}: {}", why.why())).doing(action);
             }
         };
         let suits = |role: Uuid| role == definition || need.is_enough(role);
@@ -130,6 +139,25 @@ impl Assignee<'_> {
             .notes(self.in_vain(need))
             .id("roleAssignmentId", &found.id)
             .id("principalId", &principal)
+    }
+
+    /// Of an app that cannot be read. If nobody has the role there, it has not either.
+    fn unread(&self, need: &Need<'_>, action: Action, definition: Uuid) -> Step {
+        let role = need.role.definition().name;
+        let suits = |it: &RoleAssignment| {
+            (it.role == definition || need.is_enough(it.role)) && covers(&it.scope, need.scope)
+        };
+        if let Ok(assignments) = &need.facts.assignments
+            && !assignments.iter().any(suits)
+        {
+            let text = format!("assign the role {role} to {}, at {}", self.whose, self.at);
+            return Step::missing(self.part, format!("{text}: its id is not known")).doing(action);
+        }
+        let text = format!(
+            "the role {role} of {}, at {}, is tried by its sign-in",
+            self.whose, self.at
+        );
+        Step::by_sign_in(self.part, text).doing(action)
     }
 
     /// Notes about assignments that grant nothing, because they name another id of

@@ -34,6 +34,9 @@ pub(super) fn stored(facts: &EntraFacts, wanted: &Wanted<'_>) -> (Step, Vec<Step
         Ok(app) => app.as_ref(),
         // Whether an interrupted run has left one is not known, which does no harm.
         Err(why) => {
+            if let Some(step) = held_of_unread(facts, wanted) {
+                return (step, Vec::new());
+            }
             let expires = wanted.expires(wanted.request.secret_lifetime);
             let action = expires.map(|expires| add(wanted.mode, name, expires, Vec::new()));
             return (
@@ -240,9 +243,29 @@ fn without_place(facts: &EntraFacts, what: &str, why: &Unavailable) -> Step {
 /// Whether a step of a credential leaves the Secret as it is: the Secret holds it.
 pub(super) fn is_held(step: &Step) -> bool {
     match &step.action {
-        None => step.mark == StepMark::Ok,
+        None => step.mark == StepMark::Ok || step.by_sign_in,
         Some(action) => matches!(action, Action::AdoptCredential { .. }),
     }
+}
+
+/// The credential that the Secret seems to hold of an app that cannot be read. It is used
+/// and not written, so a sign-in is enough to try it.
+fn held_of_unread(facts: &EntraFacts, wanted: &Wanted<'_>) -> Option<Step> {
+    facts.unread_app()?;
+    let stored = facts.cluster.secret.as_ref().ok()?.as_ref()?;
+    let is_kept = match wanted.holder {
+        Holder::Untried(_) => true,
+        Holder::Ours => stored
+            .expires
+            .is_none_or(|at| !is_due((None, at), wanted.request.secret_lifetime, wanted.now)),
+        _ => false,
+    };
+    let what = wanted.mode.credential();
+    let text = format!(
+        "secret/{} seems to hold {what} of the app, which is tried by its sign-in",
+        wanted.secret
+    );
+    (is_kept && stored.has_keys(wanted.mode)).then(|| Step::by_sign_in(Part::Credential, text))
 }
 
 /// The credential of the app that the Secret holds.

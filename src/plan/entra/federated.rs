@@ -1,7 +1,7 @@
 //! What trusts the tokens of the cluster.
 
 use super::facts::EntraFacts;
-use super::step::{Action, Part, Step, unread};
+use super::step::{Action, Part, Step, unread, unread_part};
 use crate::error::{Error, Result};
 use crate::model::cleaned;
 use crate::model::directory::FederatedCredential;
@@ -37,6 +37,14 @@ pub(super) fn federated(facts: &EntraFacts, account: &str, audience: &str) -> St
         wanted.subject,
         cleaned(&wanted.issuer)
     );
+    if facts.unread_app().is_some() {
+        let text = format!(
+            "a federated credential, which trusts {} of {}, is tried by the sign-in",
+            wanted.subject,
+            cleaned(&wanted.issuer)
+        );
+        return Step::by_sign_in(part, text).doing(Action::AddFederated(wanted));
+    }
     let app = match &facts.app {
         Ok(Some(app)) => app,
         Ok(None) => {
@@ -51,8 +59,8 @@ pub(super) fn federated(facts: &EntraFacts, account: &str, audience: &str) -> St
     match &app.federated {
         Ok(all) => among(all, wanted, text).permitted(&facts.rights.change_app, "change the app"),
         Err(why) => {
-            let text = format!("federated credentials of the app: {}", why.why());
-            Step::unknown(part, text).doing(Action::AddFederated(wanted))
+            let what = "federated credentials of the app";
+            unread_part(part, what, why, Action::AddFederated(wanted))
         }
     }
 }

@@ -76,6 +76,7 @@ pub fn facts() -> EntraFacts {
         resource: Ok(Some(resource(1))),
         validator: no_role(),
         reader: no_role(),
+        given: None,
         app: Ok(None),
         namesakes: Ok(Vec::new()),
         policy: Ok(SecretPolicy::default()),

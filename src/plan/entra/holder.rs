@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::facts::{
-    AppFacts, EntraFacts, HandedOver, Holder, ServiceAccountFacts, StoredFacts, WorkloadSide,
+    EntraFacts, HandedOver, Holder, ServiceAccountFacts, StoredFacts, WorkloadSide,
 };
 use crate::model::cleaned;
 use crate::model::entra::{CLIENT_ID_ANNOTATION, Mode, SettingValue};
@@ -20,6 +20,10 @@ pub(super) fn of_secret(facts: &EntraFacts, mode: Mode, secret: &str, now: Times
     }
     if let Some(handed_over) = handed_over(facts, found, mode, now) {
         return Holder::HandedOver(handed_over);
+    }
+    let unrecorded = found.unrecorded.iter().find(|it| it.kind == mode);
+    if let Some(unrecorded) = unrecorded.filter(|_| facts.unread_app().is_some()) {
+        return Holder::Untried(unrecorded.written);
     }
     match (found.has_keys(mode), found.has_other_keys(mode)) {
         (true, _) if !is_referred_to(facts, secret) => Holder::SomebodyElse,
@@ -90,10 +94,10 @@ pub(super) fn of_account(facts: &EntraFacts, found: &ServiceAccountFacts) -> Hol
 
 /// The holder, unless it is this app.
 fn of_other_app(facts: &EntraFacts, client_id: &str) -> Option<Holder> {
-    let ours = match &facts.app {
-        Ok(app) => app.as_ref().map(AppFacts::client_id),
-        Err(why) => return Some(Holder::Unknown(why.why().to_owned())),
-    };
+    let ours = facts.client_id();
+    if let (None, Err(why)) = (ours, &facts.app) {
+        return Some(Holder::Unknown(why.why().to_owned()));
+    }
     let is_ours = ours.is_some() && Uuid::try_parse(client_id).ok() == ours;
     (!is_ours).then(|| Holder::OtherApp(cleaned(client_id)))
 }
@@ -103,15 +107,16 @@ fn of_other_app(facts: &EntraFacts, client_id: &str) -> Option<Holder> {
 pub(super) fn owes_restart(facts: &EntraFacts, workload: &WorkloadSide, holder: &Holder) -> bool {
     let stored = facts.cluster.secret.as_ref().ok().and_then(Option::as_ref);
     let known = match holder {
-        Holder::HandedOver(found) => Some((found.credential, found.written)),
-        _ => stored.and_then(|stored| Some((stored.credential?, stored.written?))),
+        Holder::HandedOver(found) => Some((Some(found.credential), found.written)),
+        Holder::Untried(written) => Some((None, *written)),
+        _ => stored.and_then(|stored| Some((Some(stored.credential?), stored.written?))),
     };
     let Some((id, written)) = known else {
         return false;
     };
     let restarted = workload.marks.restarted_at.as_ref();
     let restarted = restarted.and_then(|at| at.parse::<Timestamp>().ok());
-    !workload.marks.rotation_ids.contains(&id.to_string())
+    !id.is_some_and(|id| workload.marks.rotation_ids.contains(&id.to_string()))
         && workload.created.is_some_and(|created| created < written)
         && restarted.is_none_or(|at| at < written)
 }

@@ -92,7 +92,9 @@ fn of_other_app(holder: &Holder, account: &str, name: &str, namespace: &str) -> 
 /// or pods of others, would have what is of no use to them.
 fn in_use(holder: &Holder, keys: &str) -> Option<String> {
     Some(match holder {
-        Holder::Nobody | Holder::Ours | Holder::Replaceable | Holder::HandedOver(_) => return None,
+        Holder::Nobody | Holder::Ours | Holder::Replaceable | Holder::HandedOver(_) | Holder::Untried(_) => {
+            return None;
+        },
         Holder::OtherApp(id) => {
             format!("holds the credential of another app, {id}, which pods may use")
         }

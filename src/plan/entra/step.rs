@@ -263,6 +263,9 @@ pub struct Step {
     pub hints: Vec<String>,
     /// What the step does, or what somebody else has to do if it is missing.
     pub action: Option<Action>,
+    /// Whether only the sign-in of the gateway tries it: the action is for those who may
+    /// read what is there.
+    pub by_sign_in: bool,
     /// Set if nothing is written because of it.
     pub stops: Option<Kind>,
     /// The ids of what is there.
@@ -278,6 +281,7 @@ impl Step {
             notes: Vec::new(),
             hints: Vec::new(),
             action: None,
+            by_sign_in: false,
             stops: None,
             ids: BTreeMap::new(),
         }
@@ -297,6 +301,13 @@ impl Step {
 
     pub(super) fn unknown(part: Part, text: impl Into<String>) -> Self {
         Self::new(part, StepMark::Unknown, text)
+    }
+
+    /// Not known, and tried by the sign-in of the gateway.
+    pub(super) fn by_sign_in(part: Part, text: impl Into<String>) -> Self {
+        let mut step = Self::new(part, StepMark::Unknown, text);
+        step.by_sign_in = true;
+        step
     }
 
     /// Missing, while the rest goes on.
@@ -361,7 +372,8 @@ impl Step {
 
     /// What this run does for the step.
     pub fn to_apply(&self) -> Option<&Action> {
-        self.action.as_ref().filter(|_| self.mark != StepMark::Missing)
+        let is_left = self.mark == StepMark::Missing || self.by_sign_in;
+        self.action.as_ref().filter(|_| !is_left)
     }
 
     /// What somebody else has to do.
@@ -382,6 +394,18 @@ pub(super) fn unread(part: Part, what: &str, why: &Unavailable, action: Option<A
         Some(action) => step.doing(action),
         None => step,
     }
+}
+
+/// The step of a part of an app or a scope that is known, and whose present state cannot be
+/// read. Who may not read it may not make it either, and the sign-in shows whether it is
+/// there; any other reason may be over when it is tried.
+pub(super) fn unread_part(part: Part, what: &str, why: &Unavailable, action: Action) -> Step {
+    let text = format!("{what}: {}", why.why());
+    let step = match why {
+        Unavailable::Forbidden(_) => Step::by_sign_in(part, text),
+        Unavailable::Unknown(_) => Step::unknown(part, text),
+    };
+    step.doing(action)
 }
 
 /// Why nothing may be written, by the first step that stops the run.

@@ -12,10 +12,7 @@ use crate::model::{CloudName, setting};
 
 /// The id that the gateway signs in with.
 pub(super) fn client_id(facts: &EntraFacts) -> Id {
-    match &facts.app {
-        Ok(Some(app)) => Id::Known(app.client_id()),
-        _ => Id::Of(Made::App),
-    }
+    facts.client_id().map_or(Id::Of(Made::App), Id::Known)
 }
 
 /// The configuration endpoint, for a workload that certainly has none.

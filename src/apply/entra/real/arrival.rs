@@ -13,7 +13,7 @@ use crate::azure::{Certificate, ConfigurationAnswer, Error as AzureError, Gatewa
 use crate::cluster::explain;
 use crate::model::entra::{Mode, PFX_KEY, SECRET_KEY, SettingValue, token_audience};
 use crate::model::{in_words, setting};
-use crate::plan::entra::{Arrival, is_forbidden, may_arrive, refusal_counts};
+use crate::plan::entra::{Arrival, UNREAD_TIME, is_forbidden, may_arrive, refusal_counts};
 
 /// The wait after an answer that may soon be another one.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -91,6 +91,12 @@ impl RealSetup<'_> {
                     if !code.as_deref().is_some_and(may_arrive) =>
                 {
                     return Err(self.refused_for_good(code.as_deref(), &message, hint, client_id));
+                }
+                // Nobody knows whether it is there at all.
+                Err(AzureError::SignIn { message, hint, .. })
+                    if self.plan.asks_sign_in() && at >= UNREAD_TIME =>
+                {
+                    return Err(self.refused_for_good(None, &message, hint, client_id));
                 }
                 Err(AzureError::Setup(why)) => return Err(Ended::PodsDecide(why)),
                 Err(error) => (AGAIN, error.to_string()),

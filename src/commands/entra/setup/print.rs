@@ -18,7 +18,7 @@ impl Run<'_> {
         let target = ScriptTarget {
             gateway: &facts.gateway,
             graph: &self.azure.graph.origin(),
-            client_id: app.map(crate::model::entra::facts::AppFacts::client_id),
+            client_id: facts.client_id(),
             identity: app.and_then(|app| match &app.kind {
                 AppKind::Identity(id, _) => Some(id),
                 AppKind::Application(_) => None,
