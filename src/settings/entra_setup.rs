@@ -18,6 +18,10 @@ use crate::model::entra::{AppRequest, Mode, SetupRequest};
 use crate::model::request::{DryRun, OutputFormat, TargetRequest};
 use crate::model::{is_azure_name, one_line};
 
+/// The longest names in Azure/azure-rest-api-specs, `serviceName` and `gatewayId`.
+const LONGEST_INSTANCE: usize = 50;
+const LONGEST_GATEWAY: usize = 80;
+
 /// The longest display name of an app (learn.microsoft.com, "application resource
 /// type").
 const LONGEST_APP_NAME: usize = 256;
@@ -253,7 +257,38 @@ fn check_target(target: &TargetRequest) -> Result<()> {
             )));
         }
     }
-    Ok(())
+    let refused =
+        |flag: &str, value: &str, why: &str| Err(Error::usage(format!("{flag} `{}` {why}", one_line(value))));
+    if let Some(name) = target.service.as_ref().filter(|it| !is_instance(&it.value)) {
+        let why = "is not the name of an instance: that has 1 to 50 letters, digits and dashes, begins with a letter and does not end with a dash";
+        return refused("--apim-instance", &name.value, why);
+    }
+    match &target.gateway {
+        Some(name) if name.value == "managed" => {
+            let why = "is the gateway that Azure runs for the instance, and not a self-hosted one";
+            refused("--apim-gateway", &name.value, why)
+        }
+        Some(name) if !is_gateway(&name.value) => {
+            let why = "is not the name of a gateway: that has 1 to 80 characters and is neither blank, `.` nor `..`";
+            refused("--apim-gateway", &name.value, why)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether an instance may have the name (Azure/azure-rest-api-specs, `serviceName`).
+fn is_instance(name: &str) -> bool {
+    let is_inner = |it: char| it.is_ascii_alphanumeric() || it == '-';
+    name.len() <= LONGEST_INSTANCE
+        && name.starts_with(|it: char| it.is_ascii_alphabetic())
+        && name.chars().all(is_inner)
+        && !name.ends_with('-')
+}
+
+/// Whether a gateway may have the name (Azure/azure-rest-api-specs, `gatewayId`). The two
+/// names of folders would be those of another resource.
+fn is_gateway(name: &str) -> bool {
+    !name.trim().is_empty() && name.chars().count() <= LONGEST_GATEWAY && name != "." && name != ".."
 }
 
 fn require_target(target: &TargetRequest) -> Result<()> {

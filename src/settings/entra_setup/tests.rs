@@ -58,6 +58,39 @@ fn what_makes_no_sense_is_refused_before_anything_is_asked() {
 }
 
 #[test]
+fn names_that_no_instance_or_gateway_can_have_are_refused_by_the_line() {
+    let long = "a".repeat(81);
+    for (flag, name) in [
+        ("-g", "."),
+        ("-g", ".."),
+        ("-g", " "),
+        ("-g", "managed"),
+        ("-g", long.as_str()),
+        ("-a", "1svc"),
+        ("-a", "svc-"),
+        ("-a", "s_c"),
+        ("-a", ".."),
+        ("-a", "svc.azure-api.net"),
+        ("-a", &long[..51]),
+    ] {
+        let error = resolve(&["--create-app", "a", flag, name], true).unwrap_err();
+        assert_eq!(error.kind(), Kind::Usage, "{flag} {name}");
+        assert!(error.to_string().contains(&format!("`{name}`")), "{error}");
+    }
+    for (flag, name) in [
+        ("-g", &long[..80]),
+        ("-g", "a.b"),
+        ("-a", &long[..50]),
+        ("-a", "A-1"),
+    ] {
+        assert!(
+            resolve(&["--create-app", "a", flag, name], true).is_ok(),
+            "{name}"
+        );
+    }
+}
+
+#[test]
 fn odd_names_are_names() {
     for name in ["O'Brien", "$(id)", "a'; touch x #", "Zürich 7"] {
         let settings = resolve(&["--create-app", name, "-g", name], true).unwrap();
