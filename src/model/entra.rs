@@ -9,7 +9,10 @@ mod template;
 
 pub use audience::{federation_audience, token_audience};
 pub use mode::{Mode, SignsIn};
-pub use name::{credential_name, default_secret, federated_name, is_same_but_slash, subject, unique_name};
+pub use name::{
+    credential_name, default_secret, federated_name, is_same_but_slash, secret_of_credential, subject,
+    unique_name,
+};
 pub use request::{AppRequest, SetupRequest};
 pub use template::{CertificateMount, Id, Made, SettingValue, TemplateSettings};
 

@@ -33,7 +33,7 @@ use uuid::Uuid;
 use crate::error::{Error, Result};
 use crate::model::directory::FederatedCredential;
 use crate::model::entra::facts::{self, EntraFacts};
-use crate::model::entra::{Mode, SetupRequest, TemplateSettings, default_secret};
+use crate::model::entra::{Mode, SetupRequest, TemplateSettings};
 use crate::model::{AzureRole, cleaned};
 use credential::Wanted;
 use mode::choose_mode;
@@ -207,7 +207,7 @@ fn secret(facts: &EntraFacts, request: &SetupRequest, mode: Mode) -> Result<Stri
     let workload = facts.cluster.workload.as_ref();
     match (&request.secret, workload) {
         (Some(given), _) => Ok(given.clone()),
-        (None, Some(workload)) => Ok(default_secret(&workload.workload.name)),
+        (None, Some(workload)) => Ok(workload.secret(mode, facts.client_id())),
         (None, None) if mode.is_stored() => Err(Error::usage(
             "without a workload, the Secret for the credential has to be given",
         )

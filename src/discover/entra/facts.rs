@@ -1,6 +1,7 @@
 //! All facts of a set-up, side by side.
 
 use tokio::join;
+use uuid::Uuid;
 
 use super::app::{Directory, GraphHalf, principal_of};
 use super::arm::{ArmHalf, arm_half};
@@ -14,8 +15,9 @@ use super::webhook::webhook;
 use crate::azure::{Arm, Caller, Graph};
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
-use crate::model::entra::facts::{ClusterFacts, EntraFacts, Injected, IssuerFacts};
-use crate::model::entra::{Mode, SetupRequest, SignsIn, default_secret};
+use crate::model::entra::facts::{AppFacts, ClusterFacts, EntraFacts, Injected, IssuerFacts};
+use crate::model::entra::{Mode, SettingValue, SetupRequest, SignsIn};
+use crate::model::setting::APP_CLIENT;
 use crate::model::{AzureRole, Cloud, CloudName, Fact, GatewayId, Unavailable};
 
 /// Where facts come from.
@@ -44,16 +46,38 @@ pub async fn facts(
         Ok((caller, Box::pin(arm_half(arm, gateway)).await?))
     };
     let of_graph = Box::pin(directory.half(&request.app, mode.is_stored()));
-    let of_cluster = Box::pin(cluster_half(cluster, arm, target, request, mode));
-    let ((caller, azure), app, cluster) =
+    // The app may not be known yet, but the workload probably signs in as it.
+    let likely = secret_name(target, request, mode, likely_app(target, request));
+    let of_cluster = Box::pin(cluster_half(
+        cluster,
+        arm,
+        target,
+        (request, mode),
+        likely.as_deref(),
+    ));
+    let ((caller, azure), app, mut of_cluster) =
         tokio::try_join!(signed_in, async { Ok::<_, Error>(of_graph.await) }, async {
             Ok(of_cluster.await)
         })?;
+    let found = app
+        .app
+        .as_ref()
+        .ok()
+        .and_then(Option::as_ref)
+        .map(AppFacts::client_id);
+    let name = secret_name(target, request, mode, found.or(request.app.client_id()));
+    if name != likely {
+        let (account, name) = (account(target, request), name.as_deref());
+        (of_cluster.facts.secret, of_cluster.rights) = join!(
+            secret(cluster, name),
+            cluster_rights(cluster, account, name, target.workload.as_ref())
+        );
+    }
     Ok(Box::pin(combined(
         sources,
         gateway,
         (request, counts_use),
-        (caller, azure, app, cluster),
+        (caller, azure, app, of_cluster),
     ))
     .await)
 }
@@ -77,19 +101,46 @@ struct ClusterHalf {
     webhook: Fact<Option<Injected>>,
 }
 
+/// The `ServiceAccount` that the pods use or will use.
+fn account<'a>(target: &'a SetupTarget, request: &'a SetupRequest) -> Option<&'a str> {
+    let present = target
+        .side
+        .as_ref()
+        .map(|side| side.template.service_account.as_str());
+    let present = present.map(|name| if name.is_empty() { "default" } else { name });
+    request.service_account.as_deref().or(present)
+}
+
+/// The Secret for the credential, as the plan names it.
+fn secret_name(
+    target: &SetupTarget,
+    request: &SetupRequest,
+    mode: Mode,
+    client_id: Option<Uuid>,
+) -> Option<String> {
+    let side = target.side.as_ref();
+    let given = request.secret.clone();
+    given.or_else(|| side.map(|side| side.secret(mode, client_id)))
+}
+
+/// The app that was named, or else the one that the workload signs in as.
+fn likely_app(target: &SetupTarget, request: &SetupRequest) -> Option<Uuid> {
+    let of_workload = || match target.side.as_ref()?.template.settings.get(APP_CLIENT)? {
+        SettingValue::Text(id) => Uuid::try_parse(id).ok(),
+        _ => None,
+    };
+    request.app.client_id().or_else(of_workload)
+}
+
 async fn cluster_half(
     cluster: &Cluster,
     arm: &Arm,
     target: &SetupTarget,
-    request: &SetupRequest,
-    mode: Mode,
+    (request, mode): (&SetupRequest, Mode),
+    name: Option<&str>,
 ) -> ClusterHalf {
+    let account = account(target, request);
     let side = target.side.as_ref();
-    let present = side.map(|side| side.template.service_account.as_str());
-    let present = present.map(|name| if name.is_empty() { "default" } else { name });
-    let account = request.service_account.as_deref().or(present);
-    let default = side.map(|side| default_secret(&side.workload.name));
-    let name = request.secret.as_deref().or(default.as_deref());
     let image = side.map(|side| side.image.as_str());
     let issuer = async {
         if mode == Mode::WorkloadIdentity {

@@ -10,9 +10,9 @@ use crate::model::access::{InstanceIdentity, RoleAssignment, RoleDefinition};
 use crate::model::directory::{
     AppCredential, AppRole, Application, FederatedCredential, Fingerprint, Owner, ServicePrincipal,
 };
-use crate::model::entra::{Mode, SignsIn, TemplateSettings};
+use crate::model::entra::{Mode, SECRET_KEY, SettingValue, SignsIn, TemplateSettings, default_secret};
 use crate::model::{
-    CloudName, Fact, GatewayId, ManagedIdentityId, Replacement, RotationIds, TemplateMarks, WorkloadRef,
+    CloudName, Fact, GatewayId, ManagedIdentityId, Replacement, RotationIds, TemplateMarks, WorkloadRef, setting,
 };
 
 /// All facts about one gateway that a set-up depends on. They hold no secret.
@@ -245,6 +245,38 @@ pub struct WorkloadSide {
     pub replacement: Replacement,
     /// Whether its controller replaces a pod only once that is ready.
     pub ordered: bool,
+}
+
+impl WorkloadSide {
+    /// The Secret for the credential of a mode: the one that the pods sign in with as this
+    /// app, or else one that is named after the workload.
+    pub fn secret(&self, mode: Mode, client_id: Option<Uuid>) -> String {
+        let is_of_app = match self.template.settings.get(setting::APP_CLIENT) {
+            Some(SettingValue::Text(there)) => {
+                client_id.is_some() && Uuid::try_parse(there).ok() == client_id
+            }
+            Some(_) => false,
+            None => true,
+        };
+        let in_use = self.secret_in_use(mode).filter(|_| is_of_app);
+        in_use.map_or_else(|| default_secret(&self.workload.name), str::to_owned)
+    }
+
+    /// The Secret that the pods sign in with, if they do so by this mode.
+    fn secret_in_use(&self, mode: Mode) -> Option<&str> {
+        if self.signs_in != Ok(SignsIn::By(mode)) {
+            return None;
+        }
+        match (
+            mode,
+            self.template.settings.get(setting::APP_SECRET),
+            &self.template.mount,
+        ) {
+            (Mode::AppSecret, Some(SettingValue::Secret { name, key }), _) if key == SECRET_KEY => Some(name),
+            (Mode::AppCertificate, _, Some(mount)) => Some(&mount.secret),
+            _ => None,
+        }
+    }
 }
 
 /// Where a client secret is in clear.

@@ -41,13 +41,23 @@ pub fn federated_name(issuer: &str, subject: &str) -> String {
     named("apim-", readable, '-', &id, LONGEST_FEDERATED)
 }
 
+/// The beginning of the names of client secrets and certificates.
+const CREDENTIAL: &str = "kubectl-apim ";
+
+/// The Secret in a namespace that a credential was made for, as far as the name of the
+/// credential shows it.
+pub fn secret_of_credential<'a>(name: &'a str, namespace: &str) -> Option<&'a str> {
+    let (readable, _) = name.strip_prefix(CREDENTIAL)?.rsplit_once(' ')?;
+    readable.strip_prefix(namespace)?.strip_prefix('/')
+}
+
 /// The name of a client secret or a certificate of a Secret in `place`, which
 /// identifies the namespace of one cluster. By it, a run finds what an interrupted
 /// one has left, and leaves alone what another cluster uses.
 pub fn credential_name(place: &str, namespace: &str, secret: &str) -> String {
     let id = stable_uuid(&[place, namespace, secret]).simple().to_string();
     named(
-        "kubectl-apim ",
+        CREDENTIAL,
         &format!("{namespace}/{secret}"),
         ' ',
         &id,
@@ -61,7 +71,7 @@ fn named(prefix: &str, readable: &str, separator: char, id: &str, longest: usize
     let room = longest - prefix.len() - 1 - 12;
     let kept = readable.chars().take(room).map(|letter| match letter {
         letter if letter.is_ascii_alphanumeric() || letter == '-' => letter,
-        '/' if separator == ' ' => letter,
+        '/' | '.' if separator == ' ' => letter,
         _ => '-',
     });
     let digits = id.chars().take(12);
@@ -120,6 +130,10 @@ mod tests {
         let name = |place| credential_name(place, "shop", "gw-entra");
         assert_ne!(name("uid-1"), name("uid-2"));
         assert!(name("uid-1").starts_with("kubectl-apim shop/gw-entra "));
+        assert_eq!(secret_of_credential(&name("uid-1"), "shop"), Some("gw-entra"));
+        assert_eq!(secret_of_credential(&name("uid-1"), "sho"), None);
+        let dotted = credential_name("uid-1", "shop", "gw.entra");
+        assert_eq!(secret_of_credential(&dotted, "shop"), Some("gw.entra"));
     }
 
     proptest! {

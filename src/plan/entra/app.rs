@@ -3,7 +3,9 @@
 use super::facts::{AppFacts, AppKind, EntraFacts};
 use super::step::{Action, Part, Step, unread, unread_part};
 use crate::model::directory::{AppCredential, Application};
-use crate::model::entra::{AppRequest, Id, Made, SetupRequest, credential_name, federated_name, unique_name};
+use crate::model::entra::{
+    AppRequest, Id, Made, SetupRequest, credential_name, federated_name, secret_of_credential, unique_name,
+};
 use crate::model::{AzureRole, cleaned, counted, one_line};
 
 pub(super) fn steps(facts: &EntraFacts, request: &SetupRequest, secret: &str) -> Vec<Step> {
@@ -108,7 +110,10 @@ fn existing(facts: &EntraFacts, app: &AppFacts, request: &SetupRequest, secret: 
             "if that is meant, name the app itself: --app {client_id}"
         ));
     }
-    Step::ok(Part::App, text).notes(others).id("clientId", &client_id)
+    Step::ok(Part::App, text)
+        .notes(others)
+        .notes(of_other_secrets(facts, app, secret))
+        .id("clientId", &client_id)
 }
 
 /// Who else can sign in as the app or change it, and what else it may do.
@@ -153,10 +158,11 @@ fn others(facts: &EntraFacts, app: &AppFacts, secret: &str) -> Vec<String> {
 fn other_credential(facts: &EntraFacts, secret: &str, found: &AppCredential) -> Option<String> {
     let name = found.name.as_deref().unwrap_or_default();
     let (shown, id) = (cleaned(name), found.key_id);
-    let ours = |place: &str| credential_name(place, &facts.cluster.namespace, secret);
-    let why = match &facts.cluster.place {
-        Ok(place) if name == ours(place) => return None,
-        Err(why) if is_same_but_place(name, &ours("")) => why.why(),
+    let namespace = &facts.cluster.namespace;
+    let why = match (&facts.cluster.place, secret_of_credential(name, namespace)) {
+        (Ok(place), _) if name == credential_name(place, namespace, secret) => return None,
+        (Ok(place), Some(other)) if name == credential_name(place, namespace, other) => return None,
+        (Err(why), Some(_)) => why.why(),
         _ => {
             return Some(format!(
                 "it has a credential that was not made here: {shown} ({id})"
@@ -168,10 +174,20 @@ fn other_credential(facts: &EntraFacts, secret: &str, found: &AppCredential) -> 
     ))
 }
 
-/// Whether two names of credentials differ at most in what stands for the namespace.
-fn is_same_but_place(one: &str, other: &str) -> bool {
-    let readable = |name: &str| name.rsplit_once(' ').map(|(readable, _)| readable.to_owned());
-    readable(one) == readable(other)
+/// The credentials that were made here for another Secret of the namespace.
+fn of_other_secrets(facts: &EntraFacts, app: &AppFacts, secret: &str) -> Vec<String> {
+    let Ok(place) = &facts.cluster.place else {
+        return Vec::new();
+    };
+    let namespace = &facts.cluster.namespace;
+    let note = |found: &AppCredential| {
+        let name = found.name.as_deref()?;
+        let other = secret_of_credential(name, namespace).filter(|other| *other != secret)?;
+        let is_ours = name == credential_name(place, namespace, other);
+        let id = found.key_id;
+        is_ours.then(|| format!("it has a credential that was made here for secret/{other} ({id})"))
+    };
+    app.credentials().filter_map(note).collect()
 }
 
 fn other_roles(facts: &EntraFacts, app: &AppFacts) -> Vec<String> {
@@ -213,7 +229,8 @@ fn service_principal(facts: &EntraFacts) -> Step {
         let action = Action::CreateServicePrincipal {
             app: Id::Known(client_id),
         };
-        return Step::by_sign_in(part, "the service principal of the app is tried by its sign-in").doing(action);
+        return Step::by_sign_in(part, "the service principal of the app is tried by its sign-in")
+            .doing(action);
     }
     let app = match &facts.app {
         Ok(Some(app)) => app,

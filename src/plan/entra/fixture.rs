@@ -348,7 +348,8 @@ fn credentials(facts: &mut EntraFacts, mode: Mode) -> &mut Vec<AppCredential> {
 
 /// The id of the credential that was added last.
 pub fn newest_credential(facts: &mut EntraFacts) -> Option<Uuid> {
-    app_of(facts).credentials().map(|it| it.key_id).max()
+    let app = facts.app.as_ref().ok()?.as_ref()?;
+    app.credentials().map(|it| it.key_id).max()
 }
 
 fn role_of(facts: &mut EntraFacts, role: AzureRole) -> &mut RoleFacts {

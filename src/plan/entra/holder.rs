@@ -4,9 +4,7 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::facts::{
-    EntraFacts, HandedOver, Holder, ServiceAccountFacts, StoredFacts, WorkloadSide,
-};
+use super::facts::{EntraFacts, HandedOver, Holder, ServiceAccountFacts, StoredFacts, WorkloadSide};
 use crate::model::cleaned;
 use crate::model::entra::{CLIENT_ID_ANNOTATION, Mode, SettingValue};
 

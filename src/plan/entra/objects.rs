@@ -94,7 +94,7 @@ fn in_use(holder: &Holder, keys: &str) -> Option<String> {
     Some(match holder {
         Holder::Nobody | Holder::Ours | Holder::Replaceable | Holder::HandedOver(_) | Holder::Untried(_) => {
             return None;
-        },
+        }
         Holder::OtherApp(id) => {
             format!("holds the credential of another app, {id}, which pods may use")
         }

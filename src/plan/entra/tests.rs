@@ -2,6 +2,7 @@ mod handed_over;
 mod in_use;
 mod parts;
 mod renewal;
+mod unread;
 
 use proptest::prelude::*;
 use uuid::Uuid;

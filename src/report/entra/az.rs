@@ -28,6 +28,8 @@ pub struct ScriptTarget<'a> {
     /// The user-assigned identity that the gateway uses, if it is one.
     pub identity: Option<&'a ManagedIdentityId>,
     pub namespace: &'a str,
+    /// The next command of the one who may not read apps, without the client id.
+    pub next: &'a str,
     /// Whether the Secret is there, with a credential that is replaced.
     pub has_secret: bool,
     pub now: Timestamp,
@@ -48,6 +50,12 @@ pub fn az_script(target: &ScriptTarget<'_>, actions: &[&Action]) -> String {
     };
     for action in actions {
         script.add(action);
+    }
+    if actions
+        .iter()
+        .any(|action| matches!(action, Action::CreateApp { .. }))
+    {
+        script.tell_client_id();
     }
     script.text
 }
@@ -146,6 +154,14 @@ impl Script<'_> {
         if !self.made.contains(&made) {
             self.made.push(made);
         }
+    }
+
+    /// Who may not read apps needs it to go on.
+    fn tell_client_id(&mut self) {
+        let next = shell_word(self.target.next);
+        self.text += &format!(
+            "\n# The one who asked for this goes on with the client id.\necho \"The client id of the app: $APP_ID\"\nprintf 'Next: %s %s\\n' {next} \"$APP_ID\"\n"
+        );
     }
 
     fn role_path(&self, id: Uuid) -> String {

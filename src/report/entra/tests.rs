@@ -28,6 +28,7 @@ fn script(facts: &EntraFacts, plan: &SetupPlan) -> String {
         client_id: None,
         identity: None,
         namespace: &facts.cluster.namespace,
+        next: "kubectl apim entra setup -g 'O'\\''Brien $(id)' --app",
         has_secret: matches!(facts.cluster.secret, Ok(Some(_))),
         now: "2027-01-01T00:00:00Z".parse().unwrap(),
     };
@@ -146,6 +147,24 @@ fn the_script_makes_what_the_plan_makes() {
         // az drops inner keys in upper case.
         assert!(text.contains("\"dataActions\"") && !text.contains("\"DataActions\""));
     }
+}
+
+/// Who may not read apps gets the client id and the next command from the script.
+#[test]
+fn the_script_ends_with_the_client_id_of_a_new_app() {
+    let plan = plan_of(&facts(), Mode::WorkloadIdentity, "gw");
+    let text = script(&facts(), &plan);
+    let end = text.split_once("# The one who asked").unwrap().1;
+    let line = format!("set -eu; APP_ID=some-id\n#{end}");
+    let shell = std::process::Command::new("sh").args(["-c", &line]).output();
+    let printed = String::from_utf8(shell.unwrap().stdout).unwrap();
+    assert_eq!(
+        printed,
+        "The client id of the app: some-id\nNext: kubectl apim entra setup -g 'O'\\''Brien $(id)' --app some-id\n"
+    );
+    let done = after(facts(), &plan);
+    let later = script(&done, &plan_of(&done, Mode::WorkloadIdentity, "gw"));
+    assert!(!later.contains("Next:"), "{later}");
 }
 
 #[test]

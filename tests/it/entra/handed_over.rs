@@ -24,14 +24,16 @@ esac
 
 /// Somebody of the tenant who may do everything in Azure, and only read apps.
 fn signs_in_as_a_reader_of_apps(entra: &mut EntraCase) {
+    signs_in_with(entra, |it| it.with_graph(GraphRights::ReadAll));
+}
+
+fn signs_in_with(entra: &mut EntraCase, rights: impl FnOnce(Principal) -> Principal) {
     let scope = format!("/subscriptions/{}", entra.case.gateway.subscription);
     let principal = Principal {
         tenant: entra.case.principal.tenant.clone(),
         ..Principal::random()
     };
-    let principal = principal
-        .with(Grant::new(&scope, &["*"]))
-        .with_graph(GraphRights::ReadAll);
+    let principal = rights(principal.with(Grant::new(&scope, &["*"])));
     entra.case.azure().add_principal(principal.clone());
     entra.case.principal = principal;
 }
@@ -140,12 +142,72 @@ async fn another_secret() {
     }
 }
 
+/// An administrator has done everything in Azure, for a caller who may not read apps.
+async fn app_of_an_administrator() {
+    let mut entra = EntraCase::new("unread-app").await;
+    let mode = ["--mode", "workload-identity", "--yes"];
+    let account = ["--service-account", "gw"];
+    let made = [&["--create-app", "gw"], &account[..], &mode].concat();
+    entra.setup_of(&made).exits(0).await;
+    let app = entra.apps()[0].app_id.clone();
+    let remove = "kubectl delete serviceaccount gw";
+    entra.case.shell(remove).exits(0).await;
+    entra.deploy(|_| {}).await;
+    signs_in_with(&mut entra, |it| it);
+    let run = |app: &str, account: &str| {
+        entra.setup(&[&["--app", app, "--service-account", account], &mode[..]].concat())
+    };
+    let ended = run(&app, "gw").exits(0).await;
+    ended.says(&["accepted", "proved"]);
+    let tried = marks(&ended).chars().filter(|mark| *mark == '?').count();
+    assert_eq!(tried, 4, "{}", ended.stdout);
+    entra.case.rolled_out("gw").await;
+    let again = run(&app, "gw").exits(0).await;
+    again.says(&["accepted"]);
+    assert!(
+        marks(&again).chars().all(|mark| "=?".contains(mark)),
+        "{}",
+        again.stdout
+    );
+
+    // What is not there is refused, and not awaited for ever.
+    let (other, _) = super::registered(&entra, |_, _| {});
+    let before = entra.case.versions().await;
+    let refused = run(&other, "other").exits(4).await;
+    refused.says(&["the workload was not changed", "somebody who may read apps"]);
+    assert_eq!(entra.case.versions().await, before);
+    assert!(entra.azure_writes().is_empty());
+}
+
+/// The Secret that an administrator's run has written, which is then the default.
+async fn credential_for_who_reads_no_apps() {
+    let mut entra = EntraCase::new("unread-secret").await;
+    let mode = ["--mode", "app-secret", "--yes"];
+    let made = [&["--create-app", "gw", "--secret", "custom"], &mode[..]].concat();
+    entra.setup_of(&made).exits(0).await;
+    let app = entra.apps()[0].app_id.clone();
+    entra.deploy(|_| {}).await;
+    signs_in_with(&mut entra, |it| it);
+    let run = |more: &[&str]| entra.setup(&[&["--app", &app], &mode[..], more].concat());
+    let ended = run(&["--secret", "custom"]).exits(0).await;
+    ended.says(&["accepted", "proved"]);
+    entra.case.rolled_out("gw").await;
+    let again = run(&[]).exits(0).await;
+    again.says(&["accepted"]);
+    let stdout = &again.stdout;
+    assert!(stdout.contains("? secret/custom seems to hold"), "{stdout}");
+    assert!(marks(&again).chars().all(|mark| "=?".contains(mark)), "{stdout}");
+    assert!(entra.azure_writes().is_empty());
+}
+
 /// Side by side, since most of their time is waiting.
 #[tokio::test]
 async fn a_credential_of_an_administrator_is_adopted() {
     tokio::join!(
         credential_of_an_administrator("app-secret"),
         credential_of_an_administrator("app-certificate"),
+        app_of_an_administrator(),
+        credential_for_who_reads_no_apps(),
         another_secret()
     );
 }

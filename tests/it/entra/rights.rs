@@ -78,6 +78,8 @@ async fn without_rights_in_graph_the_script_for_others_is_whole() {
         "APP_ID=$(az rest",
         "PRINCIPAL_ID=$(az rest",
         "az ad app federated-credential create",
+        "printf 'Next: %s %s\\n' 'kubectl apim entra setup deployment/gw -n ",
+        " --mode workload-identity --app' \"$APP_ID\"",
     ] {
         assert!(script.contains(command), "`{command}` is missing in: {script}");
     }

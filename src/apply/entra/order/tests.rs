@@ -1,6 +1,7 @@
 //! The order of the effects, in a world that can end the run before or after each.
 
 mod renewal;
+mod unread;
 mod world;
 
 use super::*;

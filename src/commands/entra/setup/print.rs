@@ -3,8 +3,10 @@
 use super::Run;
 use crate::error::{Error, Result};
 use crate::manifest::azure::{AzureRights, RoleTarget, setup_bicep};
+use crate::model::entra::Mode;
 use crate::model::entra::facts::{AppKind, EntraFacts};
-use crate::model::{AzureRole, Unavailable};
+use crate::model::quote::shell_word;
+use crate::model::{AzureRole, Unavailable, WorkloadRef};
 use crate::plan::entra::{Action, SetupPlan, refusal};
 use crate::report::entra::{ScriptTarget, az_script, undo_script};
 
@@ -15,7 +17,9 @@ impl Run<'_> {
             return Err(error);
         }
         let app = facts.app.as_ref().ok().and_then(Option::as_ref);
+        let next = self.next_command(plan);
         let target = ScriptTarget {
+            next: &next,
             gateway: &facts.gateway,
             graph: &self.azure.graph.origin(),
             client_id: facts.client_id(),
@@ -34,6 +38,33 @@ impl Run<'_> {
             .collect();
         self.context.output.data(&az_script(&target, &actions))?;
         Ok(0)
+    }
+
+    /// The command that goes on once others have made the app, up to the client id.
+    fn next_command(&self, plan: &SetupPlan) -> String {
+        let gateway = self.gateway;
+        let request = &self.settings.request;
+        let mut words = vec!["kubectl apim entra setup".to_owned()];
+        words.extend(self.target.workload.as_ref().map(WorkloadRef::short));
+        let (account, secret) = match plan.mode {
+            Mode::WorkloadIdentity => (Some(&plan.service_account), None),
+            _ => (None, Some(&plan.secret)),
+        };
+        let flags = [
+            ("-n", Some(&self.cluster.namespace)),
+            ("-s", Some(&gateway.service.subscription)),
+            ("-r", Some(&gateway.service.resource_group)),
+            ("-a", Some(&gateway.service.name)),
+            ("-g", Some(&gateway.name)),
+            ("--service-account", account),
+            ("--secret", secret),
+            ("--token-audience", request.token_audience.as_ref()),
+            ("--federation-audience", request.federation_audience.as_ref()),
+        ];
+        let given = flags.into_iter().filter_map(|(flag, value)| Some((flag, value?)));
+        words.extend(given.map(|(flag, value)| format!("{flag} {}", shell_word(value))));
+        words.push(format!("--mode {} --app", plan.mode.as_str()));
+        words.join(" ")
     }
 
     /// What removes this set-up, if what there is can be read.

@@ -36,6 +36,56 @@ fn the_credential_of_another_mode_stays_in_entra_and_in_its_secret() {
 }
 
 #[test]
+fn a_credential_for_another_secret_of_the_namespace_was_made_here() {
+    for name in ["custom", "custom.1"] {
+        let mut facts = set_up(Mode::AppSecret);
+        let AppKind::Application(app) = &mut facts.app.as_mut().unwrap().as_mut().unwrap().kind else {
+            unreachable!()
+        };
+        app.secrets[0].name = Some(credential_name("uid", "shop", name));
+        let of = |facts: &EntraFacts| step(&plan(facts, &in_mode(Mode::WorkloadIdentity)), Part::App).clone();
+        let made = of(&facts);
+        assert_eq!(made.stops, None, "{made:?}");
+        let note = format!("made here for secret/{name} ");
+        assert!(made.notes[0].contains(&note), "{made:?}");
+        facts.cluster.place = Err(Unavailable::Forbidden("403".to_owned()));
+        assert_eq!(of(&facts).stops, Some(Kind::Refused));
+        let notes = of(&facts).text;
+        assert!(notes.contains("was made here is not known"), "{notes}");
+    }
+}
+
+/// A run with `--secret` is followed by one without.
+#[test]
+fn the_secret_that_the_pods_sign_in_with_is_the_default() {
+    for mode in [Mode::AppSecret, Mode::AppCertificate] {
+        let custom = SetupRequest {
+            secret: Some("custom".to_owned()),
+            ..in_mode(mode)
+        };
+        let mut done = after(facts(), &plan(&facts(), &custom));
+        done.cluster.workload.as_mut().unwrap().signs_in = Ok(SignsIn::By(mode));
+        for request in [in_mode(mode), request()] {
+            let found = plan(&done, &request);
+            assert_eq!(found.secret, "custom");
+            assert!(found.is_complete(), "{mode:?}: {:?}", found.steps);
+        }
+        // Pods that sign in as another app keep their Secret.
+        let mut of_another = done.clone();
+        let settings = &mut of_another.cluster.workload.as_mut().unwrap().template.settings;
+        let other = SettingValue::Text(Uuid::from_u128(99).to_string());
+        settings.insert(setting::APP_CLIENT.to_owned(), other);
+        assert_eq!(plan(&of_another, &in_mode(mode)).secret, "gw-entra");
+        let other_mode = if mode == Mode::AppSecret {
+            Mode::AppCertificate
+        } else {
+            Mode::AppSecret
+        };
+        assert_eq!(plan(&done, &in_mode(other_mode)).secret, "gw-entra");
+    }
+}
+
+#[test]
 fn the_credential_of_another_app_stays_in_its_secret() {
     let mut done = set_up(Mode::AppSecret);
     let secret = done.cluster.secret.as_mut().unwrap().as_mut().unwrap();

@@ -79,6 +79,10 @@ fn yes_does_not_consent_to_others_who_can_use_the_app() {
         app.secrets.push(credential(name));
     };
     let ours = credential_name("uid", "shop", "gw-entra");
+    let of_others = [
+        credential_name("uid", "other", "gw-entra"),
+        credential_name("uid-2", "shop", "custom"),
+    ];
     for (facts, stops) in [
         (with_app(|_| {}), false),
         (with_app(|app| app.owners = Ok(vec![owner(CALLER)])), false),
@@ -92,6 +96,8 @@ fn yes_does_not_consent_to_others_who_can_use_the_app() {
             true,
         ),
         (with_app(|app| add(app, "old")), true),
+        (with_app(|app| add(app, &of_others[0])), true),
+        (with_app(|app| add(app, &of_others[1])), true),
     ] {
         let step = |request: &SetupRequest| step(&plan(&facts, request), Part::App).clone();
         assert_eq!(step(&request()).stops.is_some(), stops);
