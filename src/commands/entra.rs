@@ -18,5 +18,5 @@ pub(super) async fn run(
 ) -> Result<u8> {
     let EntraCommand::Setup(args) = &args.command;
     let matches = matches.subcommand().map_or(matches, |(_, matches)| matches);
-    setup::run(args, matches, kube, context).await
+    Box::pin(setup::run(args, matches, kube, context)).await
 }

@@ -18,6 +18,7 @@ mod removal;
 mod role;
 mod step;
 mod template;
+mod unread;
 mod workload;
 
 pub use arrival::{ASSIGNMENT_TIME, Arrival, UNREAD_TIME, is_forbidden, may_arrive, refusal_counts};

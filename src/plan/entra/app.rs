@@ -1,7 +1,8 @@
 //! The app or the identity of the gateway, and who else can use it.
 
 use super::facts::{AppFacts, AppKind, EntraFacts};
-use super::step::{Action, Part, Step, unread, unread_part};
+use super::step::{Action, Part, Step};
+use super::unread::{unread, unread_part};
 use crate::model::directory::{AppCredential, Application};
 use crate::model::entra::{
     AppRequest, Id, Made, SetupRequest, credential_name, federated_name, secret_of_credential, unique_name,

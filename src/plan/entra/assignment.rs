@@ -4,7 +4,8 @@ use uuid::Uuid;
 
 use super::facts::{AppFacts, AppKind, EntraFacts};
 use super::role::{Need, covers};
-use super::step::{Action, Part, Step, unread_part};
+use super::step::{Action, Part, Step};
+use super::unread::unread_part;
 use crate::model::access::RoleAssignment;
 use crate::model::entra::{Id, Made};
 use crate::model::quote::shell_word;

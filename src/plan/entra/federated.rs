@@ -1,7 +1,8 @@
 //! What trusts the tokens of the cluster.
 
 use super::facts::EntraFacts;
-use super::step::{Action, Part, Step, unread, unread_part};
+use super::step::{Action, Part, Step};
+use super::unread::{unread, unread_part};
 use crate::error::{Error, Result};
 use crate::model::cleaned;
 use crate::model::directory::FederatedCredential;

@@ -4,7 +4,8 @@ use percent_encoding::percent_decode_str;
 use uuid::Uuid;
 
 use super::facts::{EntraFacts, RoleFacts};
-use super::step::{Action, Part, Step, unread};
+use super::step::{Action, Part, Step};
+use super::unread::unread;
 use crate::model::access::{Permission, RoleDefinition};
 use crate::model::{AzureRole, CustomRole, cleaned, counted};
 

@@ -12,7 +12,7 @@ use crate::error::{Error, Kind};
 use crate::model::access::RoleDefinition;
 use crate::model::directory::FederatedCredential;
 use crate::model::entra::{Id, SettingValue, TemplateSettings};
-use crate::model::{AzureRole, Fact, Unavailable, WorkloadRef};
+use crate::model::{AzureRole, Fact, WorkloadRef};
 
 /// What becomes of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -380,32 +380,6 @@ impl Step {
     pub fn left_to_others(&self) -> Option<&Action> {
         self.action.as_ref().filter(|_| self.mark == StepMark::Missing)
     }
-}
-
-/// The step of a part whose present state cannot be read. Who may not read it may not
-/// make it either; any other reason may be over when it is tried.
-pub(super) fn unread(part: Part, what: &str, why: &Unavailable, action: Option<Action>) -> Step {
-    let text = format!("{what}: {}", why.why());
-    let step = match why {
-        Unavailable::Forbidden(_) => Step::missing(part, text),
-        Unavailable::Unknown(_) => Step::unknown(part, text),
-    };
-    match action {
-        Some(action) => step.doing(action),
-        None => step,
-    }
-}
-
-/// The step of a part of an app or a scope that is known, and whose present state cannot be
-/// read. Who may not read it may not make it either, and the sign-in shows whether it is
-/// there; any other reason may be over when it is tried.
-pub(super) fn unread_part(part: Part, what: &str, why: &Unavailable, action: Action) -> Step {
-    let text = format!("{what}: {}", why.why());
-    let step = match why {
-        Unavailable::Forbidden(_) => Step::by_sign_in(part, text),
-        Unavailable::Unknown(_) => Step::unknown(part, text),
-    };
-    step.doing(action)
 }
 
 /// Why nothing may be written, by the first step that stops the run.

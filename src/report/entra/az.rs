@@ -159,9 +159,10 @@ impl Script<'_> {
     /// Who may not read apps needs it to go on.
     fn tell_client_id(&mut self) {
         let next = shell_word(self.target.next);
-        self.text += &format!(
+        let text = format!(
             "\n# The one who asked for this goes on with the client id.\necho \"The client id of the app: $APP_ID\"\nprintf 'Next: %s %s\\n' {next} \"$APP_ID\"\n"
         );
+        self.text += &text;
     }
 
     fn role_path(&self, id: Uuid) -> String {

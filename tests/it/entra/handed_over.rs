@@ -147,8 +147,8 @@ async fn app_of_an_administrator() {
     let mut entra = EntraCase::new("unread-app").await;
     let mode = ["--mode", "workload-identity", "--yes"];
     let account = ["--service-account", "gw"];
-    let made = [&["--create-app", "gw"], &account[..], &mode].concat();
-    entra.setup_of(&made).exits(0).await;
+    let ahead = [&["--create-app", "gw"], &account[..], &mode].concat();
+    entra.setup_of(&ahead).exits(0).await;
     let app = entra.apps()[0].app_id.clone();
     let remove = "kubectl delete serviceaccount gw";
     entra.case.shell(remove).exits(0).await;
@@ -183,8 +183,8 @@ async fn app_of_an_administrator() {
 async fn credential_for_who_reads_no_apps() {
     let mut entra = EntraCase::new("unread-secret").await;
     let mode = ["--mode", "app-secret", "--yes"];
-    let made = [&["--create-app", "gw", "--secret", "custom"], &mode[..]].concat();
-    entra.setup_of(&made).exits(0).await;
+    let ahead = [&["--create-app", "gw", "--secret", "custom"], &mode[..]].concat();
+    entra.setup_of(&ahead).exits(0).await;
     let app = entra.apps()[0].app_id.clone();
     entra.deploy(|_| {}).await;
     signs_in_with(&mut entra, |it| it);

@@ -128,7 +128,7 @@ fn a_credential_that_is_missing_or_due_is_left_to_others() {
     });
     let mut of_another = set_up_by_others(mode);
     holds(&mut of_another, mode, |secret| {
-        secret.client_id = Some(Uuid::from_u128(99))
+        secret.client_id = Some(Uuid::from_u128(99));
     });
     for (facts, is_left) in [(set_up_by_others(mode), true), (due, true), (of_another, false)] {
         let found = plan(&facts, &existing(mode));
