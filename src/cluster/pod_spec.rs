@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::lean::{Element, at_most, few, marks, text};
 use super::name::valid_name;
+use crate::model::entra::OwnVariables;
 use crate::model::setting;
 
 /// How many imports of a container are kept: each may hold all settings.
@@ -51,7 +52,8 @@ pub struct Container {
     pub name: String,
     #[serde(deserialize_with = "text")]
     pub image: String,
-    /// The settings of a gateway, and variables that come from Secrets.
+    /// The settings of a gateway, variables of a workload identity, and those that come
+    /// from Secrets.
     #[serde(deserialize_with = "few")]
     pub env: Vec<Variable>,
     #[serde(deserialize_with = "at_most::<_, _, MOST_IMPORTS>")]
@@ -166,7 +168,8 @@ impl Element for Variable {
             .value_from
             .as_ref()
             .is_some_and(|from| from.secret_key_ref.is_some());
-        from_secret || setting::ALL.contains(&self.name.as_str())
+        let name = self.name.as_str();
+        from_secret || setting::ALL.contains(&name) || OwnVariables::ALL.contains(&name)
     }
 }
 

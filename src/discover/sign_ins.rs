@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::inventory::Instances;
 use crate::error::Result;
+use crate::model::entra::OwnVariables;
 use crate::model::{Auth, EntraInAzure, EntraSignIn, Fact, Federation, GatewayFacts, Presented, Unavailable};
 use apps::Apps;
 use cluster::{accounts, issuer};
@@ -87,7 +88,9 @@ async fn client_ids(sources: &Sources<'_>, gateways: &mut [&mut GatewayFacts]) -
             .entra()
             .map(|it| (facts.namespace.clone(), it.service_account.clone()));
         let is_federated = facts.auth == Auth::WorkloadIdentity;
-        if let Some(sign_in) = entra(facts).filter(|_| is_federated)
+        // A client id that the container sets is the one with which it signs in.
+        let is_own = |it: &EntraSignIn| it.own_variables.get(OwnVariables::CLIENT_ID).is_some();
+        if let Some(sign_in) = entra(facts).filter(|it| is_federated && !is_own(it))
             && let Some(client_id) = place.and_then(|place| accounts.get(&place))
         {
             sign_in.client_id.clone_from(client_id);

@@ -4,6 +4,7 @@ mod audience;
 pub mod facts;
 mod mode;
 mod name;
+mod own_variables;
 mod request;
 mod template;
 
@@ -13,6 +14,7 @@ pub use name::{
     credential_name, default_secret, federated_name, is_same_but_slash, secret_of_credential, subject,
     unique_name,
 };
+pub use own_variables::OwnVariables;
 pub use request::{AppRequest, SetupRequest};
 pub use template::{CertificateMount, Id, Made, SettingValue, TemplateSettings};
 

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::access::{InstanceIdentity, RoleAssignment, RoleDefinition};
 use super::directory::{Application, FederatedCredential, ServicePrincipal};
+use super::entra::OwnVariables;
 use super::{Fact, SecretFacts, ServiceId, Validity};
 
 /// The sign-in of one gateway by Entra. It holds no secret.
@@ -22,6 +23,8 @@ pub struct EntraSignIn {
     pub certificate: Option<Fact<Validity>>,
     /// What has the client secret in clear.
     pub in_clear: Option<String>,
+    /// What the container sets of a workload identity; nothing for other kinds.
+    pub own_variables: OwnVariables,
     /// `None` if Azure was not asked.
     pub azure: Option<Box<EntraInAzure>>,
 }

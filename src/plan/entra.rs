@@ -14,6 +14,7 @@ mod instance;
 mod marks;
 mod mode;
 mod objects;
+mod own_variables;
 mod removal;
 mod role;
 mod step;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{FollowUp, Mint, Plan, Policy, rotation};
 use crate::model::access::{InstanceIdentity, Permission, RoleAssignment, RoleDefinition};
 use crate::model::directory::{AppCredential, Application, FederatedCredential, ServicePrincipal};
-use crate::model::entra::federated_name;
+use crate::model::entra::{OwnVariables, federated_name};
 use crate::model::{
     AppMarks, Auth, AzureRole, Claims, Credential, CronJobFacts, EntraInAzure, EntraSignIn, Federation,
     GatewayFacts, GatewayId, InstanceAccess, KeyChoice, KeySlot, Minted, Presented, Replacement, Rollout,
@@ -195,6 +195,7 @@ pub(crate) fn entra_gateway(auth: Auth) -> GatewayFacts {
             stored: is_stored.then(|| Ok(Box::new(secret))),
             certificate: None,
             in_clear: None,
+            own_variables: OwnVariables::default(),
             azure: None,
         }))),
         cron_jobs: Ok(Vec::new()),

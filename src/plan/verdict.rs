@@ -103,7 +103,7 @@ fn worst(
             format!("{what} expired {} ago; new pods do not work", in_words(left)),
         );
     }
-    if let Some(why) = entra::broken(links) {
+    if let Some(why) = entra::broken(facts, links) {
         return (Verdict::CannotSignIn, why);
     }
     let pods = facts.stored().and_then(|stored| stale_pods(facts, stored));
@@ -120,6 +120,9 @@ fn worst(
         return (Verdict::Expiring, format!("{what} expires in {}", in_words(left)));
     }
     if let Some(why) = unknown(facts, expiry.is_some()) {
+        return (Verdict::Unknown, why);
+    }
+    if let Some(why) = entra::own_variables(facts, links) {
         return (Verdict::Unknown, why);
     }
     if facts.auth == Auth::WorkloadIdentity {

@@ -75,6 +75,7 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<SetupT
         fingerprint: described.fingerprint,
         owner: owner(&described.metadata).map(|owner| cleaned(&owner)),
         clear_secret: clear_secret(&spec, &container.name, maps),
+        own_variables: container.entra.own_variables.clone(),
         unproved: unproved(described),
         marks: described.workload.marks().template,
         is_deleted: described.metadata.deletion_timestamp.is_some(),

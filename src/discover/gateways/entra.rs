@@ -4,6 +4,8 @@ use uuid::Uuid;
 
 use crate::discover::pod_spec::{ClientId, EntraCredential};
 use crate::discover::survey::{Gateway, Survey};
+use crate::model::entra::OwnVariables;
+use crate::model::setting::APP_CLIENT;
 use crate::model::{Auth, EntraSignIn, Fact, Unavailable, cleaned};
 
 /// How it signs in, the Secret and the key of its credential if it is in one, and
@@ -49,6 +51,11 @@ pub(super) fn sign_in(
         stored,
         certificate: certificate.filter(|_| auth == Auth::Certificate),
         in_clear: settings.in_clear.clone(),
+        own_variables: if is_federated {
+            settings.own_variables.clone()
+        } else {
+            OwnVariables::default()
+        },
         azure: None,
     };
     sign_in.client_id = client_id(gateway, is_federated, &sign_in);
@@ -59,17 +66,22 @@ pub(super) fn sign_in(
 fn client_id(gateway: &Gateway, is_federated: bool, sign_in: &EntraSignIn) -> Fact<Uuid> {
     let unknown = |why: String| Err(Unavailable::Unknown(why));
     let recorded = sign_in.recorded().and_then(|secret| secret.marks.app.client_id);
+    let guid = |setting: &str, text: &str| {
+        Uuid::try_parse(text).or_else(|_| unknown(format!("{setting} is not a GUID: `{}`", cleaned(text))))
+    };
+    if let Some(own) = sign_in.own_variables.get(OwnVariables::CLIENT_ID) {
+        let name = OwnVariables::CLIENT_ID;
+        return own.map_or_else(
+            || unknown(format!("the container sets {name} to a value that was not read")),
+            |text| guid(name, text),
+        );
+    }
     match &gateway.container.entra.client_id {
         _ if is_federated => unknown(format!(
             "the client id is in an annotation of serviceaccount/{}, which was not read",
             sign_in.service_account
         )),
-        ClientId::Text(text) => Uuid::try_parse(text).or_else(|_| {
-            unknown(format!(
-                "config.service.auth.azureAd.clientId is not a GUID: `{}`",
-                cleaned(text)
-            ))
-        }),
+        ClientId::Text(text) => guid(APP_CLIENT, text),
         // What a Secret holds is never shown, and any key of it may be referred to.
         ClientId::Secret(secret) => recorded.ok_or_else(|| {
             Unavailable::Unknown(format!(

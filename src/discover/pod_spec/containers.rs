@@ -45,7 +45,7 @@ pub fn gateway_containers_with(
                 name: container.name.clone(),
                 image: container.image.clone(),
                 credential: variables.credential(container),
-                entra: EntraSettings::of(spec, container, &variables),
+                entra: EntraSettings::of(spec, container, &variables, config_maps),
                 endpoint: variables.text(ENDPOINT),
                 gateway_name: variables.text(GATEWAY_NAME),
             });

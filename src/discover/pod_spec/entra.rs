@@ -1,9 +1,9 @@
 //! What the settings of a gateway show of its sign-in by Entra.
 
 use super::credential::EnvFromSecret;
-use super::variables::{ContainerVariables, Value};
+use super::variables::{ConfigMaps, ContainerVariables, Value, own_variables};
 use crate::cluster::pod_spec::{Container, PodSpec, VolumeMount};
-use crate::model::entra::PEM_KEY;
+use crate::model::entra::{OwnVariables, PEM_KEY};
 use crate::model::setting::{APP_CERTIFICATE, APP_CLIENT, APP_SECRET};
 
 /// A Secret, and the keys of it that may hold something, the likeliest first.
@@ -19,6 +19,8 @@ pub struct EntraSettings {
     pub in_clear: Option<String>,
     /// The `ServiceAccount` of the pods.
     pub service_account: String,
+    /// What the container sets of a workload identity.
+    pub own_variables: OwnVariables,
 }
 
 /// Where the client id of a gateway is.
@@ -33,10 +35,16 @@ pub enum ClientId {
 }
 
 impl EntraSettings {
-    pub(super) fn of(spec: &PodSpec, container: &Container, variables: &ContainerVariables) -> Self {
+    pub(super) fn of(
+        spec: &PodSpec,
+        container: &Container,
+        variables: &ContainerVariables,
+        config_maps: &ConfigMaps,
+    ) -> Self {
         let account = spec.service_account_name.as_str();
         let mut settings = Self {
             service_account: if account.is_empty() { "default" } else { account }.to_owned(),
+            own_variables: OwnVariables::new(own_variables(container, config_maps)),
             ..Self::default()
         };
         settings.client_id = match variables.get(APP_CLIENT) {
@@ -115,7 +123,7 @@ mod tests {
     use serde_json::{Value as Json, json};
 
     use super::*;
-    use crate::discover::pod_spec::{ConfigMaps, gateway_containers};
+    use crate::discover::pod_spec::gateway_containers;
 
     fn settings(mut container: Json, volumes: &Json) -> EntraSettings {
         container["image"] = "r/azure-api-management/gateway:2".into();
@@ -158,6 +166,27 @@ mod tests {
         );
         assert_eq!(of_map.client_id, text("of the map"));
         assert_eq!(of_map.service_account, "gw");
+    }
+
+    #[test]
+    fn variables_of_a_workload_identity_count_only_in_env() {
+        let container = json!({
+            "env": [
+                {"name": "AZURE_CLIENT_ID", "value": "first"},
+                {"name": "AZURE_CLIENT_ID", "value": "last "},
+                {"name": "AZURE_TENANT_ID", "valueFrom": from_secret("s", "k")},
+                {"name": "AZURE_AUTHORITY_HOST", "value": "$(HOST)"},
+            ],
+            "envFrom": [{"configMapRef": {"name": "token"}}],
+        });
+        let maps = json!({"token": {"AZURE_FEDERATED_TOKEN_FILE": "/beaten"}});
+        let container: Container = serde_json::from_value(container).unwrap();
+        let maps: ConfigMaps = serde_json::from_value(maps).unwrap();
+        let found = OwnVariables::new(own_variables(&container, &maps));
+        assert_eq!(found.get("AZURE_CLIENT_ID"), Some(Some("last")));
+        assert_eq!(found.get("AZURE_TENANT_ID"), Some(None));
+        assert_eq!(found.get("AZURE_AUTHORITY_HOST"), Some(None));
+        assert_eq!(found.get("AZURE_FEDERATED_TOKEN_FILE"), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use super::credential::{CredentialSource, EntraCredential, EnvFromSecret};
 use crate::cluster::pod_spec::{Container, Variable};
 use crate::model::Token;
+use crate::model::entra::OwnVariables;
 use crate::model::setting::{self, APP_CERTIFICATE, APP_SECRET, AUTH, AUTH_KEY};
 
 /// The data of ConfigMaps by name, as far as they could be read.
@@ -188,6 +189,23 @@ fn imported(secret: &str, key: &str, text: Option<&String>) -> Value {
             key: key.to_owned(),
         },
     }
+}
+
+/// The variables of Azure Workload Identity in `env`. Those of `envFrom` do not count:
+/// what the webhook injects beats them.
+pub(super) fn own_variables(
+    container: &Container,
+    config_maps: &ConfigMaps,
+) -> BTreeMap<&'static str, Option<String>> {
+    let own = |name: &&'static str| {
+        let variable = container.env.iter().rfind(|it| it.name == *name)?;
+        let text = match ContainerVariables::value_of(variable, &container.name, config_maps) {
+            Value::Text { text, .. } if !text.contains("$(") => Some(text.trim().to_owned()),
+            _ => None,
+        };
+        Some((*name, text))
+    };
+    OwnVariables::ALL.iter().filter_map(own).collect()
 }
 
 /// All settings of a container that are known.

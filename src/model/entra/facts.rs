@@ -10,7 +10,7 @@ use crate::model::access::{InstanceIdentity, RoleAssignment, RoleDefinition};
 use crate::model::directory::{
     AppCredential, AppRole, Application, FederatedCredential, Fingerprint, Owner, ServicePrincipal,
 };
-use crate::model::entra::{Mode, SECRET_KEY, SettingValue, SignsIn, TemplateSettings, default_secret};
+use crate::model::entra::{Mode, OwnVariables, SECRET_KEY, SettingValue, SignsIn, TemplateSettings, default_secret};
 use crate::model::{
     CloudName, Fact, GatewayId, ManagedIdentityId, Replacement, RotationIds, TemplateMarks, WorkloadRef, setting,
 };
@@ -231,6 +231,8 @@ pub struct WorkloadSide {
     /// Helm, Argo CD, Flux, Azure Arc or a controller that would undo a change.
     pub owner: Option<String>,
     pub clear_secret: Option<ClearSecret>,
+    /// What its container sets of a workload identity.
+    pub own_variables: OwnVariables,
     /// The id of the set-up or rotation that last restarted its pods, if the proof by
     /// them is still owed.
     pub unproved: Option<String>,

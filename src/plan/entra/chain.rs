@@ -9,7 +9,7 @@ use super::role::grants;
 use super::step::Part;
 use crate::model::access::{RoleAssignment, RoleDefinition};
 use crate::model::directory::{Application, FederatedCredential, ServicePrincipal};
-use crate::model::entra::{federated_name, is_same_but_slash, subject};
+use crate::model::entra::{OwnVariables, federated_name, is_same_but_slash, subject};
 use crate::model::{
     Auth, AzureRole, CustomRole, EntraInAzure, EntraSignIn, Fact, Federation, GatewayFacts, InstanceAccess,
     Unavailable, cleaned, shortened,
@@ -69,7 +69,44 @@ pub fn chain(facts: &GatewayFacts) -> Vec<Link> {
         },
     ));
     links.extend(access(azure));
+    links.extend(own_variables(&sign_in.own_variables, azure));
     links
+}
+
+/// What a container sets of a workload identity beside the client id, which decides
+/// on the app.
+fn own_variables(own: &OwnVariables, azure: &EntraInAzure) -> Option<Link> {
+    if !own.mix_with_the_webhook() {
+        return None;
+    }
+    let access = azure.access.as_ref().ok();
+    let tenant = access.and_then(|access| Some(access.identity.tenant?.to_string()));
+    let other_tenant = own.get(OwnVariables::TENANT_ID).zip(tenant);
+    if let Some((Some(found), tenant)) = &other_tenant
+        && Uuid::try_parse(found).is_ok()
+        && !found.eq_ignore_ascii_case(tenant)
+    {
+        let set = OwnVariables::one_in_words(OwnVariables::TENANT_ID, Some(found));
+        let why = format!("the container sets {set}, but the tenant of the instance is {tenant}");
+        return Some(Link::of(Part::Workload, Ok(Err(why))));
+    }
+    let is_checked = |name: &str| match name {
+        OwnVariables::CLIENT_ID => true,
+        OwnVariables::TENANT_ID => {
+            matches!(&other_tenant, Some((Some(found), tenant)) if found.eq_ignore_ascii_case(tenant))
+        }
+        _ => false,
+    };
+    let unchecked: Vec<&str> = own.names().filter(|name| !is_checked(name)).collect();
+    Some(Link::of(
+        Part::Workload,
+        if unchecked.is_empty() {
+            Ok(Ok(()))
+        } else {
+            let names = unchecked.join(" and ");
+            Err(Unavailable::Unknown(format!("the container sets {names} itself")))
+        },
+    ))
 }
 
 /// Without its app there is nothing else to judge of a credential.

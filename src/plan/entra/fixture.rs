@@ -11,7 +11,7 @@ use crate::model::entra::facts::{
     AppFacts, AppKind, CallerRights, ClusterFacts, GatewayResource, HandedOver, Injected, InstanceFacts,
     IssuerFacts, RoleFacts, SecretPolicy, ServiceAccountFacts, StoredFacts, WorkloadSide,
 };
-use crate::model::entra::{AppRequest, Id, Made, SettingValue, SignsIn, unique_name};
+use crate::model::entra::{AppRequest, Id, Made, OwnVariables, SettingValue, SignsIn, unique_name};
 use crate::model::{AzureRole, CloudName, GatewayId, Replacement, TemplateMarks, WorkloadKind, WorkloadRef};
 
 pub const TENANT: Uuid = Uuid::from_u128(1);
@@ -132,6 +132,7 @@ fn workload() -> WorkloadSide {
         fingerprint: 0,
         owner: None,
         clear_secret: None,
+        own_variables: OwnVariables::default(),
         unproved: None,
         marks: TemplateMarks::default(),
         created: None,

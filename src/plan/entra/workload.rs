@@ -4,6 +4,7 @@ use super::credential::is_held;
 use super::facts::{ClearSecret, EntraFacts, Holder, WorkloadSide};
 use super::holder;
 use super::objects::{service_account, stored};
+use super::own_variables;
 use super::step::{Action, Part, Step};
 use super::template::is_same;
 use crate::model::entra::{Mode, SettingValue, SignsIn, TemplateSettings};
@@ -131,6 +132,7 @@ fn template(
         return Step::stop(Part::Workload, text).hint(workload.workload.deletion_hint(namespace));
     }
     let step = change_of_template(facts, workload, mode, wanted, restart);
+    let step = own_variables::noting_unchecked(step, facts, workload, mode);
     if step.to_apply().is_none() {
         return step;
     }
@@ -167,7 +169,8 @@ fn change_of_template(
         workload.workload.short(),
         facts.cluster.namespace
     );
-    if let Some(stop) = other_gateway(facts, workload, &name) {
+    let contradiction = || own_variables::contradiction(facts, workload, mode, &name);
+    if let Some(stop) = other_gateway(facts, workload, &name).or_else(contradiction) {
         return stop;
     }
     let add = lacking(&workload.template, wanted);

@@ -2,7 +2,7 @@
 
 use super::super::entra::{Link, LinkState, Part, credentials};
 use super::assessment::{Assessment, Verdict};
-use crate::model::entra::default_secret;
+use crate::model::entra::{OwnVariables, default_secret};
 use crate::model::quote::shell_word;
 use crate::model::{Auth, EntraSignIn, Fact, GatewayFacts, GatewayId, Unavailable, counted, shortened};
 
@@ -54,17 +54,55 @@ fn first_broken(links: &[Link]) -> Option<(Part, &str)> {
     })
 }
 
-pub(super) fn broken(links: &[Link]) -> Option<String> {
-    let (_, why) = first_broken(links)?;
+pub(super) fn broken(facts: &GatewayFacts, links: &[Link]) -> Option<String> {
+    let (part, why) = first_broken(links)?;
+    let own = match facts.entra().map(|it| &it.own_variables) {
+        Some(own) if depends_on_variables(part) && own.mix_with_the_webhook() && part != Part::Workload => {
+            format!("; the container sets {} itself", own.in_words())
+        }
+        _ => String::new(),
+    };
     let others = links
         .iter()
         .filter(|link| matches!(link.state, LinkState::Broken(_)))
         .count()
         - 1;
     Some(match others {
-        0 => why.to_owned(),
-        _ => format!("{why}; {}", counted(others, "more problem", "more problems")),
+        0 => format!("{why}{own}"),
+        _ => format!("{why}{own}; {}", counted(others, "more problem", "more problems")),
     })
+}
+
+/// Why it is not known whether the pods get what the set-up has made: their container
+/// sets some of it, and not everything was checked.
+pub(super) fn own_variables(facts: &GatewayFacts, links: &[Link]) -> Option<String> {
+    let own = &facts.entra()?.own_variables;
+    let is_checked = |link: &Link| !matches!(link.state, LinkState::Unknown(_));
+    let all_checked = !links.is_empty() && links.iter().all(is_checked);
+    (own.mix_with_the_webhook() && !all_checked).then(|| {
+        let next = if links.is_empty() {
+            "; check it with --azure"
+        } else {
+            ""
+        };
+        format!(
+            "the container sets {}, which the webhook of Azure Workload Identity leaves as it is{next}{}",
+            own.in_words(),
+            unchecked(links)
+        )
+    })
+}
+
+/// The command that leaves to the webhook what the container sets.
+fn leave_to_webhook(facts: &GatewayFacts, own: &OwnVariables) -> String {
+    let names: Vec<String> = own.names().map(|name| format!("{name}-")).collect();
+    format!(
+        "kubectl -n {} set env {} -c {} {}",
+        facts.namespace,
+        facts.workload.short(),
+        word(&facts.container),
+        names.join(" ")
+    )
 }
 
 /// What could not be checked, to follow a reason.
@@ -91,6 +129,10 @@ pub(super) fn set_up(facts: &GatewayFacts, assessment: &Assessment) -> Option<St
     let broken = first_broken(&assessment.links)
         .filter(|_| assessment.verdict == Verdict::CannotSignIn)
         .map(|(part, _)| part);
+    // The webhook would set the right ones.
+    if broken.is_some_and(|part| depends_on_variables(part)) && sign_in.own_variables.mix_with_the_webhook() {
+        return Some(leave_to_webhook(facts, &sign_in.own_variables));
+    }
     if let Some(command) = broken.and_then(|part| disabled(part, sign_in)) {
         return Some(command);
     }
@@ -142,6 +184,15 @@ fn disabled(part: Part, sign_in: &EntraSignIn) -> Option<String> {
     }
 }
 
+/// Whether a part is missing for the app that the container names, and may be there for
+/// the one that the `ServiceAccount` names.
+const fn depends_on_variables(part: Part) -> bool {
+    matches!(
+        part,
+        Part::App | Part::ServicePrincipal | Part::Credential | Part::ReaderAssignment | Part::Workload
+    )
+}
+
 /// Quoted where a shell would not take it as it is.
 fn word(text: &str) -> String {
     let is_plain = |it: char| it.is_ascii_alphanumeric() || matches!(it, '-' | '_' | '.');
@@ -166,6 +217,12 @@ fn gateway_id(facts: &GatewayFacts, sign_in: &EntraSignIn) -> Option<GatewayId> 
 
 pub(super) fn fix_unknown(facts: &GatewayFacts, sign_in: &EntraSignIn) -> String {
     let GatewayFacts { namespace, .. } = facts;
+    if facts.auth == Auth::WorkloadIdentity && sign_in.azure.is_none() {
+        return format!("kubectl apim status -n {namespace} --azure");
+    }
+    if sign_in.own_variables.mix_with_the_webhook() {
+        return leave_to_webhook(facts, &sign_in.own_variables);
+    }
     if let (Some(Err(Unavailable::Forbidden(_))), Some((secret, _)), None) =
         (&sign_in.stored, &facts.secret, &sign_in.azure)
     {

@@ -1,6 +1,7 @@
 //! One gateway with one change for each verdict.
 
 mod entra;
+mod own_variables;
 
 use super::super::fixture::{DAY, entra_gateway, gateway, now};
 use super::*;

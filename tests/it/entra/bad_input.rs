@@ -309,3 +309,22 @@ async fn an_image_that_is_too_old() {
     let run = entra.setup(&yes(&["--mode", "app-secret"]));
     stops(&entra, run, 4, &["is older than 2.3", "kubectl -n "]).await;
 }
+
+/// The webhook leaves a variable that the container has, so the gateway would sign in as
+/// another app.
+#[tokio::test]
+async fn a_client_id_that_the_container_sets_itself() {
+    let entra = EntraCase::new("own-client-id").await;
+    let own = json!({"name": "AZURE_CLIENT_ID", "value": uuid::Uuid::new_v4()});
+    let deploy = |it: &mut serde_json::Value| {
+        let container = &mut it["spec"]["template"]["spec"]["containers"][0];
+        container["env"].as_array_mut().unwrap().push(own);
+    };
+    entra.deploy(deploy).await;
+    let run = entra.setup(&yes(&["--service-account", "gw"]));
+    let command = format!(
+        "kubectl -n {} set env deployment/gw -c gateway AZURE_CLIENT_ID-",
+        entra.case.namespace
+    );
+    stops(&entra, run, 4, &["sets AZURE_CLIENT_ID to ", &command]).await;
+}

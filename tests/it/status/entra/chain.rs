@@ -1,7 +1,8 @@
 //! What keeps a gateway from its sign-in, by what Azure has.
 
 use apim_sandbox::azure::{ManagedIdentity, Permission, Principal, RoleDefinition};
-use serde_json::json;
+use apim_sandbox::manifests::EntraManifest;
+use serde_json::{Value, json};
 
 use super::{AUDIENCE, SetUp, parts, uuid};
 
@@ -67,6 +68,21 @@ async fn each_broken_part_of_a_federation_is_named() {
     azure.directory(|it| it.change_service_principal(&app.client_id, |it| it.account_enabled = false));
     is_broken(&set_up, "servicePrincipal", "is disabled", "az ad sp update --id").await;
     azure.directory(|it| it.change_service_principal(&app.client_id, |it| it.account_enabled = true));
+
+    // The container itself names another app, which the webhook leaves as it is.
+    let manifest = EntraManifest::workload_identity("gw", &set_up.case.endpoint(), &app.client_id);
+    let own = json!({"name": "AZURE_CLIENT_ID", "value": uuid()});
+    let add = |objects: &mut [Value]| {
+        let container = &mut objects.last_mut().unwrap()["spec"]["template"]["spec"]["containers"][0];
+        container["env"].as_array_mut().unwrap().push(own);
+    };
+    set_up.deploy(&manifest, add).await;
+    let fix = format!("kubectl -n {} set env deployment/gw -c ", set_up.case.namespace);
+    is_broken(&set_up, "app", "the container sets AZURE_CLIENT_ID to ", &fix).await;
+    let row = set_up.with_azure().await.gateway("gw");
+    set_up.case.shell(row["fix"].as_str().unwrap()).exits(0).await;
+    let row = set_up.with_azure().await.gateway("gw");
+    assert_eq!(row["verdict"], "Healthy", "{row:#}");
 }
 
 #[tokio::test]

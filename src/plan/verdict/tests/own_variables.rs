@@ -1,0 +1,79 @@
+//! Workload identities whose containers set variables of the webhook themselves.
+
+use uuid::Uuid;
+
+use super::super::super::fixture::{APP, entra_gateway, now, set_up, sign_in};
+use super::super::*;
+use crate::model::EntraInAzure;
+use crate::model::entra::OwnVariables;
+
+fn assessed(change: impl Fn(&mut GatewayFacts)) -> Assessment {
+    let mut facts = entra_gateway(Auth::WorkloadIdentity);
+    change(&mut facts);
+    assess(&facts, now())
+}
+
+/// The container sets variables that the webhook of Azure Workload Identity leaves alone.
+fn own(facts: &mut GatewayFacts, variables: &[(&'static str, Option<&str>)]) {
+    let all = variables
+        .iter()
+        .map(|(name, value)| (*name, value.map(str::to_owned)));
+    sign_in(facts).own_variables = OwnVariables::new(all.collect());
+}
+
+#[test]
+fn variables_that_the_webhook_leaves_alone_are_no_health() {
+    let file = [(OwnVariables::TOKEN_FILE, Some("/x"))];
+    let id = APP.to_string();
+    let client_id = [(OwnVariables::CLIENT_ID, Some(id.as_str()))];
+    let plain = assessed(|facts| own(facts, &client_id));
+    assert_eq!(plain.verdict, Verdict::Unknown);
+    assert!(
+        plain.reason.contains(&format!("AZURE_CLIENT_ID to {APP}")),
+        "{}",
+        plain.reason
+    );
+    assert_eq!(plain.fix.as_deref(), Some("kubectl apim status -n shop --azure"));
+    let with_azure = |variables: &[(&'static str, Option<&str>)], change: &dyn Fn(&mut EntraInAzure)| {
+        assessed(|facts| {
+            own(facts, variables);
+            let mut azure = set_up(Auth::WorkloadIdentity);
+            change(&mut azure);
+            sign_in(facts).azure = Some(Box::new(azure));
+        })
+    };
+    assert_eq!(with_azure(&client_id, &|_| {}).verdict, Verdict::Healthy);
+    // A path whose file nobody has seen.
+    let unsure = with_azure(&file, &|_| {});
+    assert_eq!(unsure.verdict, Verdict::Unknown);
+    let fix = "kubectl -n shop set env deployment/gw -c gw AZURE_FEDERATED_TOKEN_FILE-";
+    assert_eq!(unsure.fix.as_deref(), Some(fix));
+    // The app that the container names does not exist.
+    let gone = with_azure(&client_id, &|azure| {
+        azure.application = Ok(None);
+        azure.service_principal = Ok(None);
+    });
+    assert_eq!(gone.verdict, Verdict::CannotSignIn);
+    assert!(
+        gone.reason.contains("the container sets AZURE_CLIENT_ID"),
+        "{}",
+        gone.reason
+    );
+    let fix = "kubectl -n shop set env deployment/gw -c gw AZURE_CLIENT_ID-";
+    assert_eq!(gone.fix.as_deref(), Some(fix));
+    let other = Uuid::from_u128(77).to_string();
+    let tenant = with_azure(&[(OwnVariables::TENANT_ID, Some(&other))], &|azure| {
+        let access = azure.access.as_mut().unwrap();
+        std::sync::Arc::get_mut(access).unwrap().identity.tenant = Some(APP);
+    });
+    assert_eq!(tenant.verdict, Verdict::CannotSignIn, "{}", tenant.reason);
+    assert!(
+        tenant.reason.contains("the tenant of the instance"),
+        "{}",
+        tenant.reason
+    );
+    // A container that sets all of them does not rely on the webhook.
+    let all = [(OwnVariables::TENANT_ID, None), file[0], client_id[0]];
+    let by_hand = assessed(|facts| own(facts, &all));
+    assert_eq!(by_hand.verdict, Verdict::Healthy);
+}
