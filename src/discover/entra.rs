@@ -29,6 +29,7 @@ mod arm;
 mod caller_rights;
 mod facts;
 mod issuer;
+mod named;
 mod namespace;
 mod roles;
 mod target;

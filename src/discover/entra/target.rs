@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::named::{CONTRADICTION, OfSeveral, evidence, of_several};
 use super::template::{clear_secret, is_entra, signs_in, template, unproved};
 use super::workload_secrets::WorkloadSecrets;
 use crate::cluster::described::Described;
@@ -13,16 +14,13 @@ use crate::discover::evidence::{Evidence, Named, identify, identify_or};
 use crate::discover::facts::owner;
 use crate::discover::no_gateway::{Likely, likely_gateways, no_gateway};
 use crate::discover::pod_spec::{
-    CredentialSource, GatewayContainer, Setting, gateway_containers, gateway_containers_with, settings_of,
+    GatewayContainer, Setting, gateway_containers, gateway_containers_with, settings_of,
 };
 use crate::discover::read::{ConfigMapReads, named_as, requested};
 use crate::error::{Error, Result};
 use crate::model::entra::facts::WorkloadSide;
 use crate::model::request::TargetRequest;
-use crate::model::{Endpoint, Unavailable, WorkloadRef, cleaned};
-
-/// What to do if the workload is for another gateway than the one that was given.
-const CONTRADICTION: &str = "choose the workload of the gateway, or correct the one that is wrong";
+use crate::model::{Unavailable, WorkloadRef, cleaned};
 
 /// The target of a set-up, which is found before anything is read of Azure.
 #[derive(Debug)]
@@ -196,7 +194,22 @@ async fn choose(
             .await;
         }
         [only] => (*only).clone(),
-        several => return Err(several_workloads(&cluster.namespace, several)),
+        several => {
+            let specs = several.iter().filter_map(|name| {
+                let workload = workloads.by_name.get(*name)?;
+                Some((*name, workload.pod_spec()?))
+            });
+            let specs: Vec<_> = specs.collect();
+            match of_several(cluster, request, &specs, maps).await {
+                OfSeveral::One(workload) => workload,
+                // Its deployment follows.
+                OfSeveral::None(others) => {
+                    warnings.extend(others.into_iter().chain(workloads.warnings));
+                    return Ok(None);
+                }
+                OfSeveral::Unclear => return Err(several_workloads(&cluster.namespace, several)),
+            }
+        }
     };
     let described = cluster.described(&workload).await.map_err(|error| {
         explain(
@@ -251,35 +264,6 @@ fn several_containers(workload: &WorkloadRef, found: &[GatewayContainer]) -> Err
         names.join(", ")
     ))
     .hint("give each gateway a workload of its own")
-}
-
-fn evidence(
-    workload: &WorkloadRef,
-    container: &GatewayContainer,
-    secrets: &WorkloadSecrets,
-) -> Result<Evidence> {
-    let token = match &container.credential {
-        CredentialSource::Inline { claims, .. } => Some(claims.gateway.clone()),
-        _ => secrets.token_of.clone(),
-    };
-    let recorded = secrets.recorded.as_ref();
-    let mut evidence = Evidence {
-        token,
-        location: recorded.map(|(id, _)| id.service.clone()),
-        recorded: recorded.filter(|(_, holds)| *holds).map(|(id, _)| id.clone()),
-        gateway_names: container.gateway_name.iter().cloned().collect(),
-        ..Evidence::default()
-    };
-    if let Some(text) = &container.endpoint {
-        let endpoint = Endpoint::parse(text).map_err(|error| {
-            Error::refused(format!(
-                "{workload} has the configuration endpoint `{text}`: {error}"
-            ))
-            .caused_by(error)
-        })?;
-        evidence.endpoints.push(endpoint);
-    }
-    Ok(evidence)
 }
 
 /// The setting `gateway.name` names the instance instead of the gateway in what the

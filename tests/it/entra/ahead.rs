@@ -63,20 +63,55 @@ async fn what_is_owed_is_asked_about_again() {
     entra.setup_of(&flags).exits(3).await.says(&["is owed"]);
 }
 
+/// A gateway of this name, in a Deployment of the same name.
+async fn deploy_gateway(entra: &EntraCase, name: &str) {
+    let deploy = |it: &mut serde_json::Value| {
+        it["metadata"]["name"] = name.into();
+        it["spec"]["selector"]["matchLabels"]["app"] = name.into();
+        let template = &mut it["spec"]["template"];
+        template["metadata"]["labels"]["app"] = name.into();
+        let env = template["spec"]["containers"][0]["env"].as_array_mut().unwrap();
+        env.push(json!({"name": "gateway.name", "value": name}));
+    };
+    entra.deploy(deploy).await;
+}
+
 #[tokio::test]
-async fn another_gateway_of_the_namespace_is_left_alone() {
+async fn other_gateways_of_the_namespace_are_left_alone() {
     let entra = EntraCase::new("ahead-second").await;
-    entra
-        .deploy(|it| {
-            let env = it["spec"]["template"]["spec"]["containers"][0]["env"]
-                .as_array_mut()
-                .unwrap();
-            env.push(json!({"name": "gateway.name", "value": "other"}));
-        })
-        .await;
-    let before = entra.case.versions().await;
     let flags = ["--create-app", "gw", "--service-account", "gw", "--yes"];
+    deploy_gateway(&entra, "other").await;
+    let before = entra.case.versions().await;
     let ended = entra.setup_of(&flags).exits(0).await;
-    ended.says(&["deployment.apps/gw is left alone", "two gateways are named"]);
+    ended.says(&["deployment.apps/other is left alone", "two gateways are named"]);
     assert_eq!(entra.case.versions().await, before);
+
+    // Of several, the one that has the gateway's name is meant, if there is one.
+    deploy_gateway(&entra, "another").await;
+    let dry_run = [&flags[..4], &["--dry-run"]].concat();
+    let ended = entra.setup_of(&dry_run).exits(0).await;
+    ended.says(&[
+        "deployment.apps/another is left alone",
+        "deployment.apps/other is left alone",
+    ]);
+    deploy_gateway(&entra, "gw").await;
+    let ended = entra.setup_of(&dry_run).exits(0).await;
+    assert!(
+        ended.stdout.contains("set in deployment/gw in namespace"),
+        "{}",
+        ended.stdout
+    );
+    // Only one without a name may be meant too.
+    entra.deploy(|it| it["metadata"]["name"] = "unnamed".into()).await;
+    entra
+        .case
+        .deployments()
+        .delete("gw", &kube::api::DeleteParams::default())
+        .await
+        .unwrap();
+    entra
+        .setup_of(&dry_run)
+        .exits(2)
+        .await
+        .says(&["has several gateways"]);
 }
