@@ -145,7 +145,7 @@ pub fn setup(facts: &EntraFacts, request: &SetupRequest, now: Timestamp) -> Resu
     let validator_assignment = assignment::validator(facts, &validator, validator_role.definition);
     let reader_assignment = assignment::reader(facts, &reader, reader_role.definition);
     let mut steps = instance::steps(facts, request);
-    steps.extend(mode::steps(facts, mode));
+    steps.extend(mode::steps(facts, request, mode));
     steps.extend([validator_role.step, reader_role.step, validator_assignment]);
     steps.extend(app::steps(facts, request, &secret));
     steps.extend([reader_assignment, credential]);

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-pub use az::{ScriptTarget, az_script};
+pub use az::{ScriptTarget, az_script, left_out};
 pub use undo::undo_script;
 pub use values::Values;
 
@@ -18,14 +18,19 @@ use crate::model::one_line;
 use crate::plan::entra::{Part, SetupPlan, SetupProof, Step, StepMark, StepOutcome};
 
 /// The plan, a line for each step with its mark first. Notes and hints are
-/// indented below it.
+/// indented below it; the error that ends a plan has the hints of its step.
 pub fn plan_lines(plan: &SetupPlan) -> String {
-    plan.steps.iter().flat_map(lines).collect()
+    let ending = plan.steps.iter().position(|step| step.stops.is_some());
+    let steps = plan.steps.iter().enumerate();
+    steps
+        .flat_map(|(at, step)| lines(step, Some(at) == ending))
+        .collect()
 }
 
-fn lines(step: &Step) -> impl Iterator<Item = String> {
+fn lines(step: &Step, is_ending: bool) -> impl Iterator<Item = String> {
     let first = format!("{} {}\n", step.mark.sign(), one_line(&step.text));
-    let below = step.notes.iter().chain(&step.hints);
+    let hints = step.hints.iter().filter(move |_| !is_ending);
+    let below = step.notes.iter().chain(hints);
     std::iter::once(first).chain(below.map(|line| format!("    {}\n", one_line(line))))
 }
 

@@ -16,7 +16,7 @@ use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::model::entra::{AppRequest, Mode, SetupRequest};
 use crate::model::request::{DryRun, OutputFormat, TargetRequest};
-use crate::model::{is_azure_name, one_line};
+use crate::model::{in_words, is_azure_name, one_line};
 
 /// The longest names in Azure/azure-rest-api-specs, `serviceName` and `gatewayId`.
 const LONGEST_INSTANCE: usize = 50;
@@ -110,7 +110,7 @@ impl EntraSetupSettings {
             print,
             dry_run: args.dry_run,
             wait: !args.no_wait,
-            timeout: checked_timeout(args.timeout)?,
+            timeout: checked_timeout(args.timeout).map_err(|_| too_short(args.timeout))?,
             output: args.output,
             azure: AzureSettings::resolve(&args.azure, &typed, &mut warnings)?,
             warnings,
@@ -306,6 +306,15 @@ fn require_target(target: &TargetRequest) -> Result<()> {
         if missing.len() == 1 { "is" } else { "are" }
     ))
     .hint("give the gateway in full: -s SUBSCRIPTION -r GROUP -a INSTANCE -g GATEWAY"))
+}
+
+/// For a set-up, which has no token.
+fn too_short(timeout: SignedDuration) -> Error {
+    Error::usage(format!(
+        "--timeout {} is too short: proving the credential and, if it is refused, putting the workload back takes at \
+         least 1 minute",
+        in_words(timeout)
+    ))
 }
 
 #[cfg(test)]

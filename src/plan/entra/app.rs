@@ -2,7 +2,7 @@
 
 use super::facts::{AppFacts, AppKind, EntraFacts};
 use super::step::{Action, Part, Step};
-use super::unread::{unread, unread_part};
+use super::unread::{of_unread_app, unread, unread_part};
 use crate::model::directory::{AppCredential, Application};
 use crate::model::entra::{
     AppRequest, Id, Made, SetupRequest, credential_name, federated_name, secret_of_credential, unique_name,
@@ -246,7 +246,7 @@ fn service_principal(facts: &EntraFacts) -> Step {
             let action = Action::CreateServicePrincipal {
                 app: Id::Of(Made::App),
             };
-            return unread(part, "service principal of the app", why, Some(action));
+            return of_unread_app(part, "create the service principal of the app", why, Some(action));
         }
     };
     match &app.service_principal {

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::facts::{AppFacts, AppKind, EntraFacts};
 use super::role::{Need, covers};
 use super::step::{Action, Part, Step};
-use super::unread::unread_part;
+use super::unread::{of_unread_app, unread_part};
 use crate::model::access::RoleAssignment;
 use crate::model::entra::{Id, Made};
 use crate::model::quote::shell_word;
@@ -21,6 +21,7 @@ struct Assignee<'a> {
     /// Whether it is that of an app that only its sign-in shows.
     is_unread: bool,
     made: Made,
+    is_of_unread_app: bool,
     /// Other ids of the same app, to which a role is assigned in vain.
     useless: Vec<Uuid>,
     right: &'a Fact<bool>,
@@ -39,6 +40,7 @@ pub(super) fn validator(facts: &EntraFacts, need: &Need<'_>, definition: Uuid) -
         principal: instance.map(|it| it.identity.principal).map_err(Clone::clone),
         is_unread: false,
         made: Made::InstanceIdentity,
+        is_of_unread_app: false,
         useless: Vec::new(),
         right: &facts.rights.assign_in_group,
         at: "the resource group of the instance",
@@ -53,6 +55,7 @@ pub(super) fn reader(facts: &EntraFacts, need: &Need<'_>, definition: Uuid) -> S
         principal: service_principal(facts),
         is_unread: facts.unread_app().is_some(),
         made: Made::ServicePrincipal,
+        is_of_unread_app: facts.app.is_err(),
         useless: match &facts.app {
             Ok(Some(app)) => other_ids(app),
             _ => Vec::new(),
@@ -108,8 +111,12 @@ impl Assignee<'_> {
             Ok(None) => return create(Id::Of(self.made)),
             Err(_) if self.is_unread => return self.unread(need, assign(Id::Of(self.made)), definition),
             Err(why) => {
-                let text = format!("assignment of the role {role} to {}: {}", self.whose, why.why());
-                return Step::unknown(self.part, text).doing(assign(Id::Of(self.made)));
+                let what = format!("assignment of the role {role} to {}", self.whose);
+                let action = assign(Id::Of(self.made));
+                if self.is_of_unread_app {
+                    return of_unread_app(self.part, &what, why, Some(action));
+                }
+                return Step::unknown(self.part, format!("{what}: {}", why.why())).doing(action);
             }
         };
         let assignments = match &need.facts.assignments {

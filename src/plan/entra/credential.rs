@@ -8,7 +8,7 @@ use super::facts::{AppFacts, EntraFacts, HandedOver, Holder, StoredFacts};
 use super::holder::owes_restart;
 use super::removal::{Kept, Removal, removal};
 use super::step::{Action, Part, Step, StepMark};
-use super::unread::unread;
+use super::unread::of_unread_app;
 use crate::model::directory::AppCredential;
 use crate::model::entra::{Mode, SetupRequest, credential_name};
 use crate::model::{Unavailable, in_words};
@@ -41,7 +41,7 @@ pub(super) fn stored(facts: &EntraFacts, wanted: &Wanted<'_>) -> (Step, Vec<Step
             let expires = wanted.expires(wanted.request.secret_lifetime);
             let action = expires.map(|expires| add(wanted.mode, name, expires, Vec::new()));
             return (
-                unread(part, &format!("{what} of the app"), why, action),
+                of_unread_app(part, &format!("{what} of the app"), why, action),
                 Vec::new(),
             );
         }

@@ -2,7 +2,7 @@
 
 use super::facts::EntraFacts;
 use super::step::{Action, Part, Step};
-use super::unread::{unread, unread_part};
+use super::unread::{of_unread_app, unread_part};
 use crate::error::{Error, Result};
 use crate::model::cleaned;
 use crate::model::directory::FederatedCredential;
@@ -54,7 +54,7 @@ pub(super) fn federated(facts: &EntraFacts, account: &str, audience: &str) -> St
         }
         Err(why) => {
             let action = Action::AddFederated(wanted);
-            return unread(part, "federated credential", why, Some(action));
+            return of_unread_app(part, &text, why, Some(action));
         }
     };
     match &app.federated {

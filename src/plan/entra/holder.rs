@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::facts::{EntraFacts, HandedOver, Holder, ServiceAccountFacts, StoredFacts, WorkloadSide};
-use crate::model::cleaned;
 use crate::model::entra::{CLIENT_ID_ANNOTATION, Mode, SettingValue};
+use crate::model::{Unavailable, cleaned};
 
 /// `None` if there is no such Secret, or it cannot be read.
 pub(super) fn of_secret(facts: &EntraFacts, mode: Mode, secret: &str, now: Timestamp) -> Holder {
@@ -93,8 +93,14 @@ pub(super) fn of_account(facts: &EntraFacts, found: &ServiceAccountFacts) -> Hol
 /// The holder, unless it is this app.
 fn of_other_app(facts: &EntraFacts, client_id: &str) -> Option<Holder> {
     let ours = facts.client_id();
-    if let (None, Err(why)) = (ours, &facts.app) {
-        return Some(Holder::Unknown(why.why().to_owned()));
+    match (ours, &facts.app) {
+        (None, Err(Unavailable::Forbidden(_))) => {
+            return Some(Holder::Unknown(
+                "you may not read the app of the gateway".to_owned(),
+            ));
+        }
+        (None, Err(why)) => return Some(Holder::Unknown(why.why().to_owned())),
+        _ => {}
     }
     let is_ours = ours.is_some() && Uuid::try_parse(client_id).ok() == ours;
     (!is_ours).then(|| Holder::OtherApp(cleaned(client_id)))

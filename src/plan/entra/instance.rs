@@ -3,7 +3,6 @@
 use super::facts::EntraFacts;
 use super::step::{Action, Part, Step};
 use crate::model::entra::SetupRequest;
-use crate::model::quote::shell_word;
 use crate::model::{cleaned, one_line};
 
 /// The tiers with self-hosted gateways (learn.microsoft.com, "Self-hosted gateway
@@ -49,8 +48,8 @@ fn tier(facts: &EntraFacts) -> Step {
                 cleaned(&found.tier)
             );
             Step::stop(Part::Tier, text).hint(format!(
-                "show its tier: az resource show --ids {} --query sku",
-                shell_word(&facts.gateway.service.path())
+                "choose an instance with the tier {} with -a, or change the tier of this one",
+                TIERS.join(" or ")
             ))
         }
     }

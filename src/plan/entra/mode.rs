@@ -18,14 +18,14 @@ pub fn choose_mode(facts: &EntraFacts, request: &SetupRequest) -> Result<Mode> {
         (None, _) => {
             let problem = image(facts, Mode::WorkloadIdentity)
                 .into_iter()
-                .chain([issuer(facts), webhook(facts)])
+                .chain([issuer(facts, request), webhook(facts, request)])
                 .find(speaks_against);
             if let Some(problem) = problem.filter(|_| !is_identity) {
                 return Err(Error::usage(format!(
                     "the gateway cannot sign in by workload identity: {}",
                     problem.text
                 ))
-                .hint("choose another mode: --mode app-certificate or --mode app-secret"));
+                .hint(format!("choose {}", other_modes(request))));
             }
             Mode::WorkloadIdentity
         }
@@ -40,6 +40,15 @@ pub fn choose_mode(facts: &EntraFacts, request: &SetupRequest) -> Result<Mode> {
     Ok(chosen)
 }
 
+/// The other modes, which refuse the flag of a ServiceAccount.
+fn other_modes(request: &SetupRequest) -> String {
+    let without = match &request.service_account {
+        Some(_) => ", without --service-account",
+        None => "",
+    };
+    format!("another mode: --mode app-certificate or --mode app-secret{without}")
+}
+
 /// Whether a mode is not chosen unasked: what is not known speaks against it too,
 /// except for an image without a version.
 fn speaks_against(step: &Step) -> bool {
@@ -48,11 +57,11 @@ fn speaks_against(step: &Step) -> bool {
 }
 
 /// What the mode needs of the image and of the cluster.
-pub(super) fn steps(facts: &EntraFacts, mode: Mode) -> Vec<Step> {
+pub(super) fn steps(facts: &EntraFacts, request: &SetupRequest, mode: Mode) -> Vec<Step> {
     let mut steps: Vec<Step> = image(facts, mode).into_iter().collect();
     if mode == Mode::WorkloadIdentity {
-        steps.push(issuer(facts));
-        steps.push(webhook(facts));
+        steps.push(issuer(facts, request));
+        steps.push(webhook(facts, request));
     }
     steps
 }
@@ -88,16 +97,16 @@ fn image(facts: &EntraFacts, mode: Mode) -> Option<Step> {
 }
 
 /// Entra reads the issuer's documents without login, and takes tokens of RS256 only.
-fn issuer(facts: &EntraFacts) -> Step {
+fn issuer(facts: &EntraFacts, request: &SetupRequest) -> Step {
     let part = Part::Issuer;
-    let other = "choose another mode: --mode app-certificate or --mode app-secret";
     let issuer = match &facts.issuer {
         Ok(issuer) => issuer,
         Err(why) => return Step::unknown(part, format!("issuer of the cluster's tokens: {}", why.why())),
     };
     let name = cleaned(&issuer.name);
     if let Some(problem) = problem_of(issuer) {
-        return Step::stop(part, format!("the issuer {name} {problem}")).hint(other);
+        return Step::stop(part, format!("the issuer {name} {problem}"))
+            .hint(format!("choose {}", other_modes(request)));
     }
     Step::ok(part, format!("the issuer {name} is public, and signs with RSA")).id("issuer", &issuer.name)
 }
@@ -136,7 +145,7 @@ fn problem_of(issuer: &IssuerFacts) -> Option<String> {
     }
 }
 
-fn webhook(facts: &EntraFacts) -> Step {
+fn webhook(facts: &EntraFacts, request: &SetupRequest) -> Step {
     let part = Part::Webhook;
     let namespace = &facts.cluster.namespace;
     match &facts.webhook {
@@ -156,13 +165,14 @@ fn webhook(facts: &EntraFacts) -> Step {
             "the webhook of Azure Workload Identity is missing: a pod with its label stays as it is",
         )
         .hint("on AKS: az aks update --name NAME --resource-group GROUP --enable-oidc-issuer --enable-workload-identity")
-        .hint("elsewhere, install the Helm chart workload-identity-webhook of github.com/Azure/azure-workload-identity"),
+        .hint("elsewhere, install the Helm chart workload-identity-webhook of github.com/Azure/azure-workload-identity")
+        .hint(format!("or choose {}", other_modes(request))),
         Err(Unavailable::Forbidden(why)) => Step::stop(
             part,
             format!("whether the webhook of Azure Workload Identity answers cannot be rehearsed: {why}"),
         )
         .hint(format!("ask for the right: kubectl auth can-i create pods -n {namespace}"))
-        .hint("or choose another mode: --mode app-certificate or --mode app-secret"),
+        .hint(format!("or choose {}", other_modes(request))),
         Err(Unavailable::Unknown(why)) => {
             Step::unknown(part, format!("webhook of Azure Workload Identity: {why}"))
         }

@@ -15,10 +15,11 @@ pub(super) fn client_id(facts: &EntraFacts) -> Id {
     facts.client_id().map_or(Id::Of(Made::App), Id::Known)
 }
 
-/// The configuration endpoint, for a workload that certainly has none.
+/// The configuration endpoint, for a workload that is yet to come or certainly has none.
 fn lacking_endpoint(facts: &EntraFacts) -> Option<String> {
-    let (workload, cloud) = facts.cluster.workload.as_ref().zip(facts.cloud)?;
-    let is_known = workload.signs_in.is_ok() && workload.service.is_none();
+    let cloud = facts.cloud?;
+    let workload = facts.cluster.workload.as_ref();
+    let is_known = workload.is_none_or(|it| it.signs_in.is_ok() && it.service.is_none());
     (is_known && !is_set(facts, setting::ENDPOINT)).then(|| {
         let service = &facts.gateway.service.name;
         format!("https://{service}.configuration.{}", cloud.suffix())

@@ -4,6 +4,7 @@ mod own_variables;
 mod parts;
 mod renewal;
 mod unread;
+mod unread_app;
 
 use proptest::prelude::*;
 use uuid::Uuid;

@@ -28,3 +28,17 @@ pub(super) fn unread_part(part: Part, what: &str, why: &Unavailable, action: Act
     };
     step.doing(action)
 }
+
+/// The step of what an app has, if the app cannot be read: the step of the app has the
+/// answer of Microsoft Graph.
+pub(super) fn of_unread_app(part: Part, what: &str, why: &Unavailable, action: Option<Action>) -> Step {
+    let why = match why {
+        Unavailable::Forbidden(_) => {
+            Unavailable::Forbidden("it needs the app, which you may not read".to_owned())
+        }
+        Unavailable::Unknown(_) => {
+            Unavailable::Unknown("it needs the app, which could not be read".to_owned())
+        }
+    };
+    unread(part, what, &why, action)
+}

@@ -10,7 +10,7 @@ use crate::model::directory::FederatedCredential;
 use crate::model::entra::{Id, Made, PEM_KEY, PFX_KEY, SECRET_KEY};
 use crate::model::quote::{odata_text, shell_word};
 use crate::model::{AzureRole, GatewayId, ManagedIdentityId, assignment_id, one_line};
-use crate::plan::entra::Action;
+use crate::plan::entra::{Action, SetupPlan, Step, StepMark};
 
 /// The API version of API Management.
 const APIM_VERSION: &str = "2024-05-01";
@@ -38,7 +38,12 @@ pub struct ScriptTarget<'a> {
 /// A script for any POSIX shell. Of the actions in the cluster, it has only the write of a
 /// credential that it makes: nobody else has what is secret of it. What an action
 /// needs and no action before it makes is a variable that has to be set.
-pub fn az_script(target: &ScriptTarget<'_>, actions: &[&Action]) -> String {
+pub fn az_script(target: &ScriptTarget<'_>, plan: &SetupPlan) -> String {
+    let actions: Vec<&Action> = plan
+        .steps
+        .iter()
+        .filter_map(|step| step.action.as_ref())
+        .collect();
     let mut script = Script {
         target,
         secret: actions.iter().find_map(|action| match action {
@@ -48,7 +53,7 @@ pub fn az_script(target: &ScriptTarget<'_>, actions: &[&Action]) -> String {
         text: "#!/bin/sh\n# Run it again if Azure does not know something new yet.\nset -eu\n".to_owned(),
         made: Vec::new(),
     };
-    for action in actions {
+    for action in &actions {
         script.add(action);
     }
     if actions
@@ -57,7 +62,26 @@ pub fn az_script(target: &ScriptTarget<'_>, actions: &[&Action]) -> String {
     {
         script.tell_client_id();
     }
+    for line in left_out(plan) {
+        script.text += &format!("\n# {line}\n");
+    }
     script.text
+}
+
+/// What is missing for a reason that no script mends, each as a line.
+pub fn left_out(plan: &SetupPlan) -> Vec<String> {
+    let missing = plan
+        .steps
+        .iter()
+        .filter(|step| step.mark == StepMark::Missing && step.action.is_none());
+    let line = |step: &Step| {
+        let parts: Vec<&str> = std::iter::once(&step.text)
+            .chain(&step.hints)
+            .map(String::as_str)
+            .collect();
+        one_line(&format!("not in the script: {}", parts.join("; "))).into_owned()
+    };
+    missing.map(line).collect()
 }
 
 struct Script<'a> {

@@ -9,7 +9,7 @@ use crate::model::entra::facts::EntraFacts;
 use crate::model::entra::{AppRequest, Mode, SetupRequest};
 use crate::model::quote::shell_word;
 use crate::plan::entra::fixture::{after, facts, gateway, request};
-use crate::plan::entra::{Action, setup};
+use crate::plan::entra::setup;
 
 fn plan_of(facts: &EntraFacts, mode: Mode, app: &str) -> SetupPlan {
     let request = SetupRequest {
@@ -32,12 +32,7 @@ fn script(facts: &EntraFacts, plan: &SetupPlan) -> String {
         has_secret: matches!(facts.cluster.secret, Ok(Some(_))),
         now: "2027-01-01T00:00:00Z".parse().unwrap(),
     };
-    let actions: Vec<&Action> = plan
-        .steps
-        .iter()
-        .filter_map(|step| step.action.as_ref())
-        .collect();
-    az_script(&target, &actions)
+    az_script(&target, plan)
 }
 
 #[test]
@@ -238,4 +233,54 @@ proptest! {
         prop_assert!(ends, "{}", lines);
         prop_assert!(shell_word(&app).starts_with('\''));
     }
+}
+
+#[test]
+fn what_no_script_mends_is_named_in_it() {
+    let mut facts = facts();
+    facts.resource = Ok(None);
+    let plan = |location: Option<&str>| {
+        let request = SetupRequest {
+            location_name: location.map(str::to_owned),
+            ..request()
+        };
+        setup(&facts, &request, "2027-01-01T00:00:00Z".parse().unwrap()).unwrap()
+    };
+    let text = script(&facts, &plan(None));
+    assert!(text.contains("\n# not in the script: the gateway "), "{text}");
+    assert!(text.contains("--location-name NAME"), "{text}");
+    let whole = script(&facts, &plan(Some("here")));
+    assert!(!whole.contains("not in the script"), "{whole}");
+}
+
+#[test]
+fn the_hints_of_what_ends_a_plan_are_left_to_its_error() {
+    let mut facts = facts();
+    facts.instance.as_mut().unwrap().tier = "Basic".to_owned();
+    facts.webhook = Ok(None);
+    let lines = plan_lines(&plan_of(&facts, Mode::WorkloadIdentity, "gw"));
+    assert!(lines.contains("! the instance svc has the tier Basic"), "{lines}");
+    assert!(!lines.contains("choose an instance"), "{lines}");
+    assert!(
+        lines.contains("    on AKS: az aks update"),
+        "the error has only the first: {lines}"
+    );
+}
+
+#[test]
+fn a_deployment_that_follows_gets_its_endpoint() {
+    let mut facts = facts();
+    let has_endpoint = |facts: &EntraFacts| {
+        let request = SetupRequest {
+            mode: Some(Mode::WorkloadIdentity),
+            service_account: Some("gw".to_owned()),
+            ..request()
+        };
+        let plan = setup(facts, &request, "2027-01-01T00:00:00Z".parse().unwrap()).unwrap();
+        let env = values(&plan).pod_template()["container"]["env"].to_string();
+        env.contains("config.service.endpoint")
+    };
+    assert!(!has_endpoint(&facts), "the workload has it");
+    facts.cluster.workload = None;
+    assert!(has_endpoint(&facts));
 }

@@ -7,8 +7,8 @@ use crate::model::entra::Mode;
 use crate::model::entra::facts::{AppKind, EntraFacts};
 use crate::model::quote::shell_word;
 use crate::model::{AzureRole, Unavailable, WorkloadRef};
-use crate::plan::entra::{Action, SetupPlan, refusal};
-use crate::report::entra::{ScriptTarget, az_script, undo_script};
+use crate::plan::entra::{SetupPlan, refusal};
+use crate::report::entra::{ScriptTarget, az_script, left_out, undo_script};
 
 impl Run<'_> {
     /// What is not there yet, as a script.
@@ -31,12 +31,11 @@ impl Run<'_> {
             has_secret: matches!(facts.cluster.secret, Ok(Some(_))),
             now: self.now(),
         };
-        let actions: Vec<&Action> = plan
-            .steps
-            .iter()
-            .filter_map(|step| step.action.as_ref())
-            .collect();
-        self.context.output.data(&az_script(&target, &actions))?;
+        let output = &self.context.output;
+        output.data(&az_script(&target, plan))?;
+        for line in left_out(plan) {
+            output.warning(&line);
+        }
         Ok(0)
     }
 
