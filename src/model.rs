@@ -53,7 +53,7 @@ pub use put_back::{PutBack, TemplateBefore};
 pub use references::{Use, references};
 pub use rotation_ids::RotationIds;
 pub use secret_change::{Annotations, Minted, SecretChange, SecretData};
-pub use sign_in::{EntraInAzure, EntraSignIn, Federation, InstanceAccess};
+pub use sign_in::{EntraInAzure, EntraSignIn, Federation, InstanceAccess, Lacking};
 pub use snapshot::{
     Blocked, Replacement, Rollout, SecretFacts, SecretMarks, SecretVersion, Snapshot, Source, Sourced,
     WorkloadFacts, WorkloadVersion,

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::model::annotation::{OUR_PREFIX, RESTARTED_AT};
 use crate::model::cleaned;
+use crate::model::entra::USE_LABEL;
 
 /// How many elements of a list, or entries of a map, are kept.
 const MOST: usize = 128;
@@ -77,6 +78,11 @@ pub fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Err
 pub fn marks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
     let is_ours = |name: &str| name.starts_with(OUR_PREFIX) || name == RESTARTED_AT;
     deserializer.deserialize_any(Entries(|name: &str, kept: usize| kept < MOST || is_ours(name)))
+}
+
+/// Of labels, the one that asks the webhook of Azure Workload Identity.
+pub fn use_label<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    deserializer.deserialize_any(Entries(|name: &str, _| name == USE_LABEL))
 }
 
 /// Parses the JSON of an object. By bytes, as an answer of the API server is, since the

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 
-use super::lean::{Element, at_most, few, marks, text};
+use super::lean::{Element, at_most, few, marks, text, use_label};
 use super::name::valid_name;
 use crate::model::entra::OwnVariables;
 use crate::model::setting;
@@ -28,6 +28,9 @@ pub struct PodTemplate {
 pub struct TemplateMeta {
     #[serde(deserialize_with = "marks")]
     pub annotations: BTreeMap<String, String>,
+    /// Only the one that asks the webhook of Azure Workload Identity.
+    #[serde(deserialize_with = "use_label")]
+    pub labels: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -93,7 +93,14 @@ async fn client_ids(sources: &Sources<'_>, gateways: &mut [&mut GatewayFacts]) -
         if let Some(sign_in) = entra(facts).filter(|it| is_federated && !is_own(it))
             && let Some(client_id) = place.and_then(|place| accounts.get(&place))
         {
-            sign_in.client_id.clone_from(client_id);
+            sign_in.client_id = match client_id {
+                Ok(Ok(id)) => Ok(*id),
+                Ok(Err(why)) => {
+                    sign_in.lacking.client_id = Some(why.clone());
+                    Err(Unavailable::Unknown(why.clone()))
+                }
+                Err(why) => Err(why.clone()),
+            };
         }
     }
     Ok(issuer)

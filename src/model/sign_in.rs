@@ -25,8 +25,21 @@ pub struct EntraSignIn {
     pub in_clear: Option<String>,
     /// What the container sets of a workload identity; nothing for other kinds.
     pub own_variables: OwnVariables,
+    pub lacking: Lacking,
     /// `None` if Azure was not asked.
     pub azure: Option<Box<EntraInAzure>>,
+}
+
+/// What a sign-in certainly lacks in the cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lacking {
+    /// The pods do not ask the webhook of Azure Workload Identity, and bring nothing of
+    /// their own.
+    pub label: bool,
+    /// Why the webhook has no client id for them.
+    pub client_id: Option<String>,
+    /// The setting `gateway.name`.
+    pub gateway_name: bool,
 }
 
 impl EntraSignIn {

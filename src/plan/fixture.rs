@@ -11,8 +11,8 @@ use crate::model::directory::{AppCredential, Application, FederatedCredential, S
 use crate::model::entra::{OwnVariables, federated_name};
 use crate::model::{
     AppMarks, Auth, AzureRole, Claims, Credential, CronJobFacts, EntraInAzure, EntraSignIn, Federation,
-    GatewayFacts, GatewayId, InstanceAccess, KeyChoice, KeySlot, Minted, Presented, Replacement, Rollout,
-    RotationIds, SecretFacts, SecretMarks, SecretVersion, Snapshot, StalePods, TemplateMarks, Token,
+    GatewayFacts, GatewayId, InstanceAccess, KeyChoice, KeySlot, Lacking, Minted, Presented, Replacement,
+    Rollout, RotationIds, SecretFacts, SecretMarks, SecretVersion, Snapshot, StalePods, TemplateMarks, Token,
     TokenError, WorkloadFacts, WorkloadKind, WorkloadMarks, WorkloadRef, WorkloadVersion,
 };
 
@@ -196,6 +196,7 @@ pub(crate) fn entra_gateway(auth: Auth) -> GatewayFacts {
             certificate: None,
             in_clear: None,
             own_variables: OwnVariables::default(),
+            lacking: Lacking::default(),
             azure: None,
         }))),
         cron_jobs: Ok(Vec::new()),

@@ -6,7 +6,7 @@ use crate::discover::pod_spec::{ClientId, EntraCredential};
 use crate::discover::survey::{Gateway, Survey};
 use crate::model::entra::OwnVariables;
 use crate::model::setting::APP_CLIENT;
-use crate::model::{Auth, EntraSignIn, Fact, Unavailable, cleaned};
+use crate::model::{Auth, EntraSignIn, Fact, Lacking, Unavailable, cleaned};
 
 /// How it signs in, the Secret and the key of its credential if it is in one, and
 /// its app.
@@ -55,6 +55,11 @@ pub(super) fn sign_in(
             settings.own_variables.clone()
         } else {
             OwnVariables::default()
+        },
+        lacking: Lacking {
+            label: is_federated && !gateway.asks_webhook && !settings.may_bring_token,
+            client_id: None,
+            gateway_name: settings.lacks_name,
         },
         azure: None,
     };

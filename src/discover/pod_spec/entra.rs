@@ -4,7 +4,7 @@ use super::credential::EnvFromSecret;
 use super::variables::{ConfigMaps, ContainerVariables, Value, own_variables};
 use crate::cluster::pod_spec::{Container, PodSpec, VolumeMount};
 use crate::model::entra::{OwnVariables, PEM_KEY};
-use crate::model::setting::{APP_CERTIFICATE, APP_CLIENT, APP_SECRET};
+use crate::model::setting::{APP_CERTIFICATE, APP_CLIENT, APP_SECRET, GATEWAY_NAME};
 
 /// A Secret, and the keys of it that may hold something, the likeliest first.
 pub type SecretKeys = (String, Vec<String>);
@@ -21,6 +21,10 @@ pub struct EntraSettings {
     pub service_account: String,
     /// What the container sets of a workload identity.
     pub own_variables: OwnVariables,
+    /// Whether it may get the path of a token in another way than from the webhook.
+    pub may_bring_token: bool,
+    /// Whether `gateway.name` is certainly not set.
+    pub lacks_name: bool,
 }
 
 /// Where the client id of a gateway is.
@@ -45,6 +49,10 @@ impl EntraSettings {
         let mut settings = Self {
             service_account: if account.is_empty() { "default" } else { account }.to_owned(),
             own_variables: OwnVariables::new(own_variables(container, config_maps)),
+            lacks_name: variables.get(GATEWAY_NAME).is_none()
+                && !may_import(container, config_maps, GATEWAY_NAME),
+            may_bring_token: container.env.iter().any(|it| it.name == OwnVariables::TOKEN_FILE)
+                || may_import(container, config_maps, OwnVariables::TOKEN_FILE),
             ..Self::default()
         };
         settings.client_id = match variables.get(APP_CLIENT) {
@@ -68,6 +76,18 @@ impl EntraSettings {
         };
         settings
     }
+}
+
+/// Whether something that is imported whole may set a variable.
+fn may_import(container: &Container, config_maps: &ConfigMaps, variable: &str) -> bool {
+    container.env_from.iter().any(|import| {
+        let Some(key) = variable.strip_prefix(import.prefix.as_str()) else {
+            return false;
+        };
+        let map = import.config_map_ref.as_ref();
+        let map = map.and_then(|reference| config_maps.get(&reference.name));
+        map.is_none_or(|data| data.contains_key(key))
+    })
 }
 
 /// The Secrets that are imported whole and may hold a setting.

@@ -21,17 +21,16 @@ struct Account {
     metadata: Meta,
 }
 
+/// A client id, or why there certainly is none, as far as it could be read.
+pub(super) type ClientId = Fact<Result<Uuid, String>>;
+
 /// The client ids that the annotations of these ServiceAccounts give to pods.
-pub(super) async fn accounts(cluster: &Cluster, wanted: &BTreeSet<Key>) -> Result<BTreeMap<Key, Fact<Uuid>>> {
+pub(super) async fn accounts(cluster: &Cluster, wanted: &BTreeSet<Key>) -> Result<BTreeMap<Key, ClientId>> {
     let cluster = &cluster.for_optional_reads();
     if wanted.len() > FEW
         && let Some(listed) = listed(cluster, wanted).await?
     {
-        let none = |(_, name): &Key| {
-            Err(Unavailable::Unknown(format!(
-                "serviceaccount/{name} does not exist"
-            )))
-        };
+        let none = |(_, name): &Key| Ok(Err(format!("serviceaccount/{name} does not exist")));
         let of = |key: &Key| (key.clone(), listed.get(key).cloned().unwrap_or_else(|| none(key)));
         return Ok(wanted.iter().map(of).collect());
     }
@@ -46,11 +45,10 @@ pub(super) async fn accounts(cluster: &Cluster, wanted: &BTreeSet<Key>) -> Resul
     while let Some((key, read)) = reads.next().await {
         let (namespace, name) = key;
         let client_id = match read {
-            Ok(account) => client_id(&account.metadata),
-            Err(error) if is_not_found(&error) => {
-                let why = format!("serviceaccount/{name} does not exist in namespace {namespace}");
-                Err(Unavailable::Unknown(why))
-            }
+            Ok(account) => Ok(client_id(&account.metadata)),
+            Err(error) if is_not_found(&error) => Ok(Err(format!(
+                "serviceaccount/{name} does not exist in namespace {namespace}"
+            ))),
             Err(error) => {
                 let doing = format!("reading serviceaccount/{name} in namespace {namespace}");
                 Err(unread(error, &doing)?.reason)
@@ -62,7 +60,7 @@ pub(super) async fn accounts(cluster: &Cluster, wanted: &BTreeSet<Key>) -> Resul
 }
 
 /// `None` without the right to list them.
-async fn listed(cluster: &Cluster, wanted: &BTreeSet<Key>) -> Result<Option<BTreeMap<Key, Fact<Uuid>>>> {
+async fn listed(cluster: &Cluster, wanted: &BTreeSet<Key>) -> Result<Option<BTreeMap<Key, ClientId>>> {
     let places = scopes(
         &Scope::Everywhere,
         wanted.iter().map(|(namespace, _)| namespace.as_str()),
@@ -70,7 +68,9 @@ async fn listed(cluster: &Cluster, wanted: &BTreeSet<Key>) -> Result<Option<BTre
     let list = List::of("/api/v1", "serviceaccounts");
     let keep = |account: Account| {
         let key = (account.metadata.namespace.clone(), account.metadata.name.clone());
-        wanted.contains(&key).then(|| (key, client_id(&account.metadata)))
+        wanted
+            .contains(&key)
+            .then(|| (key, Ok(client_id(&account.metadata))))
     };
     let lists = join_all(places.iter().map(|place| cluster.list(list, place, keep))).await;
     if lists.iter().any(|list| list.as_ref().is_err_and(is_forbidden)) {
@@ -83,18 +83,19 @@ async fn listed(cluster: &Cluster, wanted: &BTreeSet<Key>) -> Result<Option<BTre
     Ok(Some(all))
 }
 
-fn client_id(account: &Meta) -> Fact<Uuid> {
+/// Or why there certainly is none.
+fn client_id(account: &Meta) -> Result<Uuid, String> {
     let name = &account.name;
     let Some(text) = account.annotations.get(CLIENT_ID_ANNOTATION) else {
-        return Err(Unavailable::Unknown(format!(
+        return Err(format!(
             "serviceaccount/{name} has no annotation {CLIENT_ID_ANNOTATION}"
-        )));
+        ));
     };
     Uuid::try_parse(text.trim()).map_err(|_| {
-        Unavailable::Unknown(format!(
+        format!(
             "the annotation {CLIENT_ID_ANNOTATION} of serviceaccount/{name} is not a GUID: `{}`",
             cleaned(text)
-        ))
+        )
     })
 }
 

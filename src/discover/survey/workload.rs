@@ -11,6 +11,7 @@ use crate::discover::pod_spec::{
 };
 use crate::discover::suspects::may_be_suspect;
 use crate::discover::target_facts::ConfigMapSettings;
+use crate::model::entra::USE_LABEL;
 use crate::model::{Fact, Unavailable, WorkloadFacts, WorkloadKind, WorkloadRef};
 
 /// One workload that runs a gateway.
@@ -20,6 +21,8 @@ pub struct Gateway {
     pub facts: WorkloadFacts,
     /// Whether its deletion was requested.
     pub is_deleted: bool,
+    /// Whether its pods ask the webhook of Azure Workload Identity.
+    pub asks_webhook: bool,
     /// Selects its pods.
     pub selector: Option<Selector>,
     pub container: GatewayContainer,
@@ -45,6 +48,8 @@ pub struct Surveyed {
     /// The ConfigMaps that its environment comes from, each with the keys that
     /// may be settings.
     pub(super) config_maps: BTreeMap<String, BTreeSet<String>>,
+    /// Whether its pods ask the webhook of Azure Workload Identity.
+    asks_webhook: bool,
     /// Selects its pods.
     pub selector: Option<Selector>,
     /// The pod spec, if it may run a gateway.
@@ -56,6 +61,8 @@ impl Surveyed {
         let name = workload.metadata.name.clone();
         let facts = workload_facts(&WorkloadRef { kind, name }, &workload);
         let selector = pods::selector(&workload.spec.selector);
+        let labels = &workload.spec.template.metadata.labels;
+        let asks_webhook = labels.get(USE_LABEL).is_some_and(|value| value == "true");
         let spec = workload.spec.template.spec;
         let secrets = spec.as_ref().map(secrets_used).unwrap_or_default();
         let config_maps = spec.as_ref().map(settings_in_config_maps).unwrap_or_default();
@@ -72,6 +79,7 @@ impl Surveyed {
             is_deleted: workload.metadata.deletion_timestamp.is_some(),
             secrets,
             config_maps,
+            asks_webhook,
             selector,
         }
     }
@@ -94,6 +102,7 @@ impl Surveyed {
             namespace: self.namespace.clone(),
             facts: self.facts.clone(),
             is_deleted: self.is_deleted,
+            asks_webhook: self.asks_webhook,
             selector: self.selector.clone(),
             container: GatewayContainer::default(),
             unread,

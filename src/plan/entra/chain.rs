@@ -9,7 +9,7 @@ use super::role::grants;
 use super::step::Part;
 use crate::model::access::{RoleAssignment, RoleDefinition};
 use crate::model::directory::{Application, FederatedCredential, ServicePrincipal};
-use crate::model::entra::{OwnVariables, federated_name, is_same_but_slash, subject};
+use crate::model::entra::{OwnVariables, USE_LABEL, federated_name, is_same_but_slash, subject};
 use crate::model::{
     Auth, AzureRole, CustomRole, EntraInAzure, EntraSignIn, Fact, Federation, GatewayFacts, InstanceAccess,
     Unavailable, cleaned, shortened,
@@ -41,23 +41,28 @@ impl Link {
     }
 }
 
-/// The parts of a gateway's sign-in, in the order in which they depend on each other;
-/// none if Azure was not asked.
+/// The parts of a gateway's sign-in, in the order in which they depend on each other. If
+/// Azure was not asked, only what is broken in the cluster.
 pub fn chain(facts: &GatewayFacts) -> Vec<Link> {
-    let Some((sign_in, azure)) = facts
-        .entra()
-        .and_then(|sign_in| Some((sign_in, sign_in.azure.as_deref()?)))
-    else {
+    let Some(sign_in) = facts.entra() else {
         return Vec::new();
+    };
+    let mut links = in_cluster(facts, sign_in);
+    let Some(azure) = sign_in.azure.as_deref() else {
+        return links;
     };
     let client_id = match &sign_in.client_id {
         Ok(client_id) => *client_id,
-        Err(why) => return vec![Link::of(Part::App, Err(why.clone()))],
+        Err(why) => {
+            links.push(Link::of(Part::App, Err(why.clone())));
+            return links;
+        }
     };
-    let mut links = vec![
-        Link::of(Part::App, app(client_id, azure)),
-        Link::of(Part::ServicePrincipal, service_principal(client_id, azure)),
-    ];
+    links.push(Link::of(Part::App, app(client_id, azure)));
+    links.push(Link::of(
+        Part::ServicePrincipal,
+        service_principal(client_id, azure),
+    ));
     links.push(Link::of(
         Part::Credential,
         match (&azure.federation, facts.auth) {
@@ -71,6 +76,38 @@ pub fn chain(facts: &GatewayFacts) -> Vec<Link> {
     links.extend(access(azure));
     links.extend(own_variables(&sign_in.own_variables, azure));
     links
+}
+
+/// What is certainly broken before Entra is asked.
+fn in_cluster(facts: &GatewayFacts, sign_in: &EntraSignIn) -> Vec<Link> {
+    let lacking = &sign_in.lacking;
+    let label = lacking.label.then(|| {
+        format!(
+            "the pods have no label {USE_LABEL}: \"true\", so the webhook of Azure Workload Identity injects nothing"
+        )
+    });
+    let client_id = lacking
+        .client_id
+        .as_ref()
+        .map(|why| format!("{why}, so the pods get no client id"));
+    let is_gone = matches!(&facts.azure, Some(Ok(found)) if !found.exists);
+    let name = if lacking.gateway_name {
+        Some("gateway.name is not set, which a sign-in by Entra needs".to_owned())
+    } else {
+        facts
+            .gateway
+            .as_ref()
+            .ok()
+            .filter(|_| is_gone)
+            .map(|name| format!("the gateway {} does not exist in the instance", brief(name)))
+    };
+    let broken = [
+        (Part::Gateway, name),
+        (Part::Webhook, label),
+        (Part::ServiceAccount, client_id),
+    ];
+    let broken = broken.into_iter().filter_map(|(part, why)| Some((part, why?)));
+    broken.map(|(part, why)| Link::of(part, Ok(Err(why)))).collect()
 }
 
 /// What a container sets of a workload identity beside the client id, which decides

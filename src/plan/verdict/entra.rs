@@ -76,9 +76,10 @@ pub(super) fn broken(facts: &GatewayFacts, links: &[Link]) -> Option<String> {
 /// Why it is not known whether the pods get what the set-up has made: their container
 /// sets some of it, and not everything was checked.
 pub(super) fn own_variables(facts: &GatewayFacts, links: &[Link]) -> Option<String> {
-    let own = &facts.entra()?.own_variables;
+    let sign_in = facts.entra()?;
+    let (own, is_asked) = (&sign_in.own_variables, sign_in.azure.is_some());
     let is_checked = |link: &Link| !matches!(link.state, LinkState::Unknown(_));
-    let all_checked = !links.is_empty() && links.iter().all(is_checked);
+    let all_checked = is_asked && links.iter().all(is_checked);
     (own.mix_with_the_webhook() && !all_checked).then(|| {
         let next = if links.is_empty() {
             "; check it with --azure"
@@ -160,6 +161,9 @@ pub(super) fn set_up(facts: &GatewayFacts, assessment: &Assessment) -> Option<St
     };
     if is_broken(Part::Identity) {
         words.push("--enable-identity".to_owned());
+    }
+    if matches!(&facts.azure, Some(Ok(found)) if !found.exists) {
+        words.push("--location-name NAME".to_owned());
     }
     if let Some((secret, _)) = &facts.secret
         && sign_in.in_clear.is_none()

@@ -1,7 +1,7 @@
 //! One gateway with one change for each verdict.
 
 mod entra;
-mod own_variables;
+mod in_cluster;
 
 use super::super::fixture::{DAY, entra_gateway, gateway, now};
 use super::*;

@@ -60,12 +60,13 @@ async fn deploy_entra(case: &Case, name: &str, settings: &Value) {
     data["config.service.endpoint"] = json!(case.endpoint());
     data["gateway.name"] = json!(name);
     let labels = json!({"app": name});
+    let of_pods = json!({"app": name, "azure.workload.identity/use": "true"});
     let config = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": format!("{name}-env")},
         "data": data});
     let deployment = json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "labels": labels},
         "spec": {"replicas": 0, "selector": {"matchLabels": labels}, "template": {
-            "metadata": {"labels": labels},
+            "metadata": {"labels": of_pods},
             "spec": {"containers": [{"name": name, "image": "mcr.microsoft.com/azure-api-management/gateway:2.11.1",
                 "envFrom": [{"configMapRef": {"name": format!("{name}-env")}}]}]},
         }},

@@ -83,6 +83,35 @@ async fn each_broken_part_of_a_federation_is_named() {
     set_up.case.shell(row["fix"].as_str().unwrap()).exits(0).await;
     let row = set_up.with_azure().await.gateway("gw");
     assert_eq!(row["verdict"], "Healthy", "{row:#}");
+
+    // What lacks in the cluster is known without Azure.
+    let template = |objects: &mut [Value], change: &dyn Fn(&mut Value)| {
+        change(&mut objects.last_mut().unwrap()["spec"]["template"]);
+    };
+    let label = "azure.workload.identity/use";
+    let no_label = |it: &mut Value| it["metadata"]["labels"][label] = "false".into();
+    set_up.deploy(&manifest, |all| template(all, &no_label)).await;
+    is_broken(&set_up, "webhook", label, "kubectl apim entra setup").await;
+    let row = set_up
+        .case
+        .apim(&["status", "-o", "json"])
+        .exits(0)
+        .await
+        .gateway("gw");
+    assert_eq!(row["verdict"], "CannotSignIn", "{row:#}");
+    set_up.deploy(&manifest, |_| {}).await;
+    let annotate = format!(
+        "kubectl -n {} annotate serviceaccount gw azure.workload.identity/client-id-",
+        set_up.case.namespace
+    );
+    set_up.case.shell(&annotate).exits(0).await;
+    is_broken(
+        &set_up,
+        "serviceAccount",
+        "has no annotation",
+        "kubectl apim entra setup",
+    )
+    .await;
 }
 
 #[tokio::test]

@@ -1,11 +1,11 @@
-//! Workload identities whose containers set variables of the webhook themselves.
+//! What the cluster has of a sign-in by Entra, and what its containers set themselves.
 
 use uuid::Uuid;
 
 use super::super::super::fixture::{APP, entra_gateway, now, set_up, sign_in};
 use super::super::*;
-use crate::model::EntraInAzure;
 use crate::model::entra::OwnVariables;
+use crate::model::{AzureFacts, EntraInAzure};
 
 fn assessed(change: impl Fn(&mut GatewayFacts)) -> Assessment {
     let mut facts = entra_gateway(Auth::WorkloadIdentity);
@@ -76,4 +76,49 @@ fn variables_that_the_webhook_leaves_alone_are_no_health() {
     let all = [(OwnVariables::TENANT_ID, None), file[0], client_id[0]];
     let by_hand = assessed(|facts| own(facts, &all));
     assert_eq!(by_hand.verdict, Verdict::Healthy);
+}
+
+#[test]
+fn what_certainly_lacks_in_the_cluster_is_broken_with_and_without_azure() {
+    let lacks: [(&dyn Fn(&mut GatewayFacts), &str); 3] = [
+        (
+            &|facts| sign_in(facts).lacking.label = true,
+            "azure.workload.identity/use",
+        ),
+        (
+            &|facts| sign_in(facts).lacking.gateway_name = true,
+            "gateway.name is not set",
+        ),
+        (
+            &|facts| sign_in(facts).lacking.client_id = Some("serviceaccount/gw does not exist".to_owned()),
+            "serviceaccount/gw does not exist",
+        ),
+    ];
+    for (lack, said) in lacks {
+        for is_asked in [false, true] {
+            let found = assessed(|facts| {
+                lack(facts);
+                sign_in(facts).azure = is_asked.then(|| Box::new(set_up(Auth::WorkloadIdentity)));
+            });
+            assert_eq!(found.verdict, Verdict::CannotSignIn, "{said}");
+            assert!(found.reason.contains(said), "{}", found.reason);
+            let fix = found.fix.unwrap();
+            assert!(
+                fix.starts_with("kubectl apim entra setup deployment/gw -n shop"),
+                "{fix}"
+            );
+        }
+    }
+    let gone = assessed(|facts| {
+        sign_in(facts).azure = Some(Box::new(set_up(Auth::WorkloadIdentity)));
+        facts.azure = Some(Ok(AzureFacts {
+            exists: false,
+            location: None,
+            apis: Ok(Vec::new()),
+            tier: "Premium".to_owned(),
+            min_api_version: None,
+        }));
+    });
+    assert_eq!(gone.verdict, Verdict::CannotSignIn);
+    assert!(gone.fix.unwrap().ends_with(" --location-name NAME"));
 }
