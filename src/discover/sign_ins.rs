@@ -89,7 +89,7 @@ async fn client_ids(sources: &Sources<'_>, gateways: &mut [&mut GatewayFacts]) -
             .map(|it| (facts.namespace.clone(), it.service_account.clone()));
         let is_federated = facts.auth == Auth::WorkloadIdentity;
         // A client id that the container sets is the one with which it signs in.
-        let is_own = |it: &EntraSignIn| it.own_variables.get(OwnVariables::CLIENT_ID).is_some();
+        let is_own = |it: &EntraSignIn| it.own_variables.sets(OwnVariables::CLIENT_ID);
         if let Some(sign_in) = entra(facts).filter(|it| is_federated && !is_own(it))
             && let Some(client_id) = place.and_then(|place| accounts.get(&place))
         {

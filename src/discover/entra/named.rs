@@ -60,7 +60,7 @@ enum Relation {
 pub(super) async fn of_several(
     cluster: &Cluster,
     request: &TargetRequest,
-    found: &[(&WorkloadRef, &PodSpec)],
+    found: &[(&WorkloadRef, PodSpec)],
     config_maps: &ConfigMaps,
 ) -> OfSeveral {
     let (mut same, mut others, mut is_unclear) = (Vec::new(), Vec::new(), false);

@@ -168,19 +168,24 @@ async fn choose(
             warnings: Vec::new(),
         }));
     }
+    found(cluster, request, warnings).await
+}
+
+/// The gateway of the namespace that is meant.
+async fn found(
+    cluster: &Cluster,
+    request: &TargetRequest,
+    warnings: &mut Vec<String>,
+) -> Result<Option<Chosen>> {
     let workloads = requested(cluster, request).await?;
     let specs = workloads.by_name.values().filter_map(Workload::pod_spec);
     let config_maps = ConfigMapReads::read_in(cluster, specs).await?;
     let maps = config_maps.of(&cluster.namespace);
-    let runs_gateway = |workload: &Workload| {
-        let spec = workload.pod_spec();
-        spec.is_some_and(|spec| !gateway_containers(spec, maps).is_empty())
+    let gateway = |(name, workload): (_, &'_ Workload)| {
+        let spec = workload.pod_spec()?.clone();
+        (!gateway_containers(&spec, maps).is_empty()).then_some((name, spec))
     };
-    let all = workloads.by_name.iter();
-    let found: Vec<&WorkloadRef> = all
-        .filter(|(_, workload)| runs_gateway(workload))
-        .map(|(name, _)| name)
-        .collect();
+    let found: Vec<(&WorkloadRef, PodSpec)> = workloads.by_name.iter().filter_map(gateway).collect();
     let workload = match found.as_slice() {
         [] => {
             return none(
@@ -193,14 +198,9 @@ async fn choose(
             )
             .await;
         }
-        [only] => (*only).clone(),
+        [(only, _)] => (*only).clone(),
         several => {
-            let specs = several.iter().filter_map(|name| {
-                let workload = workloads.by_name.get(*name)?;
-                Some((*name, workload.pod_spec()?))
-            });
-            let specs: Vec<_> = specs.collect();
-            match of_several(cluster, request, &specs, maps).await {
+            match of_several(cluster, request, several, maps).await {
                 OfSeveral::One(workload) => workload,
                 // Its deployment follows.
                 OfSeveral::None(others) => {
@@ -212,10 +212,8 @@ async fn choose(
         }
     };
     let described = cluster.described(&workload).await.map_err(|error| {
-        explain(
-            error,
-            &format!("reading {workload} in namespace {}", cluster.namespace),
-        )
+        let doing = format!("reading {workload} in namespace {}", cluster.namespace);
+        explain(error, &doing)
     })?;
     Ok(Some(Chosen {
         workload,
@@ -248,8 +246,8 @@ async fn none(
     ))
 }
 
-fn several_workloads(namespace: &str, found: &[&WorkloadRef]) -> Error {
-    let names: Vec<String> = found.iter().map(ToString::to_string).collect();
+fn several_workloads(namespace: &str, found: &[(&WorkloadRef, PodSpec)]) -> Error {
+    let names: Vec<String> = found.iter().map(|(name, _)| name.to_string()).collect();
     Error::usage(format!(
         "namespace {namespace} has several gateways: {}",
         names.join(", ")

@@ -74,9 +74,9 @@ fn client_id(gateway: &Gateway, is_federated: bool, sign_in: &EntraSignIn) -> Fa
     let guid = |setting: &str, text: &str| {
         Uuid::try_parse(text).or_else(|_| unknown(format!("{setting} is not a GUID: `{}`", cleaned(text))))
     };
-    if let Some(own) = sign_in.own_variables.get(OwnVariables::CLIENT_ID) {
+    if sign_in.own_variables.sets(OwnVariables::CLIENT_ID) {
         let name = OwnVariables::CLIENT_ID;
-        return own.map_or_else(
+        return sign_in.own_variables.value(name).map_or_else(
             || unknown(format!("the container sets {name} to a value that was not read")),
             |text| guid(name, text),
         );

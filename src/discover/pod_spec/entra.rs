@@ -203,10 +203,10 @@ mod tests {
         let container: Container = serde_json::from_value(container).unwrap();
         let maps: ConfigMaps = serde_json::from_value(maps).unwrap();
         let found = OwnVariables::new(own_variables(&container, &maps));
-        assert_eq!(found.get("AZURE_CLIENT_ID"), Some(Some("last")));
-        assert_eq!(found.get("AZURE_TENANT_ID"), Some(None));
-        assert_eq!(found.get("AZURE_AUTHORITY_HOST"), Some(None));
-        assert_eq!(found.get("AZURE_FEDERATED_TOKEN_FILE"), None);
+        assert_eq!(found.value("AZURE_CLIENT_ID"), Some("last"));
+        assert!(found.sets("AZURE_TENANT_ID") && found.value("AZURE_TENANT_ID").is_none());
+        assert!(found.sets("AZURE_AUTHORITY_HOST") && found.value("AZURE_AUTHORITY_HOST").is_none());
+        assert!(!found.sets("AZURE_FEDERATED_TOKEN_FILE"));
     }
 
     #[test]

@@ -10,9 +10,12 @@ use crate::model::access::{InstanceIdentity, RoleAssignment, RoleDefinition};
 use crate::model::directory::{
     AppCredential, AppRole, Application, FederatedCredential, Fingerprint, Owner, ServicePrincipal,
 };
-use crate::model::entra::{Mode, OwnVariables, SECRET_KEY, SettingValue, SignsIn, TemplateSettings, default_secret};
+use crate::model::entra::{
+    Mode, OwnVariables, SECRET_KEY, SettingValue, SignsIn, TemplateSettings, default_secret,
+};
 use crate::model::{
-    CloudName, Fact, GatewayId, ManagedIdentityId, Replacement, RotationIds, TemplateMarks, WorkloadRef, setting,
+    CloudName, Fact, GatewayId, ManagedIdentityId, Replacement, RotationIds, TemplateMarks, WorkloadRef,
+    setting,
 };
 
 /// All facts about one gateway that a set-up depends on. They hold no secret.

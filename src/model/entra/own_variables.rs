@@ -32,16 +32,20 @@ impl OwnVariables {
         Self(variables)
     }
 
+    pub fn sets(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     /// The value of a variable that is set, if it is known.
-    pub fn get(&self, name: &str) -> Option<Option<&str>> {
-        self.0.get(name).map(Option::as_deref)
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.as_deref()
     }
 
     /// Whether some are set and others left to the webhook. A container that sets all
     /// that a sign-in needs does not rely on it.
     pub fn mix_with_the_webhook(&self) -> bool {
         let needed = [Self::CLIENT_ID, Self::TENANT_ID, Self::TOKEN_FILE];
-        !self.0.is_empty() && !needed.iter().all(|name| self.0.contains_key(name))
+        !self.0.is_empty() && !needed.iter().all(|name| self.sets(name))
     }
 
     pub fn names(&self) -> impl Iterator<Item = &'static str> {

@@ -1,6 +1,8 @@
 //! What a gateway's sign-in by Entra rests on, part by part: what is there, what is
 //! missing or wrong, and what is not known. What could not be read is never broken.
 
+mod in_cluster;
+
 use uuid::Uuid;
 
 use super::assignment::covers_principal;
@@ -9,11 +11,12 @@ use super::role::grants;
 use super::step::Part;
 use crate::model::access::{RoleAssignment, RoleDefinition};
 use crate::model::directory::{Application, FederatedCredential, ServicePrincipal};
-use crate::model::entra::{OwnVariables, USE_LABEL, federated_name, is_same_but_slash, subject};
+use crate::model::entra::{federated_name, is_same_but_slash, subject};
 use crate::model::{
     Auth, AzureRole, CustomRole, EntraInAzure, EntraSignIn, Fact, Federation, GatewayFacts, InstanceAccess,
     Unavailable, cleaned, shortened,
 };
+use in_cluster::{in_cluster, own_variables};
 
 /// One part of a sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +50,8 @@ pub fn chain(facts: &GatewayFacts) -> Vec<Link> {
     let Some(sign_in) = facts.entra() else {
         return Vec::new();
     };
-    let mut links = in_cluster(facts, sign_in);
+    let broken = in_cluster(facts, sign_in).into_iter();
+    let mut links: Vec<Link> = broken.map(|(part, why)| Link::of(part, Ok(Err(why)))).collect();
     let Some(azure) = sign_in.azure.as_deref() else {
         return links;
     };
@@ -74,76 +78,9 @@ pub fn chain(facts: &GatewayFacts) -> Vec<Link> {
         },
     ));
     links.extend(access(azure));
-    links.extend(own_variables(&sign_in.own_variables, azure));
+    let own = own_variables(&sign_in.own_variables, azure);
+    links.extend(own.map(|judged| Link::of(Part::Workload, judged)));
     links
-}
-
-/// What is certainly broken before Entra is asked.
-fn in_cluster(facts: &GatewayFacts, sign_in: &EntraSignIn) -> Vec<Link> {
-    let lacking = &sign_in.lacking;
-    let label = lacking.label.then(|| {
-        format!(
-            "the pods have no label {USE_LABEL}: \"true\", so the webhook of Azure Workload Identity injects nothing"
-        )
-    });
-    let client_id = lacking
-        .client_id
-        .as_ref()
-        .map(|why| format!("{why}, so the pods get no client id"));
-    let is_gone = matches!(&facts.azure, Some(Ok(found)) if !found.exists);
-    let name = if lacking.gateway_name {
-        Some("gateway.name is not set, which a sign-in by Entra needs".to_owned())
-    } else {
-        facts
-            .gateway
-            .as_ref()
-            .ok()
-            .filter(|_| is_gone)
-            .map(|name| format!("the gateway {} does not exist in the instance", brief(name)))
-    };
-    let broken = [
-        (Part::Gateway, name),
-        (Part::Webhook, label),
-        (Part::ServiceAccount, client_id),
-    ];
-    let broken = broken.into_iter().filter_map(|(part, why)| Some((part, why?)));
-    broken.map(|(part, why)| Link::of(part, Ok(Err(why)))).collect()
-}
-
-/// What a container sets of a workload identity beside the client id, which decides
-/// on the app.
-fn own_variables(own: &OwnVariables, azure: &EntraInAzure) -> Option<Link> {
-    if !own.mix_with_the_webhook() {
-        return None;
-    }
-    let access = azure.access.as_ref().ok();
-    let tenant = access.and_then(|access| Some(access.identity.tenant?.to_string()));
-    let other_tenant = own.get(OwnVariables::TENANT_ID).zip(tenant);
-    if let Some((Some(found), tenant)) = &other_tenant
-        && Uuid::try_parse(found).is_ok()
-        && !found.eq_ignore_ascii_case(tenant)
-    {
-        let set = OwnVariables::one_in_words(OwnVariables::TENANT_ID, Some(found));
-        let why = format!("the container sets {set}, but the tenant of the instance is {tenant}");
-        return Some(Link::of(Part::Workload, Ok(Err(why))));
-    }
-    let is_checked = |name: &str| match name {
-        OwnVariables::CLIENT_ID => true,
-        OwnVariables::TENANT_ID => {
-            matches!(&other_tenant, Some((Some(found), tenant)) if found.eq_ignore_ascii_case(tenant))
-        }
-        _ => false,
-    };
-    let unchecked: Vec<&str> = own.names().filter(|name| !is_checked(name)).collect();
-    Some(Link::of(
-        Part::Workload,
-        if unchecked.is_empty() {
-            Ok(Ok(()))
-        } else {
-            let names = unchecked.join(" and ");
-            Err(Unavailable::Unknown(format!("the container sets {names} itself")))
-        },
-    ))
 }
 
 /// Without its app there is nothing else to judge of a credential.

@@ -23,7 +23,7 @@ fn wanted(facts: &EntraFacts, own: &OwnVariables, name: &str) -> Option<SettingV
 
 /// Whether a variable is right; `None` if that is not known.
 fn is_right(facts: &EntraFacts, own: &OwnVariables, name: &str) -> Option<bool> {
-    let value = own.get(name)??;
+    let value = own.value(name)?;
     let value = if name == OwnVariables::AUTHORITY {
         value.trim_end_matches('/')
     } else {
@@ -47,7 +47,7 @@ pub(super) fn contradiction(
         return None;
     }
     let said = wrong.iter().map(|name| {
-        let set = OwnVariables::one_in_words(name, own.get(name).flatten());
+        let set = OwnVariables::one_in_words(name, own.value(name));
         let right = match wanted(facts, own, name) {
             Some(SettingValue::Text(text)) => text,
             Some(SettingValue::Id(Id::Known(id))) => id.to_string(),

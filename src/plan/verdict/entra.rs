@@ -131,7 +131,7 @@ pub(super) fn set_up(facts: &GatewayFacts, assessment: &Assessment) -> Option<St
         .filter(|_| assessment.verdict == Verdict::CannotSignIn)
         .map(|(part, _)| part);
     // The webhook would set the right ones.
-    if broken.is_some_and(|part| depends_on_variables(part)) && sign_in.own_variables.mix_with_the_webhook() {
+    if broken.is_some_and(depends_on_variables) && sign_in.own_variables.mix_with_the_webhook() {
         return Some(leave_to_webhook(facts, &sign_in.own_variables));
     }
     if let Some(command) = broken.and_then(|part| disabled(part, sign_in)) {

@@ -63,7 +63,7 @@ pub fn az_script(target: &ScriptTarget<'_>, plan: &SetupPlan) -> String {
         script.tell_client_id();
     }
     for line in left_out(plan) {
-        script.text += &format!("\n# {line}\n");
+        script.text.extend(["\n# ", &line, "\n"]);
     }
     script.text
 }

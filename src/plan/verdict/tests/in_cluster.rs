@@ -80,7 +80,8 @@ fn variables_that_the_webhook_leaves_alone_are_no_health() {
 
 #[test]
 fn what_certainly_lacks_in_the_cluster_is_broken_with_and_without_azure() {
-    let lacks: [(&dyn Fn(&mut GatewayFacts), &str); 3] = [
+    type Change<'a> = &'a dyn Fn(&mut GatewayFacts);
+    let lacks: [(Change<'_>, &str); 3] = [
         (
             &|facts| sign_in(facts).lacking.label = true,
             "azure.workload.identity/use",

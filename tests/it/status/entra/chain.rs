@@ -69,6 +69,10 @@ async fn each_broken_part_of_a_federation_is_named() {
     is_broken(&set_up, "servicePrincipal", "is disabled", "az ad sp update --id").await;
     azure.directory(|it| it.change_service_principal(&app.client_id, |it| it.account_enabled = true));
 
+    the_cluster_half_is_named(&set_up, &app).await;
+}
+
+async fn the_cluster_half_is_named(set_up: &SetUp, app: &Principal) {
     // The container itself names another app, which the webhook leaves as it is.
     let manifest = EntraManifest::workload_identity("gw", &set_up.case.endpoint(), &app.client_id);
     let own = json!({"name": "AZURE_CLIENT_ID", "value": uuid()});
@@ -78,7 +82,7 @@ async fn each_broken_part_of_a_federation_is_named() {
     };
     set_up.deploy(&manifest, add).await;
     let fix = format!("kubectl -n {} set env deployment/gw -c ", set_up.case.namespace);
-    is_broken(&set_up, "app", "the container sets AZURE_CLIENT_ID to ", &fix).await;
+    is_broken(set_up, "app", "the container sets AZURE_CLIENT_ID to ", &fix).await;
     let row = set_up.with_azure().await.gateway("gw");
     set_up.case.shell(row["fix"].as_str().unwrap()).exits(0).await;
     let row = set_up.with_azure().await.gateway("gw");
@@ -91,7 +95,7 @@ async fn each_broken_part_of_a_federation_is_named() {
     let label = "azure.workload.identity/use";
     let no_label = |it: &mut Value| it["metadata"]["labels"][label] = "false".into();
     set_up.deploy(&manifest, |all| template(all, &no_label)).await;
-    is_broken(&set_up, "webhook", label, "kubectl apim entra setup").await;
+    is_broken(set_up, "webhook", label, "kubectl apim entra setup").await;
     let row = set_up
         .case
         .apim(&["status", "-o", "json"])
@@ -106,7 +110,7 @@ async fn each_broken_part_of_a_federation_is_named() {
     );
     set_up.case.shell(&annotate).exits(0).await;
     is_broken(
-        &set_up,
+        set_up,
         "serviceAccount",
         "has no annotation",
         "kubectl apim entra setup",

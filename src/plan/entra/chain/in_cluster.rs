@@ -1,0 +1,75 @@
+//! What the cluster has of a sign-in.
+
+use uuid::Uuid;
+
+use super::super::step::Part;
+use crate::model::entra::{OwnVariables, USE_LABEL};
+use crate::model::{EntraInAzure, EntraSignIn, Fact, GatewayFacts, Unavailable, cleaned, shortened};
+
+/// More than the name of a gateway.
+const LONGEST: usize = 256;
+
+/// What is certainly broken before Entra is asked.
+pub(super) fn in_cluster(facts: &GatewayFacts, sign_in: &EntraSignIn) -> Vec<(Part, String)> {
+    let lacking = &sign_in.lacking;
+    let label = lacking.label.then(|| {
+        format!(
+            "the pods have no label {USE_LABEL}: \"true\", so the webhook of Azure Workload Identity injects nothing"
+        )
+    });
+    let client_id = lacking
+        .client_id
+        .as_ref()
+        .map(|why| format!("{why}, so the pods get no client id"));
+    let is_gone = matches!(&facts.azure, Some(Ok(found)) if !found.exists);
+    let name = if lacking.gateway_name {
+        Some("gateway.name is not set, which a sign-in by Entra needs".to_owned())
+    } else {
+        facts.gateway.as_ref().ok().filter(|_| is_gone).map(|name| {
+            format!(
+                "the gateway {} does not exist in the instance",
+                shortened(&cleaned(name), LONGEST)
+            )
+        })
+    };
+    let broken = [
+        (Part::Gateway, name),
+        (Part::Webhook, label),
+        (Part::ServiceAccount, client_id),
+    ];
+    let broken = broken.into_iter().filter_map(|(part, why)| Some((part, why?)));
+    broken.collect()
+}
+
+/// What a container sets of a workload identity beside the client id, which decides
+/// on the app.
+pub(super) fn own_variables(own: &OwnVariables, azure: &EntraInAzure) -> Option<Fact<Result<(), String>>> {
+    if !own.mix_with_the_webhook() {
+        return None;
+    }
+    let access = azure.access.as_ref().ok();
+    let tenant = access.and_then(|access| Some(access.identity.tenant?.to_string()));
+    let other_tenant = own.value(OwnVariables::TENANT_ID).zip(tenant);
+    if let Some((found, tenant)) = &other_tenant
+        && Uuid::try_parse(found).is_ok()
+        && !found.eq_ignore_ascii_case(tenant)
+    {
+        let set = OwnVariables::one_in_words(OwnVariables::TENANT_ID, Some(found));
+        let why = format!("the container sets {set}, but the tenant of the instance is {tenant}");
+        return Some(Ok(Err(why)));
+    }
+    let is_checked = |name: &str| match name {
+        OwnVariables::CLIENT_ID => true,
+        OwnVariables::TENANT_ID => {
+            matches!(&other_tenant, Some((found, tenant)) if found.eq_ignore_ascii_case(tenant))
+        }
+        _ => false,
+    };
+    let unchecked: Vec<&str> = own.names().filter(|name| !is_checked(name)).collect();
+    Some(if unchecked.is_empty() {
+        Ok(Ok(()))
+    } else {
+        let names = unchecked.join(" and ");
+        Err(Unavailable::Unknown(format!("the container sets {names} itself")))
+    })
+}
