@@ -2,6 +2,7 @@
 
 use super::super::entra::{Link, LinkState, Part, credentials};
 use super::assessment::{Assessment, Verdict};
+use super::expiry::lost;
 use crate::model::entra::{OwnVariables, default_secret};
 use crate::model::quote::shell_word;
 use crate::model::{Auth, EntraSignIn, Fact, GatewayFacts, GatewayId, Unavailable, counted, shortened};
@@ -20,6 +21,9 @@ pub const fn credential_in_words(auth: Auth) -> &'static str {
 pub(super) fn unknown_expiry(auth: Auth, sign_in: &EntraSignIn) -> String {
     let what = credential_in_words(auth);
     let only = format!("only Entra shows when {what} of the gateway's app expires");
+    if let Some(why) = lost(sign_in) {
+        return format!("{only}: {why}");
+    }
     if let Some(azure) = &sign_in.azure {
         return match (&sign_in.client_id, &azure.application) {
             (Err(why), _) => format!("{only}, and the app is not known: {}", why.why()),
@@ -35,15 +39,10 @@ pub(super) fn unknown_expiry(auth: Auth, sign_in: &EntraSignIn) -> String {
             }
         };
     }
-    let why = match (&sign_in.stored, &sign_in.certificate) {
-        (Some(Err(why)), _) | (_, Some(Err(why))) => why.why().to_owned(),
-        (Some(Ok(secret)), _) if secret.marks.app.kind.is_some() && !secret.written_by_us => format!(
-            "{} replaced it after it was recorded",
-            secret.last_writer.as_deref().unwrap_or("something else")
-        ),
-        _ => return format!("{only}; ask it with --azure"),
-    };
-    format!("{only}: {why}")
+    match (&sign_in.stored, &sign_in.certificate) {
+        (Some(Err(why)), _) | (_, Some(Err(why))) => format!("{only}: {}", why.why()),
+        _ => format!("{only}; ask it with --azure"),
+    }
 }
 
 /// The first part that keeps the gateway from signing in.

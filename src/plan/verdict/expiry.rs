@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::super::entra::credentials;
 use super::super::expiry::due_before;
 use crate::model::directory::AppCredential;
-use crate::model::{Auth, EntraSignIn, GatewayFacts, Validity};
+use crate::model::{Auth, EntraSignIn, GatewayFacts, Unavailable, Validity};
 
 /// A token is due when half of its lifetime is left, so that a daily CronJob
 /// has two more weeks to succeed.
@@ -79,9 +79,27 @@ fn validity(auth: Auth, sign_in: &EntraSignIn, now: Timestamp) -> Option<(Validi
     if let Some(Ok(validity)) = &sign_in.certificate {
         return Some((*validity, ExpirySource::Certificate));
     }
+    if lost(sign_in).is_some() {
+        return None;
+    }
     match in_use(in_graph?, now) {
         InUse::One(validity) => Some((validity, ExpirySource::Graph)),
         InUse::None | InUse::Uncertain => None,
+    }
+}
+
+/// Why no credential of the app can be taken for that of the gateway: what its pods read is
+/// missing or cannot be used, or something else has replaced it.
+pub(super) fn lost(sign_in: &EntraSignIn) -> Option<String> {
+    match (&sign_in.stored, &sign_in.certificate) {
+        (Some(Err(Unavailable::Unknown(why))), _) | (_, Some(Err(Unavailable::Unknown(why)))) => {
+            Some(why.clone())
+        }
+        (Some(Ok(secret)), _) if secret.marks.app.kind.is_some() && !secret.written_by_us => Some(format!(
+            "{} replaced it after it was recorded",
+            secret.last_writer.as_deref().unwrap_or("something else")
+        )),
+        _ => None,
     }
 }
 

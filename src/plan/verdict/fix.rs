@@ -6,6 +6,7 @@ use super::super::blocked::way_out;
 use super::super::protection::better_schedule;
 use super::assessment::{Assessment, Verdict};
 use super::entra::set_up;
+use super::expiry::lost;
 use crate::model::{Credential, CronJobFacts, GatewayFacts, Presented, Replacement, TokenError, Unavailable};
 
 pub(super) fn fix(facts: &GatewayFacts, assessment: &Assessment, now: Timestamp) -> Option<String> {
@@ -25,6 +26,9 @@ pub(super) fn fix(facts: &GatewayFacts, assessment: &Assessment, now: Timestamp)
         // The pod spec or ConfigMap has to change, which no one command does; the
         // reason says how.
         _ if matches!(facts.presented, Ok(Presented::Inline { .. })) => None,
+        Verdict::Unknown if facts.entra().is_some_and(|sign_in| lost(sign_in).is_some()) => {
+            set_up(facts, assessment)
+        }
         Verdict::CannotSignIn
         | Verdict::Expired
         | Verdict::Expiring

@@ -111,8 +111,8 @@ fn what_others_wrote_is_not_described_by_our_annotations() {
         "{}",
         assessment.reason
     );
-    let fix = format!("az ad app credential list --id {APP}");
-    assert_eq!(assessment.fix, Some(fix));
+    let fix = assessment.fix.unwrap();
+    assert!(fix.starts_with("kubectl apim entra setup "), "{fix}");
     let nothing = assessed(Auth::Certificate, unrecorded);
     assert!(
         nothing.reason.contains("ask it with --azure"),
@@ -127,6 +127,38 @@ fn what_others_wrote_is_not_described_by_our_annotations() {
         forbidden.fix.as_deref(),
         Some("kubectl auth can-i get secret/gw-entra -n shop")
     );
+}
+
+/// What the app has in Entra does not matter if no pod can read it.
+#[test]
+fn a_secret_that_is_gone_or_replaced_is_not_healthy_because_of_the_app() {
+    let gone = |facts: &mut GatewayFacts| {
+        let why = "secret/gw-entra does not exist".to_owned();
+        sign_in(facts).stored = Some(Err(Unavailable::Unknown(why)));
+    };
+    let replaced = |facts: &mut GatewayFacts| secret(facts).written_by_us = false;
+    let garbage = |facts: &mut GatewayFacts| {
+        unrecorded(facts);
+        let why = "certificate.pfx is not a certificate".to_owned();
+        sign_in(facts).certificate = Some(Err(Unavailable::Unknown(why)));
+    };
+    let cases: [(Auth, &dyn Fn(&mut GatewayFacts), &str); 4] = [
+        (Auth::AppSecret, &gone, "secret/gw-entra does not exist"),
+        (Auth::AppSecret, &replaced, "replaced it after it was recorded"),
+        (Auth::Certificate, &gone, "secret/gw-entra does not exist"),
+        (Auth::Certificate, &garbage, "is not a certificate"),
+    ];
+    for (auth, change, why) in cases {
+        let assessment = assessed(auth, |facts| {
+            change(facts);
+            sign_in(facts).azure = Some(Box::new(set_up(auth)));
+        });
+        assert_eq!(assessment.verdict, Verdict::Unknown, "{why}");
+        assert!(assessment.reason.contains(why), "{}", assessment.reason);
+        let fix = assessment.fix.unwrap();
+        assert!(fix.starts_with("kubectl apim entra setup "), "{fix}");
+        parses(&fix);
+    }
 }
 
 #[test]
