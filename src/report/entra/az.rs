@@ -44,13 +44,21 @@ pub fn az_script(target: &ScriptTarget<'_>, plan: &SetupPlan) -> String {
         .iter()
         .filter_map(|step| step.action.as_ref())
         .collect();
+    let adds = |action: &&Action| matches!(action, Action::AddSecret { .. } | Action::AddCertificate { .. });
+    let again = if actions.iter().any(adds) {
+        " Each run adds a credential to the app."
+    } else {
+        ""
+    };
     let mut script = Script {
         target,
         secret: actions.iter().find_map(|action| match action {
             Action::WriteSecret { name, .. } => Some(name.as_str()),
             _ => None,
         }),
-        text: "#!/bin/sh\n# Run it again if Azure does not know something new yet.\nset -eu\n".to_owned(),
+        text: format!(
+            "#!/bin/sh\n# Run it again if Azure does not know something new yet.{again}\nset -eu\n"
+        ),
         made: Vec::new(),
     };
     for action in &actions {
@@ -315,20 +323,22 @@ impl Script<'_> {
     fn add_certificate(&mut self, name: &str, expires: Timestamp) -> String {
         let app = self.app();
         let days = expires.duration_since(self.target.now).as_hours() / 24;
-        let files = [PEM_KEY, PFX_KEY].map(|key| format!("{key}={key}"));
+        let files = [PEM_KEY, PFX_KEY].map(|key| format!("{key}=\"$FOLDER/{key}\""));
         let (first, last) = match self.writing(&files) {
             None => (
                 String::new(),
-                format!("# {PEM_KEY} and {PFX_KEY} belong into the Secret of the gateway.\npwd\n"),
+                format!(
+                    "# {PEM_KEY} and {PFX_KEY} belong into the Secret of the gateway.\nprintf '%s\\n' \"$FOLDER\"\n"
+                ),
             ),
             Some(writing) => (format!("{KUBECTL}trap 'rm -r \"$FOLDER\"' EXIT\n"), writing),
         };
         let reset = format!(
-            "az ad app credential reset --id {app} --append --display-name {} --cert @certificate.crt",
+            "az ad app credential reset --id {app} --append --display-name {} --cert @\"$FOLDER/certificate.crt\"",
             shell_word(name)
         );
         format!(
-            "# Makes a certificate with its private key, and adds it.\numask 077\nFOLDER=$(mktemp -d)\n{first}cd \"$FOLDER\"\nopenssl req -x509 -newkey rsa:3072 -sha256 -nodes -keyout key.pem -out certificate.crt -days {days} -subj /CN=apim-gateway\ncat certificate.crt key.pem > {PEM_KEY}\nopenssl pkcs12 -export -in certificate.crt -inkey key.pem -out {PFX_KEY} -passout pass: \\\n  -keypbe AES-256-CBC -certpbe AES-256-CBC -macalg SHA256\n{reset} > /dev/null\n{last}"
+            "# Makes a certificate with its private key, and adds it.\numask 077\nFOLDER=$(mktemp -d)\n{first}openssl req -x509 -newkey rsa:3072 -sha256 -nodes -days {days} -subj /CN=apim-gateway \\\n  -keyout \"$FOLDER/key.pem\" -out \"$FOLDER/certificate.crt\"\ncat \"$FOLDER/certificate.crt\" \"$FOLDER/key.pem\" > \"$FOLDER/{PEM_KEY}\"\nopenssl pkcs12 -export -in \"$FOLDER/certificate.crt\" -inkey \"$FOLDER/key.pem\" -out \"$FOLDER/{PFX_KEY}\" -passout pass: \\\n  -keypbe AES-256-CBC -certpbe AES-256-CBC -macalg SHA256\n{reset} > /dev/null\n{last}"
         )
     }
 

@@ -16,7 +16,7 @@ const SECRET: &str = "q7x8Q~Zk4vWn9Tb2Lr6Yd1Hs8Mf3Gc5Xj0Qp7aE";
 /// certificate that it is given.
 const AZ: &str = r#"#!/bin/sh
 case "$*" in
-*--cert*) cp certificate.crt "$HOME/given.crt" ;;
+*--cert*) for last; do :; done; cp "${last#@}" "$HOME/given.crt" ;;
 *"credential reset"*) echo 'q7x8Q~Zk4vWn9Tb2Lr6Yd1Hs8Mf3Gc5Xj0Qp7aE' ;;
 *) echo "not expected: $*" >&2; exit 1 ;;
 esac
