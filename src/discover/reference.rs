@@ -173,14 +173,16 @@ pub(super) fn refuse_other_sign_in(name: &WorkloadRef, container: &GatewayContai
         CredentialSource::SecretKey { .. } | CredentialSource::EnvFrom(_) => Ok(()),
         CredentialSource::Entra { mode, .. } => Err(Error::refused(format!(
             "{name} signs in with Entra (config.service.auth is {mode}), so it has no token to rotate"
-        ))),
+        ))
+        .hint("`kubectl apim status` shows when its credential expires, and `kubectl apim entra setup` renews it")),
         CredentialSource::Inline { place, .. } => Err(Error::refused(format!(
             "the token of {name} is in clear text in {place}, so there is no Secret to write"
         ))
         .hint("move it to a Secret and refer to it by secretKeyRef")),
         CredentialSource::Missing => Err(Error::refused(format!(
             "container {container_name} of {name} has no config.service.auth that points at a Secret"
-        ))),
+        ))
+        .hint("let it sign in by Microsoft Entra with `kubectl apim entra setup`, or point it at a Secret with a token")),
     }
 }
 

@@ -76,7 +76,10 @@ pub(super) fn stored(facts: &EntraFacts, wanted: &Wanted<'_>) -> (Step, Vec<Step
             let Some((_, held)) = held else {
                 return (step, removed);
             };
-            let expires = held.expires.map(|at| at.to_string()).unwrap_or_default();
+            let expires = held
+                .expires
+                .map(|at| whole_seconds(at).to_string())
+                .unwrap_or_default();
             let note = format!("it replaces {}, which expires at {expires}", held.key_id);
             (step.note(note), removed)
         }
@@ -134,7 +137,9 @@ fn kept(
     name: &str,
 ) -> (Step, Vec<Step>) {
     let what = wanted.mode.credential();
-    let expires = held.expires.map(|at| format!(", which expires at {at}"));
+    let expires = held
+        .expires
+        .map(|at| format!(", which expires at {}", whole_seconds(at)));
     let text = format!("the app has {what}{}", expires.unwrap_or_default());
     let mut step = Step::ok(Part::Credential, text).id("credentialId", &held.key_id);
     if wanted.is_due(facts, held) {
@@ -156,7 +161,9 @@ fn kept(
 /// A credential that somebody else has made and put there.
 fn adopted(facts: &EntraFacts, wanted: &Wanted<'_>, found: &HandedOver) -> Step {
     let what = wanted.mode.credential();
-    let expires = found.expires.map(|at| format!(", which expires at {at}"));
+    let expires = found
+        .expires
+        .map(|at| format!(", which expires at {}", whole_seconds(at)));
     let text = format!(
         "secret/{} seems to hold {what} of the app{} and was not written here: it is tried, and then recorded there",
         wanted.secret,

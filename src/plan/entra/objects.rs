@@ -102,7 +102,9 @@ fn in_use(holder: &Holder, keys: &str) -> Option<String> {
         Holder::OtherGateway(name) => {
             format!("holds the credential of the gateway {name}, which its pods may use")
         }
-        Holder::SomebodyElse => format!("has {keys} already, which was not written here"),
+        Holder::SomebodyElse => {
+            format!("has {keys} already, which was not written here and matches no credential of the app")
+        }
         Holder::Unknown(why) => {
             format!("holds the credential of an app, and which app this is is not known: {why}")
         }
@@ -120,7 +122,13 @@ pub(super) fn stored(facts: &EntraFacts, mode: Mode, secret: &str, holder: &Hold
     let right = &facts.rights.write_secret;
     let keys = mode.keys().join(", ");
     if let Some(why) = in_use(holder, &keys) {
-        return Step::missing(part, format!("{name} {why}")).hint(another);
+        let step = Step::missing(part, format!("{name} {why}")).hint(another);
+        return match holder {
+            Holder::SomebodyElse => {
+                step.hint("or put the right value there, without a line break at its end")
+            }
+            _ => step,
+        };
     }
     let found = match &facts.cluster.secret {
         Ok(None) => {
