@@ -142,8 +142,7 @@ impl<'a, E: SetupEffects> Order<'a, E> {
         StepOutcome::Done(ids)
     }
 
-    /// Removes what no pod uses, but not before the Secret holds another
-    /// credential. The set-up is done even if that fails: the next run tries it again.
+    /// Removes what no pod uses, but not before the Secret holds another credential.
     async fn clean_up(&mut self, action: &Action) {
         match action {
             Action::AddSecret { remove, .. } | Action::AddCertificate { remove, .. } => {
@@ -151,32 +150,32 @@ impl<'a, E: SetupEffects> Order<'a, E> {
             }
             Action::WriteSecret { .. } if !self.left_over.is_empty() => {
                 let left_over = std::mem::take(&mut self.left_over);
-                if let Err(error) = self.effects.remove(&left_over).await {
-                    self.output.warning(&format!(
-                        "cannot remove what no pod uses, which the next run tries again: {error}"
-                    ));
-                }
+                self.remove("remove what no pod uses", &left_over).await;
             }
             _ => {}
         }
     }
 
-    /// The set-up is done even if that fails: the next run tries it again.
     async fn remove_unused(&mut self, step: &Step, action: &Action) -> StepOutcome {
         let Action::RemoveCredentials { remove } = action else {
             return StepOutcome::Untouched;
         };
-        match self.effects.remove(remove).await {
-            Ok(()) => {
-                self.output.step("done", &step.text);
-                StepOutcome::Done(Ids::new())
-            }
-            Err(error) => {
-                let text = format!("cannot {}, which the next run tries again: {error}", step.text);
-                self.output.warning(&text);
-                StepOutcome::Untouched
-            }
+        if !self.remove(&step.text, remove).await {
+            return StepOutcome::Untouched;
         }
+        self.output.step("done", &step.text);
+        StepOutcome::Done(Ids::new())
+    }
+
+    /// Whether the credentials were removed. The set-up is done even if that fails: the
+    /// next run tries it again.
+    async fn remove(&mut self, doing: &str, credentials: &[Uuid]) -> bool {
+        let removed = self.effects.remove(credentials).await;
+        if let Err(error) = &removed {
+            let text = format!("cannot {doing}, which the next run tries again: {error}");
+            self.output.warning(&text);
+        }
+        removed.is_ok()
     }
 
     /// Waits until Azure accepts what new pods will present.
@@ -292,17 +291,16 @@ impl<'a, E: SetupEffects> Order<'a, E> {
         }
     }
 
-    /// The set-up is done even if that fails: the next run tries it again.
     async fn remove_previous(&mut self, outcomes: &mut [StepOutcome]) {
         let Some(step) = self.previous.take() else { return };
         let Some(Action::RemoveCredentials { remove }) = step.to_apply() else {
             return;
         };
-        if let Err(error) = self.effects.remove(remove).await {
-            let text = format!(
-                "cannot remove the previous credential of the app, which the next run tries again: {error}"
-            );
-            return self.output.warning(&text);
+        if !self
+            .remove("remove the previous credential of the app", remove)
+            .await
+        {
+            return;
         }
         self.output.step("done", &step.text);
         let steps = self.plan.steps.iter().zip(outcomes);
