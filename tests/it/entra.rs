@@ -38,6 +38,16 @@ use crate::run::Run;
 /// The image that knows every mode.
 const IMAGE: &str = "mcr.microsoft.com/azure-api-management/gateway:2.11.1";
 
+/// The flags of a workload identity for the gateway `gw`.
+const BY_IDENTITY: [&str; 6] = [
+    "--create-app",
+    "gw",
+    "--service-account",
+    "gw",
+    "--mode",
+    "workload-identity",
+];
+
 /// A case whose principal may set up a gateway.
 pub(crate) struct EntraCase {
     pub(crate) case: Case,

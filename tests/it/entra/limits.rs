@@ -4,8 +4,8 @@ use apim_sandbox::azure::{Action, Fault, Operation};
 use futures::future::join_all;
 use jiff::SignedDuration;
 
-use super::EntraCase;
 use super::killed::is_whole;
+use super::{BY_IDENTITY, EntraCase};
 
 /// Meets a limit once, which then is lifted; a run after that makes nothing twice.
 async fn a_limit(operation: Operation, code: &str, next: &str) {
@@ -23,15 +23,7 @@ async fn a_limit(operation: Operation, code: &str, next: &str) {
         .case
         .azure()
         .fault(Fault::on(operation, limit).matching(client_id).once());
-    let flags = [
-        "--create-app",
-        "gw",
-        "--service-account",
-        "gw",
-        "--mode",
-        "workload-identity",
-        "--yes",
-    ];
+    let flags = [&BY_IDENTITY[..], &["--yes"]].concat();
     let ended = entra.setup(&flags).exits(4).await;
     ended.says(&[code, next]);
     assert_eq!(entra.case.versions().await["deployment/gw"], generation, "{code}");

@@ -4,17 +4,8 @@ use apim_sandbox::azure::{Action, Fault, Grant, GraphRights, Operation, Principa
 
 use serde_json::json;
 
-use super::EntraCase;
+use super::{BY_IDENTITY, EntraCase};
 use crate::user::{may, user};
-
-const FLAGS: [&str; 6] = [
-    "--create-app",
-    "gw",
-    "--service-account",
-    "gw",
-    "--mode",
-    "workload-identity",
-];
 
 /// The same case for somebody else of the tenant.
 fn signed_in_as(entra: &mut EntraCase, change: impl FnOnce(Principal) -> Principal) {
@@ -42,7 +33,10 @@ async fn without_the_right_to_assign_roles_the_rest_is_done_at_once() {
     });
     entra.deploy(|_| {}).await;
     let before = entra.case.versions().await;
-    let ended = entra.setup(&[&FLAGS[..], &["--yes"]].concat()).exits(4).await;
+    let ended = entra
+        .setup(&[&BY_IDENTITY[..], &["--yes"]].concat())
+        .exits(4)
+        .await;
     let missing = ended
         .stdout
         .lines()
@@ -67,10 +61,13 @@ async fn without_rights_in_graph_the_script_for_others_is_whole() {
     let scope = subscription(&entra);
     signed_in_as(&mut entra, |it| it.with(Grant::new(&scope, &["*"])));
     entra.deploy(|_| {}).await;
-    let plan = entra.setup(&[&FLAGS[..], &["--dry-run"]].concat()).exits(4).await;
+    let plan = entra
+        .setup(&[&BY_IDENTITY[..], &["--dry-run"]].concat())
+        .exits(4)
+        .await;
     assert!(plan.stdout.contains("! create the app gw"), "{}", plan.stdout);
     let script = entra
-        .setup(&[&FLAGS[..], &["--print-az"]].concat())
+        .setup(&[&BY_IDENTITY[..], &["--print-az"]].concat())
         .exits(0)
         .await
         .stdout;
@@ -87,7 +84,7 @@ async fn without_rights_in_graph_the_script_for_others_is_whole() {
         !script.contains(":?"),
         "each variable is set before it is used: {script}"
     );
-    let undo = entra.setup(&[&FLAGS[..], &["--print-az", "--undo"]].concat());
+    let undo = entra.setup(&[&BY_IDENTITY[..], &["--print-az", "--undo"]].concat());
     undo.exits(4).await.says(&["what is to be removed is not known"]);
     assert!(entra.azure_writes().is_empty());
 }
@@ -104,7 +101,10 @@ async fn a_limit_is_refused_and_not_owed() {
     };
     let fault = Fault::on(Operation::PutRoleAssignment, limit).matching(&entra.case.principal.client_id);
     entra.case.azure().fault(fault);
-    let ended = entra.setup(&[&FLAGS[..], &["--yes"]].concat()).exits(4).await;
+    let ended = entra
+        .setup(&[&BY_IDENTITY[..], &["--yes"]].concat())
+        .exits(4)
+        .await;
     ended.says(&["RoleAssignmentLimitExceeded"]);
 }
 
@@ -124,7 +124,7 @@ async fn an_instance_that_does_not_exist_stops_everything() {
         "gw",
     ];
     for more in [&["--yes"][..], &["--dry-run"], &["--print-az"]] {
-        let line = [&["entra", "setup", "deploy/gw"], &FLAGS[..], &target, more].concat();
+        let line = [&["entra", "setup", "deploy/gw"], &BY_IDENTITY[..], &target, more].concat();
         entra.case.apim(&line).exits(1).await.says(&["was not found"]);
     }
     assert!(entra.azure_writes().is_empty());
@@ -133,7 +133,7 @@ async fn an_instance_that_does_not_exist_stops_everything() {
 #[tokio::test]
 async fn a_namespace_that_does_not_exist_stops_everything() {
     let entra = EntraCase::new("no-namespace").await;
-    let run = entra.setup_of(&[&FLAGS[..], &["--yes", "-n", "no-such-namespace"]].concat());
+    let run = entra.setup_of(&[&BY_IDENTITY[..], &["--yes", "-n", "no-such-namespace"]].concat());
     run.exits(1).await.says(&[
         "namespace no-such-namespace does not exist",
         "kubectl create namespace",

@@ -61,14 +61,19 @@ fn what_is_due_is_renewed_and_removed_after_the_proof() {
     }
 }
 
+/// What is there after a run that carried out only these parts of its plan.
+fn begun(facts: EntraFacts, request: &SetupRequest, is_done: impl Fn(Part) -> bool) -> EntraFacts {
+    let mut plan = plan(&facts, request);
+    plan.steps.retain(|step| is_done(step.part));
+    after(facts, &plan)
+}
+
 #[test]
 fn a_renewal_without_proof_is_completed_by_the_next_run() {
     let request = in_mode(Mode::AppSecret);
     let mut facts = expires_in(Mode::AppSecret, DAY);
     let old = newest_credential(&mut facts).unwrap();
-    let mut begun = plan(&facts, &request);
-    begun.steps.retain(|step| step.part != Part::PreviousCredential);
-    let mut unproved = after(facts, &begun);
+    let mut unproved = begun(facts, &request, |part| part != Part::PreviousCredential);
     let new = newest_credential(&mut unproved).unwrap();
     let workload = workload_of(&mut unproved);
     workload.marks.rotation_ids = RotationIds::from(new.to_string().as_str());
@@ -85,11 +90,9 @@ fn what_older_pods_may_have_is_removed_after_their_restart() {
     let request = in_mode(Mode::AppSecret);
     let mut facts = expires_in(Mode::AppSecret, DAY);
     let old = newest_credential(&mut facts).unwrap();
-    let mut begun = plan(&facts, &request);
-    begun
-        .steps
-        .retain(|step| matches!(step.part, Part::Credential | Part::Secret));
-    facts = after(facts, &begun);
+    facts = begun(facts, &request, |part| {
+        matches!(part, Part::Credential | Part::Secret)
+    });
     let workload = workload_of(&mut facts);
     workload.marks.rotation_ids = RotationIds::default();
     workload.created = Some(now() - DAY);
@@ -177,9 +180,7 @@ fn what_no_pod_has_any_more_is_removed_by_a_step_of_its_own() {
     let request = in_mode(Mode::AppSecret);
     let mut facts = expires_in(Mode::AppSecret, DAY);
     let old = newest_credential(&mut facts).unwrap();
-    let mut begun = plan(&facts, &request);
-    begun.steps.retain(|step| step.part != Part::PreviousCredential);
-    let mut done = after(facts, &begun);
+    let mut done = begun(facts, &request, |part| part != Part::PreviousCredential);
     let new = newest_credential(&mut done).unwrap();
     workload_of(&mut done).marks.rotation_ids = RotationIds::from(new.to_string().as_str());
     let (before, later) = ("2026-12-31T00:00:00Z", "2027-01-01T00:00:01Z");
@@ -213,11 +214,9 @@ fn a_renewal_whose_pods_were_not_replaced_removes_what_they_have_after_the_proof
     let request = in_mode(Mode::AppSecret);
     let mut facts = expires_in(Mode::AppSecret, DAY);
     let old = newest_credential(&mut facts).unwrap();
-    let mut begun = plan(&facts, &request);
-    begun
-        .steps
-        .retain(|step| matches!(step.part, Part::Credential | Part::Secret));
-    facts = after(facts, &begun);
+    facts = begun(facts, &request, |part| {
+        matches!(part, Part::Credential | Part::Secret)
+    });
     workload_of(&mut facts).created = Some(now() - DAY);
     let rest = plan(&facts, &request);
     assert!(matches!(

@@ -129,6 +129,8 @@ fn what_others_wrote_is_not_described_by_our_annotations() {
     );
 }
 
+type Change<'a> = &'a dyn Fn(&mut GatewayFacts);
+
 /// What the app has in Entra does not matter if no pod can read it.
 #[test]
 fn a_secret_that_is_gone_or_replaced_is_not_healthy_because_of_the_app() {
@@ -142,7 +144,7 @@ fn a_secret_that_is_gone_or_replaced_is_not_healthy_because_of_the_app() {
         let why = "certificate.pfx is not a certificate".to_owned();
         sign_in(facts).certificate = Some(Err(Unavailable::Unknown(why)));
     };
-    let cases: [(Auth, &dyn Fn(&mut GatewayFacts), &str); 4] = [
+    let cases: [(Auth, Change<'_>, &str); 4] = [
         (Auth::AppSecret, &gone, "secret/gw-entra does not exist"),
         (Auth::AppSecret, &replaced, "replaced it after it was recorded"),
         (Auth::Certificate, &gone, "secret/gw-entra does not exist"),
