@@ -1,7 +1,7 @@
 //! Whose credential the Secret of a set-up holds, and whose app its `ServiceAccount`
 //! names. Other pods may use both.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::facts::{EntraFacts, HandedOver, Holder, ServiceAccountFacts, StoredFacts, WorkloadSide};
@@ -106,6 +106,10 @@ fn of_other_app(facts: &EntraFacts, client_id: &str) -> Option<Holder> {
     (!is_ours).then(|| Holder::OtherApp(cleaned(client_id)))
 }
 
+/// How far two times may be apart that different runs have recorded: a server's clock is
+/// known to the second, and later by the time that its answer takes.
+pub(super) const CLOCK_ERROR: SignedDuration = SignedDuration::from_secs(10);
+
 /// Whether pods may have started before their credential was written. Its id in Entra is
 /// the rotation id of the pods that were replaced for it.
 pub(super) fn owes_restart(facts: &EntraFacts, workload: &WorkloadSide, holder: &Holder) -> bool {
@@ -120,7 +124,13 @@ pub(super) fn owes_restart(facts: &EntraFacts, workload: &WorkloadSide, holder: 
     };
     let restarted = workload.marks.restarted_at.as_ref();
     let restarted = restarted.and_then(|at| at.parse::<Timestamp>().ok());
+    // A restart of ours leaves the id, so only one of somebody else is judged by its time.
+    let error = if id.is_some() {
+        CLOCK_ERROR
+    } else {
+        SignedDuration::ZERO
+    };
     !id.is_some_and(|id| workload.marks.rotation_ids.contains(&id.to_string()))
         && workload.created.is_some_and(|created| created < written)
-        && restarted.is_none_or(|at| at < written)
+        && restarted.is_none_or(|at| at.duration_since(written) < error)
 }

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::facts::{AppFacts, EntraFacts, OtherPod};
+use super::holder::CLOCK_ERROR;
 use super::step::{Action, Part, Step};
 use crate::model::directory::AppCredential;
 use crate::model::entra::Mode;
@@ -105,7 +106,7 @@ pub fn user_of<'a>(pods: &'a [OtherPod], facts: &EntraFacts, secret: &str, id: U
 fn is_younger(pod: &OtherPod, written: Option<Timestamp>) -> bool {
     pod.created
         .zip(written)
-        .is_some_and(|(created, written)| created > written)
+        .is_some_and(|(created, written)| created.duration_since(written) > CLOCK_ERROR)
 }
 
 fn stored(facts: &EntraFacts) -> Option<Uuid> {

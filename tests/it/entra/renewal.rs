@@ -89,9 +89,14 @@ async fn one_of_two() {
     assert!(ids(&entra).contains(&before[0]));
     // Until then the old pod of the first one may have the previous credential too.
     entra.case.rolled_out("gw").await;
-    run("deploy/other").await;
+    let restarted = run("deploy/other").await;
     let after = ids(&entra);
-    assert!(after.len() == 1 && after != before, "{before:?} {after:?}");
+    assert!(
+        after.len() == 1 && after != before,
+        "{before:?} {after:?}: {}\n{}",
+        restarted.stdout,
+        restarted.stderr
+    );
     let again = run("deploy/gw").await.stdout;
     assert!(again.lines().all(|line| line.starts_with(['=', ' '])), "{again}");
 }

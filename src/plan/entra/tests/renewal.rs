@@ -101,6 +101,28 @@ fn what_older_pods_may_have_is_removed_after_their_restart() {
     assert_eq!(removed(&rest, Part::PreviousCredential), [old]);
 }
 
+/// The times are those of two runs, which know the server's clock to the second.
+#[test]
+fn a_restart_just_before_the_renewal_does_not_hide_that_one_is_owed() {
+    let request = in_mode(Mode::AppSecret);
+    let mut facts = expires_in(Mode::AppSecret, DAY);
+    let old = newest_credential(&mut facts).unwrap();
+    facts = begun(facts, &request, |part| {
+        matches!(part, Part::Credential | Part::Secret)
+    });
+    workload_of(&mut facts).created = Some(now() - DAY);
+    for (restarted, is_owed) in [("2027-01-01T00:00:00Z", true), ("2027-01-01T00:01:00Z", false)] {
+        workload_of(&mut facts).marks.restarted_at = Some(restarted.to_owned());
+        let rest = plan(&facts, &request);
+        let removed = removed(&rest, Part::PreviousCredential);
+        assert_eq!(
+            removed,
+            if is_owed { vec![old] } else { Vec::new() },
+            "{restarted}"
+        );
+    }
+}
+
 #[test]
 fn what_other_pods_may_use_is_not_renewed_in_place() {
     let cases: [fn(&mut EntraFacts); 2] = [
@@ -150,7 +172,7 @@ fn what_a_pod_of_something_else_has_is_not_removed_and_that_is_shown() {
     let request = in_mode(Mode::AppSecret);
     let mut facts = expires_in(Mode::AppSecret, DAY);
     let old = newest_credential(&mut facts).unwrap();
-    let (before, later) = ("2026-12-31T00:00:00Z", "2027-01-01T00:00:01Z");
+    let (before, later) = ("2026-12-31T00:00:00Z", "2027-01-01T00:00:11Z");
     for (pods, stays) in [
         (Ok(vec![pod(&format!("{old},setup-1"), "other", later)]), true),
         (Ok(vec![pod("", "gw-entra", before)]), true),
@@ -183,7 +205,7 @@ fn what_no_pod_has_any_more_is_removed_by_a_step_of_its_own() {
     let mut done = begun(facts, &request, |part| part != Part::PreviousCredential);
     let new = newest_credential(&mut done).unwrap();
     workload_of(&mut done).marks.rotation_ids = RotationIds::from(new.to_string().as_str());
-    let (before, later) = ("2026-12-31T00:00:00Z", "2027-01-01T00:00:01Z");
+    let (before, later) = ("2026-12-31T00:00:00Z", "2027-01-01T00:00:11Z");
     for (pod, stays) in [
         (pod(&new.to_string(), "gw-entra", before), false),
         (pod("", "gw-entra", later), false),
