@@ -4,6 +4,7 @@
 mod access;
 mod gateway;
 mod graph;
+mod unverified;
 
 use std::time::{Duration, Instant};
 
