@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{Proof, Refusal};
 use crate::cluster::pods::{pod_facts, selector};
-use crate::cluster::rollout::progress;
+use crate::cluster::rollout::{partition, progress};
 use crate::cluster::workload::Workload;
 use crate::cluster::{Cluster, explain};
 use crate::model::request::ProveMode;
@@ -184,6 +184,8 @@ impl<'a> Look<'a> {
             noun: self.prover.noun,
             was_ready: proved.was_ready,
             runs_gateway: !gateways.is_empty(),
+            of_template: self.prover.of_template,
+            partition: partition(&live),
             progress: progress(workload.kind, &live, self.prover.id),
             pods: Pods::Unread,
         };

@@ -154,9 +154,18 @@ fn share(value: &IntOrString, of: i32, up: bool) -> i32 {
 
 /// How many pods the controller leaves at their old revision.
 fn by_hand(workload: &Workload) -> i32 {
+    match workload.spec.update_strategy.kind.as_deref() {
+        Some("OnDelete") => i32::MAX,
+        _ => partition(workload),
+    }
+}
+
+/// The ordinal below which the pods of a StatefulSet keep their revision, even if they
+/// are deleted; 0 if all get the newest one.
+pub fn partition(workload: &Workload) -> i32 {
     let strategy = &workload.spec.update_strategy;
     match strategy.kind.as_deref() {
-        Some("OnDelete") => i32::MAX,
+        Some("OnDelete") => 0,
         _ => strategy.rolling_update.partition,
     }
 }

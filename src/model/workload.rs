@@ -64,6 +64,14 @@ impl WorkloadRef {
         )
     }
 
+    /// The command that has the pods below the partition replaced too.
+    pub fn without_partition(&self, namespace: &str) -> String {
+        format!(
+            r#"kubectl -n {namespace} patch {} -p '{{"spec":{{"updateStrategy":{{"rollingUpdate":{{"partition":0}}}}}}}}'"#,
+            self.short()
+        )
+    }
+
     /// The form that people type: `deployment/name`.
     pub fn short(&self) -> String {
         format!("{}/{}", self.kind.singular(), self.name)

@@ -69,6 +69,10 @@ fn pods_that_must_be_replaced_by_hand_are_counted_separately() {
     let partition = strategy(json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 1}}));
     assert_eq!(rollout(&partition), Rollout::LeftByHand(1));
     assert_eq!(
+        (super::partition(&partition), super::partition(&on_delete)),
+        (1, 0)
+    );
+    assert_eq!(
         replacement(WorkloadKind::StatefulSet, &partition),
         Replacement::ByHand("the partition 1".to_owned())
     );

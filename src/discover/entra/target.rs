@@ -7,7 +7,7 @@ use super::template::{clear_secret, is_entra, signs_in, template, unproved};
 use super::workload_secrets::WorkloadSecrets;
 use crate::cluster::described::Described;
 use crate::cluster::pod_spec::PodSpec;
-use crate::cluster::rollout::{is_ordered, replacement};
+use crate::cluster::rollout::{is_ordered, partition, replacement};
 use crate::cluster::workload::Workload;
 use crate::cluster::{Cluster, explain};
 use crate::discover::evidence::{Evidence, Named, identify, identify_or};
@@ -80,6 +80,7 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<SetupT
         paused: described.workload.spec.paused,
         replacement: replacement(chosen.workload.kind, &described.workload),
         ordered: is_ordered(chosen.workload.kind, &described.workload),
+        partition: partition(&described.workload),
         created: described.metadata.creation_timestamp.as_ref().map(|time| time.0),
         workload: chosen.workload.clone(),
         container: container.name.clone(),

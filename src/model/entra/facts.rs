@@ -250,6 +250,8 @@ pub struct WorkloadSide {
     pub replacement: Replacement,
     /// Whether its controller replaces a pod only once that is ready.
     pub ordered: bool,
+    /// The ordinal below which pods keep their template, even if they are deleted.
+    pub partition: i32,
 }
 
 impl WorkloadSide {

@@ -140,6 +140,7 @@ fn workload() -> WorkloadSide {
         paused: false,
         replacement: Replacement::Rolling,
         ordered: false,
+        partition: 0,
     }
 }
 

@@ -150,6 +150,12 @@ fn template(
     match &workload.replacement {
         Replacement::Rolling => step,
         Replacement::Interrupting(why) => step.note(format!("the gateway is interrupted: {why}")),
+        Replacement::ByHand(_) if workload.partition > 0 => step.note(format!(
+            "the pods below the partition {} stay as they are, even if somebody deletes them; to have them replaced \
+             too: {}",
+            workload.partition,
+            workload.workload.without_partition(namespace)
+        )),
         Replacement::ByHand(why) => step.note(format!(
             "the pods stay as they are until somebody deletes them, because of {why}"
         )),

@@ -137,10 +137,14 @@ impl Seen<'_> {
         match self.listed() {
             Some(_) if stale.is_empty() => self.complete(None),
             Some(_) => Judgement::Undecided(self.keep_previous(&stale)),
-            None => Judgement::Undecided(format!(
-                "{}: the API server did not list them",
-                self.keeping(usize::try_from(count).unwrap_or_default(), "deleted")
-            )),
+            None => {
+                let count = usize::try_from(count).unwrap_or_default();
+                let unlisted = || {
+                    let keep = self.keeping(count, "deleted");
+                    format!("{keep}: the API server did not list them")
+                };
+                Judgement::Undecided(self.below_partition(count).unwrap_or_else(unlisted))
+            }
         }
     }
 
@@ -186,6 +190,8 @@ impl Seen<'_> {
         let keep = self.keep_previous(&stale);
         if at_deadline || history.quiet >= GRACE {
             return Judgement::Undecided(match self.progress.mark {
+                // To delete a pod would not give it what the template lacks.
+                Mark::Removed if self.of_template => self.changed(),
                 Mark::Removed => format!("{}; {keep}", self.changed()),
                 Mark::Present | Mark::Replaced => keep,
             });

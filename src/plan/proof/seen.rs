@@ -15,6 +15,11 @@ pub struct Seen<'a> {
     pub was_ready: bool,
     /// Whether its pods present the credential to Azure.
     pub runs_gateway: bool,
+    /// Whether the pod template itself has changed, so that a pod which starts again by the
+    /// previous one lacks that.
+    pub of_template: bool,
+    /// The ordinal below which pods keep the previous pod template.
+    pub partition: i32,
     pub progress: Progress,
     pub pods: Pods,
 }

@@ -72,9 +72,24 @@ impl Seen<'_> {
         }
     }
 
+    /// The same for pods that are not replaced even if they are deleted.
+    pub(super) fn below_partition(&self, count: usize) -> Option<String> {
+        (self.of_template && self.partition > 0).then(|| {
+            format!(
+                "{}, which the partition {} prevents: {}",
+                self.keeping(count, "replaced"),
+                self.partition,
+                self.workload.without_partition(self.namespace)
+            )
+        })
+    }
+
     /// Which pods keep the previous credential, and the command that replaces
     /// them.
     pub(super) fn keep_previous(&self, stale: &[&PodFacts]) -> String {
+        if let Some(text) = self.below_partition(stale.len()) {
+            return text;
+        }
         let namespace = self.namespace;
         let (mut rollouts, mut others): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
         for pod in stale {

@@ -150,6 +150,22 @@ async fn on_delete(kind: &'static str, name: &'static str) {
     entra.case.apim(&words(&line)).exits(0).await.says(&["proved"]);
 }
 
+/// Kubernetes replaces a pod below the partition by one of the previous template.
+async fn a_stateful_set_with_a_partition() {
+    let strategy = json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 1}});
+    let entra = broken("StatefulSet", &strategy).await;
+    let line = target(&entra, "sts/gw");
+    let ended = entra.case.apim(&words(&line)).exits(3).await;
+    let command = format!(
+        r#"kubectl -n {} patch statefulset/gw -p '{{"spec":{{"updateStrategy":{{"rollingUpdate":{{"partition":0}}}}}}}}'"#,
+        entra.case.namespace
+    );
+    assert!(ended.stdout.contains(&command), "{}", ended.stdout);
+    ended.says(&["which the partition 1 prevents", &command]);
+    entra.case.shell(&command).exits(0).await;
+    entra.case.apim(&words(&line)).exits(0).await.says(&["proved"]);
+}
+
 /// Its controller creates no new pods.
 #[tokio::test]
 async fn a_workload_that_is_being_deleted() {
@@ -172,6 +188,7 @@ async fn pods_that_kubernetes_does_not_replace() {
         a_stateful_set_whose_pod_is_not_ready(),
         the_same_without_the_right_to_delete_pods(),
         a_stateful_set_that_is_put_back(),
+        a_stateful_set_with_a_partition(),
         join_all(
             [("StatefulSet", "sts/gw"), ("DaemonSet", "ds/gw")].map(|(kind, name)| on_delete(kind, name))
         ),

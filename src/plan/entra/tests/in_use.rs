@@ -182,6 +182,17 @@ fn pods_that_are_not_replaced_are_named() {
     });
     let found = plan(&by_hand, &in_mode(Mode::AppSecret));
     assert!(step(&found, Part::Workload).notes[0].contains("OnDelete"));
+    let below = changed(|facts| {
+        let workload = facts.cluster.workload.as_mut().unwrap();
+        workload.replacement = Replacement::ByHand("the partition 2".to_owned());
+        workload.partition = 2;
+    });
+    let found = plan(&below, &in_mode(Mode::AppSecret));
+    let note = &step(&found, Part::Workload).notes[0];
+    assert!(
+        note.contains("below the partition 2") && note.contains("kubectl -n shop patch deployment/gw -p '{"),
+        "{note}"
+    );
     let deleted = changed(|facts| facts.cluster.workload.as_mut().unwrap().is_deleted = true);
     let found = plan(&deleted, &in_mode(Mode::AppSecret));
     assert_eq!(step(&found, Part::Workload).stops, Some(Kind::Refused));

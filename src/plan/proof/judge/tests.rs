@@ -99,6 +99,8 @@ fn seen(workload: &WorkloadRef, progress: Progress, pods: Pods) -> Seen<'_> {
         noun: "token",
         was_ready: true,
         runs_gateway: true,
+        of_template: false,
+        partition: 0,
         progress,
         pods,
     }

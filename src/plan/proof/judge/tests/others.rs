@@ -80,6 +80,40 @@ fn pods_left_by_hand_are_named_although_they_are_not_ready() {
 }
 
 #[test]
+fn pods_below_a_partition_need_its_removal_if_the_template_has_changed() {
+    let left = Progress {
+        rollout: Rollout::LeftByHand(1),
+        ..complete()
+    };
+    let pods = || Pods::Listed(vec![ready("gw-1"), old("gw-0")]);
+    for pods in [pods(), Pods::Forbidden] {
+        let [first, _] = both(left.clone(), pods, |seen| {
+            (seen.of_template, seen.partition) = (true, 2);
+        });
+        is_undecided(
+            &first,
+            "1 pod of deployment.apps/gw keeps the previous token until it is replaced, which the partition 2 prevents: \
+             kubectl -n shop patch deployment/gw -p '{\"spec\":{\"updateStrategy\":{\"rollingUpdate\":{\"partition\":0}}}}'",
+        );
+    }
+    // A pod that starts again has the new token.
+    let [first, _] = both(left, pods(), |seen| seen.partition = 2);
+    is_undecided(&first, "kubectl -n shop delete pod gw-0");
+}
+
+#[test]
+fn of_a_template_that_was_put_back_no_pod_is_to_be_deleted() {
+    let removed = Progress {
+        mark: Mark::Removed,
+        ..complete()
+    };
+    let pods = Pods::Listed(vec![old("gw-0")]);
+    let [_, last] = both(removed, pods, |seen| seen.of_template = true);
+    let changed = "something else changed deployment.apps/gw during the rollout";
+    assert_eq!(last, Judgement::Undecided(changed.to_owned()));
+}
+
+#[test]
 fn pods_of_another_controller_count_if_the_workload_has_none() {
     let zero = || Progress {
         wanted: 0,
