@@ -13,7 +13,7 @@ use super::lean::{Element, few, text};
 use super::list::Meta;
 use super::pod_spec::{PodSpec, PodTemplate};
 use crate::model::annotation::{FIELD_MANAGER, GIVEN_UP, MARKS_MANAGER, PROVED, RESTARTED_AT, ROTATION_ID};
-use crate::model::{RotationIds, TemplateMarks, WorkloadKind, WorkloadMarks, WorkloadRef, WorkloadVersion};
+use crate::model::{TemplateMarks, WorkloadKind, WorkloadMarks, WorkloadRef, WorkloadVersion};
 
 /// The path of the API with the three kinds of workloads.
 pub const APPS: &str = "/apis/apps/v1";
@@ -119,19 +119,36 @@ impl Element for Condition {
     }
 }
 
+/// As [`Workload::marks`], of a workload with all its fields.
+pub fn marks_of(whole: &Value) -> WorkloadMarks {
+    let text = |meta: &Value, name: &str| meta["annotations"][name].as_str().map(str::to_owned);
+    let (template, own) = (&whole["spec"]["template"]["metadata"], &whole["metadata"]);
+    marks(&|name| text(template, name), &|name| text(own, name))
+}
+
+type Annotation<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
+fn marks(template: &Annotation<'_>, own: &Annotation<'_>) -> WorkloadMarks {
+    WorkloadMarks {
+        template: TemplateMarks {
+            rotation_ids: template(ROTATION_ID).into(),
+            restarted_at: template(RESTARTED_AT),
+        },
+        proved: own(PROVED).into(),
+        given_up: own(GIVEN_UP).into(),
+    }
+}
+
 impl Workload {
     /// The current values of the annotations that a rotation sets.
     pub fn marks(&self) -> WorkloadMarks {
-        let template = &self.spec.template.metadata.annotations;
-        let own = |name: &str| RotationIds::from(self.metadata.annotations.get(name).cloned());
-        WorkloadMarks {
-            template: TemplateMarks {
-                rotation_ids: template.get(ROTATION_ID).cloned().into(),
-                restarted_at: template.get(RESTARTED_AT).cloned(),
-            },
-            proved: own(PROVED),
-            given_up: own(GIVEN_UP),
-        }
+        let (template, own) = (
+            &self.spec.template.metadata.annotations,
+            &self.metadata.annotations,
+        );
+        marks(&|name| template.get(name).cloned(), &|name| {
+            own.get(name).cloned()
+        })
     }
 
     /// What its pods run.

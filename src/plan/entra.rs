@@ -22,11 +22,14 @@ mod template;
 mod unread;
 mod workload;
 
-pub use arrival::{ASSIGNMENT_TIME, Arrival, UNREAD_TIME, is_forbidden, may_arrive, refusal_counts};
+pub use arrival::{
+    ASSIGNMENT_TIME, Arrival, LOST_TIME, UNREAD_TIME, is_forbidden, is_unknown_certificate, may_arrive,
+    refusal_counts,
+};
 pub use chain::{Link, LinkState, chain, credentials};
 pub use ending::{SetupProof, StepOutcome, exit_code, planned_exit_code};
 pub use marks::{marks_of_new_pods, replacement_id, replacement_ids};
-pub use removal::{stays, user_of};
+pub use removal::{removal_command, stays, user_of};
 pub use step::{Action, Part, Step, StepMark, refusal};
 
 use jiff::Timestamp;

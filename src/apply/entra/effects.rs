@@ -13,9 +13,9 @@ pub(super) type Ids = BTreeMap<&'static str, String>;
 
 /// Everything that a set-up changes or observes outside the process.
 pub(super) trait SetupEffects {
-    /// Has the API server check every write to the cluster. The error comes with the
+    /// Has the API server check every write to the cluster. The failure comes with the
     /// place of its step.
-    async fn rehearse(&mut self, steps: &[(usize, &Action)]) -> Result<(), (usize, Error)>;
+    async fn rehearse(&mut self, steps: &[(usize, &Action)]) -> Result<(), (usize, Failure)>;
     /// Carries out an action, unless it is done already.
     async fn carry_out(&mut self, action: &Action, known: &Known) -> Result<Ids, Failure>;
     /// Removes credentials of the app that nobody can use.

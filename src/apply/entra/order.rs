@@ -74,8 +74,8 @@ impl<'a, E: SetupEffects> Order<'a, E> {
             .filter_map(|(at, step)| Some((at, step.to_apply()?)))
             .collect();
         let mut outcomes: Vec<StepOutcome> = Vec::new();
-        if let Err((refused, error)) = self.effects.rehearse(&actions).await {
-            let failure = Failure::Forbidden(error);
+        if let Err((refused, failure)) = self.effects.rehearse(&actions).await {
+            self.owes(&failure);
             let outcome = |(at, step): (usize, &Step)| match step.to_apply() {
                 None => StepOutcome::Untouched,
                 Some(_) if at == refused => failure.outcome(),
@@ -128,9 +128,7 @@ impl<'a, E: SetupEffects> Order<'a, E> {
         let ids = match self.effects.carry_out(action, &self.known).await {
             Ok(ids) => ids,
             Err(failure) => {
-                if let Some(owed) = failure.owed() {
-                    self.proof = SetupProof::Owed(owed);
-                }
+                self.owes(&failure);
                 return failure.outcome();
             }
         };
@@ -140,6 +138,12 @@ impl<'a, E: SetupEffects> Order<'a, E> {
         self.output.step("done", &step.text);
         self.clean_up(action).await;
         StepOutcome::Done(ids)
+    }
+
+    fn owes(&mut self, failure: &Failure) {
+        if let Some(owed) = failure.owed() {
+            self.proof = SetupProof::Owed(owed);
+        }
     }
 
     /// Removes what no pod uses, but not before the Secret holds another credential.
@@ -174,6 +178,9 @@ impl<'a, E: SetupEffects> Order<'a, E> {
         if let Err(error) = &removed {
             let text = format!("cannot {doing}, which the next run tries again: {error}");
             self.output.warning(&text);
+            for hint in error.hints() {
+                self.output.hint(hint);
+            }
         }
         removed.is_ok()
     }

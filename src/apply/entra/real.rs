@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::effects::{Arrived, Failure, Ids, Known, SetupEffects, Undone};
 use super::order::{Order, SetupOutcome};
 use crate::apply::Proof;
-use crate::azure::{Arm, GatewayProof, Graph};
+use crate::azure::{Arm, GatewayProof, Graph, NewCertificate};
 use crate::cluster::{Cluster, explain};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
@@ -64,7 +64,7 @@ struct RealSetup<'a> {
     deadline: Instant,
     /// The object id of the app registration.
     application: Option<Uuid>,
-    /// What the Secret held before this run.
+    /// The Secret as this run has read or written it last.
     secret: Option<k8s_openapi::api::core::v1::Secret>,
     credential: Option<NewCredential>,
     /// When the newest assignment of a role was made, or a role or the identity changed,
@@ -83,6 +83,8 @@ struct NewCredential {
     /// In the form in which the Secret holds it.
     data: Vec<(&'static str, SecretSlice<u8>)>,
     proof: GatewayProof,
+    /// What the app has of it, if it is a certificate.
+    certificate: Option<NewCertificate>,
 }
 
 /// A change of a workload that this run has made.
@@ -135,9 +137,11 @@ impl<'a> RealSetup<'a> {
 }
 
 impl SetupEffects for RealSetup<'_> {
-    async fn rehearse(&mut self, steps: &[(usize, &Action)]) -> Result<(), (usize, Error)> {
+    async fn rehearse(&mut self, steps: &[(usize, &Action)]) -> Result<(), (usize, Failure)> {
         for (at, action) in steps {
-            self.rehearse_one(action).await.map_err(|error| (*at, error))?;
+            self.rehearse_one(action)
+                .await
+                .map_err(|failure| (*at, failure))?;
         }
         Ok(())
     }

@@ -54,7 +54,7 @@ pub(super) async fn service_account(
 
 pub(super) async fn secret(cluster: &Cluster, name: Option<&str>) -> Fact<Option<StoredFacts>> {
     let read = existing::<Secret>(cluster, ObjectKind::Secret, name).await?;
-    Ok(read.as_ref().map(stored))
+    Ok(read.as_ref().map(stored_facts))
 }
 
 async fn existing<T: for<'de> Deserialize<'de>>(
@@ -74,7 +74,7 @@ async fn existing<T: for<'de> Deserialize<'de>>(
 }
 
 /// Our annotations hold while nothing else has written the credential since.
-fn stored(secret: &Secret) -> StoredFacts {
+pub fn stored_facts(secret: &Secret) -> StoredFacts {
     let meta = &secret.metadata;
     let has_value = |key: &&&str| value(secret, key).is_some_and(|it| !it.is_empty());
     let keys: Vec<&str> = KEYS.iter().filter(has_value).copied().collect();
@@ -159,7 +159,7 @@ mod tests {
             "immutable": true,
         }))
         .unwrap();
-        stored(&secret)
+        stored_facts(&secret)
     }
 
     #[test]
@@ -196,7 +196,7 @@ mod tests {
             "data": data,
         }))
         .unwrap();
-        stored(&secret)
+        stored_facts(&secret)
     }
 
     const AT: &str = "2026-01-02T00:00:00Z";

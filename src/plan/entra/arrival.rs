@@ -20,6 +20,16 @@ pub const ASSIGNMENT_TIME: SignedDuration = SignedDuration::from_mins(10);
 /// else may have made it just before.
 pub const UNREAD_TIME: Duration = Duration::from_mins(1);
 
+/// How long Entra may not know a certificate before the app is asked for it: two changes
+/// of an app at the same time keep the certificates of one of them only. Graph may read
+/// the app without it at first.
+pub const LOST_TIME: Duration = Duration::from_mins(1);
+
+/// Whether Entra does not know the certificate, by its code.
+pub fn is_unknown_certificate(code: &str) -> bool {
+    code == "AADSTS700027"
+}
+
 /// Whether a refusal by Entra, by its code, may end by itself, because a credential or
 /// an app has not arrived at all of its servers. All others stay, such as that of
 /// conditional access or of an app that is disabled.
@@ -140,6 +150,14 @@ mod tests {
         }
         for code in ["AADSTS53003", "AADSTS7000112", "AADSTS90061", "AADSTS50013", ""] {
             assert!(!may_arrive(code), "{code}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_certificate_may_be_one_that_the_app_has_lost() {
+        for (code, unknown) in [("AADSTS700027", true), ("AADSTS7000215", false)] {
+            assert_eq!(is_unknown_certificate(code), unknown, "{code}");
+            assert!(may_arrive(code), "{code}");
         }
     }
 

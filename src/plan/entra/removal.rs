@@ -80,6 +80,13 @@ pub fn stays(id: Uuid, pod: &str) -> String {
     )
 }
 
+/// The command by which somebody else removes a credential of an app, which is given by its
+/// client id or its object id.
+pub fn removal_command(app: Uuid, id: Uuid, is_certificate: bool) -> String {
+    let kind = if is_certificate { " --cert" } else { "" };
+    format!("az ad app credential delete --id {app} --key-id {id}{kind}")
+}
+
 /// A pod of something else that may have this credential.
 pub fn user_of<'a>(pods: &'a [OtherPod], facts: &EntraFacts, secret: &str, id: Uuid) -> Option<&'a str> {
     let app = facts.app.as_ref().ok().and_then(Option::as_ref);

@@ -1,8 +1,16 @@
 //! A client secret or a certificate that is due.
 
+use std::time::Duration;
+
+use apim_sandbox::azure::{Action, Fault, Operation};
+use apim_sandbox::wait;
+use http::Method;
 use jiff::SignedDuration;
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
 
 use super::EntraCase;
+use crate::case::LIMIT;
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -101,8 +109,78 @@ async fn one_of_two() {
     assert!(again.lines().all(|line| line.starts_with(['=', ' '])), "{again}");
 }
 
+/// Another run writes the Secret after this one has read it.
+async fn raced() {
+    let entra = EntraCase::new("renewal-raced").await;
+    entra.deploy(|_| {}).await;
+    let flags = ["--create-app", "gw", "--mode", "app-secret", "--yes"];
+    entra.setup(&flags).exits(0).await;
+    entra.case.rolled_out("gw").await;
+    is_due(&entra);
+    let before = (ids(&entra), entra.azure_writes().len());
+    let case = &entra.case;
+    let slow = Fault::on(
+        Operation::ListOwners,
+        Action::delay_before(Duration::from_secs(8)),
+    );
+    case.azure()
+        .fault(slow.matching(&case.principal.client_id).once());
+    let asked = case.requests(Operation::ListOwners).len();
+    let wire = case.sandbox.wire(&case.kubeconfig_path()).await.unwrap();
+    let run = entra.setup(&flags).through(&wire).start().await;
+    wait::until("the Secret to be read", LIMIT, async || {
+        let is_read = !wire.seen_of(&Method::GET, "/secrets/gw-entra").is_empty();
+        let is_held = case.requests(Operation::ListOwners).len() > asked;
+        Ok((is_read && is_held).then_some(()))
+    })
+    .await
+    .unwrap();
+    let id = uuid::Uuid::new_v4().to_string();
+    let other = json!({
+        "metadata": {"annotations": {"apim-rotate/key-id": id}},
+        "stringData": {"azure-ad-app-secret": "zzz8Q~Hn3bVx6Cm1Kd8Ws5Ef2Rt9Yg4Uj7Ip0LoQ"},
+    });
+    let (params, patch) = (PatchParams::default(), Patch::Merge(&other));
+    let written = case.secrets().patch("gw-entra", &params, &patch).await.unwrap();
+    let ended = run.ends(3).await;
+    ended.says(&[
+        "something else wrote secret/gw-entra during this run, and that stays",
+        "run the same command again",
+    ]);
+    assert_eq!((ids(&entra), entra.azure_writes().len()), before);
+    let now = case.secrets().get("gw-entra").await.unwrap();
+    assert_eq!(now.metadata.resource_version, written.metadata.resource_version);
+}
+
+/// Another run has read the certificates of the app before, and writes them back.
+async fn lost() {
+    let entra = EntraCase::new("lost-certificate").await;
+    entra.deploy(|_| {}).await;
+    let flags = ["--create-app", "gw", "--mode", "app-certificate", "--yes"];
+    let run = entra.setup(&flags).start().await;
+    wait::until("a certificate", LIMIT, async || {
+        let apps = entra.apps();
+        let added = apps.first().filter(|app| !app.keys.is_empty());
+        Ok(added.map(|app| {
+            let azure = entra.case.azure();
+            azure.directory(|it| it.change_application(&app.app_id, |app| app.keys.clear()));
+        }))
+    })
+    .await
+    .unwrap();
+    run.ends(0).await.says(&["it was added again", "proved"]);
+    assert_eq!(ids(&entra).len(), 1);
+    entra.case.rolled_out("gw").await;
+}
+
 /// Side by side, since most of their time is waiting.
 #[tokio::test]
 async fn what_is_due_is_renewed_where_it_is() {
-    tokio::join!(renewed("app-secret"), renewed("app-certificate"), one_of_two());
+    tokio::join!(
+        renewed("app-secret"),
+        renewed("app-certificate"),
+        one_of_two(),
+        raced(),
+        lost()
+    );
 }

@@ -214,6 +214,25 @@ async fn a_forbidden_step_ends_only_those_that_need_it() {
     }
 }
 
+/// Something else has written what the plan was made of.
+#[tokio::test]
+async fn a_plan_that_is_no_longer_true_is_not_begun() {
+    let request = in_mode(Mode::AppSecret);
+    let mut world = World::new();
+    world.disturbs = |action| {
+        let changed = || Failure::Changed(Error::failed("it has changed"));
+        matches!(action, Action::WriteSecret { .. }).then(changed)
+    };
+    let (plan, outcome) = world.run(&request, true).await;
+    assert_eq!((code(&plan, &outcome), world.effects), (3, 0), "{outcome:?}");
+    assert!(matches!(outcome.proof, SetupProof::Owed(_)), "{outcome:?}");
+    let secret = outcome_of(&plan, &outcome, Part::Secret);
+    assert_eq!(secret, &StepOutcome::Failed("it has changed".to_owned()));
+    world.disturbs = |_| None;
+    let (plan, outcome) = world.run(&request, true).await;
+    assert_eq!(code(&plan, &outcome), 0);
+}
+
 #[tokio::test]
 async fn what_an_interrupted_run_left_goes_only_after_the_secret_holds_another() {
     let request = in_mode(Mode::AppSecret);

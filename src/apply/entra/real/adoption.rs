@@ -2,19 +2,12 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Secret;
 use tokio::time::Instant;
 
 use super::super::effects::{Failure, Ids, Known};
 use super::RealSetup;
 use super::arrival::Ended;
 use super::azure::ids;
-use super::cluster::{may_be_sent_again, refused};
-use super::credential::{key_id, version};
-use crate::cluster::entra::CredentialWrite;
-use crate::cluster::explain;
-use crate::discover::facts::last_write;
 use crate::error::Error;
 use crate::model::Annotations;
 use crate::model::annotation::{ADOPTED, CLIENT_ID, EXPIRES_AT, GATEWAY, KEY_ID, KIND, ROTATED_AT};
@@ -34,8 +27,7 @@ impl RealSetup<'_> {
         known: &Known,
     ) -> Result<Ids, Failure> {
         let client_id = Self::client_id(known)?;
-        self.secret = self.read_secret(name).await.map_err(Failure::Failed)?;
-        self.is_as_found(name, found)?;
+        self.check_secret(name).await?;
         self.tried(name, known).await?;
         let mut annotations: Annotations = [
             (KIND, self.plan.mode.as_str().to_owned()),
@@ -49,7 +41,8 @@ impl RealSetup<'_> {
         .into();
         let expires = found.expires.map(|at| whole_seconds(at).to_string());
         annotations.insert(EXPIRES_AT.to_owned(), expires);
-        self.record_adoption(name, found, &annotations).await?;
+        self.send_to_secret(name, found.credential, &[], &|_| annotations.clone())
+            .await?;
         Ok(ids([("credentialId", found.credential.to_string())]))
     }
 
@@ -71,65 +64,6 @@ impl RealSetup<'_> {
             Err(Ended::Refused(why)) => Err(Failure::Forbidden(failed(why))),
             Err(Ended::PodsDecide(why)) => Err(Failure::Failed(failed(why))),
             Err(Ended::NotYet(why)) => Err(Failure::OutOfTime(failed(why))),
-        }
-    }
-
-    fn is_as_found(&self, name: &str, found: &HandedOver) -> Result<(), Failure> {
-        let written = self.secret.as_ref().and_then(|secret| self.written(secret));
-        if written == Some(found.written) {
-            return Ok(());
-        }
-        Err(Failure::Changed(Error::failed(format!(
-            "something else wrote secret/{name} during this run, and that stays"
-        ))))
-    }
-
-    fn written(&self, secret: &Secret) -> Option<Timestamp> {
-        let keys = self.plan.mode.keys().iter();
-        keys.map(|key| last_write(&secret.metadata, key).1).max()?
-    }
-
-    async fn record_adoption(
-        &mut self,
-        name: &str,
-        found: &HandedOver,
-        annotations: &Annotations,
-    ) -> Result<(), Failure> {
-        let doing = format!("annotating secret/{name}");
-        let mut backoff = self.cluster.backoff();
-        loop {
-            self.is_as_found(name, found)?;
-            let Some(version) = self.secret.as_ref().map(|secret| version(name, secret)) else {
-                return Err(Failure::Failed(Error::failed(format!(
-                    "there is no secret/{name}"
-                ))));
-            };
-            let write = CredentialWrite {
-                name,
-                data: &[],
-                annotations,
-            };
-            let error = match self.cluster.change_credential(&version, &write, false).await {
-                Ok(secret) => {
-                    self.secret = Some(secret);
-                    return Ok(());
-                }
-                Err(error) if !may_be_sent_again(&error) => return Err(refused(error, &doing)),
-                Err(error) => error,
-            };
-            match self.read_secret(name).await {
-                Ok(now) => self.secret = now,
-                Err(unread) => {
-                    let error = explain(error, &doing).hint(format!("reading it back failed: {unread}"));
-                    return Err(Failure::Unknown(error));
-                }
-            }
-            if key_id(self.secret.as_ref()) == Some(found.credential.to_string()) {
-                return Ok(());
-            }
-            if !backoff.wait(Duration::ZERO).await {
-                return Err(refused(error, &doing));
-            }
         }
     }
 }

@@ -13,7 +13,9 @@ use crate::azure::{Certificate, ConfigurationAnswer, Error as AzureError, Gatewa
 use crate::cluster::explain;
 use crate::model::entra::{Mode, PFX_KEY, SECRET_KEY, SettingValue, token_audience};
 use crate::model::{in_words, setting};
-use crate::plan::entra::{Arrival, UNREAD_TIME, is_forbidden, may_arrive, refusal_counts};
+use crate::plan::entra::{
+    Arrival, LOST_TIME, UNREAD_TIME, is_forbidden, is_unknown_certificate, may_arrive, refusal_counts,
+};
 
 /// The wait after an answer that may soon be another one.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -64,6 +66,7 @@ impl RealSetup<'_> {
         };
         waiting.on(what);
         let begun = Instant::now();
+        let mut asks_app = LOST_TIME;
         loop {
             let gateway = GatewaySignIn {
                 tenant: self.facts.tenant,
@@ -80,30 +83,39 @@ impl RealSetup<'_> {
                     arrival.pause(),
                     "accepted, and asked again, since its servers get it one after the other".to_owned(),
                 ),
-                // The assertion is signed by this machine's clock, and the gateway's by another.
-                Err(AzureError::SignIn { code, .. })
-                    if code.as_deref().is_some_and(|it| it.ends_with("700024")) =>
-                {
-                    let why = "the clock of this machine is off, so a certificate cannot be tried from here";
-                    return Err(Ended::PodsDecide(why.to_owned()));
+                Err(error) => {
+                    let error = self.unless_for_good(error, client_id, at)?;
+                    let mut failed = None;
+                    if at >= asks_app && is_of_unknown_certificate(&error) {
+                        asks_app = at + LOST_TIME;
+                        failed = self.add_certificate_again().await;
+                    }
+                    (AGAIN, failed.unwrap_or_else(|| error.to_string()))
                 }
-                Err(AzureError::SignIn { code, message, hint })
-                    if !code.as_deref().is_some_and(may_arrive) =>
-                {
-                    return Err(self.refused_for_good(code.as_deref(), &message, hint, client_id));
-                }
-                // Nobody knows whether it is there at all.
-                Err(AzureError::SignIn { message, hint, .. })
-                    if self.plan.asks_sign_in() && at >= UNREAD_TIME =>
-                {
-                    return Err(self.refused_for_good(None, &message, hint, client_id));
-                }
-                Err(AzureError::Setup(why)) => return Err(Ended::PodsDecide(why)),
-                Err(error) => (AGAIN, error.to_string()),
             };
             waiting.on(&format!("{what}: {why}"));
             self.pause(pause, || format!("{what} was awaited in vain: {why}"))
                 .await?;
+        }
+    }
+
+    /// The error of a sign-in, if waiting may end it.
+    fn unless_for_good(&self, error: AzureError, client_id: Uuid, at: Duration) -> Result<AzureError, Ended> {
+        match error {
+            // The assertion is signed by this machine's clock, and the gateway's by another.
+            AzureError::SignIn { code, .. } if code.as_deref().is_some_and(|it| it.ends_with("700024")) => {
+                let why = "the clock of this machine is off, so a certificate cannot be tried from here";
+                Err(Ended::PodsDecide(why.to_owned()))
+            }
+            AzureError::SignIn { code, message, hint } if !code.as_deref().is_some_and(may_arrive) => {
+                Err(self.refused_for_good(code.as_deref(), &message, hint, client_id))
+            }
+            // Nobody knows whether it is there at all.
+            AzureError::SignIn { message, hint, .. } if self.plan.asks_sign_in() && at >= UNREAD_TIME => {
+                Err(self.refused_for_good(None, &message, hint, client_id))
+            }
+            AzureError::Setup(why) => Err(Ended::PodsDecide(why)),
+            error => Ok(error),
         }
     }
 
@@ -245,6 +257,10 @@ impl RealSetup<'_> {
             self.pause(AGAIN, || why).await?;
         }
     }
+}
+
+fn is_of_unknown_certificate(error: &AzureError) -> bool {
+    matches!(error, AzureError::SignIn { code, .. } if code.as_deref().is_some_and(is_unknown_certificate))
 }
 
 impl From<Ended> for Arrived {

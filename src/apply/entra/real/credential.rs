@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretSlice};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
@@ -16,6 +16,7 @@ use crate::azure::{GatewayProof, MadeCertificate, NewCertificate};
 use crate::cluster::entra::CredentialWrite;
 use crate::cluster::explain;
 use crate::cluster::last_applied::{LastApplied, scrub_last_applied};
+use crate::discover::entra::stored_facts;
 use crate::error::{Error, Result};
 use crate::model::annotation::{
     ADOPTED, CLIENT_ID, EXPIRES_AT, GATEWAY, KEY_ID, KIND, LAST_APPLIED, ROTATED_AT,
@@ -23,6 +24,7 @@ use crate::model::annotation::{
 use crate::model::entra::facts::AppKind;
 use crate::model::entra::{PEM_KEY, PFX_KEY, SECRET_KEY};
 use crate::model::{Annotations, SecretVersion};
+use crate::plan::entra::removal_command;
 use crate::plan::whole_seconds;
 
 impl RealSetup<'_> {
@@ -38,6 +40,7 @@ impl RealSetup<'_> {
             expires: made.expires,
             data: vec![(SECRET_KEY, text.into())],
             proof: GatewayProof::Secret(made.secret),
+            certificate: None,
         });
         Ok(ids([("credentialId", made.key_id.to_string())]))
     }
@@ -68,13 +71,34 @@ impl RealSetup<'_> {
             .await
             .map_err(failed)?;
         let pem = made.pem.expose_secret().as_bytes().to_vec();
+        let key_id = certificate.key_id;
         self.credential = Some(NewCredential {
-            key_id: certificate.key_id,
+            key_id,
             expires: made.expires,
             data: vec![(PEM_KEY, pem.into()), (PFX_KEY, made.pfx)],
             proof: GatewayProof::Certificate(made.certificate),
+            certificate: Some(certificate),
         });
-        Ok(ids([("credentialId", certificate.key_id.to_string())]))
+        Ok(ids([("credentialId", key_id.to_string())]))
+    }
+
+    /// Adds the certificate of this run to the app again, if something else has removed it
+    /// meanwhile. Why that failed, if it did.
+    pub(super) async fn add_certificate_again(&self) -> Option<String> {
+        let (application, made) = self.application.zip(self.credential.as_ref())?;
+        let certificate = made.certificate.as_ref()?;
+        match self.graph.add_certificate(application, certificate).await {
+            Ok(true) => {
+                self.output.warning(&format!(
+                    "the app had lost the certificate {} of this run by another change of its certificates; it was \
+                     added again",
+                    made.key_id
+                ));
+                None
+            }
+            Ok(false) => None,
+            Err(error) => Some(error.to_string()),
+        }
     }
 
     /// Removes credentials of the app, of whichever kind they are.
@@ -84,12 +108,20 @@ impl RealSetup<'_> {
             .ok_or_else(|| Error::failed("the app is not known"))?;
         let made = self.credential.as_ref().map(|it| it.key_id);
         let newest = made.filter(|made| self.is_certificate(*made) && !credentials.contains(made));
-        for id in credentials {
-            if self.is_certificate(*id) {
-                self.graph.remove_certificate(application, *id, newest).await?;
+        for (at, id) in credentials.iter().enumerate() {
+            let removed = if self.is_certificate(*id) {
+                self.graph.remove_certificate(application, *id, newest).await
             } else {
-                self.graph.remove_password(application, *id).await?;
-            }
+                self.graph.remove_password(application, *id).await
+            };
+            removed.map_err(|error| {
+                let is_forbidden = error.status() == Some(403);
+                let left = credentials.iter().skip(at).filter(|_| is_forbidden);
+                left.fold(Error::from(error), |error, id| {
+                    let command = removal_command(application, *id, self.is_certificate(*id));
+                    error.hint(format!("have it removed: {command}"))
+                })
+            })?;
         }
         Ok(())
     }
@@ -119,7 +151,7 @@ impl RealSetup<'_> {
         };
         let key_id = credential.key_id;
         self.credential = Some(credential);
-        if let Err(Failure::Forbidden(_) | Failure::Failed(_)) = &written
+        if let Err(Failure::Forbidden(_) | Failure::Failed(_) | Failure::Changed(_)) = &written
             && let Err(error) = self.remove_credentials(&[key_id]).await
         {
             self.output.warning(&format!(
@@ -136,45 +168,85 @@ impl RealSetup<'_> {
         credential: &NewCredential,
         client_id: Uuid,
     ) -> Result<(), Failure> {
-        let doing = format!("writing secret/{name}");
         let keys: Vec<&str> = credential.data.iter().map(|(key, _)| *key).collect();
-        let before = content(self.secret.as_ref(), &keys);
+        let annotations = |this: &Self| this.annotations(credential, client_id, &keys);
+        self.send_to_secret(name, credential.key_id, &credential.data, &annotations)
+            .await
+    }
+
+    /// Writes the Secret, until it is known what became of that: it then holds the
+    /// credential with this id by our annotations.
+    pub(super) async fn send_to_secret(
+        &mut self,
+        name: &str,
+        id: Uuid,
+        data: &[(&'static str, SecretSlice<u8>)],
+        annotations: &dyn Fn(&Self) -> Annotations,
+    ) -> Result<(), Failure> {
+        let doing = format!("writing secret/{name}");
         let mut backoff = self.cluster.backoff();
         loop {
-            let annotations = self.annotations(credential, client_id, &keys);
             let write = CredentialWrite {
                 name,
-                data: &credential.data,
-                annotations: &annotations,
+                data,
+                annotations: &annotations(self),
             };
             let sent = match self.secret.as_ref().map(|secret| version(name, secret)) {
                 None => self.cluster.create_credential(&write, false).await,
                 Some(version) => self.cluster.change_credential(&version, &write, false).await,
             };
             let error = match sent {
-                Ok(_) => return Ok(()),
+                Ok(secret) => {
+                    self.secret = Some(secret);
+                    return Ok(());
+                }
                 Err(error) if !may_be_sent_again(&error) => return Err(refused(error, &doing)),
                 Err(error) => error,
             };
             // The write may have taken effect, or something else has changed the Secret.
-            match self.read_secret(name).await {
-                Ok(now) => self.secret = now,
+            let now = match self.read_secret(name).await {
+                Ok(now) => now,
                 Err(unread) => {
                     let error = explain(error, &doing).hint(format!("reading it back failed: {unread}"));
                     return Err(Failure::Unknown(error));
                 }
+            };
+            let is_written = key_id(now.as_ref()) == Some(id.to_string());
+            if !is_written && !self.is_as_known(now.as_ref()) {
+                return Err(written_meanwhile(name));
             }
-            if key_id(self.secret.as_ref()) == Some(credential.key_id.to_string()) {
+            self.secret = now;
+            if is_written {
                 return Ok(());
-            }
-            if content(self.secret.as_ref(), &keys) != before {
-                return Err(Failure::Failed(Error::failed(format!(
-                    "something else wrote secret/{name} during this run, and that stays"
-                ))));
             }
             if !backoff.wait(std::time::Duration::ZERO).await {
                 return Err(refused(error, &doing));
             }
+        }
+    }
+
+    /// Reads the Secret again, and stops if something else has written the credential
+    /// since it was read.
+    pub(super) async fn check_secret(&mut self, name: &str) -> Result<(), Failure> {
+        let now = self.read_secret(name).await.map_err(Failure::Failed)?;
+        if !self.is_as_known(now.as_ref()) {
+            return Err(written_meanwhile(name));
+        }
+        self.secret = now;
+        Ok(())
+    }
+
+    /// Whether a Secret holds what this run knows: what the plan was made of, or what was
+    /// read or written since.
+    fn is_as_known(&self, now: Option<&Secret>) -> bool {
+        let keys = self.plan.mode.keys();
+        match (&self.secret, &self.facts.cluster.secret) {
+            (Some(known), _) => {
+                let known = Some(known);
+                (key_id(known), content(known, keys)) == (key_id(now), content(now, keys))
+            }
+            (None, Ok(planned)) => *planned == now.map(stored_facts),
+            (None, Err(_)) => true,
         }
     }
 
@@ -209,6 +281,14 @@ impl RealSetup<'_> {
     }
 }
 
+/// The same command makes a plan of what is there now.
+fn written_meanwhile(name: &str) -> Failure {
+    let error = Error::failed(format!(
+        "something else wrote secret/{name} during this run, and that stays"
+    ));
+    Failure::Changed(error.hint("run the same command again; it makes a new plan"))
+}
+
 pub(super) fn version(name: &str, secret: &Secret) -> SecretVersion {
     let meta = &secret.metadata;
     SecretVersion {
@@ -219,7 +299,7 @@ pub(super) fn version(name: &str, secret: &Secret) -> SecretVersion {
 }
 
 /// The id of the credential that a Secret holds by its annotation.
-pub(super) fn key_id(secret: Option<&Secret>) -> Option<String> {
+fn key_id(secret: Option<&Secret>) -> Option<String> {
     secret?.metadata.annotations.as_ref()?.get(KEY_ID).cloned()
 }
 

@@ -7,14 +7,13 @@ use uuid::Uuid;
 
 use super::super::effects::{Failure, Ids, Known, Undone};
 use super::cluster::{may_be_sent_again, refused};
-use super::credential::key_id;
 use super::{RealSetup, Replaced};
 use crate::apply::Proof;
 use crate::apply::prover::{LogCounts, ProvedWorkload, Prover};
 use crate::cluster::explain;
-use crate::cluster::lean::parse;
 use crate::cluster::template_change::{TemplateChange, fingerprint};
-use crate::cluster::workload::Workload;
+use crate::cluster::workload::marks_of;
+use crate::discover::entra::stored_facts;
 use crate::error::{Error, Result};
 use crate::model::annotation::{GIVEN_UP, PROVED};
 use crate::model::entra::TemplateSettings;
@@ -42,12 +41,14 @@ impl RealSetup<'_> {
         action: &Action,
         known: &Known,
     ) -> Result<Ids, Failure> {
-        let (before, version) = self.read_workload(workload).await.map_err(Failure::Failed)?;
-        let planned = self.facts.cluster.workload.as_ref();
-        if planned.is_some_and(|it| it.fingerprint != fingerprint(&before["spec"]["template"])) {
-            return Err(changed_meanwhile(workload));
+        if self.plan.mode.is_stored() {
+            // The pods are marked with the id of the credential that they start with.
+            let name = self.plan.secret.clone();
+            self.check_secret(&name).await?;
         }
-        let marks = parsed(&before, workload).map_err(Failure::Failed)?.marks();
+        let (before, version) = self.read_workload(workload).await.map_err(Failure::Failed)?;
+        self.is_as_planned(workload, &before)?;
+        let marks = marks_of(&before);
         let written = whole_seconds(self.cluster.now());
         let id = replacement_id(Uuid::new_v4());
         let own = replacement_ids(self.credential_id().as_deref(), &id);
@@ -98,12 +99,7 @@ impl RealSetup<'_> {
                 return Err(refused(error, &format!("changing {workload}")));
             }
             let (now, newer) = self.read_workload(workload).await.map_err(Failure::Unknown)?;
-            let ids = parsed(&now, workload)
-                .map_err(Failure::Failed)?
-                .marks()
-                .template
-                .rotation_ids;
-            if ids.contains(&replaced.id) {
+            if marks_of(&now).template.rotation_ids.contains(&replaced.id) {
                 // An attempt without an answer has taken effect.
                 return Ok(now);
             }
@@ -114,22 +110,33 @@ impl RealSetup<'_> {
         }
     }
 
+    /// Stops if the pod template is another one than that of the plan.
+    pub(super) fn is_as_planned(&self, workload: &WorkloadRef, now: &Value) -> Result<(), Failure> {
+        let planned = self.facts.cluster.workload.as_ref();
+        match planned.filter(|it| it.fingerprint != fingerprint(&now["spec"]["template"])) {
+            Some(_) => Err(changed_meanwhile(workload)),
+            None => Ok(()),
+        }
+    }
+
     /// The id in Entra of the credential that new pods have: it shows later whether pods
-    /// were started with the one that the Secret holds.
+    /// were started with the one that the Secret holds. `None` if no annotation of the
+    /// Secret records it; then only the times show that.
     fn credential_id(&self) -> Option<String> {
-        let new = self.credential.as_ref().map(|it| it.key_id.to_string());
-        new.or_else(|| self.plan.mode.is_stored().then(|| self.stored_id()).flatten())
+        if !self.plan.mode.is_stored() {
+            return None;
+        }
+        let stored = match &self.secret {
+            Some(secret) => stored_facts(secret).credential,
+            None => self.facts.cluster.secret.as_ref().ok()?.as_ref()?.credential,
+        };
+        stored.map(|id| id.to_string())
     }
 
     fn credentials_of_app(&self) -> impl Iterator<Item = Uuid> {
         let app = self.facts.app.as_ref().ok().and_then(Option::as_ref);
         let all = app.into_iter().flat_map(AppFacts::credentials);
         all.map(|it| it.key_id)
-    }
-
-    fn stored_id(&self) -> Option<String> {
-        let read = self.facts.cluster.secret.as_ref().ok()?.as_ref()?;
-        key_id(self.secret.as_ref()).or(read.credential.map(|id| id.to_string()))
     }
 
     pub(super) async fn read_workload(&self, workload: &WorkloadRef) -> Result<(Value, WorkloadVersion)> {
@@ -213,7 +220,7 @@ impl RealSetup<'_> {
             _ => return Ok(()),
         };
         let (whole, version) = self.read_workload(workload).await?;
-        let marks = parsed(&whole, workload)?.marks();
+        let marks = marks_of(&whole);
         let on_template = &marks.template.rotation_ids;
         let own = replacement_ids(self.credential_id().as_deref(), id).among(on_template);
         let annotations = if is_proved {
@@ -243,8 +250,7 @@ impl RealSetup<'_> {
         let mut backoff = self.cluster.backoff();
         loop {
             let (now, version) = self.read_workload(workload).await?;
-            let ids = parsed(&now, workload)?.marks().template.rotation_ids;
-            if !ids.contains(&replaced.id) {
+            if !marks_of(&now).template.rotation_ids.contains(&replaced.id) {
                 // It was put back by an attempt without an answer, or by somebody else.
                 break;
             }
@@ -288,9 +294,4 @@ fn added(action: &Action) -> &TemplateSettings {
         Action::ConfigureWorkload { add, .. } => add,
         _ => &NOTHING,
     }
-}
-
-fn parsed(whole: &Value, workload: &WorkloadRef) -> Result<Workload> {
-    parse(&whole.to_string())
-        .map_err(|_| Error::failed(format!("{workload} is not what a Kubernetes API server sends")))
 }

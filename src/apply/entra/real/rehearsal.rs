@@ -3,12 +3,13 @@ use std::collections::BTreeMap;
 use secrecy::SecretSlice;
 use uuid::Uuid;
 
+use super::super::effects::Failure;
 use super::RealSetup;
 use super::credential::version;
 use crate::cluster::entra::CredentialWrite;
 use crate::cluster::explain;
 use crate::cluster::template_change::TemplateChange;
-use crate::error::{Kind, Result};
+use crate::error::Kind;
 use crate::model::annotation::KIND;
 use crate::model::entra::TemplateSettings;
 use crate::model::{TemplateMarks, WorkloadRef};
@@ -17,7 +18,7 @@ use crate::plan::entra::Action;
 impl RealSetup<'_> {
     /// Has the API server check a write: rights, quotas, policies and webhooks. Of what
     /// is not known yet, a stand-in is sent.
-    pub(super) async fn rehearse_one(&mut self, action: &Action) -> Result<()> {
+    pub(super) async fn rehearse_one(&mut self, action: &Action) -> Result<(), Failure> {
         match action {
             Action::WriteSecret { name, keys } => self.rehearse_secret(name, keys).await,
             Action::AdoptCredential { name, .. } => self.rehearse_secret(name, &[]).await,
@@ -47,8 +48,8 @@ impl RealSetup<'_> {
         }
     }
 
-    async fn rehearse_secret(&mut self, name: &str, keys: &[&'static str]) -> Result<()> {
-        self.secret = self.read_secret(name).await?;
+    async fn rehearse_secret(&mut self, name: &str, keys: &[&'static str]) -> Result<(), Failure> {
+        self.check_secret(name).await?;
         let data: Vec<_> = keys
             .iter()
             .map(|key| (*key, SecretSlice::from(b"rehearsed".to_vec())))
@@ -72,8 +73,9 @@ impl RealSetup<'_> {
         workload: &WorkloadRef,
         container: &str,
         add: &TemplateSettings,
-    ) -> Result<()> {
-        let (whole, version) = self.read_workload(workload).await?;
+    ) -> Result<(), Failure> {
+        let (whole, version) = self.read_workload(workload).await.map_err(Failure::Forbidden)?;
+        self.is_as_planned(workload, &whole)?;
         let change = TemplateChange {
             container,
             add,
@@ -92,7 +94,7 @@ impl RealSetup<'_> {
     }
 
     /// What the failure of a dry run shows about the write.
-    fn judge(&self, error: kube::Error, doing: &str) -> Result<()> {
+    fn judge(&self, error: kube::Error, doing: &str) -> Result<(), Failure> {
         match &error {
             // An admission webhook that does not support dry runs answers 400.
             kube::Error::Api(status) if status.code == 400 && status.message.contains("dry run") => {
@@ -102,7 +104,7 @@ impl RealSetup<'_> {
             }
             // The write handles a change at the same time.
             kube::Error::Api(status) if status.code == 409 => Ok(()),
-            _ => Err(explain(error, doing).with_kind(Kind::Refused)),
+            _ => Err(Failure::Forbidden(explain(error, doing).with_kind(Kind::Refused))),
         }
     }
 }

@@ -41,6 +41,8 @@ pub(super) struct World {
     pub(super) before: Option<crate::model::entra::facts::WorkloadSide>,
     /// What an action is refused with.
     pub(super) refuses: fn(&Action) -> Option<Failure>,
+    /// What its rehearsal is refused with.
+    pub(super) disturbs: fn(&Action) -> Option<Failure>,
 }
 
 pub(super) fn dead() -> Error {
@@ -63,6 +65,7 @@ impl World {
             kept: Vec::new(),
             before: None,
             refuses: |_| None,
+            disturbs: |_| None,
         }
     }
 
@@ -125,8 +128,11 @@ impl World {
 }
 
 impl SetupEffects for World {
-    async fn rehearse(&mut self, _steps: &[(usize, &Action)]) -> Result<(), (usize, Error)> {
-        Ok(())
+    async fn rehearse(&mut self, steps: &[(usize, &Action)]) -> Result<(), (usize, Failure)> {
+        let refused = steps
+            .iter()
+            .find_map(|(at, action)| Some((*at, (self.disturbs)(action)?)));
+        refused.map_or(Ok(()), Err)
     }
 
     async fn carry_out(&mut self, action: &Action, known: &Known) -> Result<Ids, Failure> {
