@@ -77,6 +77,20 @@ impl SetupPlan {
         self.steps.iter().any(|step| step.by_sign_in)
     }
 
+    /// What may help if Azure refuses what only the sign-in of the gateway tries.
+    pub fn hint_of_sign_in(&self) -> String {
+        let mut tried = self.steps.iter().filter(|step| step.by_sign_in);
+        if tried.all(|step| step.part == Part::Credential && step.ids.contains_key("credentialId")) {
+            return format!(
+                "have the right credential put into secret/{}, without a line break at its end, or choose another \
+                 Secret with --secret NAME",
+                self.secret
+            );
+        }
+        "let somebody who may read apps in Entra run the same command with --dry-run, which shows what is missing"
+            .to_owned()
+    }
+
     /// Whether somebody else has to set what the pod template needs.
     pub fn workload_is_left_to_others(&self) -> bool {
         let workload = self.steps.iter().find(|step| step.part == Part::Workload);

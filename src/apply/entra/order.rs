@@ -200,7 +200,7 @@ impl<'a, E: SetupEffects> Order<'a, E> {
             Arrived::Refused(why) if self.plan.asks_sign_in() => {
                 self.proof = SetupProof::Forbidden {
                     why: self.untouched(why),
-                    hint: "let somebody who may read apps in Entra run the same command with --dry-run, which shows what is missing".to_owned(),
+                    hint: self.plan.hint_of_sign_in(),
                 };
                 false
             }

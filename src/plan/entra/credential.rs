@@ -165,22 +165,32 @@ fn adopted(facts: &EntraFacts, wanted: &Wanted<'_>, found: &HandedOver) -> Step 
         .expires
         .map(|at| format!(", which expires at {}", whole_seconds(at)));
     let text = format!(
-        "secret/{} seems to hold {what} of the app{} and was not written here: it is tried, and then recorded there",
+        "secret/{} seems to hold {what} of the app{} and was not written here: it is tried",
         wanted.secret,
         expires.unwrap_or_default()
     );
-    let action = Action::AdoptCredential {
-        name: wanted.secret.to_owned(),
-        found: found.clone(),
+    let stored = facts.cluster.secret.as_ref().ok().and_then(Option::as_ref);
+    let unrecorded = match stored.and_then(|it| it.owner.as_ref()) {
+        Some(owner) => Some(format!("the Secret belongs to {owner}, which would undo that")),
+        None if facts.rights.write_secret == Ok(false) => {
+            Some("you may not write Secrets in the namespace".to_owned())
+        }
+        None => None,
     };
-    let step = Step::unknown(Part::Credential, text)
-        .doing(action)
-        .id("credentialId", &found.credential);
-    let owner = facts.cluster.secret.as_ref().ok().and_then(Option::as_ref);
-    match owner.and_then(|it| it.owner.as_ref()) {
-        Some(owner) => step.impossible(&format!("the Secret belongs to {owner}, which would undo that")),
-        None => step.permitted(&facts.rights.write_secret, "write Secrets in the namespace"),
-    }
+    let step = match unrecorded {
+        // Each run tries it again.
+        Some(why) => Step::by_sign_in(
+            Part::Credential,
+            format!("{text} by its sign-in, and not recorded there: {why}"),
+        ),
+        None => Step::unknown(Part::Credential, format!("{text}, and then recorded there")).doing(
+            Action::AdoptCredential {
+                name: wanted.secret.to_owned(),
+                found: found.clone(),
+            },
+        ),
+    };
+    step.id("credentialId", &found.credential)
 }
 
 /// A new credential, for a Secret that does not hold one which stays valid.

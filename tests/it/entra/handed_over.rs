@@ -4,7 +4,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use apim_sandbox::azure::{Grant, GraphRights, KeyCredential, PasswordCredential, Principal};
+use apim_sandbox::azure::{Directory, Grant, GraphRights, KeyCredential, PasswordCredential, Principal};
 
 use super::EntraCase;
 use crate::run::Ended;
@@ -93,13 +93,31 @@ async fn credential_of_an_administrator(mode: &str) {
     assert!(marks(&again).chars().all(|mark| mark == '='), "{}", again.stdout);
     assert_eq!(entra.azure_writes().len(), writes);
     let apps = entra.apps();
-    let app = apps.iter().find(|it| it.app_id == app).unwrap();
-    assert_eq!(app.passwords.len() + app.keys.len(), 1);
+    let found = apps.iter().find(|it| it.app_id == app).unwrap();
+    assert_eq!(found.passwords.len() + found.keys.len(), 1);
     let status = entra.case.apim(&["status", "-o", "json"]).exits(0).await.json();
     assert_eq!(
         status["items"][0]["entra"]["expiryFrom"], "annotation",
         "{status:#}"
     );
+    if mode == "app-secret" {
+        what_is_of_no_use_is_left_to_others(&entra, &script, &app, &flags).await;
+    }
+}
+
+/// A credential of the script that the Secret no longer holds.
+async fn what_is_of_no_use_is_left_to_others(entra: &EntraCase, script: &str, app: &str, flags: &[&str]) {
+    let name = script.split("--display-name '").nth(1).unwrap();
+    let (name, _) = name.split_once('\'').unwrap();
+    let unused = PasswordCredential {
+        display_name: Some(name.to_owned()),
+        ..PasswordCredential::new("b4y8Q~Bu1cNe8Rk5Va3Wd7Ty2Js9Lm4Fh6Gx0PqZ")
+    };
+    let id = unused.key_id.clone();
+    let azure = entra.case.azure();
+    azure.directory(|it| it.change_application(app, |app| app.passwords.push(unused)));
+    let ended = entra.setup(&[flags, &["--yes"]].concat()).exits(0).await;
+    ended.says(&["have it removed: az ad app credential delete --id ", &id]);
 }
 
 /// What the app does not have is not taken, and what Entra refuses is not recorded.
@@ -200,6 +218,60 @@ async fn credential_for_who_reads_no_apps() {
     assert!(entra.azure_writes().is_empty());
 }
 
+/// Nothing on the Secret shows which credential of the app it holds: the caller may not read
+/// apps, and then something else keeps the Secret.
+async fn credential_without_a_record() {
+    let mut entra = EntraCase::new("unrecorded").await;
+    entra.case.hides(SECRET);
+    let mode = ["--mode", "app-secret", "--yes"];
+    let ahead = [&["--create-app", "gw", "--secret", "ahead"], &mode[..]].concat();
+    entra.setup_of(&ahead).exits(0).await;
+    let app = entra.apps()[0].app_id.clone();
+    let added = PasswordCredential::new(SECRET);
+    let is_added = |it: &mut Directory| it.change_application(&app, |app| app.passwords.push(added));
+    assert!(entra.case.azure().directory(is_added));
+    let create =
+        format!("kubectl create secret generic gw-entra --from-literal=azure-ad-app-secret='{SECRET}'");
+    entra.case.shell(&create).exits(0).await;
+    entra.deploy(|_| {}).await;
+    let flags = [&["--app", &app][..], &mode].concat();
+
+    signs_in_with(&mut entra, |it| it);
+    let ended = entra.setup(&flags).exits(0).await;
+    ended.says(&["accepted", "proved"]);
+    entra.case.rolled_out("gw").await;
+    let template = entra.case.template_annotations("gw").await;
+    let ids = &template["apim-rotate/rotation-id"];
+    assert!(ids.starts_with("setup-") && !ids.contains(','), "{ids}");
+    is_tried_again(&entra, &flags, "which is tried by its sign-in").await;
+
+    signs_in_as_a_reader_of_apps(&mut entra);
+    let annotate =
+        "kubectl annotate secret gw-entra argocd.argoproj.io/tracking-id=shop:/Secret:shop/gw-entra";
+    entra.case.shell(annotate).exits(0).await;
+    is_tried_again(
+        &entra,
+        &flags,
+        "not recorded there: the Secret belongs to Argo CD",
+    )
+    .await;
+}
+
+/// A further run only signs in.
+async fn is_tried_again(entra: &EntraCase, flags: &[&str], how: &str) {
+    let before = entra.case.versions().await;
+    let again = entra.setup(flags).exits(0).await;
+    again.says(&["accepted"]);
+    let stdout = &again.stdout;
+    let line = stdout
+        .lines()
+        .find(|line| line.starts_with("? secret/gw-entra seems to hold"));
+    assert!(line.is_some_and(|line| line.contains(how)), "{stdout}");
+    assert!(marks(&again).chars().all(|mark| "=?".contains(mark)), "{stdout}");
+    assert_eq!(entra.case.versions().await, before);
+    assert!(entra.azure_writes().is_empty());
+}
+
 /// Side by side, since most of their time is waiting.
 #[tokio::test]
 async fn a_credential_of_an_administrator_is_adopted() {
@@ -208,6 +280,7 @@ async fn a_credential_of_an_administrator_is_adopted() {
         credential_of_an_administrator("app-certificate"),
         app_of_an_administrator(),
         credential_for_who_reads_no_apps(),
+        credential_without_a_record(),
         another_secret()
     );
 }

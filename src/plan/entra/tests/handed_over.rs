@@ -97,12 +97,52 @@ fn what_is_not_certainly_of_the_app_is_not_touched() {
 }
 
 #[test]
-fn a_secret_that_something_else_keeps_is_not_annotated() {
-    let mut facts = handed_over(Mode::AppSecret, "abc8Q~", &["abc"]);
-    facts.cluster.secret.as_mut().unwrap().as_mut().unwrap().owner = Some("Flux".to_owned());
-    let plan = plan(&facts, &existing(Mode::AppSecret));
-    assert_eq!(step(&plan, Part::Credential).mark, StepMark::Missing);
-    assert!(step(&plan, Part::Workload).to_apply().is_none());
+fn a_secret_that_may_not_be_annotated_is_used_and_tried_by_each_run() {
+    let request = existing(Mode::AppSecret);
+    let cases: [(fn(&mut EntraFacts), &str); 2] = [
+        (
+            |facts| stored_of(facts).owner = Some("Flux".to_owned()),
+            "belongs to Flux",
+        ),
+        (
+            |facts| facts.rights.write_secret = Ok(false),
+            "you may not write Secrets",
+        ),
+    ];
+    for (change, why) in cases {
+        let mut facts = handed_over(Mode::AppSecret, "abc8Q~", &["abc"]);
+        change(&mut facts);
+        let first = plan(&facts, &request);
+        let credential = step(&first, Part::Credential);
+        assert!(
+            credential.by_sign_in && credential.action.is_none(),
+            "{credential:?}"
+        );
+        assert!(credential.text.contains(why), "{credential:?}");
+        assert_eq!(credential.ids.get("credentialId"), Some(&ID.to_string()));
+        assert_eq!(step(&first, Part::Secret).mark, StepMark::Ok);
+        assert!(step(&first, Part::Workload).to_apply().is_some());
+        assert_eq!(planned_exit_code(&first.steps), 0, "{:?}", first.steps);
+        let hint = first.hint_of_sign_in();
+        assert!(hint.contains("put into secret/gw-entra"), "{hint}");
+
+        let mut done = after(facts, &first);
+        let workload = workload_of(&mut done);
+        workload.signs_in = Ok(SignsIn::By(Mode::AppSecret));
+        workload.created = Some(written());
+        let again = plan(&done, &request);
+        assert!(again.is_settled() && again.asks_sign_in(), "{:?}", again.steps);
+        // What keeps the Secret writes another one.
+        stored_of(&mut done).unrecorded[0].written = now();
+        assert!(matches!(
+            step(&plan(&done, &request), Part::Workload).action,
+            Some(Action::RestartWorkload { .. })
+        ));
+    }
+}
+
+fn stored_of(facts: &mut EntraFacts) -> &mut StoredFacts {
+    facts.cluster.secret.as_mut().unwrap().as_mut().unwrap()
 }
 
 /// Pods that were started before have what the Secret held then.

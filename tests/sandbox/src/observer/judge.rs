@@ -7,7 +7,8 @@
 //! 3. A restart comes after the write.
 //! 4. Nothing else of a Secret or of a pod template changes.
 //! 5. A set-up of Entra changes a pod template together with its rotation id, or gives it back exactly what it was, and
-//!    writes a credential of an app together with its id. Each replacement of pods has a new id. Whether Azure accepts that credential is not looked into.
+//!    writes a credential of an app together with its id. Each replacement of pods has a new id, and that of the
+//!    credential if the Secret has it. Whether Azure accepts that credential is not looked into.
 //!
 //! The watches of two kinds are not in step with each other. What depends on both is a claim, which
 //! is looked into when somebody asks.
@@ -41,6 +42,8 @@ enum Claim {
     Restarted { what: String, id: String, number: u64 },
     /// A template lost these ids again.
     PutBack { what: String, ids: BTreeSet<String> },
+    /// A restart brought no id of a credential.
+    Unmarked { what: String, spec: String, number: u64 },
     /// A pod was created.
     Started { name: String, spec: String, number: u64 },
 }
@@ -256,7 +259,11 @@ impl Judge {
         }
         let is_replacement = |id: &String| id.starts_with(REPLACEMENT);
         if new.iter().any(is_replacement) && now.ids(Place::Template).iter().all(is_replacement) {
-            self.find(what, now, "it was restarted without the id of its credential");
+            self.claims.push(Claim::Unmarked {
+                what: what.to_owned(),
+                spec: now.get(Place::Spec, "").unwrap_or_default().to_owned(),
+                number: now.number,
+            });
         }
         let of_credentials = new.into_iter().filter(|id| !is_replacement(id));
         self.claims.extend(of_credentials.map(|id| Claim::Restarted {
@@ -284,16 +291,33 @@ impl Judge {
             }
             Claim::PutBack { what, ids } => {
                 let of_none = ids.difference(&self.put_back).next()?;
-                Some(format!("{what}: {of_none} was taken back though its credential was not"))
+                Some(format!(
+                    "{what}: {of_none} was taken back though its credential was not"
+                ))
+            }
+            Claim::Unmarked { what, spec, number } => {
+                let mut secrets = self.secrets_of(spec, *number);
+                let is_recorded =
+                    secrets.any(|(_, version)| version.get(Place::Annotation, KEY_ID).is_some());
+                is_recorded.then(|| format!("{what}: restarted without the id of its credential"))
             }
             Claim::Started { name, spec, number } => {
-                self.objects.iter().find_map(|((kind, secret), versions)| {
-                    let at_start = versions.iter().rfind(|version| version.number < *number)?;
-                    (*kind == Kind::Secret && at_start.breaks_pods && spec.contains(&format!("{secret:?}")))
-                        .then(|| format!("pod/{name}: started while secret/{secret} had a refused credential of the program"))
-                })
+                let mut secrets = self.secrets_of(spec, *number);
+                let (secret, _) = secrets.find(|(_, version)| version.breaks_pods)?;
+                Some(format!(
+                    "pod/{name}: started while secret/{secret} had a refused credential of the program"
+                ))
             }
         }
+    }
+
+    /// The Secrets that a pod's spec refers to, as they were before a version.
+    fn secrets_of<'a>(&'a self, spec: &'a str, number: u64) -> impl Iterator<Item = (&'a str, &'a Version)> {
+        self.objects.iter().filter_map(move |((kind, name), versions)| {
+            let before = versions.iter().rfind(|version| version.number < number)?;
+            let is_of_spec = *kind == Kind::Secret && spec.contains(&format!("{name:?}"));
+            is_of_spec.then_some((name.as_str(), before))
+        })
     }
 
     fn find(&mut self, what: &str, version: &Version, how: &str) {

@@ -312,7 +312,7 @@ fn a_watch_that_starts_again_and_a_secret_of_the_same_name_are_no_second_write()
 fn with_auth(scene: &mut Scene, auth: Option<&str>, id: Option<&str>) {
     let marks = json!({"f:apim-rotate/rotation-id": {}});
     let holds = json!({"f:spec": {"f:template": {"f:metadata": {"f:annotations": marks}}}});
-    let env = auth.map(|auth| json!([{"name": "config.service.auth", "value": auth}]));
+    let env = auth.map(|auth| json!([{"name": "config.service.auth", "value": auth}, "entra"]));
     let annotations = id.map(|id| json!({"apim-rotate/rotation-id": id}));
     let template = json!({"metadata": {"labels": {}, "annotations": annotations}, "env": env});
     let body = json!({"spec": {"template": template}, "metadata": {}});
@@ -336,6 +336,12 @@ fn a_set_up_changes_the_template_with_its_id_and_gives_it_back() {
     with_auth(&mut scene, None, None);
     with_auth(&mut scene, Some("workloadIdentity"), Some("setup-3"));
     app_secret(&mut scene, "k2", "two");
+    assert_eq!(scene.judge.violations(), Vec::<String>::new());
+
+    // No annotation shows which credential the Secret holds.
+    let mut scene = Scene::default();
+    with_auth(&mut scene, None, None);
+    with_auth(&mut scene, Some("azureAdApp"), Some("setup-1"));
     assert_eq!(scene.judge.violations(), Vec::<String>::new());
 }
 
