@@ -15,7 +15,8 @@ const SIDE_BY_SIDE: usize = 8;
 pub struct Instance {
     pub(super) id: ServiceId,
     pub(super) details: ServiceDetails,
-    gateways: Vec<GatewayInService>,
+    /// What is known of the instance does not depend on them.
+    gateways: Fact<Vec<GatewayInService>>,
 }
 
 /// The instances by name, which is unique in a cloud. ARM compares names
@@ -96,7 +97,7 @@ async fn by_id(arm: &Arm, id: &ServiceId) -> Fact<Instance> {
     Ok(Instance {
         id: id.clone(),
         details: details.map_err(|error| unavailable(&error))?,
-        gateways: gateways.map_err(|error| unavailable(&error))?,
+        gateways: gateways.map_err(|error| unavailable(&error)),
     })
 }
 
@@ -123,10 +124,8 @@ fn lookup<'a>(
     let (service, name) = (facts.service.as_ref().ok()?, facts.gateway.as_ref().ok()?);
     let key = (service.to_ascii_lowercase(), name.to_ascii_lowercase());
     let instance = instances.get(&key.0)?.as_ref().ok()?;
-    let found = instance
-        .gateways
-        .iter()
-        .find(|gateway| gateway.id.name.eq_ignore_ascii_case(name));
+    let mut gateways = instance.gateways.iter().flatten();
+    let found = gateways.find(|gateway| gateway.id.name.eq_ignore_ascii_case(name));
     Some((key, instance, found))
 }
 
@@ -138,6 +137,7 @@ fn of_gateway(facts: &GatewayFacts, instances: &Instances, apis: &Apis) -> Fact<
     }
     let not_looked_up = || Unavailable::Unknown("it was not looked up in Azure".to_owned());
     let (key, instance, found) = lookup(facts, instances).ok_or_else(not_looked_up)?;
+    instance.gateways.as_ref().map_err(Unavailable::clone)?;
     let apis = match found {
         Some(_) => apis.get(&key).cloned().unwrap_or_else(|| Err(not_looked_up())),
         None => Ok(Vec::new()),
@@ -192,13 +192,17 @@ mod tests {
         };
         let key = ("svc".to_owned(), "gw".to_owned());
         let apis = Apis::from([(key, Ok(vec!["orders".to_owned()]))]);
-        let of = |gateways| of_gateway(&gateway(), &instance(gateways), &apis).unwrap();
+        let of = |gateways| of_gateway(&gateway(), &instance(Ok(gateways)), &apis).unwrap();
         let there = of(vec![listed("other"), listed("GW")]);
         assert_eq!((there.exists, there.apis.unwrap().len()), (true, 1));
         assert_eq!(there.location.as_deref(), Some("Plant 7"));
         let missing = of(vec![listed("other")]);
         assert_eq!((missing.exists, missing.apis.unwrap().len()), (false, 0));
         assert_eq!((missing.tier.as_str(), missing.location), ("Premium", None));
+        let denied = Unavailable::Forbidden("gateways".to_owned());
+        let unlisted = instance(Err(denied.clone()));
+        assert_eq!(of_gateway(&gateway(), &unlisted, &apis), Err(denied));
+        assert!(unlisted["svc"].is_ok());
     }
 
     #[test]

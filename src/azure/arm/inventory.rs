@@ -16,6 +16,9 @@ use crate::model::{GatewayId, ServiceId, cleaned};
 /// this is the default of a service.
 const PAGE: &str = "100";
 
+/// What is before the name of a gateway in its id.
+const GATEWAYS: &str = "/gateways/";
+
 /// A gateway as the list of its service shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GatewayInService {
@@ -118,12 +121,24 @@ struct LocationData {
 
 impl Listed {
     fn of(self, service: &ServiceId) -> Option<GatewayInService> {
-        let id = GatewayId::parse(&self.id).ok()?;
+        let id = GatewayId::parse(&self.id)
+            .ok()
+            .or_else(|| of_odd_name(&self.id))?;
         id.service.same_as(service).then_some(GatewayInService {
             id,
             location: self.properties.location_data.and_then(|data| data.name),
         })
     }
+}
+
+/// The id of a gateway whose name is not percent-encoded in it, or is none that is taken
+/// here. It must not hide the others of the list.
+fn of_odd_name(id: &str) -> Option<GatewayId> {
+    let end = id.to_ascii_lowercase().rfind(GATEWAYS)?;
+    let (service, name) = id.split_at_checked(end)?;
+    let name = cleaned(name.get(GATEWAYS.len()..)?);
+    let other = GatewayId::parse(&format!("{service}{GATEWAYS}x")).ok()?;
+    (!name.is_empty()).then(|| other.service.gateway(name))
 }
 
 #[derive(Deserialize)]
@@ -204,8 +219,14 @@ mod tests {
         ] {
             assert_eq!(listed(bare).unwrap().location, None);
         }
+        // A name of its own kind hides no other gateway.
+        for name in ["a/b", "a\u{1b}[2Jb"] {
+            let odd = listed(json!({ "id": format!("{SERVICE}/Gateways/{name}") })).unwrap();
+            assert_eq!(odd.id, expected.id.service.gateway(cleaned(name)));
+        }
         let elsewhere = id.replace("Contoso", "fabrikam");
-        for id in [SERVICE, &elsewhere, ""] {
+        let odd = format!("{elsewhere}/b");
+        for id in [SERVICE, &elsewhere, &odd, ""] {
             assert_eq!(listed(json!({ "id": id })), None, "{id}");
         }
     }

@@ -76,6 +76,11 @@ async fn azure_completes_the_rows() {
     case.deploy(&case.gateway("twin", 20)).await;
     case.deploy_other("bare", true).await;
     case.deploy_other("gone", false).await;
+    // One whose id is not as it was asked for hides none of the others.
+    azure.add_gateway(&Gateway {
+        name: "a/b".to_owned(),
+        ..case.gateway.clone()
+    });
     let reader = case.reader();
     let ended = case
         .as_principal(&["status", "--azure", "-o", "json"], &reader)
