@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::Cluster;
 use super::lean::{Element, few, marks, parse, text};
 use super::template_change::fingerprint;
 use super::workload::Workload;
-use crate::model::WorkloadRef;
+use crate::model::{Object, ObjectKind, WorkloadRef};
 
 /// A workload, as a rotation sees it and beyond.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub struct Described {
     pub workload: Workload,
     pub metadata: ObjectMeta,
     pub template: DescribedTemplate,
+    /// The whole pod template. It may hold secrets, so it is never formatted.
+    pub pod: Object,
     /// That of the whole pod template.
     pub fingerprint: u64,
 }
@@ -120,11 +123,13 @@ impl Described {
     pub fn parse(json: &str) -> Result<Self, serde_json::Error> {
         let whole: Whole = parse(json)?;
         let template = whole.spec.template.get();
+        let pod: Value = parse(template)?;
         Ok(Self {
             workload: parse(json)?,
             metadata: whole.metadata,
             template: parse(template)?,
-            fingerprint: fingerprint(&parse(template)?),
+            fingerprint: fingerprint(&pod),
+            pod: Object::new(ObjectKind::Pod, pod),
         })
     }
 }

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::app::{Directory, GraphHalf, principal_of};
 use super::arm::{ArmHalf, arm_half};
 use super::caller_rights::{ClusterRights, caller_rights, cluster_rights};
+use super::gone::gone;
 use super::issuer::issuer;
 use super::namespace::{place, secret, service_account};
 use super::roles::Sought;
@@ -140,8 +141,6 @@ async fn cluster_half(
     name: Option<&str>,
 ) -> ClusterHalf {
     let account = account(target, request);
-    let side = target.side.as_ref();
-    let image = side.map(|side| side.image.as_str());
     let issuer = async {
         if mode == Mode::WorkloadIdentity {
             issuer(cluster, arm).await
@@ -151,7 +150,7 @@ async fn cluster_half(
     };
     let webhook = async {
         if mode == Mode::WorkloadIdentity {
-            webhook(cluster, account, image).await
+            webhook(cluster, account, target).await
         } else {
             not_needed()
         }
@@ -203,7 +202,10 @@ async fn combined(
         counts_use,
     };
     let identity = azure.instance.as_ref().ok().and_then(|it| it.identity.principal);
-    let (validator, reader, rights) = join!(
+    let app = graph.app.as_ref().ok().and_then(Option::as_ref);
+    let wanted = app.map(AppFacts::client_id).or(request.app.client_id());
+    let (gone, validator, reader, rights) = join!(
+        gone(sources.graph, &cluster.facts, wanted),
         sought.role(arm, AzureRole::ConfigValidator, identity),
         sought.role(arm, AzureRole::ConfigReader, principal_of(&graph.app)),
         caller_rights(
@@ -232,6 +234,7 @@ async fn combined(
         reader,
         given: request.app.client_id(),
         app: graph.app,
+        gone,
         namesakes: graph.namesakes,
         policy: graph.policy,
         rights,

@@ -20,7 +20,7 @@ use crate::discover::read::{ConfigMapReads, named_as, requested};
 use crate::error::{Error, Result};
 use crate::model::entra::facts::WorkloadSide;
 use crate::model::request::TargetRequest;
-use crate::model::{Unavailable, WorkloadRef, cleaned};
+use crate::model::{Object, Unavailable, WorkloadRef, cleaned};
 
 /// The target of a set-up, which is found before anything is read of Azure.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub struct SetupTarget {
     /// What could not be read, and may matter.
     pub warnings: Vec<String>,
     pub(super) side: Option<WorkloadSide>,
+    /// The pod template of the workload.
+    pub(super) pod: Option<Object>,
 }
 
 /// A workload as it was read.
@@ -103,6 +105,7 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<SetupT
         workload: Some(chosen.workload),
         warnings,
         side: Some(side),
+        pod: Some(chosen.described.pod),
     })
 }
 
@@ -133,6 +136,7 @@ async fn azure_half(
         workload: None,
         warnings,
         side: None,
+        pod: None,
     })
 }
 

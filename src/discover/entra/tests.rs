@@ -134,6 +134,7 @@ impl World {
             workload: None,
             warnings: Vec::new(),
             side: None,
+            pod: None,
         };
         facts(&sources, &target, &self.id, request, true).await
     }

@@ -2,30 +2,38 @@
 
 use serde_json::{Value, json};
 
+use super::target::SetupTarget;
 use super::unavailable::of_cluster;
 use crate::cluster::Cluster;
 use crate::model::annotation::FIELD_MANAGER;
-use crate::model::entra::USE_LABEL;
 use crate::model::entra::facts::Injected;
+use crate::model::entra::{OwnVariables, USE_LABEL};
 use crate::model::{Fact, Object, ObjectKind, Unavailable, cleaned};
 
 /// For a pod of a gateway that is not deployed yet.
 const IMAGE: &str = "mcr.microsoft.com/azure-api-management/gateway:2.11.1";
 
+/// The container of such a pod.
+const CONTAINER: &str = "gateway";
+
 const DEFAULT_ACCOUNT: &str = "default";
 
 /// What the webhook would inject into a pod of this `ServiceAccount`, or of `default`
-/// if that one does not exist. Policies of the cluster may look at the image, so it is
-/// the gateway's.
+/// if that one does not exist. It is a pod of the workload, if there is one: policies of
+/// the cluster that let those through let it through as well.
 pub(super) async fn webhook(
     cluster: &Cluster,
     account: Option<&str>,
-    image: Option<&str>,
+    target: &SetupTarget,
 ) -> Fact<Option<Injected>> {
     let account = account.unwrap_or(DEFAULT_ACCOUNT);
     let cluster = &cluster.for_optional_reads();
+    let (template, side) = (target.pod.as_ref(), target.side.as_ref());
     let rehearse = async |account: &str| {
-        let pod = pod(account, image.unwrap_or(IMAGE));
+        let pod = match template.zip(side) {
+            Some((template, side)) => of_workload(template, account, &side.workload.name),
+            None => pod(account),
+        };
         cluster.create(&pod, FIELD_MANAGER, true).await
     };
     let mut made = rehearse(account).await;
@@ -33,8 +41,9 @@ pub(super) async fn webhook(
         made = rehearse(DEFAULT_ACCOUNT).await;
     }
     let is_denied = made.as_ref().is_err_and(lacks_right);
+    let container = side.map_or(CONTAINER, |side| &side.container);
     match of_cluster(made, "rehearsing a pod") {
-        Ok(pod) => Ok(injected(pod.document())),
+        Ok(pod) => Ok(injected(pod.document(), container)),
         Err(why) if is_denied => Err(why),
         // A quota or a policy answers with the same code as for a right.
         Err(why) => Err(Unavailable::Unknown(why.why().to_owned())),
@@ -43,7 +52,7 @@ pub(super) async fn webhook(
 
 /// A pod that asks for the webhook, and that the restricted Pod Security Standard and
 /// quotas let through.
-fn pod(account: &str, image: &str) -> Object {
+fn pod(account: &str) -> Object {
     let document = json!({
         "metadata": {"generateName": "kubectl-apim-", "labels": {USE_LABEL: "true"}},
         "spec": {
@@ -54,8 +63,8 @@ fn pod(account: &str, image: &str) -> Object {
                 "runAsNonRoot": true, "runAsUser": 1001, "seccompProfile": {"type": "RuntimeDefault"},
             },
             "containers": [{
-                "name": "gateway",
-                "image": image,
+                "name": CONTAINER,
+                "image": IMAGE,
                 "resources": {
                     "requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"cpu": "100m", "memory": "64Mi"},
                 },
@@ -64,6 +73,66 @@ fn pod(account: &str, image: &str) -> Object {
         },
     });
     Object::new(ObjectKind::Pod, document)
+}
+
+/// A pod of the workload that asks for the webhook, as its controller would make it. What
+/// the webhook leaves as it is is left out, since it would hide what that injects.
+fn of_workload(template: &Object, account: &str, workload: &str) -> Object {
+    let of_template = |field: &str| template.document().pointer(&format!("/metadata/{field}"));
+    let map = |field: &str| of_template(field).filter(|it| it.is_object()).cloned();
+    let mut labels = map("labels").unwrap_or_else(|| json!({}));
+    labels[USE_LABEL] = "true".into();
+    let mut spec = template.document().get("spec").cloned().unwrap_or_default();
+    spec["serviceAccountName"] = account.into();
+    if let Some(fields) = spec.as_object_mut() {
+        // The older name of the same field.
+        fields.remove("serviceAccount");
+    }
+    let is_left = |variable: &Value| {
+        let name = variable["name"].as_str().unwrap_or_default();
+        !OwnVariables::ALL.contains(&name)
+    };
+    for kind in ["containers", "initContainers"] {
+        for container in spec[kind].as_array_mut().into_iter().flatten() {
+            if let Some(env) = container["env"].as_array_mut() {
+                env.retain(is_left);
+            }
+        }
+    }
+    add_claims(&mut spec);
+    let document = json!({
+        "metadata": {
+            "generateName": format!("{workload}-"), "labels": labels, "annotations": map("annotations"),
+        },
+        "spec": spec,
+    });
+    Object::new(ObjectKind::Pod, document)
+}
+
+/// The controller of a `StatefulSet` adds a volume for each claim of its own.
+fn add_claims(spec: &mut Value) {
+    let names = |list: &Value, field: &str| -> Vec<String> {
+        let all = list.as_array().into_iter().flatten();
+        let names = all.filter_map(|it| it[field].as_str());
+        names.map(str::to_owned).collect()
+    };
+    let mut known = names(&spec["volumes"], "name");
+    let containers = ["containers", "initContainers"].map(|kind| &spec[kind]);
+    let containers = containers.into_iter().filter_map(Value::as_array).flatten();
+    let mounts = containers.flat_map(|it| [&it["volumeMounts"], &it["volumeDevices"]]);
+    let mounted: Vec<String> = mounts.flat_map(|list| names(list, "name")).collect();
+    let mut added = Vec::new();
+    for name in mounted {
+        if !known.contains(&name) {
+            added.push(json!({"name": name, "persistentVolumeClaim": {"claimName": name}}));
+            known.push(name);
+        }
+    }
+    match spec["volumes"].as_array_mut() {
+        Some(volumes) => volumes.extend(added),
+        None if added.is_empty() => {}
+        None => spec["volumes"] = added.into(),
+    }
 }
 
 /// Whether the answer is about the user's right to create pods.
@@ -77,9 +146,11 @@ fn lacks_account(error: &kube::Error, account: &str) -> bool {
         if status.message.contains("not found") && status.message.contains(&format!("\"{account}\"")))
 }
 
-/// What was set in the pod; `None` without the path of the token.
-fn injected(pod: &Value) -> Option<Injected> {
-    let env = pod.pointer("/spec/containers/0/env")?.as_array()?;
+/// What was set in the gateway's container of the pod; `None` without the path of the
+/// token.
+fn injected(pod: &Value, container: &str) -> Option<Injected> {
+    let mut containers = pod.pointer("/spec/containers")?.as_array()?.iter();
+    let env = containers.find(|it| it["name"] == container)?["env"].as_array()?;
     let value = |name: &str| {
         let variable = env.iter().find(|it| it["name"] == name)?;
         variable["value"]
@@ -111,13 +182,59 @@ mod tests {
             {"name": "AZURE_TENANT_ID", "value": ""},
             {"name": "AZURE_AUTHORITY_HOST", "value": "https://login.example/\u{1b}[2J"},
         ]);
-        let found = injected(&json!({"spec": {"containers": [{"env": env}]}})).unwrap();
+        // Others may have been injected as well.
+        let containers = json!([{"name": "proxy", "env": []}, {"name": "gw", "env": env}]);
+        let found = injected(&json!({"spec": {"containers": containers}}), "gw").unwrap();
         assert_eq!(
             (found.token_file.as_str(), &found.tenant),
             ("/var/run/token", &None)
         );
         assert!(!found.authority.unwrap().contains('\u{1b}'));
-        assert_eq!(injected(&json!({"spec": {"containers": [{"name": "c"}]}})), None);
+        for name in ["c", "gw"] {
+            let pod = json!({"spec": {"containers": [{"name": "c"}]}});
+            assert_eq!(injected(&pod, name), None);
+        }
+    }
+
+    #[test]
+    fn a_pod_of_the_workload_is_rehearsed_as_its_controller_would_make_it() {
+        let template = json!({
+            "metadata": {"name": "x", "namespace": "other", "labels": {"team": "shop", USE_LABEL: "false"},
+                "annotations": {"a": "b"}},
+            "spec": {
+                "serviceAccount": "old", "serviceAccountName": "old", "nodeSelector": {"kubernetes.io/os": "linux"},
+                "containers": [{
+                    "name": "gw", "image": "mirror/gateway:2.11.1",
+                    "env": [{"name": "gateway.name", "value": "gw"}, {"name": "AZURE_FEDERATED_TOKEN_FILE", "value": "/x"}],
+                    "volumeMounts": [{"name": "config", "mountPath": "/a"}, {"name": "claimed", "mountPath": "/b"}],
+                }],
+                "volumes": [{"name": "config", "emptyDir": {}}],
+            },
+        });
+        let made = of_workload(&Object::new(ObjectKind::Pod, template), "gw-account", "gw");
+        let pod = made.document();
+        assert_eq!(
+            pod["metadata"],
+            json!({"generateName": "gw-", "labels": {"team": "shop", USE_LABEL: "true"}, "annotations": {"a": "b"}})
+        );
+        let spec = &pod["spec"];
+        assert_eq!(
+            (&spec["serviceAccountName"], spec.get("serviceAccount")),
+            (&json!("gw-account"), None)
+        );
+        assert_eq!(spec["nodeSelector"], json!({"kubernetes.io/os": "linux"}));
+        let container = &spec["containers"][0];
+        assert_eq!(container["image"], "mirror/gateway:2.11.1");
+        assert_eq!(container["env"], json!([{"name": "gateway.name", "value": "gw"}]));
+        let claim = json!({"name": "claimed", "persistentVolumeClaim": {"claimName": "claimed"}});
+        assert_eq!(
+            spec["volumes"],
+            json!([{"name": "config", "emptyDir": {}}, claim])
+        );
+        // A template with nothing of that.
+        let bare = Object::new(ObjectKind::Pod, json!({"spec": {"containers": [{"name": "gw"}]}}));
+        let bare = of_workload(&bare, "gw", "gw");
+        assert!(bare["spec"].get("volumes").is_none_or(Value::is_null));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What is known before a set-up. Each part is a fact or the reason why it is not
 //! available, so that the rest of the plan can be made without it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -39,6 +39,9 @@ pub struct EntraFacts {
     pub given: Option<Uuid>,
     /// The app or the identity that was asked for; `None` if there is none.
     pub app: Fact<Option<AppFacts>>,
+    /// The client ids that the Secret or the `ServiceAccount` names, and that certainly
+    /// nothing in the tenant has any more.
+    pub gone: BTreeSet<Uuid>,
     /// The apps with the display name of `--create-app` that are not the one it
     /// means.
     pub namesakes: Fact<Vec<Application>>,
@@ -357,6 +360,8 @@ pub enum Holder {
     HandedOver(HandedOver),
     /// Of the app with this client id.
     OtherApp(String),
+    /// Of an app that does not exist any more, and for this gateway.
+    Gone(String),
     OtherKind,
     /// This app's, for the gateway of this name.
     OtherGateway(String),

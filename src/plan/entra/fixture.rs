@@ -1,6 +1,6 @@
 //! An Entra and a cluster in which nothing is set up yet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
@@ -78,6 +78,7 @@ pub fn facts() -> EntraFacts {
         reader: no_role(),
         given: None,
         app: Ok(None),
+        gone: BTreeSet::new(),
         namesakes: Ok(Vec::new()),
         policy: Ok(SecretPolicy::default()),
         rights: rights(),

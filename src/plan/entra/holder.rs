@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::facts::{EntraFacts, HandedOver, Holder, ServiceAccountFacts, StoredFacts, WorkloadSide};
-use crate::model::entra::{CLIENT_ID_ANNOTATION, Mode, SettingValue};
+use crate::model::entra::{CLIENT_ID_ANNOTATION, Mode, SettingValue, TENANT_ID_ANNOTATION};
 use crate::model::{Unavailable, cleaned};
 
 /// `None` if there is no such Secret, or it cannot be read.
@@ -33,12 +33,12 @@ pub(super) fn of_secret(facts: &EntraFacts, mode: Mode, secret: &str, now: Times
 
 /// By our annotations.
 fn recorded(facts: &EntraFacts, found: &StoredFacts, mode: Mode) -> Holder {
-    if let Some(other) = found
-        .client_id
-        .and_then(|id| of_other_app(facts, &id.to_string()))
-    {
-        return other;
-    }
+    let named = found.client_id.map(|id| id.to_string());
+    let gone = match named.as_deref().and_then(|id| of_other_app(facts, id)) {
+        Some(Holder::OtherApp(other)) if is_gone(facts, &other) => Some(other),
+        Some(other) => return other,
+        None => None,
+    };
     let is_of_kind = found.kind.map_or(found.has_keys(mode), |kind| kind == mode);
     if !is_of_kind && found.has_other_keys(mode) {
         return Holder::OtherKind;
@@ -48,7 +48,16 @@ fn recorded(facts: &EntraFacts, found: &StoredFacts, mode: Mode) -> Holder {
     let other = found.gateway.as_ref().filter(|it| {
         !is_same(&it.name, &facts.gateway.name) || !is_same(&it.service.name, &facts.gateway.service.name)
     });
-    other.map_or(Holder::Ours, |other| Holder::OtherGateway(cleaned(&other.name)))
+    match (other, gone) {
+        (Some(other), _) => Holder::OtherGateway(cleaned(&other.name)),
+        (None, Some(gone)) => Holder::Gone(gone),
+        (None, None) => Holder::Ours,
+    }
+}
+
+/// Whether it is certain that nothing in the tenant has a client id.
+fn is_gone(facts: &EntraFacts, client_id: &str) -> bool {
+    Uuid::try_parse(client_id).is_ok_and(|id| facts.gone.contains(&id))
 }
 
 /// The only valid credential of the app with the fingerprint of what somebody else wrote.
@@ -84,10 +93,25 @@ fn is_referred_to(facts: &EntraFacts, secret: &str) -> bool {
 }
 
 pub(super) fn of_account(facts: &EntraFacts, found: &ServiceAccountFacts) -> Holder {
-    match found.annotations.get(CLIENT_ID_ANNOTATION) {
-        None => Holder::Nobody,
-        Some(client_id) => of_other_app(facts, client_id).unwrap_or(Holder::Ours),
+    let Some(client_id) = found.annotations.get(CLIENT_ID_ANNOTATION) else {
+        return Holder::Nobody;
+    };
+    match of_other_app(facts, client_id) {
+        Some(Holder::OtherApp(other)) if is_gone(facts, &other) && signs_in_here(facts, found) => {
+            Holder::Gone(other)
+        }
+        Some(other) => other,
+        None => Holder::Ours,
     }
+}
+
+/// Whether the pods of a `ServiceAccount` certainly sign in to this tenant. An app of
+/// another one is not found here.
+fn signs_in_here(facts: &EntraFacts, found: &ServiceAccountFacts) -> bool {
+    let injected = facts.webhook.as_ref().ok().and_then(Option::as_ref);
+    let of_webhook = injected.and_then(|it| it.tenant.as_ref());
+    let tenant = found.annotations.get(TENANT_ID_ANNOTATION).or(of_webhook);
+    tenant.is_some_and(|tenant| Uuid::try_parse(tenant) == Ok(facts.tenant))
 }
 
 /// The holder, unless it is this app.

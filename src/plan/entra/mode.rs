@@ -16,16 +16,8 @@ pub fn choose_mode(facts: &EntraFacts, request: &SetupRequest) -> Result<Mode> {
     let chosen = match (request.mode, now) {
         (Some(mode), _) | (None, Some(SignsIn::By(mode))) => mode,
         (None, _) => {
-            let problem = image(facts, Mode::WorkloadIdentity)
-                .into_iter()
-                .chain([issuer(facts, request), webhook(facts, request)])
-                .find(speaks_against);
-            if let Some(problem) = problem.filter(|_| !is_identity) {
-                return Err(Error::usage(format!(
-                    "the gateway cannot sign in by workload identity: {}",
-                    problem.text
-                ))
-                .hint(format!("choose {}", other_modes(request))));
+            if let Some(problem) = against_identity(facts, request).filter(|_| !is_identity) {
+                return Err(problem);
             }
             Mode::WorkloadIdentity
         }
@@ -38,6 +30,40 @@ pub fn choose_mode(facts: &EntraFacts, request: &SetupRequest) -> Result<Mode> {
         .hint("run the same command with --mode workload-identity"));
     }
     Ok(chosen)
+}
+
+/// Why workload identity is not chosen unasked: what is certain counts before what is not
+/// known.
+fn against_identity(facts: &EntraFacts, request: &SetupRequest) -> Option<Error> {
+    let problems = image(facts, Mode::WorkloadIdentity)
+        .into_iter()
+        .chain([issuer(facts, request), webhook(facts, request)])
+        .filter(speaks_against);
+    let problems: Vec<Step> = problems.collect();
+    let other = format!("choose {}", other_modes(request));
+    let is_unknown = |step: &&Step| {
+        step.mark == StepMark::Unknown || (step.part == Part::Webhook && facts.webhook.is_err())
+    };
+    if let Some(certain) = problems.iter().find(|step| !is_unknown(step)) {
+        let why = format!(
+            "the gateway cannot sign in by workload identity: {}",
+            certain.text
+        );
+        return Some(Error::usage(why).hint(other));
+    }
+    let stops = problems.iter().find(|step| step.stops.is_some());
+    let problem = stops.or(problems.first())?;
+    let error = Error::usage(format!(
+        "whether the gateway can sign in by workload identity is not known: {}",
+        problem.text
+    ));
+    Some(if stops.is_some() {
+        problem.hints.iter().fold(error, |error, hint| error.hint(hint))
+    } else {
+        error
+            .hint("--mode workload-identity tries it")
+            .hint(format!("or {other}"))
+    })
 }
 
 /// The other modes, which refuse the flag of a ServiceAccount.

@@ -57,7 +57,8 @@ pub(super) fn service_account(facts: &EntraFacts, account: &str) -> Step {
         part,
         format!("annotate {name}: {}", names.join(", ")),
         write(annotations),
-    );
+    )
+    .notes(of_gone(&holder));
     match &found.owner {
         Some(owner) => step.impossible(&format!(
             "it belongs to {owner}, which would undo it; set it there"
@@ -88,13 +89,24 @@ fn of_other_app(holder: &Holder, account: &str, name: &str, namespace: &str) -> 
     )
 }
 
+/// What pods that have or name such an app cannot use.
+fn of_gone(holder: &Holder) -> Option<String> {
+    match holder {
+        Holder::Gone(id) => Some(format!("it names the app {id}, which does not exist any more")),
+        _ => None,
+    }
+}
+
 /// Why a Secret is not written: pods that start before their template names the new app,
 /// or pods of others, would have what is of no use to them.
 fn in_use(holder: &Holder, keys: &str) -> Option<String> {
     Some(match holder {
-        Holder::Nobody | Holder::Ours | Holder::Replaceable | Holder::HandedOver(_) | Holder::Untried(_) => {
-            return None;
-        }
+        Holder::Nobody
+        | Holder::Ours
+        | Holder::Gone(_)
+        | Holder::Replaceable
+        | Holder::HandedOver(_)
+        | Holder::Untried(_) => return None,
         Holder::OtherApp(id) => {
             format!("holds the credential of another app, {id}, which pods may use")
         }
@@ -122,7 +134,13 @@ pub(super) fn stored(facts: &EntraFacts, mode: Mode, secret: &str, holder: &Hold
     let right = &facts.rights.write_secret;
     let keys = mode.keys().join(", ");
     if let Some(why) = in_use(holder, &keys) {
-        let step = Step::missing(part, format!("{name} {why}")).hint(another);
+        let text = format!("{name} {why}");
+        let step = match holder {
+            // As for a ServiceAccount, nothing is made for what will be another name.
+            Holder::OtherApp(_) => Step::stop(part, text),
+            _ => Step::missing(part, text),
+        };
+        let step = step.hint(another);
         return match holder {
             Holder::SomebodyElse => {
                 step.hint("or put the right value there, without a line break at its end")
@@ -141,7 +159,7 @@ pub(super) fn stored(facts: &EntraFacts, mode: Mode, secret: &str, holder: &Hold
     if found.immutable {
         return Step::stop(part, format!("{name} is immutable")).hint(another);
     }
-    let step = Step::change(part, format!("write {keys} of {name}"), action);
+    let step = Step::change(part, format!("write {keys} of {name}"), action).notes(of_gone(holder));
     match &found.owner {
         Some(owner) => step.impossible(&format!("it belongs to {owner}, which would undo it; {another}")),
         None => step.permitted(right, "write Secrets in the namespace"),

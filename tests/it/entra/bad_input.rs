@@ -270,7 +270,8 @@ async fn a_lock_on_the_instance() {
         .azure()
         .authorization(|it| it.lock(&group, LockLevel::ReadOnly));
     let run = entra.setup(&yes(&["--mode", "app-secret"]));
-    stops(&entra, run, 4, &["lock"]).await;
+    let command = format!("az lock list --subscription {}", entra.case.gateway.subscription);
+    stops(&entra, run, 4, &["lets nothing be written", &command]).await;
 }
 
 #[tokio::test]

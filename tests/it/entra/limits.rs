@@ -14,7 +14,7 @@ async fn a_limit(operation: Operation, code: &str, next: &str) {
     let generation = entra.case.versions().await["deployment/gw"].clone();
     let body = format!(r#"{{"error":{{"code":"{code}","message":"The limit is exceeded."}}}}"#);
     let limit = Action::Status {
-        code: 400,
+        code: if code == "ScopeLocked" { 409 } else { 400 },
         body,
         headers: Vec::new(),
     };
@@ -89,6 +89,12 @@ async fn a_limit_ends_with_the_next_step_and_nothing_is_made_twice() {
             Operation::PutRoleAssignment,
             "RoleAssignmentLimitExceeded",
             "az role assignment list --all",
+        ),
+        // A lock that the caller may not list.
+        (
+            Operation::PutRoleAssignment,
+            "ScopeLocked",
+            "show the lock, and remove it for the time of the set-up: az lock list",
         ),
         (
             Operation::UpsertApplication,

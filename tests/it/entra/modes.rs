@@ -1,6 +1,7 @@
 //! Each mode from nothing, and again.
 
 use apim_sandbox::azure::Operation;
+use apim_sandbox::manifests::apply;
 use serde_json::{Value, json};
 
 use super::EntraCase;
@@ -8,8 +9,21 @@ use super::EntraCase;
 /// Sets up a gateway in a mode, and then the same again.
 async fn from_nothing(mode: &str, others: &[&str]) -> EntraCase {
     let entra = EntraCase::new("setup").await;
-    entra.deploy(|_| {}).await;
+    limit_containers(&entra).await;
+    let resources = json!({"requests": {"cpu": "200m"}, "limits": {"cpu": "1"}});
+    entra
+        .deploy(|it| it["spec"]["template"]["spec"]["containers"][0]["resources"] = resources)
+        .await;
     let flags = [&["--create-app", "gw", "--yes", "--mode", mode], others].concat();
+    if mode == "workload-identity" {
+        // It is chosen unasked, since the rehearsed pod is one of the workload.
+        let unasked = [&["--create-app", "gw", "--dry-run"], others].concat();
+        let plan = entra.setup(&unasked).exits(0).await.stdout;
+        assert!(
+            plan.contains("= the webhook of Azure Workload Identity answers"),
+            "{plan}"
+        );
+    }
     let first = entra
         .setup(&[&flags[..], &["-o", "json"]].concat())
         .exits(0)
@@ -48,6 +62,41 @@ async fn from_nothing(mode: &str, others: &[&str]) -> EntraCase {
     assert_eq!(changes(&entra).await, kube_writes);
     assert_eq!(entra.apps().len(), 1);
     entra
+}
+
+/// A policy of the namespace that the pods of the workload satisfy, and not just any pod.
+async fn limit_containers(entra: &EntraCase) {
+    let limits = json!({
+        "apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "small"},
+        "spec": {"limits": [{"type": "Container", "min": {"cpu": "150m"}}]},
+    });
+    apply(&entra.case.client, &entra.case.namespace, limits)
+        .await
+        .unwrap();
+}
+
+/// Deletes the app, and runs the command that `status` gives for that.
+async fn is_mended_without_its_app(entra: &EntraCase) {
+    let status = async || {
+        let line = ["status", "--azure", "-o", "json"];
+        entra.case.apim(&line).exits(0).await.gateway("gw")
+    };
+    let row = status().await;
+    assert_eq!(row["verdict"], "Healthy", "{row:#}");
+    let deleted = entra.apps()[0].app_id.clone();
+    entra.case.azure().directory(|it| it.remove_application(&deleted));
+    let row = status().await;
+    assert_eq!(row["verdict"], "CannotSignIn", "{row:#}");
+    let fix = row["fix"].as_str().unwrap();
+    assert!(fix.ends_with("--create-app gw"), "{row:#}");
+    let ended = entra.case.shell(&format!("{fix} --yes")).exits(0).await;
+    ended.says(&["proved"]);
+    let named = format!("it names the app {deleted}, which does not exist any more");
+    assert!(ended.stdout.contains(&named), "{}", ended.stdout);
+    entra.case.rolled_out("gw").await;
+    let row = status().await;
+    assert_eq!(row["verdict"], "Healthy", "{row:#}");
+    assert_eq!(row["entra"]["clientId"], entra.apps()[0].app_id.as_str());
 }
 
 /// The document of the first run: what was done, and the ids of what was made.
@@ -109,6 +158,7 @@ async fn workload_identity() {
     let app = &entra.apps()[0];
     assert_eq!(app.federated_credentials.len(), 1);
     assert!(app.passwords.is_empty() && app.keys.is_empty());
+    is_mended_without_its_app(&entra).await;
 }
 
 async fn app_secret() {
@@ -130,6 +180,7 @@ async fn app_secret() {
     assert!(again.lines().all(|line| line.starts_with(['=', ' '])), "{again}");
     let secret = entra.case.secret("gw-entra").await;
     assert!(secret.data.unwrap().contains_key("azure-ad-app-secret"));
+    is_mended_without_its_app(&entra).await;
 }
 
 async fn app_certificate() {
@@ -138,6 +189,7 @@ async fn app_certificate() {
     assert_eq!(app.keys.len(), 1);
     let data = entra.case.secret("gw-entra").await.data.unwrap();
     assert!(data.contains_key("certificate.pem") && data.contains_key("certificate.pfx"));
+    is_mended_without_its_app(&entra).await;
 }
 
 /// Side by side, since most of their time is waiting.

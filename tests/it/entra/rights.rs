@@ -166,8 +166,9 @@ async fn without_the_right_to_create_pods_workload_identity_is_not_begun() {
     assert!(asked.stdout.contains("! whether the webhook"), "{}", asked.stdout);
     let unasked = entra.case.fails_untouched(run(&[]), 2).await;
     unasked.says(&[
-        "cannot sign in by workload identity",
+        "whether the gateway can sign in by workload identity is not known",
         "cannot be rehearsed",
+        &right,
         other,
     ]);
     assert!(entra.azure_writes().is_empty());

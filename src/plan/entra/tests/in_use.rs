@@ -1,8 +1,8 @@
 //! What pods use is neither removed nor replaced.
 
 use super::*;
-use crate::model::entra::CLIENT_ID_ANNOTATION;
 use crate::model::entra::facts::ServiceAccountFacts;
+use crate::model::entra::{CLIENT_ID_ANNOTATION, TENANT_ID_ANNOTATION};
 use crate::model::{Replacement, RotationIds};
 
 /// A gateway that was set up in a mode, and signs in by it.
@@ -94,6 +94,71 @@ fn the_credential_of_another_app_stays_in_its_secret() {
     let found = plan(&done, &in_mode(Mode::AppSecret));
     assert_eq!(step(&found, Part::Secret).mark, StepMark::Missing);
     assert_eq!(step(&found, Part::Credential).mark, StepMark::Missing);
+    // As for a ServiceAccount, nothing is done before another one is chosen.
+    assert_eq!(step(&found, Part::Secret).stops, Some(Kind::Refused));
+}
+
+/// A gateway that was set up in a mode, and whose app was deleted.
+fn without_app(mode: Mode) -> EntraFacts {
+    let mut done = set_up(mode);
+    done.app = Ok(None);
+    done.gone = [APP].into();
+    done
+}
+
+/// The command that `status` gives for it.
+#[test]
+fn what_names_an_app_that_does_not_exist_any_more_is_replaced() {
+    for mode in Mode::ALL {
+        let part = if mode.is_stored() {
+            Part::Secret
+        } else {
+            Part::ServiceAccount
+        };
+        let found = plan(&without_app(mode), &request());
+        assert_eq!(found.mode, mode);
+        assert_eq!(planned_exit_code(&found.steps), 0, "{:?}", found.steps);
+        let replaced = step(&found, part);
+        assert_eq!(replaced.mark, StepMark::Change, "{replaced:?}");
+        let note = format!("the app {APP}, which does not exist any more");
+        assert!(replaced.notes.iter().any(|it| it.contains(&note)), "{replaced:?}");
+        assert_eq!(step(&found, Part::App).mark, StepMark::Create);
+        let restarts = step(&found, Part::Workload).to_apply();
+        assert!(restarts.is_some_and(Action::replaces_pods));
+
+        // Whether it is gone is not certain.
+        let mut unsure = without_app(mode);
+        unsure.gone.clear();
+        let found = plan(&unsure, &request());
+        assert_eq!(step(&found, part).stops, Some(Kind::Refused), "{mode:?}");
+    }
+}
+
+#[test]
+fn what_is_for_others_is_not_replaced_although_its_app_is_not_found_here() {
+    let secret = |change: &dyn Fn(&mut StoredFacts)| {
+        let mut facts = without_app(Mode::AppSecret);
+        change(facts.cluster.secret.as_mut().unwrap().as_mut().unwrap());
+        step(&plan(&facts, &request()), Part::Secret).mark
+    };
+    assert_eq!(secret(&|_| {}), StepMark::Change);
+    let of_gateway = |it: &mut StoredFacts| it.gateway = Some(gateway().service.gateway("other"));
+    assert_eq!(secret(&of_gateway), StepMark::Missing);
+    let account = |tenant: Option<Uuid>, of_webhook: Option<Uuid>| {
+        let mut facts = without_app(Mode::WorkloadIdentity);
+        let found = facts.cluster.service_account.as_mut().unwrap().as_mut().unwrap();
+        let tenant = tenant.map(|it| (TENANT_ID_ANNOTATION.to_owned(), it.to_string()));
+        found.annotations.extend(tenant);
+        facts.webhook.as_mut().unwrap().as_mut().unwrap().tenant = of_webhook.map(|it| it.to_string());
+        step(&plan(&facts, &request()), Part::ServiceAccount).mark
+    };
+    let other = Uuid::from_u128(98);
+    assert_eq!(account(None, Some(TENANT)), StepMark::Change);
+    assert_eq!(account(Some(TENANT), Some(other)), StepMark::Change);
+    // An app of another tenant.
+    assert_eq!(account(Some(other), Some(TENANT)), StepMark::Missing);
+    assert_eq!(account(None, Some(other)), StepMark::Missing);
+    assert_eq!(account(None, None), StepMark::Missing);
 }
 
 #[test]

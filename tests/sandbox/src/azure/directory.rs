@@ -100,6 +100,18 @@ impl Directory {
         self.users.insert(user.id.to_lowercase(), user);
     }
 
+    /// Removes an application and its service principal for every reader at once; role assignments stay.
+    pub fn remove_application(&mut self, app_id: &str) {
+        let principal = self.service_principal(app_id).map(|it| it.id.clone());
+        let application = self.application(app_id).map(|it| it.id.clone());
+        if let Some(id) = principal {
+            self.service_principals.remove(&id, Timestamp::MIN);
+        }
+        if let Some(id) = application {
+            self.applications.remove(&id, Timestamp::MIN);
+        }
+    }
+
     /// Changes an application; false if there is none of this application id.
     pub fn change_application(&mut self, app_id: &str, change: impl FnOnce(&mut Application)) -> bool {
         let found = self.application(app_id).cloned();
