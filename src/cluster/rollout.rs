@@ -14,21 +14,12 @@ const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(5);
 /// Whether every wanted pod is of the newest revision and ready, by the rules
 /// of `kubectl rollout status`.
 pub fn rollout(workload: &Workload) -> Rollout {
+    if let Some(left) = still_replaces(workload) {
+        return Rollout::Waiting(left);
+    }
     let status = &workload.status;
     let wanted = workload.wanted();
-    if workload.metadata.generation > status.observed_generation {
-        return Rollout::Waiting("the controller has not seen the change yet".to_owned());
-    }
-    let by_hand = by_hand(workload).min(wanted);
-    if status.updated_replicas < wanted.saturating_sub(by_hand) {
-        return Rollout::Waiting(format!("{} of {wanted} pods are new", status.updated_replicas));
-    }
     let old = status.replicas.saturating_sub(status.updated_replicas);
-    if old > by_hand {
-        let left = old.saturating_sub(by_hand);
-        let pods = if left == 1 { "pod is" } else { "pods are" };
-        return Rollout::Waiting(format!("{left} old {pods} left"));
-    }
     let ready = status.ready_replicas.min(status.available_replicas);
     if ready < wanted {
         return Rollout::Waiting(format!("{ready} of {wanted} pods are ready"));
@@ -38,6 +29,26 @@ pub fn rollout(workload: &Workload) -> Rollout {
     } else {
         Rollout::Complete
     }
+}
+
+/// Why the controller has not replaced all pods yet that it replaces by itself; `None` if it
+/// has, whether the new ones are ready or not.
+pub fn still_replaces(workload: &Workload) -> Option<String> {
+    let status = &workload.status;
+    let wanted = workload.wanted();
+    if workload.metadata.generation > status.observed_generation {
+        return Some("the controller has not seen the change yet".to_owned());
+    }
+    let by_hand = by_hand(workload).min(wanted);
+    if status.updated_replicas < wanted.saturating_sub(by_hand) {
+        return Some(format!("{} of {wanted} pods are new", status.updated_replicas));
+    }
+    let old = status.replicas.saturating_sub(status.updated_replicas);
+    (old > by_hand).then(|| {
+        let left = old.saturating_sub(by_hand);
+        let pods = if left == 1 { "pod is" } else { "pods are" };
+        format!("{left} old {pods} left")
+    })
 }
 
 /// How many old pods are left, if only somebody else replaces them: the controller has

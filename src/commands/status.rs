@@ -68,6 +68,9 @@ pub(super) async fn run(
     output.data(&report.render(settings.output)?)?;
     if matches!(settings.output, StatusFormat::Table | StatusFormat::Wide) {
         print_fixes(&report, &settings, output);
+        if let Some(unchecked) = report.unchecked() {
+            output.hint(&unchecked);
+        }
     }
     match settings.fail_within {
         Some(within) => check(&report, within, incomplete, output),

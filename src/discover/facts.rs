@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use super::certificate::validity;
-use crate::cluster::rollout::{blocked, replacement, rollout};
+use crate::cluster::rollout::{blocked, replacement, rollout, still_replaces};
 use crate::cluster::workload::Workload;
 use crate::error::{Error, Result};
 use crate::model::annotation::{
@@ -116,6 +116,7 @@ pub fn workload_facts(reference: &WorkloadRef, workload: &Workload) -> WorkloadF
         wanted: workload.wanted(),
         ready: workload.status.ready_replicas,
         rollout: rollout(workload),
+        still_replaces: still_replaces(workload),
         blocked: blocked(workload),
         marks: workload.marks(),
         owner: workload.metadata.controller().as_deref().map(cleaned),

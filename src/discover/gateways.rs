@@ -182,6 +182,7 @@ fn facts(survey: &Survey, gateway: &Gateway) -> GatewayFacts {
         ready: gateway.facts.ready,
         pods: Ok(StalePods::default()),
         replacement: gateway.facts.replacement.clone(),
+        still_replaces: gateway.facts.still_replaces.clone(),
         blocked: gateway.facts.blocked.clone(),
         marks: gateway.facts.marks.template.clone(),
         cron_jobs: Ok(Vec::new()),

@@ -5,6 +5,7 @@ mod access;
 mod apps;
 mod cluster;
 mod sources;
+mod webhooks;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,7 +17,8 @@ use crate::error::Result;
 use crate::model::entra::OwnVariables;
 use crate::model::{Auth, EntraInAzure, EntraSignIn, Fact, Federation, GatewayFacts, Presented, Unavailable};
 use apps::Apps;
-use cluster::{accounts, issuer};
+use cluster::{Identities, accounts, issuer};
+use webhooks::{Webhooks, webhooks};
 
 pub use sources::Sources;
 
@@ -27,7 +29,12 @@ pub async fn sign_ins(
     instances: &Instances,
     gateways: &mut [&mut GatewayFacts],
 ) -> Result<()> {
-    let issuer = client_ids(sources, gateways).await?;
+    let Federated {
+        accounts,
+        issuer,
+        webhooks,
+    } = federated(sources, gateways).await?;
+    client_ids(&accounts, gateways);
     let wanted = gateways.iter().filter_map(|facts| {
         let client_id = facts.entra()?.client_id.as_ref().ok()?;
         Some((*client_id, facts.auth == Auth::WorkloadIdentity))
@@ -52,8 +59,11 @@ pub async fn sign_ins(
             ),
             Err(unavailable) => Err(unavailable.clone()),
         };
+        let namespace = facts.namespace.clone();
         if let Some(sign_in) = entra(facts) {
             let client_id = &sign_in.client_id;
+            let place = (namespace, sign_in.service_account.clone());
+            let account = accounts.get(&place).and_then(|account| account.as_ref().ok());
             sign_in.azure = Some(Box::new(EntraInAzure {
                 application: client_id.clone().and_then(|id| apps.application(id)),
                 service_principal: client_id.clone().and_then(|id| apps.service_principal(id)),
@@ -61,6 +71,11 @@ pub async fn sign_ins(
                     credentials: client_id.clone().and_then(|id| apps.federated(id)),
                     issuer: issuer.clone(),
                     audience: sources.audience,
+                    webhook: webhooks
+                        .as_ref()
+                        .map(|it| it.change_pods_of(&place.0))
+                        .map_err(Clone::clone),
+                    tenant: account.and_then(|it| it.tenant.clone()),
                 }),
                 access,
             }));
@@ -69,20 +84,42 @@ pub async fn sign_ins(
     Ok(())
 }
 
-/// Completes the client ids of workload identities. Returns the issuer of the
-/// cluster's tokens.
-async fn client_ids(sources: &Sources<'_>, gateways: &mut [&mut GatewayFacts]) -> Result<Fact<String>> {
-    let federated: BTreeSet<_> = gateways
+/// What the cluster has for workload identities.
+struct Federated {
+    accounts: Identities,
+    /// The issuer of the cluster's tokens.
+    issuer: Fact<String>,
+    webhooks: Fact<Webhooks>,
+}
+
+async fn federated(sources: &Sources<'_>, gateways: &[&mut GatewayFacts]) -> Result<Federated> {
+    let wanted: BTreeSet<_> = gateways
         .iter()
         .filter(|facts| facts.auth == Auth::WorkloadIdentity)
         .filter_map(|facts| Some((facts.namespace.clone(), facts.entra()?.service_account.clone())))
         .collect();
-    let (accounts, issuer) = if federated.is_empty() {
-        (BTreeMap::new(), Err(Unavailable::Unknown(String::new())))
-    } else {
-        let (accounts, issuer) = tokio::join!(accounts(sources.cluster, &federated), issuer(sources.cluster));
-        (accounts?, issuer?)
-    };
+    if wanted.is_empty() {
+        let not_needed = || Unavailable::Unknown(String::new());
+        return Ok(Federated {
+            accounts: BTreeMap::new(),
+            issuer: Err(not_needed()),
+            webhooks: Err(not_needed()),
+        });
+    }
+    let (accounts, issuer, webhooks) = tokio::join!(
+        accounts(sources.cluster, &wanted),
+        issuer(sources.cluster),
+        webhooks(sources.cluster)
+    );
+    Ok(Federated {
+        accounts: accounts?,
+        issuer: issuer?,
+        webhooks,
+    })
+}
+
+/// Completes the client ids of workload identities.
+fn client_ids(accounts: &Identities, gateways: &mut [&mut GatewayFacts]) {
     for facts in gateways.iter_mut() {
         let place = facts
             .entra()
@@ -91,19 +128,20 @@ async fn client_ids(sources: &Sources<'_>, gateways: &mut [&mut GatewayFacts]) -
         // A client id that the container sets is the one with which it signs in.
         let is_own = |it: &EntraSignIn| it.own_variables.sets(OwnVariables::CLIENT_ID);
         if let Some(sign_in) = entra(facts).filter(|it| is_federated && !is_own(it))
-            && let Some(client_id) = place.and_then(|place| accounts.get(&place))
+            && let Some(account) = place.and_then(|place| accounts.get(&place))
         {
-            sign_in.client_id = match client_id {
-                Ok(Ok(id)) => Ok(*id),
-                Ok(Err(why)) => {
-                    sign_in.lacking.client_id = Some(why.clone());
-                    Err(Unavailable::Unknown(why.clone()))
-                }
+            sign_in.client_id = match account {
+                Ok(account) => match &account.client_id {
+                    Ok(id) => Ok(*id),
+                    Err(why) => {
+                        sign_in.lacking.client_id = Some(why.clone());
+                        Err(Unavailable::Unknown(why.clone()))
+                    }
+                },
                 Err(why) => Err(why.clone()),
             };
         }
     }
-    Ok(issuer)
 }
 
 fn entra(facts: &mut GatewayFacts) -> Option<&mut EntraSignIn> {

@@ -184,6 +184,8 @@ pub struct GatewayFacts {
     pub ready: i32,
     pub pods: Fact<StalePods>,
     pub replacement: Replacement,
+    /// Why its controller has not replaced all pods yet that it replaces by itself.
+    pub still_replaces: Option<String>,
     /// Whether the API server refuses new pods of the workload.
     pub blocked: Option<Blocked>,
     /// The annotations of the pod template.

@@ -25,6 +25,9 @@ pub struct EntraSignIn {
     pub in_clear: Option<String>,
     /// What the container sets of a workload identity; nothing for other kinds.
     pub own_variables: OwnVariables,
+    /// Whether the container may get the path of a token in another way than from the
+    /// webhook of Azure Workload Identity.
+    pub may_bring_token: bool,
     pub lacking: Lacking,
     /// `None` if Azure was not asked.
     pub azure: Option<Box<EntraInAzure>>,
@@ -73,6 +76,10 @@ pub struct Federation {
     pub issuer: Fact<String>,
     /// The audience of the tokens; `None` in a custom cloud.
     pub audience: Option<&'static str>,
+    /// Whether the webhook of Azure Workload Identity gets the pods of the namespace.
+    pub webhook: Fact<bool>,
+    /// The tenant that an annotation of the `ServiceAccount` names.
+    pub tenant: Option<String>,
 }
 
 /// Who may do what at an API Management instance.

@@ -195,6 +195,8 @@ pub struct WorkloadFacts {
     /// The number of pods that were ready when it was read.
     pub ready: i32,
     pub rollout: Rollout,
+    /// Why its controller has not replaced all pods yet that it replaces by itself.
+    pub still_replaces: Option<String>,
     /// Whether the API server refuses its new pods.
     pub blocked: Option<Blocked>,
     pub marks: WorkloadMarks,

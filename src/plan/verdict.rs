@@ -106,7 +106,9 @@ fn worst(
     if let Some(why) = entra::broken(facts, links) {
         return (Verdict::CannotSignIn, why);
     }
-    let pods = facts.stored().and_then(|stored| stale_pods(facts, stored));
+    // Pods must not be restarted into a credential that no gateway can use.
+    let usable = facts.stored().filter(|stored| unusable(stored).is_none());
+    let pods = usable.and_then(|stored| stale_pods(facts, stored));
     if let Some(blocked) = is_blocked(facts, now)
         && !matches!(pods, Some((Verdict::RestartOwed, _)))
     {
@@ -174,9 +176,14 @@ fn stale_pods(facts: &GatewayFacts, stored: &SecretFacts) -> Option<(Verdict, St
                     format!("a rotation was interrupted before its restart; {pods} with the previous token"),
                 )
             } else {
+                let rollout = facts.still_replaces.as_ref();
+                let rollout = rollout.map(|left| format!("; its rollout has not ended: {left}"));
                 (
                     Verdict::StalePods,
-                    format!("{pods} with an older token than the Secret holds"),
+                    format!(
+                        "{pods} with an older token than the Secret holds{}",
+                        rollout.unwrap_or_default()
+                    ),
                 )
             })
         }
@@ -198,16 +205,20 @@ fn unknown(facts: &GatewayFacts, is_expiry_known: bool) -> Option<String> {
     }
     match &facts.presented {
         Err(unavailable) => Some(unavailable.why().to_owned()),
-        Ok(Presented::Stored(stored)) => match stored.credential {
-            Credential::Unusable(why) => Some(format!(
-                "the credential in secret/{}, key `{}`, is not usable: {why}",
-                stored.version.name, stored.key
-            )),
-            Credential::Token { .. } => pods_unknown(&facts.pods),
-        },
+        Ok(Presented::Stored(stored)) => unusable(stored).or_else(|| pods_unknown(&facts.pods)),
         Ok(Presented::Inline { .. }) => None,
         Ok(Presented::Entra(_)) if is_expiry_known || facts.auth == Auth::WorkloadIdentity => None,
         Ok(Presented::Entra(sign_in)) => Some(entra::unknown_expiry(facts.auth, sign_in)),
+    }
+}
+
+fn unusable(stored: &SecretFacts) -> Option<String> {
+    match stored.credential {
+        Credential::Unusable(why) => Some(format!(
+            "the credential in secret/{}, key `{}`, is not usable: {why}",
+            stored.version.name, stored.key
+        )),
+        Credential::Token { .. } => None,
     }
 }
 

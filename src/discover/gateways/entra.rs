@@ -56,6 +56,7 @@ pub(super) fn sign_in(
         } else {
             OwnVariables::default()
         },
+        may_bring_token: settings.may_bring_token,
         lacking: Lacking {
             label: is_federated && !gateway.asks_webhook && !settings.may_bring_token,
             client_id: None,

@@ -9,7 +9,7 @@ use crate::cluster::list::{List, Meta};
 use crate::cluster::{Cluster, explain};
 use crate::discover::read::{FEW, Key, SIDE_BY_SIDE, is_forbidden, is_not_found, scopes, unread};
 use crate::error::Result;
-use crate::model::entra::CLIENT_ID_ANNOTATION;
+use crate::model::entra::{CLIENT_ID_ANNOTATION, TENANT_ID_ANNOTATION};
 use crate::model::request::Scope;
 use crate::model::{Fact, Unavailable, cleaned};
 
@@ -21,16 +21,40 @@ struct Account {
     metadata: Meta,
 }
 
-/// A client id, or why there certainly is none, as far as it could be read.
-pub(super) type ClientId = Fact<Result<Uuid, String>>;
+/// What the annotations of a ServiceAccount give to pods.
+#[derive(Clone)]
+pub(super) struct Identity {
+    /// Or why there certainly is none.
+    pub(super) client_id: Result<Uuid, String>,
+    pub(super) tenant: Option<String>,
+}
 
-/// The client ids that the annotations of these ServiceAccounts give to pods.
-pub(super) async fn accounts(cluster: &Cluster, wanted: &BTreeSet<Key>) -> Result<BTreeMap<Key, ClientId>> {
+impl Identity {
+    fn none(why: String) -> Self {
+        Self {
+            client_id: Err(why),
+            tenant: None,
+        }
+    }
+
+    fn of(account: &Meta) -> Self {
+        Self {
+            client_id: client_id(account),
+            tenant: account.annotations.get(TENANT_ID_ANNOTATION).cloned(),
+        }
+    }
+}
+
+/// ServiceAccounts, as far as they could be read.
+pub(super) type Identities = BTreeMap<Key, Fact<Identity>>;
+
+/// What the annotations of these ServiceAccounts give to pods.
+pub(super) async fn accounts(cluster: &Cluster, wanted: &BTreeSet<Key>) -> Result<Identities> {
     let cluster = &cluster.for_optional_reads();
     if wanted.len() > FEW
         && let Some(listed) = listed(cluster, wanted).await?
     {
-        let none = |(_, name): &Key| Ok(Err(format!("serviceaccount/{name} does not exist")));
+        let none = |(_, name): &Key| Ok(Identity::none(format!("serviceaccount/{name} does not exist")));
         let of = |key: &Key| (key.clone(), listed.get(key).cloned().unwrap_or_else(|| none(key)));
         return Ok(wanted.iter().map(of).collect());
     }
@@ -44,9 +68,9 @@ pub(super) async fn accounts(cluster: &Cluster, wanted: &BTreeSet<Key>) -> Resul
     let mut found = BTreeMap::new();
     while let Some((key, read)) = reads.next().await {
         let (namespace, name) = key;
-        let client_id = match read {
-            Ok(account) => Ok(client_id(&account.metadata)),
-            Err(error) if is_not_found(&error) => Ok(Err(format!(
+        let identity = match read {
+            Ok(account) => Ok(Identity::of(&account.metadata)),
+            Err(error) if is_not_found(&error) => Ok(Identity::none(format!(
                 "serviceaccount/{name} does not exist in namespace {namespace}"
             ))),
             Err(error) => {
@@ -54,13 +78,13 @@ pub(super) async fn accounts(cluster: &Cluster, wanted: &BTreeSet<Key>) -> Resul
                 Err(unread(error, &doing)?.reason)
             }
         };
-        found.insert(key.clone(), client_id);
+        found.insert(key.clone(), identity);
     }
     Ok(found)
 }
 
 /// `None` without the right to list them.
-async fn listed(cluster: &Cluster, wanted: &BTreeSet<Key>) -> Result<Option<BTreeMap<Key, ClientId>>> {
+async fn listed(cluster: &Cluster, wanted: &BTreeSet<Key>) -> Result<Option<Identities>> {
     let places = scopes(
         &Scope::Everywhere,
         wanted.iter().map(|(namespace, _)| namespace.as_str()),
@@ -70,7 +94,7 @@ async fn listed(cluster: &Cluster, wanted: &BTreeSet<Key>) -> Result<Option<BTre
         let key = (account.metadata.namespace.clone(), account.metadata.name.clone());
         wanted
             .contains(&key)
-            .then(|| (key, Ok(client_id(&account.metadata))))
+            .then(|| (key, Ok(Identity::of(&account.metadata))))
     };
     let lists = join_all(places.iter().map(|place| cluster.list(list, place, keep))).await;
     if lists.iter().any(|list| list.as_ref().is_err_and(is_forbidden)) {

@@ -16,7 +16,7 @@ use crate::model::{
     Auth, AzureRole, CustomRole, EntraInAzure, EntraSignIn, Fact, Federation, GatewayFacts, InstanceAccess,
     Unavailable, cleaned, shortened,
 };
-use in_cluster::{in_cluster, own_variables};
+use in_cluster::{by_webhook, in_cluster, own_variables};
 
 /// One part of a sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,32 +55,36 @@ pub fn chain(facts: &GatewayFacts) -> Vec<Link> {
     let Some(azure) = sign_in.azure.as_deref() else {
         return links;
     };
-    let client_id = match &sign_in.client_id {
-        Ok(client_id) => *client_id,
-        Err(why) => {
-            links.push(Link::of(Part::App, Err(why.clone())));
-            return links;
-        }
-    };
-    links.push(Link::of(Part::App, app(client_id, azure)));
+    let by_webhook = by_webhook(sign_in, azure).into_iter();
+    links.extend(by_webhook.map(|(part, judged)| Link::of(part, judged)));
+    // Without a client id, these have the reason why it is not known.
+    let client_id = sign_in.client_id.clone();
+    links.push(Link::of(
+        Part::App,
+        client_id.clone().and_then(|id| app(id, azure)),
+    ));
     links.push(Link::of(
         Part::ServicePrincipal,
-        service_principal(client_id, azure),
+        client_id.clone().and_then(|id| service_principal(id, azure)),
     ));
     links.push(Link::of(
         Part::Credential,
-        match (&azure.federation, facts.auth) {
-            (Some(federation), _) => trusted(facts, sign_in, federation),
-            (None, Auth::AppSecret | Auth::Certificate) => stored(facts.auth, sign_in, azure),
-            (None, _) => Err(Unavailable::Unknown(
-                "the settings do not show the kind of the credential".to_owned(),
-            )),
-        },
+        client_id.and_then(|_| credential(facts, sign_in, azure)),
     ));
     links.extend(access(azure));
     let own = own_variables(&sign_in.own_variables, azure);
     links.extend(own.map(|judged| Link::of(Part::Workload, judged)));
     links
+}
+
+fn credential(facts: &GatewayFacts, sign_in: &EntraSignIn, azure: &EntraInAzure) -> Fact<Result<(), String>> {
+    match (&azure.federation, facts.auth) {
+        (Some(federation), _) => trusted(facts, sign_in, federation),
+        (None, Auth::AppSecret | Auth::Certificate) => stored(facts.auth, sign_in, azure),
+        (None, _) => Err(Unavailable::Unknown(
+            "the settings do not show the kind of the credential".to_owned(),
+        )),
+    }
 }
 
 /// Without its app there is nothing else to judge of a credential.
@@ -200,11 +204,20 @@ pub fn credentials(
     }
 }
 
+/// What is known with the instance.
+const ACCESS: [Part; 5] = [
+    Part::Identity,
+    Part::ValidatorRole,
+    Part::ReaderRole,
+    Part::ValidatorAssignment,
+    Part::ReaderAssignment,
+];
+
 /// The identity of the instance, both roles, and both assignments.
 fn access(azure: &EntraInAzure) -> Vec<Link> {
     let access = match &azure.access {
         Ok(access) => access,
-        Err(why) => return vec![Link::of(Part::Identity, Err(why.clone()))],
+        Err(why) => return ACCESS.map(|part| Link::of(part, Err(why.clone()))).into(),
     };
     let (group, service) = (access.service.group_path(), access.service.path());
     let instance = brief(&access.service.name);

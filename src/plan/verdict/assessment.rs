@@ -94,6 +94,12 @@ impl Assessment {
         })
     }
 
+    /// Whether a part of the sign-in is missing or wrong.
+    pub fn is_broken(&self) -> bool {
+        let is_broken = |link: &Link| matches!(link.state, LinkState::Broken(_));
+        self.links.iter().any(is_broken)
+    }
+
     /// The CronJob on which the token depends most.
     pub fn cron_job<'a>(&self, facts: &'a GatewayFacts) -> Option<&'a CronJobFacts> {
         facts.cron_jobs.as_ref().ok()?.get(self.cron_job?)

@@ -7,7 +7,7 @@ use super::super::protection::better_schedule;
 use super::assessment::{Assessment, Verdict};
 use super::entra::set_up;
 use super::expiry::lost;
-use crate::model::{Credential, CronJobFacts, GatewayFacts, Presented, Replacement, TokenError, Unavailable};
+use crate::model::{Credential, CronJobFacts, GatewayFacts, Presented, Replacement, Unavailable};
 
 pub(super) fn fix(facts: &GatewayFacts, assessment: &Assessment, now: Timestamp) -> Option<String> {
     let GatewayFacts {
@@ -51,6 +51,9 @@ pub(super) fn fix(facts: &GatewayFacts, assessment: &Assessment, now: Timestamp)
                 "kubectl apim install-cronjob {workload} -n {namespace}{adopt} --auth workload-identity --client-id CLIENT-ID"
             ),
         }),
+        // Pods are being replaced already, by new ones that may not get ready: a rotation waits
+        // for them, and makes another token if Azure refuses theirs.
+        Verdict::StalePods if facts.still_replaces.is_some() => Some(rotate),
         Verdict::StalePods => {
             let stale = facts.pods.as_ref().map_or(&[][..], |pods| &pods.stale);
             Some(restart(facts, stale))
@@ -83,9 +86,10 @@ fn fix_unknown(facts: &GatewayFacts, rotate: String) -> String {
             format!("kubectl auth can-i get secret/{name} -n {namespace}")
         }
         (Ok(Presented::Stored(stored)), Some(name)) => match (&stored.credential, &facts.pods) {
-            (Credential::Unusable(TokenError::Empty), _) => rotate,
+            // It says what to do if the key holds something else.
+            (Credential::Unusable(_), _) => rotate,
             (Credential::Token { .. }, Ok(pods)) => restart(facts, &pods.unsure),
-            _ => format!("kubectl describe secret {name} -n {namespace}"),
+            (Credential::Token { .. }, Err(_)) => format!("kubectl describe secret {name} -n {namespace}"),
         },
         (Err(_), Some(name)) => format!("kubectl describe secret {name} -n {namespace}"),
         (Ok(Presented::Entra(sign_in)), _) => super::entra::fix_unknown(facts, sign_in),

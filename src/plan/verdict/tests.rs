@@ -72,6 +72,12 @@ fn stale_pods_are_restarted() {
         stored(facts).marks.restart_by_other = true;
     };
     assert_eq!(after(restart_by_other), (Verdict::StalePods, restart));
+    // The new pods may not get ready with the token that the Secret holds.
+    let rolling = |facts: &mut GatewayFacts| {
+        stale_pod(facts);
+        facts.still_replaces = Some("1 of 2 pods are new".to_owned());
+    };
+    assert_eq!(after(rolling), (Verdict::StalePods, ROTATE.to_owned()));
     let by_hand = |facts: &mut GatewayFacts| {
         stale_pod(facts);
         facts.replacement = Replacement::ByHand("the strategy OnDelete".to_owned());
@@ -132,6 +138,17 @@ fn an_unreadable_credential_is_unknown_and_an_alarm() {
     );
     let empty = |facts: &mut GatewayFacts| stored(facts).credential = Credential::Unusable(TokenError::Empty);
     assert_eq!(after(empty), (Verdict::Unknown, ROTATE.to_owned()));
+    // A restart would end pods that still work, or never started.
+    for unusable in [TokenError::Empty, TokenError::NotAToken] {
+        for marks in [TemplateMarks::default(), gateway().marks] {
+            let stale = |facts: &mut GatewayFacts| {
+                stored(facts).credential = Credential::Unusable(unusable);
+                facts.pods = Ok(stale(&["gw-1"]));
+                facts.marks = marks.clone();
+            };
+            assert_eq!(after(stale), (Verdict::Unknown, ROTATE.to_owned()));
+        }
+    }
     assert!(Verdict::Unknown.is_alarm() && !Verdict::Due.is_alarm());
 }
 

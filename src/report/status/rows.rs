@@ -1,7 +1,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::request::SortBy;
-use crate::model::{Auth, Gap, GatewayFacts, SecretFacts, WorkloadRef, in_words};
+use crate::model::{Auth, Gap, GatewayFacts, SecretFacts, WorkloadRef, counted, in_words};
 use crate::plan::{Assessment, assess, credential_in_words, is_alarm};
 
 /// Gateways with their verdicts.
@@ -96,6 +96,31 @@ impl StatusReport {
             rows.iter().take(max).map(line).collect(),
             rows.len().saturating_sub(max),
         )
+    }
+
+    /// How many parts of sign-ins could not be read, of gateways that nothing else keeps
+    /// from signing in: the table does not show it. `None` if all could be.
+    pub fn unchecked(&self) -> Option<String> {
+        let unknown = |row: &Row| {
+            let is_broken = row.assessment.is_broken();
+            row.assessment.unknown_links().filter(|_| !is_broken).count()
+        };
+        let mut rows = self.rows.iter().filter(|row| unknown(row) > 0);
+        let first = rows.next()?;
+        let parts = counted(unknown(first), "part of the sign-in", "parts of the sign-in");
+        let place = if self.options.with_namespace {
+            format!(" in {}", first.facts.namespace)
+        } else {
+            String::new()
+        };
+        let others = match rows.count() {
+            0 => String::new(),
+            others => format!(" and of {}", counted(others, "more gateway", "more gateways")),
+        };
+        let name = self.name(first);
+        Some(format!(
+            "{parts} of {name}{place}{others} could not be checked; -o json shows each part with the reason"
+        ))
     }
 
     /// The name of a row in the table.

@@ -10,6 +10,7 @@ use apim_sandbox::azure::{
     FederatedCredential, Grant, GraphRights, Operation, Permission, Principal, RoleAssignment, RoleDefinition,
 };
 use apim_sandbox::manifests::{EntraManifest, apply};
+use apim_sandbox::workload_identity::Webhook;
 use kube::api::{DeleteParams, PostParams};
 use serde_json::{Value, json};
 
@@ -27,6 +28,8 @@ struct SetUp {
     validator: RoleDefinition,
     config_reader: RoleDefinition,
     identity: String,
+    /// The webhook of workload identity for the namespace.
+    webhook: Option<Webhook>,
 }
 
 impl SetUp {
@@ -58,7 +61,10 @@ impl SetUp {
             it.add_role_definition(config_reader.clone());
             it.add_role_assignment(RoleAssignment::new(&group, &validator, &identity));
         });
+        let webhook = case.sandbox.workload_identity_webhook(&case.namespace, &tenant);
+        let webhook = Some(webhook.await.unwrap());
         Self {
+            webhook,
             case,
             reader,
             validator,

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::super::step::Part;
-use crate::model::entra::{OwnVariables, USE_LABEL};
+use crate::model::entra::{OwnVariables, TENANT_ID_ANNOTATION, USE_LABEL};
 use crate::model::{EntraInAzure, EntraSignIn, Fact, GatewayFacts, Unavailable, cleaned, shortened};
 
 /// More than the name of a gateway.
@@ -39,6 +39,51 @@ pub(super) fn in_cluster(facts: &GatewayFacts, sign_in: &EntraSignIn) -> Vec<(Pa
     ];
     let broken = broken.into_iter().filter_map(|(part, why)| Some((part, why?)));
     broken.collect()
+}
+
+/// What pods do not get from the webhook of Azure Workload Identity, or get wrong.
+pub(super) fn by_webhook(
+    sign_in: &EntraSignIn,
+    azure: &EntraInAzure,
+) -> Vec<(Part, Fact<Result<(), String>>)> {
+    let Some(federation) = &azure.federation else {
+        return Vec::new();
+    };
+    let (own, lacking) = (&sign_in.own_variables, &sign_in.lacking);
+    let webhook = match &federation.webhook {
+        _ if sign_in.may_bring_token || lacking.label => None,
+        Ok(true) => None,
+        Ok(false) => Some(Ok(Err(
+            "the webhook of Azure Workload Identity is not registered for the namespace, so it injects nothing"
+                .to_owned(),
+        ))),
+        Err(why) => Some(Err(why.clone())),
+    };
+    let tenant = federation.tenant.as_ref();
+    let tenant = tenant.filter(|_| !own.sets(OwnVariables::TENANT_ID) && lacking.client_id.is_none());
+    let of_instance = azure.access.as_ref().ok().and_then(|it| it.identity.tenant);
+    let tenant = tenant.zip(of_instance).and_then(|(found, of_instance)| {
+        let annotation = format!(
+            "the annotation {TENANT_ID_ANNOTATION} of serviceaccount/{} is {}",
+            sign_in.service_account,
+            shortened(&cleaned(found), LONGEST)
+        );
+        match Uuid::try_parse(found.trim()) {
+            Ok(found) if found == of_instance => None,
+            Ok(_) => Some(Ok(Err(format!(
+                "{annotation}, but the tenant of the instance is {of_instance}"
+            )))),
+            // A tenant has names too.
+            Err(_) => Some(Err(Unavailable::Unknown(format!(
+                "{annotation}, which may be a name of the tenant {of_instance}"
+            )))),
+        }
+    });
+    let parts = [(Part::Webhook, webhook), (Part::ServiceAccount, tenant)];
+    let parts = parts
+        .into_iter()
+        .filter_map(|(part, judged)| Some((part, judged?)));
+    parts.collect()
 }
 
 /// What a container sets of a workload identity beside the client id, which decides

@@ -146,15 +146,40 @@ fn a_managed_identity_has_no_registration() {
 }
 
 #[test]
-fn without_a_client_id_nothing_else_is_judged() {
-    let mut facts = entra_gateway(Auth::WorkloadIdentity);
-    let unknown = Unavailable::Unknown("not a GUID".to_owned());
-    let sign_in = sign_in(&mut facts);
-    sign_in.client_id = Err(unknown.clone());
-    sign_in.azure = Some(Box::new(set_up(Auth::WorkloadIdentity)));
-    let expected = Link {
-        part: Part::App,
-        state: LinkState::Unknown(unknown),
+fn every_part_is_there_if_it_is_unknown_too() {
+    let unknown = || Unavailable::Unknown("not a GUID".to_owned());
+    let of = |change: &dyn Fn(&mut EntraInAzure), is_id_known: bool| {
+        let mut facts = entra_gateway(Auth::WorkloadIdentity);
+        let sign_in = sign_in(&mut facts);
+        let mut azure = set_up(Auth::WorkloadIdentity);
+        change(&mut azure);
+        sign_in.azure = Some(Box::new(azure));
+        if !is_id_known {
+            sign_in.client_id = Err(unknown());
+        }
+        let links = chain(&facts);
+        assert_eq!(links.len(), 8, "{links:?}");
+        let unread = links
+            .into_iter()
+            .filter(|link| link.state == LinkState::Unknown(unknown()));
+        unread.map(|link| link.part).collect::<Vec<Part>>()
     };
-    assert_eq!(chain(&facts), [expected]);
+    let no_app = |azure: &mut EntraInAzure| {
+        azure.application = Err(unknown());
+        azure.service_principal = Err(unknown());
+    };
+    let of_app = [
+        Part::App,
+        Part::ServicePrincipal,
+        Part::Credential,
+        Part::ReaderAssignment,
+    ];
+    assert_eq!(of(&no_app, false), of_app);
+    let no_instance = |azure: &mut EntraInAzure| azure.access = Err(unknown());
+    assert_eq!(of(&no_instance, true), ACCESS);
+    let nothing = |azure: &mut EntraInAzure| {
+        no_app(azure);
+        no_instance(azure);
+    };
+    assert_eq!(of(&nothing, false).len(), 8);
 }

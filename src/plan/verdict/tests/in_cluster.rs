@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::super::super::fixture::{APP, entra_gateway, now, set_up, sign_in};
+use super::super::super::fixture::{APP, DAY, entra_gateway, now, set_up, sign_in};
 use super::super::*;
 use crate::model::entra::OwnVariables;
 use crate::model::{AzureFacts, EntraInAzure};
@@ -122,4 +122,65 @@ fn what_certainly_lacks_in_the_cluster_is_broken_with_and_without_azure() {
     });
     assert_eq!(gone.verdict, Verdict::CannotSignIn);
     assert!(gone.fix.unwrap().ends_with(" --location-name NAME"));
+}
+
+#[test]
+fn what_the_webhook_does_not_give_or_gives_wrong_is_broken() {
+    let tenant = Uuid::from_u128(70);
+    let with = |change: &dyn Fn(&mut GatewayFacts, &mut EntraInAzure)| {
+        assessed(|facts| {
+            let mut azure = set_up(Auth::WorkloadIdentity);
+            let access = std::sync::Arc::get_mut(azure.access.as_mut().unwrap());
+            access.unwrap().identity.tenant = Some(tenant);
+            change(facts, &mut azure);
+            sign_in(facts).azure = Some(Box::new(azure));
+        })
+    };
+    let federation = |azure: &mut EntraInAzure, change: &dyn Fn(&mut crate::model::Federation)| {
+        change(azure.federation.as_mut().unwrap());
+    };
+    let unregistered = |azure: &mut EntraInAzure| federation(azure, &|it| it.webhook = Ok(false));
+    let found = with(&|_, azure| unregistered(azure));
+    assert_eq!(found.verdict, Verdict::CannotSignIn);
+    assert!(found.reason.contains("is not registered"), "{}", found.reason);
+    assert!(found.fix.unwrap().starts_with("kubectl apim entra setup "));
+    // Where the container may bring a token of its own, the webhook is not needed.
+    let own = with(&|facts, azure| {
+        unregistered(azure);
+        sign_in(facts).may_bring_token = true;
+    });
+    assert_eq!(own.verdict, Verdict::Healthy);
+    let denied = with(&|_, azure| {
+        federation(azure, &|it| {
+            it.webhook = Err(Unavailable::Forbidden("no right".to_owned()))
+        });
+    });
+    assert_eq!(denied.verdict, Verdict::Healthy);
+    assert!(
+        denied.reason.ends_with("could not be checked: no right"),
+        "{}",
+        denied.reason
+    );
+    assert!(is_alarm(
+        &entra_gateway(Auth::WorkloadIdentity),
+        &denied,
+        DAY,
+        now()
+    ));
+
+    let of = |text: &str| with(&|_, azure| federation(azure, &|it| it.tenant = Some(text.to_owned())));
+    assert_eq!(of(&tenant.to_string().to_uppercase()).verdict, Verdict::Healthy);
+    let other = of(&APP.to_string());
+    assert_eq!(other.verdict, Verdict::CannotSignIn);
+    assert!(
+        other
+            .reason
+            .contains(&format!("is {APP}, but the tenant of the instance is {tenant}")),
+        "{}",
+        other.reason
+    );
+    assert!(other.fix.unwrap().ends_with(&format!("--app {APP}")));
+    let name = of("contoso.onmicrosoft.com");
+    assert_eq!(name.verdict, Verdict::Healthy);
+    assert!(name.reason.contains("contoso.onmicrosoft.com"), "{}", name.reason);
 }

@@ -23,7 +23,7 @@ async fn is_broken(set_up: &SetUp, part: &str, said: &str, fix: &str) {
 
 #[tokio::test]
 async fn each_broken_part_of_a_federation_is_named() {
-    let set_up = SetUp::new("entra-chain").await;
+    let mut set_up = SetUp::new("entra-chain").await;
     let azure = set_up.case.azure();
     let app = set_up.federated("gw");
     set_up.workload("gw", &app.client_id).await;
@@ -70,6 +70,10 @@ async fn each_broken_part_of_a_federation_is_named() {
     azure.directory(|it| it.change_service_principal(&app.client_id, |it| it.account_enabled = true));
 
     the_cluster_half_is_named(&set_up, &app).await;
+
+    set_up.workload("gw", &app.client_id).await;
+    set_up.webhook.take().unwrap().remove().await.unwrap();
+    is_broken(&set_up, "webhook", "is not registered", &with_app).await;
 }
 
 async fn the_cluster_half_is_named(set_up: &SetUp, app: &Principal) {
@@ -116,6 +120,26 @@ async fn the_cluster_half_is_named(set_up: &SetUp, app: &Principal) {
         "kubectl apim entra setup",
     )
     .await;
+    let annotate = format!(
+        "kubectl -n {} annotate serviceaccount gw azure.workload.identity/client-id={} azure.workload.identity/tenant-id={}",
+        set_up.case.namespace,
+        app.client_id,
+        uuid()
+    );
+    set_up.case.shell(&annotate).exits(0).await;
+    let said = "but the tenant of the instance is ";
+    is_broken(
+        set_up,
+        "serviceAccount",
+        said,
+        &format!("--app {}", app.client_id),
+    )
+    .await;
+    let annotate = format!(
+        "kubectl -n {} annotate serviceaccount gw azure.workload.identity/tenant-id-",
+        set_up.case.namespace
+    );
+    set_up.case.shell(&annotate).exits(0).await;
 }
 
 #[tokio::test]

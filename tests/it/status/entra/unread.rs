@@ -44,6 +44,8 @@ async fn without_rights_parts_are_unknown_and_never_broken() {
         secret["reason"].as_str().unwrap().contains("could not be asked"),
         "{secret:#}"
     );
+    let table = set_up.run(&["status", "gw", "--azure"]).exits(0).await;
+    table.says(&["4 parts of the sign-in of gw could not be checked; -o json shows each part"]);
     // An alarm that cannot read must not pass.
     set_up
         .run(&["status", "gw", "--azure", "--fail-within", "1d"])
@@ -58,8 +60,12 @@ async fn without_rights_parts_are_unknown_and_never_broken() {
     set_up.case.azure().add_principal(stranger);
     let row = set_up.with_azure().await.gateway("gw");
     assert_eq!(
-        (&row["verdict"], parts(&row, "broken").len()),
-        (&json!("Healthy"), 0),
+        (
+            &row["verdict"],
+            parts(&row, "broken").len(),
+            parts(&row, "unknown").len()
+        ),
+        (&json!("Healthy"), 0, 8),
         "{row:#}"
     );
 }
