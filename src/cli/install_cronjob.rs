@@ -198,6 +198,21 @@ pub struct PodArgs {
     #[arg(long, value_name = "KEY=VALUE")]
     pub node_selector: Vec<String>,
 
+    /// Priority class of the pods
+    #[arg(long, value_name = "NAME")]
+    pub priority_class: Option<String>,
+
+    /// Label of the pods; can be repeated
+    ///
+    /// The pods opt out of the sidecars of Istio, Linkerd, Kuma and Open Service Mesh, which would keep a Job from ending.
+    /// A label or an annotation of yours takes precedence.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub pod_label: Vec<String>,
+
+    /// Annotation of the pods; can be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub pod_annotation: Vec<String>,
+
     /// Proxy for requests to Azure: http://HOST:PORT
     #[arg(long, value_name = "URL")]
     pub proxy: Option<String>,

@@ -70,6 +70,7 @@ fn these_flags_name_an_object() {
             "location-name",
             "name",
             "principal-id",
+            "priority-class",
             "resource-group",
             "role-definition-id",
             "secret",

@@ -6,6 +6,8 @@ mod installation;
 mod network_policy;
 mod pod;
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::batch::v1::{
@@ -27,6 +29,7 @@ pub use installation::{
     PodOptions, RunAs, Schedule, Task,
 };
 pub use network_policy::{USUAL_API_SERVER_PORTS, network_policy};
+pub use pod::{OS, OS_LABEL};
 
 /// How many successful and how many failed Jobs are kept.
 const HISTORY: i32 = 3;
@@ -42,6 +45,19 @@ const START: SignedDuration = SignedDuration::from_secs(60);
 /// fleet has retried by itself what can succeed: a retry of the whole fleet would
 /// mint again for the gateways whose new tokens Azure has refused.
 const NOT_RETRIED: [Kind; 4] = [Kind::Usage, Kind::Refused, Kind::PutBack, Kind::Partial];
+
+/// The labels by which a pod opts out of the sidecars of Istio and Kuma. A sidecar
+/// runs on when the rotation has ended, so that the Job never ends.
+pub const NO_SIDECAR_LABELS: [(&str, &str); 2] = [
+    ("sidecar.istio.io/inject", "false"),
+    ("kuma.io/sidecar-injection", "disabled"),
+];
+
+/// The same by annotations, for Linkerd and Open Service Mesh.
+pub const NO_SIDECAR_ANNOTATIONS: [(&str, &str); 2] = [
+    ("linkerd.io/inject", "disabled"),
+    ("openservicemesh.io/sidecar-injection", "disabled"),
+];
 
 impl Installation {
     /// The limit for a Job in seconds: the sum of its rotations, and the start
@@ -151,15 +167,27 @@ fn failure_policy() -> PodFailurePolicy {
 }
 
 fn template(installation: &Installation) -> PodTemplateSpec {
-    let mut metadata = labelled(&installation.name);
+    let mut labels = pairs(&NO_SIDECAR_LABELS);
+    labels.extend(installation.pod.labels.clone());
+    labels.extend(Owner::installation(&installation.name).labels());
     if matches!(installation.identity, PodIdentity::Workload { .. }) {
-        let labels = metadata.labels.get_or_insert_default();
         labels.insert(USE_LABEL.to_owned(), "true".to_owned());
     }
+    let mut annotations = pairs(&NO_SIDECAR_ANNOTATIONS);
+    annotations.extend(installation.pod.annotations.clone());
     PodTemplateSpec {
-        metadata: Some(metadata),
+        metadata: Some(ObjectMeta {
+            labels: Some(labels),
+            annotations: Some(annotations),
+            ..ObjectMeta::default()
+        }),
         spec: Some(pod::spec(installation)),
     }
+}
+
+fn pairs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let owned = |&(key, value): &(&str, &str)| (key.to_owned(), value.to_owned());
+    pairs.iter().map(owned).collect()
 }
 
 fn labelled(installation: &str) -> ObjectMeta {

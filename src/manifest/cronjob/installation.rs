@@ -114,7 +114,13 @@ pub struct PodOptions {
     pub pull_policy: Option<String>,
     pub pull_secrets: Vec<String>,
     pub tolerations: Vec<Toleration>,
+    /// In addition to Linux, the only system that the image runs on.
     pub node_selector: BTreeMap<String, String>,
+    pub priority_class: Option<String>,
+    /// They take precedence over the labels that keep sidecars away.
+    pub labels: BTreeMap<String, String>,
+    /// They take precedence over the annotations that keep sidecars away.
+    pub annotations: BTreeMap<String, String>,
     /// The URL of the proxy for requests to Azure.
     pub proxy: Option<String>,
     pub ca: Option<Ca>,

@@ -1,6 +1,8 @@
 //! The pod of a Job: it meets the Pod Security Standard `restricted`, writes to
 //! no disk, and its tokens expire when it ends.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::{
     Capabilities, ConfigMapProjection, ConfigMapVolumeSource, Container, DownwardAPIProjection,
     DownwardAPIVolumeFile, EnvVar, KeyToPath, LocalObjectReference, ObjectFieldSelector, PodSecurityContext,
@@ -15,6 +17,10 @@ use super::installation::{AUDIENCE, CONTAINER, Installation, PodIdentity, RunAs}
 
 /// The user of the image, which owns no files.
 const USER: i64 = 65532;
+
+/// The label of a node with its operating system, and that of the image.
+pub const OS_LABEL: &str = "kubernetes.io/os";
+pub const OS: &str = "linux";
 
 /// Where a client of Kubernetes looks for the token of its ServiceAccount.
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -88,9 +94,18 @@ pub(super) fn spec(installation: &Installation) -> PodSpec {
         volumes: Some(volumes),
         image_pull_secrets: some(options.pull_secrets.iter().map(pull_secret).collect()),
         tolerations: some(options.tolerations.clone()),
-        node_selector: Some(options.node_selector.clone()).filter(|labels| !labels.is_empty()),
+        node_selector: Some(node_selector(&options.node_selector)),
+        priority_class_name: options.priority_class.clone(),
         ..PodSpec::default()
     }
+}
+
+/// The node pools with Windows of a managed cluster have no taint that would keep
+/// the pod away.
+fn node_selector(given: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut labels = given.clone();
+    labels.insert(OS_LABEL.to_owned(), OS.to_owned());
+    labels
 }
 
 fn some<T>(list: Vec<T>) -> Option<Vec<T>> {

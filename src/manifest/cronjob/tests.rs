@@ -219,3 +219,48 @@ fn the_cluster_assigns_the_user_if_the_pods_leave_it_out() {
         assert_eq!(volumes[1]["secret"]["defaultMode"], mode);
     }
 }
+
+fn pod_template(pod: PodOptions) -> Value {
+    let object = cron_job(&Installation {
+        pod,
+        ..installation(workload_identity())
+    });
+    object["spec"]["jobTemplate"]["spec"]["template"].clone()
+}
+
+#[test]
+fn the_pod_runs_on_linux_and_without_sidecars() {
+    let template = pod_template(PodOptions {
+        node_selector: [("pool".to_owned(), "infra".to_owned())].into(),
+        ..PodOptions::default()
+    });
+    assert_eq!(
+        template["spec"]["nodeSelector"],
+        json!({"kubernetes.io/os": "linux", "pool": "infra"})
+    );
+    let metadata = &template["metadata"];
+    assert_eq!(metadata["labels"]["sidecar.istio.io/inject"], "false");
+    assert_eq!(metadata["labels"]["kuma.io/sidecar-injection"], "disabled");
+    assert_eq!(
+        metadata["annotations"],
+        json!({"linkerd.io/inject": "disabled", "openservicemesh.io/sidecar-injection": "disabled"})
+    );
+}
+
+#[test]
+fn given_labels_and_annotations_take_precedence() {
+    let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    let template = pod_template(PodOptions {
+        labels: [pair("sidecar.istio.io/inject", "true"), pair("team", "api")].into(),
+        annotations: [pair("linkerd.io/inject", "enabled"), pair("note", "a=b")].into(),
+        priority_class: Some("high".to_owned()),
+        ..PodOptions::default()
+    });
+    let metadata = &template["metadata"];
+    assert_eq!(metadata["labels"]["sidecar.istio.io/inject"], "true");
+    assert_eq!(metadata["labels"]["team"], "api");
+    assert_eq!(metadata["labels"][USE_LABEL], "true");
+    assert_eq!(metadata["annotations"]["linkerd.io/inject"], "enabled");
+    assert_eq!(metadata["annotations"]["note"], "a=b");
+    assert_eq!(template["spec"]["priorityClassName"], "high");
+}

@@ -43,6 +43,7 @@ const POD: &[&str] = &[
     "restartPolicy",
     "dnsPolicy",
     "schedulerName",
+    "priorityClassName",
     "nodeSelector.*",
     "tolerations.*.*",
     "securityContext.fsGroupChangePolicy",
@@ -136,6 +137,16 @@ const KEYS: &[(&str, Form)] = &[
     (TENANT_ID_ANNOTATION, Form::Tenant),
     (USE_LABEL, Form::OneOf(&["true", "false"])),
     ("aadpodidbinding", Form::Key),
+    ("sidecar.istio.io/inject", Form::OneOf(&["true", "false"])),
+    ("kuma.io/sidecar-injection", Form::OneOf(&["enabled", "disabled"])),
+    (
+        "linkerd.io/inject",
+        Form::OneOf(&["enabled", "disabled", "ingress"]),
+    ),
+    (
+        "openservicemesh.io/sidecar-injection",
+        Form::OneOf(&["enabled", "disabled"]),
+    ),
 ];
 
 /// The shortest text that is replaced in a message. A shorter one would be found in

@@ -7,7 +7,9 @@ use k8s_openapi::api::core::v1::Toleration;
 use super::key::key_of;
 use crate::cli::{self, PodArgs, PullPolicy};
 use crate::error::{Error, Result};
-use crate::manifest::cronjob::{PodOptions, RunAs};
+use crate::manifest::cronjob::{OS, OS_LABEL, PodOptions, RunAs};
+use crate::manifest::ownership::Owner;
+use crate::model::entra::USE_LABEL;
 use crate::settings::typed::check_name;
 
 /// The key of a ConfigMap that holds certificate authorities, unless another is
@@ -35,11 +37,10 @@ pub(super) fn options(args: &PodArgs) -> Result<PodOptions> {
             .iter()
             .map(|taint| toleration(taint))
             .collect::<Result<_>>()?,
-        node_selector: args
-            .node_selector
-            .iter()
-            .map(|label| node_label(label))
-            .collect::<Result<BTreeMap<_, _>>>()?,
+        node_selector: node_selector(&args.node_selector)?,
+        priority_class: args.priority_class.clone(),
+        labels: labels(&args.pod_label)?,
+        annotations: pairs("pod-annotation", &args.pod_annotation)?,
         proxy: args.proxy.as_deref().map(proxy).transpose()?,
         ca: ca.map(|text| key_of("ca-configmap", text, CA_KEY)).transpose()?,
         run_as: match args.run_as {
@@ -90,13 +91,44 @@ fn toleration(text: &str) -> Result<Toleration> {
     })
 }
 
-fn node_label(text: &str) -> Result<(String, String)> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err(Error::usage(format!(
-            "--node-selector `{text}` is not of the form KEY=VALUE"
+fn node_selector(given: &[String]) -> Result<BTreeMap<String, String>> {
+    let labels = pairs("node-selector", given)?;
+    match labels.get(OS_LABEL) {
+        Some(os) if os != OS => Err(Error::usage(format!(
+            "--node-selector {OS_LABEL}={os} selects no node that can run the image, which is for Linux"
         ))),
+        _ => Ok(labels),
     }
+}
+
+/// Labels of the pods, without those by which an installation finds its objects.
+fn labels(given: &[String]) -> Result<BTreeMap<String, String>> {
+    let labels = pairs("pod-label", given)?;
+    if labels.contains_key(USE_LABEL) {
+        return Err(Error::usage(format!(
+            "--pod-label {USE_LABEL} is set by --auth workload-identity"
+        )));
+    }
+    let mut own = Owner::installation("").labels().into_keys();
+    match own.find(|label| labels.contains_key(label)) {
+        Some(label) => Err(Error::usage(format!(
+            "--pod-label {label} is a label by which the installation finds its objects"
+        ))),
+        None => Ok(labels),
+    }
+}
+
+fn pairs(flag: &str, given: &[String]) -> Result<BTreeMap<String, String>> {
+    let mut pairs = BTreeMap::new();
+    for text in given {
+        let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
+        let (key, value) =
+            pair.ok_or_else(|| Error::usage(format!("--{flag} `{text}` is not of the form KEY=VALUE")))?;
+        if pairs.insert(key.to_owned(), value.to_owned()).is_some() {
+            return Err(Error::usage(format!("--{flag} {key} is given twice")));
+        }
+    }
+    Ok(pairs)
 }
 
 /// A proxy without a password: everyone who can read the CronJob reads it.
@@ -147,7 +179,35 @@ mod tests {
         let one = toleration("pool=infra:NoSchedule").unwrap();
         assert_eq!(one.value.as_deref(), Some("infra"));
         assert!(toleration("pool=infra:Never").is_err() && toleration("=x").is_err());
-        assert!(node_label("zone=").is_ok() && node_label("zone").is_err());
+    }
+
+    fn given(labels: &[&str]) -> Vec<String> {
+        labels.iter().map(|&label| label.to_owned()).collect()
+    }
+
+    #[test]
+    fn labels_have_a_key_and_a_value() {
+        assert_eq!(
+            pairs("pod-annotation", &given(&["note=a=b"])).unwrap()["note"],
+            "a=b"
+        );
+        for labels in [&["zone"][..], &["=x"], &["zone=a", "zone=b"]] {
+            assert!(pairs("pod-label", &given(labels)).is_err(), "{labels:?}");
+        }
+    }
+
+    #[test]
+    fn labels_that_would_break_the_installation_are_refused() {
+        assert!(node_selector(&given(&["zone=", "kubernetes.io/os=linux"])).is_ok());
+        let error = node_selector(&given(&["kubernetes.io/os=windows"])).unwrap_err();
+        assert!(error.to_string().contains("Linux"), "{error}");
+        for label in [
+            "app.kubernetes.io/instance=x",
+            "azure.workload.identity/use=false",
+        ] {
+            assert!(labels(&given(&[label])).is_err(), "{label}");
+        }
+        assert!(labels(&given(&["sidecar.istio.io/inject=true"])).is_ok());
     }
 
     #[test]
