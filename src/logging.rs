@@ -13,7 +13,7 @@ use crate::model::request::LogFormat;
 use crate::settings::script_debug;
 
 /// Starts the log at the level that the flags set; the default is warnings.
-pub(crate) fn start(cli: &Cli, environment: &Environment) {
+pub(crate) fn start(cli: &Cli, environment: &Environment, colored: bool) {
     let debug =
         matches!(&cli.command, Some(Command::Rotate(args)) if args.debug || script_debug(environment));
     let level = match cli.global.verbose {
@@ -22,7 +22,10 @@ pub(crate) fn start(cli: &Cli, environment: &Environment) {
         1.. => LevelFilter::INFO,
         0 => LevelFilter::WARN,
     };
-    let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let lines = fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_ansi(colored);
     let lines = match cli.global.log_format.unwrap_or_default() {
         LogFormat::Json => lines.json().boxed(),
         LogFormat::Text if level == LevelFilter::WARN => lines.without_time().compact().boxed(),

@@ -31,6 +31,17 @@ pub struct OutputSettings {
     pub verbose: u8,
 }
 
+impl OutputSettings {
+    /// Whether lines on stderr have colors, those of the log as well.
+    pub fn colors_stderr(self) -> bool {
+        let choice = match self.color {
+            ColorChoice::Auto => AutoStream::choice(&io::stderr()),
+            choice => choice,
+        };
+        choice != ColorChoice::Never
+    }
+}
+
 /// The only writer to stdout and stderr.
 #[derive(Clone, Debug)]
 pub struct Output {

@@ -86,9 +86,10 @@ fn start(arguments: Vec<OsString>, program: &str, as_script: bool, environment: 
         Err(error) => return unparsed(&error, &cli::behind(&error, &arguments, &variables), format),
     };
     cli.global.log_format.get_or_insert(format);
-    logging::start(&cli, environment);
+    let output = settings::output_settings(&cli.global);
+    logging::start(&cli, environment, output.colors_stderr());
     let context = Context {
-        output: Output::new(settings::output_settings(&cli.global)),
+        output: Output::new(output),
         environment: environment.clone(),
         as_script,
         interrupt: Interrupt::default(),

@@ -6,6 +6,7 @@
 mod bicep;
 mod case;
 mod cli;
+mod colors;
 mod command_lines;
 mod completions;
 mod documents;
