@@ -13,6 +13,7 @@ mod render_rbac;
 mod root;
 mod rotate;
 mod select;
+mod spelling;
 mod status;
 mod uninstall_cronjob;
 mod values;

@@ -7,6 +7,7 @@ use clap::{ArgMatches, Args, Command as ClapCommand, CommandFactory, FromArgMatc
 
 use super::entra::EntraArgs;
 use super::program::display_name;
+use super::spelling::written_out;
 use super::variables::{Variables, notes, with_variables};
 use super::{
     CompletionArgs, GlobalArgs, InstallCronjobArgs, KubeArgs, RenderRbacArgs, RotateArgs, StatusArgs,
@@ -76,8 +77,9 @@ pub fn parse(
     arguments: &[OsString],
     variables: &Variables<'_>,
 ) -> clap::error::Result<Parsed> {
-    let of_help = help(arguments);
-    let arguments = of_help.as_deref().unwrap_or(arguments);
+    let line = written_out(arguments);
+    let line = help(&line).unwrap_or(line);
+    let arguments = line.as_slice();
     let mut command = narrow(program, arguments, variables);
     let matches = match command.try_get_matches_from_mut(arguments) {
         Err(error) if error.kind() != ErrorKind::DisplayVersion => {

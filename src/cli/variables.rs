@@ -65,10 +65,27 @@ fn is_false(value: &str) -> bool {
     ["n", "no", "f", "false", "off", "0"].contains(&value.to_ascii_lowercase().as_str())
 }
 
-/// Hints that name the variables behind an error of clap, which names only the
-/// flags that they set.
+/// The command that other tools have this word for.
+fn meant(error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {
+        return None;
+    };
+    let command = match word.as_str() {
+        "renew" | "refresh" | "cycle" => "rotate",
+        "get" | "list" | "ls" | "describe" | "show" | "check" => "status",
+        "install" | "schedule" | "cronjob" => "install-cronjob",
+        "uninstall" | "remove" | "delete" => "uninstall-cronjob",
+        "setup" | "workload-identity" => "entra setup",
+        "rbac" | "rights" => "render-rbac",
+        _ => return None,
+    };
+    Some(format!("use `kubectl apim {command}`"))
+}
+
+/// Hints for an error of clap: the command that was meant, and the variables
+/// behind the flags, since clap names only the flags that they set.
 pub fn behind(error: &clap::Error, line: &[OsString], variables: &Variables<'_>) -> Vec<String> {
-    let mut hints = Vec::new();
+    let mut hints: Vec<String> = meant(error).into_iter().collect();
     for kind in [ContextKind::InvalidArg, ContextKind::PriorArg] {
         let args = match error.get(kind) {
             Some(ContextValue::String(arg)) => vec![arg.clone()],
