@@ -26,6 +26,7 @@ mod target;
 mod target_facts;
 pub mod users;
 
+pub use no_gateway::{missing_namespace, with_places};
 pub use target::target;
 pub use target_facts::TargetFacts;
 

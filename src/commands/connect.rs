@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::Context;
 use crate::cluster::{self, Cluster, valid_namespace};
+use crate::discover::{missing_namespace, with_places};
 use crate::error::{Error, Result};
 use crate::model::request::{KubeConnection, Selection};
 
@@ -68,21 +69,29 @@ pub fn local_now() -> jiff::Timestamp {
     jiff::Timestamp::now()
 }
 
-/// There is no gateway where it was looked for.
-pub fn nothing_found(selection: &Selection, cluster: &Cluster) -> Error {
+/// There is no gateway where it was looked for; `Err` if that place does not exist.
+pub async fn nothing_found(selection: &Selection, cluster: &Cluster) -> Result<Error> {
     let labels = selection
         .labels
         .as_ref()
         .map(|labels| format!(" with the labels `{labels}`"))
         .unwrap_or_default();
     if selection.everywhere {
-        return Error::failed(format!(
+        return Ok(Error::failed(format!(
             "no self-hosted gateway{labels} was found in any namespace"
-        ));
+        )));
     }
-    Error::failed(format!(
+    if let Some(error) = missing_namespace(cluster).await {
+        return Err(error);
+    }
+    let error = Error::failed(format!(
         "no self-hosted gateway{labels} was found in namespace {}",
         cluster.namespace
-    ))
-    .hint("choose the namespace with -n, or look in all with -A")
+    ));
+    Ok(with_places(
+        error,
+        "choose the namespace with -n, or look in all with -A",
+        cluster,
+    )
+    .await)
 }

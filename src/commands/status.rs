@@ -43,7 +43,7 @@ pub(super) async fn run(
         output.warning(&warning);
     }
     if found.gateways.is_empty() {
-        print_nothing_found(&settings, &cluster, output)?;
+        print_nothing_found(&settings, &cluster, output).await?;
         let report = StatusReport::new(
             Vec::new(),
             found.gaps,
@@ -54,8 +54,14 @@ pub(super) async fn run(
         output.data(&report.render(settings.output)?)?;
         return Ok(0);
     }
-    if let Some(azure) = &settings.azure {
-        azure::ask(azure, &settings.selection, &cluster, &mut found.gateways, output).await?;
+    let mut without_azure = match &settings.azure {
+        Some(azure) => azure::ask(azure, &settings.selection, &cluster, &mut found.gateways, output)
+            .await
+            .err(),
+        None => None,
+    };
+    if let Some(error) = without_azure.take_if(|error| error.kind() == Kind::Usage) {
+        return Err(error);
     }
     let options = table_options(&settings);
     let report = StatusReport::new(
@@ -72,9 +78,14 @@ pub(super) async fn run(
             output.hint(&unchecked);
         }
     }
-    match settings.fail_within {
-        Some(within) => check(&report, within, incomplete, output),
-        None => Ok(0),
+    match (without_azure, settings.fail_within) {
+        (Some(error), None) => Err(error),
+        (Some(error), Some(within)) => {
+            check(&report, within, incomplete, output)?;
+            Err(error.with_kind(Kind::Alarm))
+        }
+        (None, Some(within)) => check(&report, within, incomplete, output),
+        (None, None) => Ok(0),
     }
 }
 

@@ -26,8 +26,8 @@ pub(super) async fn no_gateway(cluster: &Cluster, request: &TargetRequest, unrea
             workload.value
         ));
     }
-    if cluster.lacks_namespace().await {
-        return no_namespace(cluster);
+    if let Some(error) = missing_namespace(cluster).await {
+        return error;
     }
     if !unread.is_empty() {
         let error = Error::failed(format!(
@@ -40,12 +40,20 @@ pub(super) async fn no_gateway(cluster: &Cluster, request: &TargetRequest, unrea
             .hint("name the workload, as deployment/NAME; then nothing needs to be listed");
     }
     let error = Error::failed(format!("namespace {namespace} has no self-hosted gateway"));
+    with_places(error, "choose the namespace with -n", cluster).await
+}
+
+/// The error of a namespace that does not exist, if that is certain.
+pub async fn missing_namespace(cluster: &Cluster) -> Option<Error> {
+    cluster.lacks_namespace().await.then(|| no_namespace(cluster))
+}
+
+/// The error with this next step, which names the namespaces that have a gateway
+/// as far as the user may see them.
+pub async fn with_places(error: Error, next: &str, cluster: &Cluster) -> Error {
     match namespaces_with_gateway(cluster).await.as_slice() {
-        [] => error.hint("choose the namespace with -n"),
-        some => error.hint(format!(
-            "choose the namespace with -n; there is a gateway in {}",
-            some.join(", ")
-        )),
+        [] => error.hint(next),
+        some => error.hint(format!("{next}; there is a gateway in {}", some.join(", "))),
     }
 }
 

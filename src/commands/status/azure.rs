@@ -14,7 +14,7 @@ use crate::discover::sign_ins::{Sources, sign_ins};
 use crate::error::{Error, Result};
 use crate::model::entra::federation_audience;
 use crate::model::request::{CloudRequest, Selection};
-use crate::model::{CloudName, Fact, GatewayFacts, Unavailable, counted};
+use crate::model::{CloudName, Fact, GatewayFacts, Unavailable, cleaned, counted};
 use crate::output::Output;
 use crate::plan;
 use crate::settings::AzureSettings;
@@ -30,7 +30,7 @@ const GRAPH_TIME: Duration = Duration::from_secs(20);
 const TIME_PER_GATEWAY: Duration = Duration::from_millis(4 * 1000 / 20);
 
 /// Adds the facts from Azure, or the reason why they are not available. An error
-/// if the sign-in fails.
+/// if the sign-in fails; what the cluster shows can then still be reported.
 pub(super) async fn ask(
     settings: &AzureSettings,
     selection: &Selection,
@@ -72,17 +72,19 @@ pub(super) async fn ask(
         }
     }
     for (first, count) in refused.into_values() {
-        let others = match count - 1 {
-            0 => String::new(),
-            others => format!(" (and {})", counted(others, "other gateway", "other gateways")),
-        };
-        output.warning(&format!("{first}{others}"));
-        for hint in first.hints() {
-            output.hint(hint);
-        }
+        warn(&first, count - 1, output);
     }
     if !wanted.is_empty() {
-        let arm = arm_of(settings, own, deadline).await?;
+        let arm = match arm_of(settings, own, deadline).await {
+            Ok(arm) => arm,
+            Err(error) => {
+                let unavailable = Unavailable::Unknown(cleaned(&error.to_string()));
+                for facts in wanted {
+                    facts.azure.get_or_insert_with(|| Err(unavailable.clone()));
+                }
+                return Err(error);
+            }
+        };
         let instances = inventory(&arm, &mut wanted).await;
         if wanted.iter().any(|facts| facts.entra().is_some()) {
             let sources = Sources {
@@ -95,6 +97,18 @@ pub(super) async fn ask(
         }
     }
     Ok(())
+}
+
+/// Warns of a gateway that is not looked up, and of others for the same reason.
+fn warn(first: &Error, others: usize, output: &Output) {
+    let others = match others {
+        0 => String::new(),
+        others => format!(" (and {})", counted(others, "other gateway", "other gateways")),
+    };
+    output.warning(&format!("{first}{others}"));
+    for hint in first.hints() {
+        output.hint(hint);
+    }
 }
 
 /// Microsoft Graph, or why it cannot be asked. What else is known stays.

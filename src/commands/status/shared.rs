@@ -16,8 +16,9 @@ pub(super) fn table_options(settings: &StatusSettings) -> TableOptions {
 }
 
 /// An empty result is not an error, the same as in kubectl, unless the user has
-/// named a workload, or `--fail-within` would pass without any gateway.
-pub(super) fn print_nothing_found(
+/// named a workload or a namespace that does not exist, or `--fail-within` would
+/// pass without any gateway.
+pub(super) async fn print_nothing_found(
     settings: &StatusSettings,
     cluster: &Cluster,
     output: &Output,
@@ -36,9 +37,16 @@ pub(super) fn print_nothing_found(
             cluster.namespace
         )));
     }
-    let nothing = nothing_found(&settings.selection, cluster);
-    if settings.fail_within.is_some() {
-        return Err(nothing.with_kind(Kind::Alarm));
+    let kind = settings.fail_within.map(|_| Kind::Alarm);
+    let as_asked = |error: Error| match kind {
+        Some(kind) => error.with_kind(kind),
+        None => error,
+    };
+    let nothing = nothing_found(&settings.selection, cluster)
+        .await
+        .map_err(as_asked)?;
+    if kind.is_some() {
+        return Err(as_asked(nothing));
     }
     output.note(&nothing.to_string());
     for hint in nothing.hints() {

@@ -58,7 +58,7 @@ pub(super) async fn run(settings: &StatusSettings, cluster: &Cluster, context: &
         return Ok(0);
     }
     if run.report.is_empty() {
-        print_nothing_found(settings, cluster, &context.output)?;
+        print_nothing_found(settings, cluster, &context.output).await?;
     }
     run.follow(&mut watches).await
 }

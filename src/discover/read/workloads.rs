@@ -12,6 +12,12 @@ use crate::error::{Error, Result};
 use crate::model::request::{Scope, TargetRequest, WorkloadRequest};
 use crate::model::{Gap, Source, Sourced, WorkloadKind, WorkloadRef};
 
+/// From which similarity on a name is proposed, from 0 to 1.
+const SIMILAR: f64 = 0.8;
+
+/// How many similar names are proposed.
+const MOST_NEAR: usize = 3;
+
 /// The workloads of one namespace.
 pub struct Workloads {
     pub by_name: BTreeMap<WorkloadRef, Workload>,
@@ -30,16 +36,17 @@ pub async fn requested(cluster: &Cluster, request: &TargetRequest) -> Result<Wor
         });
     }
     let scope = Scope::Namespace(cluster.namespace.clone());
-    let with_reference = |kind, workload: Workload| {
-        let name = workload.metadata.name.clone();
-        (WorkloadRef { kind, name }, workload)
-    };
     let (workloads, gaps) = listed(cluster, &scope, with_reference).await?;
     Ok(Workloads {
         by_name: workloads.into_iter().collect(),
         source: Source::Discovery(format!("discovered in {scope}")),
         warnings: Gap::warnings(&gaps),
     })
+}
+
+fn with_reference(kind: WorkloadKind, workload: Workload) -> (WorkloadRef, Workload) {
+    let name = workload.metadata.name.clone();
+    (WorkloadRef { kind, name }, workload)
 }
 
 /// Lists the workloads of a namespace, or of all, and keeps what `keep` makes
@@ -127,20 +134,66 @@ pub async fn named_as<T>(
             }
         }
     }
+    Err(absent(cluster, requested, name).await)
+}
+
+/// The error of a workload that does not exist, which names those with a similar
+/// name.
+async fn absent(cluster: &Cluster, requested: &Sourced<WorkloadRequest>, name: &str) -> Error {
     if cluster.lacks_namespace().await {
-        return Err(no_namespace(cluster));
+        return no_namespace(cluster);
     }
-    Err(Error::failed(format!(
-        "{} ({}) does not exist in namespace {}",
-        requested.value, requested.source, cluster.namespace
-    ))
-    .hint(format!(
-        "list the workloads: kubectl -n {} get deployments,statefulsets,daemonsets",
-        cluster.namespace
-    )))
+    let namespace = &cluster.namespace;
+    let error = Error::failed(format!(
+        "{} ({}) does not exist in namespace {namespace}",
+        requested.value, requested.source
+    ));
+    let scope = Scope::Namespace(namespace.clone());
+    let found = listed(cluster, &scope, with_reference).await;
+    let found = found.map(|(found, _)| found).unwrap_or_default();
+    let near = near(name, found.into_iter().map(|(reference, _)| reference));
+    if near.is_empty() {
+        return error.hint(format!(
+            "list the workloads: kubectl -n {namespace} get deployments,statefulsets,daemonsets"
+        ));
+    }
+    let near: Vec<String> = near.iter().map(ToString::to_string).collect();
+    error.hint(format!("a similar name exists: {}", near.join(", ")))
+}
+
+/// The workloads whose name is nearest to this one, as clap finds the flag that was
+/// meant; the nearest first.
+fn near(name: &str, workloads: impl Iterator<Item = WorkloadRef>) -> Vec<WorkloadRef> {
+    let scored = workloads.map(|workload| (strsim::jaro_winkler(name, &workload.name), workload));
+    let mut scored: Vec<_> = scored.filter(|(score, _)| *score > SIMILAR).collect();
+    scored.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+    let nearest = scored.into_iter().take(MOST_NEAR);
+    nearest.map(|(_, workload)| workload).collect()
 }
 
 pub fn no_namespace(cluster: &Cluster) -> Error {
     Error::failed(format!("namespace {} does not exist", cluster.namespace))
         .hint("choose the namespace with -n; `kubectl get namespaces` lists them")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn near_to(name: &str) -> Vec<String> {
+        let workloads = ["gateway", "gateway-eu", "web", "orders"].map(|name| WorkloadRef {
+            kind: WorkloadKind::Deployment,
+            name: name.to_owned(),
+        });
+        let near = near(name, workloads.into_iter());
+        near.into_iter().map(|workload| workload.name).collect()
+    }
+
+    #[test]
+    fn a_misspelled_name_finds_the_near_ones() {
+        assert_eq!(near_to("gatewy"), ["gateway", "gateway-eu"]);
+        assert_eq!(near_to("gatewayeu"), ["gateway-eu", "gateway"]);
+        assert_eq!(near_to("order"), ["orders"]);
+        assert_eq!(near_to("nginx"), Vec::<String>::new());
+    }
 }

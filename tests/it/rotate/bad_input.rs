@@ -83,7 +83,12 @@ async fn a_workload_given_in_the_scripts_form() {
         (
             "statefulset/gw",
             1,
-            &["statefulset.apps/gw", "--k8s-object", "does not exist"],
+            &[
+                "statefulset.apps/gw",
+                "--k8s-object",
+                "does not exist",
+                "a similar name exists: deployment.apps/gw",
+            ],
         ),
     ] {
         fails(&case, &["--k8s-object", object], code, says).await;

@@ -199,7 +199,21 @@ async fn a_failed_sign_in_is_reported() {
         .exits(1)
         .await;
     ended.says(&["AADSTS"]);
-    assert_eq!(ended.stdout, "");
+    // What the cluster shows is shown.
+    let row = ended.stdout.lines().nth(1).unwrap();
+    assert!(
+        row.starts_with("gw ") && row.contains("<unknown>"),
+        "{}",
+        ended.stdout
+    );
+
+    let line = ["status", "--azure", "-o", "json", "--fail-within", "1d"];
+    let alarm = case.as_principal(&line, &stranger).exits(9).await;
+    let item = &alarm.json()["items"][0];
+    assert!(
+        item["azure"].is_null() && item["unavailable"]["azure"].is_object(),
+        "{item}"
+    );
 }
 
 #[tokio::test]

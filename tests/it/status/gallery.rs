@@ -236,6 +236,21 @@ async fn selecting_by_labels_names_and_namespaces() {
     case.apim(&["status", "-l", "team=none", "--fail-within", "1d"])
         .exits(9)
         .await;
+    let typo = format!("{}-typo", case.namespace);
+    for (line, code) in [
+        (&["status", "-n", &typo][..], 1),
+        (&["status", "-n", &typo, "--fail-within", "1d"], 9),
+    ] {
+        case.apim(line).exits(code).await.says(&[
+            &format!("namespace {typo} does not exist"),
+            "kubectl get namespaces",
+        ]);
+    }
+    case.apim(&["status", "-n", "default"]).exits(0).await.says(&[
+        "was found in namespace default",
+        "there is a gateway in ",
+        "look in all with -A",
+    ]);
     case.apim(&["status", "absent"])
         .exits(1)
         .await
