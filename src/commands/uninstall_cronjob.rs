@@ -183,13 +183,10 @@ async fn ask(plan: &ObjectPlan, cluster: &Cluster, output: &Output) -> Result<()
                 .hint("remove them with --yes, or see what would be removed with --dry-run"),
         );
     }
-    let namespace = &cluster.namespace;
+    let place = format!("namespace {} of {}", cluster.namespace, cluster.origin);
     let question = match removed().count() {
-        0 => format!("Remove the account from its binding in namespace {namespace}?"),
-        count => format!(
-            "Remove {} from namespace {namespace}?",
-            counted(count, "object", "objects")
-        ),
+        0 => format!("Remove the account from its binding in {place}?"),
+        count => format!("Remove {} from {place}?", counted(count, "object", "objects")),
     };
     confirm(&question, output).await
 }

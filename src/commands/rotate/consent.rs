@@ -29,10 +29,20 @@ pub(super) fn needs_consent(selection: &Selection, places: &BTreeSet<String>) ->
     selection.everywhere || places.len() > 1
 }
 
-/// Asks whether these gateways of several namespaces may be rotated.
-pub(super) async fn ask(lines: &[String], places: usize, output: &Output) -> Result<()> {
+/// Asks whether these gateways of several namespaces may be rotated. The clusters
+/// are named as the run names them first.
+pub(super) async fn ask(
+    lines: &[String],
+    places: usize,
+    clusters: &BTreeSet<&str>,
+    output: &Output,
+) -> Result<()> {
     let gateways = counted(lines.len(), "gateway", "gateways");
     let namespaces = counted(places, "namespace", "namespaces");
+    let clusters = match clusters.first() {
+        Some(one) if clusters.len() == 1 => (*one).to_owned(),
+        _ => counted(clusters.len(), "context", "contexts"),
+    };
     if !has_terminal() {
         return Err(Error::usage(format!(
             "{gateways} in {namespaces} would be rotated, and there is no terminal to ask"
@@ -43,7 +53,11 @@ pub(super) async fn ask(lines: &[String], places: usize, output: &Output) -> Res
     for line in lines {
         output.note(line);
     }
-    confirm(&format!("Rotate {gateways} in {namespaces}?"), output).await
+    confirm(
+        &format!("Rotate {gateways} in {namespaces} of {clusters}?"),
+        output,
+    )
+    .await
 }
 
 #[cfg(test)]

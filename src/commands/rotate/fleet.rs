@@ -116,7 +116,8 @@ impl Fleet<'_> {
         if asks && needs_consent(&self.options.selection, &self.places) {
             let places: BTreeSet<String> = pending.iter().map(PendingRotation::namespace).collect();
             let lines: Vec<String> = pending.iter().map(PendingRotation::line).collect();
-            consent::ask(&lines, places.len(), &self.context.output).await?;
+            let clusters = pending.iter().map(|task| task.location.cluster.origin.as_str());
+            consent::ask(&lines, places.len(), &clusters.collect(), &self.context.output).await?;
         }
         Ok(Consent::All)
     }

@@ -92,7 +92,7 @@ async fn on_a_terminal_the_gateways_are_listed_before_the_question() {
     };
     let shown = ask("n", 1).await.stdout;
     for text in [
-        "Rotate 2 gateways in 2 namespaces? [y/N]",
+        "Rotate 2 gateways in 2 namespaces of context apim-sandbox of ",
         "gateways/theirs",
         theirs.namespace.as_str(),
         "not confirmed; nothing was changed",
@@ -112,7 +112,10 @@ async fn a_question_takes_every_answer_and_every_signal() {
     let before = (ours.versions().await, theirs.versions().await);
     let ask = async |answer, code| {
         let mut terminal = ours.on_a_terminal(&words);
-        terminal.shows("Rotate 2 gateways in 2 namespaces? [y/N] ").await;
+        terminal
+            .shows("Rotate 2 gateways in 2 namespaces of context apim-sandbox of ")
+            .await;
+        terminal.shows("? [y/N] ").await;
         terminal.ends(answer, code).await
     };
     for (answer, says) in REFUSALS {

@@ -20,10 +20,14 @@ async fn it_takes_every_answer_and_every_signal() {
         .exits(0)
         .await;
     let before = case.kubectl_in_namespace(&OBJECTS).await;
-    let question = format!("Remove 4 objects from namespace {}? [y/N] ", case.namespace);
+    let question = format!(
+        "Remove 4 objects from namespace {} of context apim-sandbox of ",
+        case.namespace
+    );
     let ask = async |question: &str, answer, code| {
         let mut terminal = case.on_a_terminal("uninstall-cronjob");
         terminal.shows(question).await;
+        terminal.shows("? [y/N] ").await;
         terminal.ends(answer, code).await
     };
     for (answer, says) in REFUSALS {
@@ -42,7 +46,10 @@ async fn it_takes_every_answer_and_every_signal() {
         .await;
     case.kubectl_in_namespace(&["delete", "cronjobs,roles,rolebindings", NAME])
         .await;
-    let question = format!("Remove 1 object from namespace {}? [y/N] ", case.namespace);
+    let question = format!(
+        "Remove 1 object from namespace {} of context apim-sandbox of ",
+        case.namespace
+    );
     ask(&question, Answer::Types("yes\n"), 0).await;
 }
 
