@@ -25,7 +25,7 @@ use crate::model::request::KubeConnection;
 use crate::plan::{self, Need};
 use crate::report::RotationReport;
 use crate::report::TerminationMessage;
-use crate::settings::{RotateSettings, script_namespace};
+use crate::settings::{RotateSettings, script_debug, script_namespace};
 use events::Events;
 use print::{local_zone, print};
 use run::{Azure, Run, Target};
@@ -45,6 +45,12 @@ pub(super) async fn run(
     let mut kube = kube.clone();
     if kube.namespace.is_none() {
         kube.namespace = script_namespace(&context.environment);
+        if let Some(namespace) = &kube.namespace {
+            note_common_word("--namespace", namespace, "NAMESPACE", context);
+        }
+    }
+    if !args.debug && script_debug(&context.environment) {
+        note_common_word("--debug", "", "DEBUG", context);
     }
     let events = Events::new(settings.events, &context.environment);
     let result = match &settings.fleet {
@@ -53,6 +59,17 @@ pub(super) async fn run(
     };
     events.finish(&context.output).await;
     result
+}
+
+/// Two of the script's variables are common words, which may be set for something
+/// else. Under the script's own name they are expected.
+fn note_common_word(flag: &str, value: &str, variable: &str, context: &Context) {
+    if !context.as_script {
+        let set = [flag, value].join(" ");
+        context
+            .output
+            .note(&format!("using {} from {variable}", set.trim_end()));
+    }
 }
 
 /// Rotates the one gateway that is meant.

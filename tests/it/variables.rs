@@ -111,6 +111,22 @@ async fn the_scripts_are_for_rotate_alone() {
     status.exits(0).await;
 }
 
+/// `NAMESPACE` and `DEBUG` may be set for something else.
+#[tokio::test]
+async fn common_words_of_the_script_are_named_where_they_count() {
+    let case = Case::new("common-words").await;
+    case.deploy(&case.idle_portal()).await;
+    let words = [("NAMESPACE", case.namespace.as_str()), ("DEBUG", "true")];
+    let ended = case.apim(&["rotate", "--dry-run"]).envs(&words).exits(0).await;
+    ended.says(&[
+        &format!("using --namespace {} from NAMESPACE", case.namespace),
+        "using --debug from DEBUG",
+    ]);
+    let typed = ["rotate", "--dry-run", "-n", &case.namespace, "--debug"];
+    let ended = case.apim(&typed).envs(&words).exits(0).await;
+    assert!(!ended.stderr.contains("using --"), "{}", ended.stderr);
+}
+
 #[tokio::test]
 async fn a_switch_that_is_set_to_false_conflicts_with_nothing() {
     let case = Case::new("false-switch").await;
