@@ -14,15 +14,15 @@ impl WorkloadKind {
     /// In the order of every list.
     pub const ALL: [Self; 3] = [Self::Deployment, Self::StatefulSet, Self::DaemonSet];
 
-    /// Parses the names that kubectl accepts before the slash: `deploy`,
-    /// `Deployment`, `deployments.apps`, `sts`, `ds` and so on.
+    /// Parses the names that kubectl accepts before the slash, `TYPE`, `TYPE.GROUP` or
+    /// `TYPE.VERSION.GROUP`: `deploy`, `Deployment`, `deployments.apps`,
+    /// `sts.v1.apps` and so on.
     pub fn parse(text: &str) -> Option<Self> {
-        let text = text.to_ascii_lowercase();
-        let kind = text
-            .strip_suffix(".apps")
-            .or_else(|| text.strip_suffix(".v1.apps"))
-            .unwrap_or(&text);
-        match kind {
+        let (kind, group) = text.split_once('.').unwrap_or((text, "apps"));
+        if !["apps", "v1.apps"].contains(&group) {
+            return None;
+        }
+        match kind.to_ascii_lowercase().as_str() {
             "deploy" | "deployment" | "deployments" => Some(Self::Deployment),
             "sts" | "statefulset" | "statefulsets" => Some(Self::StatefulSet),
             "ds" | "daemonset" | "daemonsets" => Some(Self::DaemonSet),
@@ -82,5 +82,32 @@ impl fmt::Display for WorkloadRef {
     /// The form that kubectl prints: `deployment.apps/name`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.apps/{}", self.kind.singular(), self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_has_the_names_that_kubectl_knows() {
+        for (text, kind) in [
+            ("deploy", Some(WorkloadKind::Deployment)),
+            ("Deployment", Some(WorkloadKind::Deployment)),
+            ("deployments", Some(WorkloadKind::Deployment)),
+            ("deployment.apps", Some(WorkloadKind::Deployment)),
+            ("deployment.v1.apps", Some(WorkloadKind::Deployment)),
+            ("DEPLOYMENTS.v1.apps", Some(WorkloadKind::Deployment)),
+            ("sts.v1.apps", Some(WorkloadKind::StatefulSet)),
+            ("daemonset.v1.apps", Some(WorkloadKind::DaemonSet)),
+            ("deployment.v1", None),
+            ("deployment.v1beta1.apps", None),
+            ("deployment.v1.extensions", None),
+            ("deployment.", None),
+            (".v1.apps", None),
+            ("pod", None),
+        ] {
+            assert_eq!(WorkloadKind::parse(text), kind, "{text}");
+        }
     }
 }

@@ -12,6 +12,7 @@ use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::case::{Case, DAY, LIMIT};
+use crate::run::Run;
 
 /// The portal's objects with the Deployment changed.
 pub(crate) async fn deploy_changed(case: &Case, change: impl Fn(&mut Value)) -> GatewayManifest {
@@ -69,6 +70,44 @@ async fn daemon_set_ready(case: &Case) {
     })
     .await
     .unwrap();
+}
+
+/// In each form that the real kubectl takes, and in no other.
+#[tokio::test]
+async fn a_workload_is_named_as_for_kubectl() {
+    let case = Case::new("named").await;
+    case.deploy(&case.idle_portal()).await;
+    for kind in [
+        "deploy",
+        "deployment",
+        "deployments",
+        "Deployment",
+        "DEPLOYMENTS",
+        "deploy.apps",
+        "deployment.apps",
+        "deployments.apps",
+        "deploy.v1.apps",
+        "deployment.v1.apps",
+        "deployments.v1.apps",
+        "Deployment.v1.apps",
+        "deployment.v1",
+        "deployment.v2.apps",
+        "deployment.v1.extensions",
+        "deployment.extensions",
+        "deployment.v1.apps.example",
+    ] {
+        let target = format!("{kind}/gw");
+        let code = async |run: Run<'_>| run.start().await.ended().await.code;
+        let (theirs, ours) = tokio::join!(
+            code(case.kubectl(&["get", &target, "-o", "name"])),
+            code(case.apim(&["status", &target]))
+        );
+        assert_eq!(
+            ours == Some(0),
+            theirs == Some(0),
+            "{kind}: {ours:?}, and kubectl {theirs:?}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -48,6 +48,14 @@ fn a_command_line_selects_gateways() {
     for (line, names) in [
         ("rotate deploy/a b", ["deployment.apps/a", "workload b"]),
         ("rotate deploy a b", ["deployment.apps/a", "deployment.apps/b"]),
+        (
+            "rotate deployment.v1.apps a b",
+            ["deployment.apps/a", "deployment.apps/b"],
+        ),
+        (
+            "rotate sts.v1.apps/a DaemonSet.v1.apps/b",
+            ["statefulset.apps/a", "daemonset.apps/b"],
+        ),
     ] {
         let request = ours(line, &[]);
         assert_eq!(workloads(&request), names, "{line}");
@@ -85,10 +93,14 @@ fn the_scripts_variables_and_options_count() {
             (Some("g"), Some("svc"))
         );
     }
-    let line = "-s 1 -r 2 -a 3 -g 4 -t other -o deployment/gw";
-    let request = rotates(Program::Script, line, &[]);
-    assert_eq!(workloads(&request), ["deployment.apps/gw"]);
-    assert_eq!(request.secret.as_deref(), Some("other"));
+    for object in ["deployment/gw", "deployment.v1.apps/gw"] {
+        let line = format!("-s 1 -r 2 -a 3 -g 4 -t other -o {object}");
+        for program in [Program::Script, Program::Link] {
+            let request = rotates(program, &line, &[]);
+            assert_eq!(workloads(&request), ["deployment.apps/gw"]);
+            assert_eq!(request.secret.as_deref(), Some("other"));
+        }
+    }
     for line in ["rotate", "-s 1", "--all", "-z"] {
         assert!(
             matches!(run(Program::Link, line, &[]), CommandLine::NotUnderstood(_)),

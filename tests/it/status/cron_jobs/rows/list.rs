@@ -235,6 +235,7 @@ fn of_the_script() -> Vec<Row> {
         image(IMAGE, script(&[("NAMESPACE", "bank")])),
         image(IMAGE, script(&[("TOKEN_SECRET", "other-token")])),
         image(IMAGE, script(&[("K8S_OBJECT", "")])).beside().protects(),
+        image(IMAGE, script(&[("K8S_OBJECT", "deployment.v1.apps/gw")])).protects(),
         image(IMAGE, script(&[("TOKEN_SECRET", "")])),
         image(IMAGE, script(&[("KUBECTL_APIM_DRY_RUN", "client")])),
         image(
