@@ -12,6 +12,7 @@ mod duration;
 mod endpoint;
 pub mod entra;
 mod event;
+pub mod expansion;
 mod fact;
 mod gateway;
 mod key_slot;

@@ -142,7 +142,9 @@ impl<'a> RealEffects<'a> {
 
     /// Replaces the facts about the Secret by those of a newer version.
     fn update(&mut self, secret: &Secret) -> Result<()> {
+        let gets_prefix = self.secret.gets_prefix;
         (self.secret, self.previous) = secret_facts(secret, &self.secret.key)?;
+        self.secret.gets_prefix = gets_prefix;
         Ok(())
     }
 

@@ -9,10 +9,10 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::Cluster;
-use super::lean::{Element, few, marks, parse, text};
+use super::lean::{MOST, parse};
 use super::template_change::fingerprint;
 use super::workload::Workload;
-use crate::model::{Object, ObjectKind, WorkloadRef};
+use crate::model::{Object, ObjectKind, WorkloadRef, cleaned};
 
 /// A workload, as a rotation sees it and beyond.
 #[derive(Debug)]
@@ -26,85 +26,81 @@ pub struct Described {
     pub fingerprint: u64,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default)]
 pub struct DescribedTemplate {
-    pub metadata: Labels,
-    pub spec: DescribedSpec,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Labels {
-    #[serde(deserialize_with = "marks")]
     pub labels: BTreeMap<String, String>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct DescribedSpec {
     /// Empty for `default`.
-    #[serde(deserialize_with = "text")]
     pub service_account_name: String,
-    pub security_context: Option<SecurityContext>,
-    #[serde(deserialize_with = "few")]
+    /// The group of the volumes.
+    pub fs_group: Option<i64>,
     pub containers: Vec<Mounting>,
-    #[serde(deserialize_with = "few")]
+    /// Those of a Secret.
     pub volumes: Vec<SecretVolume>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct SecurityContext {
-    pub fs_group: Option<i64>,
-}
-
 /// A container's mounts.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default)]
 pub struct Mounting {
-    #[serde(deserialize_with = "text")]
     pub name: String,
-    #[serde(deserialize_with = "few")]
     pub volume_mounts: Vec<Mount>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default)]
 pub struct Mount {
-    #[serde(deserialize_with = "text")]
     pub name: String,
-    #[serde(rename = "mountPath", deserialize_with = "text")]
     pub path: String,
-    #[serde(deserialize_with = "text")]
     pub sub_path: String,
 }
 
 /// A volume of a Secret.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default)]
 pub struct SecretVolume {
-    #[serde(deserialize_with = "text")]
     pub name: String,
-    pub secret: Option<SecretFiles>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct SecretFiles {
-    #[serde(deserialize_with = "text")]
     pub secret_name: String,
     pub default_mode: Option<i32>,
 }
 
-impl Element for Mounting {}
-
-impl Element for Mount {}
-
-impl Element for SecretVolume {
-    fn is_used(&self) -> bool {
-        self.secret.is_some()
+impl DescribedTemplate {
+    /// Keeps of a pod template what a set-up changes.
+    fn of(template: &Value) -> Self {
+        let spec = &template["spec"];
+        let labels = template["metadata"]["labels"].as_object().into_iter().flatten();
+        let label = |(name, value): (&String, &Value)| Some((name.clone(), cleaned(value.as_str()?)));
+        let mount = |it: &Value| Mount {
+            name: text(it, "name"),
+            path: text(it, "mountPath"),
+            sub_path: text(it, "subPath"),
+        };
+        let container = |it: &Value| Mounting {
+            name: text(it, "name"),
+            volume_mounts: elements(&it["volumeMounts"]).take(MOST).map(mount).collect(),
+        };
+        let volume = |it: &Value| {
+            let secret = it.get("secret")?;
+            Some(SecretVolume {
+                name: text(it, "name"),
+                secret_name: text(secret, "secretName"),
+                default_mode: secret["defaultMode"]
+                    .as_i64()
+                    .and_then(|mode| mode.try_into().ok()),
+            })
+        };
+        Self {
+            labels: labels.filter_map(label).take(MOST).collect(),
+            service_account_name: text(spec, "serviceAccountName"),
+            fs_group: spec["securityContext"]["fsGroup"].as_i64(),
+            containers: elements(&spec["containers"]).take(MOST).map(container).collect(),
+            volumes: elements(&spec["volumes"]).filter_map(volume).take(MOST).collect(),
+        }
     }
+}
+
+fn text(object: &Value, field: &str) -> String {
+    object[field].as_str().map(cleaned).unwrap_or_default()
+}
+
+fn elements(list: &Value) -> impl Iterator<Item = &Value> {
+    list.as_array().into_iter().flatten()
 }
 
 #[derive(Deserialize)]
@@ -122,12 +118,11 @@ impl Described {
     /// Reads a workload out of its JSON.
     pub fn parse(json: &str) -> Result<Self, serde_json::Error> {
         let whole: Whole = parse(json)?;
-        let template = whole.spec.template.get();
-        let pod: Value = parse(template)?;
+        let pod: Value = parse(whole.spec.template.get())?;
         Ok(Self {
             workload: parse(json)?,
             metadata: whole.metadata,
-            template: parse(template)?,
+            template: DescribedTemplate::of(&pod),
             fingerprint: fingerprint(&pod),
             pod: Object::new(ObjectKind::Pod, pod),
         })

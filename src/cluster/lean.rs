@@ -14,7 +14,7 @@ use crate::model::cleaned;
 use crate::model::entra::USE_LABEL;
 
 /// How many elements of a list, or entries of a map, are kept.
-const MOST: usize = 128;
+pub const MOST: usize = 128;
 
 /// An element of a list that may be of no use.
 pub trait Element {

@@ -1,16 +1,20 @@
 //! A pod template, reduced to what shows a gateway and its credential.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Deserializer};
 
-use super::lean::{Element, at_most, few, marks, text, use_label};
+use super::lean::{Element, MOST, at_most, few, marks, text, use_label};
 use super::name::valid_name;
 use crate::model::entra::OwnVariables;
+use crate::model::expansion::references;
 use crate::model::setting;
 
 /// How many imports of a container are kept: each may hold all settings.
 const MOST_IMPORTS: usize = 32;
+
+/// How many variables of a container are read: a value may refer to any before it.
+const MOST_VARIABLES: usize = 16_384;
 
 /// How many mounts of a container are kept.
 const MOST_MOUNTS: usize = 32;
@@ -55,9 +59,9 @@ pub struct Container {
     pub name: String,
     #[serde(deserialize_with = "text")]
     pub image: String,
-    /// The settings of a gateway, variables of a workload identity, and those that come
-    /// from Secrets.
-    #[serde(deserialize_with = "few")]
+    /// The settings of a gateway, variables of a workload identity, those that come from
+    /// Secrets, and those that the values of these refer to.
+    #[serde(deserialize_with = "variables")]
     pub env: Vec<Variable>,
     #[serde(deserialize_with = "at_most::<_, _, MOST_IMPORTS>")]
     pub env_from: Vec<Import>,
@@ -165,8 +169,11 @@ pub struct ProjectedSource {
 
 impl Element for Container {}
 
-impl Element for Variable {
-    fn is_used(&self) -> bool {
+impl Element for Variable {}
+
+impl Variable {
+    /// Whether it counts, whatever the others refer to.
+    fn counts(&self) -> bool {
         let from_secret = self
             .value_from
             .as_ref()
@@ -174,6 +181,23 @@ impl Element for Variable {
         let name = self.name.as_str();
         from_secret || setting::ALL.contains(&name) || OwnVariables::ALL.contains(&name)
     }
+}
+
+/// The variables that count, and those that their values refer to, as far as they are set
+/// before them.
+fn variables<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Variable>, D::Error> {
+    let all = at_most::<D, Variable, MOST_VARIABLES>(deserializer)?;
+    let mut referred = BTreeSet::new();
+    let mut kept = Vec::new();
+    for variable in all.into_iter().rev() {
+        if variable.counts() || referred.contains(&variable.name) {
+            referred.extend(references(&variable.value).map(str::to_owned));
+            kept.push(variable);
+        }
+    }
+    kept.reverse();
+    kept.truncate(MOST);
+    Ok(kept)
 }
 
 impl Element for Import {}
@@ -254,6 +278,27 @@ mod tests {
         assert_eq!(names, ["gateway.name", "A"]);
         assert!(spec.containers[0].env[0].value.len() < 2000);
         assert_eq!(spec.volumes.len(), 1);
+    }
+
+    #[test]
+    fn what_a_setting_refers_to_is_kept() {
+        let literal = |name: &str, value: &str| json!({"name": name, "value": value});
+        let env = [
+            literal("ORG", "contoso"),
+            literal("OTHER", "$(ORG)"),
+            literal("INST", "$(ORG)-apim"),
+            literal("config.service.endpoint", "https://$(INST)$(LATER).azure-api.net"),
+            literal("LATER", "x"),
+        ];
+        let spec: PodSpec = serde_json::from_value(json!({"containers": [{"env": env}]})).unwrap();
+        let names = spec.containers[0]
+            .env
+            .iter()
+            .map(|variable| variable.name.as_str());
+        assert_eq!(
+            names.collect::<Vec<_>>(),
+            ["ORG", "INST", "config.service.endpoint"]
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::model::TemplateMarks;
 use crate::model::annotation::{RESTARTED_AT, ROTATION_ID};
 use crate::model::entra::{Id, SettingValue, TemplateSettings};
+use crate::model::expansion::escaped;
 
 /// The name of the volume with a certificate.
 const VOLUME: &str = "apim-entra";
@@ -188,7 +189,7 @@ impl TemplateChange<'_> {
 
     fn variable(&self, name: &str, value: &SettingValue) -> Value {
         match value {
-            SettingValue::Text(text) => json!({"name": name, "value": text}),
+            SettingValue::Text(text) => json!({"name": name, "value": escaped(text)}),
             SettingValue::Id(Id::Known(id)) => json!({"name": name, "value": id}),
             SettingValue::Id(Id::Of(_)) => json!({"name": name, "value": self.client_id}),
             SettingValue::Secret { name: secret, key } => {

@@ -61,6 +61,7 @@ pub fn secret_facts(secret: &Secret, key: &str) -> Result<(SecretFacts, Previous
         immutable: secret.immutable.unwrap_or_default(),
         owner: owner(meta).map(|owner| cleaned(&owner)),
         written_by_us: is_described(meta, key),
+        gets_prefix: false,
         last_writer,
         last_written,
         credential,

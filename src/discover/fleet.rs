@@ -121,6 +121,8 @@ async fn one_credential(
     gateways: &[&Gateway],
 ) -> Result<TargetFacts> {
     let (facts, previous) = held(survey, namespace, secret, gateways)?;
+    let mut facts = facts.clone();
+    facts.gets_prefix = gateways.iter().any(|gateway| gateway.container.adds_prefix);
     let here = cluster.in_namespace(namespace);
     let mut workloads = Vec::new();
     let uses_it = |workload: &&Surveyed| {
@@ -128,7 +130,7 @@ async fn one_credential(
     };
     for workload in survey.workloads.iter().filter(uses_it) {
         let mut of_workload = workload.facts.clone();
-        of_workload.stale_pods = stale_pods(&here, facts, &of_workload, workload.selector.as_ref()).await;
+        of_workload.stale_pods = stale_pods(&here, &facts, &of_workload, workload.selector.as_ref()).await;
         workloads.push(of_workload);
     }
     let mut config_map_settings = ConfigMapSettings::default();
@@ -142,7 +144,7 @@ async fn one_credential(
     Ok(TargetFacts {
         snapshot: Snapshot {
             namespace: namespace.to_owned(),
-            secret: facts.clone(),
+            secret: facts,
             workloads,
         },
         previous: previous.clone(),

@@ -14,6 +14,7 @@ use super::survey::{Gateway, Survey, survey};
 use crate::cluster::Cluster;
 use crate::error::Result;
 use crate::model::request::{ReadCommandLine, Selection};
+use crate::model::setting::{ENDPOINT, GATEWAY_NAME};
 use crate::model::{
     Auth, CronJobFacts, Endpoint, Fact, Gap, GatewayFacts, GatewayId, Presented, StalePods, Unavailable,
 };
@@ -143,11 +144,13 @@ fn facts(survey: &Survey, gateway: &Gateway) -> GatewayFacts {
     };
     let recorded = (stored.filter(|facts| facts.marks_hold()).or(of_app))
         .and_then(|facts| GatewayId::parse(facts.marks.gateway.as_deref()?).ok());
-    let unnamed = |what: &str| {
-        gateway
-            .unread
-            .clone()
-            .unwrap_or(Unavailable::Unknown(format!("nothing names {what}")))
+    let unnamed = |what: &str, setting: &str| {
+        let why = if container.hidden.contains(&setting) {
+            format!("{setting} refers to what is not known, and nothing else names {what}")
+        } else {
+            format!("nothing names {what}")
+        };
+        gateway.unread.clone().unwrap_or(Unavailable::Unknown(why))
     };
     let of_token = match &presented {
         Ok(Presented::Stored(facts)) => facts.claims(),
@@ -165,14 +168,14 @@ fn facts(survey: &Survey, gateway: &Gateway) -> GatewayFacts {
         image: container.image.clone(),
         auth,
         secret,
-        gateway: id.ok_or_else(|| unnamed("the gateway")),
+        gateway: id.ok_or_else(|| unnamed("the gateway", GATEWAY_NAME)),
         service: match &endpoint {
             Err(why) => Err(Unavailable::Unknown(format!(
                 "config.service.endpoint is not valid: {why}"
             ))),
             Ok(endpoint) => (endpoint.as_ref().and_then(|endpoint| endpoint.service.clone()))
                 .or_else(|| recorded.as_ref().map(|id| id.service.name.clone()))
-                .ok_or_else(|| unnamed("the API Management instance")),
+                .ok_or_else(|| unnamed("the API Management instance", ENDPOINT)),
         },
         cloud: endpoint.ok().flatten().and_then(|endpoint| endpoint.cloud),
         recorded,

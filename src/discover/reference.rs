@@ -43,7 +43,8 @@ pub(super) fn credential_reference(
     let known = |container: &GatewayContainer| {
         config_maps.is_some()
             || matches!(container.credential, CredentialSource::SecretKey { .. })
-            || matches!(&container.credential, CredentialSource::EnvFrom(imported) if imported.len() == 1)
+            || !container.hides_auth
+                && matches!(&container.credential, CredentialSource::EnvFrom(imported) if imported.len() == 1)
     };
     if gateways.is_empty() || !gateways.iter().all(|(_, container)| known(container)) {
         return Ok(None);

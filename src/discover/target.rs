@@ -38,7 +38,7 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<Target
             .filter(|likely| !reference.workloads.contains(likely.workload()));
         warnings.extend(others.map(Likely::warning));
     }
-    let (secret, previous) = credential(cluster, &reference.candidates).await?;
+    let (mut secret, previous) = credential(cluster, &reference.candidates).await?;
 
     let users = workloads
         .by_name
@@ -58,7 +58,9 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<Target
         of_workload.stale_pods = stale_pods(&for_pods, &secret, &of_workload, selector.as_ref()).await;
         facts.push(of_workload);
         if let Some(spec) = workload.spec.template.spec {
-            config_map_settings.extend(ConfigMapSettings::of(&spec, &gateway_containers(&spec, maps)));
+            let containers = gateway_containers(&spec, maps);
+            secret.gets_prefix |= containers.iter().any(|container| container.adds_prefix);
+            config_map_settings.extend(ConfigMapSettings::of(&spec, &containers));
             specs.push((name, spec));
         }
     }

@@ -120,6 +120,7 @@ impl TargetFacts {
             if let Some(text) = &container.endpoint {
                 let endpoint = Endpoint::parse(text).map_err(|error| {
                     Error::refused(format!("{name} has the configuration endpoint `{text}`: {error}"))
+                        .hint("correct config.service.endpoint in the settings of the workload")
                         .caused_by(error)
                 })?;
                 evidence.endpoints.push(endpoint);

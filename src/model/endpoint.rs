@@ -81,6 +81,9 @@ impl Endpoint {
                 if service.is_empty() {
                     continue;
                 }
+                if is_placeholder(service) {
+                    return Err(EndpointError::NotAHost(cleaned(host)));
+                }
                 set_or_compare(&mut self.service, service, "the instance")?;
                 if let Some(first) = self.cloud.filter(|first| *first != cloud) {
                     return Err(EndpointError::TwoNames {
@@ -115,11 +118,24 @@ impl Endpoint {
             (&mut self.gateway, "gateways", "the gateway"),
         ] {
             if let Some(value) = value_after(word) {
+                // The name of a gateway may have such characters.
+                if word != "gateways" && is_placeholder(&value) {
+                    return Err(EndpointError::NotAName {
+                        what,
+                        name: cleaned(&value),
+                    });
+                }
                 set_or_compare(field, &value, what)?;
             }
         }
         Ok(())
     }
+}
+
+/// Whether a name is yet to be put there, as for `<name>`, `$(NAME)`, or `{{ name }}`; or
+/// was put there and is empty.
+fn is_placeholder(text: &str) -> bool {
+    text.starts_with('-') || text.contains(['$', '<', '>', '{', '}'])
 }
 
 /// Sets an empty field; a field that is set must be equal, ignoring case.
@@ -222,6 +238,12 @@ mod tests {
             "https://bad\u{1b}d.azure-api.net",
             "https://bad_d.azure-api.net",
             "https://bad%0ad.configuration.azure-api.net",
+            "$NAME_d.configuration.azure-api.net",
+            "https://${NAME}-d.configuration.azure-api.net",
+            "https://$(NOPE)-d.configuration.azure-api.net",
+            "https://<org>-d.configuration.azure-api.net",
+            "https://{{ .Values.name }}d.configuration.azure-api.net",
+            "https://-d.configuration.azure-api.net",
         ] {
             let error = Endpoint::parse(text).unwrap_err();
             assert!(
@@ -234,6 +256,31 @@ mod tests {
             parse(" https://svc.azure-api.net\n").service.as_deref(),
             Some("svc")
         );
+    }
+
+    #[test]
+    fn a_placeholder_in_a_path_is_no_name() {
+        for (path, what) in [
+            ("/subscriptions/<subscription>/resourceGroups/rg", "subscription"),
+            (
+                "/subscriptions/s/resourceGroups/{group}/providers",
+                "resource group",
+            ),
+            (
+                "/subscriptions/s/resourceGroups/rg/providers/p/service/$(NOPE)-prod",
+                "instance",
+            ),
+            (
+                "/subscriptions/s/resourceGroups/rg/providers/p/service/-prod",
+                "instance",
+            ),
+        ] {
+            let error = Endpoint::parse(&format!("https://config.contoso.com{path}")).unwrap_err();
+            let expected = format!("it contains a name of the {what} that Azure does not allow");
+            assert!(error.to_string().starts_with(&expected), "{path}: {error}");
+        }
+        let gateway = parse(&format!("https://config.contoso.com{PATH}/gateways/x$y"));
+        assert_eq!(gateway.gateway.as_deref(), Some("x$y"));
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub struct SecretFacts {
     pub last_written: Option<Timestamp>,
     /// Whether that field manager is this program.
     pub written_by_us: bool,
+    /// Whether the pods put the prefix of a token before it themselves.
+    pub gets_prefix: bool,
     pub credential: Credential,
     /// The certificate that the key holds, if it holds one as PEM.
     pub certificate: Option<Fact<Validity>>,
@@ -274,6 +276,7 @@ mod tests {
             last_writer: None,
             last_written: None,
             written_by_us: false,
+            gets_prefix: false,
             credential: Credential::Token {
                 claims: Claims {
                     gateway: "gw".to_owned(),

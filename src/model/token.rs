@@ -12,7 +12,6 @@ use super::text::is_azure_name;
 /// "Gateway - Generate Token").
 pub const MAX_LIFE: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-const PREFIX: &str = "GatewayKey ";
 const STAMP: &str = "%Y%m%d%H%M";
 
 /// The parts of a token that are not secret. They may appear in any output.
@@ -35,12 +34,15 @@ pub struct Token {
 }
 
 impl Token {
+    /// What may stand before a token.
+    pub const PREFIX: &str = "GatewayKey ";
+
     /// Parses a token from a Secret or from ARM. White space around it and the
     /// prefix `GatewayKey ` are optional. A gateway's id may contain `&`, so
     /// the text is split from the right.
     pub fn parse(text: &str) -> Result<Self, TokenError> {
         let text = text.trim();
-        let stripped = text.strip_prefix(PREFIX);
+        let stripped = text.strip_prefix(Self::PREFIX);
         let bare = stripped.unwrap_or(text).trim_start();
         if bare.is_empty() {
             return Err(TokenError::Empty);
@@ -87,7 +89,7 @@ impl Token {
     pub fn reveal(&self, prefixed: bool) -> SecretString {
         let bare = self.bare.expose_secret();
         SecretString::from(if prefixed {
-            format!("{PREFIX}{bare}")
+            format!("{}{bare}", Self::PREFIX)
         } else {
             bare.to_owned()
         })

@@ -13,6 +13,7 @@ mod image;
 mod instance;
 mod marks;
 mod mode;
+mod notes;
 mod objects;
 mod own_variables;
 mod removal;
@@ -29,6 +30,7 @@ pub use arrival::{
 pub use chain::{Link, LinkState, chain, credentials};
 pub use ending::{SetupProof, StepOutcome, exit_code, planned_exit_code};
 pub use marks::{marks_of_new_pods, replacement_id, replacement_ids};
+pub use notes::capped;
 pub use removal::{removal_command, stays, user_of};
 pub use step::{Action, Part, Step, StepMark, refusal};
 
@@ -93,8 +95,13 @@ impl SetupPlan {
 
     /// Whether somebody else has to set what the pod template needs.
     pub fn workload_is_left_to_others(&self) -> bool {
-        let workload = self.steps.iter().find(|step| step.part == Part::Workload);
-        workload.is_none_or(|step| step.left_to_others().is_some())
+        let of = |part: Part| self.steps.iter().find(|step| step.part == part);
+        // The next run of this user creates it.
+        let is_postponed = |step: &Step| {
+            step.waits_for == Some(Part::Gateway)
+                && of(Part::Gateway).is_some_and(|gateway| gateway.action.is_none())
+        };
+        of(Part::Workload).is_none_or(|step| step.left_to_others().is_some() && !is_postponed(step))
     }
 
     /// The definition of a role that is to be assigned; `None` if it is assigned already.

@@ -84,6 +84,7 @@ pub(crate) fn snapshot() -> Snapshot {
             last_writer: None,
             last_written: None,
             written_by_us: false,
+            gets_prefix: false,
             credential: Credential::Token {
                 claims,
                 prefixed: true,

@@ -47,7 +47,7 @@ impl Mint {
                 key_slot: choose_slot(policy.key, secret.slot()),
                 previous_key_slot: secret.slot(),
                 expires_at: expiry(policy.life, arm_now),
-                prefixed: is_prefixed(&secret.credential),
+                prefixed: is_prefixed(secret),
             }),
         }
     }
@@ -64,7 +64,7 @@ impl Mint {
                 key_slot,
                 previous_key_slot,
                 expires_at: unfinished.expires_at,
-                prefixed: is_prefixed(&secret.credential),
+                prefixed: is_prefixed(secret),
             }),
         }
     }
@@ -126,11 +126,12 @@ impl fmt::Display for Mint {
 
 /// Whether a token is stored with the prefix. The gateway expects it in every
 /// documented layout.
-fn is_prefixed(credential: &Credential) -> bool {
-    match credential {
-        Credential::Token { prefixed, .. } => *prefixed,
-        Credential::Unusable(_) => true,
-    }
+fn is_prefixed(secret: &SecretFacts) -> bool {
+    !secret.gets_prefix
+        && match &secret.credential {
+            Credential::Token { prefixed, .. } => *prefixed,
+            Credential::Unusable(_) => true,
+        }
 }
 
 impl TokenMint {
@@ -184,6 +185,23 @@ mod tests {
     use super::super::fixture::{DAY, mint, minted};
     use super::*;
     use crate::model::TokenError;
+
+    #[test]
+    fn a_token_has_the_prefix_once() {
+        let mut secret = super::super::fixture::snapshot().secret;
+        for (credential, gets_prefix, expected) in [
+            (None, false, true),
+            (None, true, false),
+            (Some(TokenError::Empty), false, true),
+            (Some(TokenError::Empty), true, false),
+        ] {
+            if let Some(error) = credential {
+                secret.credential = Credential::Unusable(error);
+            }
+            secret.gets_prefix = gets_prefix;
+            assert_eq!(is_prefixed(&secret), expected, "{credential:?}, {gets_prefix}");
+        }
+    }
 
     #[test]
     fn a_token_of_another_gateway_or_expiry_and_anything_else_is_refused() {

@@ -10,15 +10,15 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-pub use az::{ScriptTarget, az_script, left_out};
+pub use az::{ScriptCluster, ScriptTarget, az_script, left_out};
 pub use undo::undo_script;
 pub use values::Values;
 
 use crate::model::one_line;
-use crate::plan::entra::{Part, SetupPlan, SetupProof, Step, StepMark, StepOutcome};
+use crate::plan::entra::{Part, SetupPlan, SetupProof, Step, StepMark, StepOutcome, capped};
 
-/// The plan, a line for each step with its mark first. Notes and hints are
-/// indented below it; the error that ends a plan has the hints of its step.
+/// The plan, a line for each step with its mark first. Notes, of each kind a few, and
+/// hints are indented below it; the error that ends a plan has the hints of its step.
 pub fn plan_lines(plan: &SetupPlan) -> String {
     let ending = plan.steps.iter().position(|step| step.stops.is_some());
     let steps = plan.steps.iter().enumerate();
@@ -30,8 +30,8 @@ pub fn plan_lines(plan: &SetupPlan) -> String {
 fn lines(step: &Step, is_ending: bool) -> impl Iterator<Item = String> {
     let first = format!("{} {}\n", step.mark.sign(), one_line(&step.text));
     let hints = step.hints.iter().filter(move |_| !is_ending);
-    let below = step.notes.iter().chain(hints);
-    std::iter::once(first).chain(below.map(|line| format!("    {}\n", one_line(line))))
+    let below = capped(&step.notes).into_iter().chain(hints.cloned());
+    std::iter::once(first).chain(below.map(|line| format!("    {}\n", one_line(&line))))
 }
 
 /// The output of `-o json`. A version gets new fields, but never changes existing

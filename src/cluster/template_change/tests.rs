@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::model::entra::{CertificateMount, Made};
+use crate::model::expansion::expanded;
 
 const CLIENT: Uuid = Uuid::from_u128(7);
 
@@ -116,6 +117,18 @@ fn one_patch_sets_everything_in_the_gateways_container() {
             },
         }}})
     );
+}
+
+#[test]
+fn the_kubelet_gives_back_a_value_with_dollar_signs() {
+    let mut add = TemplateSettings::default();
+    let name = "x$$y $(id) $z".to_owned();
+    add.settings
+        .insert("gateway.name".to_owned(), SettingValue::Text(name.clone()));
+    let patch = with(&add, |change| change.patch(&before()));
+    let written = &patch["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"];
+    assert_eq!(written, "x$$$$y $$(id) $$z");
+    assert_eq!(expanded(written.as_str().unwrap(), |_| Some("id")), name);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::program::{has_all_parameters, mentions_a_program, resolved};
 use super::shell::Variables;
 use crate::cluster::lean::{Element, at_most};
 use crate::model::request::{Invocation, UNKNOWN};
-use crate::model::{PROGRAM, SCRIPT};
+use crate::model::{PROGRAM, SCRIPT, expansion};
 
 /// How many words of a command line are read, one for each workload of a fleet,
 /// and how many variables. A line with more is not understood.
@@ -156,27 +156,7 @@ fn variables(env: &[Variable], namespace: &str) -> Variables {
     variables
 }
 
-/// A text in which the kubelet has replaced `$(NAME)`. A name that is not set
-/// stays as it is, and `$$` is one dollar sign.
+/// A text as the kubelet expands it.
 fn expanded(text: &str, variables: &Variables) -> String {
-    let mut expanded = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('$') {
-        expanded.push_str(before);
-        if let Some(after) = after.strip_prefix('$') {
-            expanded.push('$');
-            rest = after;
-            continue;
-        }
-        let reference = after.strip_prefix('(').and_then(|name| name.split_once(')'));
-        if let Some((value, after)) = reference.and_then(|(name, after)| Some((variables.get(name)?, after)))
-        {
-            expanded.push_str(value);
-            rest = after;
-        } else {
-            expanded.push('$');
-            rest = after;
-        }
-    }
-    expanded + rest
+    expansion::expanded(text, |name| variables.get(name).map(String::as_str))
 }

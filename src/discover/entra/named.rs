@@ -35,6 +35,7 @@ pub(super) fn evidence(
             Error::refused(format!(
                 "{workload} has the configuration endpoint `{text}`: {error}"
             ))
+            .hint("correct config.service.endpoint in the settings of the workload")
             .caused_by(error)
         })?;
         evidence.endpoints.push(endpoint);

@@ -14,12 +14,13 @@ use crate::discover::evidence::{Evidence, Named, identify, identify_or};
 use crate::discover::facts::owner;
 use crate::discover::no_gateway::{Likely, likely_gateways, no_gateway};
 use crate::discover::pod_spec::{
-    GatewayContainer, Setting, gateway_containers, gateway_containers_with, settings_of,
+    ConfigMaps, GatewayContainer, Setting, gateway_containers, gateway_containers_with, settings_of,
 };
 use crate::discover::read::{ConfigMapReads, named_as, requested};
 use crate::error::{Error, Result};
 use crate::model::entra::facts::WorkloadSide;
 use crate::model::request::TargetRequest;
+use crate::model::setting::AUTH;
 use crate::model::{Object, Unavailable, WorkloadRef, cleaned};
 
 /// The target of a set-up, which is found before anything is read of Azure.
@@ -63,18 +64,19 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<SetupT
         1 => containers.swap_remove(0),
         _ => return Err(several_containers(&chosen.workload, &containers)),
     };
-    let of_spec = spec.containers.iter().find(|it| it.name == container.name);
-    let settings = of_spec.map_or_else(Default::default, |it| settings_of(it, maps, &secrets.imported));
+    let settings = settings(&spec, &container, maps, &secrets);
     let gaps = gaps(&config_maps, &secrets, &settings);
     let described = &chosen.described;
+    let is_immutable = |map: &str| config_maps.is_immutable(&cluster.namespace, map);
     let signs_in = signs_in(&container, &settings, &gaps);
     let evidence = evidence(&chosen.workload, &container, &secrets)?;
     let side = WorkloadSide {
         service: evidence.endpoints.iter().find_map(|it| it.service.clone()),
+        hidden: container.hidden.clone(),
         template: template(described, &container.name, &settings),
         fingerprint: described.fingerprint,
         owner: owner(&described.metadata).map(|owner| cleaned(&owner)),
-        clear_secret: clear_secret(&spec, &container.name, maps),
+        clear_secret: clear_secret(&spec, &container.name, maps, is_immutable),
         own_variables: container.entra.own_variables.clone(),
         unproved: unproved(described),
         marks: described.workload.marks().template,
@@ -107,6 +109,16 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<SetupT
         side: Some(side),
         pod: Some(chosen.described.pod),
     })
+}
+
+fn settings(
+    spec: &PodSpec,
+    container: &GatewayContainer,
+    maps: &ConfigMaps,
+    secrets: &WorkloadSecrets,
+) -> BTreeMap<String, Setting> {
+    let of_spec = spec.containers.iter().find(|it| it.name == container.name);
+    of_spec.map_or_else(Default::default, |it| settings_of(it, maps, &secrets.imported))
 }
 
 async fn config_maps(
@@ -144,13 +156,15 @@ fn names_gateway(request: &TargetRequest) -> bool {
     request.service.is_some() && request.gateway.is_some()
 }
 
-/// Why the settings may not be known in full.
+/// Why the settings that sign in may not be known in full.
 fn gaps(
     config_maps: &ConfigMapReads,
     secrets: &WorkloadSecrets,
     settings: &BTreeMap<String, Setting>,
 ) -> Vec<Unavailable> {
-    let is_unreadable = settings.values().any(|setting| *setting == Setting::Unreadable);
+    let is_unreadable = settings
+        .iter()
+        .any(|(name, setting)| name.starts_with(AUTH) && *setting == Setting::Unreadable);
     let of_maps = config_maps.gaps().into_iter().map(Unavailable::Unknown);
     let why = "a variable of the container refers to what is not there or cannot be read";
     let of_variables = is_unreadable.then(|| Unavailable::Unknown(why.to_owned()));

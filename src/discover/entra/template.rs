@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::workload_secrets::is_shown;
-use crate::cluster::described::{Described, DescribedSpec};
-use crate::cluster::pod_spec::PodSpec;
-use crate::discover::pod_spec::{ConfigMaps, CredentialSource, EntraCredential, GatewayContainer, Setting};
+use crate::cluster::described::{Described, DescribedTemplate};
+use crate::cluster::pod_spec::{Container, PodSpec};
+use crate::discover::pod_spec::{
+    ConfigMaps, CredentialSource, EntraCredential, GatewayContainer, ImportedSecrets, Setting, settings_of,
+};
 use crate::model::entra::facts::ClearSecret;
 use crate::model::entra::{
     CERTIFICATE_FOLDER, CertificateMount, Mode, SettingValue, SignsIn, TemplateSettings,
@@ -53,7 +55,7 @@ pub(super) fn signs_in(
 
 /// What the template has of what a set-up writes. Credentials in clear are left out.
 pub(super) fn template(described: &Described, container: &str, settings: &Settings) -> TemplateSettings {
-    let spec = &described.template.spec;
+    let pods = &described.template;
     let value = |(name, setting): (&String, &Setting)| {
         let value = match setting {
             Setting::Text { text, .. } if is_shown(name, text) => SettingValue::Text(text.clone()),
@@ -67,37 +69,42 @@ pub(super) fn template(described: &Described, container: &str, settings: &Settin
     };
     TemplateSettings {
         settings: settings.iter().filter_map(value).collect(),
-        service_account: spec.service_account_name.clone(),
-        labels: described.template.metadata.labels.clone(),
-        mount: mount(spec, container),
-        fs_group: spec.security_context.as_ref().and_then(|it| it.fs_group),
+        service_account: pods.service_account_name.clone(),
+        labels: pods.labels.clone(),
+        mount: mount(pods, container),
+        fs_group: pods.fs_group,
     }
 }
 
 /// The Secret that is mounted as a whole where certificates belong.
-fn mount(spec: &DescribedSpec, container: &str) -> Option<CertificateMount> {
-    let container = spec.containers.iter().find(|it| it.name == container)?;
+fn mount(pods: &DescribedTemplate, container: &str) -> Option<CertificateMount> {
+    let container = pods.containers.iter().find(|it| it.name == container)?;
     let mount = container
         .volume_mounts
         .iter()
         .find(|it| it.path.trim_end_matches('/') == CERTIFICATE_FOLDER && it.sub_path.is_empty())?;
-    let volume = spec.volumes.iter().find(|it| it.name == mount.name)?;
-    let secret = volume.secret.as_ref()?;
+    let volume = pods.volumes.iter().find(|it| it.name == mount.name)?;
     Some(CertificateMount {
-        secret: secret.secret_name.clone(),
+        secret: volume.secret_name.clone(),
         path: CERTIFICATE_FOLDER.to_owned(),
-        mode: secret.default_mode.unwrap_or(DEFAULT_MODE),
+        mode: volume.default_mode.unwrap_or(DEFAULT_MODE),
     })
 }
 
 /// Where a client secret is in clear, also one that a variable of the container beats.
-pub(super) fn clear_secret(spec: &PodSpec, container: &str, config_maps: &ConfigMaps) -> Option<ClearSecret> {
+pub(super) fn clear_secret(
+    spec: &PodSpec,
+    container: &str,
+    config_maps: &ConfigMaps,
+    is_immutable: impl Fn(&str) -> bool,
+) -> Option<ClearSecret> {
     let container = spec.containers.iter().find(|it| it.name == container)?;
     let in_map = |name: &str, key: &str| {
         let text = config_maps.get(name).and_then(|data| data.get(key))?;
         (!text.trim().is_empty()).then(|| ClearSecret::ConfigMap {
             name: name.to_owned(),
             key: key.to_owned(),
+            immutable: is_immutable(name),
         })
     };
     let imported = container.env_from.iter().find_map(|import| {
@@ -105,9 +112,9 @@ pub(super) fn clear_secret(spec: &PodSpec, container: &str, config_maps: &Config
         in_map(name, APP_SECRET.strip_prefix(&import.prefix)?)
     });
     let own = || {
-        let variable = container.env.iter().find(|it| it.name == APP_SECRET)?;
+        let variable = container.env.iter().rfind(|it| it.name == APP_SECRET)?;
         match &variable.value_from {
-            None => (!variable.value.trim().is_empty()).then_some(ClearSecret::Workload),
+            None => is_text(container, config_maps).then_some(ClearSecret::Workload),
             Some(from) => {
                 let key = from.config_map_key_ref.as_ref()?;
                 in_map(&key.name, &key.key)
@@ -115,6 +122,12 @@ pub(super) fn clear_secret(spec: &PodSpec, container: &str, config_maps: &Config
         }
     };
     imported.or_else(own)
+}
+
+/// Whether the client secret is a text, and no reference to a Secret.
+fn is_text(container: &Container, config_maps: &ConfigMaps) -> bool {
+    let settings = settings_of(container, config_maps, &ImportedSecrets::new());
+    matches!(settings.get(APP_SECRET), Some(Setting::Text { text, .. }) if !text.trim().is_empty())
 }
 
 /// The id of the set-up or rotation that last restarted the pods, unless they are
@@ -142,7 +155,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::discover::pod_spec::{ImportedSecrets, gateway_containers_with, settings_of};
+    use crate::discover::pod_spec::gateway_containers_with;
     use crate::model::annotation::{GIVEN_UP, PROVED, ROTATION_ID};
     use crate::model::setting::{APP_CERTIFICATE, AUTH_KEY, GATEWAY_NAME};
 
@@ -272,10 +285,11 @@ mod tests {
         assert!(!format!("{found:?}").contains("hush"));
         assert_eq!(unproved(&read.described).as_deref(), Some("b"));
         let spec = read.described.workload.pod_spec().unwrap();
-        let clear = clear_secret(spec, "gw", &read.maps);
+        let clear = clear_secret(spec, "gw", &read.maps, |map| map == "m");
         let in_map = ClearSecret::ConfigMap {
             name: "m".to_owned(),
             key: APP_SECRET.to_owned(),
+            immutable: true,
         };
         assert_eq!(clear, Some(in_map), "although it may be beaten");
     }

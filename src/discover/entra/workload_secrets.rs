@@ -11,6 +11,7 @@ use crate::cluster::pod_spec::PodSpec;
 use crate::discover::facts::last_write;
 use crate::discover::pod_spec::ImportedSecrets;
 use crate::model::annotation::{FIELD_MANAGER, GATEWAY};
+use crate::model::expansion::references;
 use crate::model::setting::{self, APP_SECRET, AUTH, AUTH_KEY};
 use crate::model::{GatewayId, Token, Unavailable, cleaned};
 
@@ -48,10 +49,15 @@ fn wanted(spec: &PodSpec) -> BTreeMap<String, Wanted> {
                 found.prefixes.insert(import.prefix.clone());
             }
         }
+        let credentials = [AUTH, AUTH_KEY, APP_SECRET];
+        let literals = container.env.iter();
+        let literals = literals.filter(|variable| credentials.contains(&variable.name.as_str()));
+        let referred: BTreeSet<&str> = literals.flat_map(|it| references(&it.value)).collect();
         for variable in &container.env {
             let from = variable.value_from.as_ref();
+            let name = variable.name.as_str();
             if let Some(key) = from.and_then(|from| from.secret_key_ref.as_ref())
-                && [AUTH, AUTH_KEY, APP_SECRET].contains(&variable.name.as_str())
+                && (credentials.contains(&name) || referred.contains(name))
             {
                 let found = all.entry(key.name.clone()).or_default();
                 found.keys.insert(key.key.clone());
@@ -151,11 +157,13 @@ mod tests {
         let spec: PodSpec = serde_json::from_value(json!({"containers": [{
             "name": "gw", "envFrom": [{"secretRef": {"name": "s"}}, {"prefix": "x.", "secretRef": {"name": "t"}}],
             "env": [{"name": "config.service.auth.key", "valueFrom": {"secretKeyRef": {"name": "u", "key": "value"}}},
+                {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "w", "key": "value"}}},
+                {"name": "config.service.auth", "value": "GatewayKey $(TOKEN)"},
                 {"name": "OTHER", "valueFrom": {"secretKeyRef": {"name": "v", "key": "value"}}}],
         }]}))
         .unwrap();
         let wanted = wanted(&spec);
-        assert_eq!(wanted.keys().collect::<Vec<_>>(), ["s", "t", "u"]);
+        assert_eq!(wanted.keys().collect::<Vec<_>>(), ["s", "t", "u", "w"]);
         let mut secrets = WorkloadSecrets::default();
         let data = [
             ("config.service.auth", "azureAdApp"),

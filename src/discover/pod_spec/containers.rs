@@ -1,8 +1,8 @@
 use super::credential::CredentialSource;
 use super::entra::EntraSettings;
-use super::variables::{ConfigMaps, ContainerVariables, ImportedSecrets};
+use super::variables::{ConfigMaps, ContainerVariables, ImportedSecrets, Value};
 use crate::cluster::pod_spec::PodSpec;
-use crate::model::setting::{ENDPOINT, GATEWAY_NAME};
+use crate::model::setting::{AUTH, ENDPOINT, GATEWAY_NAME};
 
 /// A gateway's container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -10,12 +10,18 @@ pub struct GatewayContainer {
     pub name: String,
     pub image: String,
     pub credential: CredentialSource,
+    /// Whether `config.service.auth` is set to what is not known.
+    pub hides_auth: bool,
+    /// Whether `env` puts the prefix before the token that it refers to.
+    pub adds_prefix: bool,
     /// The app, if it signs in by Entra.
     pub entra: EntraSettings,
-    /// `config.service.endpoint`, if it could be read.
+    /// `config.service.endpoint`, if it is set and known.
     pub endpoint: Option<String>,
-    /// `gateway.name`, if it is set.
+    /// `gateway.name`, if it is set and known.
     pub gateway_name: Option<String>,
+    /// Which of the two are set to what is not known.
+    pub hidden: Vec<&'static str>,
 }
 
 /// The number of gateways that are kept of one pod. More than one is rare, and
@@ -45,9 +51,15 @@ pub fn gateway_containers_with(
                 name: container.name.clone(),
                 image: container.image.clone(),
                 credential: variables.credential(container),
+                adds_prefix: variables.add_prefix(container),
+                hides_auth: variables.get(AUTH) == Some(&Value::Unreadable),
                 entra: EntraSettings::of(spec, container, &variables, config_maps),
                 endpoint: variables.text(ENDPOINT),
                 gateway_name: variables.text(GATEWAY_NAME),
+                hidden: [ENDPOINT, GATEWAY_NAME]
+                    .into_iter()
+                    .filter(|name| variables.hides(name))
+                    .collect(),
             });
         }
     }

@@ -1,7 +1,7 @@
 //! What the settings of a gateway show of its sign-in by Entra.
 
 use super::credential::EnvFromSecret;
-use super::variables::{ConfigMaps, ContainerVariables, Value, own_variables};
+use super::variables::{ConfigMaps, ContainerVariables, Value, may_import, own_variables};
 use crate::cluster::pod_spec::{Container, PodSpec, VolumeMount};
 use crate::model::entra::{OwnVariables, PEM_KEY};
 use crate::model::setting::{APP_CERTIFICATE, APP_CLIENT, APP_SECRET, GATEWAY_NAME};
@@ -48,7 +48,7 @@ impl EntraSettings {
         let account = spec.service_account_name.as_str();
         let mut settings = Self {
             service_account: if account.is_empty() { "default" } else { account }.to_owned(),
-            own_variables: OwnVariables::new(own_variables(container, config_maps)),
+            own_variables: OwnVariables::new(own_variables(container, variables)),
             lacks_name: variables.get(GATEWAY_NAME).is_none()
                 && !may_import(container, config_maps, GATEWAY_NAME),
             may_bring_token: container.env.iter().any(|it| it.name == OwnVariables::TOKEN_FILE)
@@ -76,18 +76,6 @@ impl EntraSettings {
         };
         settings
     }
-}
-
-/// Whether something that is imported whole may set a variable.
-fn may_import(container: &Container, config_maps: &ConfigMaps, variable: &str) -> bool {
-    container.env_from.iter().any(|import| {
-        let Some(key) = variable.strip_prefix(import.prefix.as_str()) else {
-            return false;
-        };
-        let map = import.config_map_ref.as_ref();
-        let map = map.and_then(|reference| config_maps.get(&reference.name));
-        map.is_none_or(|data| data.contains_key(key))
-    })
 }
 
 /// The Secrets that are imported whole and may hold a setting.
@@ -140,6 +128,8 @@ fn mounted(spec: &PodSpec, container: &Container, path: &str) -> Vec<SecretKeys>
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use serde_json::{Value as Json, json};
 
     use super::*;
@@ -202,7 +192,8 @@ mod tests {
         let maps = json!({"token": {"AZURE_FEDERATED_TOKEN_FILE": "/beaten"}});
         let container: Container = serde_json::from_value(container).unwrap();
         let maps: ConfigMaps = serde_json::from_value(maps).unwrap();
-        let found = OwnVariables::new(own_variables(&container, &maps));
+        let variables = ContainerVariables::of(&container, &maps, &BTreeMap::new());
+        let found = OwnVariables::new(own_variables(&container, &variables));
         assert_eq!(found.value("AZURE_CLIENT_ID"), Some("last"));
         assert!(found.sets("AZURE_TENANT_ID") && found.value("AZURE_TENANT_ID").is_none());
         assert!(found.sets("AZURE_AUTHORITY_HOST") && found.value("AZURE_AUTHORITY_HOST").is_none());

@@ -1,9 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::credential::{CredentialSource, EnvFromSecret};
-use super::variables::{ConfigMaps, relevant};
+use super::variables::{ConfigMaps, relevant, relevant_names};
 use crate::cluster::pod_spec::{Container, Import, KeyRef, PodSpec, Variable};
-use crate::model::setting;
 
 /// The numbers of ConfigMaps and of Secrets that are kept of one pod spec. Users
 /// of the cluster can write thousands into each.
@@ -26,11 +25,10 @@ pub fn settings_in_config_maps(spec: &PodSpec) -> BTreeMap<String, BTreeSet<Stri
         }
     };
     for container in &spec.containers {
+        let names = relevant_names(container);
         for source in &container.env_from {
             if let Some(reference) = &source.config_map_ref {
-                let mut keys = setting::ALL
-                    .iter()
-                    .filter_map(|name| name.strip_prefix(&source.prefix));
+                let mut keys = names.iter().filter_map(|name| name.strip_prefix(&source.prefix));
                 add(&reference.name, &mut keys);
             }
         }

@@ -133,6 +133,150 @@ fn env_wins_over_env_from_and_the_later_import_over_the_earlier() {
     assert_eq!(found.credential, secret_key("s", "k"));
 }
 
+/// The gateway of a container that runs its image with these variables.
+fn with_env(env: &Json, imports: &Json, config_maps: &ConfigMaps) -> GatewayContainer {
+    let container = json!({
+        "name": "gw", "image": "r/azure-api-management/gateway:2", "env": env, "envFrom": imports,
+    });
+    only(&container, config_maps)
+}
+
+fn literal(name: &str, value: &str) -> Json {
+    json!({"name": name, "value": value})
+}
+
+#[test]
+fn variables_in_values_are_expanded_as_by_the_kubelet() {
+    let of_map = json!({"name": "OF_MAP", "valueFrom": {"configMapKeyRef": {"name": "m", "key": "org"}}});
+    let of_secret = json!({"name": "HUSH", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}});
+    let of_field = json!({"name": "FIELD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}});
+    let imports = json!([{"prefix": "PRE_", "configMapRef": {"name": "m"}}]);
+    let known = maps(&[("m", &[("org", "contoso"), ("raw", "$(ORG)")])]);
+    let first = [
+        literal("ORG", "contoso"),
+        of_map,
+        of_secret,
+        of_field,
+        literal("TWICE", "$(ORG)"),
+    ];
+    let endpoint = |value: &str, maps: &ConfigMaps| {
+        let mut env = first.to_vec();
+        env.extend([
+            literal(ENDPOINT, value),
+            literal(GATEWAY_NAME, value),
+            literal("LATER", "x"),
+        ]);
+        let found = with_env(&env.into(), &imports, maps);
+        assert_eq!(found.endpoint, found.gateway_name);
+        assert_eq!(found.endpoint.is_none(), found.hidden == [ENDPOINT, GATEWAY_NAME]);
+        found.endpoint
+    };
+    for (value, expected) in [
+        (
+            "https://$(ORG)-apim.azure-api.net",
+            Some("https://contoso-apim.azure-api.net"),
+        ),
+        ("$(OF_MAP)", Some("contoso")),
+        ("$(PRE_org)/$(TWICE)", Some("contoso/contoso")),
+        ("$(PRE_raw)", Some("$(ORG)")),
+        ("x$$y$$(ORG)", Some("x$y$(ORG)")),
+        ("$(HUSH)-apim", None),
+        ("$(FIELD)", None),
+        ("$(NOPE)-prod", None),
+        ("$(LATER)", None),
+    ] {
+        assert_eq!(endpoint(value, &known).as_deref(), expected, "{value}");
+    }
+    for value in ["$(OF_MAP)", "$(PRE_org)"] {
+        assert_eq!(endpoint(value, &maps(&[])), None, "{value} is not read yet");
+    }
+    let mut env: Vec<Json> = (1..100)
+        .map(|at| literal(&format!("V{at}"), &format!("$(V{0})$(V{0})", at - 1)))
+        .collect();
+    env.insert(0, literal("V0", "x"));
+    env.push(literal(ENDPOINT, "$(V99)"));
+    assert_eq!(
+        with_env(&env.into(), &json!([]), &maps(&[])).endpoint,
+        None,
+        "it does not fill the memory"
+    );
+}
+
+#[test]
+fn the_config_maps_that_values_refer_to_are_read() {
+    let of_map = json!({"name": "INST", "valueFrom": {"configMapKeyRef": {"name": "m", "key": "k"}}});
+    let env = json!([of_map, literal(ENDPOINT, "https://$(INST)-$(ENV).azure-api.net")]);
+    let spec =
+        spec(&json!({"name": "gw", "env": env, "envFrom": [{"prefix": "E", "configMapRef": {"name": "n"}}]}));
+    let sought = settings_in_config_maps(&spec);
+    assert_eq!(sought["m"], BTreeSet::from(["k".to_owned()]));
+    assert!(sought["n"].contains("NV"), "{sought:?}");
+    let lacks = missing_config_map(&spec, &maps(&[]), |name| name == "m");
+    assert!(lacks.is_some(), "no pod starts without it");
+}
+
+#[test]
+fn a_credential_is_followed_through_a_variable() {
+    let token = json!({"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}});
+    let credential = |env: &[Json], imports: Json, config_maps: &ConfigMaps| {
+        with_env(&env.to_vec().into(), &imports, config_maps).credential
+    };
+    let none = maps(&[]);
+    for (name, value) in [
+        (AUTH, "GatewayKey $(TOKEN)"),
+        (AUTH, "$(TOKEN)"),
+        (AUTH_KEY, "GatewayKey $(TOKEN)"),
+        (AUTH_KEY, "$(TOKEN)"),
+    ] {
+        let env = [token.clone(), literal(name, value)];
+        assert_eq!(
+            credential(&env, json!([]), &none),
+            secret_key("s", "k"),
+            "{name}: {value}"
+        );
+        let imported = credential(
+            &env[1..],
+            json!([{"prefix": "TO", "secretRef": {"name": "t"}}]),
+            &none,
+        );
+        assert_eq!(imported, secret_key("t", "KEN"), "{name}: {value}");
+    }
+    let added = |value: &str| {
+        let env = json!([token, literal(AUTH, value)]);
+        with_env(&env, &json!([]), &none).adds_prefix
+    };
+    assert!(added("GatewayKey $(TOKEN)") && !added("$(TOKEN)"));
+    let parts = [
+        token.clone(),
+        literal(AUTH, "GatewayKey gw&203001010000&$(TOKEN)"),
+    ];
+    assert_eq!(credential(&parts, json!([]), &none), CredentialSource::Missing);
+    let in_clear = [
+        literal("TOKEN", "gw&203001010000&c2ln"),
+        literal(AUTH, "GatewayKey $(TOKEN)"),
+    ];
+    assert!(matches!(
+        credential(&in_clear, json!([]), &none),
+        CredentialSource::Inline { .. }
+    ));
+    let both = json!([{"secretRef": {"name": "t"}}, {"configMapRef": {"name": "m"}}]);
+    let env = json!([literal(AUTH, "GatewayKey $(TOKEN)")]);
+    assert!(
+        with_env(&env, &both, &none).hides_auth,
+        "the ConfigMap may set it"
+    );
+    let read = with_env(&env, &both, &maps(&[("m", &[])]));
+    assert_eq!(read.credential, secret_key("t", "TOKEN"));
+    let secret = [
+        token,
+        literal(AUTH, "azureAdApp"),
+        literal(APP_SECRET, "$(TOKEN)"),
+    ];
+    let found = with_env(&secret.to_vec().into(), &json!([]), &none);
+    assert_eq!(found.entra.credential, [("s".to_owned(), vec!["k".to_owned()])]);
+    assert_eq!(found.entra.in_clear, None);
+}
+
 #[test]
 fn sidecars_are_no_gateways() {
     let container = json!({"name": "daprd", "image": "daprio/daprd:1", "env": [{"name": "A", "value": "b"}]});

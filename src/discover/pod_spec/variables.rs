@@ -1,20 +1,30 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::credential::{CredentialSource, EntraCredential, EnvFromSecret};
-use crate::cluster::pod_spec::{Container, Variable};
+use crate::cluster::pod_spec::{Container, Import, ValueFrom, Variable};
 use crate::model::Token;
 use crate::model::entra::OwnVariables;
+use crate::model::expansion::{Part, parts, references};
 use crate::model::setting::{self, APP_CERTIFICATE, APP_SECRET, AUTH, AUTH_KEY};
 
 /// The data of ConfigMaps by name, as far as they could be read.
 pub type ConfigMaps = BTreeMap<String, BTreeMap<String, String>>;
 
-/// The variables of a container that are settings of a gateway.
+/// The longest value that is put together of others, in bytes.
+const LONGEST: usize = 1024;
+
+/// The names of the settings of a container, and of the variables that values of its
+/// `env` refer to.
+pub(super) fn relevant_names(container: &Container) -> BTreeSet<&str> {
+    let referred = container.env.iter().flat_map(|it| references(&it.value));
+    setting::ALL.into_iter().chain(referred).collect()
+}
+
+/// The variables of a container that are settings of a gateway, or that others refer to.
 pub(super) fn relevant(container: &Container) -> impl Iterator<Item = &Variable> {
-    container
-        .env
-        .iter()
-        .filter(|variable| setting::ALL.contains(&variable.name.as_str()))
+    let names = relevant_names(container);
+    let variables = container.env.iter();
+    variables.filter(move |variable| names.contains(variable.name.as_str()))
 }
 
 /// What Secrets that `envFrom` imports hold, by their names and keys: the text of
@@ -23,12 +33,19 @@ pub type ImportedSecrets = BTreeMap<String, BTreeMap<String, Option<String>>>;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
-    Text { text: String, place: String },
-    Secret { name: String, key: String },
+    Text {
+        text: String,
+        place: String,
+    },
+    Secret {
+        name: String,
+        key: String,
+    },
+    /// Where it is, or what it refers to, is not known.
     Unreadable,
 }
 
-/// The settings of one container by name: `envFrom` in order, then `env`. The
+/// The variables of one container by name: `envFrom` in order, then `env`. The
 /// later of one name wins, as for the kubelet.
 pub(super) struct ContainerVariables(BTreeMap<String, Value>);
 
@@ -59,37 +76,55 @@ impl ContainerVariables {
                 );
             }
         }
-        for variable in relevant(container) {
-            values.insert(
-                variable.name.clone(),
-                Self::value_of(variable, &container.name, config_maps),
-            );
+        let mut variables = Self(values);
+        for variable in &container.env {
+            let value = match &variable.value_from {
+                Some(from) => from_elsewhere(from, config_maps),
+                None => variables.literal(variable, container, config_maps),
+            };
+            variables.0.insert(variable.name.clone(), value);
         }
-        Self(values)
+        variables
     }
 
-    fn value_of(variable: &Variable, container: &str, config_maps: &ConfigMaps) -> Value {
-        let Some(from) = &variable.value_from else {
-            let text = variable.value.clone();
-            return Value::Text {
-                text,
-                place: format!("the environment of container {container}"),
-            };
+    /// A value of `env` in which the kubelet replaces references to the variables before
+    /// it. One that refers to what is not known, or not set, is unknown.
+    fn literal(&self, variable: &Variable, container: &Container, config_maps: &ConfigMaps) -> Value {
+        let parts = parts(&variable.value);
+        let alone = match parts.as_slice() {
+            [Part::Reference(name)] => Some(*name),
+            [Part::Text(before), Part::Reference(name)]
+                if [AUTH, AUTH_KEY].contains(&variable.name.as_str()) && *before == Token::PREFIX =>
+            {
+                Some(*name)
+            }
+            _ => None,
         };
-        if let Some(reference) = &from.secret_key_ref {
-            return Value::Secret {
-                name: reference.name.clone(),
-                key: reference.key.clone(),
-            };
-        }
-        let from_config_map = from.config_map_key_ref.as_ref().and_then(|reference| {
-            let text = config_maps.get(&reference.name)?.get(&reference.key)?.clone();
-            Some(Value::Text {
-                text,
-                place: format!("configmap/{}", reference.name),
-            })
+        let secret = alone.and_then(|name| match self.0.get(name) {
+            Some(secret @ Value::Secret { .. }) => Some(secret.clone()),
+            Some(_) => None,
+            None => only_import(container, config_maps, name),
         });
-        from_config_map.unwrap_or(Value::Unreadable)
+        if let Some(secret) = secret {
+            return secret;
+        }
+        let mut text = String::new();
+        for part in parts {
+            match part {
+                Part::Text(part) => text.push_str(part),
+                Part::Reference(name) => match self.0.get(name) {
+                    Some(Value::Text { text: value, .. }) => text.push_str(value),
+                    _ => return Value::Unreadable,
+                },
+            }
+            if text.len() > LONGEST {
+                return Value::Unreadable;
+            }
+        }
+        Value::Text {
+            text,
+            place: format!("the environment of container {}", container.name),
+        }
     }
 
     /// Whether only a gateway has such settings.
@@ -99,6 +134,11 @@ impl ContainerVariables {
 
     pub(super) fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
+    }
+
+    /// Whether a variable is set to what is not known.
+    pub(super) fn hides(&self, name: &str) -> bool {
+        matches!(self.0.get(name), Some(Value::Unreadable | Value::Secret { .. }))
     }
 
     pub(super) fn text(&self, name: &str) -> Option<String> {
@@ -132,6 +172,16 @@ impl ContainerVariables {
             }
             Some(Value::Unreadable) | None => self.by_key_setting(container),
         }
+    }
+
+    /// Whether the prefix of a token is in the value that refers to it.
+    pub(super) fn add_prefix(&self, container: &Container) -> bool {
+        let has_prefix = |name: &&str| {
+            let variable = container.env.iter().rfind(|it| it.name == **name);
+            let is_secret = matches!(self.0.get(*name), Some(Value::Secret { .. }));
+            is_secret && variable.is_some_and(|it| it.value.starts_with(Token::PREFIX))
+        };
+        [AUTH, AUTH_KEY].iter().any(has_prefix)
     }
 
     fn entra(&self, mode: &str) -> CredentialSource {
@@ -191,21 +241,68 @@ fn imported(secret: &str, key: &str, text: Option<&String>) -> Value {
     }
 }
 
+/// Whether something that is imported whole may set a variable.
+pub(super) fn may_import(container: &Container, config_maps: &ConfigMaps, variable: &str) -> bool {
+    importing(container, config_maps, variable).next().is_some()
+}
+
+/// What is imported whole and may set a variable, each with the key that does.
+fn importing<'a>(
+    container: &'a Container,
+    config_maps: &'a ConfigMaps,
+    variable: &'a str,
+) -> impl Iterator<Item = (&'a Import, &'a str)> {
+    container.env_from.iter().filter_map(move |import| {
+        let key = variable.strip_prefix(import.prefix.as_str())?;
+        let map = import.config_map_ref.as_ref();
+        let map = map.and_then(|reference| config_maps.get(&reference.name));
+        map.is_none_or(|data| data.contains_key(key))
+            .then_some((import, key))
+    })
+}
+
+/// The Secret that sets a variable which `env` does not set, if nothing else can.
+fn only_import(container: &Container, config_maps: &ConfigMaps, variable: &str) -> Option<Value> {
+    let mut importing = importing(container, config_maps, variable);
+    let (import, key) = importing.next()?;
+    let secret = import.secret_ref.as_ref()?;
+    importing.next().is_none().then(|| Value::Secret {
+        name: secret.name.clone(),
+        key: key.to_owned(),
+    })
+}
+
+/// A value that is in another object.
+fn from_elsewhere(from: &ValueFrom, config_maps: &ConfigMaps) -> Value {
+    if let Some(reference) = &from.secret_key_ref {
+        return Value::Secret {
+            name: reference.name.clone(),
+            key: reference.key.clone(),
+        };
+    }
+    let from_config_map = from.config_map_key_ref.as_ref().and_then(|reference| {
+        let text = config_maps.get(&reference.name)?.get(&reference.key)?.clone();
+        Some(Value::Text {
+            text,
+            place: format!("configmap/{}", reference.name),
+        })
+    });
+    from_config_map.unwrap_or(Value::Unreadable)
+}
+
 /// The variables of Azure Workload Identity in `env`. Those of `envFrom` do not count:
 /// what the webhook injects beats them.
 pub(super) fn own_variables(
     container: &Container,
-    config_maps: &ConfigMaps,
+    variables: &ContainerVariables,
 ) -> BTreeMap<&'static str, Option<String>> {
-    let own = |name: &&'static str| {
-        let variable = container.env.iter().rfind(|it| it.name == *name)?;
-        let text = match ContainerVariables::value_of(variable, &container.name, config_maps) {
-            Value::Text { text, .. } if !text.contains("$(") => Some(text.trim().to_owned()),
-            _ => None,
-        };
-        Some((*name, text))
+    let is_own = |name: &&&'static str| container.env.iter().any(|it| it.name == **name);
+    let value = |name: &&'static str| match variables.get(name) {
+        Some(Value::Text { text, .. }) => Some(text.trim().to_owned()),
+        _ => None,
     };
-    OwnVariables::ALL.iter().filter_map(own).collect()
+    let own = OwnVariables::ALL.iter().filter(is_own);
+    own.map(|name| (*name, value(name))).collect()
 }
 
 /// All settings of a container that are known.
@@ -214,5 +311,7 @@ pub fn settings_of(
     config_maps: &ConfigMaps,
     secrets: &ImportedSecrets,
 ) -> BTreeMap<String, Value> {
-    ContainerVariables::of(container, config_maps, secrets).0
+    let mut variables = ContainerVariables::of(container, config_maps, secrets).0;
+    variables.retain(|name, _| setting::ALL.contains(&name.as_str()));
+    variables
 }

@@ -30,6 +30,23 @@ pub type Sought = BTreeMap<Key, BTreeSet<String>>;
 struct ConfigMap {
     metadata: Meta,
     data: Option<Box<RawValue>>,
+    #[serde(default)]
+    immutable: Option<bool>,
+}
+
+/// What is kept of a `ConfigMap`.
+struct Content {
+    settings: BTreeMap<String, String>,
+    is_immutable: bool,
+}
+
+impl Content {
+    fn of(data: Option<&RawValue>, immutable: Option<bool>, keys: &BTreeSet<String>) -> Self {
+        Self {
+            settings: settings(data, keys),
+            is_immutable: immutable == Some(true),
+        }
+    }
 }
 
 /// What the ConfigMaps hold, by namespace.
@@ -38,6 +55,7 @@ pub struct ConfigMapReads {
     maps: BTreeMap<String, ConfigMaps>,
     unread: BTreeMap<Key, Unavailable>,
     missing: BTreeSet<Key>,
+    immutable: BTreeSet<Key>,
     nothing: ConfigMaps,
 }
 
@@ -76,7 +94,7 @@ impl ConfigMapReads {
         let keep = |map: ConfigMap| {
             let key = (map.metadata.namespace, map.metadata.name);
             let keys = sought.get(&key)?;
-            Some((key, settings(map.data.as_deref(), keys)))
+            Some((key, Content::of(map.data.as_deref(), map.immutable, keys)))
         };
         let list = List::of("/api/v1", "configmaps");
         let lists = places
@@ -90,8 +108,8 @@ impl ConfigMapReads {
             let Some(list) = list.map_err(|error| explain(error, "listing the ConfigMaps"))? else {
                 return Ok(false);
             };
-            for (key, data) in list {
-                self.insert(key, data);
+            for (key, content) in list {
+                self.insert(key, content);
             }
         }
         Ok(true)
@@ -103,12 +121,13 @@ impl ConfigMapReads {
                 let (namespace, name) = key;
                 let path = format!("/api/v1/namespaces/{namespace}/configmaps/{name}");
                 let read = cluster.get::<ConfigMap>(&path).await;
-                (key, read.map(|map| settings(map.data.as_deref(), keys)))
+                let content = |map: ConfigMap| Content::of(map.data.as_deref(), map.immutable, keys);
+                (key, read.map(content))
             })
             .buffer_unordered(SIDE_BY_SIDE);
         while let Some((key, read)) = reads.next().await {
             match read {
-                Ok(data) => self.insert(key.clone(), data),
+                Ok(content) => self.insert(key.clone(), content),
                 Err(error) if is_not_found(&error) => {}
                 Err(error) => {
                     let (namespace, name) = key;
@@ -120,8 +139,17 @@ impl ConfigMapReads {
         Ok(())
     }
 
-    fn insert(&mut self, (namespace, name): Key, data: BTreeMap<String, String>) {
-        self.maps.entry(namespace).or_default().insert(name, data);
+    fn insert(&mut self, (namespace, name): Key, content: Content) {
+        if content.is_immutable {
+            self.immutable.insert((namespace.clone(), name.clone()));
+        }
+        let of_namespace = self.maps.entry(namespace).or_default();
+        of_namespace.insert(name, content.settings);
+    }
+
+    /// Whether a `ConfigMap` can only be replaced as a whole.
+    pub fn is_immutable(&self, namespace: &str, name: &str) -> bool {
+        self.immutable.contains(&(namespace.to_owned(), name.to_owned()))
     }
 
     /// The ConfigMaps of a namespace.

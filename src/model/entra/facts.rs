@@ -231,6 +231,8 @@ pub struct WorkloadSide {
     pub signs_in: Fact<SignsIn>,
     /// The instance that its endpoint names.
     pub service: Option<String>,
+    /// Those of its endpoint and `gateway.name` that are set to what is not known.
+    pub hidden: Vec<&'static str>,
     pub template: TemplateSettings,
     /// Shows whether the pod template has changed in any field since it was read.
     pub fingerprint: u64,
@@ -295,6 +297,7 @@ pub enum ClearSecret {
     ConfigMap {
         name: String,
         key: String,
+        immutable: bool,
     },
     /// In a variable of the container.
     Workload,

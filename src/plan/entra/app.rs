@@ -1,6 +1,7 @@
 //! The app or the identity of the gateway, and who else can use it.
 
 use super::facts::{AppFacts, AppKind, EntraFacts};
+use super::notes::capped;
 use super::step::{Action, Part, Step};
 use super::unread::{of_unread_app, unread, unread_part};
 use crate::model::directory::{AppCredential, Application};
@@ -100,13 +101,16 @@ fn existing(facts: &EntraFacts, app: &AppFacts, request: &SetupRequest, secret: 
     let text = format!("{name} has the client id {client_id}");
     let is_made_here = matches!(request.app, AppRequest::Create(_));
     if request.yes && is_made_here && !others.is_empty() {
+        let shown = capped(&others);
+        let is_whole = shown == others;
         return Step::stop(
             Part::App,
             format!(
                 "{text}, but others can use it, which --yes does not consent to: {}",
-                others.join("; ")
+                shown.join("; ")
             ),
         )
+        .notes(if is_whole { Vec::new() } else { others })
         .hint(format!(
             "if that is meant, name the app itself: --app {client_id}"
         ));
@@ -124,23 +128,24 @@ fn others(facts: &EntraFacts, app: &AppFacts, secret: &str) -> Vec<String> {
         Ok(owners) => {
             let caller = facts.caller.as_ref().ok();
             let strangers = owners.iter().filter(|owner| Some(&owner.id) != caller);
-            others.extend(strangers.map(|owner| {
+            let strangers = sorted(strangers, |owner| (owner.name.as_deref(), owner.id));
+            others.extend(strangers.into_iter().map(|owner| {
                 let name = owner.name.as_deref().map(cleaned).unwrap_or_default();
                 format!("it has the owner {name} ({} {})", cleaned(&owner.kind), owner.id)
             }));
         }
         Err(why) => others.push(format!("its owners are not known: {}", why.why())),
     }
-    others.extend(
-        app.credentials()
-            .filter_map(|it| other_credential(facts, secret, it)),
-    );
+    let credentials = sorted(app.credentials(), |it| (it.name.as_deref(), it.key_id));
+    let foreign = credentials.into_iter();
+    others.extend(foreign.filter_map(|it| other_credential(facts, secret, it)));
     match &app.federated {
         Ok(all) => {
             let foreign = all
                 .iter()
                 .filter(|it| it.name != federated_name(&it.issuer, &it.subject));
-            others.extend(foreign.map(|it| {
+            let foreign = sorted(foreign, |it| (it.name.as_str(), it.subject.as_str()));
+            others.extend(foreign.into_iter().map(|it| {
                 format!(
                     "it has a federated credential that was not made here: {} trusts {} of {}",
                     cleaned(&it.name),
@@ -153,6 +158,13 @@ fn others(facts: &EntraFacts, app: &AppFacts, secret: &str) -> Vec<String> {
     }
     others.extend(other_roles(facts, app));
     others
+}
+
+/// In an order that does not change from one answer of Graph to the next.
+fn sorted<'a, T, K: Ord>(all: impl Iterator<Item = &'a T>, key: impl Fn(&'a T) -> K) -> Vec<&'a T> {
+    let mut all: Vec<&T> = all.collect();
+    all.sort_by_key(|it| key(*it));
+    all
 }
 
 /// By its name, which contains the uid of the namespace.
@@ -188,17 +200,22 @@ fn of_other_secrets(facts: &EntraFacts, app: &AppFacts, secret: &str) -> Vec<Str
         let id = found.key_id;
         is_ours.then(|| format!("it has a credential that was made here for secret/{other} ({id})"))
     };
-    app.credentials().filter_map(note).collect()
+    let all = sorted(app.credentials(), |it| (it.name.as_deref(), it.key_id));
+    all.into_iter().filter_map(note).collect()
 }
 
 fn other_roles(facts: &EntraFacts, app: &AppFacts) -> Vec<String> {
     let mut others = Vec::new();
     match &app.app_roles {
-        Ok(roles) => others.extend(roles.iter().map(|it| {
-            let resource = it.resource_name.as_deref().map(cleaned);
-            let resource = resource.unwrap_or_else(|| it.resource.to_string());
-            format!("it has the role {} of {resource}", it.role)
-        })),
+        Ok(roles) => others.extend(
+            sorted(roles.iter(), |it| (it.resource, it.role))
+                .into_iter()
+                .map(|it| {
+                    let resource = it.resource_name.as_deref().map(cleaned);
+                    let resource = resource.unwrap_or_else(|| it.resource.to_string());
+                    format!("it has the role {} of {resource}", it.role)
+                }),
+        ),
         Err(why) => others.push(format!("its roles in other apps are not known: {}", why.why())),
     }
     let readers = facts.reader.assignments.as_deref().unwrap_or_default();
@@ -217,7 +234,12 @@ fn other_roles(facts: &EntraFacts, app: &AppFacts) -> Vec<String> {
                     .any(|reader| reader.id.eq_ignore_ascii_case(&it.id));
                 !(is_at_scope && is_reader(it.role))
             });
-            others.extend(other.map(|it| format!("it has the role {} at {}", it.role, cleaned(&it.scope))));
+            let other = sorted(other, |it| (it.scope.as_str(), it.role));
+            others.extend(
+                other
+                    .into_iter()
+                    .map(|it| format!("it has the role {} at {}", it.role, cleaned(&it.scope))),
+            );
         }
         Err(why) => others.push(format!("its other roles in Azure are not known: {}", why.why())),
     }

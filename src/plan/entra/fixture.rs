@@ -129,6 +129,7 @@ fn workload() -> WorkloadSide {
         image: "mcr.microsoft.com/azure-api-management/gateway:2.11.1".to_owned(),
         signs_in: Ok(SignsIn::Not),
         service: Some("svc".to_owned()),
+        hidden: Vec::new(),
         template: TemplateSettings::default(),
         fingerprint: 0,
         owner: None,

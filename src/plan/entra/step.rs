@@ -142,9 +142,9 @@ pub(super) fn without_missing(mut steps: Vec<Step>) -> Vec<Step> {
         let Some((part, step)) = next else {
             return steps;
         };
-        *step = step
-            .clone()
-            .impossible(&format!("it needs {}, which is missing", part.in_words()));
+        let why = format!("it needs {}, which is missing", part.in_words());
+        *step = step.clone().impossible(&why);
+        step.waits_for = Some(part);
     }
 }
 
@@ -266,6 +266,8 @@ pub struct Step {
     /// Whether only the sign-in of the gateway tries it: the action is for those who may
     /// read what is there.
     pub by_sign_in: bool,
+    /// The missing part that it needs, if nothing else keeps it from being done.
+    pub waits_for: Option<Part>,
     /// Set if nothing is written because of it.
     pub stops: Option<Kind>,
     /// The ids of what is there.
@@ -282,6 +284,7 @@ impl Step {
             hints: Vec::new(),
             action: None,
             by_sign_in: false,
+            waits_for: None,
             stops: None,
             ids: BTreeMap::new(),
         }

@@ -19,7 +19,9 @@ pub(super) fn client_id(facts: &EntraFacts) -> Id {
 fn lacking_endpoint(facts: &EntraFacts) -> Option<String> {
     let cloud = facts.cloud?;
     let workload = facts.cluster.workload.as_ref();
-    let is_known = workload.is_none_or(|it| it.signs_in.is_ok() && it.service.is_none());
+    let is_known = workload.is_none_or(|it| {
+        it.signs_in.is_ok() && it.service.is_none() && !it.hidden.contains(&setting::ENDPOINT)
+    });
     (is_known && !is_set(facts, setting::ENDPOINT)).then(|| {
         let service = &facts.gateway.service.name;
         format!("https://{service}.configuration.{}", cloud.suffix())

@@ -3,6 +3,7 @@ mod in_use;
 mod own_variables;
 mod parts;
 mod renewal;
+mod texts;
 mod unasked;
 mod unread;
 mod unread_app;

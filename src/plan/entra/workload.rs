@@ -222,13 +222,25 @@ fn with_clear_secret(step: Step, facts: &EntraFacts, workload: &WorkloadSide, na
     match &workload.clear_secret {
         None => step,
         Some(ClearSecret::Workload) => step.note(note(name)),
-        Some(ClearSecret::ConfigMap { name: map, key }) => {
+        Some(ClearSecret::ConfigMap {
+            name: map,
+            key,
+            immutable,
+        }) => {
             let patch = format!(r#"[{{"op":"remove","path":"/data/{key}"}}]"#);
-            step.note(note(&format!("configmap/{map}"))).hint(format!(
-                "remove it there: kubectl -n {} patch configmap {map} --type json -p {}",
-                facts.cluster.namespace,
+            let kubectl = format!("kubectl -n {}", facts.cluster.namespace);
+            let patched = format!(
+                "{kubectl} patch configmap {map} --type json -p {}",
                 shell_word(&patch)
-            ))
+            );
+            let step = step.note(note(&format!("configmap/{map}")));
+            if *immutable {
+                // kubectl patches what it prints, and not what is there.
+                return step.hint(format!(
+                    "replace it, since it is immutable: {patched} --dry-run=client -o yaml | {kubectl} replace --force -f -"
+                ));
+            }
+            step.hint(format!("remove it there: {patched}"))
         }
     }
 }

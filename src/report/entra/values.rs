@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::error::Result;
 use crate::model::entra::{CLIENT_ID_ANNOTATION, Id, Mode, SettingValue, TENANT_ID_ANNOTATION};
+use crate::model::expansion::escaped;
 use crate::model::{GatewayId, setting};
 use crate::plan::entra::SetupPlan;
 use crate::yaml::to_yaml;
@@ -45,7 +46,7 @@ impl Values<'_> {
             SettingValue::Secret { name: secret, key } => json!({
                 "name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}},
             }),
-            value => json!({"name": name, "value": self.text(value)}),
+            value => json!({"name": name, "value": escaped(&self.text(value))}),
         };
         Value::Array(self.plan.template.settings.iter().map(of).collect())
     }

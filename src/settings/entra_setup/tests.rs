@@ -34,7 +34,10 @@ fn what_makes_no_sense_is_refused_before_anything_is_asked() {
         ),
         (&["--create-app", "a", "--secret", "../x"], "--secret"),
         (&["--create-app", "a", "--secret-lifetime", "1h"], "1 day"),
-        (&["--create-app", "a", "--timeout", "10s"], "too short"),
+        (
+            &["--create-app", "a", "--timeout", "10s"],
+            "is too short: proving the credential and, if it is refused, putting the workload back takes at least 1 minute",
+        ),
         (
             &["--create-app", "a", "--token-audience", "a b"],
             "is not an audience",

@@ -35,9 +35,10 @@ fn registered(entra: &EntraCase, secret: &str) -> String {
 }
 
 /// A gateway whose settings are all in a `ConfigMap`.
-async fn deploy_with_config_map(entra: &EntraCase, data: &Value) {
+async fn deploy_with_config_map(entra: &EntraCase, data: &Value, immutable: bool) {
     let map = json!({
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "apim-gateway-env"}, "data": data,
+        "immutable": immutable,
     });
     apply(&entra.case.client, &entra.case.namespace, map)
         .await
@@ -67,7 +68,7 @@ async fn a_client_secret_in_clear_moves_to_the_secret() {
         "config.service.auth.azureAd.clientSecret": clear,
         "gateway.name": case.gateway.name,
     });
-    deploy_with_config_map(&entra, &data).await;
+    deploy_with_config_map(&entra, &data, false).await;
     let flags = ["--app", &client_id, "--yes"];
     let first = entra.setup(&flags).exits(0).await;
     first.says(&["proved"]);
@@ -101,6 +102,58 @@ async fn a_client_secret_in_clear_moves_to_the_secret() {
     assert_eq!(rest.len(), kept.len() - 1);
     let last = entra.setup(&flags).exits(0).await;
     assert!(!last.stdout.contains("in clear"), "{}", last.stdout);
+}
+
+/// The clear client secret of an immutable `ConfigMap` is removed by the printed command,
+/// which replaces the `ConfigMap`.
+async fn an_immutable_config_map_is_replaced() {
+    let entra = EntraCase::new("immutable-map").await;
+    let case = &entra.case;
+    let clear = format!("clear~{}", uuid::Uuid::new_v4().simple());
+    case.hides(&clear);
+    let data = json!({
+        "config.service.endpoint": case.endpoint(),
+        "config.service.auth.azureAd.clientSecret": clear,
+    });
+    deploy_with_config_map(&entra, &data, true).await;
+    let flags = ["--create-app", "gw", "--mode", "app-secret", "--dry-run"];
+    let plan = entra.setup(&flags).exits(0).await.stdout;
+    let command = plan
+        .lines()
+        .find_map(|line| Some(&line[line.find("kubectl -n ")?..]));
+    case.shell(command.unwrap_or_else(|| panic!("no command in {plan}")))
+        .exits(0)
+        .await;
+    let maps: Api<ConfigMap> = Api::namespaced(case.client.clone(), &case.namespace);
+    let map = maps.get("apim-gateway-env").await.unwrap();
+    let data = map.data.unwrap();
+    assert_eq!(data.keys().collect::<Vec<_>>(), ["config.service.endpoint"]);
+    assert_eq!(map.immutable, Some(true));
+    let plan = entra.setup(&flags).exits(0).await.stdout;
+    assert!(!plan.contains("in clear"), "{plan}");
+}
+
+/// The names of a gateway and of its instance are expanded by the kubelet.
+async fn variables_in_settings_are_expanded() {
+    let mut entra = EntraCase::new("expanded").await;
+    "x$$y $(INST)".clone_into(&mut entra.case.gateway.name);
+    entra.case.azure().add_gateway(&entra.case.gateway);
+    let (service, domain) = (entra.case.gateway.service.clone(), entra.case.endpoint());
+    let domain = domain.replace(&service, "$(INST)");
+    entra
+        .deploy(|it| {
+            it["spec"]["template"]["spec"]["containers"][0]["env"] = json!([
+                {"name": "INST", "value": service},
+                {"name": "config.service.endpoint", "value": domain},
+            ]);
+        })
+        .await;
+    let flags = ["--create-app", "gw", "--mode", "app-secret", "--yes"];
+    entra.setup(&flags).exits(0).await.says(&["proved"]);
+    let name = variable(&pod_spec(&entra).await, "gateway.name");
+    assert_eq!(name["value"], "x$$$$y $$(INST)", "as the kubelet expands it");
+    let again = entra.setup(&flags).exits(0).await.stdout;
+    assert!(again.lines().all(|line| line.starts_with(['=', ' '])), "{again}");
 }
 
 /// A volume of the name that a certificate's would have.
@@ -153,6 +206,8 @@ async fn a_missing_endpoint_is_set() {
 async fn what_is_there_stays_and_what_lacks_is_set() {
     tokio::join!(
         a_client_secret_in_clear_moves_to_the_secret(),
+        an_immutable_config_map_is_replaced(),
+        variables_in_settings_are_expanded(),
         a_foreign_volume_keeps_its_meaning(),
         a_missing_endpoint_is_set()
     );

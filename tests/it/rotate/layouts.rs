@@ -1,7 +1,8 @@
 //! A bare call, through kubectl, in every layout that has been published.
 
 use apim_sandbox::azure::Slot;
-use apim_sandbox::manifests::GatewayManifest;
+use apim_sandbox::manifests::{GatewayManifest, apply};
+use serde_json::json;
 
 use crate::case::{Case, DAY};
 
@@ -9,11 +10,15 @@ use crate::case::{Case, DAY};
 /// in the same place and form, works, and runs.
 async fn rotates(case: &Case, manifest: GatewayManifest, prefix: &str) {
     case.deploy(&manifest).await;
-    let before = case.credential(&manifest).await;
+    is_rotated(case, &manifest, prefix).await;
+}
+
+async fn is_rotated(case: &Case, manifest: &GatewayManifest, prefix: &str) {
+    let before = case.credential(manifest).await;
     let ended = case.kubectl(&["apim", "rotate"]).exits(0).await;
     ended.says(&["proved", "no log shows that Azure refused"]);
 
-    let after = case.credential(&manifest).await;
+    let after = case.credential(manifest).await;
     assert_ne!(after, before);
     assert!(after.starts_with(&format!("{prefix}gw&")));
     let accepted = case.azure().judge(&after).unwrap();
@@ -63,6 +68,33 @@ async fn a_token_without_the_prefix_gets_none() {
     let bare = token.trim_start_matches("GatewayKey ");
     let manifest = GatewayManifest::docs("gw", &case.endpoint(), bare);
     rotates(&case, manifest, "").await;
+}
+
+/// The kubelet puts the token, and the name of the instance, into the settings.
+#[tokio::test]
+async fn variables_that_settings_refer_to_are_followed() {
+    let case = Case::new("by-variable").await;
+    let token = case.token(Slot::Primary, DAY * 2);
+    let bare = token.trim_start_matches("GatewayKey ");
+    let manifest = GatewayManifest::portal("gw", &case.endpoint(), bare);
+    let service = &case.gateway.service;
+    for mut object in manifest.objects() {
+        if object["kind"] == "Deployment" {
+            let container = &mut object["spec"]["template"]["spec"]["containers"][0];
+            let from = container["env"][0]["valueFrom"].clone();
+            container["env"] = json!([
+                {"name": "INST", "value": service},
+                {"name": "SHG_TOKEN", "valueFrom": from},
+                {"name": "config.service.auth", "value": "GatewayKey $(SHG_TOKEN)"},
+                {"name": "config.service.endpoint", "value": case.endpoint().replace(service.as_str(), "$(INST)")},
+            ]);
+        }
+        apply(&case.client, &case.namespace, object).await.unwrap();
+    }
+    case.rolled_out("gw").await;
+    let row = case.apim(&["status", "-o", "json"]).exits(0).await.json();
+    assert_eq!(row["items"][0]["service"], service.as_str(), "{row:#}");
+    is_rotated(&case, &manifest, "").await;
 }
 
 #[tokio::test]
