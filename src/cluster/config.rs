@@ -41,6 +41,8 @@ pub struct Connection {
     pub config: Config,
     /// Its source: "context prod of ~/.kube/config".
     pub origin: String,
+    /// The context, if it alone names the cluster.
+    pub context: Option<String>,
     /// How long to wait for the head of a response; `None` is without a limit.
     pub answer_within: Option<Duration>,
     /// How long one request may take, retries included, if that is set.
@@ -69,6 +71,7 @@ pub fn load(args: &KubeConnection, environment: ConnectInputs<'_>) -> Result<Con
         user,
         namespace,
         origin,
+        context,
         root_cert_file,
     } = source;
 
@@ -110,6 +113,7 @@ pub fn load(args: &KubeConnection, environment: ConnectInputs<'_>) -> Result<Con
     Ok(Connection {
         config,
         origin,
+        context,
         answer_within: limit(ANSWER),
         request_timeout: args.request_timeout.filter(|limit| !limit.is_zero()),
         attempt: match args.request_timeout {

@@ -29,6 +29,8 @@ pub struct Cluster {
     pub clock: ServerClock,
     /// The source of the connection: "context prod of ~/.kube/config".
     pub origin: String,
+    /// The context, if it alone names the cluster.
+    pub context: Option<Arc<str>>,
     pub server: Arc<str>,
     /// How the API server is reached, which is the same for all contexts of one
     /// cluster.
@@ -62,6 +64,7 @@ impl Cluster {
         let Connection {
             config,
             origin,
+            context,
             answer_within,
             request_timeout,
             attempt,
@@ -86,6 +89,7 @@ impl Cluster {
             namespace,
             clock,
             origin,
+            context: context.map(Arc::from),
             server,
             route,
             impersonates,

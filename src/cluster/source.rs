@@ -23,6 +23,8 @@ pub(super) struct Source {
     pub(super) namespace: Option<String>,
     /// In words.
     pub(super) origin: String,
+    /// The context, if it alone names the cluster.
+    pub(super) context: Option<String>,
     /// A file with the certificates of the authority that may be replaced.
     pub(super) root_cert_file: Option<PathBuf>,
 }
@@ -187,6 +189,7 @@ impl Files {
 
     fn select(&self, args: &KubeConnection, home: Option<&Path>) -> Result<Source> {
         let (context, mut origin) = self.context(args, home)?;
+        let (name, context) = context.unzip();
         let cluster_name = args
             .cluster
             .as_ref()
@@ -211,11 +214,17 @@ impl Files {
             user,
             namespace: context.and_then(|context| context.namespace),
             origin,
+            context: name.filter(|_| args.cluster.is_none() && args.server.is_none()),
             root_cert_file: None,
         })
     }
 
-    fn context(&self, args: &KubeConnection, home: Option<&Path>) -> Result<(Option<Context>, String)> {
+    /// The context with its name, and its source in words.
+    fn context(
+        &self,
+        args: &KubeConnection,
+        home: Option<&Path>,
+    ) -> Result<(Option<(String, Context)>, String)> {
         let current = self
             .merged
             .current_context
@@ -238,7 +247,7 @@ impl Files {
         let file = self.read.iter().find(|(_, contexts)| contexts.contains(name));
         let file = file.map(|(path, _)| short(path, home)).unwrap_or_default();
         let context = found.context.clone().unwrap_or_default();
-        Ok((Some(context), format!("context {name} of {file}")))
+        Ok((Some((name.clone(), context)), format!("context {name} of {file}")))
     }
 
     fn context_names(&self) -> String {
@@ -334,6 +343,7 @@ fn in_cluster(environment: ConnectInputs<'_>, directory: &Path) -> Result<Option
         },
         namespace: namespace.map(|text| text.trim().to_owned()),
         origin: "service account of this pod".to_owned(),
+        context: None,
         root_cert_file: Some(authority),
     }))
 }

@@ -48,6 +48,13 @@ fn the_list_is_merged_and_missing_entries_are_skipped() {
     assert_eq!(source.cluster.server.as_deref(), Some("https://prod:6443"));
     assert_eq!(source.namespace.as_deref(), Some("shop"));
     assert_eq!(source.origin, format!("context prod of {}", prod.display()));
+    assert_eq!(source.context.as_deref(), Some("prod"));
+    let server = KubeConnection {
+        server: Some("https://other:6443".to_owned()),
+        ..KubeConnection::default()
+    };
+    let elsewhere = find_with(&server, &variables).unwrap();
+    assert_eq!(elsewhere.context, None, "it names another cluster");
     let ca = dir.path().join("ca.crt");
     assert_eq!(source.cluster.certificate_authority.as_deref(), ca.to_str());
     let key = dir.path().join("pki/u1.key");

@@ -1,13 +1,14 @@
 //! What others have to do, as a script for the Azure CLI. Names that people chose
 //! stand in it only as words in quotes.
 
+mod credential;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::model::access::RoleDefinition;
-use crate::model::directory::FederatedCredential;
-use crate::model::entra::{Id, Made, PEM_KEY, PFX_KEY, SECRET_KEY};
+use crate::model::entra::{Id, Made};
 use crate::model::quote::{odata_text, shell_word};
 use crate::model::{AzureRole, GatewayId, ManagedIdentityId, assignment_id, one_line};
 use crate::plan::entra::{Action, SetupPlan, Step, StepMark};
@@ -28,11 +29,28 @@ pub struct ScriptTarget<'a> {
     /// The user-assigned identity that the gateway uses, if it is one.
     pub identity: Option<&'a ManagedIdentityId>,
     pub namespace: &'a str,
+    pub cluster: ScriptCluster<'a>,
     /// The next command of the one who may not read apps, without the client id.
     pub next: &'a str,
     /// Whether the Secret is there, with a credential that is replaced.
     pub has_secret: bool,
     pub now: Timestamp,
+}
+
+/// The cluster that a script writes to.
+#[derive(Clone, Copy, Debug)]
+pub struct ScriptCluster<'a> {
+    /// The source of the connection, in words.
+    pub origin: &'a str,
+    pub server: &'a str,
+    /// The context, if it alone names the cluster.
+    pub context: Option<&'a str>,
+}
+
+impl ScriptCluster<'_> {
+    pub(super) fn in_words(&self) -> String {
+        format!("{} ({})", one_line(self.origin), one_line(self.server))
+    }
 }
 
 /// A script for any POSIX shell. Of the actions in the cluster, it has only the write of a
@@ -116,9 +134,6 @@ const fn meaning(made: Made) -> &'static str {
         Made::InstanceIdentity => "The principal id of the system-assigned identity of the instance",
     }
 }
-
-/// Without kubectl, nothing is made that nobody could use.
-const KUBECTL: &str = "command -v kubectl > /dev/null\n";
 
 /// A request to ARM or to Graph.
 fn rest(method: &str, url: &str, body: &Value) -> String {
@@ -300,90 +315,6 @@ impl Script<'_> {
         let url = format!("{start}{app}{}", shell_word("')"));
         format!(
             "# Creates the service principal of the app, or finds it.\naz rest --method patch --url {url} --headers Prefer=create-if-missing Content-Type=application/json --body '{{}}'\nPRINCIPAL_ID=$(az rest --method get --url {url} --query id -o tsv)\n"
-        )
-    }
-
-    /// The value is only in a variable and in pipes: `printf` is a part of the shell.
-    fn add_secret(&mut self, name: &str, expires: Timestamp) -> String {
-        let app = self.app();
-        let reset = format!(
-            "az ad app credential reset --id {app} --append --display-name {} --end-date {expires} --query password -o tsv",
-            shell_word(name)
-        );
-        match self.writing(&[format!("{SECRET_KEY}=/dev/stdin")]) {
-            None => format!(
-                "# Adds a client secret and prints it: it belongs into the Secret of the gateway.\n{reset}\n"
-            ),
-            Some(writing) => format!(
-                "# Adds a client secret, and writes it into the Secret of the gateway.\n{KUBECTL}SECRET=$({reset})\nprintf %s \"$SECRET\" | tr -d '\\r' | {writing}unset SECRET\n",
-            ),
-        }
-    }
-
-    fn add_certificate(&mut self, name: &str, expires: Timestamp) -> String {
-        let app = self.app();
-        let days = expires.duration_since(self.target.now).as_hours() / 24;
-        let files = [PEM_KEY, PFX_KEY].map(|key| format!("{key}=\"$FOLDER/{key}\""));
-        let (first, last) = match self.writing(&files) {
-            None => (
-                String::new(),
-                format!(
-                    "# {PEM_KEY} and {PFX_KEY} belong into the Secret of the gateway.\nprintf '%s\\n' \"$FOLDER\"\n"
-                ),
-            ),
-            Some(writing) => (format!("{KUBECTL}trap 'rm -r \"$FOLDER\"' EXIT\n"), writing),
-        };
-        let reset = format!(
-            "az ad app credential reset --id {app} --append --display-name {} --cert @\"$FOLDER/certificate.crt\"",
-            shell_word(name)
-        );
-        format!(
-            "# Makes a certificate with its private key, and adds it.\numask 077\nFOLDER=$(mktemp -d)\n{first}openssl req -x509 -newkey rsa:3072 -sha256 -nodes -days {days} -subj /CN=apim-gateway \\\n  -keyout \"$FOLDER/key.pem\" -out \"$FOLDER/certificate.crt\"\ncat \"$FOLDER/certificate.crt\" \"$FOLDER/key.pem\" > \"$FOLDER/{PEM_KEY}\"\nopenssl pkcs12 -export -in \"$FOLDER/certificate.crt\" -inkey \"$FOLDER/key.pem\" -out \"$FOLDER/{PFX_KEY}\" -passout pass: \\\n  -keypbe AES-256-CBC -certpbe AES-256-CBC -macalg SHA256\n{reset} > /dev/null\n{last}"
-        )
-    }
-
-    /// Writes files into the Secret. One that something else has put there stays, which is
-    /// an error.
-    fn writing(&self, files: &[String]) -> Option<String> {
-        let (name, namespace) = (shell_word(self.secret?), shell_word(self.target.namespace));
-        let files: Vec<String> = files.iter().map(|file| format!(" --from-file={file}")).collect();
-        let files = files.concat();
-        let force = if self.target.has_secret {
-            " --force-conflicts"
-        } else {
-            ""
-        };
-        Some(format!(
-            "kubectl -n {namespace} create secret generic {name}{files} --dry-run=client -o yaml |\n  kubectl -n {namespace} apply --server-side{force} -f -\n"
-        ))
-    }
-
-    fn federated(&mut self, verb: &str, federated: &FederatedCredential) -> String {
-        let audience = federated.audiences.join(" ");
-        if let Some(identity) = self.target.identity {
-            return format!(
-                "# What trusts the tokens of the cluster.\naz identity federated-credential {verb} --name {} --subscription {} --resource-group {} \\\n  --identity-name {} --issuer {} \\\n  --subject {} --audiences {}\n",
-                shell_word(&federated.name),
-                shell_word(&identity.subscription),
-                shell_word(&identity.resource_group),
-                shell_word(&identity.name),
-                shell_word(&federated.issuer),
-                shell_word(&federated.subject),
-                shell_word(&audience),
-            );
-        }
-        let app = self.app();
-        let which = match verb {
-            "update" => format!("--federated-credential-id {} ", shell_word(&federated.name)),
-            _ => String::new(),
-        };
-        let parameters = json!({
-            "name": federated.name, "issuer": federated.issuer,
-            "subject": federated.subject, "audiences": federated.audiences,
-        });
-        format!(
-            "# What trusts the tokens of the cluster.\naz ad app federated-credential {verb} --id {app} {which}--parameters {}\n",
-            shell_word(&format!("{parameters:#}"))
         )
     }
 }

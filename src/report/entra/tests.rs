@@ -1,3 +1,5 @@
+mod script;
+
 use proptest::prelude::*;
 use serde_json::json;
 use std::sync::LazyLock;
@@ -21,18 +23,28 @@ fn plan_of(facts: &EntraFacts, mode: Mode, app: &str) -> SetupPlan {
     setup(facts, &request, "2027-01-01T00:00:00Z".parse().unwrap()).unwrap()
 }
 
-fn script(facts: &EntraFacts, plan: &SetupPlan) -> String {
-    let target = ScriptTarget {
+const CLUSTER: ScriptCluster<'_> = ScriptCluster {
+    origin: "context shop of ~/.kube/config",
+    server: "https://shop:6443",
+    context: Some("shop"),
+};
+
+fn target(facts: &EntraFacts) -> ScriptTarget<'_> {
+    ScriptTarget {
         gateway: &facts.gateway,
         graph: "https://graph.microsoft.com",
         client_id: None,
         identity: None,
         namespace: &facts.cluster.namespace,
+        cluster: CLUSTER,
         next: "kubectl apim entra setup -g 'O'\\''Brien $(id)' --app",
         has_secret: matches!(facts.cluster.secret, Ok(Some(_))),
         now: "2027-01-01T00:00:00Z".parse().unwrap(),
-    };
-    az_script(&target, plan)
+    }
+}
+
+fn script(facts: &EntraFacts, plan: &SetupPlan) -> String {
+    az_script(&target(facts), plan)
 }
 
 #[test]
@@ -116,91 +128,17 @@ fn the_values_of_the_chart_keep_an_old_credential_out() {
     assert_eq!(pod["spec"]["securityContext"]["fsGroup"], 1001);
 }
 
+/// The chart puts its values into a `ConfigMap`, in which nothing is expanded.
 #[test]
-fn the_script_makes_what_the_plan_makes() {
-    for (mode, command) in [
-        (
-            Mode::WorkloadIdentity,
-            "az ad app federated-credential create --id \"$APP_ID\"",
-        ),
-        (
-            Mode::AppCertificate,
-            "az ad app credential reset --id \"$APP_ID\" --append",
-        ),
-        (
-            Mode::AppSecret,
-            "az ad app credential reset --id \"$APP_ID\" --append",
-        ),
-    ] {
-        let text = script(&facts(), &plan_of(&facts(), mode, "gw"));
-        assert!(text.contains(command), "{text}");
-        assert!(text.contains("--assignee-object-id \"$PRINCIPAL_ID\""), "{text}");
-        assert!(
-            !text.contains(":?"),
-            "each variable is set before it is used: {text}"
-        );
-        // az drops inner keys in upper case.
-        assert!(text.contains("\"dataActions\"") && !text.contains("\"DataActions\""));
-    }
-}
-
-/// Who may not read apps gets the client id and the next command from the script.
-#[test]
-fn the_script_ends_with_the_client_id_of_a_new_app() {
-    let plan = plan_of(&facts(), Mode::WorkloadIdentity, "gw");
-    let text = script(&facts(), &plan);
-    let end = text.split_once("# The one who asked").unwrap().1;
-    let line = format!("set -eu; APP_ID=some-id\n#{end}");
-    let shell = std::process::Command::new("sh").args(["-c", &line]).output();
-    let printed = String::from_utf8(shell.unwrap().stdout).unwrap();
-    assert_eq!(
-        printed,
-        "The client id of the app: some-id\nNext: kubectl apim entra setup -g 'O'\\''Brien $(id)' --app some-id\n"
-    );
-    let done = after(facts(), &plan);
-    let later = script(&done, &plan_of(&done, Mode::WorkloadIdentity, "gw"));
-    assert!(!later.contains("Next:"), "{later}");
-}
-
-#[test]
-fn undo_removes_what_was_made_and_keeps_a_role_in_use() {
-    let plan = plan_of(&facts(), Mode::WorkloadIdentity, "gw");
-    let mut done = after(facts(), &plan);
-    let undo = |facts: &EntraFacts| undo_script(facts, &request());
-    let id = done.reader.definitions.as_ref().unwrap()[0].id;
-    done.reader.in_use.insert(id, Ok(1));
-    let text = undo(&done);
-    assert_eq!(text.matches("az role assignment delete").count(), 2, "{text}");
-    assert!(
-        text.contains(&format!("--name {id}")) && text.contains("az ad app delete"),
-        "{text}"
-    );
-    done.reader.in_use.insert(id, Ok(2));
-    assert!(!undo(&done).contains(&format!("--name {id}")));
-    assert_eq!(undo(&facts()).matches("az ").count(), 0);
-}
-
-#[test]
-fn undo_keeps_what_another_gateway_uses() {
-    let plan = plan_of(&facts(), Mode::WorkloadIdentity, "gw");
-    let mut done = after(facts(), &plan);
-    let id = done.reader.definitions.as_ref().unwrap()[0].id;
-    done.reader.in_use.insert(id, Ok(1));
-    let app = done.app.as_mut().unwrap().as_mut().unwrap();
-    let mut other = app.federated.as_ref().unwrap()[0].clone();
-    let own = other.name.clone();
-    other.name = "apim-shop-other-1".to_owned();
-    other.subject = "system:serviceaccount:shop:other".to_owned();
-    app.federated.as_mut().unwrap().push(other);
-    let text = undo_script(&done, &request());
-    assert!(
-        !text.contains("az ad app delete") && !text.contains("az role"),
-        "{text}"
-    );
-    assert!(
-        !text.contains("apim-shop-other-1") && text.contains(&own),
-        "{text}"
-    );
+fn values_of_env_are_escaped_and_those_of_the_chart_are_not() {
+    let mut facts = facts();
+    facts.gateway = gateway().service.gateway("x$$y".to_owned());
+    let plan = plan_of(&facts, Mode::AppSecret, "gw");
+    let mut values = values(&plan);
+    values.gateway = &facts.gateway;
+    let env = values.pod_template()["container"]["env"].to_string();
+    assert!(env.contains("\"x$$$$y\""), "{env}");
+    assert_eq!(values.helm().unwrap()["gateway"]["name"], "x$$y");
 }
 
 /// What is outside of single quotes, as a shell reads it.

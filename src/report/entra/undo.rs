@@ -1,20 +1,23 @@
 //! What removes a set-up from Azure again.
 
+use serde_json::json;
 use uuid::Uuid;
 
+use super::az::ScriptCluster;
 use crate::model::directory::Application;
-use crate::model::entra::facts::{AppFacts, AppKind, EntraFacts, RoleFacts};
+use crate::model::entra::facts::{AppFacts, AppKind, EntraFacts, RoleFacts, WorkloadSide};
 use crate::model::entra::{
-    AppRequest, Mode, SetupRequest, credential_name, default_secret, federated_name, subject, unique_name,
+    AppRequest, CLIENT_ID_ANNOTATION, Mode, SetupRequest, SignsIn, TENANT_ID_ANNOTATION, USE_LABEL,
+    credential_name, default_secret, federated_name, subject, unique_name,
 };
 use crate::model::quote::shell_word;
-use crate::model::{AzureRole, assignment_id};
+use crate::model::{AzureRole, assignment_id, setting};
 
 /// A script that removes what a set-up makes, by the names that only a set-up gives:
 /// the assignments, the credential, the app, and each role that has no other
 /// assignment. What another gateway uses stays, and so do the gateway and the identity
 /// of the instance.
-pub fn undo_script(facts: &EntraFacts, request: &SetupRequest) -> String {
+pub fn undo_script(facts: &EntraFacts, request: &SetupRequest, cluster: &ScriptCluster<'_>) -> String {
     let mut text =
         "#!/bin/sh\n# The gateway in API Management and the identity of its instance stay.\nset -eu\n"
             .to_owned();
@@ -52,11 +55,83 @@ pub fn undo_script(facts: &EntraFacts, request: &SetupRequest) -> String {
     if let Some(app) = app {
         text += &own.removal(facts, request, app);
     }
-    text
+    text + &in_cluster(facts, &own, cluster)
 }
+
+/// What stays in the cluster, with the commands that remove it, as comments: the pods
+/// need it until they sign in in another way.
+fn in_cluster(facts: &EntraFacts, own: &Own, cluster: &ScriptCluster<'_>) -> String {
+    let kubectl = format!("# kubectl -n {}", facts.cluster.namespace);
+    let mut commands = Vec::new();
+    if let Some(workload) = &facts.cluster.workload {
+        let name = workload.workload.short();
+        let there = |name: &&&str| workload.template.settings.contains_key(**name);
+        let removed = SET_FOR_ENTRA.iter().filter(there).map(|name| format!(" {name}-"));
+        let removed: String = removed.collect();
+        if !removed.is_empty() && is_of_entra(workload) {
+            let container = &workload.container;
+            commands.push(format!("{kubectl} set env {name} -c {container}{removed}"));
+        }
+        if workload.template.labels.contains_key(USE_LABEL) {
+            let label = format!("/spec/template/metadata/labels/{}", USE_LABEL.replace('/', "~1"));
+            let patch = json!([{"op": "remove", "path": label}]).to_string();
+            commands.push(format!(
+                "{kubectl} patch {name} --type json -p {}",
+                shell_word(&patch)
+            ));
+        }
+    }
+    let account = facts
+        .cluster
+        .service_account
+        .as_ref()
+        .ok()
+        .and_then(Option::as_ref);
+    let is_annotated = |name: &&&str| account.is_some_and(|it| it.annotations.contains_key(**name));
+    let annotations = [CLIENT_ID_ANNOTATION, TENANT_ID_ANNOTATION];
+    let removed = annotations
+        .iter()
+        .filter(is_annotated)
+        .map(|name| format!(" {name}-"));
+    let removed: String = removed.collect();
+    if let (Some(name), false) = (&own.account, removed.is_empty()) {
+        commands.push(format!("{kubectl} annotate serviceaccount {name}{removed}"));
+    }
+    let secret = facts.cluster.secret.as_ref().ok().and_then(Option::as_ref);
+    if let (Some(name), Some(true)) = (&own.secret, secret.map(|it| it.kind.is_some())) {
+        commands.push(format!("{kubectl} delete secret {name}"));
+    }
+    if commands.is_empty() {
+        return String::new();
+    }
+    format!(
+        "# What stays in the cluster, {}, and the commands that remove it:\n{}\n",
+        cluster.in_words(),
+        commands.join("\n")
+    )
+}
+
+fn is_of_entra(workload: &WorkloadSide) -> bool {
+    matches!(workload.signs_in, Ok(SignsIn::By(_)))
+}
+
+/// The settings of the container that a set-up writes and no other sign-in needs.
+const SET_FOR_ENTRA: [&str; 7] = [
+    setting::AUTH,
+    setting::TOKEN_AUDIENCE,
+    setting::APP_TENANT,
+    setting::APP_CLIENT,
+    setting::APP_AUTHORITY,
+    setting::APP_SECRET,
+    setting::APP_CERTIFICATE,
+];
 
 /// The credentials that are for this gateway, by the names that they get.
 struct Own {
+    /// The `ServiceAccount`.
+    account: Option<String>,
+    /// The Secret.
+    secret: Option<String>,
     /// Of the federated credential.
     federated: Option<String>,
     /// Of a client secret or a certificate.
@@ -67,18 +142,23 @@ impl Own {
     fn of(facts: &EntraFacts, request: &SetupRequest) -> Self {
         let cluster = &facts.cluster;
         let workload = cluster.workload.as_ref();
-        let present = workload.map(|it| it.template.service_account.clone());
+        let present = workload.map(|it| match it.template.service_account.as_str() {
+            "" => "default".to_owned(),
+            present => present.to_owned(),
+        });
         let account = request.service_account.clone().or(present);
         let issuer = facts.issuer.as_ref().ok();
         let federated = issuer
-            .zip(account)
-            .map(|(issuer, account)| federated_name(&issuer.name, &subject(&cluster.namespace, &account)));
+            .zip(account.as_ref())
+            .map(|(issuer, account)| federated_name(&issuer.name, &subject(&cluster.namespace, account)));
         let default = workload.map(|it| default_secret(&it.workload.name));
         let secret = request.secret.clone().or(default);
-        let stored = cluster.place.as_ref().ok().zip(secret);
+        let stored = cluster.place.as_ref().ok().zip(secret.as_ref());
         Self {
             federated,
-            stored: stored.map(|(place, secret)| credential_name(place, &cluster.namespace, &secret)),
+            stored: stored.map(|(place, secret)| credential_name(place, &cluster.namespace, secret)),
+            account,
+            secret,
         }
     }
 

@@ -4,6 +4,7 @@ use comfy_table::Cell;
 use jiff::{SignedDuration, Timestamp};
 
 use super::rows::{Row, StatusReport};
+use crate::model::entra::Mode;
 use crate::model::{Auth, CronJobFacts, Fact, GatewayFacts, JobResult, SecretFacts, in_words};
 use crate::plan::{Verdict, next_run};
 use crate::report::table::{Severity, cell, render};
@@ -32,6 +33,15 @@ pub(super) fn rows(report: &StatusReport, wide: bool, with_headers: bool, widths
     render(with_headers.then_some(headers.as_slice()), cells, widths)
 }
 
+/// As `entra setup` calls its mode. The other outputs keep the word that they have always
+/// had for a certificate.
+const fn auth(auth: Auth) -> &'static str {
+    match auth {
+        Auth::Certificate => Mode::AppCertificate.as_str(),
+        auth => auth.as_str(),
+    }
+}
+
 /// A header and the cell of one row below it.
 type Column = (&'static str, Cell);
 
@@ -43,7 +53,7 @@ fn columns(report: &StatusReport, row: &Row, wide: bool) -> Vec<Column> {
     }
     columns.extend([
         ("NAME", plain(&report.name(row))),
-        ("AUTH", plain(facts.auth.as_str())),
+        ("AUTH", plain(auth(facts.auth))),
         ("EXPIRES-IN", expires_in(row, report.now)),
         ("KEY", key_slot(facts)),
         ("READY", ready(facts)),

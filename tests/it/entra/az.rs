@@ -65,6 +65,10 @@ async fn the_azure_cli_makes_and_removes_the_same() {
         let run = |more: &[&str]| entra.setup(&[&flags[..], more].concat());
         let script = run(&["--print-az"]).exits(0).await.stdout;
         run_with_az(&entra, &script).await;
+        if mode == "workload-identity" {
+            // Azure may not have known everything yet.
+            run_with_az(&entra, &script).await;
+        }
         let plan = run(&["--dry-run"]).exits(0).await.stdout;
         let open = plan.lines().filter(|line| line.starts_with(['+', '~', '?', '!']));
         let open: Vec<&str> = open.collect();

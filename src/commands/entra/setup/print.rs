@@ -8,7 +8,7 @@ use crate::model::entra::facts::{AppKind, EntraFacts};
 use crate::model::quote::shell_word;
 use crate::model::{AzureRole, Unavailable, WorkloadRef};
 use crate::plan::entra::{SetupPlan, refusal};
-use crate::report::entra::{ScriptTarget, az_script, left_out, undo_script};
+use crate::report::entra::{ScriptCluster, ScriptTarget, az_script, left_out, undo_script};
 
 impl Run<'_> {
     /// What is not there yet, as a script.
@@ -28,6 +28,7 @@ impl Run<'_> {
                 AppKind::Application(_) => None,
             }),
             namespace: &self.cluster.namespace,
+            cluster: self.script_cluster(),
             has_secret: matches!(facts.cluster.secret, Ok(Some(_))),
             now: self.now(),
         };
@@ -37,6 +38,14 @@ impl Run<'_> {
             output.warning(&line);
         }
         Ok(0)
+    }
+
+    fn script_cluster(&self) -> ScriptCluster<'_> {
+        ScriptCluster {
+            origin: &self.cluster.origin,
+            server: &self.cluster.server,
+            context: self.cluster.context.as_deref(),
+        }
     }
 
     /// The command that goes on once others have made the app, up to the client id.
@@ -81,9 +90,11 @@ impl Run<'_> {
                 .as_ref()
                 .map_err(|why| unread("role assignments", why))?;
         }
-        self.context
-            .output
-            .data(&undo_script(facts, &self.settings.request))?;
+        self.context.output.data(&undo_script(
+            facts,
+            &self.settings.request,
+            &self.script_cluster(),
+        ))?;
         Ok(0)
     }
 
