@@ -98,8 +98,9 @@ fn what_is_not_certainly_of_the_app_is_not_touched() {
 
 #[test]
 fn a_secret_that_may_not_be_annotated_is_used_and_tried_by_each_run() {
+    type Change = fn(&mut EntraFacts);
     let request = existing(Mode::AppSecret);
-    let cases: [(fn(&mut EntraFacts), &str); 2] = [
+    let cases: [(Change, &str); 2] = [
         (
             |facts| stored_of(facts).owner = Some("Flux".to_owned()),
             "belongs to Flux",
