@@ -78,32 +78,36 @@ fn pod(account: &str) -> Object {
 /// A pod of the workload that asks for the webhook, as its controller would make it. What
 /// the webhook leaves as it is is left out, since it would hide what that injects.
 fn of_workload(template: &Object, account: &str, workload: &str) -> Object {
-    let of_template = |field: &str| template.document().pointer(&format!("/metadata/{field}"));
-    let map = |field: &str| of_template(field).filter(|it| it.is_object()).cloned();
-    let mut labels = map("labels").unwrap_or_else(|| json!({}));
-    labels[USE_LABEL] = "true".into();
-    let mut spec = template.document().get("spec").cloned().unwrap_or_default();
-    spec["serviceAccountName"] = account.into();
-    if let Some(fields) = spec.as_object_mut() {
-        // The older name of the same field.
-        fields.remove("serviceAccount");
-    }
+    let fields = |path: &str| {
+        template
+            .document()
+            .pointer(path)
+            .and_then(Value::as_object)
+            .cloned()
+    };
+    let mut labels = fields("/metadata/labels").unwrap_or_default();
+    labels.insert(USE_LABEL.to_owned(), "true".into());
+    let mut spec = fields("/spec").unwrap_or_default();
+    spec.insert("serviceAccountName".to_owned(), account.into());
+    // The older name of the same field.
+    spec.remove("serviceAccount");
     let is_left = |variable: &Value| {
         let name = variable["name"].as_str().unwrap_or_default();
         !OwnVariables::ALL.contains(&name)
     };
     for kind in ["containers", "initContainers"] {
-        for container in spec[kind].as_array_mut().into_iter().flatten() {
+        let containers = spec.get_mut(kind).and_then(Value::as_array_mut);
+        for container in containers.into_iter().flatten() {
             if let Some(env) = container["env"].as_array_mut() {
                 env.retain(is_left);
             }
         }
     }
+    let mut spec = Value::Object(spec);
     add_claims(&mut spec);
+    let annotations = fields("/metadata/annotations");
     let document = json!({
-        "metadata": {
-            "generateName": format!("{workload}-"), "labels": labels, "annotations": map("annotations"),
-        },
+        "metadata": {"generateName": format!("{workload}-"), "labels": labels, "annotations": annotations},
         "spec": spec,
     });
     Object::new(ObjectKind::Pod, document)

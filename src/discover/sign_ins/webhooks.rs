@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     /// Whether a registration counts for the pods of the namespace `shop`.
-    fn counts(name: &str, webhook: Value) -> bool {
+    fn counts(name: &str, webhook: &Value) -> bool {
         let found = json!({"metadata": {"name": name}, "webhooks": [webhook]});
         let found: Configuration = serde_json::from_value(found).unwrap();
         Webhooks(found.namespaces()).change_pods_of("shop")
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn a_registration_counts_unless_it_certainly_leaves_out_the_namespace() {
         let official = "azure-wi-webhook-mutating-webhook-configuration";
-        let hook = |selector: Value| json!({"name": "mutation.example", "namespaceSelector": selector});
+        let hook = |selector: &Value| json!({"name": "mutation.example", "namespaceSelector": selector});
         for (selector, expected) in [
             (json!(null), true),
             (json!({}), true),
@@ -162,16 +162,16 @@ mod tests {
                 true,
             ),
         ] {
-            assert_eq!(counts(official, hook(selector.clone())), expected, "{selector}");
+            assert_eq!(counts(official, &hook(&selector)), expected, "{selector}");
         }
         // Others are known by the webhook's own name, or by the label that they ask for.
-        assert!(!counts("istio-sidecar-injector", hook(json!({}))));
+        assert!(!counts("istio-sidecar-injector", &hook(&json!({}))));
         assert!(counts(
             "wi",
-            json!({"name": "mutation.azure-workload-identity.io"})
+            &json!({"name": "mutation.azure-workload-identity.io"})
         ));
         let by_label = json!({"name": "m", "objectSelector": {"matchLabels": {USE_LABEL: "true"}}});
-        assert!(counts("mine", by_label));
+        assert!(counts("mine", &by_label));
         assert!(!Webhooks(Vec::new()).change_pods_of("shop"));
     }
 }

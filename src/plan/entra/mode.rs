@@ -58,7 +58,7 @@ fn against_identity(facts: &EntraFacts, request: &SetupRequest) -> Option<Error>
         problem.text
     ));
     Some(if stops.is_some() {
-        problem.hints.iter().fold(error, |error, hint| error.hint(hint))
+        problem.hints.iter().fold(error, Error::hint)
     } else {
         error
             .hint("--mode workload-identity tries it")

@@ -39,6 +39,14 @@ impl Case {
         by_it.len()
     }
 
+    /// A gateway whose id is not as it was asked for, which hides none of the others.
+    fn add_odd_name(&self) {
+        self.azure().add_gateway(&Gateway {
+            name: "a/b".to_owned(),
+            ..self.gateway.clone()
+        });
+    }
+
     /// A workload of another gateway of the instance.
     async fn deploy_other(&self, name: &str, is_in_azure: bool) -> Gateway {
         let gateway = Gateway {
@@ -76,11 +84,7 @@ async fn azure_completes_the_rows() {
     case.deploy(&case.gateway("twin", 20)).await;
     case.deploy_other("bare", true).await;
     case.deploy_other("gone", false).await;
-    // One whose id is not as it was asked for hides none of the others.
-    azure.add_gateway(&Gateway {
-        name: "a/b".to_owned(),
-        ..case.gateway.clone()
-    });
+    case.add_odd_name();
     let reader = case.reader();
     let ended = case
         .as_principal(&["status", "--azure", "-o", "json"], &reader)

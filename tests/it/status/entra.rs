@@ -64,12 +64,12 @@ impl SetUp {
         let webhook = case.sandbox.workload_identity_webhook(&case.namespace, &tenant);
         let webhook = Some(webhook.await.unwrap());
         Self {
-            webhook,
             case,
             reader,
             validator,
             config_reader,
             identity,
+            webhook,
         }
     }
 

@@ -11,7 +11,7 @@ fn what_is_only_unknown_is_not_said_to_be_impossible() {
     };
     let tries = "--mode workload-identity tries it";
     let changes: [&dyn Fn(&mut EntraFacts); 2] = [&|facts| facts.webhook = Err(unknown()), &|facts| {
-        facts.issuer = Err(unknown())
+        facts.issuer = Err(unknown());
     }];
     for change in changes {
         let (text, hints) = said(change);

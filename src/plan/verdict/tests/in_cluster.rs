@@ -152,7 +152,7 @@ fn what_the_webhook_does_not_give_or_gives_wrong_is_broken() {
     assert_eq!(own.verdict, Verdict::Healthy);
     let denied = with(&|_, azure| {
         federation(azure, &|it| {
-            it.webhook = Err(Unavailable::Forbidden("no right".to_owned()))
+            it.webhook = Err(Unavailable::Forbidden("no right".to_owned()));
         });
     });
     assert_eq!(denied.verdict, Verdict::Healthy);

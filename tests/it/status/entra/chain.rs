@@ -108,11 +108,16 @@ async fn the_cluster_half_is_named(set_up: &SetUp, app: &Principal) {
         .gateway("gw");
     assert_eq!(row["verdict"], "CannotSignIn", "{row:#}");
     set_up.deploy(&manifest, |_| {}).await;
-    let annotate = format!(
-        "kubectl -n {} annotate serviceaccount gw azure.workload.identity/client-id-",
-        set_up.case.namespace
-    );
-    set_up.case.shell(&annotate).exits(0).await;
+    the_annotations_are_named(set_up, app).await;
+}
+
+async fn the_annotations_are_named(set_up: &SetUp, app: &Principal) {
+    let annotate = async |annotations: &str| {
+        let namespace = &set_up.case.namespace;
+        let line = format!("kubectl -n {namespace} annotate serviceaccount gw {annotations}");
+        set_up.case.shell(&line).exits(0).await;
+    };
+    annotate("azure.workload.identity/client-id-").await;
     is_broken(
         set_up,
         "serviceAccount",
@@ -120,26 +125,13 @@ async fn the_cluster_half_is_named(set_up: &SetUp, app: &Principal) {
         "kubectl apim entra setup",
     )
     .await;
-    let annotate = format!(
-        "kubectl -n {} annotate serviceaccount gw azure.workload.identity/client-id={} azure.workload.identity/tenant-id={}",
-        set_up.case.namespace,
-        app.client_id,
-        uuid()
-    );
-    set_up.case.shell(&annotate).exits(0).await;
-    let said = "but the tenant of the instance is ";
-    is_broken(
-        set_up,
-        "serviceAccount",
-        said,
-        &format!("--app {}", app.client_id),
-    )
-    .await;
-    let annotate = format!(
-        "kubectl -n {} annotate serviceaccount gw azure.workload.identity/tenant-id-",
-        set_up.case.namespace
-    );
-    set_up.case.shell(&annotate).exits(0).await;
+    let (client_id, tenant) = (&app.client_id, uuid());
+    annotate(&format!("azure.workload.identity/client-id={client_id}")).await;
+    annotate(&format!("azure.workload.identity/tenant-id={tenant}")).await;
+    let said = format!("is {tenant}, but the tenant of the instance is ");
+    let fix = format!("--app {client_id}");
+    is_broken(set_up, "serviceAccount", &said, &fix).await;
+    annotate("azure.workload.identity/tenant-id-").await;
 }
 
 #[tokio::test]
