@@ -14,6 +14,7 @@ pub mod gateways;
 pub mod installed;
 pub mod inventory;
 mod no_gateway;
+mod owners;
 mod pod_spec;
 mod pods;
 mod read;

@@ -78,6 +78,8 @@ pub struct Meta {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Owner {
+    #[serde(rename = "apiVersion", deserialize_with = "text")]
+    pub api_version: String,
     #[serde(deserialize_with = "text")]
     pub kind: String,
     #[serde(deserialize_with = "text")]
@@ -88,9 +90,14 @@ pub struct Owner {
 impl Element for Owner {}
 
 impl Meta {
-    /// The object that controls this one, as `Kind name`.
+    /// The object that controls this one, as `Kind name`. Not every operator says that its
+    /// object does.
     pub fn controller(&self) -> Option<String> {
-        let controller = self.owner_references.iter().find(|owner| owner.controller)?;
+        let owners = &self.owner_references;
+        let controller = owners
+            .iter()
+            .find(|owner| owner.controller)
+            .or_else(|| owners.iter().find(|owner| !is_built_in(&owner.api_version)))?;
         Some(format!("{} {}", controller.kind, controller.name))
     }
 
@@ -104,6 +111,19 @@ impl Meta {
 #[derive(Clone, Debug, Deserialize)]
 pub struct MetadataOf {
     pub metadata: Meta,
+}
+
+/// Whether an API is one of Kubernetes itself. An object of it that owns another one writes
+/// nothing into it, unless it is its controller.
+pub fn is_built_in(api_version: &str) -> bool {
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    let others = [
+        "app.k8s.io",
+        "networking.k8s.io",
+        "rbac.authorization.k8s.io",
+        "storage.k8s.io",
+    ];
+    !group.contains('.') || others.contains(&group)
 }
 
 /// A list without its items.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use super::certificate::validity;
+use super::owners::{manages, owner, owner_of_template};
 use crate::cluster::rollout::{blocked, replacement, rollout, still_replaces};
 use crate::cluster::workload::Workload;
 use crate::error::{Error, Result};
@@ -59,7 +60,7 @@ pub fn secret_facts(secret: &Secret, key: &str) -> Result<(SecretFacts, Previous
         key: key.to_owned(),
         created: meta.creation_timestamp.as_ref().map(|time| time.0),
         immutable: secret.immutable.unwrap_or_default(),
-        owner: owner(meta).map(|owner| cleaned(&owner)),
+        owner: owner(meta, ("", "Secret"), &[key]),
         written_by_us: is_described(meta, key),
         gets_prefix: false,
         last_writer,
@@ -120,7 +121,7 @@ pub fn workload_facts(reference: &WorkloadRef, workload: &Workload) -> WorkloadF
         still_replaces: still_replaces(workload),
         blocked: blocked(workload),
         marks: workload.marks(),
-        owner: workload.metadata.controller().as_deref().map(cleaned),
+        owner: owner_of_template(&workload.metadata, reference.kind),
         stale_pods: None,
     }
 }
@@ -153,66 +154,10 @@ fn marks(annotations: &BTreeMap<String, String>) -> SecretMarks {
     }
 }
 
-/// The controller or tool that would undo a write to the object, because it
-/// keeps the object equal to its own source.
-pub fn owner(meta: &ObjectMeta) -> Option<String> {
-    let controller = meta
-        .owner_references
-        .iter()
-        .flatten()
-        .find(|owner| owner.controller == Some(true));
-    if let Some(controller) = controller {
-        return Some(format!("{} {}", controller.kind, controller.name));
-    }
-    if meta.labels.iter().chain(&meta.annotations).any(is_of_arc) {
-        return Some("an Azure Arc extension".to_owned());
-    }
-    let label = |name: &str| meta.labels.as_ref().and_then(|labels| labels.get(name));
-    let annotation = |name: &str| {
-        meta.annotations
-            .as_ref()
-            .and_then(|annotations| annotations.get(name))
-    };
-    if let Some(release) = annotation("meta.helm.sh/release-name") {
-        return Some(format!("Helm release {release}"));
-    }
-    if label("app.kubernetes.io/managed-by").is_some_and(|manager| manager == "Helm") {
-        return Some("Helm".to_owned());
-    }
-    if let Some(tracked) =
-        annotation("argocd.argoproj.io/tracking-id").or(label("argocd.argoproj.io/instance"))
-    {
-        let application = tracked.split(':').next().unwrap_or(tracked);
-        return Some(format!("Argo CD application {application}"));
-    }
-    if let Some(name) = label("kustomize.toolkit.fluxcd.io/name") {
-        return Some(format!("Flux Kustomization {name}"));
-    }
-    if let Some(name) = label("helm.toolkit.fluxcd.io/name") {
-        return Some(format!("Flux HelmRelease {name}"));
-    }
-    label("reconcile.external-secrets.io/created-by").map(|name| format!("ExternalSecret {name}"))
-}
-
-/// Azure installs its extensions by Helm, and marks what they consist of: in AKS, the
-/// label `clusterconfig.azure.com/extension-version` is on all of it.
-fn is_of_arc(marks: &BTreeMap<String, String>) -> bool {
-    marks
-        .keys()
-        .any(|name| name.starts_with("clusterconfig.azure.com/"))
-}
-
 /// The field manager that last wrote the key, and when it did.
 pub fn last_write(meta: &ObjectMeta, key: &str) -> (Option<String>, Option<Timestamp>) {
-    let field = format!("f:{key}");
-    // Managed fields name `stringData` if that was applied.
-    let of_key = |fields: &serde_json::Value| {
-        ["f:data", "f:stringData"]
-            .iter()
-            .any(|part| fields.get(part).is_some_and(|data| data.get(&field).is_some()))
-    };
     let entries = meta.managed_fields.iter().flatten();
-    let writers = entries.filter(|entry| entry.fields_v1.as_ref().is_some_and(|fields| of_key(&fields.0)));
+    let writers = entries.filter(|entry| manages(entry, key));
     let time = |entry: &ManagedFieldsEntry| entry.time.as_ref().map(|time| time.0);
     match writers.max_by_key(|entry| time(entry)) {
         Some(last) => (last.manager.as_deref().map(cleaned), time(last)),
@@ -238,43 +183,6 @@ mod tests {
 
     fn meta(value: Value) -> ObjectMeta {
         serde_json::from_value(value).unwrap()
-    }
-
-    #[test]
-    fn every_owner_is_recognised() {
-        for (object, expected) in [
-            (
-                json!({"ownerReferences": [{"apiVersion": "v1", "kind": "ExternalSecret", "name": "x", "uid": "u", "controller": true}]}),
-                Some("ExternalSecret x"),
-            ),
-            (
-                json!({"annotations": {"meta.helm.sh/release-name": "gw"},
-                    "labels": {"clusterconfig.azure.com/extension-version": "1.2.0"}}),
-                Some("an Azure Arc extension"),
-            ),
-            (
-                json!({"annotations": {"meta.helm.sh/release-name": "gw"}}),
-                Some("Helm release gw"),
-            ),
-            (
-                json!({"labels": {"app.kubernetes.io/managed-by": "Helm"}}),
-                Some("Helm"),
-            ),
-            (
-                json!({"annotations": {"argocd.argoproj.io/tracking-id": "shop:/Secret:ns/x"}}),
-                Some("Argo CD application shop"),
-            ),
-            (
-                json!({"labels": {"kustomize.toolkit.fluxcd.io/name": "apps"}}),
-                Some("Flux Kustomization apps"),
-            ),
-            (
-                json!({"labels": {"app": "gw"}, "annotations": {"note": "x"}}),
-                None,
-            ),
-        ] {
-            assert_eq!(owner(&meta(object)).as_deref(), expected);
-        }
     }
 
     #[test]

@@ -4,8 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::{
-    AppMarks, Claims, Credential, Fact, KeySlot, PutBack, Recorded, RotationIds, Validity, WorkloadMarks,
-    WorkloadRef,
+    AppMarks, Claims, Credential, Fact, KeySlot, Owner, PutBack, Recorded, RotationIds, Validity,
+    WorkloadMarks, WorkloadRef,
 };
 
 /// How much later than `rotated-at` the write of a rotation can be: the time of
@@ -42,7 +42,7 @@ pub struct SecretFacts {
     /// Whether the API server refuses every change of it.
     pub immutable: bool,
     /// The tool or controller that also writes it and would undo a rotation.
-    pub owner: Option<String>,
+    pub owner: Option<Owner>,
     /// The field manager that last wrote the key.
     pub last_writer: Option<String>,
     /// When it did.
@@ -202,7 +202,7 @@ pub struct WorkloadFacts {
     /// Whether the API server refuses its new pods.
     pub blocked: Option<Blocked>,
     pub marks: WorkloadMarks,
-    /// The controller that owns the workload and may undo changes of it.
+    /// The one who may take away the annotations of a restart.
     pub owner: Option<String>,
     /// Whether a pod runs with an older credential than the Secret holds;
     /// `None` if nobody looked, or the pods cannot be seen.

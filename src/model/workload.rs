@@ -39,6 +39,15 @@ impl WorkloadKind {
         }
     }
 
+    /// The name of the kind in manifests.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Deployment => "Deployment",
+            Self::StatefulSet => "StatefulSet",
+            Self::DaemonSet => "DaemonSet",
+        }
+    }
+
     const fn singular(self) -> &'static str {
         match self {
             Self::Deployment => "deployment",

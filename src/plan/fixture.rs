@@ -11,9 +11,10 @@ use crate::model::directory::{AppCredential, Application, FederatedCredential, S
 use crate::model::entra::{OwnVariables, federated_name};
 use crate::model::{
     AppMarks, Auth, AzureRole, Claims, Credential, CronJobFacts, EntraInAzure, EntraSignIn, Federation,
-    GatewayFacts, GatewayId, InstanceAccess, KeyChoice, KeySlot, Lacking, Minted, Presented, Replacement,
-    Rollout, RotationIds, SecretFacts, SecretMarks, SecretVersion, Snapshot, StalePods, TemplateMarks, Token,
-    TokenError, WorkloadFacts, WorkloadKind, WorkloadMarks, WorkloadRef, WorkloadVersion,
+    GatewayFacts, GatewayId, InstanceAccess, KeyChoice, KeySlot, Lacking, Minted, Owner, Presented,
+    Replacement, Rollout, RotationIds, SecretFacts, SecretMarks, SecretVersion, Snapshot, StalePods,
+    TemplateMarks, Token, TokenError, WorkloadFacts, WorkloadKind, WorkloadMarks, WorkloadRef,
+    WorkloadVersion,
 };
 
 pub(crate) const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -39,6 +40,13 @@ pub(crate) fn policy() -> Policy {
         force: false,
         follow_up: FollowUp::Prove,
         adopt: false,
+    }
+}
+
+pub(crate) fn owned() -> Owner {
+    Owner {
+        name: "Helm release gw".to_owned(),
+        instead: "use another Secret".to_owned(),
     }
 }
 

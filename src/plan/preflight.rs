@@ -31,14 +31,15 @@ pub fn preflight(snapshot: &Snapshot, policy: &Policy) -> Result<Vec<String>> {
     if let Some(owner) = &secret.owner {
         if !policy.adopt {
             return Err(Error::refused(format!(
-                "{name} belongs to {owner}, which would undo the rotation"
+                "{name} belongs to {}, which would undo the rotation",
+                owner.name
             ))
-            .hint(format!(
-                "configure {owner} to ignore the token, or take over the Secret with --adopt"
-            )));
+            .hint(owner.instead.as_str())
+            .hint("or take over the Secret with --adopt"));
         }
         warnings.push(format!(
-            "{name} belongs to {owner}, which may restore the previous token"
+            "{name} belongs to {}, which may restore the previous token; {}",
+            owner.name, owner.instead
         ));
     }
     if !policy.restarts() {
@@ -86,7 +87,7 @@ fn owner_warning(facts: &WorkloadFacts) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{policy, snapshot};
+    use super::super::fixture::{owned, policy, snapshot};
     use super::*;
     use crate::error::Kind;
     use crate::plan::FollowUp;
@@ -108,7 +109,7 @@ mod tests {
     #[test]
     fn a_secret_or_workload_that_must_not_change_is_refused() {
         assert!(refusal(|snapshot| snapshot.secret.immutable = true).contains("immutable"));
-        assert!(refusal(|snapshot| snapshot.secret.owner = Some("Helm".to_owned())).contains("Helm"));
+        assert!(refusal(|snapshot| snapshot.secret.owner = Some(owned())).contains("Helm"));
         assert!(
             refusal(|snapshot| snapshot.workloads[0].paused = true).contains("deployment.apps/gw is paused")
         );
@@ -128,7 +129,7 @@ mod tests {
     #[test]
     fn adopting_and_recreating_warn() {
         let mut snapshot = snapshot();
-        snapshot.secret.owner = Some("Helm".to_owned());
+        snapshot.secret.owner = Some(owned());
         snapshot.workloads[0].replacement = Replacement::Interrupting("it is recreated");
         let warnings = preflight(
             &snapshot,

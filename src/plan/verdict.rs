@@ -133,7 +133,10 @@ fn worst(
     }
     if let Some(stored) = facts.stored() {
         if let Some(owner) = &stored.owner {
-            let why = format!("{owner} owns the Secret and will restore its own token");
+            let why = format!(
+                "{} owns the Secret and will restore its own token; {}",
+                owner.name, owner.instead
+            );
             return (Verdict::WillBeReverted, why);
         }
         if stored.marks.rotation_id.is_some() && !stored.marks_hold() {

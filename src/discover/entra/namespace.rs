@@ -8,7 +8,8 @@ use super::unavailable::{not_needed, of_cluster};
 use crate::azure::Certificate;
 use crate::cluster::Cluster;
 use crate::cluster::list::MetadataOf;
-use crate::discover::facts::{is_described, last_write, owner};
+use crate::discover::facts::{is_described, last_write};
+use crate::discover::owners::owner;
 use crate::model::annotation::{CLIENT_ID, EXPIRES_AT, GATEWAY, KEY_ID, KIND, ROTATED_AT};
 use crate::model::directory::Fingerprint;
 use crate::model::entra::facts::{ServiceAccountFacts, StoredFacts, Unrecorded};
@@ -47,7 +48,7 @@ pub(super) async fn service_account(
         });
         ServiceAccountFacts {
             annotations: ours.into_iter().flatten().collect(),
-            owner: owner(&found.metadata).map(|owner| cleaned(&owner)),
+            owner: owner(&found.metadata, ("", "ServiceAccount"), &[]).map(|it| it.name),
         }
     }))
 }
@@ -91,13 +92,13 @@ pub fn stored_facts(secret: &Secret) -> StoredFacts {
         gateway: mark(GATEWAY).and_then(|id| GatewayId::parse(id).ok()),
         expires: mark(EXPIRES_AT).and_then(|at| at.parse().ok()),
         written: mark(ROTATED_AT).and_then(|at| at.parse().ok()),
-        keys: keys.into_iter().map(str::to_owned).collect(),
+        keys: keys.iter().map(|key| (*key).to_owned()).collect(),
         unrecorded: if mark(KEY_ID).is_some() {
             Vec::new()
         } else {
             unrecorded(secret)
         },
-        owner: owner(meta).map(|owner| cleaned(&owner)),
+        owner: owner(meta, ("", "Secret"), &keys).map(|it| it.name),
         immutable: secret.immutable.unwrap_or_default(),
     }
 }

@@ -11,8 +11,8 @@ use crate::cluster::rollout::{is_ordered, partition, replacement};
 use crate::cluster::workload::Workload;
 use crate::cluster::{Cluster, explain};
 use crate::discover::evidence::{Evidence, Named, identify, identify_or};
-use crate::discover::facts::owner;
 use crate::discover::no_gateway::{Likely, likely_gateways, no_gateway};
+use crate::discover::owners::owner;
 use crate::discover::pod_spec::{
     ConfigMaps, GatewayContainer, Setting, gateway_containers, gateway_containers_with, settings_of,
 };
@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::model::entra::facts::WorkloadSide;
 use crate::model::request::TargetRequest;
 use crate::model::setting::AUTH;
-use crate::model::{Object, Unavailable, WorkloadRef, cleaned};
+use crate::model::{Object, Unavailable, WorkloadRef};
 
 /// The target of a set-up, which is found before anything is read of Azure.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<SetupT
         hidden: container.hidden.clone(),
         template: template(described, &container.name, &settings),
         fingerprint: described.fingerprint,
-        owner: owner(&described.metadata).map(|owner| cleaned(&owner)),
+        owner: owner(&described.metadata, ("apps", chosen.workload.kind.name()), &[]).map(|it| it.name),
         clear_secret: clear_secret(&spec, &container.name, maps, is_immutable),
         own_variables: container.entra.own_variables.clone(),
         unproved: unproved(described),

@@ -3,7 +3,7 @@
 mod entra;
 mod in_cluster;
 
-use super::super::fixture::{DAY, entra_gateway, gateway, now};
+use super::super::fixture::{DAY, entra_gateway, gateway, now, owned};
 use super::*;
 use crate::model::{Claims, CronJobFacts, Replacement, TemplateMarks, TokenError};
 
@@ -154,7 +154,7 @@ fn an_unreadable_credential_is_unknown_and_an_alarm() {
 
 #[test]
 fn another_writer_of_the_secret() {
-    let helm = |facts: &mut GatewayFacts| stored(facts).owner = Some("Helm release gw".to_owned());
+    let helm = |facts: &mut GatewayFacts| stored(facts).owner = Some(owned());
     assert_eq!(
         after(helm),
         (Verdict::WillBeReverted, format!("{ROTATE} --adopt"))
@@ -242,7 +242,7 @@ fn why_nothing_protects_it_is_kept_whatever_the_verdict_is() {
 fn the_worst_of_several_problems_decides() {
     let all = |left: SignedDuration| {
         after(|facts| {
-            stored(facts).owner = Some("Helm".to_owned());
+            stored(facts).owner = Some(owned());
             facts.pods = Ok(stale(&["gw-1"]));
             expires_in(facts, left);
         })

@@ -173,7 +173,7 @@ impl Row {
             service: facts.service.as_deref().ok(),
             id: facts.recorded.as_ref(),
             secret: facts.secret.as_ref().map(|(name, key)| SecretKey { name, key }),
-            owner: stored.and_then(|stored| stored.owner.as_deref()),
+            owner: stored.and_then(|stored| Some(stored.owner.as_ref()?.name.as_str())),
             pods: Pods {
                 wanted: facts.wanted,
                 ready: facts.ready,

@@ -73,7 +73,7 @@ fn wide_columns(row: &Row, now: Timestamp) -> [Column; 11] {
     let facts = &row.facts;
     let stored = facts.secret_facts();
     let secret = facts.secret.as_ref().map(|(name, _)| name.as_str());
-    let owner = stored.and_then(|stored| stored.owner.as_deref());
+    let owner = stored.and_then(|stored| Some(stored.owner.as_ref()?.name.as_str()));
     let last_writer = stored.and_then(|stored| stored.last_writer.as_deref());
     let cron_job = row.assessment.cron_job(facts);
     [

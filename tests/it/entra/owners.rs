@@ -22,7 +22,7 @@ fn owners() -> [(Value, &'static str); 5] {
         ),
         (json!({"annotations": release}), "Helm release arc"),
         (
-            json!({"annotations": {"argocd.argoproj.io/tracking-id": "shop:apps/Deployment:shop/gw"}}),
+            json!({"annotations": {"argocd.argoproj.io/tracking-id": "shop:OBJECT"}}),
             "Argo CD application shop",
         ),
         (
@@ -36,8 +36,17 @@ fn owners() -> [(Value, &'static str); 5] {
     ]
 }
 
-/// Adds what shows an owner to an object.
-fn owned(object: &mut Value, marks: &Value) {
+/// Adds what shows an owner to an object. A tracking id names the object that it is on.
+fn owned(object: &mut Value, namespace: &str, marks: &Value) {
+    let kind = match object["kind"].as_str().unwrap() {
+        "Deployment" => "apps/Deployment".to_owned(),
+        kind => format!("/{kind}"),
+    };
+    let id = format!(
+        "{kind}:{namespace}/{}",
+        object["metadata"]["name"].as_str().unwrap()
+    );
+    let marks: Value = serde_json::from_str(&marks.to_string().replace("OBJECT", &id)).unwrap();
     for (field, marks) in marks.as_object().unwrap() {
         object["metadata"][field] = marks.clone();
     }
@@ -45,7 +54,7 @@ fn owned(object: &mut Value, marks: &Value) {
 
 async fn a_workload((marks, owner): (Value, &str)) {
     let entra = EntraCase::new("owned").await;
-    entra.deploy(|it| owned(it, &marks)).await;
+    entra.deploy(|it| owned(it, &entra.case.namespace, &marks)).await;
     let generation = entra.case.versions().await["deployment/gw"].clone();
     let flags = ["--create-app", "gw", "--mode", "app-secret", "--yes"];
     let ended = entra.setup(&flags).exits(4).await;
@@ -78,7 +87,7 @@ async fn a_service_account((marks, owner): (Value, &str)) {
     let entra = EntraCase::new("owned-account").await;
     let case = &entra.case;
     let mut account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "gw"}});
-    owned(&mut account, &marks);
+    owned(&mut account, &case.namespace, &marks);
     apply(&case.client, &case.namespace, account).await.unwrap();
     entra.deploy(|_| {}).await;
     let accounts: Api<ServiceAccount> = Api::namespaced(case.client.clone(), &case.namespace);
