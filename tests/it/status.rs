@@ -7,6 +7,7 @@ pub(crate) mod gallery;
 mod hostile;
 mod large;
 mod metrics;
+mod owners;
 mod picture;
 mod rights;
 mod vanished;
