@@ -170,7 +170,8 @@ async fn the_installed_account_rotates_what_any_tool_has_made() {
     for (name, maker, has) in GATEWAYS {
         case.gateway_is_made(name, maker, has).await;
     }
-    let with_policy = ["--all", "--admission-policy"];
+    // The tools that made them would restore their own tokens.
+    let with_policy = ["--all", "--adopt", "--admission-policy"];
     let with_policy = [&with_policy[..], &WORKLOAD_IDENTITY].concat();
     case.install_cronjob(&with_policy).exits(0).await;
     case.is_limited("create").await;

@@ -5,6 +5,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::case::{Case, DAY};
+use crate::run::Ended;
 
 const TRACKING: &str = "argocd.argoproj.io/tracking-id";
 
@@ -74,93 +75,81 @@ fn free(namespace: &str) -> [(&'static str, Value); 3] {
 }
 
 impl Case {
-    /// Applies a Secret with this label as the field manager of a tool.
+    /// Deploys a gateway and applies its Secret with these labels as the field manager of a tool.
     async fn applied(&self, name: &str, manager: &str, labels: &Value) {
+        self.deploy(&self.gateway(name, 30)).await;
+        let name = format!("{name}-token");
         let token = self.token(apim_sandbox::azure::Slot::Secondary, DAY * 30);
         let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "labels": labels},
             "data": {"value": k8s_openapi::ByteString(token.into_bytes())}});
         let params = PatchParams::apply(manager).force();
         let patch: Patch<Value> = Patch::Apply(secret);
-        let _: Secret = self.secrets().patch(name, &params, &patch).await.unwrap();
+        let _: Secret = self.secrets().patch(&name, &params, &patch).await.unwrap();
+    }
+
+    /// Deploys a gateway whose Secret has these marks.
+    async fn marked(&self, name: &str, marks: &Value) {
+        self.deploy(&self.gateway(name, 30)).await;
+        self.patch_secret(&format!("{name}-token"), &json!({"metadata": marks}))
+            .await;
+    }
+
+    async fn is_refused(&self, status: &Ended, name: &str, owner: &str, instead: &str) {
+        let gateway = status.gateway(name);
+        assert_eq!(gateway["verdict"], "WillBeReverted", "{gateway:#}");
+        assert_eq!(gateway["owner"], owner);
+        let reason = gateway["reason"].as_str().unwrap();
+        let begins = format!("{owner} owns the Secret and will restore its own token; ");
+        assert!(
+            reason.starts_with(&begins) && reason.contains(instead),
+            "{reason}"
+        );
+        assert!(gateway["fix"].as_str().unwrap().ends_with(" --adopt"));
+        let run = self.apim(&["rotate", &format!("deployment/{name}")]);
+        let belongs = format!("belongs to {owner}, which would undo the rotation");
+        let refused = self.fails_untouched(run, 4).await;
+        refused.says(&[&belongs, instead, "--adopt"]);
     }
 }
 
 #[tokio::test]
 async fn who_will_undo_a_rotation_is_named_and_refused() {
     let case = Case::new("status-owners").await;
-    let mut owned = Vec::from(owned(&case.namespace));
+    let owned = owned(&case.namespace);
     let free = free(&case.namespace);
-    let marks = owned
-        .iter()
-        .map(|(name, marks, ..)| (*name, marks))
-        .chain(free.iter().map(|(name, marks)| (*name, marks)));
-    for (name, marks) in marks {
-        case.deploy(&case.gateway(name, 30)).await;
-        case.patch_secret(&format!("{name}-token"), &json!({"metadata": marks}))
-            .await;
+    for (name, marks, ..) in &owned {
+        case.marked(name, marks).await;
     }
-    // By the manager of the credential, without a mark, and with a mark that others set as well.
-    for (name, manager, labels, owner, instead) in [
-        (
-            "merged",
-            "externalsecrets.external-secrets.io/token",
-            json!({}),
-            "ExternalSecret token",
-            "refreshPolicy",
-        ),
-        (
-            "labelled",
-            "argocd-controller",
-            json!({"app.kubernetes.io/instance": "shop"}),
-            "Argo CD application shop",
-            "RespectIgnoreDifferences=true",
-        ),
-    ] {
-        case.deploy(&case.gateway(name, 30)).await;
-        case.applied(&format!("{name}-token"), manager, &labels).await;
-        owned.push((name, json!({}), owner, instead.to_owned()));
+    for (name, marks) in &free {
+        case.marked(name, marks).await;
     }
+    // By the manager of the credential, without a mark and with one that others set as well.
+    let external = "externalsecrets.external-secrets.io/token";
+    case.applied("merged", external, &json!({})).await;
+    let instance = json!({"app.kubernetes.io/instance": "shop"});
+    case.applied("labelled", "argocd-controller", &instance).await;
 
     let status = case.apim(&["status", "-o", "json"]).exits(0).await;
     for (name, _, owner, instead) in &owned {
-        let gateway = status.gateway(name);
-        assert_eq!(gateway["verdict"], "WillBeReverted", "{gateway:#}");
-        assert_eq!(gateway["owner"], *owner);
-        let reason = gateway["reason"].as_str().unwrap();
-        assert!(
-            reason.starts_with(&format!("{owner} owns the Secret")),
-            "{reason}"
-        );
-        assert!(reason.contains(instead.as_str()), "{reason}");
-        assert!(
-            gateway["fix"].as_str().unwrap().ends_with(" --adopt"),
-            "{gateway:#}"
-        );
-        let target = format!("deployment/{name}");
-        let refused = case.fails_untouched(case.apim(&["rotate", &target]), 4).await;
-        refused.says(&[
-            &format!("belongs to {owner}, which would undo the rotation"),
-            instead.as_str(),
-            "--adopt",
-        ]);
+        case.is_refused(&status, name, owner, instead).await;
     }
+    case.is_refused(&status, "merged", "ExternalSecret token", "refreshPolicy")
+        .await;
+    let argo = ("Argo CD application shop", "RespectIgnoreDifferences=true");
+    case.is_refused(&status, "labelled", argo.0, argo.1).await;
     for (name, _) in &free {
         assert!(status.gateway(name)["owner"].is_null(), "{name}");
         case.apim(&["rotate", &format!("deployment/{name}")])
             .exits(0)
             .await;
     }
+
+    // An owner that was overruled is still there.
     for name in ["cloned", "labelled"] {
-        case.apim(&["rotate", &format!("deployment/{name}"), "--adopt"])
-            .exits(0)
-            .await;
-    }
-    let adopted = case.apim(&["status", "-o", "json"]).exits(0).await;
-    for name in ["cloned", "labelled"] {
-        assert_eq!(
-            adopted.gateway(name)["verdict"],
-            "WillBeReverted",
-            "its owner is still there"
-        );
+        let target = format!("deployment/{name}");
+        let adopted = case.apim(&["rotate", &target, "--adopt"]).exits(0).await;
+        adopted.says(&["may restore the previous token"]);
+        let status = case.apim(&["status", name, "-o", "json"]).exits(0).await;
+        assert_eq!(status.gateway(name)["verdict"], "WillBeReverted");
     }
 }
