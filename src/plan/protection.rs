@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::schedule::{NoDistance, distance_of, first_after, interval, keeps_alive};
+use super::schedule::{Invalid, NoDistance, distance_of, first_after, interval, keeps_alive};
 use super::{NextRun, daily, next_run};
 use crate::model::{CronJobFacts, JobResult, in_words};
 
@@ -61,9 +61,10 @@ fn problem(cron_job: &CronJobFacts, expires: Option<Timestamp>, now: Timestamp) 
     }
     let distance = match distance_of(cron_job, now) {
         Ok(distance) => distance,
-        Err(NoDistance::Invalid(why)) => {
+        Err(NoDistance::Invalid(invalid)) => {
             return Some(format!(
-                "when cronjob/{name} runs is unknown, because its schedule or its time zone is not valid: {why}"
+                "when cronjob/{name} runs is unknown, because its schedule or its time zone is not valid: {}",
+                invalid.why()
             ));
         }
         Err(NoDistance::NeverRuns) => {
@@ -125,7 +126,7 @@ fn rotating_run(cron_job: &CronJobFacts, next: Timestamp, due: Timestamp) -> Nex
     if missing <= SignedDuration::ZERO {
         return NextRun::At(next);
     }
-    if let Some(interval) = interval(&cron_job.schedule) {
+    if let Some(interval) = interval(cron_job) {
         let interval = interval.as_secs().max(1);
         let rest = missing.as_secs() % interval;
         let wait = if rest == 0 { 0 } else { interval - rest };
@@ -218,7 +219,8 @@ pub(super) fn changes(cron_job: &CronJobFacts, now: Timestamp) -> Vec<Timestamp>
     times.flatten().filter(|time| *time > now).collect()
 }
 
-/// A schedule that keeps the tokens alive, instead of one that does not.
+/// A schedule that keeps the tokens alive, instead of one that does not. It does
+/// not mend a time zone.
 pub(super) fn better_schedule(cron_job: &CronJobFacts, now: Timestamp) -> Option<String> {
     let CronJobFacts {
         namespace,
@@ -227,7 +229,11 @@ pub(super) fn better_schedule(cron_job: &CronJobFacts, now: Timestamp) -> Option
         ..
     } = cron_job;
     let daily = daily(namespace, name);
-    let is_good = distance_of(cron_job, now).is_ok_and(|distance| distance.length < *window);
+    let is_good = match distance_of(cron_job, now) {
+        Ok(distance) => distance.length < *window,
+        Err(NoDistance::Invalid(Invalid::TimeZone(_))) => return None,
+        Err(NoDistance::Invalid(Invalid::Schedule(_)) | NoDistance::NeverRuns) => false,
+    };
     (!is_good && keeps_alive(&daily, "UTC", *window, now).is_ok()).then_some(daily)
 }
 

@@ -30,6 +30,11 @@ fn a_schedule_that_lets_the_token_die_is_named_with_the_dates() {
         ("@every 12h", 15),
         ("0 3 1-31/7 * *", 15),
         ("0 9 1,10,20 * *", 30),
+        ("0 */24 * * *", 15),
+        ("*/60 3 * * *", 15),
+        // On the days of either field.
+        ("0 3 */10 * 1", 15),
+        ("TZ=Europe/Berlin 0 3 * * *", 15),
     ] {
         assert_eq!(
             problem(schedule, days, "2027-02-14T08:00:00Z"),
@@ -59,7 +64,7 @@ fn a_schedule_that_lets_the_token_die_is_named_with_the_dates() {
             .contains("31 days after the first")
     );
     assert!(
-        problem("@every 8d", 15, "2027-02-14T08:00:00Z")
+        problem("@every 192h", 15, "2027-02-14T08:00:00Z")
             .unwrap()
             .contains("two intervals take 16 days")
     );
@@ -68,7 +73,7 @@ fn a_schedule_that_lets_the_token_die_is_named_with_the_dates() {
             .unwrap()
             .contains("never runs")
     );
-    for odd in ["never", "0 3 L * *", "TZ=UTC 0 3 * * *"] {
+    for odd in ["never", "0 3 L * *", "@every 1d", "TZ=UTC"] {
         assert!(
             problem(odd, 15, "2027-02-14T08:00:00Z")
                 .unwrap()
@@ -216,6 +221,9 @@ fn a_daily_schedule_mends_one_that_is_too_rare() {
     assert!(better_schedule(&scheduled("never", 15), now()).is_some());
     assert!(better_schedule(&scheduled("0 3 1 * *", 2), now()).is_none());
     assert!(better_schedule(&cron_job(), now()).is_none());
+    assert!(better_schedule(&scheduled("TZ=Nowhere/Land 0 3 * * *", 15), now()).is_some());
+    let nowhere = changed(|facts| facts.time_zone = Some("Nowhere/Land".to_owned()));
+    assert!(better_schedule(&nowhere, now()).is_none());
 }
 
 #[test]

@@ -1,40 +1,25 @@
-//! Schedules of five fields, as the CronJob controller reads them
-//! (github.com/robfig/cron, `ParseStandard`). Every search is by days and ends
-//! after a limited number of them, whatever the time zone does.
+//! Schedules of five fields, as the CronJob controller runs them
+//! (github.com/robfig/cron, `SpecSchedule`).
 
 use jiff::civil::{Date, DateTime, Time};
-use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use super::clock::{Clock, Endless};
+use super::field::{self, Field};
+
 /// The controller looks as many years ahead.
+const SEARCHED_YEARS: i16 = 5;
+
 const SEARCHED_DAYS: usize = 366 * 5;
 
 /// For schedules of a few days in four years.
 const SEARCHED_DAYS_FOR_RARE: usize = 366 * 20;
 
+/// More steps than any search needs that ends.
+const STEPS: u32 = 20_000;
+
 const MINUTES_OF_A_DAY: i64 = 24 * 60;
-
-/// Clocks change by less than this.
-const CLOCK_CHANGE: SignedDuration = SignedDuration::from_hours(24);
-
-const MONTHS: [&str; 12] = [
-    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
-];
-const WEEKDAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
-
-/// The values that a field matches.
-#[derive(Clone, Copy, Debug, Default)]
-struct Field {
-    bits: u64,
-    /// Whether it restricts nothing, being `*` or `?`.
-    any: bool,
-}
-
-impl Field {
-    fn has(self, value: i8) -> bool {
-        u32::try_from(value).is_ok_and(|value| value < 64 && self.bits & (1 << value) != 0)
-    }
-}
 
 /// A schedule in a time zone.
 #[derive(Clone, Debug)]
@@ -48,44 +33,133 @@ pub(super) struct Crontab {
 }
 
 impl Crontab {
-    pub(super) fn parse(fields: &str, zone: &str) -> Result<Self, String> {
+    pub(super) fn parse(fields: &str, zone: TimeZone) -> Result<Self, String> {
         let fields: Vec<&str> = fields.split_whitespace().collect();
         let &[minutes, hours, days, months, weekdays] = fields.as_slice() else {
             return Err("it does not have five fields".to_owned());
         };
         Ok(Self {
-            minutes: field(minutes, 0, 59, &[])?,
-            hours: field(hours, 0, 23, &[])?,
-            days: field(days, 1, 31, &[])?,
-            months: field(months, 1, 12, &MONTHS)?,
-            weekdays: field(weekdays, 0, 6, &WEEKDAYS)?,
-            zone: TimeZone::get(zone).map_err(|_| "there is no such time zone".to_owned())?,
+            minutes: Field::parse(minutes, &field::MINUTES)?,
+            hours: Field::parse(hours, &field::HOURS)?,
+            days: Field::parse(days, &field::DAYS)?,
+            months: Field::parse(months, &field::MONTHS)?,
+            weekdays: Field::parse(weekdays, &field::WEEKDAYS)?,
+            zone,
         })
     }
 
-    /// The first run after a time.
+    /// The first run after a time. Where the controller would search for ever, it
+    /// has no run.
     pub(super) fn after(&self, time: Timestamp) -> Option<Timestamp> {
-        let local = self.zone.to_datetime(time);
-        // When clocks are set back, a time of the day before may come again.
-        let earliest = local.checked_sub(CLOCK_CHANGE).ok()?;
-        let times = self.times();
-        let mut days = days_from(earliest.date()).take(SEARCHED_DAYS);
-        days.find_map(|day| {
-            if !self.runs_on(day) {
-                return None;
+        self.search(time).ok().flatten()
+    }
+
+    /// The search of the controller, step by step (`SpecSchedule.Next`): where
+    /// clocks change, it skips runs that other ways of counting find.
+    pub(super) fn search(&self, after: Timestamp) -> Result<Option<Timestamp>, Endless> {
+        let needed = [self.minutes, self.hours, self.months];
+        if needed.iter().any(|field| field.is_empty()) {
+            return Ok(None);
+        }
+        let clock = &mut Clock::after(after, &self.zone, STEPS);
+        let last_year = clock.local()?.year() + SEARCHED_YEARS;
+        while clock.local()?.year() <= last_year {
+            if self.seek_month(clock)?
+                && self.seek_day(clock)?
+                && self.seek_hour(clock)?
+                && self.seek_minute(clock)?
+                && seek_second(clock)?
+            {
+                return Ok(clock.time());
             }
-            let runs = times.iter().map(|at| day.to_datetime(*at));
-            runs.filter(|run| *run >= earliest)
-                .filter_map(|run| self.at(run, time))
-                .min()
-        })
+        }
+        Ok(None)
+    }
+
+    /// Moves to the next month that matches, and is false where a new year has
+    /// begun.
+    fn seek_month(&self, clock: &mut Clock<'_>) -> Result<bool, Endless> {
+        while !self.months.has(clock.local()?.month()) {
+            if !clock.has_moved {
+                clock.has_moved = true;
+                clock.set(clock.local()?.date().first_of_month(), Time::midnight())?;
+            }
+            clock.add_month()?;
+            if clock.local()?.month() == 1 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The same for the day; false where a new month has begun.
+    fn seek_day(&self, clock: &mut Clock<'_>) -> Result<bool, Endless> {
+        while !self.matches(clock.local()?.date()) {
+            if !clock.has_moved {
+                clock.has_moved = true;
+                clock.set(clock.local()?.date(), Time::midnight())?;
+            }
+            clock.add_day()?;
+            // Clocks may skip midnight.
+            let hour = i64::from(clock.local()?.hour());
+            let hours = if hour > 12 { 24 - hour } else { -hour };
+            if hours != 0 {
+                clock.add(hours * 3600)?;
+            }
+            if clock.local()?.day() == 1 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The same for the hour; false where a new day has begun.
+    fn seek_hour(&self, clock: &mut Clock<'_>) -> Result<bool, Endless> {
+        while !self.hours.has(clock.local()?.hour()) {
+            if !clock.has_moved {
+                clock.has_moved = true;
+                let local = clock.local()?;
+                let hour = Time::new(local.hour(), 0, 0, 0).map_err(|_| Endless)?;
+                clock.set(local.date(), hour)?;
+            }
+            let hour = clock.local()?.hour();
+            clock.add_often(3600, self.hours.distance(hour, 24))?;
+            if clock.local()?.hour() == 0 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The same for the minute; false where a new hour has begun.
+    fn seek_minute(&self, clock: &mut Clock<'_>) -> Result<bool, Endless> {
+        while !self.minutes.has(clock.local()?.minute()) {
+            if !clock.has_moved {
+                clock.has_moved = true;
+                clock.truncate_to_minute();
+            }
+            let minute = clock.local()?.minute();
+            clock.add_often(60, self.minutes.distance(minute, 60))?;
+            if clock.local()?.minute() == 0 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The three consecutive runs that take the longest time, from the day of the
     /// first run on. A run of which there is none is at the end of time.
     pub(super) fn widest(&self, first: Timestamp) -> [Timestamp; 3] {
+        let by_days = self.widest_by_days(first);
+        let around = self.around_changes(first);
+        let length = |runs: &[Timestamp; 3]| runs[2].duration_since(runs[0]);
+        let widest = by_days.into_iter().chain(around).max_by_key(length);
+        widest.unwrap_or_else(|| [first, self.after(first).unwrap_or(Timestamp::MAX), Timestamp::MAX])
+    }
+
+    /// As if clocks never changed, and by minutes, which are much faster than dates.
+    fn widest_by_days(&self, first: Timestamp) -> Option<[Timestamp; 3]> {
         let from = self.zone.to_datetime(first).date();
-        // In minutes, which are much faster than dates.
         let minutes = |time: &Time| i64::from(time.hour()) * 60 + i64::from(time.minute());
         let times: Vec<i64> = self.times().iter().map(minutes).collect();
         let mut widest: Option<[i64; 3]> = None;
@@ -115,26 +189,64 @@ impl Crontab {
         }
         let at = |run: i64| {
             let run = from.at(0, 0, 0, 0).checked_add(SignedDuration::from_mins(run));
-            let zoned = run.and_then(|run| run.to_zoned(self.zone.clone()));
-            zoned.map_or(Timestamp::MAX, |zoned| zoned.timestamp())
+            run.map_or(Timestamp::MAX, |run| self.instant(run))
         };
-        match widest {
-            Some(runs) => runs.map(at),
-            None => [first, self.after(first).unwrap_or(Timestamp::MAX), Timestamp::MAX],
-        }
+        widest.map(|runs| runs.map(at))
     }
 
-    /// Whether it runs on a day. If both fields of days restrict something, one
-    /// that matches is enough.
+    /// The runs around each change of clocks, of which the controller may skip some.
+    fn around_changes(&self, first: Timestamp) -> Vec<[Timestamp; 3]> {
+        let days = i64::try_from(SEARCHED_DAYS).unwrap_or_default();
+        let end = first.checked_add(SignedDuration::from_hours(24 * days));
+        let end = end.unwrap_or(Timestamp::MAX);
+        let changes = self.zone.following(first).map(|change| change.timestamp());
+        let runs = |change: Timestamp| {
+            let start = self.second_before(change).map_or(first, |run| run.max(first));
+            let runs = std::iter::successors(Some(start), |run| self.after(*run));
+            runs.take(5).collect::<Vec<Timestamp>>()
+        };
+        let threes = |runs: Vec<Timestamp>| {
+            let threes = runs.windows(3);
+            threes
+                .filter_map(|three| three.try_into().ok())
+                .collect::<Vec<_>>()
+        };
+        changes
+            .take_while(|change| *change <= end)
+            .flat_map(|change| threes(runs(change)))
+            .collect()
+    }
+
+    /// The last run but one before a change of clocks.
+    fn second_before(&self, change: Timestamp) -> Option<Timestamp> {
+        let times = self.times();
+        let last = self.zone.to_datetime(change).date();
+        let days = std::iter::successors(Some(last), |day| day.yesterday().ok());
+        let days = days.take(SEARCHED_DAYS).filter(|day| self.runs_on(*day));
+        let runs = days.flat_map(|day| times.iter().rev().map(move |time| day.to_datetime(*time)));
+        let mut before = runs.map(|run| self.instant(run)).filter(|run| *run < change);
+        before.nth(1)
+    }
+
+    fn instant(&self, run: DateTime) -> Timestamp {
+        let instant = self.zone.to_timestamp(run);
+        instant.unwrap_or(Timestamp::MAX)
+    }
+
     fn runs_on(&self, day: Date) -> bool {
+        self.months.has(day.month()) && self.matches(day)
+    }
+
+    /// Whether a day of a month matches. If both fields of days restrict something,
+    /// one that matches is enough.
+    fn matches(&self, day: Date) -> bool {
         let of_month = self.days.has(day.day());
         let of_week = self.weekdays.has(day.weekday().to_sunday_zero_offset());
-        let matches = if self.days.any || self.weekdays.any {
+        if self.days.any || self.weekdays.any {
             of_month && of_week
         } else {
             of_month || of_week
-        };
-        matches && self.months.has(day.month())
+        }
     }
 
     /// The times of a day on which it runs.
@@ -146,18 +258,19 @@ impl Crontab {
         };
         hours.flat_map(minutes).collect()
     }
+}
 
-    /// The instant of a run, if it is after a time. A local time that clocks skip
-    /// has none, and one that they repeat has two.
-    fn at(&self, run: DateTime, after: Timestamp) -> Option<Timestamp> {
-        let ambiguous = self.zone.to_ambiguous_timestamp(run);
-        let instants = match ambiguous.offset() {
-            AmbiguousOffset::Gap { .. } => return None,
-            AmbiguousOffset::Unambiguous { .. } => [ambiguous.compatible().ok()?; 2],
-            AmbiguousOffset::Fold { .. } => [ambiguous.earlier().ok()?, ambiguous.later().ok()?],
-        };
-        instants.into_iter().find(|instant| *instant > after)
+/// The same for the second, which is always 0; false where a new minute has begun.
+fn seek_second(clock: &mut Clock<'_>) -> Result<bool, Endless> {
+    while clock.local()?.second() != 0 {
+        clock.has_moved = true;
+        let second = clock.local()?.second();
+        clock.add_often(1, 60 - i64::from(second))?;
+        if clock.local()?.second() == 0 {
+            return Ok(false);
+        }
     }
+    Ok(true)
 }
 
 fn wider(widest: Option<[i64; 3]>, runs: &[i64]) -> Option<[i64; 3]> {
@@ -168,46 +281,4 @@ fn wider(widest: Option<[i64; 3]>, runs: &[i64]) -> Option<[i64; 3]> {
 
 fn days_from(first: Date) -> impl Iterator<Item = Date> {
     std::iter::successors(Some(first), |day| day.tomorrow().ok())
-}
-
-/// Parses a list of values, ranges and steps.
-fn field(text: &str, least: u8, most: u8, names: &[&str]) -> Result<Field, String> {
-    let mut field = Field::default();
-    for item in text.split(',') {
-        let (range, step) = match item.split_once('/') {
-            Some((range, step)) => (range, Some(step)),
-            None => (item, None),
-        };
-        let value = |part: &str| {
-            let name = names.iter().position(|name| name.eq_ignore_ascii_case(part));
-            let name = name.and_then(|at| u8::try_from(at).ok()?.checked_add(least));
-            let is_number = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-            let number = part.parse().ok().filter(|_| is_number);
-            let value = name.or(number).filter(|value| (least..=most).contains(value));
-            value.ok_or_else(|| {
-                format!("Kubernetes does not support `{part}`, which is not from {least} to {most}")
-            })
-        };
-        let any = matches!(range, "*" | "?");
-        let (from, to) = match range.split_once('-') {
-            _ if any => (least, most),
-            Some((from, to)) => (value(from)?, value(to)?),
-            // With a step, one value begins a range.
-            None if step.is_some() => (value(range)?, most),
-            None => (value(range)?, value(range)?),
-        };
-        let wrong = || format!("Kubernetes does not support `{item}`");
-        let step: usize = match step {
-            Some(step) => step.parse().ok().filter(|step| *step > 0).ok_or_else(wrong)?,
-            None => 1,
-        };
-        if from > to {
-            return Err(wrong());
-        }
-        field.any |= any && step == 1;
-        for value in (from..=to).step_by(step) {
-            field.bits |= 1 << value;
-        }
-    }
-    Ok(field)
 }

@@ -42,6 +42,27 @@ async fn a_schedule_that_lets_a_token_expire_is_refused_with_the_dates() {
     fails(&case, &["--schedule", "0 0 31 2 *"], 2)
         .await
         .says(&["never runs"]);
+    // What Kubernetes refuses, in its own words or not.
+    for (flags, why) in [
+        (["--schedule", "@every 1d"], "as in `@every 24h`"),
+        (["--schedule", "TZ=Europe/Berlin 0 3 * * *"], "use --time-zone"),
+        (["--schedule", "0 3 L * *"], "Kubernetes does not support `L`"),
+        (["--time-zone", "+01:00"], "--time-zone `+01:00` is not valid"),
+        (["--time-zone", "UTC+1"], "--time-zone `UTC+1` is not valid"),
+        (["--time-zone", "europe/berlin"], "the name is `Europe/Berlin`"),
+    ] {
+        fails(&case, &flags, 2).await.says(&[why]);
+    }
+    // What it runs.
+    for flags in [
+        ["--schedule", "0 */24 * * *"],
+        ["--schedule", "*/60 * * * *"],
+        ["--schedule", "0 3 */10 * 1"],
+        ["--time-zone", "Australia/Lord_Howe"],
+    ] {
+        let line = [&MANAGED[..], &flags, &["--dry-run=server"]].concat();
+        case.install_cronjob(&line).exits(0).await;
+    }
     fails(&case, &["--name", &"a".repeat(53)], 2)
         .await
         .says(&["53 characters"]);

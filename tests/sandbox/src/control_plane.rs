@@ -14,6 +14,7 @@ mod directory;
 mod issuer;
 mod kubeconfig;
 mod ports;
+pub mod schedules;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -94,7 +94,7 @@ pub(super) fn is_image(text: &str) -> bool {
     !name.contains("://") && name.split(':').all(is_plain) && !looks_generated(name)
 }
 
-/// Whether a text is a schedule of five fields or a macro.
+/// Whether a text is a schedule of five fields, a macro or an interval.
 pub(super) fn is_schedule(text: &str) -> bool {
     const MACROS: [&str; 7] = [
         "@yearly",
@@ -115,7 +115,11 @@ pub(super) fn is_schedule(text: &str) -> bool {
             || NAMES.contains(&value.to_ascii_lowercase().as_str())
     };
     let is_field = |field: &str| field.split([',', '-', '/']).all(is_value);
-    MACROS.contains(&text) || (text.split_whitespace().count() == 5 && text.split_whitespace().all(is_field))
+    MACROS.contains(&text)
+        || text
+            .strip_prefix("@every ")
+            .is_some_and(|interval| Form::Duration.fits(interval))
+        || (text.split_whitespace().count() == 5 && text.split_whitespace().all(is_field))
 }
 
 fn is_name(text: &str) -> bool {

@@ -240,10 +240,10 @@ fn a_label_an_annotation_or_a_schedule_is_shown_in_its_form() {
     let label = ["metadata", "labels", "app.kubernetes.io/instance"];
     assert!(shows(&label, "apim-shg-rotate"));
     assert!(!shows(&label, "abcDEF123456abcDEF123456"));
-    for schedule in ["0 3 * * *", "*/5 0-6,12 ? jan-mar Sun", "@daily"] {
+    for schedule in ["0 3 * * *", "*/5 0-6,12 ? jan-mar Sun", "@daily", "@every 24h"] {
         assert!(shows(&["spec", "schedule"], schedule), "{schedule}");
     }
-    for schedule in ["hunter2", "0 3 * * hunter2", "@hunter2", ""] {
+    for schedule in ["hunter2", "0 3 * * hunter2", "@hunter2", "@every hunter2", ""] {
         assert!(!shows(&["spec", "schedule"], schedule), "{schedule}");
     }
 }

@@ -1,4 +1,5 @@
-//! Finding or building the binaries of the control plane.
+//! Finding or building the binaries of the control plane, and what is built of the
+//! same Go module beside it.
 
 use std::env;
 use std::fs;
@@ -11,7 +12,23 @@ use anyhow::{Context, Result, bail};
 use super::directory;
 use crate::progress::say;
 
-const SOURCES: [&str; 3] = ["main.go", "go.mod", "go.sum"];
+/// A program of the Go module beside this crate.
+pub(super) struct Program {
+    pub(super) name: &'static str,
+    /// Its package, and the one file of it, in the folder of the module.
+    pub(super) package: &'static str,
+    pub(super) source: &'static str,
+    /// What is said while it is built.
+    pub(super) building: &'static str,
+}
+
+/// All components in one file.
+const CONTROL_PLANE: Program = Program {
+    name: "control-plane",
+    package: ".",
+    source: "main.go",
+    building: "building the Kubernetes control plane (first time: about 8 minutes on 2 cores)",
+};
 
 /// Runs a component of `KUBEBUILDER_ASSETS`, which knows nothing of its
 /// parent, and does for it what main.go does for our own build: kills it as
@@ -43,9 +60,9 @@ impl Binaries {
     /// Takes `KUBEBUILDER_ASSETS` where it is set and otherwise our own build,
     /// which is made if need be.
     pub(crate) fn find(target: &Path) -> Result<Self> {
-        match env::var_os("KUBEBUILDER_ASSETS") {
-            Some(directory) if !directory.is_empty() => Self::assets(PathBuf::from(directory)),
-            _ => build(target).map(Self::Combined),
+        match assets() {
+            Some(directory) => Self::assets(directory),
+            None => build(target, &CONTROL_PLANE).map(Self::Combined),
         }
     }
 
@@ -89,13 +106,19 @@ impl Binaries {
     }
 }
 
-/// Builds the Go module beside this crate unless the binary of exactly these
-/// sources is there already.
-fn build(target: &Path) -> Result<PathBuf> {
+/// `KUBEBUILDER_ASSETS`, where it is set.
+pub(super) fn assets() -> Option<PathBuf> {
+    let directory = env::var_os("KUBEBUILDER_ASSETS").filter(|directory| !directory.is_empty());
+    directory.map(PathBuf::from)
+}
+
+/// Builds a program of the Go module unless the binary of exactly these sources is
+/// there already.
+pub(super) fn build(target: &Path, program: &Program) -> Result<PathBuf> {
     let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("control-plane");
     let output = target.join("control-plane");
     fs::create_dir_all(&output).with_context(|| format!("creating {}", output.display()))?;
-    let binary = output.join(format!("control-plane-{}", digest(&module)?));
+    let binary = output.join(format!("{}-{}", program.name, digest(&module, program)?));
     if binary.is_file() {
         return Ok(binary);
     }
@@ -112,11 +135,11 @@ fn build(target: &Path) -> Result<PathBuf> {
     }
 
     let go = go_command()?;
-    say("building the Kubernetes control plane (first time: about 8 minutes on 2 cores)");
+    say(program.building);
     let unfinished = output.join("unfinished");
     let status = Command::new(go)
         .args(["build", "-trimpath", "-ldflags", &linker_flags(&module)?, "-o"])
-        .args([unfinished.as_path(), Path::new(".")])
+        .args([unfinished.as_path(), Path::new(program.package)])
         .current_dir(&module)
         .env("CGO_ENABLED", "0")
         .stdin(Stdio::null())
@@ -127,16 +150,16 @@ fn build(target: &Path) -> Result<PathBuf> {
     if !status.success() {
         bail!("go build in {} failed: {status}", module.display());
     }
-    remove_older_builds(&output)?;
+    remove_older_builds(&output, program)?;
     fs::rename(&unfinished, &binary).with_context(|| format!("naming {}", binary.display()))?;
     Ok(binary)
 }
 
-fn digest(module: &Path) -> Result<String> {
+fn digest(module: &Path, program: &Program) -> Result<String> {
     use std::fmt::Write;
 
     let mut context = ring::digest::Context::new(&ring::digest::SHA256);
-    for source in SOURCES {
+    for source in [program.source, "go.mod", "go.sum"] {
         let path = module.join(source);
         context.update(&fs::read(&path).with_context(|| format!("reading {}", path.display()))?);
     }
@@ -148,7 +171,7 @@ fn digest(module: &Path) -> Result<String> {
         }))
 }
 
-fn go_command() -> Result<&'static str> {
+pub(super) fn go_command() -> Result<&'static str> {
     match Command::new("go").arg("version").stdin(Stdio::null()).output() {
         Ok(output) if output.status.success() => Ok("go"),
         Ok(output) => bail!(
@@ -182,12 +205,13 @@ fn linker_flags(module: &Path) -> Result<String> {
     ))
 }
 
-/// Each build is more than 100 MB, and a running one survives its removal.
-fn remove_older_builds(output: &Path) -> Result<()> {
+/// A build may be more than 100 MB, and a running one survives its removal.
+fn remove_older_builds(output: &Path, program: &Program) -> Result<()> {
+    let older = format!("{}-", program.name);
     for entry in fs::read_dir(output)? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.starts_with("control-plane") {
+        if name.starts_with(&older) {
             fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
         }
     }

@@ -295,6 +295,11 @@ fn by_schedule() -> Vec<Row> {
         Row::scheduled("17 3 * * *", &within("--if-expiring-within=15d"))
             .in_zone("Australia/Lord_Howe")
             .protects(),
+        // A run that clocks skip is one that is missing.
+        Row::scheduled("30 2 * * *", &within("--if-expiring-within=60h")).in_zone("Europe/Berlin"),
+        Row::scheduled("0 */24 * * *", &within("--if-expiring-within=15d")).protects(),
+        // On the days of either field.
+        Row::scheduled("0 3 */10 * 1", &within("--if-expiring-within=15d")).protects(),
         Row::scheduled("0 3 * * 1", &within("--if-expiring-within=15d")).protects(),
         Row::scheduled("0 3 * * 1", &within("--if-expiring-within=10d")),
         Row::scheduled("0 3 1,11,21 * *", &[]).protects(),
