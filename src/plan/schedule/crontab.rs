@@ -13,6 +13,8 @@ const SEARCHED_YEARS: i16 = 5;
 
 const SEARCHED_DAYS: usize = 366 * 5;
 
+const SEARCHED: SignedDuration = SignedDuration::from_hours(24 * 366 * 5);
+
 /// For schedules of a few days in four years.
 const SEARCHED_DAYS_FOR_RARE: usize = 366 * 20;
 
@@ -151,9 +153,7 @@ impl Crontab {
     /// first run on. A run of which there is none is at the end of time.
     pub(super) fn widest(&self, first: Timestamp) -> [Timestamp; 3] {
         let by_days = self.widest_by_days(first);
-        let around = self.around_changes(first);
-        let length = |runs: &[Timestamp; 3]| runs[2].duration_since(runs[0]);
-        let widest = by_days.into_iter().chain(around).max_by_key(length);
+        let widest = self.widest_around_changes(first, by_days);
         widest.unwrap_or_else(|| [first, self.after(first).unwrap_or(Timestamp::MAX), Timestamp::MAX])
     }
 
@@ -194,38 +194,53 @@ impl Crontab {
         widest.map(|runs| runs.map(at))
     }
 
-    /// The runs around each change of clocks, of which the controller may skip some.
-    fn around_changes(&self, first: Timestamp) -> Vec<[Timestamp; 3]> {
-        let days = i64::try_from(SEARCHED_DAYS).unwrap_or_default();
-        let end = first.checked_add(SignedDuration::from_hours(24 * days));
-        let end = end.unwrap_or(Timestamp::MAX);
-        let changes = self.zone.following(first).map(|change| change.timestamp());
-        let runs = |change: Timestamp| {
-            let start = self.second_before(change).map_or(first, |run| run.max(first));
-            let runs = std::iter::successors(Some(start), |run| self.after(*run));
-            runs.take(5).collect::<Vec<Timestamp>>()
-        };
-        let threes = |runs: Vec<Timestamp>| {
-            let threes = runs.windows(3);
-            threes
-                .filter_map(|three| three.try_into().ok())
-                .collect::<Vec<_>>()
-        };
-        changes
-            .take_while(|change| *change <= end)
-            .flat_map(|change| threes(runs(change)))
-            .collect()
+    /// These runs, or ones around a change of clocks that take longer, since the
+    /// controller may skip some there.
+    fn widest_around_changes(
+        &self,
+        first: Timestamp,
+        by_days: Option<[Timestamp; 3]>,
+    ) -> Option<[Timestamp; 3]> {
+        let mut widest = by_days;
+        let length = |[one, _, three]: [Timestamp; 3]| three.duration_since(one);
+        for change in self.zone.following(first) {
+            let change = change.timestamp();
+            if change.duration_since(first) > SEARCHED {
+                break;
+            }
+            let mut one = self.second_before(change).unwrap_or(first).max(first);
+            let mut next = self.after(one);
+            for _ in 0..3 {
+                let (Some(two), Some(three)) = (next, next.and_then(|two| self.after(two))) else {
+                    break;
+                };
+                let runs = [one, two, three];
+                if widest.is_none_or(|widest| length(runs) > length(widest)) {
+                    widest = Some(runs);
+                }
+                (one, next) = (two, Some(three));
+            }
+        }
+        widest
     }
 
     /// The last run but one before a change of clocks.
     fn second_before(&self, change: Timestamp) -> Option<Timestamp> {
         let times = self.times();
-        let last = self.zone.to_datetime(change).date();
-        let days = std::iter::successors(Some(last), |day| day.yesterday().ok());
-        let days = days.take(SEARCHED_DAYS).filter(|day| self.runs_on(*day));
-        let runs = days.flat_map(|day| times.iter().rev().map(move |time| day.to_datetime(*time)));
-        let mut before = runs.map(|run| self.instant(run)).filter(|run| *run < change);
-        before.nth(1)
+        let mut day = self.zone.to_datetime(change).date();
+        let mut is_second = false;
+        for _ in 0..SEARCHED_DAYS {
+            let times = if self.runs_on(day) { times.as_slice() } else { &[] };
+            for time in times.iter().rev() {
+                let run = self.instant(day.to_datetime(*time));
+                if run < change && is_second {
+                    return Some(run);
+                }
+                is_second |= run < change;
+            }
+            day = day.yesterday().ok()?;
+        }
+        None
     }
 
     fn instant(&self, run: DateTime) -> Timestamp {
