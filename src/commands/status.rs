@@ -71,13 +71,7 @@ pub(super) async fn run(
         options,
         cluster.now(),
     );
-    output.data(&report.render(settings.output)?)?;
-    if matches!(settings.output, StatusFormat::Table | StatusFormat::Wide) {
-        print_fixes(&report, &settings, output);
-        if let Some(unchecked) = report.unchecked() {
-            output.hint(&unchecked);
-        }
-    }
+    print(&report, &settings, output)?;
     match (without_azure, settings.fail_within) {
         (Some(error), None) => Err(error),
         (Some(error), Some(within)) => {
@@ -87,6 +81,17 @@ pub(super) async fn run(
         (None, Some(within)) => check(&report, within, incomplete, output),
         (None, None) => Ok(0),
     }
+}
+
+fn print(report: &StatusReport, settings: &StatusSettings, output: &Output) -> Result<()> {
+    output.data(&report.render(settings.output)?)?;
+    if matches!(settings.output, StatusFormat::Table | StatusFormat::Wide) {
+        print_fixes(report, settings, output);
+        if let Some(unchecked) = report.unchecked() {
+            output.hint(&unchecked);
+        }
+    }
+    Ok(())
 }
 
 fn print_fixes(report: &StatusReport, settings: &StatusSettings, output: &Output) {

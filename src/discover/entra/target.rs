@@ -57,18 +57,15 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<SetupT
     let (config_maps, secrets) = tokio::join!(config_maps, WorkloadSecrets::read(cluster, &spec));
     let config_maps = config_maps?;
     let maps = config_maps.of(&cluster.namespace);
-    let mut containers = gateway_containers_with(&spec, maps, &secrets.imported);
+    let containers = gateway_containers_with(&spec, maps, &secrets.imported);
     let with_gaps = |error| config_maps.gaps().into_iter().fold(error, Error::hint);
-    let container = match containers.len() {
-        0 => return Err(with_gaps(no_gateway(cluster, request, &[]).await)),
-        1 => containers.swap_remove(0),
-        _ => return Err(several_containers(&chosen.workload, &containers)),
+    let Some(container) = only(containers, &chosen.workload)? else {
+        return Err(with_gaps(no_gateway(cluster, request, &[]).await));
     };
     let settings = settings(&spec, &container, maps, &secrets);
-    let gaps = gaps(&config_maps, &secrets, &settings);
     let described = &chosen.described;
     let is_immutable = |map: &str| config_maps.is_immutable(&cluster.namespace, map);
-    let signs_in = signs_in(&container, &settings, &gaps);
+    let signs_in = signs_in(&container, &settings, &gaps(&config_maps, &secrets, &settings));
     let evidence = evidence(&chosen.workload, &container, &secrets)?;
     let side = WorkloadSide {
         service: evidence.endpoints.iter().find_map(|it| it.service.clone()),
@@ -109,6 +106,14 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<SetupT
         side: Some(side),
         pod: Some(chosen.described.pod),
     })
+}
+
+/// The gateway's container of a workload; `None` if it has none.
+fn only(mut containers: Vec<GatewayContainer>, workload: &WorkloadRef) -> Result<Option<GatewayContainer>> {
+    match containers.len() {
+        0 | 1 => Ok(containers.pop()),
+        _ => Err(several_containers(workload, &containers)),
+    }
 }
 
 fn settings(
