@@ -138,22 +138,18 @@ pub(super) const CLOCK_ERROR: SignedDuration = SignedDuration::from_secs(10);
 /// the rotation id of the pods that were replaced for it.
 pub(super) fn owes_restart(facts: &EntraFacts, workload: &WorkloadSide, holder: &Holder) -> bool {
     let stored = facts.cluster.secret.as_ref().ok().and_then(Option::as_ref);
+    let exact = SignedDuration::ZERO;
     let known = match holder {
-        Holder::HandedOver(found) => Some((Some(found.credential), found.written)),
-        Holder::Untried(written) => Some((None, *written)),
-        _ => stored.and_then(|stored| Some((Some(stored.credential?), stored.written?))),
+        Holder::HandedOver(found) => Some((Some(found.credential), found.written, exact)),
+        Holder::Untried(written) => Some((None, *written, exact)),
+        // A restart of ours leaves the id, so only one of somebody else is judged by its time.
+        _ => stored.and_then(|stored| Some((Some(stored.credential?), stored.written?, CLOCK_ERROR))),
     };
-    let Some((id, written)) = known else {
+    let Some((id, written, error)) = known else {
         return false;
     };
     let restarted = workload.marks.restarted_at.as_ref();
     let restarted = restarted.and_then(|at| at.parse::<Timestamp>().ok());
-    // A restart of ours leaves the id, so only one of somebody else is judged by its time.
-    let error = if id.is_some() {
-        CLOCK_ERROR
-    } else {
-        SignedDuration::ZERO
-    };
     !id.is_some_and(|id| workload.marks.rotation_ids.contains(&id.to_string()))
         && workload.created.is_some_and(|created| created < written)
         && restarted.is_none_or(|at| at.duration_since(written) < error)

@@ -246,9 +246,9 @@ async fn credential_without_a_record() {
     is_tried_again(&entra, &flags, "which is tried by its sign-in").await;
 
     signs_in_as_a_reader_of_apps(&mut entra);
-    let annotate =
-        "kubectl annotate secret gw-entra argocd.argoproj.io/tracking-id=shop:/Secret:shop/gw-entra";
-    entra.case.shell(annotate).exits(0).await;
+    let id = format!("shop:/Secret:{}/gw-entra", entra.case.namespace);
+    let annotate = format!("kubectl annotate secret gw-entra argocd.argoproj.io/tracking-id={id}");
+    entra.case.shell(&annotate).exits(0).await;
     is_tried_again(
         &entra,
         &flags,
