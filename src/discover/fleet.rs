@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::pod_spec::{CredentialSource, GatewayContainer};
 use super::read::Held;
-use super::reference::refuse_other_sign_in;
+use super::reference::{gets_prefix, refuse_other_sign_in};
 use super::stale_pods::stale_pods;
 use super::survey::{Gateway, Survey, Surveyed, survey};
 use super::target_facts::{ConfigMapSettings, Containers, TargetFacts};
@@ -122,7 +122,10 @@ async fn one_credential(
 ) -> Result<TargetFacts> {
     let (facts, previous) = held(survey, namespace, secret, gateways)?;
     let mut facts = facts.clone();
-    facts.gets_prefix = gateways.iter().any(|gateway| gateway.container.adds_prefix);
+    let readers = gateways
+        .iter()
+        .map(|gateway| (gateway.workload(), &gateway.container));
+    facts.gets_prefix = gets_prefix(&facts, readers)?;
     let here = cluster.in_namespace(namespace);
     let mut workloads = Vec::new();
     let uses_it = |workload: &&Surveyed| {

@@ -9,7 +9,7 @@ use super::pod_spec::{
 use crate::cluster::workload::Workload;
 use crate::error::{Error, Result};
 use crate::model::request::TargetRequest;
-use crate::model::{Sourced, WorkloadRef};
+use crate::model::{SecretFacts, Sourced, WorkloadRef};
 
 /// The Secrets that a credential may be in, each with the keys that may hold
 /// it, the likeliest first.
@@ -167,6 +167,34 @@ pub(super) fn candidates_of(source: &CredentialSource) -> Candidates {
     }
 }
 
+/// Whether `env` puts the prefix before the token that it reads from a key. A container
+/// that reads another key says nothing of this one.
+pub(super) fn gets_prefix<'a>(
+    secret: &SecretFacts,
+    containers: impl Iterator<Item = (&'a WorkloadRef, &'a GatewayContainer)>,
+) -> Result<bool> {
+    let (name, key) = (&secret.version.name, &secret.key);
+    let reads_it = |container: &GatewayContainer| {
+        let candidates = candidates_of(&container.credential);
+        candidates
+            .iter()
+            .any(|(secret, keys)| secret == name && keys.contains(key))
+    };
+    let readers = containers.filter(|(_, container)| reads_it(container));
+    let (adding, plain): (Gateways<'_>, Gateways<'_>) = readers
+        .map(|(workload, container)| (workload, container.clone()))
+        .partition(|(_, container)| container.adds_prefix);
+    let (Some((of_first, first)), Some((of_second, second))) = (adding.first(), plain.first()) else {
+        return Ok(!adding.is_empty());
+    };
+    Err(Error::refused(format!(
+        "key `{key}` of secret/{name} cannot hold the token for both: container {} of {of_first} puts \
+         `GatewayKey ` before it, and container {} of {of_second} does not",
+        first.name, second.name
+    ))
+    .hint("let both read the token in the same way, or give each a Secret of its own"))
+}
+
 /// Refuses a gateway whose credential is in no Secret.
 pub(super) fn refuse_other_sign_in(name: &WorkloadRef, container: &GatewayContainer) -> Result<()> {
     let container_name = &container.name;
@@ -192,5 +220,53 @@ fn secrets_of(credential: &CredentialSource) -> Vec<String> {
         CredentialSource::SecretKey { secret, .. } => vec![secret.clone()],
         CredentialSource::EnvFrom(imported) => imported.iter().map(|import| import.name.clone()).collect(),
         _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::discover::facts::secret_facts;
+    use crate::error::Kind;
+    use crate::model::WorkloadKind;
+
+    fn container(name: &str, secret: &str, key: &str, adds_prefix: bool) -> GatewayContainer {
+        GatewayContainer {
+            name: name.to_owned(),
+            credential: CredentialSource::SecretKey {
+                secret: secret.to_owned(),
+                key: key.to_owned(),
+            },
+            adds_prefix,
+            ..GatewayContainer::default()
+        }
+    }
+
+    #[test]
+    fn only_the_readers_of_a_key_decide_the_form_of_its_token() {
+        let secret = serde_json::from_value(json!({"metadata": {"name": "s"}, "data": {"k": ""}})).unwrap();
+        let (secret, _) = secret_facts(&secret, "k").unwrap();
+        let workload = WorkloadRef {
+            kind: WorkloadKind::Deployment,
+            name: "gw".to_owned(),
+        };
+        let of = |containers: &[GatewayContainer]| {
+            gets_prefix(&secret, containers.iter().map(|container| (&workload, container)))
+        };
+        let (plain, adding) = (container("a", "s", "k", false), container("b", "s", "k", true));
+        let others = [container("c", "t", "k", true), container("d", "s", "l", true)];
+        assert!(!of(&[]).unwrap() && !of(&others).unwrap());
+        assert!(!of(&[plain.clone(), others[0].clone(), others[1].clone()]).unwrap());
+        assert!(of(&[adding.clone(), others[0].clone()]).unwrap());
+        let refused = of(&[plain, adding]).unwrap_err();
+        assert_eq!(refused.kind(), Kind::Refused);
+        let text = refused.to_string();
+        assert!(text.contains("container b of deployment.apps/gw puts"), "{text}");
+        assert!(
+            text.contains("container a of deployment.apps/gw does not"),
+            "{text}"
+        );
     }
 }

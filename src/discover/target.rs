@@ -8,7 +8,7 @@ use super::facts::{secret_facts, workload_facts};
 use super::no_gateway::{Likely, likely_gateways, no_gateway};
 use super::pod_spec::{ConfigMaps, gateway_containers};
 use super::read::{ConfigMapReads, Held, read_secret, requested};
-use super::reference::{Candidates, Reference, credential_reference};
+use super::reference::{Candidates, Reference, credential_reference, gets_prefix};
 use super::stale_pods::stale_pods;
 use super::target_facts::{ConfigMapSettings, Containers, TargetFacts};
 use crate::cluster::pods::selector;
@@ -50,7 +50,7 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<Target
         .map_or(&no_maps, |reads| reads.of(&cluster.namespace));
     let for_pods = cluster.for_optional_reads();
     let mut facts = Vec::new();
-    let mut specs = Vec::new();
+    let (mut specs, mut readers) = (Vec::new(), Vec::new());
     let mut config_map_settings = ConfigMapSettings::default();
     for (name, workload) in users {
         let mut of_workload = workload_facts(&name, &workload);
@@ -59,11 +59,12 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<Target
         facts.push(of_workload);
         if let Some(spec) = workload.spec.template.spec {
             let containers = gateway_containers(&spec, maps);
-            secret.gets_prefix |= containers.iter().any(|container| container.adds_prefix);
             config_map_settings.extend(ConfigMapSettings::of(&spec, &containers));
+            readers.extend(containers.into_iter().map(|container| (name.clone(), container)));
             specs.push((name, spec));
         }
     }
+    secret.gets_prefix = gets_prefix(&secret, readers.iter().map(|(name, reader)| (name, reader)))?;
     Ok(TargetFacts {
         snapshot: Snapshot {
             namespace: cluster.namespace.clone(),

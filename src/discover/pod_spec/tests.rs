@@ -246,6 +246,13 @@ fn a_credential_is_followed_through_a_variable() {
         with_env(&env, &json!([]), &none).adds_prefix
     };
     assert!(added("GatewayKey $(TOKEN)") && !added("$(TOKEN)"));
+    // The other setting is not the credential.
+    let of_other = json!([
+        token,
+        literal(AUTH, "$(TOKEN)"),
+        literal(AUTH_KEY, "GatewayKey $(TOKEN)")
+    ]);
+    assert!(!with_env(&of_other, &json!([]), &none).adds_prefix);
     let parts = [
         token.clone(),
         literal(AUTH, "GatewayKey gw&203001010000&$(TOKEN)"),

@@ -174,14 +174,15 @@ impl ContainerVariables {
         }
     }
 
-    /// Whether the prefix of a token is in the value that refers to it.
+    /// Whether the prefix of a token is in the value that refers to it: that of the
+    /// credential, as `credential` finds it.
     pub(super) fn add_prefix(&self, container: &Container) -> bool {
-        let has_prefix = |name: &&str| {
-            let variable = container.env.iter().rfind(|it| it.name == **name);
-            let is_secret = matches!(self.0.get(*name), Some(Value::Secret { .. }));
-            is_secret && variable.is_some_and(|it| it.value.starts_with(Token::PREFIX))
-        };
-        [AUTH, AUTH_KEY].iter().any(has_prefix)
+        let is_secret = |name: &&str| matches!(self.0.get(*name), Some(Value::Secret { .. }));
+        let of_credential = [AUTH, AUTH_KEY].into_iter().find(is_secret);
+        of_credential.is_some_and(|name| {
+            let variable = container.env.iter().rfind(|it| it.name == name);
+            variable.is_some_and(|it| it.value.starts_with(Token::PREFIX))
+        })
     }
 
     fn entra(&self, mode: &str) -> CredentialSource {

@@ -2,6 +2,7 @@
 
 use apim_sandbox::azure::Slot;
 use apim_sandbox::manifests::{GatewayManifest, apply};
+use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 use crate::case::{Case, DAY};
@@ -106,4 +107,44 @@ async fn an_expired_token_is_replaced_like_any_other() {
     let ended = case.apim(&["rotate"]).exits(0).await;
     ended.says(&["its token expired 1 day ago", "scaled to 0"]);
     assert!(case.azure().accepts(&case.credential(&manifest).await));
+}
+
+/// A container beside the gateway's that takes its token from elsewhere says nothing of the form of this one, and one
+/// that reads the same token in another form is refused.
+#[tokio::test]
+async fn the_container_that_reads_a_token_decides_its_form() {
+    let case = Case::new("two-forms").await;
+    let token = case.token(Slot::Primary, DAY * 2);
+    let manifest = GatewayManifest::portal("gw", &case.endpoint(), &token);
+    case.deploy(&manifest).await;
+    let bare = token.trim_start_matches("GatewayKey ");
+    let create = format!("kubectl create secret generic other --from-literal=value='{bare}'");
+    case.shell(&create).exits(0).await;
+    let beside = |secret: &str| {
+        json!({"spec": {"template": {"spec": {"containers": [{
+            "name": "beside", "image": "mcr.microsoft.com/azure-api-management/gateway:2.11.1",
+            "env": [
+                {"name": "SHG_TOKEN", "valueFrom": {"secretKeyRef": {"name": secret, "key": "value"}}},
+                {"name": "config.service.auth", "value": "GatewayKey $(SHG_TOKEN)"},
+                {"name": "config.service.endpoint", "value": case.endpoint()},
+            ],
+        }]}}}})
+    };
+    let secret = manifest.secret_name();
+    let rotate = || case.apim(&["rotate", "--token-secret", &secret]);
+    let patch = async |secret: &str| {
+        let change = beside(secret);
+        let (params, patch) = (PatchParams::default(), Patch::Strategic(&change));
+        case.deployments().patch("gw", &params, &patch).await.unwrap();
+    };
+    patch("other").await;
+    case.rolled_out("gw").await;
+    rotate().exits(0).await.says(&["proved"]);
+    assert!(case.credential(&manifest).await.starts_with("GatewayKey gw&"));
+
+    patch(&secret).await;
+    let refused = case.fails_untouched(rotate(), 4).await;
+    refused.says(&[
+        "container beside of deployment.apps/gw puts `GatewayKey ` before it, and container gw of deployment.apps/gw does not",
+    ]);
 }
