@@ -22,8 +22,11 @@ pub fn owner(meta: &ObjectMeta, (group, kind): (&str, &str), keys: &[&str]) -> O
         is_built_in: list::is_built_in(&it.api_version),
     });
     let managers = meta.managed_fields.iter().flatten().filter_map(|entry| {
-        let manages = keys.iter().any(|key| manages(entry, key));
-        Some((entry.manager.as_deref()?, manages))
+        Some(Manager {
+            name: entry.manager.as_deref()?,
+            manages_credential: keys.iter().any(|key| manages(entry, key)),
+            manages_keys: manages_keys(entry),
+        })
     });
     let traces = Traces {
         group,
@@ -74,6 +77,16 @@ pub fn manages(entry: &ManagedFieldsEntry, key: &str) -> bool {
     })
 }
 
+fn manages_keys(entry: &ManagedFieldsEntry) -> bool {
+    entry.fields_v1.as_ref().is_some_and(|fields| {
+        let mut parts = ["f:data", "f:stringData"].iter();
+        parts.any(|part| {
+            let keys = fields.0.get(part).and_then(|keys| keys.as_object());
+            keys.is_some_and(|keys| keys.keys().any(|key| key.starts_with("f:")))
+        })
+    })
+}
+
 /// What an object shows of those who write it.
 struct Traces<'a> {
     group: &'a str,
@@ -83,8 +96,15 @@ struct Traces<'a> {
     labels: &'a BTreeMap<String, String>,
     annotations: &'a BTreeMap<String, String>,
     references: Vec<Reference<'a>>,
-    /// The field managers, and whether each manages the credential.
-    managers: Vec<(&'a str, bool)>,
+    managers: Vec<Manager<'a>>,
+}
+
+/// A field manager of the object.
+struct Manager<'a> {
+    name: &'a str,
+    manages_credential: bool,
+    /// Whether it manages any key of the data.
+    manages_keys: bool,
 }
 
 struct Reference<'a> {
@@ -111,14 +131,24 @@ impl<'a> Traces<'a> {
     /// The manager of the credential comes first, and a reference before marks.
     fn found(&'a self) -> Option<Found<'a>> {
         let managed = rows(self).find_map(|row| self.by_manager(row));
-        managed
-            .or_else(|| self.by_reference())
-            .or_else(|| rows(self).find_map(|row| Some(tool(row, self.by_marks(row)?))))
+        managed.or_else(|| self.by_reference()).or_else(|| {
+            let mut marked = rows(self).filter(|row| !self.merges_other_keys(row));
+            marked.find_map(|row| Some(tool(row, self.by_marks(row)?)))
+        })
+    }
+
+    /// Whether a tool manages other keys than the credential in a Secret that it does not own.
+    fn merges_other_keys(&self, row: &Row) -> bool {
+        let mut own = self
+            .managers
+            .iter()
+            .filter(|it| row.managed_by(it.name).is_some());
+        row.merges && own.any(|it| it.manages_keys && !it.manages_credential)
     }
 
     fn by_manager(&'a self, row: &'static Row) -> Option<Found<'a>> {
-        let mut managers = self.managers.iter().filter(|(_, manages)| *manages);
-        let name = managers.find_map(|(manager, _)| row.managed_by(manager))?;
+        let mut managers = self.managers.iter().filter(|it| it.manages_credential);
+        let name = managers.find_map(|it| row.managed_by(it.name))?;
         let is_known = !name.is_empty();
         Some(tool(
             row,
@@ -172,7 +202,7 @@ impl<'a> Traces<'a> {
         match mark {
             Mark::Name(key) => self.value(key).map_or(Read::Absent, Read::Present),
             Mark::Shared(key) => {
-                let is_beside = self.managers.iter().any(|(it, _)| row.managed_by(it).is_some());
+                let is_beside = self.managers.iter().any(|it| row.managed_by(it.name).is_some());
                 let name = self.value(key).filter(|_| is_beside);
                 name.map_or(Read::Absent, Read::Present)
             }

@@ -19,6 +19,9 @@ pub(super) struct Row {
     pub instead: &'static str,
     /// It writes objects as a whole, without what others have added.
     pub replaces: bool,
+    /// It can merge keys into a Secret of somebody else, which then has its marks too. What it
+    /// does not manage there, it leaves alone.
+    pub merges: bool,
 }
 
 /// A label or an annotation.
@@ -60,6 +63,7 @@ const ROW: Row = Row {
     source: Source::None,
     instead: "",
     replaces: false,
+    merges: false,
 };
 
 /// The first row that fits decides: a copy has the marks of its source as well, and what a
@@ -153,6 +157,7 @@ pub(super) const TABLE: &[Row] = &[
         ],
         instead: "renew the token in the store that it reads, or set `refreshPolicy: CreatedOnce` in the \
                   ExternalSecret",
+        merges: true,
         ..ROW
     },
     // https://github.com/kubernetes-sigs/secrets-store-csi-driver/blob/main/controllers/secretproviderclasspodstatus_controller.go

@@ -262,3 +262,42 @@ fn an_owner_reference_counts_without_a_controller() {
         );
     }
 }
+
+/// Other keys than the credential, in a Secret that it does not own.
+#[test]
+fn what_external_secrets_merges_beside_the_credential_says_nothing_of_it() {
+    let marked = |fields: &[(&str, Value)]| {
+        let managers: Vec<Value> = fields
+            .iter()
+            .map(|(name, fields)| manager(name, fields))
+            .collect();
+        json!({
+            "labels": {"reconcile.external-secrets.io/managed": "true"},
+            "annotations": {"reconcile.external-secrets.io/data-hash": "x"},
+            "managedFields": managers,
+        })
+    };
+    let external = "externalsecrets.external-secrets.io/extra";
+    let (own, other) = (
+        json!({"f:data": {"f:value": {}}}),
+        json!({"f:data": {"f:note": {}}}),
+    );
+    for writer in ["kubectl", "apim-rotate"] {
+        is_free(&marked(&[(external, other.clone()), (writer, own.clone())]));
+    }
+    let both = json!({"f:data": {"f:note": {}, "f:value": {}}});
+    belongs(
+        &marked(&[(external, both)]),
+        "ExternalSecret extra",
+        "refreshPolicy",
+    );
+    // Its fields are not known, or it has none but marks.
+    let marks = json!({"f:metadata": {"f:labels": {}}});
+    for managers in [&[][..], &[(external, marks), ("apim-rotate", own.clone())]] {
+        belongs(&marked(managers), "External Secrets", "refreshPolicy");
+    }
+    let mut owned = marked(&[(external, other), ("kubectl", own)]);
+    owned["ownerReferences"] =
+        reference("external-secrets.io/v1", "ExternalSecret", Some(true))["ownerReferences"].clone();
+    belongs(&owned, "ExternalSecret x", "refreshPolicy");
+}

@@ -129,6 +129,18 @@ async fn who_will_undo_a_rotation_is_named_and_refused() {
     let instance = json!({"app.kubernetes.io/instance": "shop"});
     case.applied("labelled", "argocd-controller", &instance).await;
 
+    // Another key, beside a credential of somebody else.
+    case.deploy(&case.gateway("beside", 30)).await;
+    let marks = json!({"reconcile.external-secrets.io/managed": "true"});
+    let note = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "beside-token", "labels": marks},
+        "data": {"note": "eA=="}});
+    let params = PatchParams::apply(external).force();
+    let patch = Patch::Apply(note);
+    case.secrets()
+        .patch("beside-token", &params, &patch)
+        .await
+        .unwrap();
+
     let status = case.apim(&["status", "-o", "json"]).exits(0).await;
     for (name, _, owner, instead) in &owned {
         case.is_refused(&status, name, owner, instead).await;
@@ -137,7 +149,7 @@ async fn who_will_undo_a_rotation_is_named_and_refused() {
         .await;
     let argo = ("Argo CD application shop", "RespectIgnoreDifferences=true");
     case.is_refused(&status, "labelled", argo.0, argo.1).await;
-    for (name, _) in &free {
+    for name in free.iter().map(|(name, _)| *name).chain(["beside"]) {
         assert!(status.gateway(name)["owner"].is_null(), "{name}");
         case.apim(&["rotate", &format!("deployment/{name}")])
             .exits(0)
