@@ -11,7 +11,7 @@
 //!   Owners and federated credentials are read beside the last two, and policies beside
 //!   the first two. An app of a client id is read beside its service principal, which
 //!   saves one. Only another app that the Secret or the ServiceAccount names is looked for
-//!   at the end (1).
+//!   at the end (1); if there is none, among the deleted ones (1), or again for a while.
 //! - ARM: access token (1), then at once the instance, the gateway, its APIs, the custom
 //!   roles, the role assignments, the locks and the caller's rights (1). Only a role that
 //!   is assigned and is not custom is read after them (1), and only a role that is to be

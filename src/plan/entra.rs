@@ -31,7 +31,7 @@ pub use chain::{Link, LinkState, chain, credentials};
 pub use ending::{SetupProof, StepOutcome, exit_code, planned_exit_code};
 pub use marks::{marks_of_new_pods, replacement_id, replacement_ids};
 pub use notes::capped;
-pub use removal::{removal_command, stays, user_of};
+pub use removal::{Usage, removal_command, stays};
 pub use step::{Action, Part, Step, StepMark, refusal};
 
 use jiff::Timestamp;

@@ -18,13 +18,14 @@ use super::order::{Order, SetupOutcome};
 use crate::apply::Proof;
 use crate::azure::{Arm, GatewayProof, Graph, NewCertificate};
 use crate::cluster::{Cluster, explain};
+use crate::discover::entra::stored_facts;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::model::entra::facts::{AppKind, EntraFacts};
 use crate::model::request::ProveMode;
 use crate::model::{TemplateMarks, WorkloadRef};
 use crate::output::Output;
-use crate::plan::entra::{Action, SetupPlan, stays, user_of};
+use crate::plan::entra::{Action, SetupPlan, Usage, stays};
 
 /// A set-up that is applied.
 pub struct Setup<'a> {
@@ -170,10 +171,18 @@ impl SetupEffects for RealSetup<'_> {
 
     async fn remove(&mut self, credentials: &[Uuid]) -> Result<()> {
         let workload = self.facts.cluster.workload.as_ref();
-        let pods = self.cluster.other_pods(workload.map(|it| &it.workload)).await;
+        let pods = self.cluster.running_pods(workload.map(|it| &it.workload)).await;
         let pods = pods.map_err(|error| explain(error, "listing the pods of the namespace"))?;
-        // Since the plan was made, a pod may have started with one.
-        let user = |id: &Uuid| user_of(&pods, self.facts, &self.plan.secret, *id);
+        // Since the plan was made, a pod may have started with one, and this run may have
+        // written another one.
+        let written = self.secret.as_ref().map(stored_facts);
+        let planned = self.facts.cluster.secret.as_ref().ok().and_then(Option::as_ref);
+        let usage = Usage {
+            app: self.facts.app.as_ref().ok().and_then(Option::as_ref),
+            secret: &self.plan.secret,
+            stored: written.as_ref().or(planned),
+        };
+        let user = |id: &Uuid| usage.user_of(&pods, *id);
         let (kept, free): (Vec<Uuid>, Vec<Uuid>) = credentials.iter().partition(|id| user(id).is_some());
         self.remove_credentials(&free).await?;
         match kept.first().and_then(|id| Some(stays(*id, user(id)?))) {

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use http::Method;
+use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -23,6 +24,9 @@ const SELECTED: &str = "id,appId,displayName,uniqueName,passwordCredentials,keyC
 /// What a list of applications can be expanded by (reference "application resource
 /// type" on Microsoft Learn).
 const FEDERATED: &str = "federatedIdentityCredentials";
+
+/// Where deleted objects stay for 30 days (reference "List deletedItems" on Microsoft Learn).
+const DELETED: &str = "/directory/deletedItems";
 
 /// How many lists are read at the same time.
 const CONCURRENCY: usize = 4;
@@ -107,6 +111,23 @@ impl Graph {
         Ok(found.map(ApplicationAnswer::fact))
     }
 
+    /// The object id of an application that was deleted and can be restored.
+    pub async fn deleted_application(&self, app_id: Uuid) -> Result<Option<Uuid>, Error> {
+        let filter = format!("appId eq '{app_id}'");
+        let url = self.url(
+            &format!("{DELETED}/microsoft.graph.application"),
+            &[("$filter", &filter), ("$select", "id")],
+        )?;
+        let purpose = format!("find the deleted application {app_id}");
+        let found: Vec<DeletedAnswer> = self.list(&Call::get(purpose, "the list".into(), url)).await?;
+        Ok(found.first().map(|it| it.id))
+    }
+
+    /// The address by which a deleted object is restored.
+    pub fn restore_url(&self, object: Uuid) -> String {
+        format!("{}/v1.0{DELETED}/{object}/restore", self.origin())
+    }
+
     /// Creates the application of a unique name, or gives the one that exists
     /// this display name. A repetition makes no second one. Until the deadline
     /// this waits until the application can be read.
@@ -157,6 +178,11 @@ impl Graph {
         }
         Err(error)
     }
+}
+
+#[derive(Deserialize)]
+struct DeletedAnswer {
+    id: Uuid,
 }
 
 /// The path of the application of a unique name.

@@ -155,23 +155,23 @@ async fn cluster_half(
             not_needed()
         }
     };
-    let other_pods = async {
+    let pods = async {
         if mode.is_stored() {
             let read = cluster.for_optional_reads();
-            let read = read.other_pods(target.workload.as_ref()).await;
+            let read = read.running_pods(target.workload.as_ref()).await;
             of_cluster(read, "listing the pods of the namespace")
         } else {
             not_needed()
         }
     };
-    let (place, service_account, secret, rights, issuer, webhook, other_pods) = join!(
+    let (place, service_account, secret, rights, issuer, webhook, pods) = join!(
         place(cluster),
         service_account(cluster, account),
         secret(cluster, name),
         cluster_rights(cluster, account, name, target.workload.as_ref()),
         issuer,
         webhook,
-        other_pods
+        pods
     );
     ClusterHalf {
         facts: ClusterFacts {
@@ -180,7 +180,7 @@ async fn cluster_half(
             workload: target.side.clone(),
             service_account,
             secret,
-            other_pods,
+            pods,
         },
         rights,
         issuer,

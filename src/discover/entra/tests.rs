@@ -16,12 +16,13 @@ use tempfile::NamedTempFile;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::gone::absence;
 use super::target::SetupTarget;
 use super::{Sources, facts};
 use crate::azure::{Arm, ClientCredential, DEFAULT_API_VERSION, Graph, Identity, Options, SignIn};
 use crate::cluster::{Cluster, ConnectInputs};
 use crate::discover::evidence::{Evidence, identify};
-use crate::model::entra::facts::{AppFacts, AppKind, EntraFacts};
+use crate::model::entra::facts::{Absence, AppFacts, AppKind, EntraFacts};
 use crate::model::entra::{AppRequest, Mode, SetupRequest, unique_name};
 use crate::model::request::{KubeConnection, TargetRequest};
 use crate::model::{AzureRole, Cloud, GatewayId, Source, Sourced, Unavailable};

@@ -1,7 +1,7 @@
 //! What is known before a set-up. Each part is a fact or the reason why it is not
 //! available, so that the rest of the plan can be made without it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -40,8 +40,8 @@ pub struct EntraFacts {
     /// The app or the identity that was asked for; `None` if there is none.
     pub app: Fact<Option<AppFacts>>,
     /// The client ids that the Secret or the `ServiceAccount` names, and that certainly
-    /// nothing in the tenant has any more.
-    pub gone: BTreeSet<Uuid>,
+    /// nothing in the tenant has now.
+    pub gone: BTreeMap<Uuid, Absence>,
     /// The apps with the display name of `--create-app` that are not the one it
     /// means.
     pub namesakes: Fact<Vec<Application>>,
@@ -68,6 +68,17 @@ impl EntraFacts {
     pub fn unread_app(&self) -> Option<Uuid> {
         self.given.filter(|_| self.app.is_err())
     }
+}
+
+/// What became of an app that is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Absence {
+    /// It was deleted, and can be restored by a POST to this address of Microsoft Graph.
+    Restorable(String),
+    /// It cannot be restored.
+    Final,
+    /// Whether it can be restored is not known.
+    NotFound,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -207,14 +218,16 @@ pub struct ClusterFacts {
     pub service_account: Fact<Option<ServiceAccountFacts>>,
     /// The one for the credential.
     pub secret: Fact<Option<StoredFacts>>,
-    /// The pods that run, without those of the workload.
-    pub other_pods: Fact<Vec<OtherPod>>,
+    /// The pods that run.
+    pub pods: Fact<Vec<RunningPod>>,
 }
 
 /// A pod, and what shows which credential it was started with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct OtherPod {
+pub struct RunningPod {
     pub name: String,
+    /// Whether it is one of the workload.
+    pub is_own: bool,
     pub rotation_ids: RotationIds,
     /// The Secrets that it refers to.
     pub secrets: Vec<String>,
@@ -272,6 +285,23 @@ impl WorkloadSide {
         };
         let in_use = self.secret_in_use(mode).filter(|_| is_of_app);
         in_use.map_or_else(|| default_secret(&self.workload.name), str::to_owned)
+    }
+
+    /// The app that the pod template names, if it is known.
+    pub fn names_app(&self) -> Option<Uuid> {
+        match self.template.settings.get(setting::APP_CLIENT) {
+            Some(SettingValue::Text(there)) => Uuid::try_parse(there).ok(),
+            _ => None,
+        }
+    }
+
+    /// Whether a setting of the pod template, or the mount of a certificate, refers to a Secret.
+    pub fn refers_to(&self, secret: &str) -> bool {
+        let mut settings = self.template.settings.values();
+        let by_setting =
+            settings.any(|value| matches!(value, SettingValue::Secret { name, .. } if name == secret));
+        let mount = self.template.mount.as_ref();
+        by_setting || mount.is_some_and(|mount| mount.secret == secret)
     }
 
     /// The Secret that the pods sign in with, if they do so by this mode.
@@ -337,6 +367,11 @@ impl StoredFacts {
         mode.keys().iter().all(|key| self.keys.iter().any(|it| it == key))
     }
 
+    /// Whether a value would be overwritten by a kind of credential.
+    pub fn has_any_key(&self, mode: Mode) -> bool {
+        self.keys.iter().any(|key| mode.keys().contains(&key.as_str()))
+    }
+
     /// Whether it has a credential of another kind.
     pub fn has_other_keys(&self, mode: Mode) -> bool {
         let mut others = Mode::ALL.iter().filter(|it| **it != mode);
@@ -363,8 +398,8 @@ pub enum Holder {
     HandedOver(HandedOver),
     /// Of the app with this client id.
     OtherApp(String),
-    /// Of an app that does not exist any more, and for this gateway.
-    Gone(String),
+    /// Of an app that does not exist now, and for this gateway.
+    Gone(Uuid),
     OtherKind,
     /// This app's, for the gateway of this name.
     OtherGateway(String),
@@ -372,7 +407,7 @@ pub enum Holder {
     /// Somebody else has put it there, at this time. Only a sign-in shows whether it is
     /// this app's, which cannot be read.
     Untried(Timestamp),
-    /// Somebody else's, in a Secret that this workload refers to.
+    /// Written by somebody else, and this workload signs in as this app with it.
     Replaceable,
     /// The app is not known, for the reason given.
     Unknown(String),

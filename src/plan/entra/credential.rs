@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::super::expiry::{is_due, whole_seconds};
-use super::facts::{AppFacts, EntraFacts, HandedOver, Holder, StoredFacts};
+use super::facts::{AppFacts, EntraFacts, HandedOver, Holder, StoredFacts, WorkloadSide};
 use super::holder::owes_restart;
 use super::removal::{Kept, Removal, removal};
 use super::step::{Action, Part, Step, StepMark};
@@ -106,12 +106,13 @@ impl Wanted<'_> {
             && self.is_due(facts, held)
     }
 
-    fn kept<'a>(&'a self, name: &'a str, held: Option<(Uuid, bool)>) -> Kept<'a> {
+    fn kept<'a>(&'a self, name: &'a str, held: Option<Uuid>, is_proved: bool) -> Kept<'a> {
         Kept {
             mode: self.mode,
             name,
             secret: self.secret,
             held,
+            is_proved,
         }
     }
 
@@ -152,10 +153,11 @@ fn kept(
         return (step, Vec::new());
     }
     let workload = facts.cluster.workload.as_ref();
-    let is_owed = workload.is_some_and(|it| it.unproved.is_some() || owes_restart(facts, it, wanted.holder));
-    let removal = removal(facts, app, wanted.kept(name, Some((held.key_id, is_owed))));
-    let step = step.notes(removal.notes(facts, false));
-    (step, removal.steps(facts, wanted.mode, false))
+    let is_restarted = |it: &WorkloadSide| it.owner.is_none() && owes_restart(facts, it, wanted.holder);
+    let is_proved = workload.is_some_and(|it| it.unproved.is_some() || is_restarted(it));
+    let removal = removal(facts, app, wanted.kept(name, Some(held.key_id), is_proved));
+    let step = step.notes(removal.notes(false));
+    (step, removal.steps(wanted.mode, false))
 }
 
 /// A credential that somebody else has made and put there.
@@ -202,8 +204,10 @@ fn added(facts: &EntraFacts, wanted: &Wanted<'_>, name: &str) -> (Step, Vec<Step
     // Without our annotation, the Secret may hold any of them.
     let may_hold_any = in_secret.is_some_and(|it| it.credential.is_none() && it.has_keys(mode));
     let app_to_clean = app.filter(|_| !may_hold_any);
+    let workload = facts.cluster.workload.as_ref();
+    let is_proved = workload.is_some_and(|it| it.owner.is_none());
     let removal = app_to_clean.map_or_else(Removal::default, |app| {
-        removal(facts, app, wanted.kept(name, None))
+        removal(facts, app, wanted.kept(name, None, is_proved))
     });
     let (lifetime, capped) = wanted.lifetime(facts);
     let Some(expires) = wanted.expires(lifetime) else {
@@ -222,12 +226,12 @@ fn added(facts: &EntraFacts, wanted: &Wanted<'_>, name: &str) -> (Step, Vec<Step
             in_words(lifetime)
         ));
     }
-    step = step.notes(removal.notes(facts, true));
+    step = step.notes(removal.notes(true));
     let step = match app {
         Some(_) => step.permitted(&facts.rights.change_app, "change the app"),
         None => step.permitted(&facts.rights.register_apps, "register apps in the tenant"),
     };
-    (step, removal.steps(facts, mode, true))
+    (step, removal.steps(mode, true))
 }
 
 fn add(mode: Mode, name: String, expires: Timestamp, remove: Vec<Uuid>) -> Action {

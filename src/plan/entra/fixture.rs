@@ -1,6 +1,6 @@
 //! An Entra and a cluster in which nothing is set up yet.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
@@ -78,7 +78,7 @@ pub fn facts() -> EntraFacts {
         reader: no_role(),
         given: None,
         app: Ok(None),
-        gone: BTreeSet::new(),
+        gone: BTreeMap::new(),
         namesakes: Ok(Vec::new()),
         policy: Ok(SecretPolicy::default()),
         rights: rights(),
@@ -99,7 +99,7 @@ pub fn facts() -> EntraFacts {
             workload: Some(workload()),
             service_account: Ok(None),
             secret: Ok(None),
-            other_pods: Ok(Vec::new()),
+            pods: Ok(Vec::new()),
         },
     }
 }

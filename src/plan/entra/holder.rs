@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::facts::{EntraFacts, HandedOver, Holder, ServiceAccountFacts, StoredFacts, WorkloadSide};
-use crate::model::entra::{CLIENT_ID_ANNOTATION, Mode, SettingValue, TENANT_ID_ANNOTATION};
+use crate::model::entra::{CLIENT_ID_ANNOTATION, Mode, TENANT_ID_ANNOTATION};
 use crate::model::{Unavailable, cleaned};
 
 /// `None` if there is no such Secret, or it cannot be read.
@@ -23,8 +23,8 @@ pub(super) fn of_secret(facts: &EntraFacts, mode: Mode, secret: &str, now: Times
     if let Some(unrecorded) = unrecorded.filter(|_| facts.unread_app().is_some()) {
         return Holder::Untried(unrecorded.written);
     }
-    match (found.has_keys(mode), found.has_other_keys(mode)) {
-        (true, _) if !is_referred_to(facts, secret) => Holder::SomebodyElse,
+    match (found.has_any_key(mode), found.has_other_keys(mode)) {
+        (true, _) if !signs_in_with(facts, secret) => Holder::SomebodyElse,
         (_, true) => Holder::OtherKind,
         (true, false) => Holder::Replaceable,
         (false, false) => Holder::Nobody,
@@ -35,7 +35,10 @@ pub(super) fn of_secret(facts: &EntraFacts, mode: Mode, secret: &str, now: Times
 fn recorded(facts: &EntraFacts, found: &StoredFacts, mode: Mode) -> Holder {
     let named = found.client_id.map(|id| id.to_string());
     let gone = match named.as_deref().and_then(|id| of_other_app(facts, id)) {
-        Some(Holder::OtherApp(other)) if is_gone(facts, &other) => Some(other),
+        Some(Holder::OtherApp(other)) => match gone(facts, &other) {
+            Some(gone) => Some(gone),
+            None => return Holder::OtherApp(other),
+        },
         Some(other) => return other,
         None => None,
     };
@@ -55,9 +58,10 @@ fn recorded(facts: &EntraFacts, found: &StoredFacts, mode: Mode) -> Holder {
     }
 }
 
-/// Whether it is certain that nothing in the tenant has a client id.
-fn is_gone(facts: &EntraFacts, client_id: &str) -> bool {
-    Uuid::try_parse(client_id).is_ok_and(|id| facts.gone.contains(&id))
+/// The client id, if it is certain that nothing in the tenant has it.
+fn gone(facts: &EntraFacts, client_id: &str) -> Option<Uuid> {
+    let id = Uuid::try_parse(client_id).ok()?;
+    facts.gone.contains_key(&id).then_some(id)
 }
 
 /// The only valid credential of the app with the fingerprint of what somebody else wrote.
@@ -78,17 +82,12 @@ fn handed_over(facts: &EntraFacts, found: &StoredFacts, mode: Mode, now: Timesta
     })
 }
 
-fn is_referred_to(facts: &EntraFacts, secret: &str) -> bool {
+/// Whether the pod template names this app beside a Secret. Another app's credential may be
+/// there only.
+fn signs_in_with(facts: &EntraFacts, secret: &str) -> bool {
     facts.cluster.workload.as_ref().is_some_and(|it| {
-        let mut settings = it.template.settings.values();
-        let by_variable =
-            settings.any(|value| matches!(value, SettingValue::Secret { name, .. } if name == secret));
-        by_variable
-            || it
-                .template
-                .mount
-                .as_ref()
-                .is_some_and(|mount| mount.secret == secret)
+        let named = it.names_app();
+        named.is_some() && named == facts.client_id() && it.refers_to(secret)
     })
 }
 
@@ -97,8 +96,9 @@ pub(super) fn of_account(facts: &EntraFacts, found: &ServiceAccountFacts) -> Hol
         return Holder::Nobody;
     };
     match of_other_app(facts, client_id) {
-        Some(Holder::OtherApp(other)) if is_gone(facts, &other) && signs_in_here(facts, found) => {
-            Holder::Gone(other)
+        Some(Holder::OtherApp(other)) => {
+            let gone = gone(facts, &other).filter(|_| signs_in_here(facts, found));
+            gone.map_or(Holder::OtherApp(other), Holder::Gone)
         }
         Some(other) => other,
         None => Holder::Ours,

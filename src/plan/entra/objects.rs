@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::facts::{EntraFacts, Holder};
+use super::facts::{Absence, EntraFacts, Holder};
 use super::holder;
 use super::step::{Action, Part, Step};
 use super::template::{client_id, is_same};
 use crate::model::entra::{CLIENT_ID_ANNOTATION, Mode, SettingValue, TENANT_ID_ANNOTATION};
+use crate::model::quote::shell_word;
 
 pub(super) fn service_account(facts: &EntraFacts, account: &str) -> Step {
     let part = Part::ServiceAccount;
@@ -58,7 +59,7 @@ pub(super) fn service_account(facts: &EntraFacts, account: &str) -> Step {
         format!("annotate {name}: {}", names.join(", ")),
         write(annotations),
     )
-    .notes(of_gone(&holder));
+    .notes(of_gone(facts, &holder));
     match &found.owner {
         Some(owner) => step.impossible(&format!(
             "it belongs to {owner}, which would undo it; set it there"
@@ -90,11 +91,22 @@ fn of_other_app(holder: &Holder, account: &str, name: &str, namespace: &str) -> 
 }
 
 /// What pods that have or name such an app cannot use.
-fn of_gone(holder: &Holder) -> Option<String> {
-    match holder {
-        Holder::Gone(id) => Some(format!("it names the app {id}, which does not exist any more")),
-        _ => None,
-    }
+fn of_gone(facts: &EntraFacts, holder: &Holder) -> Option<String> {
+    let Holder::Gone(id) = holder else { return None };
+    let what = match facts.gone.get(id)? {
+        Absence::Final => "does not exist any more".to_owned(),
+        Absence::Restorable(url) => format!(
+            "was deleted, and the gateway gets another one; to have it back instead, restore it first: \
+             az rest --method post --url {}",
+            shell_word(url)
+        ),
+        Absence::NotFound => {
+            "is not found in the tenant: it was deleted for good, or less than 30 days ago, \
+                              so that somebody who may read deleted apps can restore it"
+                .to_owned()
+        }
+    };
+    Some(format!("it names the app {id}, which {what}"))
 }
 
 /// Why a Secret is not written: pods that start before their template names the new app,
@@ -123,6 +135,20 @@ fn in_use(holder: &Holder, keys: &str) -> Option<String> {
     })
 }
 
+/// Whose credential a Secret seems to hold, by the pod template.
+fn whose(facts: &EntraFacts, secret: &str, holder: &Holder) -> String {
+    let workload = facts.cluster.workload.as_ref();
+    let workload = workload.filter(|it| *holder == Holder::SomebodyElse && it.refers_to(secret));
+    let Some(workload) = workload else {
+        return String::new();
+    };
+    let name = workload.workload.short();
+    match workload.names_app() {
+        Some(app) => format!("; {name} signs in with it as the app {app}"),
+        None => format!("; {name} signs in with it"),
+    }
+}
+
 pub(super) fn stored(facts: &EntraFacts, mode: Mode, secret: &str, holder: &Holder) -> Step {
     let part = Part::Secret;
     let another = "choose another Secret with --secret NAME";
@@ -133,8 +159,11 @@ pub(super) fn stored(facts: &EntraFacts, mode: Mode, secret: &str, holder: &Hold
     };
     let right = &facts.rights.write_secret;
     let keys = mode.keys().join(", ");
-    if let Some(why) = in_use(holder, &keys) {
-        let text = format!("{name} {why}");
+    let stored = facts.cluster.secret.as_ref().ok().and_then(Option::as_ref);
+    let is_there = |key: &&&str| stored.is_some_and(|it| it.keys.iter().any(|there| there == **key));
+    let there: Vec<&str> = mode.keys().iter().filter(is_there).copied().collect();
+    if let Some(why) = in_use(holder, &there.join(", ")) {
+        let text = format!("{name} {why}{}", whose(facts, secret, holder));
         let step = match holder {
             // As for a ServiceAccount, nothing is made for what will be another name.
             Holder::OtherApp(_) => Step::stop(part, text),
@@ -142,9 +171,12 @@ pub(super) fn stored(facts: &EntraFacts, mode: Mode, secret: &str, holder: &Hold
         };
         let step = step.hint(another);
         return match holder {
-            Holder::SomebodyElse => {
-                step.hint("or put the right value there, without a line break at its end")
-            }
+            Holder::SomebodyElse => step
+                .hint("or put the right value there, without a line break at its end")
+                .hint(format!(
+                    "or, if nobody needs what it holds, delete it: kubectl -n {} delete secret {secret}",
+                    facts.cluster.namespace
+                )),
             _ => step,
         };
     }
@@ -159,7 +191,7 @@ pub(super) fn stored(facts: &EntraFacts, mode: Mode, secret: &str, holder: &Hold
     if found.immutable {
         return Step::stop(part, format!("{name} is immutable")).hint(another);
     }
-    let step = Step::change(part, format!("write {keys} of {name}"), action).notes(of_gone(holder));
+    let step = Step::change(part, format!("write {keys} of {name}"), action).notes(of_gone(facts, holder));
     match &found.owner {
         Some(owner) => step.impossible(&format!("it belongs to {owner}, which would undo it; {another}")),
         None => step.permitted(right, "write Secrets in the namespace"),

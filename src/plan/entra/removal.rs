@@ -1,10 +1,9 @@
 //! Which credentials of the app are removed. Those of this kind for this Secret were made
 //! by a set-up; pods may still have one, also if the Secret holds another.
 
-use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::facts::{AppFacts, EntraFacts, OtherPod};
+use super::facts::{AppFacts, EntraFacts, RunningPod, StoredFacts};
 use super::holder::CLOCK_ERROR;
 use super::step::{Action, Part, Step};
 use crate::model::directory::AppCredential;
@@ -27,46 +26,52 @@ pub(super) struct Kept<'a> {
     pub(super) mode: Mode,
     pub(super) name: &'a str,
     pub(super) secret: &'a str,
-    /// The one that stays in the Secret, and whether the pods may still have another.
-    pub(super) held: Option<(Uuid, bool)>,
+    /// The one that stays in the Secret.
+    pub(super) held: Option<Uuid>,
+    /// Whether this run has the pods of the workload prove it. Until then nothing is
+    /// removed: what they run with shows only in part.
+    pub(super) is_proved: bool,
 }
 
 /// Sorts the credentials by who may have them.
 pub(super) fn removal(facts: &EntraFacts, app: &AppFacts, kept: Kept<'_>) -> Removal {
-    let workload = facts.cluster.workload.as_ref();
-    let in_secret = stored(facts);
+    let usage = Usage {
+        app: Some(app),
+        secret: kept.secret,
+        stored: facts.cluster.secret.as_ref().ok().and_then(Option::as_ref),
+    };
     let ours = app.credentials_of(kept.mode).iter();
     let ours = ours.filter(|it| it.name.as_deref() == Some(kept.name));
-    let others = ours.map(|it| it.key_id).filter(|id| match kept.held {
-        Some((held, _)) => *id != held,
-        None => true,
-    });
     let mut found = Removal::default();
-    for id in others {
-        match &facts.cluster.other_pods {
+    for id in ours.map(|it| it.key_id).filter(|id| kept.held != Some(*id)) {
+        let command = removal_command(app.client_id(), id, kept.mode == Mode::AppCertificate);
+        let pods = match &facts.cluster.pods {
+            Ok(pods) => pods.as_slice(),
             Err(why) => {
                 let why = why.why();
-                found
-                    .notes
-                    .push(format!("{id} stays: whether a pod has it is not known: {why}"));
+                found.notes.push(format!(
+                    "{id} stays: whether a pod has it is not known: {why}; once no pod has it: {command}"
+                ));
                 continue;
             }
-            Ok(pods) => {
-                if let Some(pod) = user_of(pods, facts, kept.secret, id) {
-                    found.notes.push(stays(id, pod));
-                    continue;
-                }
-            }
-        }
-        // Pods that run have it still, even if the Secret is gone.
-        let is_on_template = workload.is_some_and(|it| it.marks.rotation_ids.contains(&id.to_string()));
-        match kept.held {
-            Some((_, true)) => found.previous.push(id),
-            Some((_, false)) if is_on_template => {}
-            None if workload.is_some() && (is_on_template || in_secret == Some(id)) => {
-                found.previous.push(id);
-            }
-            _ => found.unused.push(id),
+        };
+        // A pod of the workload is replaced before its credential is removed.
+        let left = pods.iter().filter(|pod| !(pod.is_own && kept.is_proved));
+        if let Some(pod) = usage.user_of(left, id) {
+            found.notes.push(stays(id, pod));
+        } else if facts.rights.change_app == Ok(false) {
+            let when = if kept.is_proved {
+                "once the pods have proved the new one, nobody needs"
+            } else {
+                "no pod uses"
+            };
+            found
+                .notes
+                .push(format!("{when} {id}; you may not remove it: {command}"));
+        } else if kept.is_proved {
+            found.previous.push(id);
+        } else {
+            found.unused.push(id);
         }
     }
     found
@@ -87,43 +92,51 @@ pub fn removal_command(app: Uuid, id: Uuid, is_certificate: bool) -> String {
     format!("az ad app credential delete --id {app} --key-id {id}{kind}")
 }
 
-/// A pod of something else that may have this credential.
-pub fn user_of<'a>(pods: &'a [OtherPod], facts: &EntraFacts, secret: &str, id: Uuid) -> Option<&'a str> {
-    let app = facts.app.as_ref().ok().and_then(Option::as_ref);
-    let of_app: Vec<String> = app
-        .into_iter()
-        .flat_map(AppFacts::credentials)
-        .map(|AppCredential { key_id, .. }| key_id.to_string())
-        .collect();
-    let read = facts.cluster.secret.as_ref().ok().and_then(Option::as_ref);
-    let held = read.and_then(|it| it.credential);
-    let written = read.and_then(|it| it.written);
-    let mut users = pods.iter().filter(|pod| {
-        let has = |id: &str| pod.rotation_ids.contains(id);
-        if has(&id.to_string()) {
-            return true;
+/// What shows which credential of the app a pod was started with.
+#[derive(Clone, Copy, Debug)]
+pub struct Usage<'a> {
+    pub app: Option<&'a AppFacts>,
+    /// The name of the Secret.
+    pub secret: &'a str,
+    /// What it holds now.
+    pub stored: Option<&'a StoredFacts>,
+}
+
+impl Usage<'_> {
+    /// The first pod that may have a credential.
+    pub fn user_of<'p>(&self, pods: impl IntoIterator<Item = &'p RunningPod>, id: Uuid) -> Option<&'p str> {
+        let mut users = pods.into_iter().filter(|pod| self.may_have(pod, id));
+        users.next().map(|pod| pod.name.as_str())
+    }
+
+    fn may_have(&self, pod: &RunningPod, id: Uuid) -> bool {
+        let held = self.stored.and_then(|it| it.credential);
+        let refers = pod.secrets.iter().any(|it| it == self.secret);
+        // Its marks are those of its template, which may be older.
+        if refers && self.is_younger(pod) {
+            return held == Some(id);
         }
-        let refers = pod.secrets.iter().any(|it| it == secret);
-        refers && !of_app.iter().any(|id| has(id)) && (held == Some(id) || !is_younger(pod, written))
-    });
-    users.next().map(|pod| pod.name.as_str())
-}
+        let of_app = self.app.into_iter().flat_map(AppFacts::credentials);
+        let mut known = of_app.map(|AppCredential { key_id, .. }| *key_id).chain(held);
+        if known.any(|it| pod.rotation_ids.contains(&it.to_string())) {
+            return pod.rotation_ids.contains(&id.to_string());
+        }
+        refers
+    }
 
-/// Whether it was started after the Secret got its credential.
-fn is_younger(pod: &OtherPod, written: Option<Timestamp>) -> bool {
-    pod.created
-        .zip(written)
-        .is_some_and(|(created, written)| created.duration_since(written) > CLOCK_ERROR)
-}
-
-fn stored(facts: &EntraFacts) -> Option<Uuid> {
-    facts.cluster.secret.as_ref().ok()?.as_ref()?.credential
+    /// Whether it was started after the Secret got its credential.
+    fn is_younger(&self, pod: &RunningPod) -> bool {
+        let written = self.stored.and_then(|it| it.written);
+        pod.created
+            .zip(written)
+            .is_some_and(|(created, written)| created.duration_since(written) > CLOCK_ERROR)
+    }
 }
 
 impl Removal {
     /// The steps, without what is removed in the step of a new credential.
-    pub(super) fn steps(&self, facts: &EntraFacts, mode: Mode, is_new: bool) -> Vec<Step> {
-        let unused = (!is_new && facts.rights.change_app != Ok(false)).then_some(&self.unused);
+    pub(super) fn steps(&self, mode: Mode, is_new: bool) -> Vec<Step> {
+        let unused = (!is_new).then_some(&self.unused);
         let what = mode.credential();
         let steps = [
             (Part::UnusedCredential, unused, "that no pod uses"),
@@ -136,22 +149,16 @@ impl Removal {
         let steps = steps.into_iter().filter_map(|(part, remove, when)| {
             let remove = remove.filter(|remove| !remove.is_empty())?.clone();
             let text = format!("remove {what} of the app {when}: {}", listed(&remove));
-            let step = Step::change(part, text, Action::RemoveCredentials { remove });
-            Some(step.permitted(&facts.rights.change_app, "change the app"))
+            Some(Step::change(part, text, Action::RemoveCredentials { remove }))
         });
         steps.collect()
     }
 
-    /// What to know about those that are not removed.
-    pub(super) fn notes(&self, facts: &EntraFacts, is_new: bool) -> Vec<String> {
+    /// What to know about those that are not removed by a step of their own.
+    pub(super) fn notes(&self, is_new: bool) -> Vec<String> {
         let mut notes = self.notes.clone();
-        if !self.unused.is_empty() {
-            let unused = listed(&self.unused);
-            if is_new {
-                notes.push(format!("what no pod uses is removed: {unused}"));
-            } else if facts.rights.change_app == Ok(false) {
-                notes.push(format!("no pod uses {unused}; you may not remove it"));
-            }
+        if is_new && !self.unused.is_empty() {
+            notes.push(format!("what no pod uses is removed: {}", listed(&self.unused)));
         }
         notes
     }

@@ -265,11 +265,17 @@ fn a_secret_that_cannot_be_read_loses_no_credential() {
             fingerprint: None,
         });
     });
-    let removed =
-        |facts: &EntraFacts| match &step(&plan(facts, &in_mode(Mode::AppSecret)), Part::Credential).action {
-            Some(Action::AddSecret { remove, .. }) => Some(remove.len()),
-            _ => None,
+    let removed = |facts: &EntraFacts| {
+        let plan = plan(facts, &in_mode(Mode::AppSecret));
+        let Some(Action::AddSecret { remove, .. }) = &step(&plan, Part::Credential).action else {
+            return None;
         };
+        let previous = plan
+            .steps
+            .iter()
+            .filter(|step| step.part == Part::PreviousCredential);
+        Some(remove.len() + previous.count())
+    };
     assert_eq!(removed(&facts), Some(1));
     // Somebody has removed our annotation.
     facts.cluster.secret = Ok(Some(StoredFacts {

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use apim_sandbox::azure::{Directory, Grant, GraphRights, KeyCredential, PasswordCredential, Principal};
 
+use serde_json::json;
+
 use super::EntraCase;
 use crate::run::Ended;
 
@@ -160,6 +162,49 @@ async fn another_secret() {
     }
 }
 
+/// A gateway signs in as an app that somebody has made, and the Secret holds the only copy of its
+/// client secret. Another app is set up for it.
+async fn of_another_app() {
+    let entra = EntraCase::new("of-another-app").await;
+    entra.case.hides(SECRET);
+    let create =
+        format!("kubectl create secret generic gw-entra --from-literal=azure-ad-app-secret='{SECRET}'");
+    entra.case.shell(&create).exits(0).await;
+    let (app, _) = super::registered(&entra, |app, _| {
+        app.passwords.push(PasswordCredential::new(SECRET))
+    });
+    entra
+        .deploy(|it| {
+            let env = &mut it["spec"]["template"]["spec"]["containers"][0]["env"];
+            env.as_array_mut().unwrap().extend([
+                json!({"name": "config.service.auth", "value": "azureAdApp"}),
+                json!({"name": "config.service.auth.azureAd.tenantId", "value": entra.case.principal.tenant}),
+                json!({"name": "config.service.auth.azureAd.clientId", "value": app}),
+                json!({"name": "config.service.auth.azureAd.clientSecret",
+                    "valueFrom": {"secretKeyRef": {"name": "gw-entra", "key": "azure-ad-app-secret"}}}),
+            ]);
+        })
+        .await;
+    let before = entra.case.versions().await;
+    let flags = ["--create-app", "gw", "--mode", "app-secret", "--yes"];
+    let refused = entra.setup(&flags).exits(4).await;
+    let line = format!(
+        "! secret/gw-entra in namespace {} has azure-ad-app-secret already, which was not written here and matches \
+         no credential of the app; deployment/gw signs in with it as the app {app}",
+        entra.case.namespace
+    );
+    assert!(refused.stdout.contains(&line), "{}", refused.stdout);
+    assert_eq!(entra.case.versions().await, before);
+    // As the flag in that line says.
+    let ended = entra
+        .setup(&[&flags[..], &["--secret", "other"]].concat())
+        .exits(0)
+        .await;
+    ended.says(&["proved"]);
+    let after = entra.case.versions().await;
+    assert_eq!(after["secret/gw-entra"], before["secret/gw-entra"]);
+}
+
 /// An administrator has done everything in Azure, for a caller who may not read apps.
 async fn app_of_an_administrator() {
     let mut entra = EntraCase::new("unread-app").await;
@@ -281,6 +326,7 @@ async fn a_credential_of_an_administrator_is_adopted() {
         app_of_an_administrator(),
         credential_for_who_reads_no_apps(),
         credential_without_a_record(),
-        another_secret()
+        another_secret(),
+        of_another_app()
     );
 }

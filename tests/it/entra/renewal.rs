@@ -7,7 +7,7 @@ use apim_sandbox::wait;
 use http::Method;
 use jiff::SignedDuration;
 use kube::api::{Patch, PatchParams};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::EntraCase;
 use crate::case::LIMIT;
@@ -173,6 +173,89 @@ async fn lost() {
     entra.case.rolled_out("gw").await;
 }
 
+/// The settings of a gateway that signs in as an app with `secret/gw-entra`.
+fn settings(entra: &EntraCase, app: &str) -> Vec<Value> {
+    let text = |name: &str, value: &str| json!({"name": name, "value": value});
+    vec![
+        text("gateway.name", &entra.case.gateway.name),
+        text("config.service.auth", "azureAdApp"),
+        text(
+            "config.service.auth.azureAd.tenantId",
+            &entra.case.principal.tenant,
+        ),
+        text("config.service.auth.azureAd.clientId", app),
+        json!({
+            "name": "config.service.auth.azureAd.clientSecret",
+            "valueFrom": {"secretKeyRef": {"name": "gw-entra", "key": "azure-ad-app-secret"}},
+        }),
+    ]
+}
+
+/// Somebody has deployed the workload after the set-up, so that its pods carry no mark, and
+/// has deleted the Secret, which its pods run with all the same.
+async fn without_secret(release: Option<&str>) {
+    let entra = EntraCase::new("renewal-lost-secret").await;
+    let flags = ["--create-app", "gw", "--mode", "app-secret", "--yes"];
+    let ahead = [&flags[..], &["--secret", "gw-entra"]].concat();
+    entra.setup_of(&ahead).exits(0).await;
+    let app = entra.apps().remove(0).app_id;
+    entra
+        .deploy(|it| {
+            if let Some(release) = release {
+                it["metadata"]["annotations"] =
+                    json!({"meta.helm.sh/release-name": release, "meta.helm.sh/release-namespace": "apim"});
+            }
+            let env = &mut it["spec"]["template"]["spec"]["containers"][0]["env"];
+            env.as_array_mut().unwrap().extend(settings(&entra, &app));
+        })
+        .await;
+    entra.case.rolled_out("gw").await;
+    let old = ids(&entra).remove(0);
+    entra.case.shell("kubectl delete secret gw-entra").exits(0).await;
+
+    let setup = || entra.setup(&flags);
+    if release.is_none() {
+        let asked = reads_of(&entra, &app).len();
+        setup()
+            .exits(0)
+            .await
+            .says(&["proved", "once the pods have proved the new one"]);
+        entra.case.rolled_out("gw").await;
+        assert!(ids(&entra).len() == 1 && ids(&entra)[0] != old);
+        let removed = entra.case.azure().requests_where(|request| {
+            request.operation == Some(Operation::RemovePassword)
+                && request.principal.as_ref() == Some(&entra.case.principal.client_id)
+        });
+        // By the run, and then by the new pod.
+        let read = &reads_of(&entra, &app)[asked..];
+        assert!(
+            read.len() >= 2 && read[1].time <= removed[0].time,
+            "{read:?} {removed:?}"
+        );
+        return;
+    }
+    let ended = setup().exits(4).await;
+    let note = format!("{old} stays in the app, because pod/gw-");
+    assert!(ended.stdout.contains(&note), "{}", ended.stdout);
+    assert!(ids(&entra).len() == 2 && ids(&entra)[0] == old);
+    entra
+        .case
+        .shell("kubectl rollout restart deployment/gw")
+        .exits(0)
+        .await;
+    entra.case.rolled_out("gw").await;
+    let ended = setup().exits(0).await;
+    ended.says(&["remove a client secret of the app that no pod uses"]);
+    assert!(ids(&entra).len() == 1 && ids(&entra)[0] != old);
+}
+
+/// The reads of the configuration with a token of an app.
+fn reads_of(entra: &EntraCase, app: &str) -> Vec<apim_sandbox::azure::Request> {
+    entra.case.azure().requests_where(|request| {
+        request.operation == Some(Operation::Configuration) && request.principal.as_deref() == Some(app)
+    })
+}
+
 /// Side by side, since most of their time is waiting.
 #[tokio::test]
 async fn what_is_due_is_renewed_where_it_is() {
@@ -181,6 +264,8 @@ async fn what_is_due_is_renewed_where_it_is() {
         renewed("app-certificate"),
         one_of_two(),
         raced(),
-        lost()
+        lost(),
+        without_secret(None),
+        without_secret(Some("gw"))
     );
 }

@@ -134,3 +134,38 @@ async fn a_failed_sign_in_ends_the_run() {
     let error = arm.caller().await.unwrap_err();
     assert!(error.to_string().contains("AADSTS7000215"), "{error}");
 }
+
+/// That there is none is believed only by several answers over a while.
+#[tokio::test]
+async fn an_app_that_is_not_there_can_be_restored_or_is_asked_for_again() {
+    let world = start().await;
+    let (deleted, _) = world.add_app();
+    world.azure.directory(|it| it.delete_application(&deleted.app_id));
+    let graph = Graph::beside(&world.arm(), None).await.unwrap();
+    let of = async |id: &str| absence(&graph, id.parse().unwrap()).await;
+
+    let found = of(&deleted.app_id).await;
+    let url = format!(
+        "{}/v1.0/directory/deletedItems/{}/restore",
+        world.azure.url(),
+        deleted.id
+    );
+    assert_eq!(found, Some(Absence::Restorable(url)));
+
+    let late = Application::new(&world.principal.tenant, "late");
+    let never = Uuid::from_u128(7).to_string();
+    let begun = Instant::now();
+    let (late_one, none) = tokio::join!(
+        async {
+            let found = tokio::join!(of(&late.app_id), async {
+                tokio::time::sleep(Duration::from_secs(3)).await;
+                world.azure.directory(|it| it.add_application(late.clone()));
+            });
+            found.0
+        },
+        of(&never),
+    );
+    assert_eq!(late_one, None);
+    assert_eq!(none, Some(Absence::Final));
+    assert!(begun.elapsed() >= Duration::from_secs(15));
+}

@@ -1,7 +1,7 @@
 //! What pods use is neither removed nor replaced.
 
 use super::*;
-use crate::model::entra::facts::ServiceAccountFacts;
+use crate::model::entra::facts::{Absence, RunningPod, ServiceAccountFacts};
 use crate::model::entra::{CLIENT_ID_ANNOTATION, TENANT_ID_ANNOTATION};
 use crate::model::{Replacement, RotationIds};
 
@@ -102,7 +102,7 @@ fn the_credential_of_another_app_stays_in_its_secret() {
 fn without_app(mode: Mode) -> EntraFacts {
     let mut done = set_up(mode);
     done.app = Ok(None);
-    done.gone = [APP].into();
+    done.gone = [(APP, Absence::Final)].into();
     done
 }
 
@@ -125,6 +125,24 @@ fn what_names_an_app_that_does_not_exist_any_more_is_replaced() {
         assert_eq!(step(&found, Part::App).mark, StepMark::Create);
         let restarts = step(&found, Part::Workload).to_apply();
         assert!(restarts.is_some_and(Action::replaces_pods));
+
+        let restore = "https://graph.example/v1.0/directory/deletedItems/1/restore";
+        for (absence, words) in [
+            (
+                Absence::Restorable(restore.to_owned()),
+                format!("az rest --method post --url '{restore}'"),
+            ),
+            (
+                Absence::NotFound,
+                "is not found in the tenant: it was deleted for good, or less than".to_owned(),
+            ),
+        ] {
+            let mut deleted = without_app(mode);
+            deleted.gone = [(APP, absence)].into();
+            let found = plan(&deleted, &request());
+            let notes = &step(&found, part).notes;
+            assert!(notes.iter().any(|note| note.contains(&words)), "{notes:?}");
+        }
 
         // Whether it is gone is not certain.
         let mut unsure = without_app(mode);
@@ -161,19 +179,99 @@ fn what_is_for_others_is_not_replaced_although_its_app_is_not_found_here() {
     assert_eq!(account(None, None), StepMark::Missing);
 }
 
+/// What is removed at once, and what after the proof.
+fn removed(plan: &SetupPlan) -> (Vec<Uuid>, Vec<Uuid>) {
+    let at_once = match &step(plan, Part::Credential).action {
+        Some(Action::AddSecret { remove, .. } | Action::AddCertificate { remove, .. }) => remove.clone(),
+        other => panic!("{other:?}"),
+    };
+    let previous = plan
+        .steps
+        .iter()
+        .find(|step| step.part == Part::PreviousCredential);
+    let after = match previous.and_then(|step| step.action.clone()) {
+        Some(Action::RemoveCredentials { remove }) => remove,
+        _ => Vec::new(),
+    };
+    (at_once, after)
+}
+
+/// Pods that somebody else has deployed carry no mark.
 #[test]
 fn the_credential_of_running_pods_is_not_left_over() {
-    let mut done = set_up(Mode::AppSecret);
-    let held = newest_credential(&mut done).unwrap();
-    done.cluster.secret = Ok(None);
-    let removed =
-        |facts: &EntraFacts| match &step(&plan(facts, &in_mode(Mode::AppSecret)), Part::Credential).action {
-            Some(Action::AddSecret { remove, .. }) => remove.clone(),
-            other => panic!("{other:?}"),
-        };
-    assert_eq!(removed(&done), [held]);
-    done.cluster.workload.as_mut().unwrap().marks.rotation_ids = RotationIds::from(held.to_string().as_str());
-    assert!(removed(&done).is_empty());
+    for mode in [Mode::AppSecret, Mode::AppCertificate] {
+        let mut done = set_up(mode);
+        let held = newest_credential(&mut done).unwrap();
+        done.cluster.secret = Ok(None);
+        for ids in [String::new(), held.to_string()] {
+            let ids = RotationIds::from(ids.as_str());
+            done.cluster.workload.as_mut().unwrap().marks.rotation_ids = ids.clone();
+            let pod = RunningPod {
+                name: "gw-1".to_owned(),
+                is_own: true,
+                rotation_ids: ids,
+                secrets: vec!["gw-entra".to_owned()],
+                created: "2026-12-01T00:00:00Z".parse().ok(),
+            };
+            done.cluster.pods = Ok(vec![pod]);
+            let found = plan(&done, &in_mode(mode));
+            assert_eq!(removed(&found), (Vec::new(), vec![held]), "{:?}", found.steps);
+
+            // Nothing proves the new one.
+            let mut owned = done.clone();
+            owned.cluster.workload.as_mut().unwrap().owner = Some("Helm".to_owned());
+            let found = plan(&owned, &in_mode(mode));
+            assert_eq!(removed(&found), (Vec::new(), Vec::new()));
+            let notes = &step(&found, Part::Credential).notes;
+            let note = format!("{held} stays in the app, because pod/gw-1 may have it");
+            assert!(notes.iter().any(|it| it.starts_with(&note)), "{notes:?}");
+
+            // What is not known is left, with the command.
+            done.cluster.pods = Err(Unavailable::Forbidden("403".to_owned()));
+            let found = plan(&done, &in_mode(mode));
+            assert_eq!(removed(&found), (Vec::new(), Vec::new()));
+            let notes = &step(&found, Part::Credential).notes;
+            let command = format!("az ad app credential delete --id {APP} --key-id {held}");
+            assert!(notes.iter().any(|it| it.contains(&command)), "{notes:?}");
+        }
+    }
+}
+
+/// Of another app, whose only copy may be there.
+#[test]
+fn what_somebody_else_has_put_into_the_secret_is_not_overwritten() {
+    for mode in [Mode::AppSecret, Mode::AppCertificate] {
+        for keys in [mode.keys(), &mode.keys()[..1]] {
+            let mut facts = set_up(mode);
+            facts.cluster.secret = Ok(Some(StoredFacts {
+                keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+                ..StoredFacts::default()
+            }));
+            let secret = |facts: &EntraFacts| step(&plan(facts, &in_mode(mode)), Part::Secret).clone();
+            // This app's, by the pod template.
+            assert_eq!(secret(&facts).mark, StepMark::Change, "{mode:?} {keys:?}");
+
+            let other = Uuid::from_u128(99);
+            let settings = &mut workload_of(&mut facts).template.settings;
+            settings.insert(
+                setting::APP_CLIENT.to_owned(),
+                SettingValue::Text(other.to_string()),
+            );
+            let found = secret(&facts);
+            assert_eq!(found.mark, StepMark::Missing, "{mode:?} {keys:?}");
+            let words = format!("has {} already, which was not written here", keys.join(", "));
+            assert!(found.text.contains(&words), "{}", found.text);
+            let whose = format!("deployment/gw signs in with it as the app {other}");
+            assert!(found.text.ends_with(&whose), "{}", found.text);
+            let hints = found.hints.join("\n");
+            assert!(
+                hints.contains("--secret NAME") && hints.contains("kubectl -n shop delete secret gw-entra")
+            );
+            let plan = plan(&facts, &in_mode(mode));
+            assert_eq!(planned_exit_code(&plan.steps), 4);
+            assert!(step(&plan, Part::Credential).to_apply().is_none());
+        }
+    }
 }
 
 #[test]

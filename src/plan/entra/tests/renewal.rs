@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use super::*;
 use crate::model::RotationIds;
-use crate::model::entra::facts::OtherPod;
+use crate::model::entra::facts::RunningPod;
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -158,9 +158,10 @@ fn a_new_credential_is_not_due() {
     }
 }
 
-fn pod(ids: &str, secret: &str, created: &str) -> OtherPod {
-    OtherPod {
+fn pod(ids: &str, secret: &str, created: &str) -> RunningPod {
+    RunningPod {
         name: "other-1".to_owned(),
+        is_own: false,
         rotation_ids: RotationIds::from(ids),
         secrets: vec![secret.to_owned()],
         created: created.parse().ok(),
@@ -182,7 +183,7 @@ fn what_a_pod_of_something_else_has_is_not_removed_and_that_is_shown() {
         (Ok(Vec::new()), false),
         (Err(Unavailable::Forbidden("403".to_owned())), true),
     ] {
-        facts.cluster.other_pods = pods.clone();
+        facts.cluster.pods = pods.clone();
         let renewal = plan(&facts, &request);
         let removed = removed(&renewal, Part::PreviousCredential);
         assert_eq!(removed.is_empty(), stays, "{pods:?}");
@@ -212,7 +213,7 @@ fn what_no_pod_has_any_more_is_removed_by_a_step_of_its_own() {
         (pod("", "gw-entra", before), true),
         (pod(&old.to_string(), "gw-entra", before), true),
     ] {
-        done.cluster.other_pods = Ok(vec![pod.clone()]);
+        done.cluster.pods = Ok(vec![pod.clone()]);
         let plan = plan(&done, &request);
         let credential = step(&plan, Part::Credential);
         assert_eq!(credential.mark, StepMark::Ok, "{pod:?}");
@@ -224,7 +225,7 @@ fn what_no_pod_has_any_more_is_removed_by_a_step_of_its_own() {
         let removed = removed(&plan, Part::UnusedCredential);
         assert_eq!(removed, if stays { Vec::new() } else { vec![old] }, "{pod:?}");
     }
-    done.cluster.other_pods = Ok(Vec::new());
+    done.cluster.pods = Ok(Vec::new());
     done.rights.change_app = Ok(false);
     let found = plan(&done, &request);
     assert!(found.is_settled() && planned_exit_code(&found.steps) == 0);

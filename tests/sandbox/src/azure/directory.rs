@@ -35,6 +35,8 @@ use super::identity::{Grant, Principal};
 #[derive(Default)]
 pub struct Directory {
     pub(super) applications: Store<Application>,
+    /// Those that can be restored.
+    pub(super) deleted_applications: Vec<Application>,
     pub(super) service_principals: Store<ServicePrincipal>,
     /// By ARM id.
     pub(super) identities: Store<ManagedIdentity>,
@@ -98,6 +100,13 @@ impl Directory {
     pub fn add_user(&mut self, user: User) {
         self.tenant_mut(&user.tenant);
         self.users.insert(user.id.to_lowercase(), user);
+    }
+
+    /// Deletes an application as [`Self::remove_application`] removes it, and it can be restored.
+    pub fn delete_application(&mut self, app_id: &str) {
+        self.deleted_applications
+            .extend(self.application(app_id).cloned());
+        self.remove_application(app_id);
     }
 
     /// Removes an application and its service principal for every reader at once; role assignments stay.

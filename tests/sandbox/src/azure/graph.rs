@@ -94,6 +94,8 @@ impl Session<'_> {
             Operation::UpsertApplication => applications::upsert(self, state),
             Operation::UpdateApplication => applications::update(self, state),
             Operation::DeleteApplication => applications::delete(self, state),
+            Operation::ListDeletedApplications => applications::list_deleted(self, state),
+            Operation::RestoreApplication => applications::restore(self, state),
             Operation::AddPassword => credentials::add_password(self, state),
             Operation::RemovePassword => credentials::remove_password(self, state),
             Operation::GetAppPolicies => policies::get(self, state),

@@ -94,6 +94,10 @@ pub enum Operation {
     UpdateApplication,
     /// An application, deleted.
     DeleteApplication,
+    /// The applications that can be restored.
+    ListDeletedApplications,
+    /// A deleted application, restored.
+    RestoreApplication,
     /// A new client secret.
     AddPassword,
     /// A client secret, removed.

@@ -6,11 +6,11 @@ use super::super::*;
 use super::NOW;
 use crate::apply::entra::effects::Ids;
 use crate::error::{Error, Result};
-use crate::model::entra::facts::AppKind;
+use crate::model::entra::facts::{AppKind, RunningPod};
 use crate::model::entra::{Mode, SetupRequest, SignsIn};
 use crate::output::OutputSettings;
 use crate::plan::entra::fixture::{self, newest_credential};
-use crate::plan::entra::{refusal, replacement_id, replacement_ids, setup};
+use crate::plan::entra::{Usage, refusal, replacement_id, replacement_ids, setup, stays};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum When {
@@ -35,6 +35,8 @@ pub(super) struct World {
     pub(super) credentials: usize,
     pub(super) assignments: usize,
     pub(super) replaced: usize,
+    /// The pods of the workload, each with the credential that it was really started with.
+    pub(super) pods: Vec<(RunningPod, Option<Uuid>)>,
     /// What something else has changed of what a run has set.
     pub(super) kept: Vec<String>,
     /// The template before this run.
@@ -62,6 +64,7 @@ impl World {
             credentials: 0,
             assignments: 0,
             replaced: 0,
+            pods: Vec::new(),
             kept: Vec::new(),
             before: None,
             refuses: |_| None,
@@ -92,13 +95,36 @@ impl World {
     }
 
     pub(super) async fn run(&mut self, request: &SetupRequest, wait: bool) -> (SetupPlan, SetupOutcome) {
-        let facts = self.facts.clone();
+        let mut facts = self.facts.clone();
+        if let Ok(pods) = &mut facts.cluster.pods {
+            *pods = self.running();
+        }
         let plan = setup(&facts, request, NOW.parse::<Timestamp>().unwrap()).unwrap();
         assert!(refusal(&plan.steps).is_none(), "{:?}", plan.steps);
         self.before = None;
         let output = Output::new(OutputSettings::default());
         let outcome = Order::new(self, (&plan, &facts), &output, wait).run().await;
         (plan, outcome)
+    }
+
+    /// What is listed: the pods of something else and those of the workload.
+    fn running(&self) -> Vec<RunningPod> {
+        let others = self.facts.cluster.pods.iter().flatten();
+        others
+            .chain(self.pods.iter().map(|(pod, _)| pod))
+            .cloned()
+            .collect()
+    }
+
+    /// Whether the app still has what each pod of the workload was started with.
+    pub(super) fn pods_can_sign_in(&mut self) -> bool {
+        let Ok(Some(app)) = &self.facts.app else {
+            return false;
+        };
+        let ids: Vec<Uuid> = app.credentials().map(|it| it.key_id).collect();
+        self.pods
+            .iter()
+            .all(|(_, id)| id.is_some_and(|id| ids.contains(&id)))
     }
 
     pub(super) fn id(&mut self) -> String {
@@ -110,8 +136,17 @@ impl World {
         let held = self.id();
         self.replaced += 1;
         let id = replacement_id(Uuid::from_u128(self.replaced as u128));
+        let held_by_pods = newest_credential(&mut self.facts);
         let workload = self.facts.cluster.workload.as_mut().unwrap();
         workload.marks.rotation_ids = replacement_ids(Some(&held), &id);
+        let pod = RunningPod {
+            name: format!("gw-{}", self.replaced),
+            is_own: true,
+            rotation_ids: workload.marks.rotation_ids.clone(),
+            secrets: vec!["gw-entra".to_owned()],
+            created: NOW.parse().ok(),
+        };
+        self.pods.push((pod, held_by_pods));
         workload.unproved = Some(id);
         workload.signs_in = Ok(SignsIn::By(mode));
     }
@@ -178,8 +213,25 @@ impl SetupEffects for World {
     }
 
     async fn remove(&mut self, credentials: &[Uuid]) -> Result<()> {
-        let remove = credentials.to_vec();
-        self.effect(|world| fixture::apply(&mut world.facts, &Action::RemoveCredentials { remove }))
+        let pods = self.running();
+        let usage = Usage {
+            app: self.facts.app.as_ref().ok().and_then(Option::as_ref),
+            secret: "gw-entra",
+            stored: self.facts.cluster.secret.as_ref().ok().and_then(Option::as_ref),
+        };
+        let user = |id: &Uuid| usage.user_of(&pods, *id);
+        let (kept, remove): (Vec<Uuid>, Vec<Uuid>) = credentials.iter().partition(|id| user(id).is_some());
+        let why = kept.first().and_then(|id| Some(stays(*id, user(id)?)));
+        self.effect(|world| {
+            let used = world.pods.iter().filter_map(|(_, id)| *id);
+            assert_eq!(
+                used.filter(|id| remove.contains(id)).count(),
+                0,
+                "pods run with it"
+            );
+            fixture::apply(&mut world.facts, &Action::RemoveCredentials { remove });
+        })?;
+        why.map_or(Ok(()), |why| Err(Error::failed(why)))
     }
 
     async fn arrival(&mut self, _known: &Known, _is_new: bool) -> Arrived {
@@ -190,8 +242,15 @@ impl SetupEffects for World {
 
     async fn prove(&mut self, _earlier: Option<&Action>) -> Proof {
         let proof = self.proof.clone();
-        self.effect(|_| proof)
-            .unwrap_or_else(|error| Proof::Undecided(error.to_string()))
+        self.effect(|world| {
+            if matches!(proof, Proof::Proved(_)) {
+                let workload = world.facts.cluster.workload.as_ref().unwrap();
+                let ids = &workload.marks.rotation_ids;
+                world.pods.retain(|(pod, _)| pod.rotation_ids == *ids);
+            }
+            proof
+        })
+        .unwrap_or_else(|error| Proof::Undecided(error.to_string()))
     }
 
     async fn record(&mut self, _earlier: Option<&Action>, _is_proved: bool) -> Result<()> {
@@ -201,6 +260,8 @@ impl SetupEffects for World {
     async fn put_back(&mut self) -> Result<Undone> {
         self.effect(|world| match world.before.take() {
             Some(before) => {
+                let ids = &before.marks.rotation_ids;
+                world.pods.retain(|(pod, _)| pod.rotation_ids == *ids);
                 world.facts.cluster.workload = Some(before);
                 let kept = world.kept.clone();
                 Undone::Done { kept, left: None }

@@ -79,12 +79,36 @@ pub(super) fn update(session: &Session<'_>, state: &mut State) -> Result<Reply> 
     change(session, state, old, &body)
 }
 
-/// Deletes the application and its service principal; role assignments stay.
+pub(super) fn list_deleted(session: &Session<'_>, state: &State) -> Result<Reply> {
+    let all = state.directory.deleted_applications.iter();
+    let own = all.filter(|it| it.tenant == session.caller.tenant);
+    let all = own.map(|it| represent::application(it, false)).collect();
+    odata::page(session, "directoryObjects", all)
+}
+
+/// Restores an application. Its service principal stays deleted, as the reference says.
+pub(super) fn restore(session: &Session<'_>, state: &mut State) -> Result<Reply> {
+    let id = session.route.child.clone().unwrap_or_default();
+    let deleted = &mut state.directory.deleted_applications;
+    let at = deleted
+        .iter()
+        .position(|it| it.id == id && it.tenant == session.caller.tenant);
+    let at = at.ok_or_else(|| Failure::missing(&id))?;
+    session.require_managing(&deleted[at].owners)?;
+    let application = deleted.remove(at);
+    let shown = represent::application(&application, false);
+    state.directory.applications.write(&id, application, session.now);
+    odata::entity(session, StatusCode::OK, "directoryObjects", shown)
+}
+
+/// Deletes the application and its service principal, and it can be restored; role assignments stay.
 pub(super) fn delete(session: &Session<'_>, state: &mut State) -> Result<Reply> {
     let application = session.application(state)?;
     session.require_managing(&application.owners)?;
     let (id, app_id) = (application.id.clone(), application.app_id.clone());
+    let application = application.clone();
     let directory = &mut state.directory;
+    directory.deleted_applications.push(application);
     directory.applications.remove(&id, session.now);
     if let Some(principal) = directory.service_principal(&app_id) {
         let id = principal.id.clone();

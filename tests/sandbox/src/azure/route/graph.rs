@@ -20,6 +20,8 @@ pub(in crate::azure) enum Collection {
     ServicePrincipals,
     Objects,
     Policies,
+    /// `/directory/deletedItems`.
+    Deleted,
 }
 
 /// How a path names an object.
@@ -44,10 +46,16 @@ pub(super) fn route(method: &Method, segments: &[String]) -> Option<GraphRoute> 
         "servicePrincipals" => Collection::ServicePrincipals,
         "directoryObjects" => Collection::Objects,
         "policies" => Collection::Policies,
+        "directory" => Collection::Deleted,
         _ => return None,
     };
     let (key, rest) = match (key, rest) {
-        (None, [id, rest @ ..]) if !matches!(collection, Collection::Objects | Collection::Policies) => {
+        (None, [id, rest @ ..])
+            if matches!(
+                collection,
+                Collection::Applications | Collection::ServicePrincipals
+            ) =>
+        {
             (Some(Key::Id((*id).to_owned())), rest)
         }
         (key, rest) => (key, rest),
@@ -59,6 +67,13 @@ pub(super) fn route(method: &Method, segments: &[String]) -> Option<GraphRoute> 
         .then_some(Operation::GetDirectoryObjects),
         (Collection::Policies, _) => (method == "GET" && matches!(rest, ["defaultAppManagementPolicy"]))
             .then_some(Operation::GetAppPolicies),
+        (Collection::Deleted, _) => match (method, rest) {
+            ("GET", ["deletedItems", "microsoft.graph.application"]) => {
+                Some(Operation::ListDeletedApplications)
+            }
+            ("POST", ["deletedItems", _, "restore"]) => Some(Operation::RestoreApplication),
+            _ => None,
+        },
         (_, None) => top(method, collection, rest),
         (Collection::Applications, Some(key)) => application(method, key, rest),
         (Collection::ServicePrincipals, Some(_)) => service_principal(method, rest),

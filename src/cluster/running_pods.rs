@@ -1,4 +1,4 @@
-//! The pods of a namespace beside those of one workload.
+//! The pods that run in a namespace, and which of them are those of one workload.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::Cluster;
 use super::list::{List, Meta};
 use crate::model::annotation::ROTATION_ID;
-use crate::model::entra::facts::OtherPod;
+use crate::model::entra::facts::RunningPod;
 use crate::model::request::Scope;
 use crate::model::{ObjectKind, WorkloadKind, WorkloadRef, references};
 
@@ -21,25 +21,26 @@ struct Listed {
 }
 
 impl Cluster {
-    /// The pods that run in the namespace, without those of the workload.
-    pub async fn other_pods(&self, workload: Option<&WorkloadRef>) -> Result<Vec<OtherPod>, kube::Error> {
+    /// The pods that run in the namespace. Those of the workload are marked.
+    pub async fn running_pods(&self, workload: Option<&WorkloadRef>) -> Result<Vec<RunningPod>, kube::Error> {
         let list = List {
             // A pod that has ended never starts again.
             fields: Some("status.phase!=Failed,status.phase!=Succeeded"),
             ..List::of("/api/v1", "pods")
         };
         let here = Scope::Namespace(self.namespace.clone());
-        self.list(list, &here, |pod: Listed| other(pod, workload)).await
+        self.list(list, &here, |pod: Listed| running(pod, workload)).await
     }
 }
 
-fn other(pod: Listed, workload: Option<&WorkloadRef>) -> Option<OtherPod> {
+fn running(pod: Listed, workload: Option<&WorkloadRef>) -> Option<RunningPod> {
     let mut meta = pod.metadata;
-    if meta.deletion_timestamp.is_some() || workload.is_some_and(|workload| is_of(&meta, workload)) {
+    if meta.deletion_timestamp.is_some() {
         return None;
     }
     let referred = references(&pod.spec).into_iter();
-    Some(OtherPod {
+    Some(RunningPod {
+        is_own: workload.is_some_and(|workload| is_of(&meta, workload)),
         secrets: referred
             .filter(|(kind, _)| *kind == ObjectKind::Secret)
             .map(|(_, name)| name)
@@ -70,7 +71,7 @@ mod tests {
 
     use super::*;
 
-    fn read(owner: &Value, ends: bool) -> Option<OtherPod> {
+    fn read(owner: &Value, ends: bool) -> Option<RunningPod> {
         let mut pod = json!({
             "metadata": {
                 "name": "p",
@@ -91,13 +92,13 @@ mod tests {
             kind: WorkloadKind::Deployment,
             name: "gw".to_owned(),
         };
-        other(serde_json::from_value(pod).unwrap(), Some(&workload))
+        running(serde_json::from_value(pod).unwrap(), Some(&workload))
     }
 
     #[test]
-    fn a_pod_of_something_else_is_read_with_its_secrets() {
+    fn a_pod_is_read_with_its_secrets_and_whether_it_is_one_of_the_workload() {
         let owner = |kind: &str, name: &str| json!({"kind": kind, "name": name, "controller": true});
-        assert_eq!(read(&owner("ReplicaSet", "gw-5d7"), false), None);
+        assert!(read(&owner("ReplicaSet", "gw-5d7"), false).unwrap().is_own);
         assert_eq!(read(&owner("Job", "other"), true), None);
         for other in [
             owner("ReplicaSet", "gw-other-5d7"),
@@ -107,7 +108,7 @@ mod tests {
         ] {
             let found = read(&other, false).unwrap();
             assert_eq!(found.secrets, ["one", "three", "two"], "{other}");
-            assert!(found.rotation_ids.contains("k1"), "{other}");
+            assert!(found.rotation_ids.contains("k1") && !found.is_own, "{other}");
         }
     }
 }
