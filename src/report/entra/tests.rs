@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::*;
 use crate::model::GatewayId;
 use crate::model::entra::facts::EntraFacts;
-use crate::model::entra::{AppRequest, Mode, SetupRequest};
+use crate::model::entra::{AppRequest, Mode, SetupRequest, SignsIn};
 use crate::model::quote::shell_word;
 use crate::plan::entra::fixture::{after, facts, gateway, request};
 use crate::plan::entra::setup;
@@ -221,4 +221,31 @@ fn a_deployment_that_follows_gets_its_endpoint() {
     assert!(!has_endpoint(&facts), "the workload has it");
     facts.cluster.workload = None;
     assert!(has_endpoint(&facts));
+}
+
+#[test]
+fn the_secret_of_an_undo_is_that_of_the_pod_template() {
+    let custom = SetupRequest {
+        mode: Some(Mode::AppSecret),
+        secret: Some("custom".to_owned()),
+        ..request()
+    };
+    let now = "2027-01-01T00:00:00Z".parse().unwrap();
+    let mut facts = after(facts(), &setup(&facts(), &custom, now).unwrap());
+    facts.cluster.workload.as_mut().unwrap().signs_in = Ok(SignsIn::By(Mode::AppSecret));
+    let undo = |facts: &EntraFacts, request: &SetupRequest| undo_script(facts, request, &CLUSTER);
+    let text = undo(&facts, &request());
+    assert!(text.contains("kubectl -n shop delete secret custom\n"), "{text}");
+    assert!(text.contains("az ad app delete --id "), "{text}");
+    assert!(!text.contains("--secret NAME"), "{text}");
+
+    let assumed = "# It is assumed that the credential of the app is in secret/gw-entra: name its Secret";
+    facts.cluster.workload.as_mut().unwrap().template.settings.clear();
+    let text = undo(&facts, &request());
+    assert!(text.contains(assumed), "{text}");
+    facts.cluster.workload = None;
+    let text = undo(&facts, &request());
+    let words = "# No client secret or certificate of the app is removed: name its Secret";
+    assert!(text.contains(words), "{text}");
+    assert!(undo(&facts, &custom).contains("az ad app delete --id "));
 }

@@ -8,7 +8,7 @@ use crate::model::directory::Application;
 use crate::model::entra::facts::{AppFacts, AppKind, EntraFacts, RoleFacts, WorkloadSide};
 use crate::model::entra::{
     AppRequest, CLIENT_ID_ANNOTATION, Mode, SetupRequest, SignsIn, TENANT_ID_ANNOTATION, USE_LABEL,
-    credential_name, default_secret, federated_name, subject, unique_name,
+    credential_name, federated_name, subject, unique_name,
 };
 use crate::model::quote::shell_word;
 use crate::model::{AzureRole, assignment_id, setting};
@@ -53,6 +53,7 @@ pub fn undo_script(facts: &EntraFacts, request: &SetupRequest, cluster: &ScriptC
         text += "# There is no such app.\n";
     }
     if let Some(app) = app {
+        text += &own.assumption(app);
         text += &own.removal(facts, request, app);
     }
     text + &in_cluster(facts, &own, cluster)
@@ -132,6 +133,7 @@ struct Own {
     account: Option<String>,
     /// The Secret.
     secret: Option<String>,
+    is_assumed: bool,
     /// Of the federated credential.
     federated: Option<String>,
     /// Of a client secret or a certificate.
@@ -151,15 +153,38 @@ impl Own {
         let federated = issuer
             .zip(account.as_ref())
             .map(|(issuer, account)| federated_name(&issuer.name, &subject(&cluster.namespace, account)));
-        let default = workload.map(|it| default_secret(&it.workload.name));
-        let secret = request.secret.clone().or(default);
+        let signs_in = workload.and_then(|it| match it.signs_in {
+            Ok(SignsIn::By(mode)) => Some(mode),
+            _ => None,
+        });
+        let mode = request.mode.or(signs_in).unwrap_or(Mode::WorkloadIdentity);
+        let of_workload = workload.map(|it| it.secret(mode, facts.client_id()));
+        let is_assumed = request.secret.is_none()
+            && workload
+                .zip(of_workload.as_ref())
+                .is_none_or(|(it, secret)| !it.refers_to(secret));
+        let secret = request.secret.clone().or(of_workload);
         let stored = cluster.place.as_ref().ok().zip(secret.as_ref());
         Self {
             federated,
             stored: stored.map(|(place, secret)| credential_name(place, &cluster.namespace, secret)),
             account,
             secret,
+            is_assumed,
         }
+    }
+
+    /// Which Secret's credentials the script removes, if neither the command line nor the pod
+    /// template names it.
+    fn assumption(&self, app: &AppFacts) -> String {
+        if !self.is_assumed || app.credentials().next().is_none() {
+            return String::new();
+        }
+        let assumed = match &self.secret {
+            Some(secret) => format!("It is assumed that the credential of the app is in secret/{secret}"),
+            None => "No client secret or certificate of the app is removed".to_owned(),
+        };
+        format!("# {assumed}: name its Secret with --secret NAME.\n")
     }
 
     /// Whether the app has a credential that is not for this gateway.
