@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use uuid::Uuid;
 use wildmatch::WildMatch;
 
@@ -89,6 +90,7 @@ pub struct RoleAssignment {
     pub role: Uuid,
     /// The object id of the principal.
     pub principal: Uuid,
+    pub created: Option<Timestamp>,
 }
 
 /// The managed identities of an API Management instance.

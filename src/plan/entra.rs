@@ -27,6 +27,7 @@ pub use arrival::{
     ASSIGNMENT_TIME, Arrival, LOST_TIME, UNREAD_TIME, is_forbidden, is_unknown_certificate, may_arrive,
     refusal_counts,
 };
+pub use assignment::newest_assignment;
 pub use chain::{Link, LinkState, chain, credentials};
 pub use ending::{SetupProof, StepOutcome, exit_code, planned_exit_code};
 pub use marks::{marks_of_new_pods, replacement_id, replacement_ids};

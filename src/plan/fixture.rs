@@ -302,6 +302,7 @@ fn access() -> InstanceAccess {
         scope,
         role,
         principal,
+        created: None,
     };
     InstanceAccess {
         identity: InstanceIdentity {

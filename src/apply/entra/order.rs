@@ -244,16 +244,11 @@ impl<'a, E: SetupEffects> Order<'a, E> {
             } else if self.earlier.is_some() {
                 self.record(false).await;
             }
-        } else if self.asks_azure() && self.arrived.is_none() && self.lacking.is_empty() {
-            // Without pods to replace, Azure is the only one to ask.
+        } else if self.arrived.is_none() && self.lacking.is_empty() {
+            // No pod proves anything in this run, and whether an earlier one was refused is
+            // recorded nowhere.
             self.is_ready_for_pods().await;
         }
-    }
-
-    /// Without pods that can prove it, nothing else shows whether an earlier run still
-    /// owes something, or whether what cannot be read is there.
-    fn asks_azure(&self) -> bool {
-        self.is_new || !self.has_workload() || self.plan.asks_sign_in()
     }
 
     async fn prove(&mut self, outcomes: &mut [StepOutcome]) {

@@ -201,10 +201,8 @@ impl Run<'_> {
         }
         let planned = planned_exit_code(&plan.steps);
         let refused = refusal(&plan.steps);
-        // Without a workload, or without rights to read what is there, Azure is asked
-        // whether it accepts that.
-        let asks = self.target.workload.is_none() || plan.asks_sign_in();
-        let is_done = plan.is_settled() && !(asks && self.settings.wait);
+        // Azure is asked whether it accepts what is there.
+        let is_done = plan.is_settled() && !self.settings.wait;
         if refused.is_some() || self.settings.dry_run != DryRun::None || is_done {
             self.report(facts, plan, None, (refused.is_some(), planned))?;
             return refused.map_or(Ok(planned), Err);

@@ -1,8 +1,9 @@
 //! The assignments of the two roles.
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::facts::{AppFacts, AppKind, EntraFacts};
+use super::facts::{AppFacts, AppKind, EntraFacts, RoleFacts};
 use super::role::{Need, covers};
 use super::step::{Action, Part, Step};
 use super::unread::{of_unread_app, unread_part};
@@ -10,6 +11,19 @@ use crate::model::access::RoleAssignment;
 use crate::model::entra::{Id, Made};
 use crate::model::quote::shell_word;
 use crate::model::{Fact, cleaned};
+
+/// When the newest of the assignments was made that the gateway needs.
+pub fn newest_assignment(facts: &EntraFacts) -> Option<Timestamp> {
+    let identity = facts.instance.as_ref().ok().and_then(|it| it.identity.principal);
+    let app = facts.app.as_ref().ok().and_then(Option::as_ref);
+    let principal = app.and_then(|app| app.service_principal.as_ref().ok()?.as_ref());
+    let of = |role: &RoleFacts, principal: Option<Uuid>| {
+        let all = role.assignments.as_deref().unwrap_or_default().iter();
+        let own = all.filter(|it| Some(it.principal) == principal);
+        own.filter_map(|it| it.created).max()
+    };
+    of(&facts.validator, identity).max(of(&facts.reader, principal.map(|it| it.id)))
+}
 
 /// Whom a role is for.
 struct Assignee<'a> {

@@ -236,6 +236,7 @@ pub fn apply(facts: &mut EntraFacts, action: &Action) {
                 scope: scope.clone(),
                 role: *definition,
                 principal,
+                created: None,
             };
             role_of(facts, *role).assignments.as_mut().unwrap().push(made);
         }

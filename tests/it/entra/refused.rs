@@ -41,7 +41,35 @@ async fn a_refusal_counts_once_the_assignments_are_ten_minutes_old() {
     azure.clear_faults();
     entra.setup(&FLAGS).exits(0).await.says(&["proved"]);
     assert_eq!(entra.apps()[0].passwords.len(), 1);
+    entra.case.rolled_out("gw").await;
+    a_new_assignment_for_pods_that_stay(&entra).await;
     a_clock_that_is_off_refuses_no_certificate(&entra).await;
+}
+
+/// Nothing but an assignment was missing, so no pod is replaced, and each run asks Azure.
+async fn a_new_assignment_for_pods_that_stay(entra: &EntraCase) {
+    let azure = entra.case.azure();
+    let instance = entra.case.gateway.service_id();
+    azure.authorization(|it| it.remove_role_assignments(&instance));
+    let before = entra.case.versions().await;
+    azure.fault(Fault::on(Operation::Configuration, Action::status(403)));
+    let briefly = [&FLAGS[..], &["--timeout", "1m"]].concat();
+    for is_first in [true, false] {
+        let ended = entra.setup(&briefly).exits(3).await;
+        assert_eq!(ended.stdout.contains("\n+ assign"), is_first, "{}", ended.stdout);
+        ended.says(&[
+            "the proof is owed",
+            "a new assignment can take 10 minutes to work",
+        ]);
+    }
+    azure.advance_clock(SignedDuration::from_mins(11));
+    for _ in 0..2 {
+        let ended = entra.setup(&briefly).exits(5).await;
+        ended.says(&["had 10 minutes to work; the workload was not changed"]);
+    }
+    azure.clear_faults();
+    entra.setup(&FLAGS).exits(0).await.says(&["accepted"]);
+    assert_eq!(entra.case.versions().await, before);
 }
 
 /// Entra judges a client assertion by its own clock.

@@ -49,14 +49,18 @@ async fn every_mode_is_set_up_proved_and_then_complete() {
         for id in ["clientId", "servicePrincipalId", "gatewayId"] {
             assert!(has_id(&plan, &outcome, id), "{mode:?} {id}");
         }
-        let effects = world.effects;
+        let (effects, made) = (
+            world.effects,
+            (world.credentials, world.assignments, world.replaced),
+        );
         let (plan, outcome) = world.run(&in_mode(mode), true).await;
         assert!(plan.is_complete(), "{mode:?} {:?}", plan.steps);
         assert_eq!(
             (code(&plan, &outcome), &outcome.proof),
             (0, &SetupProof::NotNeeded)
         );
-        assert_eq!(world.effects, effects, "{mode:?}: nothing is asked");
+        assert_eq!(made, (world.credentials, world.assignments, world.replaced));
+        assert_eq!(world.effects, effects + 1, "{mode:?}: only Azure is asked");
     }
 }
 
@@ -330,4 +334,34 @@ async fn what_needs_a_new_plan_or_more_time_is_owed() {
         };
         assert!(owed.contains(text), "{owed}");
     }
+}
+
+/// No pod is replaced, so only Azure shows whether the gateway is let in, in each run.
+#[tokio::test]
+async fn a_workload_that_lacked_an_assignment_only_ends_alike_in_each_run() {
+    let request = in_mode(Mode::AppSecret);
+    let mut world = World::new();
+    world.run(&request, true).await;
+    world.facts.reader.assignments = Ok(Vec::new());
+    let secrets = world.secrets();
+    let (owed, refused) = (
+        Arrived::NotYet("slow".to_owned()),
+        Arrived::Refused("no".to_owned()),
+    );
+    for (arrived, expected) in [(&owed, 3), (&owed, 3), (&refused, 5), (&refused, 5)] {
+        world.arrived = arrived.clone();
+        let (plan, outcome) = world.run(&request, true).await;
+        assert_eq!(code(&plan, &outcome), expected, "{outcome:?}");
+        if let SetupProof::Refused(why) = &outcome.proof {
+            assert_eq!(why, "no; the workload was not changed");
+        }
+    }
+    world.arrived = Arrived::Yes("served".to_owned());
+    let (plan, outcome) = world.run(&request, true).await;
+    assert!(plan.is_complete(), "{:?}", plan.steps);
+    assert_eq!(code(&plan, &outcome), 0);
+    assert_eq!(
+        (world.secrets(), world.replaced, world.assignments),
+        (secrets, 1, 3)
+    );
 }

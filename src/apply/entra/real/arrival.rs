@@ -14,7 +14,8 @@ use crate::cluster::explain;
 use crate::model::entra::{Mode, PFX_KEY, SECRET_KEY, SettingValue, token_audience};
 use crate::model::{in_words, setting};
 use crate::plan::entra::{
-    Arrival, LOST_TIME, UNREAD_TIME, is_forbidden, is_unknown_certificate, may_arrive, refusal_counts,
+    Arrival, LOST_TIME, UNREAD_TIME, is_forbidden, is_unknown_certificate, may_arrive, newest_assignment,
+    refusal_counts,
 };
 
 /// The wait after an answer that may soon be another one.
@@ -110,8 +111,10 @@ impl RealSetup<'_> {
             AzureError::SignIn { code, message, hint } if !code.as_deref().is_some_and(may_arrive) => {
                 Err(self.refused_for_good(code.as_deref(), &message, hint, client_id))
             }
-            // Nobody knows whether it is there at all.
-            AzureError::SignIn { message, hint, .. } if self.plan.asks_sign_in() && at >= UNREAD_TIME => {
+            // Nobody knows whether it is there at all, or nothing is new.
+            AzureError::SignIn { message, hint, .. }
+                if (self.plan.asks_sign_in() || self.plan.is_settled()) && at >= UNREAD_TIME =>
+            {
                 Err(self.refused_for_good(None, &message, hint, client_id))
             }
             AzureError::Setup(why) => Err(Ended::PodsDecide(why)),
@@ -221,7 +224,8 @@ impl RealSetup<'_> {
             ));
         };
         let host = format!("{}.configuration.{}", gateway.service.name, cloud.suffix()).to_lowercase();
-        let newest = self.newest_assignment.unwrap_or(begun);
+        let newest = self.newest_assignment.max(newest_assignment(self.facts));
+        let newest = newest.unwrap_or(begun);
         let waiting = self.output.waiting();
         waiting.on(&format!("an answer of {host}"));
         loop {

@@ -168,6 +168,8 @@ struct Properties {
     scope: String,
     role_definition_id: String,
     principal_id: String,
+    #[serde(default)]
+    created_on: Option<String>,
 }
 
 impl AssignmentAnswer {
@@ -177,6 +179,7 @@ impl AssignmentAnswer {
             scope: cleaned(&self.properties.scope),
             role: last_guid(&self.properties.role_definition_id)?,
             principal: Uuid::try_parse(&self.properties.principal_id).ok()?,
+            created: self.properties.created_on.and_then(|at| at.parse().ok()),
         })
     }
 }

@@ -159,6 +159,7 @@ fn an_inherited_assignment_counts_and_one_to_the_app_id_does_not() {
         scope: scope.to_owned(),
         role: role.id,
         principal,
+        created: None,
     };
     let subscription = gateway().service.subscription_path().to_uppercase();
     for (principal, scope, mark) in [
@@ -317,6 +318,7 @@ fn a_role_that_grants_more_than_the_readers_is_another_one() {
         scope: gateway().service.path(),
         role,
         principal: PRINCIPAL,
+        created: None,
     };
     let exact = definition(AzureRole::ConfigReader, "r");
     let mut wide = definition(AzureRole::ConfigReader, "wide");

@@ -150,6 +150,18 @@ impl Authorization {
         self.assignments.seed(&assignment.arm_id(), assignment);
     }
 
+    /// Removes the role assignments at a scope for every reader at once.
+    pub fn remove_role_assignments(&mut self, scope: &str) {
+        let all = self.assignments.all_latest();
+        let ids: Vec<String> = all
+            .filter(|it| it.scope.eq_ignore_ascii_case(scope))
+            .map(RoleAssignment::arm_id)
+            .collect();
+        for id in ids {
+            self.assignments.remove(&id, Timestamp::MIN);
+        }
+    }
+
     /// Locks a scope.
     pub fn lock(&mut self, scope: &str, level: LockLevel) {
         self.locks.push(Lock {
