@@ -27,7 +27,8 @@ mod target;
 mod target_facts;
 pub mod users;
 
-pub use no_gateway::{missing_namespace, with_places};
+pub use no_gateway::with_places;
+pub use read::missing_namespace;
 pub use target::target;
 pub use target_facts::TargetFacts;
 

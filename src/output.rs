@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::error::Error;
 use crate::model::one_line;
-use crate::model::request::LogFormat;
+use crate::model::request::{ConnectionFlags, LogFormat};
 
 const LABEL: Style = Style::new().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -53,6 +53,8 @@ pub struct Output {
     about: Option<String>,
     /// Whether all lines on stderr are dropped.
     quiet: bool,
+    /// What printed commands need to reach the cluster of this run.
+    connection: ConnectionFlags,
 }
 
 impl Output {
@@ -71,7 +73,14 @@ impl Output {
             animated,
             about: None,
             quiet: false,
+            connection: ConnectionFlags::default(),
         }
+    }
+
+    /// The same, which prints each command with these flags.
+    #[must_use]
+    pub fn reaching(self, connection: ConnectionFlags) -> Self {
+        Self { connection, ..self }
     }
 
     /// The output of one of several concurrent rotations. Its lines are shown
@@ -104,7 +113,7 @@ impl Output {
 
     /// Prints a step of a run: a fact or a change.
     pub fn step(&self, label: &str, text: &str) {
-        let text = one_line(text);
+        let text = self.pasted(text);
         match self.format {
             LogFormat::Text => self.line(&format!("{LABEL}{label:<LABEL_WIDTH$}{LABEL:#}{text}")),
             LogFormat::Json => self.record("info", &json!({"step": label, "message": text})),
@@ -113,7 +122,7 @@ impl Output {
 
     /// Prints a warning, which does not stop the run.
     pub fn warning(&self, text: &str) {
-        let text = one_line(text);
+        let text = self.pasted(text);
         match self.format {
             LogFormat::Text => self.line(&format!("{WARNING}warning:{WARNING:#} {text}")),
             LogFormat::Json => self.record("warning", &json!({"message": text})),
@@ -122,7 +131,7 @@ impl Output {
 
     /// Prints a next step without an error.
     pub fn hint(&self, text: &str) {
-        let text = one_line(text);
+        let text = self.pasted(text);
         match self.format {
             LogFormat::Text => self.line(&format!("{HINT}hint:{HINT:#} {text}")),
             LogFormat::Json => self.record("info", &json!({"hint": text})),
@@ -133,7 +142,7 @@ impl Output {
     pub fn question(&self, text: &str) {
         let mut stderr = AutoStream::new(io::stderr().lock(), self.color);
         // There is no other place for an error.
-        let _ = write!(stderr, "{LABEL}{}{LABEL:#}", one_line(text)).and_then(|()| stderr.flush());
+        let _ = write!(stderr, "{LABEL}{}{LABEL:#}", self.pasted(text)).and_then(|()| stderr.flush());
     }
 
     /// Ends the line of a question that got no answer.
@@ -145,7 +154,7 @@ impl Output {
 
     /// Prints a sentence that is neither data nor a warning.
     pub fn note(&self, text: &str) {
-        let text = one_line(text);
+        let text = self.pasted(text);
         match self.format {
             LogFormat::Text => self.line(&text),
             LogFormat::Json => self.record("info", &json!({"message": text})),
@@ -154,22 +163,23 @@ impl Output {
 
     /// Prints an error and its hints, and its causes with `-v`.
     pub fn error(&self, error: &Error) {
-        let message = error.to_string();
+        let message = self.pasted(&error.to_string());
+        let hints: Vec<String> = error.hints().iter().map(|hint| self.pasted(hint)).collect();
         if self.format == LogFormat::Json {
             let record = json!({
-                "message": one_line(&message), "hints": error.hints(), "causes": error.causes(),
+                "message": message, "hints": hints, "causes": error.causes(),
                 "exitCode": error.kind().exit_code(),
             });
             return self.record("error", &record);
         }
-        self.line(&format!("{ERROR}error:{ERROR:#} {}", one_line(&message)));
+        self.line(&format!("{ERROR}error:{ERROR:#} {message}"));
         if self.causes {
             for cause in error.causes() {
                 self.line(&format!("  because: {}", one_line(&cause)));
             }
         }
-        for hint in error.hints() {
-            self.line(&format!("{HINT}hint:{HINT:#} {}", one_line(hint)));
+        for hint in hints {
+            self.line(&format!("{HINT}hint:{HINT:#} {hint}"));
         }
     }
 
@@ -211,6 +221,11 @@ impl Output {
             ended: Cell::new(0),
             failed: Cell::new(0),
         }
+    }
+
+    /// The text on one line, its commands as they can be pasted.
+    fn pasted(&self, text: &str) -> String {
+        self.connection.completed(&one_line(text)).into_owned()
     }
 
     fn line(&self, line: &str) {

@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::ffi::OsString;
 use std::io::IsTerminal;
+use std::mem;
 use std::process::ExitCode;
 
 use clap::ArgMatches;
@@ -12,7 +13,7 @@ use crate::commands::{self, Context};
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::interrupt::{Interrupt, interrupted};
-use crate::model::request::LogFormat;
+use crate::model::request::{ConnectionFlags, KubeConnection, LogFormat};
 use crate::output::{Output, OutputSettings};
 use crate::report::TerminationMessage;
 use crate::{logging, script, settings, termination};
@@ -88,8 +89,11 @@ fn start(arguments: Vec<OsString>, program: &str, as_script: bool, environment: 
     cli.global.log_format.get_or_insert(format);
     let output = settings::output_settings(&cli.global);
     logging::start(&cli, environment, output.colors_stderr());
+    let kube = settings::kube_connection(mem::take(&mut cli.kube));
+    let connection = ConnectionFlags::of(&kube);
     let context = Context {
-        output: Output::new(output),
+        output: Output::new(output).reaching(connection.clone()),
+        connection,
         environment: environment.clone(),
         as_script,
         interrupt: Interrupt::default(),
@@ -98,10 +102,10 @@ fn start(arguments: Vec<OsString>, program: &str, as_script: bool, environment: 
     for note in &notes {
         context.output.note(note);
     }
-    run(cli, &matches, program, context)
+    run(cli, &matches, &kube, program, context)
 }
 
-fn run(cli: Cli, matches: &ArgMatches, program: &str, context: Context) -> Ended {
+fn run(cli: Cli, matches: &ArgMatches, kube: &KubeConnection, program: &str, context: Context) -> Ended {
     // There is one crypto provider. If another one was installed before, the
     // first TLS connection fails.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -113,7 +117,7 @@ fn run(cli: Cli, matches: &ArgMatches, program: &str, context: Context) -> Ended
         .and_then(|runtime| {
             let ended = runtime.block_on(async {
                 tokio::select! {
-                    ended = commands::run(cli, matches, program, &context) => ended,
+                    ended = commands::run(cli, matches, kube, program, &context) => ended,
                     error = interrupted(&context.interrupt) => Err(error?),
                 }
             });

@@ -1,9 +1,10 @@
-//! Flags as people write them for kubectl, in the form that clap takes. clap lets
-//! a value that may be left out follow after `=` only.
+//! Flags and commands as people write them for other tools, in the form that clap takes.
+//! clap lets a value that may be left out follow after `=` only.
 
 use std::ffi::OsString;
 
 use clap::ValueEnum;
+use clap::error::{ContextKind, ContextValue};
 
 use crate::model::request::DryRun;
 
@@ -46,6 +47,23 @@ fn verbosity(word: &str) -> Option<String> {
 
 fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The command that other tools have this word for.
+pub(super) fn meant(error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {
+        return None;
+    };
+    let command = match word.as_str() {
+        "renew" | "refresh" | "cycle" => "rotate",
+        "get" | "list" | "ls" | "describe" | "show" | "check" => "status",
+        "install" | "schedule" | "cronjob" => "install-cronjob",
+        "uninstall" | "remove" | "delete" => "uninstall-cronjob",
+        "setup" | "workload-identity" => "entra setup",
+        "rbac" | "rights" => "render-rbac",
+        _ => return None,
+    };
+    Some(format!("use `kubectl apim {command}`"))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::kube;
+use super::spelling::meant;
 use crate::environment::PREFIX;
 
 /// The variable of a long flag: `KUBECTL_APIM_TOKEN_KEY` for `token-key`.
@@ -63,23 +64,6 @@ pub fn as_words(command: &Command, matches: &ArgMatches, variables: &Variables<'
 /// The words that clap reads as false.
 fn is_false(value: &str) -> bool {
     ["n", "no", "f", "false", "off", "0"].contains(&value.to_ascii_lowercase().as_str())
-}
-
-/// The command that other tools have this word for.
-fn meant(error: &clap::Error) -> Option<String> {
-    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {
-        return None;
-    };
-    let command = match word.as_str() {
-        "renew" | "refresh" | "cycle" => "rotate",
-        "get" | "list" | "ls" | "describe" | "show" | "check" => "status",
-        "install" | "schedule" | "cronjob" => "install-cronjob",
-        "uninstall" | "remove" | "delete" => "uninstall-cronjob",
-        "setup" | "workload-identity" => "entra setup",
-        "rbac" | "rights" => "render-rbac",
-        _ => return None,
-    };
-    Some(format!("use `kubectl apim {command}`"))
 }
 
 /// Hints for an error of clap: the command that was meant, and the variables

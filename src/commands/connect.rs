@@ -69,29 +69,37 @@ pub fn local_now() -> jiff::Timestamp {
     jiff::Timestamp::now()
 }
 
-/// There is no gateway where it was looked for; `Err` if that place does not exist.
-pub async fn nothing_found(selection: &Selection, cluster: &Cluster) -> Result<Error> {
+/// There is no gateway where it was looked for.
+pub struct NothingFound {
+    pub error: Error,
+    /// Whether that place does not exist.
+    pub lacks_namespace: bool,
+}
+
+pub async fn nothing_found(selection: &Selection, cluster: &Cluster) -> NothingFound {
+    let there = |error| NothingFound {
+        error,
+        lacks_namespace: false,
+    };
     let labels = selection
         .labels
         .as_ref()
         .map(|labels| format!(" with the labels `{labels}`"))
         .unwrap_or_default();
     if selection.everywhere {
-        return Ok(Error::failed(format!(
-            "no self-hosted gateway{labels} was found in any namespace"
-        )));
+        let text = format!("no self-hosted gateway{labels} was found in any namespace");
+        return there(Error::failed(text));
     }
     if let Some(error) = missing_namespace(cluster).await {
-        return Err(error);
+        return NothingFound {
+            error,
+            lacks_namespace: true,
+        };
     }
     let error = Error::failed(format!(
         "no self-hosted gateway{labels} was found in namespace {}",
         cluster.namespace
     ));
-    Ok(with_places(
-        error,
-        "choose the namespace with -n, or look in all with -A",
-        cluster,
-    )
-    .await)
+    let next = "choose the namespace with -n, or look in all with -A";
+    there(with_places(error, next, cluster).await)
 }

@@ -2,6 +2,7 @@ use std::cell::OnceCell;
 
 use crate::environment::Environment;
 use crate::interrupt::Interrupt;
+use crate::model::request::ConnectionFlags;
 use crate::output::Output;
 use crate::report::TerminationMessage;
 
@@ -11,6 +12,8 @@ pub struct Context {
     pub environment: Environment,
     /// The one writer to stdout and stderr.
     pub output: Output,
+    /// What printed commands need to reach the same cluster.
+    pub connection: ConnectionFlags,
     /// Whether the program was called by the old script's name.
     pub as_script: bool,
     /// What a signal has to know about this run.

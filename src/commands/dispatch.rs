@@ -5,30 +5,34 @@ use clap::ArgMatches;
 use super::{Context, entra, install_cronjob, render_rbac, rotate, status, uninstall_cronjob};
 use crate::cli::{self, Cli, Command};
 use crate::error::Result;
-use crate::model::request::OutputFormat;
-use crate::settings::kube_connection;
+use crate::model::request::{KubeConnection, OutputFormat};
 use crate::yaml::to_yaml;
 
 /// Runs the command that was typed; returns the exit code.
-pub async fn run(cli: Cli, matches: &ArgMatches, program: &str, context: &Context) -> Result<u8> {
-    let kube = kube_connection(cli.kube);
+pub async fn run(
+    cli: Cli,
+    matches: &ArgMatches,
+    kube: &KubeConnection,
+    program: &str,
+    context: &Context,
+) -> Result<u8> {
     let subcommand = matches.subcommand().map(|(_, matches)| matches);
     match (cli.command, subcommand) {
         (Some(Command::Rotate(args)), Some(matches)) => {
             // A fleet keeps much beside each gateway.
-            Box::pin(rotate::run(&args, matches, &kube, context)).await
+            Box::pin(rotate::run(&args, matches, kube, context)).await
         }
-        (Some(Command::Status(args)), Some(matches)) => status::run(&args, matches, &kube, context).await,
+        (Some(Command::Status(args)), Some(matches)) => status::run(&args, matches, kube, context).await,
         (Some(Command::RenderRbac(args)), Some(matches)) => {
-            render_rbac::run(&args, matches, &kube, context).await
+            render_rbac::run(&args, matches, kube, context).await
         }
         (Some(Command::InstallCronjob(args)), Some(matches)) => {
-            Box::pin(install_cronjob::run(&args, matches, &kube, context)).await
+            Box::pin(install_cronjob::run(&args, matches, kube, context)).await
         }
         (Some(Command::Entra(args)), Some(matches)) => {
-            Box::pin(entra::run(&args, matches, &kube, context)).await
+            Box::pin(entra::run(&args, matches, kube, context)).await
         }
-        (Some(Command::UninstallCronjob(args)), _) => uninstall_cronjob::run(&args, &kube, context).await,
+        (Some(Command::UninstallCronjob(args)), _) => uninstall_cronjob::run(&args, kube, context).await,
         (Some(Command::Completion(args)), _) => {
             context.output.data(&args.shell.script())?;
             Ok(0)

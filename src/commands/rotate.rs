@@ -46,11 +46,11 @@ pub(super) async fn run(
     if kube.namespace.is_none() {
         kube.namespace = script_namespace(&context.environment);
         if let Some(namespace) = &kube.namespace {
-            note_common_word("--namespace", namespace, "NAMESPACE", context);
+            note_common_word(&format!("--namespace {namespace}"), "NAMESPACE", context);
         }
     }
     if !args.debug && script_debug(&context.environment) {
-        note_common_word("--debug", "", "DEBUG", context);
+        note_common_word("--debug", "DEBUG", context);
     }
     let events = Events::new(settings.events, &context.environment);
     let result = match &settings.fleet {
@@ -63,12 +63,9 @@ pub(super) async fn run(
 
 /// Two of the script's variables are common words, which may be set for something
 /// else. Under the script's own name they are expected.
-fn note_common_word(flag: &str, value: &str, variable: &str, context: &Context) {
+fn note_common_word(setting: &str, variable: &str, context: &Context) {
     if !context.as_script {
-        let set = [flag, value].join(" ");
-        context
-            .output
-            .note(&format!("using {} from {variable}", set.trim_end()));
+        context.output.note(&format!("using {setting} from {variable}"));
     }
 }
 
@@ -112,6 +109,7 @@ async fn one(
         }
     };
     events.record(&cluster, &found, &report);
+    let report = report.reaching(&context.connection);
     let text = report.render(settings.output, cluster.now(), &local_zone(&context.environment))?;
     print(&text, context)?;
     context.set_termination_message(TerminationMessage::of(&report));

@@ -63,7 +63,7 @@ pub(super) async fn run(
     if let Some(error) = without_azure.take_if(|error| error.kind() == Kind::Usage) {
         return Err(error);
     }
-    let options = table_options(&settings);
+    let options = table_options(&settings, context);
     let report = StatusReport::new(
         found.gateways,
         found.gaps,

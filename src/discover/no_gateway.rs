@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::workload_facts;
 use super::pod_spec::{ConfigMaps, gateway_containers, secrets_used};
-use super::read::{ConfigMapReads, Secrets, no_namespace};
+use super::read::{ConfigMapReads, Secrets, missing_namespace};
 use super::reference::candidates_of;
 use super::suspects::{Suspect, Wanted};
 use crate::cluster::Cluster;
@@ -41,11 +41,6 @@ pub(super) async fn no_gateway(cluster: &Cluster, request: &TargetRequest, unrea
     }
     let error = Error::failed(format!("namespace {namespace} has no self-hosted gateway"));
     with_places(error, "choose the namespace with -n", cluster).await
-}
-
-/// The error of a namespace that does not exist, if that is certain.
-pub async fn missing_namespace(cluster: &Cluster) -> Option<Error> {
-    cluster.lacks_namespace().await.then(|| no_namespace(cluster))
 }
 
 /// The error with this next step, which names the namespaces that have a gateway

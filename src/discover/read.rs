@@ -12,4 +12,5 @@ pub(super) use config_maps::{ConfigMapReads, Sought};
 pub(super) use failure::{is_forbidden, is_not_found, unread};
 pub(super) use place::{FEW, Key, SIDE_BY_SIDE, scopes};
 pub(super) use secrets::{Held, Secrets, read_secret};
-pub(super) use workloads::{listed, named, named_as, no_namespace, requested};
+pub use workloads::missing_namespace;
+pub(super) use workloads::{listed, named, named_as, requested};

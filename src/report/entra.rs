@@ -15,23 +15,25 @@ pub use undo::undo_script;
 pub use values::Values;
 
 use crate::model::one_line;
+use crate::model::request::ConnectionFlags;
 use crate::plan::entra::{Part, SetupPlan, SetupProof, Step, StepMark, StepOutcome, capped};
 
 /// The plan, a line for each step with its mark first. Notes, of each kind a few, and
 /// hints are indented below it; the error that ends a plan has the hints of its step.
-pub fn plan_lines(plan: &SetupPlan) -> String {
+pub fn plan_lines(plan: &SetupPlan, connection: &ConnectionFlags) -> String {
     let ending = plan.steps.iter().position(|step| step.stops.is_some());
     let steps = plan.steps.iter().enumerate();
     steps
         .flat_map(|(at, step)| lines(step, Some(at) == ending))
+        .map(|line| format!("{}\n", connection.completed(&line)))
         .collect()
 }
 
 fn lines(step: &Step, is_ending: bool) -> impl Iterator<Item = String> {
-    let first = format!("{} {}\n", step.mark.sign(), one_line(&step.text));
+    let first = format!("{} {}", step.mark.sign(), one_line(&step.text));
     let hints = step.hints.iter().filter(move |_| !is_ending);
     let below = capped(&step.notes).into_iter().chain(hints.cloned());
-    std::iter::once(first).chain(below.map(|line| format!("    {}\n", one_line(&line))))
+    std::iter::once(first).chain(below.map(|line| format!("    {}", one_line(&line))))
 }
 
 /// The output of `-o json`. A version gets new fields, but never changes existing
@@ -110,9 +112,24 @@ impl<'a> SetupReport<'a> {
         }
     }
 
-    pub fn into_value(self) -> Value {
+    pub fn into_value(self, connection: &ConnectionFlags) -> Value {
         // Its keys are texts, so serialization cannot fail.
-        serde_json::to_value(&self).unwrap_or_default()
+        let mut value = serde_json::to_value(&self).unwrap_or_default();
+        complete_commands(&mut value, connection);
+        value
+    }
+}
+
+fn complete_commands(value: &mut Value, connection: &ConnectionFlags) {
+    match value {
+        Value::String(text) => *text = connection.completed(text).into_owned(),
+        Value::Array(items) => items
+            .iter_mut()
+            .for_each(|item| complete_commands(item, connection)),
+        Value::Object(fields) => fields
+            .values_mut()
+            .for_each(|field| complete_commands(field, connection)),
+        _ => {}
     }
 }
 

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::model::request::ConnectionFlags;
 use crate::model::{GatewayId, KeySlot, Snapshot, Sourced, WorkloadKind, WorkloadRef};
 use crate::plan::{Mint, Outcome, OutcomeKind, Plan};
 
@@ -243,6 +244,22 @@ impl RotationReport {
     pub fn with(mut self, sources: BTreeMap<&'static str, Sourced<String>>, warnings: Vec<String>) -> Self {
         self.sources = sources;
         self.warnings = warnings;
+        self
+    }
+
+    /// Completes the commands in its texts with what they need to reach the same cluster.
+    #[must_use]
+    pub fn reaching(mut self, connection: &ConnectionFlags) -> Self {
+        let connection = match &self.context {
+            Some(context) => &connection.in_context(context),
+            None => connection,
+        };
+        let complete = |text: &mut String| *text = connection.completed(text).into_owned();
+        self.warnings.iter_mut().for_each(complete);
+        if let Some(error) = &mut self.error {
+            complete(&mut error.message);
+            error.hints.iter_mut().for_each(complete);
+        }
         self
     }
 

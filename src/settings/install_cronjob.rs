@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use clap::ArgMatches;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretSlice;
+use uuid::Uuid;
 
 use super::azure;
 use super::rotate::{checked_timeout, target_request};
@@ -267,6 +268,13 @@ fn identity(
         .map(|id| word("--client-id", id))
         .transpose()?;
     let client_id = client_id.filter(|id| !id.is_empty());
+    if let Some(id) = client_id.as_ref().filter(|id| Uuid::parse_str(id).is_err()) {
+        return Err(Error::usage(format!(
+            "invalid {} `{id}`: a client ID is a GUID",
+            typed.flag_or_its_variable("client-id")
+        ))
+        .hint("the app or the managed identity has it: az ad sp list --display-name NAME --query [].appId -o tsv"));
+    }
     let tenant = typed.text("tenant", args.tenant.as_ref(), &["AZURE_TENANT_ID"]);
     let tenant = tenant.map(|tenant| word("--tenant", &tenant.value)).transpose()?;
     let has_secret = args.client_secret_file.is_some() || args.existing_secret.is_some();

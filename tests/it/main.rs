@@ -22,6 +22,7 @@ mod layering;
 mod links;
 mod notices;
 mod observe;
+mod pasted;
 mod policy;
 mod quotes;
 mod reference;

@@ -197,7 +197,7 @@ impl Run<'_> {
     async fn carry_out(&self, facts: &EntraFacts, plan: &SetupPlan) -> Result<u8> {
         let output = &self.context.output;
         if self.is_for_people() {
-            output.data(&plan_lines(plan))?;
+            output.data(&plan_lines(plan, &self.context.connection))?;
         }
         let planned = planned_exit_code(&plan.steps);
         let refused = refusal(&plan.steps);
@@ -303,11 +303,12 @@ impl Run<'_> {
                 Ok(())
             }
             OutputFormat::Json => {
-                let value = SetupReport::new(&values, applied, dry_run, code).into_value();
+                let value =
+                    SetupReport::new(&values, applied, dry_run, code).into_value(&self.context.connection);
                 output.data(&format!("{value:#}\n"))
             }
             OutputFormat::Yaml => output.data(&to_yaml(
-                &SetupReport::new(&values, applied, dry_run, code).into_value(),
+                &SetupReport::new(&values, applied, dry_run, code).into_value(&self.context.connection),
             )?),
             OutputFormat::Name => output.data(&format!("{}\n", self.name())),
         }

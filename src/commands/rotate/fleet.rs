@@ -151,7 +151,11 @@ impl Fleet<'_> {
             context,
             ..
         } = self;
-        let mut report = FleetReport::new(self.reports, settings.dry_run != DryRun::None);
+        let reports = self.reports.into_iter();
+        let reports = reports
+            .map(|report| report.reaching(&context.connection))
+            .collect();
+        let mut report = FleetReport::new(reports, settings.dry_run != DryRun::None);
         if let Some(error) = failed {
             report.failed_with(error);
         }

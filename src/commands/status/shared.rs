@@ -1,18 +1,19 @@
 //! What one look and a watch have in common.
 
 use crate::cluster::Cluster;
-use crate::commands::nothing_found;
+use crate::commands::{Context, nothing_found};
 use crate::error::{Error, Kind, Result};
 use crate::model::request::StatusFormat;
 use crate::output::Output;
 use crate::report::status::TableOptions;
 use crate::settings::StatusSettings;
 
-pub(super) fn table_options(settings: &StatusSettings) -> TableOptions {
+pub(super) fn table_options(settings: &StatusSettings, context: &Context) -> TableOptions {
     TableOptions {
         with_namespace: settings.selection.everywhere,
         with_azure: settings.azure.is_some(),
         no_headers: settings.no_headers,
+        connection: context.connection.clone(),
     }
 }
 
@@ -38,21 +39,16 @@ pub(super) async fn print_nothing_found(
             cluster.namespace
         )));
     }
-    let kind = settings.fail_within.map(|_| Kind::Alarm);
-    let as_asked = |error: Error| match kind {
-        Some(kind) => error.with_kind(kind),
-        None => error,
-    };
-    let nothing = match nothing_found(&settings.selection, cluster).await {
-        // The metrics say that there is none, and an alert has to see them.
-        Err(missing) if kind.is_none() && settings.output == StatusFormat::Prometheus => missing,
-        found => found.map_err(as_asked)?,
-    };
-    if kind.is_some() {
-        return Err(as_asked(nothing));
+    let nothing = nothing_found(&settings.selection, cluster).await;
+    if settings.fail_within.is_some() {
+        return Err(nothing.error.with_kind(Kind::Alarm));
     }
-    output.note(&nothing.to_string());
-    for hint in nothing.hints() {
+    // The metrics say that there is none, and an alert has to see them.
+    if nothing.lacks_namespace && settings.output != StatusFormat::Prometheus {
+        return Err(nothing.error);
+    }
+    output.note(&nothing.error.to_string());
+    for hint in nothing.error.hints() {
         output.hint(hint);
     }
     Ok(())

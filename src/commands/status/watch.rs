@@ -47,7 +47,11 @@ pub(super) async fn run(settings: &StatusSettings, cluster: &Cluster, context: &
         cluster,
         context,
         scope,
-        report: WatchReport::new(settings.output, settings.sort_by, table_options(settings)),
+        report: WatchReport::new(
+            settings.output,
+            settings.sort_by,
+            table_options(settings, context),
+        ),
         rotators: None,
         named: None,
         shown_warnings: BTreeSet::new(),

@@ -140,8 +140,8 @@ pub async fn named_as<T>(
 /// The error of a workload that does not exist, which names those with a similar
 /// name.
 async fn absent(cluster: &Cluster, requested: &Sourced<WorkloadRequest>, name: &str) -> Error {
-    if cluster.lacks_namespace().await {
-        return no_namespace(cluster);
+    if let Some(error) = missing_namespace(cluster).await {
+        return error;
     }
     let namespace = &cluster.namespace;
     let error = Error::failed(format!(
@@ -171,9 +171,12 @@ fn near(name: &str, workloads: impl Iterator<Item = WorkloadRef>) -> Vec<Workloa
     nearest.map(|(_, workload)| workload).collect()
 }
 
-pub fn no_namespace(cluster: &Cluster) -> Error {
-    Error::failed(format!("namespace {} does not exist", cluster.namespace))
-        .hint("choose the namespace with -n; `kubectl get namespaces` lists them")
+/// The error of a namespace that does not exist, if that is certain.
+pub async fn missing_namespace(cluster: &Cluster) -> Option<Error> {
+    cluster.lacks_namespace().await.then(|| {
+        Error::failed(format!("namespace {} does not exist", cluster.namespace))
+            .hint("choose the namespace with -n; `kubectl get namespaces` lists them")
+    })
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::model::GatewayId;
 use crate::model::entra::facts::EntraFacts;
 use crate::model::entra::{AppRequest, Mode, SetupRequest, SignsIn};
 use crate::model::quote::shell_word;
+use crate::model::request::ConnectionFlags;
 use crate::plan::entra::fixture::{after, facts, gateway, request};
 use crate::plan::entra::setup;
 
@@ -49,7 +50,10 @@ fn script(facts: &EntraFacts, plan: &SetupPlan) -> String {
 
 #[test]
 fn the_lines_of_a_plan_begin_with_their_marks() {
-    let lines = plan_lines(&plan_of(&facts(), Mode::WorkloadIdentity, "gw"));
+    let lines = plan_lines(
+        &plan_of(&facts(), Mode::WorkloadIdentity, "gw"),
+        &ConnectionFlags::default(),
+    );
     let all: Vec<&str> = lines.lines().collect();
     assert_eq!(all[0], "= the instance svc has the tier Premium");
     assert!(all.contains(&"+ create the app gw"), "{lines}");
@@ -74,7 +78,8 @@ fn the_json_is_versioned_and_has_every_id() {
         outcomes: &outcomes,
         proof: &SetupProof::Owed("no pod".to_owned()),
     };
-    let json = SetupReport::new(&values(&plan), Some(applied), false, 3).into_value();
+    let json =
+        SetupReport::new(&values(&plan), Some(applied), false, 3).into_value(&ConnectionFlags::default());
     assert_eq!(json["proof"], json!({"state": "owed", "reason": "no pod"}));
     assert_eq!(
         (&json["apiVersion"], &json["kind"]),
@@ -166,7 +171,7 @@ proptest! {
         let plan = plan_of(&odd, Mode::AppSecret, &format!("{mark}{app}{mark}"));
         let text = script(&odd, &plan);
         prop_assert!(!bare(&text).contains(mark), "{}", text);
-        let lines = plan_lines(&plan);
+        let lines = plan_lines(&plan, &ConnectionFlags::default());
         let ends = lines.lines().all(|line| line.starts_with(['=', '+', '~', '?', '!', ' ']));
         prop_assert!(ends, "{}", lines);
         prop_assert!(shell_word(&app).starts_with('\''));
@@ -196,7 +201,10 @@ fn the_hints_of_what_ends_a_plan_are_left_to_its_error() {
     let mut facts = facts();
     facts.instance.as_mut().unwrap().tier = "Basic".to_owned();
     facts.webhook = Ok(None);
-    let lines = plan_lines(&plan_of(&facts, Mode::WorkloadIdentity, "gw"));
+    let lines = plan_lines(
+        &plan_of(&facts, Mode::WorkloadIdentity, "gw"),
+        &ConnectionFlags::default(),
+    );
     assert!(lines.contains("! the instance svc has the tier Basic"), "{lines}");
     assert!(!lines.contains("choose an instance"), "{lines}");
     assert!(

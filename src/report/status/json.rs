@@ -1,10 +1,13 @@
 //! The output of `-o json` and `-o yaml`.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::entra::Entra;
 use super::rows::{Row, StatusReport};
+use crate::model::request::ConnectionFlags;
 use crate::model::{
     Auth, AzureFacts, CronJobFacts, Fact, GatewayFacts, GatewayId, JobResult, KeySlot, SecretFacts,
     Unavailable, WorkloadKind,
@@ -38,7 +41,7 @@ pub(super) struct Item<'a> {
     verdict: Verdict,
     pub(super) reason: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    fix: Option<&'a str>,
+    fix: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -137,14 +140,19 @@ impl StatusReport {
         List {
             api_version: "kubectl-apim/v1",
             kind: "GatewayStatusList",
-            items: self.rows.iter().map(|row| row.item(self.now)).collect(),
+            items: self
+                .rows
+                .iter()
+                .map(|row| row.item(&self.options.connection, self.now))
+                .collect(),
         }
     }
 }
 
 impl Row {
-    pub(super) fn item(&self, now: Timestamp) -> Item<'_> {
+    pub(super) fn item(&self, connection: &ConnectionFlags, now: Timestamp) -> Item<'_> {
         let facts = &self.facts;
+        let fix = self.assessment.fix.as_deref();
         let stored = facts.secret_facts();
         let expires_at = self.assessment.expiry.map(|expiry| expiry.expires);
         let pods = facts.pods.as_ref().ok();
@@ -162,7 +170,7 @@ impl Row {
             auth: auth(facts.auth),
             verdict: self.assessment.verdict,
             reason: &self.assessment.reason,
-            fix: self.assessment.fix.as_deref(),
+            fix: fix.map(|fix| connection.completed(fix)),
             expires_at,
             expires_in_seconds: expires_at.map(|expires_at| expires_at.duration_since(now).as_secs()),
             does_not_expire: facts.auth == Auth::WorkloadIdentity,

@@ -1,6 +1,6 @@
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::request::SortBy;
+use crate::model::request::{ConnectionFlags, SortBy};
 use crate::model::{Auth, Gap, GatewayFacts, SecretFacts, WorkloadRef, counted, in_words};
 use crate::plan::{Assessment, assess, credential_in_words, is_alarm};
 
@@ -22,6 +22,8 @@ pub struct TableOptions {
     /// Whether there are columns with facts from Azure.
     pub with_azure: bool,
     pub no_headers: bool,
+    /// What printed commands need to reach the same cluster.
+    pub connection: ConnectionFlags,
 }
 
 /// One gateway.

@@ -8,7 +8,7 @@ use super::json::Item;
 use super::rows::{Row, StatusReport, TableOptions, several_kinds, sort};
 use super::table::{Widths, rows};
 use crate::error::{Error, Result};
-use crate::model::request::{SortBy, StatusFormat};
+use crate::model::request::{ConnectionFlags, SortBy, StatusFormat};
 use crate::model::{GatewayFacts, WorkloadRef};
 use crate::plan::{assess, next_change};
 
@@ -142,7 +142,7 @@ impl WatchReport {
 fn lines(report: &StatusReport) -> Result<String> {
     let mut text = String::new();
     for row in &report.rows {
-        let line = serde_json::to_string(&row.item(report.now))
+        let line = serde_json::to_string(&row.item(&report.options.connection, report.now))
             .map_err(|error| Error::failed("cannot write the status as JSON").caused_by(error))?;
         text += &line;
         text.push('\n');
@@ -157,7 +157,7 @@ impl Row {
     }
 
     fn timeless(&self) -> Item<'_> {
-        let mut item = self.item(Timestamp::UNIX_EPOCH);
+        let mut item = self.item(&ConnectionFlags::default(), Timestamp::UNIX_EPOCH);
         item.reason = "";
         item.expires_in_seconds = None;
         item.unprotected = item.unprotected.map(|_| "");

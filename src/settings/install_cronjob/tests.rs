@@ -25,9 +25,16 @@ fn what_makes_no_sense_is_refused_before_anything_is_asked() {
     for (line, why) in [
         ("", "--auth is missing"),
         ("--auth workload-identity", "needs --client-id"),
-        ("--auth service-principal --client-id x", "needs --tenant"),
         (
-            "--auth service-principal --client-id x --tenant y",
+            "--auth workload-identity --client-id CLIENT-ID",
+            "a client ID is a GUID",
+        ),
+        (
+            "--auth service-principal --client-id 99999999-8888-7777-6666-555555555555",
+            "needs --tenant",
+        ),
+        (
+            "--auth service-principal --client-id 99999999-8888-7777-6666-555555555555 --tenant y",
             "--client-secret-file or --existing-secret",
         ),
         (
@@ -35,7 +42,7 @@ fn what_makes_no_sense_is_refused_before_anything_is_asked() {
             "are for --auth service-principal",
         ),
         (
-            "--auth service-principal --client-id x --tenant y --existing-secret s:../k",
+            "--auth service-principal --client-id 99999999-8888-7777-6666-555555555555 --tenant y --existing-secret s:../k",
             "is not a valid key",
         ),
         (&long, "53 characters"),

@@ -167,7 +167,7 @@ async fn objects_of_others_are_left_alone() {
         "--auth",
         "service-principal",
         "--client-id",
-        "x",
+        "99999999-8888-7777-6666-555555555555",
         "--client-secret-file",
         file.to_str().unwrap(),
     ];

@@ -125,7 +125,7 @@ async fn an_annotation_that_is_no_longer_asked_for_goes() {
         "--auth",
         "workload-identity",
         "--client-id",
-        "one",
+        "99999999-8888-7777-6666-555555555555",
         "--tenant",
         "t",
     ];

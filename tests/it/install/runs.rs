@@ -86,7 +86,7 @@ async fn by_a_service_principal_whose_secret_is_a_mounted_file() {
         "--auth",
         "service-principal",
         "--client-id",
-        "x",
+        "99999999-8888-7777-6666-555555555555",
         "--existing-secret",
         "mine:pem",
         "--dry-run=client",

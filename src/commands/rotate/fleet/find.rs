@@ -48,7 +48,7 @@ impl Fleet<'_> {
         }
         match last {
             Some(cluster) if pending.is_empty() && self.reports.is_empty() => {
-                Err(nothing_found(&self.options.selection, &cluster).await?)
+                Err(nothing_found(&self.options.selection, &cluster).await.error)
             }
             _ => Ok((pending, now.unwrap_or_default())),
         }
