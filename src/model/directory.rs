@@ -34,6 +34,15 @@ pub struct AppCredential {
     pub fingerprint: Option<Fingerprint>,
 }
 
+impl AppCredential {
+    /// Whether it has this name, alone or followed by what distinguishes the client secrets
+    /// of one Secret.
+    pub fn is_named(&self, name: &str) -> bool {
+        let rest = self.name.as_deref().and_then(|own| own.strip_prefix(name));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    }
+}
+
 /// What shows which credential of an app a value is: the first characters of a client
 /// secret, or the thumbprint of a certificate. Nothing prints it.
 #[derive(Clone, PartialEq, Eq)]

@@ -11,8 +11,8 @@ mod template;
 pub use audience::{federation_audience, token_audience};
 pub use mode::{Mode, SignsIn};
 pub use name::{
-    credential_name, default_secret, federated_name, is_same_but_slash, secret_of_credential, subject,
-    unique_name,
+    client_secret_name, credential_name, default_secret, federated_name, is_same_but_slash,
+    secret_of_credential, subject, unique_name,
 };
 pub use own_variables::OwnVariables;
 pub use request::{AppRequest, SetupRequest};

@@ -1,5 +1,7 @@
 //! The names that are made for objects in Entra, each the same in every run.
 
+use uuid::Uuid;
+
 use crate::model::{GatewayId, shortened, stable_uuid};
 
 /// The longest name of a federated credential (learn.microsoft.com, "Workload
@@ -8,7 +10,10 @@ const LONGEST_FEDERATED: usize = 120;
 
 /// The longest name of a client secret or a certificate that is made; Entra's own
 /// limit is not documented.
-const LONGEST_CREDENTIAL: usize = 100;
+const LONGEST_CREDENTIAL: usize = 100 - 1 - ATTEMPT;
+
+/// The digits that distinguish the client secrets of one Secret.
+const ATTEMPT: usize = 8;
 
 /// The longest name of an object of Kubernetes.
 const LONGEST_OBJECT: usize = 253;
@@ -47,7 +52,7 @@ const CREDENTIAL: &str = "kubectl-apim ";
 /// The Secret in a namespace that a credential was made for, as far as the name of the
 /// credential shows it.
 pub fn secret_of_credential<'a>(name: &'a str, namespace: &str) -> Option<&'a str> {
-    let (readable, _) = name.strip_prefix(CREDENTIAL)?.rsplit_once(' ')?;
+    let (readable, _) = name.strip_prefix(CREDENTIAL)?.split_once(' ')?;
     readable.strip_prefix(namespace)?.strip_prefix('/')
 }
 
@@ -63,6 +68,14 @@ pub fn credential_name(place: &str, namespace: &str, secret: &str) -> String {
         &id,
         LONGEST_CREDENTIAL,
     )
+}
+
+/// The name of one client secret among those of the same Secret, so that what an attempt
+/// may have made without an answer is told apart from what pods use.
+pub fn client_secret_name(credential_name: &str, attempt: Uuid) -> String {
+    let id = attempt.simple().to_string();
+    let digits: String = id.chars().take(ATTEMPT).collect();
+    format!("{credential_name} {digits}")
 }
 
 /// Begins with a prefix, ends with the first digits of an id, and has in between
@@ -132,6 +145,9 @@ mod tests {
         assert!(name("uid-1").starts_with("kubectl-apim shop/gw-entra "));
         assert_eq!(secret_of_credential(&name("uid-1"), "shop"), Some("gw-entra"));
         assert_eq!(secret_of_credential(&name("uid-1"), "sho"), None);
+        let one = client_secret_name(&name("uid-1"), Uuid::from_u128(1 << 100));
+        assert_eq!(secret_of_credential(&one, "shop"), Some("gw-entra"));
+        assert_ne!(one, client_secret_name(&name("uid-1"), Uuid::from_u128(1 << 101)));
         let dotted = credential_name("uid-1", "shop", "gw.entra");
         assert_eq!(secret_of_credential(&dotted, "shop"), Some("gw.entra"));
     }

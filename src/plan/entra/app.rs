@@ -173,8 +173,8 @@ fn other_credential(facts: &EntraFacts, secret: &str, found: &AppCredential) -> 
     let (shown, id) = (cleaned(name), found.key_id);
     let namespace = &facts.cluster.namespace;
     let why = match (&facts.cluster.place, secret_of_credential(name, namespace)) {
-        (Ok(place), _) if name == credential_name(place, namespace, secret) => return None,
-        (Ok(place), Some(other)) if name == credential_name(place, namespace, other) => return None,
+        (Ok(place), _) if found.is_named(&credential_name(place, namespace, secret)) => return None,
+        (Ok(place), Some(other)) if found.is_named(&credential_name(place, namespace, other)) => return None,
         (Err(why), Some(_)) => why.why(),
         _ => {
             return Some(format!(
@@ -196,7 +196,7 @@ fn of_other_secrets(facts: &EntraFacts, app: &AppFacts, secret: &str) -> Vec<Str
     let note = |found: &AppCredential| {
         let name = found.name.as_deref()?;
         let other = secret_of_credential(name, namespace).filter(|other| *other != secret)?;
-        let is_ours = name == credential_name(place, namespace, other);
+        let is_ours = found.is_named(&credential_name(place, namespace, other));
         let id = found.key_id;
         is_ours.then(|| format!("it has a credential that was made here for secret/{other} ({id})"))
     };

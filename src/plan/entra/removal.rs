@@ -41,7 +41,7 @@ pub(super) fn removal(facts: &EntraFacts, app: &AppFacts, kept: Kept<'_>) -> Rem
         stored: facts.cluster.secret.as_ref().ok().and_then(Option::as_ref),
     };
     let ours = app.credentials_of(kept.mode).iter();
-    let ours = ours.filter(|it| it.name.as_deref() == Some(kept.name));
+    let ours = ours.filter(|it| it.is_named(kept.name));
     let mut found = Removal::default();
     for id in ours.map(|it| it.key_id).filter(|id| kept.held != Some(*id)) {
         let command = removal_command(app.client_id(), id, kept.mode == Mode::AppCertificate);

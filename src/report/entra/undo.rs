@@ -4,7 +4,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::az::ScriptCluster;
-use crate::model::directory::Application;
+use crate::model::directory::{AppCredential, Application};
 use crate::model::entra::facts::{AppFacts, AppKind, EntraFacts, RoleFacts, WorkloadSide};
 use crate::model::entra::{
     AppRequest, CLIENT_ID_ANNOTATION, Mode, SetupRequest, SignsIn, TENANT_ID_ANNOTATION, USE_LABEL,
@@ -187,6 +187,10 @@ impl Own {
         format!("# {assumed}: name its Secret with --secret NAME.\n")
     }
 
+    fn has_stored(&self, credential: &AppCredential) -> bool {
+        self.stored.as_ref().is_some_and(|name| credential.is_named(name))
+    }
+
     /// Whether the app has a credential that is not for this gateway.
     fn is_shared(&self, app: &AppFacts) -> bool {
         let Ok(federated) = &app.federated else {
@@ -195,9 +199,7 @@ impl Own {
         federated
             .iter()
             .any(|it| Some(&it.name) != self.federated.as_ref())
-            || app
-                .credentials()
-                .any(|it| it.name != self.stored || it.name.is_none())
+            || app.credentials().any(|it| !self.has_stored(it))
     }
 
     fn removal(&self, facts: &EntraFacts, request: &SetupRequest, app: &AppFacts) -> String {
@@ -216,7 +218,7 @@ impl Own {
         let mut text = String::new();
         for (mode, cert) in [(Mode::AppSecret, ""), (Mode::AppCertificate, " --cert")] {
             let all = app.credentials_of(mode).iter();
-            let own = all.filter(|it| it.name.is_some() && it.name == self.stored);
+            let own = all.filter(|it| self.has_stored(it));
             text.extend(own.map(|it| {
                 let (client_id, key_id) = (app.client_id(), it.key_id);
                 format!("az ad app credential delete --id {client_id}{cert} --key-id {key_id}\n")

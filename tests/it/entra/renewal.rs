@@ -269,3 +269,21 @@ async fn what_is_due_is_renewed_where_it_is() {
         without_secret(Some("gw"))
     );
 }
+
+#[tokio::test]
+async fn an_attempt_without_an_answer_leaves_what_the_pods_use() {
+    let entra = EntraCase::new("renewal-5xx").await;
+    entra.deploy(|_| {}).await;
+    let flags = ["--create-app", "gw", "--mode", "app-secret", "--yes"];
+    entra.setup(&flags).exits(0).await;
+    entra.case.rolled_out("gw").await;
+    let before = ids(&entra);
+    is_due(&entra);
+    let azure = entra.case.azure();
+    let app = entra.apps().remove(0).id;
+    azure.fault(Fault::on(Operation::AddPassword, Action::ResetAfter).matching(&app));
+    let short = [&flags[..], &["--timeout", "35s"]].concat();
+    let ended = entra.setup(&short).start().await.ended().await;
+    assert!(matches!(ended.code, Some(3 | 7)), "{ended:?}");
+    assert!(ids(&entra).contains(&before[0]), "{ended:?}");
+}

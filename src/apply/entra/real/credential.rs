@@ -22,16 +22,17 @@ use crate::model::annotation::{
     ADOPTED, CLIENT_ID, EXPIRES_AT, GATEWAY, KEY_ID, KIND, LAST_APPLIED, ROTATED_AT,
 };
 use crate::model::entra::facts::AppKind;
-use crate::model::entra::{PEM_KEY, PFX_KEY, SECRET_KEY};
+use crate::model::entra::{PEM_KEY, PFX_KEY, SECRET_KEY, client_secret_name};
 use crate::model::{Annotations, SecretVersion};
 use crate::plan::entra::removal_command;
 use crate::plan::whole_seconds;
 
 impl RealSetup<'_> {
     pub(super) async fn add_secret(&mut self, name: &str, expires: Timestamp) -> Result<Ids, Failure> {
+        let name = client_secret_name(name, Uuid::new_v4());
         let made = self
             .graph
-            .add_password(self.application()?, name, expires)
+            .add_password(self.application()?, &name, expires)
             .await
             .map_err(failed)?;
         let text = made.secret.expose_secret().as_bytes().to_vec();
