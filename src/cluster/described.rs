@@ -49,7 +49,8 @@ pub struct Mounting {
 pub struct Mount {
     pub name: String,
     pub path: String,
-    pub sub_path: String,
+    /// Whether it has only one folder or file of the volume.
+    pub is_part: bool,
 }
 
 /// A volume of a Secret.
@@ -58,6 +59,8 @@ pub struct SecretVolume {
     pub name: String,
     pub secret_name: String,
     pub default_mode: Option<i32>,
+    /// Whether it has only chosen keys, or keys under other names.
+    pub has_items: bool,
 }
 
 impl DescribedTemplate {
@@ -69,7 +72,9 @@ impl DescribedTemplate {
         let mount = |it: &Value| Mount {
             name: text(it, "name"),
             path: text(it, "mountPath"),
-            sub_path: text(it, "subPath"),
+            is_part: ["subPath", "subPathExpr"]
+                .iter()
+                .any(|field| !text(it, field).is_empty()),
         };
         let container = |it: &Value| Mounting {
             name: text(it, "name"),
@@ -83,6 +88,7 @@ impl DescribedTemplate {
                 default_mode: secret["defaultMode"]
                     .as_i64()
                     .and_then(|mode| mode.try_into().ok()),
+                has_items: elements(&secret["items"]).next().is_some(),
             })
         };
         Self {

@@ -35,6 +35,10 @@ pub const GATEWAY_GROUP: i64 = 1001;
 /// (learn.microsoft.com, "Workload identity federation considerations").
 pub const MOST_FEDERATED: usize = 20;
 
+/// On a pod: the containers that the webhook of Azure Workload Identity leaves as they
+/// are, between semicolons.
+pub const SKIP_CONTAINERS: &str = "azure.workload.identity/skip-containers";
+
 /// On a `ServiceAccount`: the client id that the webhook of Azure Workload Identity
 /// gives to pods (github.com/Azure/azure-workload-identity, pkg/webhook).
 pub const CLIENT_ID_ANNOTATION: &str = "azure.workload.identity/client-id";

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::named::{CONTRADICTION, OfSeveral, evidence, of_several};
 use super::template::{clear_secret, is_entra, signs_in, template, unproved};
+use super::webhook::skips;
 use super::workload_secrets::WorkloadSecrets;
 use crate::cluster::described::Described;
 use crate::cluster::pod_spec::PodSpec;
@@ -16,7 +17,7 @@ use crate::discover::owners::owner;
 use crate::discover::pod_spec::{
     ConfigMaps, GatewayContainer, Setting, gateway_containers, gateway_containers_with, settings_of,
 };
-use crate::discover::read::{ConfigMapReads, named_as, requested};
+use crate::discover::read::{ConfigMapReads, missing_namespace, named_as, requested};
 use crate::error::{Error, Result};
 use crate::model::entra::facts::WorkloadSide;
 use crate::model::request::TargetRequest;
@@ -75,6 +76,7 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<SetupT
         owner: owner(&described.metadata, ("apps", chosen.workload.kind.name()), &[]).map(|it| it.name),
         clear_secret: clear_secret(&spec, &container.name, maps, is_immutable),
         own_variables: container.entra.own_variables.clone(),
+        skips_webhook: skips(&described.pod, &container.name),
         unproved: unproved(described),
         marks: described.workload.marks().template,
         is_deleted: described.metadata.deletion_timestamp.is_some(),
@@ -143,10 +145,11 @@ async fn azure_half(
     request: &TargetRequest,
     warnings: Vec<String>,
 ) -> Result<SetupTarget> {
-    if cluster.lacks_namespace().await {
-        let name = &cluster.namespace;
-        return Err(Error::failed(format!("namespace {name} does not exist"))
-            .hint(format!("create it: kubectl create namespace {name}")));
+    if let Some(error) = missing_namespace(cluster).await {
+        return Err(error.hint(format!(
+            "or create it: kubectl create namespace {}",
+            cluster.namespace
+        )));
     }
     Ok(SetupTarget {
         named: identify(request, &Evidence::default())?,

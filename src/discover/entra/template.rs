@@ -79,11 +79,10 @@ pub(super) fn template(described: &Described, container: &str, settings: &Settin
 /// The Secret that is mounted as a whole where certificates belong.
 fn mount(pods: &DescribedTemplate, container: &str) -> Option<CertificateMount> {
     let container = pods.containers.iter().find(|it| it.name == container)?;
-    let mount = container
-        .volume_mounts
-        .iter()
-        .find(|it| it.path.trim_end_matches('/') == CERTIFICATE_FOLDER && it.sub_path.is_empty())?;
-    let volume = pods.volumes.iter().find(|it| it.name == mount.name)?;
+    let mut mounts = container.volume_mounts.iter();
+    let mount = mounts.find(|it| it.path.trim_end_matches('/') == CERTIFICATE_FOLDER && !it.is_part)?;
+    let mut volumes = pods.volumes.iter();
+    let volume = volumes.find(|it| it.name == mount.name && !it.has_items)?;
     Some(CertificateMount {
         secret: volume.secret_name.clone(),
         path: CERTIFICATE_FOLDER.to_owned(),
@@ -181,6 +180,7 @@ mod tests {
                         "securityContext": {"fsGroup": 7},
                         "containers": [{"name": "sidecar", "image": "i"}, container],
                         "volumes": [{"name": "v", "secret": {"secretName": "s", "defaultMode": 288}},
+                            {"name": "part", "secret": {"secretName": "s", "items": [{"key": "k", "path": "k"}]}},
                             {"name": "e", "emptyDir": {}}],
                     },
                 },
@@ -295,11 +295,23 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_a_secret_is_not_its_mount() {
-        let container = json!({
-            "volumeMounts": [{"name": "v", "mountPath": "/etc/apim-entra", "subPath": "certificate.pfx"}],
-        });
-        let read = read(container, json!({}));
-        assert_eq!(template(&read.described, "gw", &read.settings).mount, None);
+    fn a_part_of_a_secret_is_not_its_mount() {
+        for (volume, part) in [
+            ("v", json!({"subPath": "certificate.pfx"})),
+            ("v", json!({"subPathExpr": "$(POD_NAME)"})),
+            ("part", json!({})),
+        ] {
+            let mut mount = json!({"name": volume, "mountPath": "/etc/apim-entra"});
+            mount
+                .as_object_mut()
+                .unwrap()
+                .extend(part.as_object().unwrap().clone());
+            let read = read(json!({"volumeMounts": [mount]}), json!({}));
+            assert_eq!(
+                template(&read.described, "gw", &read.settings).mount,
+                None,
+                "{mount}"
+            );
+        }
     }
 }

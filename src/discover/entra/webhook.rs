@@ -7,7 +7,7 @@ use super::unavailable::of_cluster;
 use crate::cluster::Cluster;
 use crate::model::annotation::FIELD_MANAGER;
 use crate::model::entra::facts::Injected;
-use crate::model::entra::{OwnVariables, USE_LABEL};
+use crate::model::entra::{OwnVariables, SKIP_CONTAINERS, USE_LABEL};
 use crate::model::{Fact, Object, ObjectKind, Unavailable, cleaned};
 
 /// For a pod of a gateway that is not deployed yet.
@@ -139,6 +139,15 @@ fn add_claims(spec: &mut Value) {
     }
 }
 
+/// Whether the webhook leaves this container of a pod template as it is
+/// (azure.github.io/azure-workload-identity, "Labels and Annotations": names between
+/// semicolons).
+pub(super) fn skips(template: &Object, container: &str) -> bool {
+    let annotations = &template.document()["metadata"]["annotations"];
+    let skipped = annotations[SKIP_CONTAINERS].as_str().unwrap_or_default();
+    skipped.split(';').any(|name| name.trim() == container)
+}
+
 /// Whether the answer is about the user's right to create pods.
 fn lacks_right(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status)
@@ -239,6 +248,17 @@ mod tests {
         let bare = Object::new(ObjectKind::Pod, json!({"spec": {"containers": [{"name": "gw"}]}}));
         let bare = of_workload(&bare, "gw", "gw");
         assert!(bare["spec"].get("volumes").is_none_or(Value::is_null));
+    }
+
+    #[test]
+    fn a_container_that_the_webhook_leaves_out_is_found() {
+        let template = |skipped: &str| {
+            let metadata = json!({"annotations": {SKIP_CONTAINERS: skipped}});
+            Object::new(ObjectKind::Pod, json!({"metadata": metadata}))
+        };
+        assert!(skips(&template("gw"), "gw") && skips(&template("proxy; gw"), "gw"));
+        assert!(!skips(&template("gw-proxy"), "gw") && !skips(&template(""), "gw"));
+        assert!(!skips(&Object::new(ObjectKind::Pod, json!({})), "gw"));
     }
 
     #[test]

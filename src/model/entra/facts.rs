@@ -254,6 +254,8 @@ pub struct WorkloadSide {
     pub clear_secret: Option<ClearSecret>,
     /// What its container sets of a workload identity.
     pub own_variables: OwnVariables,
+    /// Whether an annotation of its pod template has the webhook leave its container out.
+    pub skips_webhook: bool,
     /// The id of the set-up or rotation that last restarted its pods, if the proof by
     /// them is still owed.
     pub unproved: Option<String>,

@@ -121,6 +121,7 @@ fn rights() -> CallerRights {
 
 fn workload() -> WorkloadSide {
     WorkloadSide {
+        skips_webhook: false,
         workload: WorkloadRef {
             kind: WorkloadKind::Deployment,
             name: "gw".to_owned(),

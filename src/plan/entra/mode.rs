@@ -4,7 +4,7 @@ use super::facts::{AppKind, EntraFacts, IssuerFacts};
 use super::image::{Allowed, Image};
 use super::step::{Part, Step, StepMark};
 use crate::error::{Error, Result};
-use crate::model::entra::{Mode, SetupRequest, SignsIn, is_same_but_slash};
+use crate::model::entra::{Mode, SKIP_CONTAINERS, SetupRequest, SignsIn, is_same_but_slash};
 use crate::model::{Unavailable, cleaned};
 
 /// The mode that was asked for, that the workload has already, or the best one that
@@ -186,21 +186,40 @@ fn webhook(facts: &EntraFacts, request: &SetupRequest) -> Step {
             );
             Step::ok(part, text)
         }
-        Ok(None) => Step::stop(
-            part,
-            "the webhook of Azure Workload Identity is missing: a pod with its label stays as it is",
-        )
-        .hint("on AKS: az aks update --name NAME --resource-group GROUP --enable-oidc-issuer --enable-workload-identity")
-        .hint("elsewhere, install the Helm chart workload-identity-webhook of github.com/Azure/azure-workload-identity")
-        .hint(format!("or choose {}", other_modes(request))),
+        Ok(None) => without_webhook(facts, request),
         Err(Unavailable::Forbidden(why)) => Step::stop(
             part,
             format!("whether the webhook of Azure Workload Identity answers cannot be rehearsed: {why}"),
         )
-        .hint(format!("ask for the right: kubectl auth can-i create pods -n {namespace}"))
+        .hint(format!(
+            "ask for the right: kubectl auth can-i create pods -n {namespace}"
+        ))
         .hint(format!("or choose {}", other_modes(request))),
         Err(Unavailable::Unknown(why)) => {
             Step::unknown(part, format!("webhook of Azure Workload Identity: {why}"))
         }
     }
+}
+
+/// The webhook has not injected anything into the gateway's container.
+fn without_webhook(facts: &EntraFacts, request: &SetupRequest) -> Step {
+    let skipping = facts.cluster.workload.as_ref().filter(|it| it.skips_webhook);
+    let step = if let Some(workload) = skipping {
+        let name = workload.workload.short();
+        let text = format!(
+            "the webhook of Azure Workload Identity leaves the container {} out: the annotation {SKIP_CONTAINERS} of the \
+             pods of {name} names it",
+            workload.container
+        );
+        Step::stop(Part::Webhook, text).hint(format!(
+            "take it out of the annotation: kubectl -n {} edit {name}",
+            facts.cluster.namespace
+        ))
+    } else {
+        let text = "the webhook of Azure Workload Identity is missing: a pod with its label stays as it is";
+        Step::stop(Part::Webhook, text)
+            .hint("on AKS: az aks update --name NAME --resource-group GROUP --enable-oidc-issuer --enable-workload-identity")
+            .hint("elsewhere, install the Helm chart workload-identity-webhook of github.com/Azure/azure-workload-identity")
+    };
+    step.hint(format!("or choose {}", other_modes(request)))
 }

@@ -50,4 +50,13 @@ fn what_is_only_unknown_is_not_said_to_be_impossible() {
         "{text}"
     );
     assert!(!hints.contains(tries), "{hints}");
+    let (text, hints) = said(&|facts| {
+        facts.webhook = Ok(None);
+        facts.cluster.workload.as_mut().unwrap().skips_webhook = true;
+    });
+    assert!(text.contains("leaves the container gateway out"), "{text}");
+    assert!(
+        hints.contains("take it out of the annotation: kubectl -n shop edit deployment/gw"),
+        "{hints}"
+    );
 }
