@@ -49,6 +49,10 @@ impl Cluster {
         body["kind"] = "Secret".into();
         body["type"] = "Opaque".into();
         body["metadata"]["name"] = write.name.into();
+        // Those that are to go are not there.
+        if let Some(annotations) = body["metadata"]["annotations"].as_object_mut() {
+            annotations.retain(|_, value| !value.is_null());
+        }
         let path = format!("/api/v1/namespaces/{}/secrets", self.namespace);
         self.post(&path, &body, dry_run).await
     }

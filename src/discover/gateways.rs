@@ -114,7 +114,8 @@ async fn read(cluster: &Cluster, selection: &Selection, cron_jobs: CronJobsOf<'_
     let rows = survey.gateways.iter().zip(&mut gateways).enumerate();
     let mut reads = stream::iter(rows)
         .map(async |(at, (gateway, facts))| {
-            facts.pods = stale_pods(cluster, of_gateway(&pods, at), gateway, facts.stored()).await?;
+            facts.pods =
+                stale_pods(cluster, of_gateway(&pods, at), gateway, facts.comparable_secret()).await?;
             Ok(())
         })
         .buffer_unordered(SIDE_BY_SIDE);

@@ -104,7 +104,8 @@ pub(super) async fn stale_pods(
             "the selector of the workload is not valid, or too long".to_owned(),
         )));
     };
-    let id = secret.rotation();
+    let id = secret.id_of_pods();
+    let id = id.as_deref();
     // A Secret that was never changed held no older credential, which a pod
     // created along with it could have.
     let is_first = secret.created == Some(written);

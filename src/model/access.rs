@@ -66,17 +66,25 @@ impl RoleDefinition {
     /// role of the right name without any from JSON in upper case.
     pub fn grants_exactly(&self, actions: &[&str], data_actions: &[&str]) -> bool {
         let excludes_nothing = |it: &Permission| it.not_actions.is_empty() && it.not_data_actions.is_empty();
-        let all = |of: fn(&Permission) -> &Vec<String>| -> BTreeSet<String> {
-            let lists = self.permissions.iter().flat_map(of);
-            lists.map(|action| action.to_ascii_lowercase()).collect()
-        };
-        let wanted = |actions: &[&str]| -> BTreeSet<String> {
-            actions.iter().map(|action| action.to_ascii_lowercase()).collect()
-        };
         self.permissions.iter().all(excludes_nothing)
-            && all(|it| &it.actions) == wanted(actions)
-            && all(|it| &it.data_actions) == wanted(data_actions)
+            && self.named(|it| &it.actions) == lower(actions)
+            && self.named(|it| &it.data_actions) == lower(data_actions)
     }
+
+    /// Whether it names none but these actions and data actions, and maybe not all.
+    pub fn grants_at_most(&self, actions: &[&str], data_actions: &[&str]) -> bool {
+        self.named(|it| &it.actions).is_subset(&lower(actions))
+            && self.named(|it| &it.data_actions).is_subset(&lower(data_actions))
+    }
+
+    fn named(&self, of: fn(&Permission) -> &Vec<String>) -> BTreeSet<String> {
+        let lists = self.permissions.iter().flat_map(of);
+        lists.map(|action| action.to_ascii_lowercase()).collect()
+    }
+}
+
+fn lower(actions: &[&str]) -> BTreeSet<String> {
+    actions.iter().map(|action| action.to_ascii_lowercase()).collect()
 }
 
 /// A role of a principal at a scope and all that is below it.

@@ -221,6 +221,12 @@ impl GatewayFacts {
         self.stored().or_else(|| self.entra()?.secret())
     }
 
+    /// The same, while its pods can be compared with it: what others have put there for an
+    /// app shows nothing of the pods.
+    pub fn comparable_secret(&self) -> Option<&SecretFacts> {
+        self.stored().or_else(|| self.entra()?.recorded())
+    }
+
     /// The claims of the token, if there is one and it was read.
     pub fn claims(&self) -> Option<&Claims> {
         match &self.presented {

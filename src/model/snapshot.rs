@@ -142,6 +142,14 @@ impl SecretFacts {
         self.marks.rotation_id.as_deref().filter(|_| self.marks_hold())
     }
 
+    /// What is among the rotation ids of the pods that have the credential, if it was
+    /// recorded: the id of a rotation, or that of the credential of an app.
+    pub fn id_of_pods(&self) -> Option<String> {
+        let of_app = self.marks.app.key_id.filter(|_| self.app_marks_hold());
+        let of_token = self.rotation().map(str::to_owned);
+        of_token.or_else(|| of_app.map(|id| id.to_string()))
+    }
+
     /// The slot that signed the token, if that is recorded. The old script
     /// leaves only `last-used-key`. If an expiry is recorded too, it must be
     /// that of the token.

@@ -56,7 +56,7 @@ pub fn is_alarm(
     let expires = assessment
         .expiry
         .is_some_and(|expiry| expiry.expires.duration_since(now) <= within);
-    let pods_unavailable = facts.stored().is_some() && facts.pods.is_err();
+    let pods_unavailable = facts.comparable_secret().is_some() && facts.pods.is_err();
     assessment.verdict.is_alarm()
         || expires
         || pods_unavailable
@@ -107,7 +107,8 @@ fn worst(
         return (Verdict::CannotSignIn, why);
     }
     // Pods must not be restarted into a credential that no gateway can use.
-    let usable = facts.stored().filter(|stored| unusable(stored).is_none());
+    let usable = facts.comparable_secret();
+    let usable = usable.filter(|stored| facts.entra().is_some() || unusable(stored).is_none());
     let pods = usable.and_then(|stored| stale_pods(facts, stored));
     if let Some(blocked) = is_blocked(facts, now)
         && !matches!(pods, Some((Verdict::RestartOwed, _)))
@@ -167,8 +168,12 @@ fn is_blocked(facts: &GatewayFacts, now: Timestamp) -> Option<&Blocked> {
 
 fn stale_pods(facts: &GatewayFacts, stored: &SecretFacts) -> Option<(Verdict, String)> {
     let restart_owed = stored
-        .rotation()
-        .is_some_and(|id| !stored.marks.restart_by_other && !facts.marks.rotation_ids.contains(id));
+        .id_of_pods()
+        .is_some_and(|id| !stored.marks.restart_by_other && !facts.marks.rotation_ids.contains(&id));
+    let (run, what) = match facts.auth {
+        Auth::Token => ("a rotation", "token"),
+        _ => ("a set-up", "credential"),
+    };
     match &facts.pods {
         Ok(StalePods { stale, .. }) if stale.is_empty() => None,
         Ok(StalePods { stale, .. }) => {
@@ -176,7 +181,7 @@ fn stale_pods(facts: &GatewayFacts, stored: &SecretFacts) -> Option<(Verdict, St
             Some(if restart_owed {
                 (
                     Verdict::RestartOwed,
-                    format!("a rotation was interrupted before its restart; {pods} with the previous token"),
+                    format!("{run} was interrupted before its restart; {pods} with the previous {what}"),
                 )
             } else {
                 let rollout = facts.still_replaces.as_ref();
@@ -184,7 +189,7 @@ fn stale_pods(facts: &GatewayFacts, stored: &SecretFacts) -> Option<(Verdict, St
                 (
                     Verdict::StalePods,
                     format!(
-                        "{pods} with an older token than the Secret holds{}",
+                        "{pods} with an older {what} than the Secret holds{}",
                         rollout.unwrap_or_default()
                     ),
                 )
@@ -192,9 +197,10 @@ fn stale_pods(facts: &GatewayFacts, stored: &SecretFacts) -> Option<(Verdict, St
         }
         // Without the right to list pods only the ids can be compared.
         Err(_) if restart_owed => {
-            let why = "a rotation was interrupted before its restart: the rotation ids of the Secret and of the pod \
-                       template differ, and the pods cannot be listed"
-                .to_owned();
+            let why = format!(
+                "{run} was interrupted before its restart: the ids of the {what} in the Secret and in the pod template \
+                 differ, and the pods cannot be listed"
+            );
             Some((Verdict::RestartOwed, why))
         }
         Err(_) => None,

@@ -15,6 +15,7 @@ use crate::cli::entra::EntraSetupArgs;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::model::entra::{AppRequest, Mode, SetupRequest};
+use crate::model::quote::shell_word;
 use crate::model::request::{DryRun, OutputFormat, TargetRequest};
 use crate::model::{in_words, is_azure_name, one_line};
 
@@ -256,6 +257,21 @@ fn check_target(target: &TargetRequest) -> Result<()> {
                 one_line(value)
             )));
         }
+    }
+    if let Some(id) = target
+        .subscription
+        .as_ref()
+        .map(|it| &it.value)
+        .filter(|it| Uuid::try_parse(it).is_err())
+    {
+        let text = format!(
+            "--subscription-id `{}` is not the id of a subscription",
+            one_line(id)
+        );
+        return Err(Error::usage(text).hint(format!(
+            "find the id: az account show --subscription {} --query id -o tsv",
+            shell_word(id)
+        )));
     }
     let refused =
         |flag: &str, value: &str, why: &str| Err(Error::usage(format!("{flag} `{}` {why}", one_line(value))));

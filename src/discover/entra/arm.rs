@@ -3,10 +3,18 @@
 
 use super::caller_rights::{AzureRights, azure_rights};
 use super::unavailable::of_azure;
-use crate::azure::{Arm, Error};
+use crate::azure::{self, Arm};
+use crate::error::{Error, Kind, Result};
 use crate::model::access::{RoleAssignment, RoleDefinition};
 use crate::model::entra::facts::{GatewayResource, InstanceFacts};
 use crate::model::{Fact, GatewayId, cleaned};
+
+/// ARM's answers if the signed-in tenant has no such subscription.
+const ELSEWHERE: [&str; 3] = [
+    "InvalidAuthenticationTokenTenant",
+    "SubscriptionNotFound",
+    "InvalidSubscriptionId",
+];
 
 /// What is asked for at once.
 pub(super) struct ArmHalf {
@@ -20,7 +28,7 @@ pub(super) struct ArmHalf {
     pub(super) rights: AzureRights,
 }
 
-pub(super) async fn arm_half(arm: &Arm, gateway: &GatewayId) -> Result<ArmHalf, Error> {
+pub(super) async fn arm_half(arm: &Arm, gateway: &GatewayId) -> Result<ArmHalf> {
     let scope = gateway.service.path();
     let (instance, resource, custom_roles, assignments, locks, rights) = tokio::join!(
         instance(arm, gateway),
@@ -40,10 +48,14 @@ pub(super) async fn arm_half(arm: &Arm, gateway: &GatewayId) -> Result<ArmHalf, 
     })
 }
 
-/// The error is that there is no such instance, for which nothing can be set up.
-async fn instance(arm: &Arm, gateway: &GatewayId) -> Result<Fact<InstanceFacts>, Error> {
+/// The error is that there is no such instance, for which nothing can be set up, or that its
+/// subscription is of another tenant: whatever is made in this one is of no use to it.
+async fn instance(arm: &Arm, gateway: &GatewayId) -> Result<Fact<InstanceFacts>> {
     let found = match arm.service(&gateway.service).await {
-        Err(error @ Error::NotFound { .. }) => return Err(error),
+        Err(error @ azure::Error::NotFound { .. }) => return Err(error.into()),
+        Err(error) if ELSEWHERE.iter().any(|code| error.has_code(code)) => {
+            return Err(Error::from(error).with_kind(Kind::Refused));
+        }
         found => of_azure(found),
     };
     Ok(found.map(|found| InstanceFacts {
@@ -62,12 +74,12 @@ async fn resource(arm: &Arm, gateway: &GatewayId) -> Fact<Option<GatewayResource
             apis: of_azure(apis),
         })),
         // Without the instance, nothing is known of its gateways.
-        Err(error @ Error::NotFound { .. }) if is_of_gateway(&error) => Ok(None),
+        Err(error @ azure::Error::NotFound { .. }) if is_of_gateway(&error) => Ok(None),
         Err(error) => of_azure(Err(error)),
     }
 }
 
 /// API Management's own answer; ARM's names the parent.
-fn is_of_gateway(error: &Error) -> bool {
+fn is_of_gateway(error: &azure::Error) -> bool {
     error.has_code("ResourceNotFound") && !error.to_string().contains("under resource group")
 }

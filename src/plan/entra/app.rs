@@ -221,10 +221,11 @@ fn other_roles(facts: &EntraFacts, app: &AppFacts) -> Vec<String> {
     let readers = facts.reader.assignments.as_deref().unwrap_or_default();
     let definitions = facts.reader.definitions.as_deref().unwrap_or_default();
     let wanted = AzureRole::ConfigReader.definition();
-    // A role that grants more than the reader's is another one.
+    // A role that grants more than the reader's is another one; one that lacks something is
+    // to be mended.
     let is_reader = |role| {
         let found = definitions.iter().find(|it| it.id == role);
-        found.is_some_and(|it| it.grants_exactly(&wanted.action_names(), &wanted.data_action_names()))
+        found.is_some_and(|it| it.grants_at_most(&wanted.action_names(), &wanted.data_action_names()))
     };
     match &app.assignments {
         Ok(assignments) => {

@@ -1,9 +1,11 @@
 //! The instance in Azure: its tenant, tier and identity, and the gateway.
 
+use uuid::Uuid;
+
 use super::facts::EntraFacts;
 use super::step::{Action, Part, Step};
-use crate::model::entra::SetupRequest;
-use crate::model::{cleaned, one_line};
+use crate::model::entra::{SettingValue, SetupRequest, SignsIn};
+use crate::model::{cleaned, one_line, setting};
 
 /// The tiers with self-hosted gateways (learn.microsoft.com, "Self-hosted gateway
 /// overview").
@@ -22,16 +24,26 @@ fn instance(facts: &EntraFacts) -> String {
 
 /// Only a difference is a step: everything must be in one tenant.
 fn tenant(facts: &EntraFacts) -> Option<Step> {
-    let instance_tenant = facts.instance.as_ref().ok()?.identity.tenant?;
-    if instance_tenant == facts.tenant {
-        return None;
-    }
+    let of_instance = || {
+        let tenant = facts.instance.as_ref().ok()?.identity.tenant?;
+        Some((tenant, format!("the instance {} belongs to", instance(facts))))
+    };
+    let of_workload = || {
+        let workload = facts.cluster.workload.as_ref()?;
+        let signs_in = matches!(workload.signs_in, Ok(SignsIn::By(mode)) if mode.is_stored());
+        let Some(SettingValue::Text(tenant)) = workload.template.settings.get(setting::APP_TENANT) else {
+            return None;
+        };
+        let tenant = Uuid::try_parse(tenant).ok().filter(|_| signs_in)?;
+        Some((tenant, format!("{} signs in to", workload.workload.short())))
+    };
+    let others = [of_instance(), of_workload()].into_iter().flatten();
+    let (other, what) = others.into_iter().find(|(tenant, _)| *tenant != facts.tenant)?;
     let text = format!(
-        "the instance {} belongs to tenant {instance_tenant}, and you signed in to tenant {}",
-        instance(facts),
+        "{what} tenant {other}, and you signed in to tenant {}",
         facts.tenant
     );
-    Some(Step::stop(Part::Tenant, text).hint(format!("sign in to its tenant: --tenant {instance_tenant}")))
+    Some(Step::stop(Part::Tenant, text).hint(format!("sign in to its tenant: --tenant {other}")))
 }
 
 fn tier(facts: &EntraFacts) -> Step {

@@ -169,13 +169,22 @@ fn workload_of(facts: &mut EntraFacts) -> &mut WorkloadSide {
 }
 
 /// Each with what its refusal says.
-const IN_AZURE: [(&str, Change); 9] = [
+const IN_AZURE: [(&str, Change); 10] = [
     ("tier Basic", |it, _| instance_of(it).tier = "Basic".to_owned()),
     ("no system-assigned", |it, _| {
         instance_of(it).identity.principal = None;
     }),
     ("belongs to tenant", |it, _| {
         instance_of(it).identity.tenant = Some(Uuid::nil());
+    }),
+    ("signs in to tenant", |it, _| {
+        let workload = workload_of(it);
+        workload.signs_in = Ok(SignsIn::By(Mode::AppSecret));
+        let other = SettingValue::Text(Uuid::nil().to_string());
+        workload
+            .template
+            .settings
+            .insert(setting::APP_TENANT.to_owned(), other);
     }),
     ("lock frozen", |it, _| it.lock = Ok(Some("frozen".to_owned()))),
     ("other permissions", |it, _| {

@@ -5,7 +5,7 @@ use super::assessment::{Assessment, Verdict};
 use super::expiry::lost;
 use crate::model::entra::{OwnVariables, default_secret};
 use crate::model::quote::shell_word;
-use crate::model::{Auth, EntraSignIn, Fact, GatewayFacts, GatewayId, Unavailable, counted, shortened};
+use crate::model::{Auth, EntraSignIn, GatewayFacts, GatewayId, Unavailable, counted, shortened};
 
 /// The credential of a gateway, in a sentence.
 pub const fn credential_in_words(auth: Auth) -> &'static str {
@@ -150,9 +150,9 @@ pub(super) fn set_up(facts: &GatewayFacts, assessment: &Assessment) -> Option<St
         let flags = ["-s", "-r", "-a", "-g"].into_iter().zip(values);
         words.extend(flags.map(|(flag, value)| format!("{flag} {}", word(value))));
     }
-    words.push(match broken {
-        Some(Part::App) => format!("--create-app {}", word(&workload.name)),
-        _ => format!("--app {}", client_id(&sign_in.client_id)),
+    words.push(match (broken, &sign_in.client_id) {
+        (Some(Part::App), _) | (_, Err(_)) => format!("--create-app {}", word(&workload.name)),
+        (_, Ok(id)) => format!("--app {id}"),
     });
     let is_broken = |part| {
         let mut links = assessment.links.iter();
@@ -162,7 +162,8 @@ pub(super) fn set_up(facts: &GatewayFacts, assessment: &Assessment) -> Option<St
         words.push("--enable-identity".to_owned());
     }
     if matches!(&facts.azure, Some(Ok(found)) if !found.exists) {
-        words.push("--location-name NAME".to_owned());
+        // A shell does not take it as it is.
+        words.push("--location-name <NAME>".to_owned());
     }
     if let Some((secret, _)) = &facts.secret
         && sign_in.in_clear.is_none()
@@ -231,16 +232,11 @@ pub(super) fn fix_unknown(facts: &GatewayFacts, sign_in: &EntraSignIn) -> String
     {
         return format!("kubectl auth can-i get secret/{secret} -n {namespace}");
     }
-    let id = client_id(&sign_in.client_id);
-    match facts.auth {
-        Auth::Certificate => format!("az ad app credential list --cert --id {id}"),
-        _ => format!("az ad app credential list --id {id}"),
+    match (&sign_in.client_id, facts.auth) {
+        (Err(_), _) => format!("kubectl describe {} -n {namespace}", facts.workload),
+        (Ok(id), Auth::Certificate) => format!("az ad app credential list --cert --id {id}"),
+        (Ok(id), _) => format!("az ad app credential list --id {id}"),
     }
-}
-
-fn client_id(fact: &Fact<uuid::Uuid>) -> String {
-    fact.as_ref()
-        .map_or_else(|_| "CLIENT-ID".to_owned(), ToString::to_string)
 }
 
 /// Why nothing can renew a credential where it is.

@@ -32,6 +32,8 @@ pub(super) fn fix(facts: &GatewayFacts, assessment: &Assessment, now: Timestamp)
         Verdict::CannotSignIn
         | Verdict::Expired
         | Verdict::Expiring
+        | Verdict::RestartOwed
+        | Verdict::StalePods
         | Verdict::Unprotected
         | Verdict::Due
             if facts.entra().is_some() =>

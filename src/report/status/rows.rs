@@ -180,7 +180,9 @@ impl Row {
                 credential_in_words(self.facts.auth),
                 in_words(left)
             ),
-            (None, Err(unavailable)) if self.facts.stored().is_some() => unavailable.why().to_owned(),
+            (None, Err(unavailable)) if self.facts.comparable_secret().is_some() => {
+                unavailable.why().to_owned()
+            }
             (None, _) => reason.clone(),
         }
     }

@@ -329,3 +329,17 @@ async fn a_client_id_that_the_container_sets_itself() {
     );
     stops(&entra, run, 4, &["sets AZURE_CLIENT_ID to ", &command]).await;
 }
+
+#[tokio::test]
+async fn a_subscription_of_another_tenant() {
+    let entra = EntraCase::new("other-subscription").await;
+    entra.deploy(|_| {}).await;
+    let other = uuid::Uuid::new_v4().to_string();
+    entra
+        .case
+        .azure()
+        .set_tenant(&entra.case.gateway.subscription, &other);
+    let run = entra.setup(&yes(&["--mode", "app-secret"]));
+    let hint = "check that the subscription belongs to the tenant that signs in (--tenant)";
+    stops(&entra, run, 4, &[hint]).await;
+}

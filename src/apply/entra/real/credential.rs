@@ -109,6 +109,7 @@ impl RealSetup<'_> {
             .ok_or_else(|| Error::failed("the app is not known"))?;
         let made = self.credential.as_ref().map(|it| it.key_id);
         let newest = made.filter(|made| self.is_certificate(*made) && !credentials.contains(made));
+        self.interrupt.setup_written.set(true);
         for (at, id) in credentials.iter().enumerate() {
             let removed = if self.is_certificate(*id) {
                 self.graph.remove_certificate(application, *id, newest).await

@@ -76,6 +76,7 @@ impl RealSetup<'_> {
     /// False if the pod has changed since it was read.
     async fn delete(&self, pod: &Pod, workload: &WorkloadRef) -> Result<bool, String> {
         let name = pod.metadata.name.as_deref().unwrap_or_default();
+        self.interrupt.setup_written.set(true);
         match self.cluster.delete_pod(pod).await {
             Ok(()) => {
                 let why = format!(

@@ -393,3 +393,30 @@ fn a_role_of_that_name_without_permissions_is_named() {
         assessment.reason
     );
 }
+
+#[test]
+fn pods_with_an_older_credential_of_an_app_are_replaced_by_a_set_up() {
+    let setting_up = "kubectl apim entra setup deployment/gw -n shop";
+    for auth in [Auth::AppSecret, Auth::Certificate] {
+        let stale = |facts: &mut GatewayFacts| {
+            facts.pods = Ok(StalePods {
+                stale: vec!["gw-1".to_owned()],
+                ..StalePods::default()
+            });
+        };
+        let interrupted = assessed(auth, stale);
+        assert_eq!(interrupted.verdict, Verdict::RestartOwed);
+        assert!(interrupted.fix.unwrap().starts_with(setting_up));
+        let restarted = assessed(auth, |facts| {
+            stale(facts);
+            facts.marks.rotation_ids = Some(KEY.to_string()).into();
+        });
+        assert_eq!(restarted.verdict, Verdict::StalePods);
+        assert!(
+            restarted.reason.contains("older credential"),
+            "{}",
+            restarted.reason
+        );
+        assert!(restarted.fix.unwrap().starts_with(setting_up));
+    }
+}

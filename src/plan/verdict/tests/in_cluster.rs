@@ -121,7 +121,7 @@ fn what_certainly_lacks_in_the_cluster_is_broken_with_and_without_azure() {
         }));
     });
     assert_eq!(gone.verdict, Verdict::CannotSignIn);
-    assert!(gone.fix.unwrap().ends_with(" --location-name NAME"));
+    assert!(gone.fix.unwrap().ends_with(" --location-name <NAME>"));
 }
 
 #[test]
