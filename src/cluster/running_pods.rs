@@ -8,7 +8,7 @@ use super::list::{List, Meta};
 use crate::model::annotation::ROTATION_ID;
 use crate::model::entra::facts::RunningPod;
 use crate::model::request::Scope;
-use crate::model::{ObjectKind, WorkloadKind, WorkloadRef, references};
+use crate::model::{ObjectKind, WorkloadKind, WorkloadRef, cleaned, references};
 
 /// Has the hash of the template that a Deployment adds to the name of its `ReplicaSet`.
 const HASH: &str = "pod-template-hash";
@@ -41,6 +41,10 @@ fn running(pod: Listed, workload: Option<&WorkloadRef>) -> Option<RunningPod> {
     let referred = references(&pod.spec).into_iter();
     Some(RunningPod {
         is_own: workload.is_some_and(|workload| is_of(&meta, workload)),
+        service_account: pod.spec["serviceAccountName"]
+            .as_str()
+            .map(cleaned)
+            .unwrap_or_default(),
         secrets: referred
             .filter(|(kind, _)| *kind == ObjectKind::Secret)
             .map(|(_, name)| name)

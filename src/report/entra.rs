@@ -23,10 +23,12 @@ use crate::plan::entra::{Part, SetupPlan, SetupProof, Step, StepMark, StepOutcom
 pub fn plan_lines(plan: &SetupPlan, connection: &ConnectionFlags) -> String {
     let ending = plan.steps.iter().position(|step| step.stops.is_some());
     let steps = plan.steps.iter().enumerate();
-    steps
-        .flat_map(|(at, step)| lines(step, Some(at) == ending))
-        .map(|line| format!("{}\n", connection.completed(&line)))
-        .collect()
+    let mut text = String::new();
+    for line in steps.flat_map(|(at, step)| lines(step, Some(at) == ending)) {
+        text += &connection.completed(&line);
+        text.push('\n');
+    }
+    text
 }
 
 fn lines(step: &Step, is_ending: bool) -> impl Iterator<Item = String> {

@@ -262,19 +262,7 @@ fn identity(
     typed: &Typed<'_>,
     name: &str,
 ) -> Result<(PodIdentity, Option<SecretSlice<u8>>)> {
-    let client_id = args
-        .client_id
-        .as_deref()
-        .map(|id| word("--client-id", id))
-        .transpose()?;
-    let client_id = client_id.filter(|id| !id.is_empty());
-    if let Some(id) = client_id.as_ref().filter(|id| Uuid::parse_str(id).is_err()) {
-        return Err(Error::usage(format!(
-            "invalid {} `{id}`: a client ID is a GUID",
-            typed.flag_or_its_variable("client-id")
-        ))
-        .hint("the app or the managed identity has it: az ad sp list --display-name NAME --query [].appId -o tsv"));
-    }
+    let client_id = client_id(args, typed)?;
     let tenant = typed.text("tenant", args.tenant.as_ref(), &["AZURE_TENANT_ID"]);
     let tenant = tenant.map(|tenant| word("--tenant", &tenant.value)).transpose()?;
     let has_secret = args.client_secret_file.is_some() || args.existing_secret.is_some();
@@ -324,6 +312,21 @@ fn identity(
             Ok((identity, stored))
         }
     }
+}
+
+/// A placeholder of an example is not taken for one.
+fn client_id(args: &IdentityArgs, typed: &Typed<'_>) -> Result<Option<String>> {
+    let given = args.client_id.as_deref();
+    let given = given.map(|id| word("--client-id", id)).transpose()?;
+    let given = given.filter(|id| !id.is_empty());
+    if let Some(id) = given.as_ref().filter(|id| Uuid::parse_str(id).is_err()) {
+        return Err(Error::usage(format!(
+            "invalid {} `{id}`: a client ID is a GUID",
+            typed.flag_or_its_variable("client-id")
+        ))
+        .hint("the app or the managed identity has it: az ad sp list --display-name NAME --query [].appId -o tsv"));
+    }
+    Ok(given)
 }
 
 /// An id as it was pasted, without the space around it.

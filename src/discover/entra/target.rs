@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::named::{CONTRADICTION, OfSeveral, evidence, of_several};
-use super::template::{clear_secret, is_entra, signs_in, template, unproved};
-use super::webhook::skips;
+use super::template::{certificate_volume, clear_secret, is_entra, signs_in, template, unproved};
+use super::webhook::skipped_by;
 use super::workload_secrets::WorkloadSecrets;
 use crate::cluster::described::Described;
 use crate::cluster::pod_spec::PodSpec;
@@ -66,7 +66,6 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<SetupT
     let settings = settings(&spec, &container, maps, &secrets);
     let described = &chosen.described;
     let is_immutable = |map: &str| config_maps.is_immutable(&cluster.namespace, map);
-    let signs_in = signs_in(&container, &settings, &gaps(&config_maps, &secrets, &settings));
     let evidence = evidence(&chosen.workload, &container, &secrets)?;
     let side = WorkloadSide {
         service: evidence.endpoints.iter().find_map(|it| it.service.clone()),
@@ -76,7 +75,8 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<SetupT
         owner: owner(&described.metadata, ("apps", chosen.workload.kind.name()), &[]).map(|it| it.name),
         clear_secret: clear_secret(&spec, &container.name, maps, is_immutable),
         own_variables: container.entra.own_variables.clone(),
-        skips_webhook: skips(&described.pod, &container.name),
+        certificate_volume: certificate_volume(&described.template, &container.name),
+        skipped_by: skipped_by(&described.pod, &container.name),
         unproved: unproved(described),
         marks: described.workload.marks().template,
         is_deleted: described.metadata.deletion_timestamp.is_some(),
@@ -88,7 +88,7 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<SetupT
         workload: chosen.workload.clone(),
         container: container.name.clone(),
         image: container.image.clone(),
-        signs_in,
+        signs_in: signs_in(&container, &settings, &gaps(&config_maps, &secrets, &settings)),
     };
     let evidence = without_mistake(request, evidence, &side, &container);
     let named = match identify_or(request, &evidence, CONTRADICTION) {
@@ -100,11 +100,10 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<SetupT
         }
         Err(error) => return Err(with_gaps(hint_at_mistake(error, &side, &container))),
     };
-    warnings.extend(chosen.warnings);
     Ok(SetupTarget {
         named,
         workload: Some(chosen.workload),
-        warnings,
+        warnings: [warnings, chosen.warnings].concat(),
         side: Some(side),
         pod: Some(chosen.described.pod),
     })

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::workload_secrets::is_shown;
-use crate::cluster::described::{Described, DescribedTemplate};
+use crate::cluster::described::{Described, DescribedTemplate, SecretVolume};
 use crate::cluster::pod_spec::{Container, PodSpec};
 use crate::discover::pod_spec::{
     ConfigMaps, CredentialSource, EntraCredential, GatewayContainer, ImportedSecrets, Setting, settings_of,
@@ -78,16 +78,25 @@ pub(super) fn template(described: &Described, container: &str, settings: &Settin
 
 /// The Secret that is mounted as a whole where certificates belong.
 fn mount(pods: &DescribedTemplate, container: &str) -> Option<CertificateMount> {
-    let container = pods.containers.iter().find(|it| it.name == container)?;
-    let mut mounts = container.volume_mounts.iter();
-    let mount = mounts.find(|it| it.path.trim_end_matches('/') == CERTIFICATE_FOLDER && !it.is_part)?;
-    let mut volumes = pods.volumes.iter();
-    let volume = volumes.find(|it| it.name == mount.name && !it.has_items)?;
+    let volume = whole_secret(pods, container)?;
     Some(CertificateMount {
         secret: volume.secret_name.clone(),
         path: CERTIFICATE_FOLDER.to_owned(),
         mode: volume.default_mode.unwrap_or(DEFAULT_MODE),
     })
+}
+
+/// The volume with it.
+pub(super) fn certificate_volume(pods: &DescribedTemplate, container: &str) -> Option<String> {
+    whole_secret(pods, container).map(|volume| volume.name.clone())
+}
+
+fn whole_secret<'t>(pods: &'t DescribedTemplate, container: &str) -> Option<&'t SecretVolume> {
+    let container = pods.containers.iter().find(|it| it.name == container)?;
+    let mut mounts = container.volume_mounts.iter();
+    let mount = mounts.find(|it| it.path.trim_end_matches('/') == CERTIFICATE_FOLDER && !it.is_part)?;
+    let mut volumes = pods.volumes.iter();
+    volumes.find(|it| it.name == mount.name && !it.has_items)
 }
 
 /// Where a client secret is in clear, also one that a variable of the container beats.

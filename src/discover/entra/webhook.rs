@@ -139,13 +139,14 @@ fn add_claims(spec: &mut Value) {
     }
 }
 
-/// Whether the webhook leaves this container of a pod template as it is
+/// The annotation by which the webhook leaves this container of a pod template as it is
 /// (azure.github.io/azure-workload-identity, "Labels and Annotations": names between
 /// semicolons).
-pub(super) fn skips(template: &Object, container: &str) -> bool {
-    let annotations = &template.document()["metadata"]["annotations"];
-    let skipped = annotations[SKIP_CONTAINERS].as_str().unwrap_or_default();
-    skipped.split(';').any(|name| name.trim() == container)
+pub(super) fn skipped_by(template: &Object, container: &str) -> Option<&'static str> {
+    let annotations = template.document().pointer("/metadata/annotations")?;
+    let skipped = annotations.get(SKIP_CONTAINERS)?.as_str()?;
+    let is_skipped = skipped.split(';').any(|name| name.trim() == container);
+    is_skipped.then_some(SKIP_CONTAINERS)
 }
 
 /// Whether the answer is about the user's right to create pods.
@@ -256,9 +257,10 @@ mod tests {
             let metadata = json!({"annotations": {SKIP_CONTAINERS: skipped}});
             Object::new(ObjectKind::Pod, json!({"metadata": metadata}))
         };
-        assert!(skips(&template("gw"), "gw") && skips(&template("proxy; gw"), "gw"));
-        assert!(!skips(&template("gw-proxy"), "gw") && !skips(&template(""), "gw"));
-        assert!(!skips(&Object::new(ObjectKind::Pod, json!({})), "gw"));
+        let skips = |template: &Object| skipped_by(template, "gw").is_some();
+        assert!(skips(&template("gw")) && skips(&template("proxy; gw")));
+        assert!(!skips(&template("gw-proxy")) && !skips(&template("")));
+        assert!(!skips(&Object::new(ObjectKind::Pod, json!({}))));
     }
 
     #[test]

@@ -241,18 +241,6 @@ fn a_credential_is_followed_through_a_variable() {
         );
         assert_eq!(imported, secret_key("t", "KEN"), "{name}: {value}");
     }
-    let added = |value: &str| {
-        let env = json!([token, literal(AUTH, value)]);
-        with_env(&env, &json!([]), &none).adds_prefix
-    };
-    assert!(added("GatewayKey $(TOKEN)") && !added("$(TOKEN)"));
-    // The other setting is not the credential.
-    let of_other = json!([
-        token,
-        literal(AUTH, "$(TOKEN)"),
-        literal(AUTH_KEY, "GatewayKey $(TOKEN)")
-    ]);
-    assert!(!with_env(&of_other, &json!([]), &none).adds_prefix);
     let parts = [
         token.clone(),
         literal(AUTH, "GatewayKey gw&203001010000&$(TOKEN)"),
@@ -282,6 +270,24 @@ fn a_credential_is_followed_through_a_variable() {
     let found = with_env(&secret.to_vec().into(), &json!([]), &none);
     assert_eq!(found.entra.credential, [("s".to_owned(), vec!["k".to_owned()])]);
     assert_eq!(found.entra.in_clear, None);
+}
+
+#[test]
+fn a_value_around_a_variable_may_add_the_prefix() {
+    let token = json!({"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}});
+    let none = maps(&[]);
+    let added = |value: &str| {
+        let env = json!([token, literal(AUTH, value)]);
+        with_env(&env, &json!([]), &none).adds_prefix
+    };
+    assert!(added("GatewayKey $(TOKEN)") && !added("$(TOKEN)"));
+    // The other setting is not the credential.
+    let of_other = json!([
+        token,
+        literal(AUTH, "$(TOKEN)"),
+        literal(AUTH_KEY, "GatewayKey $(TOKEN)")
+    ]);
+    assert!(!with_env(&of_other, &json!([]), &none).adds_prefix);
 }
 
 #[test]

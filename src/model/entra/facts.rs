@@ -229,6 +229,7 @@ pub struct RunningPod {
     /// Whether it is one of the workload.
     pub is_own: bool,
     pub rotation_ids: RotationIds,
+    pub service_account: String,
     /// The Secrets that it refers to.
     pub secrets: Vec<String>,
     /// By the API server's clock.
@@ -252,10 +253,12 @@ pub struct WorkloadSide {
     /// Helm, Argo CD, Flux, Azure Arc or a controller that would undo a change.
     pub owner: Option<String>,
     pub clear_secret: Option<ClearSecret>,
+    /// The volume of a Secret that is mounted where a certificate belongs.
+    pub certificate_volume: Option<String>,
     /// What its container sets of a workload identity.
     pub own_variables: OwnVariables,
-    /// Whether an annotation of its pod template has the webhook leave its container out.
-    pub skips_webhook: bool,
+    /// The annotation of its pod template by which the webhook leaves its container out.
+    pub skipped_by: Option<&'static str>,
     /// The id of the set-up or rotation that last restarted its pods, if the proof by
     /// them is still owed.
     pub unproved: Option<String>,

@@ -1,6 +1,7 @@
 //! The connection of this run, as flags of the commands that it prints.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::path::Path;
 
 use super::KubeConnection;
@@ -86,7 +87,8 @@ impl ConnectionFlags {
 
     fn add(&mut self, flag: &str, value: Option<&str>) {
         if let Some(value) = value {
-            self.0.push_str(&format!(" --{flag} {}", word(value)));
+            // Writing to a String cannot fail.
+            let _ = write!(self.0, " --{flag} {}", word(value));
         }
     }
 }

@@ -121,7 +121,8 @@ fn rights() -> CallerRights {
 
 fn workload() -> WorkloadSide {
     WorkloadSide {
-        skips_webhook: false,
+        certificate_volume: None,
+        skipped_by: None,
         workload: WorkloadRef {
             kind: WorkloadKind::Deployment,
             name: "gw".to_owned(),

@@ -4,7 +4,7 @@ use super::facts::{AppKind, EntraFacts, IssuerFacts};
 use super::image::{Allowed, Image};
 use super::step::{Part, Step, StepMark};
 use crate::error::{Error, Result};
-use crate::model::entra::{Mode, SKIP_CONTAINERS, SetupRequest, SignsIn, is_same_but_slash};
+use crate::model::entra::{Mode, SetupRequest, SignsIn, is_same_but_slash};
 use crate::model::{Unavailable, cleaned};
 
 /// The mode that was asked for, that the workload has already, or the best one that
@@ -203,11 +203,12 @@ fn webhook(facts: &EntraFacts, request: &SetupRequest) -> Step {
 
 /// The webhook has not injected anything into the gateway's container.
 fn without_webhook(facts: &EntraFacts, request: &SetupRequest) -> Step {
-    let skipping = facts.cluster.workload.as_ref().filter(|it| it.skips_webhook);
-    let step = if let Some(workload) = skipping {
+    let workload = facts.cluster.workload.as_ref();
+    let skipped = workload.and_then(|it| Some((it, it.skipped_by?)));
+    let step = if let Some((workload, annotation)) = skipped {
         let name = workload.workload.short();
         let text = format!(
-            "the webhook of Azure Workload Identity leaves the container {} out: the annotation {SKIP_CONTAINERS} of the \
+            "the webhook of Azure Workload Identity leaves the container {} out: the annotation {annotation} of the \
              pods of {name} names it",
             workload.container
         );

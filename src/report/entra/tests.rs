@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::model::GatewayId;
-use crate::model::entra::facts::EntraFacts;
+use crate::model::entra::facts::{EntraFacts, RunningPod};
 use crate::model::entra::{AppRequest, Mode, SetupRequest, SignsIn};
 use crate::model::quote::shell_word;
 use crate::model::request::ConnectionFlags;
@@ -256,4 +256,71 @@ fn the_secret_of_an_undo_is_that_of_the_pod_template() {
     let words = "# No client secret or certificate of the app is removed: name its Secret";
     assert!(text.contains(words), "{text}");
     assert!(undo(&facts, &custom).contains("az ad app delete --id "));
+}
+
+#[test]
+fn an_undo_leaves_what_another_workload_signs_in_by() {
+    for (mode, pod) in [
+        (
+            Mode::WorkloadIdentity,
+            RunningPod {
+                service_account: "gw".to_owned(),
+                ..RunningPod::default()
+            },
+        ),
+        (
+            Mode::AppSecret,
+            RunningPod {
+                secrets: vec!["gw-entra".to_owned()],
+                ..RunningPod::default()
+            },
+        ),
+    ] {
+        let request = SetupRequest {
+            mode: Some(mode),
+            service_account: Some("gw".to_owned()),
+            ..request()
+        };
+        let now = "2027-01-01T00:00:00Z".parse().unwrap();
+        let mut facts = after(facts(), &setup(&facts(), &request, now).unwrap());
+        let undo = |facts: &EntraFacts| undo_script(facts, &request, &CLUSTER);
+        let own = RunningPod {
+            is_own: true,
+            ..pod.clone()
+        };
+        facts.cluster.pods = Ok(vec![own]);
+        let text = undo(&facts);
+        assert!(text.contains("az ad app delete --id "), "{text}");
+        facts.cluster.pods = Ok(vec![RunningPod {
+            name: "gw2-1".to_owned(),
+            ..pod
+        }]);
+        let text = undo(&facts);
+        assert!(text.contains("# Pod gw2-1 of another workload"), "{text}");
+        for removal in [
+            "az ad app ",
+            "az role ",
+            "annotate serviceaccount",
+            "delete secret",
+        ] {
+            assert!(!text.contains(removal), "{removal}: {text}");
+        }
+    }
+}
+
+#[test]
+fn an_undo_takes_the_volume_of_a_certificate_out_before_its_secret() {
+    let request = SetupRequest {
+        mode: Some(Mode::AppCertificate),
+        ..request()
+    };
+    let now = "2027-01-01T00:00:00Z".parse().unwrap();
+    let mut facts = after(facts(), &setup(&facts(), &request, now).unwrap());
+    facts.cluster.workload.as_mut().unwrap().certificate_volume = Some("apim-entra".to_owned());
+    let text = undo_script(&facts, &request, &CLUSTER);
+    let [patch, secret] = [
+        r#"{"$patch":"delete","name":"apim-entra"}"#,
+        "delete secret gw-entra",
+    ];
+    assert!(text.find(patch).unwrap() < text.find(secret).unwrap(), "{text}");
 }

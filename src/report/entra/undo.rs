@@ -5,13 +5,13 @@ use uuid::Uuid;
 
 use super::az::ScriptCluster;
 use crate::model::directory::{AppCredential, Application};
-use crate::model::entra::facts::{AppFacts, AppKind, EntraFacts, RoleFacts, WorkloadSide};
+use crate::model::entra::facts::{AppFacts, AppKind, EntraFacts, RoleFacts, RunningPod, WorkloadSide};
 use crate::model::entra::{
-    AppRequest, CLIENT_ID_ANNOTATION, Mode, SetupRequest, SignsIn, TENANT_ID_ANNOTATION, USE_LABEL,
-    credential_name, federated_name, subject, unique_name,
+    AppRequest, CERTIFICATE_FOLDER, CLIENT_ID_ANNOTATION, Mode, SetupRequest, SignsIn, TENANT_ID_ANNOTATION,
+    USE_LABEL, credential_name, federated_name, subject, unique_name,
 };
 use crate::model::quote::shell_word;
-use crate::model::{AzureRole, assignment_id, setting};
+use crate::model::{AzureRole, assignment_id, one_line, setting};
 
 /// A script that removes what a set-up makes, by the names that only a set-up gives:
 /// the assignments, the credential, the app, and each role that has no other
@@ -23,7 +23,18 @@ pub fn undo_script(facts: &EntraFacts, request: &SetupRequest, cluster: &ScriptC
             .to_owned();
     let app = facts.app.as_ref().ok().and_then(Option::as_ref);
     let own = Own::of(facts, request);
-    let is_shared = app.is_some_and(|app| own.is_shared(app));
+    let user = own.other_user(facts);
+    text.extend(match (user, &facts.cluster.pods) {
+        (Some(pod), _) => Some(format!(
+            "# Pod {pod} of another workload signs in by what is for this one, so that stays.\n"
+        )),
+        (None, Err(why)) => Some(format!(
+            "# Whether pods of other workloads use the same is not known: {}\n",
+            one_line(why.why())
+        )),
+        (None, Ok(_)) => None,
+    });
+    let is_shared = user.is_some() || app.is_some_and(|app| own.is_shared(app));
     let principal = app.and_then(|app| app.service_principal.as_ref().ok()?.as_ref());
     let reader = principal.map(|it| it.id);
     let identity = facts.instance.as_ref().ok().and_then(|it| it.identity.principal);
@@ -52,36 +63,62 @@ pub fn undo_script(facts: &EntraFacts, request: &SetupRequest, cluster: &ScriptC
     if app.is_none() {
         text += "# There is no such app.\n";
     }
-    if let Some(app) = app {
+    if let Some(app) = app.filter(|_| user.is_none()) {
         text += &own.assumption(app);
         text += &own.removal(facts, request, app);
     }
-    text + &in_cluster(facts, &own, cluster)
+    text + &in_cluster(facts, &own, user.is_some(), cluster)
 }
 
 /// What stays in the cluster, with the commands that remove it, as comments: the pods
 /// need it until they sign in in another way.
-fn in_cluster(facts: &EntraFacts, own: &Own, cluster: &ScriptCluster<'_>) -> String {
+fn in_cluster(facts: &EntraFacts, own: &Own, is_used: bool, cluster: &ScriptCluster<'_>) -> String {
     let kubectl = format!("# kubectl -n {}", facts.cluster.namespace);
-    let mut commands = Vec::new();
+    let mut commands: Vec<String> = Vec::new();
     if let Some(workload) = &facts.cluster.workload {
-        let name = workload.workload.short();
-        let there = |name: &&&str| workload.template.settings.contains_key(**name);
-        let removed = SET_FOR_ENTRA.iter().filter(there).map(|name| format!(" {name}-"));
-        let removed: String = removed.collect();
-        if !removed.is_empty() && is_of_entra(workload) {
-            let container = &workload.container;
-            commands.push(format!("{kubectl} set env {name} -c {container}{removed}"));
-        }
-        if workload.template.labels.contains_key(USE_LABEL) {
-            let label = format!("/spec/template/metadata/labels/{}", USE_LABEL.replace('/', "~1"));
-            let patch = json!([{"op": "remove", "path": label}]).to_string();
-            commands.push(format!(
-                "{kubectl} patch {name} --type json -p {}",
-                shell_word(&patch)
-            ));
-        }
+        commands.extend(of_template(workload).map(|command| format!("{kubectl} {command}")));
     }
+    if !is_used {
+        commands.extend(of_objects(facts, own).map(|command| format!("{kubectl} {command}")));
+    }
+    if commands.is_empty() {
+        return String::new();
+    }
+    format!(
+        "# What stays in the cluster, {}, and the commands that remove it:\n{}\n",
+        cluster.in_words(),
+        commands.join("\n")
+    )
+}
+
+/// What takes the sign-in out of the pod template.
+fn of_template(workload: &WorkloadSide) -> impl Iterator<Item = String> {
+    let (name, container) = (workload.workload.short(), &workload.container);
+    let there = |name: &&&str| workload.template.settings.contains_key(**name);
+    let removed = SET_FOR_ENTRA.iter().filter(there).map(|name| format!(" {name}-"));
+    let removed: String = removed.collect();
+    let settings = (!removed.is_empty() && is_of_entra(workload))
+        .then(|| format!("set env {name} -c {container}{removed}"));
+    let label = workload.template.labels.contains_key(USE_LABEL).then(|| {
+        let label = format!("/spec/template/metadata/labels/{}", USE_LABEL.replace('/', "~1"));
+        let patch = json!([{"op": "remove", "path": label}]).to_string();
+        format!("patch {name} --type json -p {}", shell_word(&patch))
+    });
+    // Without its Secret, no pod of the workload could start.
+    let volume = workload.certificate_volume.as_ref().map(|volume| {
+        let mount = json!({"$patch": "delete", "mountPath": CERTIFICATE_FOLDER});
+        let spec = json!({
+            "containers": [{"name": container, "volumeMounts": [mount]}],
+            "volumes": [{"$patch": "delete", "name": volume}],
+        });
+        let patch = json!({"spec": {"template": {"spec": spec}}}).to_string();
+        format!("patch {name} -p {}", shell_word(&patch))
+    });
+    settings.into_iter().chain(label).chain(volume)
+}
+
+/// What takes it out of the `ServiceAccount`, and the Secret.
+fn of_objects(facts: &EntraFacts, own: &Own) -> impl Iterator<Item = String> {
     let account = facts
         .cluster
         .service_account
@@ -95,21 +132,14 @@ fn in_cluster(facts: &EntraFacts, own: &Own, cluster: &ScriptCluster<'_>) -> Str
         .filter(is_annotated)
         .map(|name| format!(" {name}-"));
     let removed: String = removed.collect();
-    if let (Some(name), false) = (&own.account, removed.is_empty()) {
-        commands.push(format!("{kubectl} annotate serviceaccount {name}{removed}"));
-    }
+    let account = own.account.as_ref().filter(|_| !removed.is_empty());
+    let account = account.map(|name| format!("annotate serviceaccount {name}{removed}"));
     let secret = facts.cluster.secret.as_ref().ok().and_then(Option::as_ref);
-    if let (Some(name), Some(true)) = (&own.secret, secret.map(|it| it.kind.is_some())) {
-        commands.push(format!("{kubectl} delete secret {name}"));
-    }
-    if commands.is_empty() {
-        return String::new();
-    }
-    format!(
-        "# What stays in the cluster, {}, and the commands that remove it:\n{}\n",
-        cluster.in_words(),
-        commands.join("\n")
-    )
+    let is_recorded = secret.is_some_and(|it| it.kind.is_some());
+    let secret = own.secret.as_ref().filter(|_| is_recorded);
+    account
+        .into_iter()
+        .chain(secret.map(|name| format!("delete secret {name}")))
 }
 
 fn is_of_entra(workload: &WorkloadSide) -> bool {
@@ -172,6 +202,25 @@ impl Own {
             secret,
             is_assumed,
         }
+    }
+
+    /// A pod of another workload that has the `ServiceAccount` with the client id, or the
+    /// Secret.
+    fn other_user<'f>(&self, facts: &'f EntraFacts) -> Option<&'f str> {
+        let account = facts
+            .cluster
+            .service_account
+            .as_ref()
+            .ok()
+            .and_then(Option::as_ref);
+        let names_app = account.is_some_and(|it| it.annotations.contains_key(CLIENT_ID_ANNOTATION));
+        let account = self.account.as_ref().filter(|_| names_app);
+        let uses = |pod: &&RunningPod| {
+            let by_account = account.is_some_and(|name| pod.service_account == *name);
+            !pod.is_own && (by_account || self.secret.as_ref().is_some_and(|it| pod.secrets.contains(it)))
+        };
+        let pods = facts.cluster.pods.as_deref().unwrap_or_default();
+        pods.iter().find(uses).map(|pod| pod.name.as_str())
     }
 
     /// Which Secret's credentials the script removes, if neither the command line nor the pod

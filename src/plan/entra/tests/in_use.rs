@@ -212,6 +212,7 @@ fn the_credential_of_running_pods_is_not_left_over() {
                 rotation_ids: ids,
                 secrets: vec!["gw-entra".to_owned()],
                 created: "2026-12-01T00:00:00Z".parse().ok(),
+                ..RunningPod::default()
             };
             done.cluster.pods = Ok(vec![pod]);
             let found = plan(&done, &in_mode(mode));

@@ -165,6 +165,7 @@ fn pod(ids: &str, secret: &str, created: &str) -> RunningPod {
         rotation_ids: RotationIds::from(ids),
         secrets: vec![secret.to_owned()],
         created: created.parse().ok(),
+        ..RunningPod::default()
     }
 }
 

@@ -52,7 +52,7 @@ fn what_is_only_unknown_is_not_said_to_be_impossible() {
     assert!(!hints.contains(tries), "{hints}");
     let (text, hints) = said(&|facts| {
         facts.webhook = Ok(None);
-        facts.cluster.workload.as_mut().unwrap().skips_webhook = true;
+        facts.cluster.workload.as_mut().unwrap().skipped_by = Some("azure.workload.identity/skip-containers");
     });
     assert!(text.contains("leaves the container gateway out"), "{text}");
     assert!(

@@ -145,6 +145,7 @@ impl World {
             rotation_ids: workload.marks.rotation_ids.clone(),
             secrets: vec!["gw-entra".to_owned()],
             created: NOW.parse().ok(),
+            ..RunningPod::default()
         };
         self.pods.push((pod, held_by_pods));
         workload.unproved = Some(id);
@@ -214,18 +215,18 @@ impl SetupEffects for World {
 
     async fn remove(&mut self, credentials: &[Uuid]) -> Result<()> {
         let pods = self.running();
-        let usage = Usage {
+        let of_secret = Usage {
             app: self.facts.app.as_ref().ok().and_then(Option::as_ref),
             secret: "gw-entra",
             stored: self.facts.cluster.secret.as_ref().ok().and_then(Option::as_ref),
         };
-        let user = |id: &Uuid| usage.user_of(&pods, *id);
+        let user = |id: &Uuid| of_secret.user_of(&pods, *id);
         let (kept, remove): (Vec<Uuid>, Vec<Uuid>) = credentials.iter().partition(|id| user(id).is_some());
         let why = kept.first().and_then(|id| Some(stays(*id, user(id)?)));
         self.effect(|world| {
-            let used = world.pods.iter().filter_map(|(_, id)| *id);
+            let of_pods = world.pods.iter().filter_map(|(_, id)| *id);
             assert_eq!(
-                used.filter(|id| remove.contains(id)).count(),
+                of_pods.filter(|id| remove.contains(id)).count(),
                 0,
                 "pods run with it"
             );
