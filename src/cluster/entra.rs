@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
 use kube::api::{Patch, PostParams};
 use secrecy::{ExposeSecret, SecretSlice};
@@ -91,17 +92,26 @@ impl Cluster {
         self.post(&path, &body, dry_run).await
     }
 
-    /// Sets annotations of a `ServiceAccount`. The same ones twice change nothing.
+    pub async fn account(&self, name: &str) -> Result<ServiceAccount, kube::Error> {
+        let path = format!("/api/v1/namespaces/{}/serviceaccounts/{name}", self.namespace);
+        self.get(&path).await
+    }
+
+    /// Sets annotations of a `ServiceAccount`. It is a conflict if it is not the one that was
+    /// read, or has changed since.
     pub async fn annotate_account(
         &self,
         name: &str,
+        read: &ObjectMeta,
         annotations: &BTreeMap<&'static str, String>,
         dry_run: bool,
     ) -> Result<ServiceAccount, kube::Error> {
         let api: Api<ServiceAccount> = Api::namespaced(self.client.clone(), &self.namespace);
         let params = patching(FIELD_MANAGER, dry_run);
-        let patch = Patch::Merge(json!({"metadata": {"annotations": annotations}}));
-        self.reading(|| api.patch(name, &params, &patch)).await
+        let patch = Patch::Merge(json!({"metadata": {
+            "uid": read.uid, "resourceVersion": read.resource_version, "annotations": annotations,
+        }}));
+        self.writing(dry_run, || api.patch(name, &params, &patch)).await
     }
 
     async fn post<T: serde::de::DeserializeOwned>(
@@ -151,13 +161,16 @@ impl Cluster {
         .await
     }
 
-    /// Sets annotations of the workload itself, which restarts nothing.
+    /// Sets annotations of the workload itself, which restarts nothing. It is a conflict if the
+    /// object's version is not the given one.
     pub async fn annotate_workload(
         &self,
         version: &WorkloadVersion,
         annotations: &Value,
     ) -> Result<Value, kube::Error> {
-        let patch = json!({"metadata": {"uid": version.uid, "annotations": annotations}});
+        let patch = json!({"metadata": {
+            "uid": version.uid, "resourceVersion": version.resource_version, "annotations": annotations,
+        }});
         self.patch_workload(&version.workload, MARKS_MANAGER, &Patch::Strategic(patch), false)
             .await
     }

@@ -41,7 +41,7 @@ mod webhook;
 mod workload_secrets;
 
 pub use facts::{Sources, facts};
-pub use namespace::stored_facts;
+pub use namespace::{account_facts, stored_facts};
 pub use target::{SetupTarget, target};
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod audience;
 pub mod facts;
 mod mode;
 mod name;
+mod own_pod;
 mod own_variables;
 mod request;
 mod template;
@@ -14,6 +15,7 @@ pub use name::{
     client_secret_name, credential_name, default_secret, federated_name, is_same_but_slash,
     secret_of_credential, subject, unique_name,
 };
+pub use own_pod::OwnPod;
 pub use own_variables::OwnVariables;
 pub use request::{AppRequest, SetupRequest};
 pub use template::{CertificateMount, Id, Made, SettingValue, TemplateSettings};

@@ -15,6 +15,7 @@ mod marks;
 mod mode;
 mod notes;
 mod objects;
+mod owed;
 mod own_variables;
 mod removal;
 mod role;

@@ -1,3 +1,4 @@
+mod account;
 mod adoption;
 mod arrival;
 mod azure;

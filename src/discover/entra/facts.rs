@@ -156,13 +156,10 @@ async fn cluster_half(
         }
     };
     let pods = async {
-        if mode.is_stored() {
-            let read = cluster.for_optional_reads();
-            let read = read.running_pods(target.workload.as_ref()).await;
-            of_cluster(read, "listing the pods of the namespace")
-        } else {
-            not_needed()
-        }
+        let workload = target.side.as_ref();
+        let workload = workload.map(|it| (&it.workload, it.container.as_str()));
+        let read = cluster.for_optional_reads().own_and_running_pods(workload).await;
+        of_cluster(read, "listing the pods of the namespace")
     };
     let (place, service_account, secret, rights, issuer, webhook, pods) = join!(
         place(cluster),
@@ -173,6 +170,10 @@ async fn cluster_half(
         webhook,
         pods
     );
+    let (own_pods, pods) = match pods {
+        Ok((own, all)) => (Ok(own), Ok(all)),
+        Err(why) => (Err(why.clone()), Err(why)),
+    };
     ClusterHalf {
         facts: ClusterFacts {
             place,
@@ -180,6 +181,7 @@ async fn cluster_half(
             workload: target.side.clone(),
             service_account,
             secret,
+            own_pods,
             pods,
         },
         rights,

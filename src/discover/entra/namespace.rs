@@ -2,6 +2,7 @@
 //! uid.
 
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use serde::Deserialize;
 
 use super::unavailable::{not_needed, of_cluster};
@@ -10,11 +11,14 @@ use crate::cluster::Cluster;
 use crate::cluster::list::MetadataOf;
 use crate::discover::facts::{is_described, last_write};
 use crate::discover::owners::owner;
-use crate::model::annotation::{CLIENT_ID, EXPIRES_AT, GATEWAY, KEY_ID, KIND, ROTATED_AT};
+use crate::model::annotation::{CLIENT_ID, EXPIRES_AT, FIELD_MANAGER, GATEWAY, KEY_ID, KIND};
 use crate::model::directory::Fingerprint;
 use crate::model::entra::facts::{ServiceAccountFacts, StoredFacts, Unrecorded};
 use crate::model::entra::{CLIENT_ID_ANNOTATION, Mode, PEM_KEY, PFX_KEY, SECRET_KEY, TENANT_ID_ANNOTATION};
 use crate::model::{Fact, GatewayId, ObjectKind, Unavailable, cleaned};
+
+/// The annotations of a `ServiceAccount` that decide which identity pods get.
+const IDENTITY: [&str; 2] = [CLIENT_ID_ANNOTATION, TENANT_ID_ANNOTATION];
 
 /// The keys of credentials.
 const KEYS: [&str; 3] = [SECRET_KEY, PEM_KEY, PFX_KEY];
@@ -40,17 +44,42 @@ pub(super) async fn service_account(
     name: Option<&str>,
 ) -> Fact<Option<ServiceAccountFacts>> {
     let read = existing::<ServiceAccount>(cluster, ObjectKind::ServiceAccount, name).await?;
-    Ok(read.map(|found| {
-        let annotations = found.metadata.annotations.clone().unwrap_or_default();
-        let ours = [CLIENT_ID_ANNOTATION, TENANT_ID_ANNOTATION].map(|name| {
-            let value = annotations.get(name)?;
-            Some((name.to_owned(), cleaned(value)))
-        });
-        ServiceAccountFacts {
-            annotations: ours.into_iter().flatten().collect(),
-            owner: owner(&found.metadata, ("", "ServiceAccount"), &[]).map(|it| it.name),
-        }
-    }))
+    Ok(read.as_ref().map(account_facts))
+}
+
+/// What of a `ServiceAccount` decides which identity pods get.
+pub fn account_facts(found: &ServiceAccount) -> ServiceAccountFacts {
+    let meta = &found.metadata;
+    let ours = IDENTITY.map(|name| {
+        let value = meta.annotations.as_ref()?.get(name)?;
+        Some((name.to_owned(), cleaned(value)))
+    });
+    // An entry is all that one manager has written in one way, and has the time of its latest
+    // write. That a set-up has written something else since makes a restart more, not less.
+    let entries = meta.managed_fields.iter().flatten();
+    let entries = entries.filter(|it| it.manager.as_deref() == Some(FIELD_MANAGER) && annotates(it));
+    ServiceAccountFacts {
+        annotations: ours.into_iter().flatten().collect(),
+        written: entries.filter_map(|it| Some(it.time.as_ref()?.0)).max(),
+        owner: owner(meta, ("", "ServiceAccount"), &[]).map(|it| it.name),
+    }
+}
+
+/// Whether a manager has written what decides which identity pods get.
+fn annotates(entry: &ManagedFieldsEntry) -> bool {
+    let annotations = || {
+        entry
+            .fields_v1
+            .as_ref()?
+            .0
+            .get("f:metadata")?
+            .get("f:annotations")
+    };
+    annotations().is_some_and(|fields| {
+        IDENTITY
+            .iter()
+            .any(|name| fields.get(format!("f:{name}")).is_some())
+    })
 }
 
 pub(super) async fn secret(cluster: &Cluster, name: Option<&str>) -> Fact<Option<StoredFacts>> {
@@ -82,8 +111,8 @@ pub fn stored_facts(secret: &Secret) -> StoredFacts {
     let annotation = |name: &str| meta.annotations.as_ref()?.get(name);
     let kind = annotation(KIND).and_then(|kind| Mode::parse(kind));
     let is_of_kind = |key: &&&str| kind.is_none_or(|kind| kind.keys().contains(key));
-    let mut of_kind = keys.iter().filter(is_of_kind).peekable();
-    let holds = of_kind.peek().is_some() && of_kind.all(|key| is_described(meta, key));
+    let of_kind = || keys.iter().filter(is_of_kind);
+    let holds = of_kind().next().is_some() && of_kind().all(|key| is_described(meta, key));
     let mark = |name: &str| annotation(name).filter(|_| holds);
     StoredFacts {
         credential: mark(KEY_ID).and_then(|id| id.parse().ok()),
@@ -91,7 +120,9 @@ pub fn stored_facts(secret: &Secret) -> StoredFacts {
         client_id: mark(CLIENT_ID).and_then(|id| id.parse().ok()),
         gateway: mark(GATEWAY).and_then(|id| GatewayId::parse(id).ok()),
         expires: mark(EXPIRES_AT).and_then(|at| at.parse().ok()),
-        written: mark(ROTATED_AT).and_then(|at| at.parse().ok()),
+        // Not by our annotation, whose time is that of a run before its write.
+        written: mark(KEY_ID).and_then(|_| of_kind().filter_map(|key| last_write(meta, key).1).max()),
+        created: meta.creation_timestamp.as_ref().map(|time| time.0),
         keys: keys.iter().map(|key| (*key).to_owned()).collect(),
         unrecorded: if mark(KEY_ID).is_some() {
             Vec::new()
@@ -139,7 +170,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::model::annotation::{ADOPTED, FIELD_MANAGER};
+    use crate::model::annotation::ADOPTED;
 
     fn written_by(manager: &str) -> StoredFacts {
         marked(manager, "app-secret")
@@ -172,6 +203,7 @@ mod tests {
         );
         assert_eq!(ours.credential, Some(Uuid::from_u128(7)));
         assert!(ours.expires.is_some());
+        assert_eq!(ours.written, AT.parse().ok());
         let theirs = written_by("kubectl-edit");
         assert_eq!((theirs.credential, theirs.expires), (None, None));
         assert_eq!(theirs.keys, ours.keys);
@@ -243,5 +275,22 @@ mod tests {
         assert_eq!((adopted.credential, adopted.unrecorded.len()), (Some(id), 0));
         let rewritten = found("2026-01-02T00:00:01Z");
         assert_eq!((rewritten.credential, rewritten.unrecorded.len()), (None, 1));
+    }
+
+    #[test]
+    fn only_our_own_write_of_the_annotations_has_a_time() {
+        let read = |manager: &str, annotation: &str| {
+            let fields = json!({"f:metadata": {"f:annotations": {format!("f:{annotation}"): {}}}});
+            let account = serde_json::from_value(json!({"metadata": {
+                "annotations": {CLIENT_ID_ANNOTATION: "c", "team": "shop"},
+                "managedFields": [{"manager": manager, "time": AT, "fieldsV1": fields}],
+            }}));
+            account_facts(&account.unwrap())
+        };
+        let ours = read(FIELD_MANAGER, CLIENT_ID_ANNOTATION);
+        assert_eq!((ours.annotations.len(), ours.written), (1, AT.parse().ok()));
+        assert!(read(FIELD_MANAGER, TENANT_ID_ANNOTATION).written.is_some());
+        assert_eq!(read(FIELD_MANAGER, "team").written, None);
+        assert_eq!(read("kubectl-annotate", CLIENT_ID_ANNOTATION).written, None);
     }
 }

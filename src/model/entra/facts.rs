@@ -11,7 +11,7 @@ use crate::model::directory::{
     AppCredential, AppRole, Application, FederatedCredential, Fingerprint, Owner, ServicePrincipal,
 };
 use crate::model::entra::{
-    Mode, OwnVariables, SECRET_KEY, SettingValue, SignsIn, TemplateSettings, default_secret,
+    Mode, OwnPod, OwnVariables, SECRET_KEY, SettingValue, SignsIn, TemplateSettings, default_secret,
 };
 use crate::model::{
     CloudName, Fact, GatewayId, ManagedIdentityId, Replacement, RotationIds, TemplateMarks, WorkloadRef,
@@ -220,6 +220,8 @@ pub struct ClusterFacts {
     pub secret: Fact<Option<StoredFacts>>,
     /// The pods that run.
     pub pods: Fact<Vec<RunningPod>>,
+    /// What those of the workload have.
+    pub own_pods: Fact<Vec<OwnPod>>,
 }
 
 /// A pod, and what shows which credential it was started with.
@@ -341,6 +343,8 @@ pub enum ClearSecret {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServiceAccountFacts {
     pub annotations: BTreeMap<String, String>,
+    /// When a set-up wrote these annotations last, if one did, by the API server's clock.
+    pub written: Option<Timestamp>,
     pub owner: Option<String>,
 }
 
@@ -358,8 +362,11 @@ pub struct StoredFacts {
     pub client_id: Option<Uuid>,
     /// The gateway that it was made for, by our annotation.
     pub gateway: Option<GatewayId>,
-    /// When its credential was written, by our annotation.
+    /// When its credential was written, if our annotations describe it, by the API server's
+    /// clock.
     pub written: Option<Timestamp>,
+    /// When the Secret itself was created, by the same clock.
+    pub created: Option<Timestamp>,
     /// The credentials that our annotations do not describe.
     pub unrecorded: Vec<Unrecorded>,
     pub owner: Option<String>,

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::super::expiry::{is_due, whole_seconds};
 use super::facts::{AppFacts, EntraFacts, HandedOver, Holder, StoredFacts, WorkloadSide};
-use super::holder::owes_restart;
+use super::owed::owes_restart;
 use super::removal::{Kept, Removal, removal};
 use super::step::{Action, Part, Step, StepMark};
 use super::unread::of_unread_app;

@@ -12,7 +12,9 @@ use crate::model::entra::facts::{
     IssuerFacts, RoleFacts, SecretPolicy, ServiceAccountFacts, StoredFacts, WorkloadSide,
 };
 use crate::model::entra::{AppRequest, Id, Made, OwnVariables, SettingValue, SignsIn, unique_name};
-use crate::model::{AzureRole, CloudName, GatewayId, Replacement, TemplateMarks, WorkloadKind, WorkloadRef};
+use crate::model::{
+    AzureRole, CloudName, GatewayId, Replacement, TemplateMarks, Unavailable, WorkloadKind, WorkloadRef,
+};
 
 pub const TENANT: Uuid = Uuid::from_u128(1);
 pub const CALLER: Uuid = Uuid::from_u128(2);
@@ -100,6 +102,8 @@ pub fn facts() -> EntraFacts {
             service_account: Ok(None),
             secret: Ok(None),
             pods: Ok(Vec::new()),
+            // The times alone show what pods have.
+            own_pods: Err(Unavailable::Unknown("they were not listed".to_owned())),
         },
     }
 }

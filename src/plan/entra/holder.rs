@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::facts::{EntraFacts, HandedOver, Holder, ServiceAccountFacts, StoredFacts, WorkloadSide};
+use super::facts::{EntraFacts, HandedOver, Holder, ServiceAccountFacts, StoredFacts};
 use crate::model::entra::{CLIENT_ID_ANNOTATION, Mode, TENANT_ID_ANNOTATION};
 use crate::model::{Unavailable, cleaned};
 
@@ -133,24 +133,3 @@ fn of_other_app(facts: &EntraFacts, client_id: &str) -> Option<Holder> {
 /// How far two times may be apart that different runs have recorded: a server's clock is
 /// known to the second, and later by the time that its answer takes.
 pub(super) const CLOCK_ERROR: SignedDuration = SignedDuration::from_secs(10);
-
-/// Whether pods may have started before their credential was written. Its id in Entra is
-/// the rotation id of the pods that were replaced for it.
-pub(super) fn owes_restart(facts: &EntraFacts, workload: &WorkloadSide, holder: &Holder) -> bool {
-    let stored = facts.cluster.secret.as_ref().ok().and_then(Option::as_ref);
-    let exact = SignedDuration::ZERO;
-    let known = match holder {
-        Holder::HandedOver(found) => Some((Some(found.credential), found.written, exact)),
-        Holder::Untried(written) => Some((None, *written, exact)),
-        // A restart of ours leaves the id, so only one of somebody else is judged by its time.
-        _ => stored.and_then(|stored| Some((Some(stored.credential?), stored.written?, CLOCK_ERROR))),
-    };
-    let Some((id, written, error)) = known else {
-        return false;
-    };
-    let restarted = workload.marks.restarted_at.as_ref();
-    let restarted = restarted.and_then(|at| at.parse::<Timestamp>().ok());
-    !id.is_some_and(|id| workload.marks.rotation_ids.contains(&id.to_string()))
-        && workload.created.is_some_and(|created| created < written)
-        && restarted.is_none_or(|at| at.duration_since(written) < error)
-}

@@ -6,7 +6,7 @@ use super::facts::{Absence, EntraFacts, Holder};
 use super::holder;
 use super::step::{Action, Part, Step};
 use super::template::{client_id, is_same};
-use crate::model::entra::{CLIENT_ID_ANNOTATION, Mode, SettingValue, TENANT_ID_ANNOTATION};
+use crate::model::entra::{CLIENT_ID_ANNOTATION, Id, Mode, SettingValue, TENANT_ID_ANNOTATION};
 use crate::model::quote::shell_word;
 
 pub(super) fn service_account(facts: &EntraFacts, account: &str) -> Step {
@@ -22,13 +22,7 @@ pub(super) fn service_account(facts: &EntraFacts, account: &str) -> Step {
         )
         .hint("give the gateway one of its own, which is created: --service-account NAME");
     }
-    let mut annotations = BTreeMap::from([(CLIENT_ID_ANNOTATION, SettingValue::Id(client_id(facts)))]);
-    let injected = facts.webhook.as_ref().ok().and_then(Option::as_ref);
-    let tenant = facts.tenant.to_string();
-    let of_webhook = injected.and_then(|it| it.tenant.as_deref());
-    if !of_webhook.is_some_and(|of_webhook| of_webhook.eq_ignore_ascii_case(&tenant)) {
-        annotations.insert(TENANT_ID_ANNOTATION, SettingValue::Text(tenant));
-    }
+    let mut annotations = wanted_annotations(facts);
     let write = |annotations| Action::WriteServiceAccount {
         name: account.to_owned(),
         annotations,
@@ -66,6 +60,26 @@ pub(super) fn service_account(facts: &EntraFacts, account: &str) -> Step {
         )),
         None => step.permitted(right, "write ServiceAccounts in the namespace"),
     }
+}
+
+/// What the `ServiceAccount` has to name for this app.
+fn wanted_annotations(facts: &EntraFacts) -> BTreeMap<&'static str, SettingValue> {
+    let mut wanted = BTreeMap::from([(CLIENT_ID_ANNOTATION, SettingValue::Id(client_id(facts)))]);
+    let injected = facts.webhook.as_ref().ok().and_then(Option::as_ref);
+    let tenant = SettingValue::Id(Id::Known(facts.tenant));
+    let of_webhook = injected.and_then(|it| it.tenant.as_deref());
+    let there = facts
+        .cluster
+        .service_account
+        .as_ref()
+        .ok()
+        .and_then(Option::as_ref);
+    // Another one that is there beats the webhook's.
+    let is_set = there.is_some_and(|it| it.annotations.contains_key(TENANT_ID_ANNOTATION));
+    if is_set || !of_webhook.is_some_and(|of_webhook| is_same(of_webhook, &tenant)) {
+        wanted.insert(TENANT_ID_ANNOTATION, tenant);
+    }
+    wanted
 }
 
 /// Other pods may sign in by the `ServiceAccount` as the app that it names.

@@ -1,5 +1,6 @@
 mod handed_over;
 mod in_use;
+mod owed;
 mod own_variables;
 mod parts;
 mod renewal;

@@ -2,8 +2,8 @@
 
 use super::credential::is_held;
 use super::facts::{ClearSecret, EntraFacts, Holder, WorkloadSide};
-use super::holder;
 use super::objects::{service_account, stored};
+use super::owed::{lacks_identity, owes_restart};
 use super::own_variables;
 use super::step::{Action, Part, Step};
 use super::template::is_same;
@@ -81,7 +81,10 @@ pub(super) fn steps(
     }
     if let Some(workload) = &facts.cluster.workload {
         let is_new = steps.iter().any(|step| step.action.is_some());
-        let is_owed = mode.is_stored() && holder::owes_restart(facts, workload, held_by);
+        let is_owed = match mode {
+            Mode::WorkloadIdentity => lacks_identity(facts, workload, account),
+            _ => owes_restart(facts, workload, held_by),
+        };
         let template = template(facts, workload, mode, wanted, (is_new, is_owed));
         let proof = proof(facts, workload, &template);
         steps.push(template);
@@ -133,8 +136,14 @@ fn template(
     }
     let step = change_of_template(facts, workload, mode, wanted, restart);
     let step = own_variables::noting_unchecked(step, facts, workload, mode);
+    let is_restart = matches!(step.action, Some(Action::RestartWorkload { .. }));
     if step.to_apply().is_none() {
-        return step;
+        // The command that is printed does not replace every pod either.
+        return if is_restart {
+            noting_replacement(step, workload, namespace)
+        } else {
+            step
+        };
     }
     let name = workload.workload.short();
     if workload.paused {
@@ -146,7 +155,11 @@ fn template(
             "resume it first: kubectl -n {namespace} rollout resume {name}"
         ));
     }
-    let step = noting_deletions(step, workload);
+    noting_replacement(noting_deletions(step, workload), workload, namespace)
+}
+
+/// How the pods are replaced, if not one after the other by their controller.
+fn noting_replacement(step: Step, workload: &WorkloadSide, namespace: &str) -> Step {
     match &workload.replacement {
         Replacement::Rolling => step,
         Replacement::Interrupting(why) => step.note(format!("the gateway is interrupted: {why}")),
@@ -181,8 +194,8 @@ fn change_of_template(
     }
     let add = lacking(&workload.template, wanted);
     if add == TemplateSettings::default() {
-        if is_new || (is_owed && workload.owner.is_none()) {
-            return restart(facts, workload, &name);
+        if is_new || is_owed {
+            return restart(facts, workload, mode, &name);
         }
         let step = Step::ok(part, format!("{name} signs in by {}", mode.as_str()));
         return with_clear_secret(step, facts, workload, &name);
@@ -245,21 +258,28 @@ fn with_clear_secret(step: Step, facts: &EntraFacts, workload: &WorkloadSide, na
     }
 }
 
-fn restart(facts: &EntraFacts, workload: &WorkloadSide, name: &str) -> Step {
+fn restart(facts: &EntraFacts, workload: &WorkloadSide, mode: Mode, name: &str) -> Step {
     let action = Action::RestartWorkload {
         workload: workload.workload.clone(),
         container: workload.container.clone(),
     };
-    let text = format!("restart {name}: its pods read their credential only when they start");
-    let step = Step::change(Part::Workload, text, action);
-    match &workload.owner {
-        Some(owner) => step.impossible(&format!("it belongs to {owner}")).hint(format!(
-            "restart it once the rest is done: kubectl -n {} rollout restart {}",
-            facts.cluster.namespace,
-            workload.workload.short()
-        )),
+    let why = match mode {
+        Mode::WorkloadIdentity => "its pods get their identity only when they are created",
+        _ => "its pods read their credential only when they start",
+    };
+    let step = Step::change(Part::Workload, format!("restart {name}: {why}"), action);
+    let step = match &workload.owner {
+        Some(owner) => step.impossible(&format!("it belongs to {owner}")),
         None => step.permitted(&facts.rights.change_workload, "change the workload"),
+    };
+    if step.left_to_others().is_none() {
+        return step;
     }
+    step.hint(format!(
+        "restart it once the rest is done: kubectl -n {} rollout restart {}",
+        facts.cluster.namespace,
+        workload.workload.short()
+    ))
 }
 
 /// The name of the instance in place of the gateway's is the chart's own mistake,

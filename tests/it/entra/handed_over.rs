@@ -171,7 +171,7 @@ async fn of_another_app() {
         format!("kubectl create secret generic gw-entra --from-literal=azure-ad-app-secret='{SECRET}'");
     entra.case.shell(&create).exits(0).await;
     let (app, _) = super::registered(&entra, |app, _| {
-        app.passwords.push(PasswordCredential::new(SECRET))
+        app.passwords.push(PasswordCredential::new(SECRET));
     });
     entra
         .deploy(|it| {

@@ -1,5 +1,6 @@
 //! The order of the effects, in a world that can end the run before or after each.
 
+mod identity;
 mod renewal;
 mod unread;
 mod world;

@@ -1,50 +1,5 @@
-use std::collections::BTreeMap;
-
-use super::super::effects::{Failure, Ids, Known};
-use super::RealSetup;
+use super::super::effects::Failure;
 use crate::cluster::explain;
-use crate::model::entra::SettingValue;
-
-impl RealSetup<'_> {
-    /// Creates a `ServiceAccount`, or annotates the one that is there.
-    pub(super) async fn write_account(
-        &self,
-        name: &str,
-        annotations: &BTreeMap<&'static str, SettingValue>,
-        known: &Known,
-    ) -> Result<Ids, Failure> {
-        let mut values = BTreeMap::new();
-        for (annotation, value) in annotations {
-            let value = match value {
-                SettingValue::Text(text) => text.clone(),
-                SettingValue::Id(id) => known.resolve(*id)?.to_string(),
-                SettingValue::Secret { .. } => continue,
-            };
-            values.insert(*annotation, value);
-        }
-        let doing = format!("writing serviceaccount/{name}");
-        let annotated = self.cluster.annotate_account(name, &values, false).await;
-        match annotated {
-            Err(kube::Error::Api(status)) if status.is_not_found() => {}
-            outcome => {
-                return outcome
-                    .map(|_| Ids::new())
-                    .map_err(|error| refused(error, &doing));
-            }
-        }
-        let created = self.cluster.create_account(name, &values, false).await;
-        match created {
-            // Something else, or an attempt without an answer, has created it.
-            Err(kube::Error::Api(status)) if status.code == 409 => {
-                let annotated = self.cluster.annotate_account(name, &values, false).await;
-                annotated.map(drop)
-            }
-            outcome => outcome.map(drop),
-        }
-        .map(|()| Ids::new())
-        .map_err(|error| refused(error, &doing))
-    }
-}
 
 /// The failure of a write to the cluster.
 pub(super) fn refused(error: kube::Error, doing: &str) -> Failure {

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::model::annotation::{GIVEN_UP, PROVED};
 use crate::model::entra::TemplateSettings;
 use crate::model::entra::facts::AppFacts;
-use crate::model::{RotationIds, WorkloadRef, WorkloadVersion};
+use crate::model::{RotationIds, WorkloadMarks, WorkloadRef, WorkloadVersion};
 use crate::plan::entra::{ASSIGNMENT_TIME, Action, marks_of_new_pods, replacement_id, replacement_ids};
 use crate::plan::{PUT_BACK_TIME, whole_seconds};
 
@@ -63,12 +63,7 @@ impl RealSetup<'_> {
             after: Value::Null,
             before,
         };
-        let mut patch = replaced.change().patch(&replaced.before);
-        if !self.wait {
-            let given_up = marks.given_up.with(&own, &RotationIds::default());
-            patch["metadata"] = json!({"annotations": {GIVEN_UP: given_up}});
-        }
-        replaced.after = self.send(&replaced, version, &patch).await?;
+        replaced.after = self.send(&replaced, version, &own).await?;
         let id = replaced.id.clone();
         self.replaced = Some(replaced);
         // The proof sees to it otherwise.
@@ -81,17 +76,23 @@ impl RealSetup<'_> {
     }
 
     /// Sends the change until it is known what became of it, and returns the workload as
-    /// it is then.
+    /// it is then. `own` are the ids of the new pods, which nobody waits for without a proof.
     async fn send(
         &self,
         replaced: &Replaced,
         mut version: WorkloadVersion,
-        patch: &Value,
+        own: &RotationIds,
     ) -> Result<Value, Failure> {
         let workload = &replaced.workload;
+        let mut patch = replaced.change().patch(&replaced.before);
+        let mut given_up = marks_of(&replaced.before).given_up;
         let mut backoff = self.cluster.backoff();
         loop {
-            let error = match self.cluster.change_template(&version, patch, false).await {
+            if !self.wait {
+                let all = given_up.with(own, &RotationIds::default());
+                patch["metadata"] = json!({"annotations": {GIVEN_UP: all}});
+            }
+            let error = match self.cluster.change_template(&version, &patch, false).await {
                 Ok(after) => return Ok(after),
                 Err(error) => error,
             };
@@ -106,6 +107,8 @@ impl RealSetup<'_> {
             if now["spec"]["template"] != replaced.before["spec"]["template"] {
                 return Err(changed_meanwhile(workload));
             }
+            // Another run may have added to it.
+            given_up = marks_of(&now).given_up;
             version = newer;
         }
     }
@@ -212,32 +215,40 @@ impl RealSetup<'_> {
         LogCounts::From(Instant::now() + Duration::try_from(left).unwrap_or_default())
     }
 
-    /// Records on the workload how the wait for its pods ended.
+    /// Records on the workload how the wait for its pods ended. Other rotations record theirs in
+    /// the same annotations.
     pub(super) async fn record_end(&self, earlier: Option<&Action>, is_proved: bool) -> Result<()> {
         let (workload, id) = match (&self.replaced, earlier) {
             (Some(it), _) => (&it.workload, it.id.as_str()),
             (None, Some(Action::Prove { workload, id, .. })) => (workload, id.as_str()),
             _ => return Ok(()),
         };
-        let (whole, version) = self.read_workload(workload).await?;
-        let marks = marks_of(&whole);
+        let mut backoff = self.cluster.backoff();
+        loop {
+            let (whole, version) = self.read_workload(workload).await?;
+            let annotations = self.end(&marks_of(&whole), id, is_proved);
+            let Err(error) = self.cluster.annotate_workload(&version, &annotations).await else {
+                return Ok(());
+            };
+            if !may_be_sent_again(&error) || !backoff.wait(Duration::ZERO).await {
+                return Err(explain(error, &format!("annotating {workload}")));
+            }
+        }
+    }
+
+    /// The annotations of a workload that record how the wait for its pods ended.
+    fn end(&self, marks: &WorkloadMarks, id: &str, is_proved: bool) -> Value {
         let on_template = &marks.template.rotation_ids;
         let own = replacement_ids(self.credential_id().as_deref(), id).among(on_template);
-        let annotations = if is_proved {
-            // Only what is still on the template has to be known.
-            let proved = marks.proved.among(on_template);
-            json!({
-                PROVED: proved.with(&own, &RotationIds::default()),
-                GIVEN_UP: marks.given_up.without(&own),
-            })
-        } else {
-            json!({GIVEN_UP: marks.given_up.with(&own, &RotationIds::default())})
-        };
-        self.cluster
-            .annotate_workload(&version, &annotations)
-            .await
-            .map(drop)
-            .map_err(|error| explain(error, &format!("annotating {workload}")))
+        if !is_proved {
+            return json!({GIVEN_UP: marks.given_up.with(&own, &RotationIds::default())});
+        }
+        // Only what is still on the template has to be known.
+        let proved = marks.proved.among(on_template);
+        json!({
+            PROVED: proved.with(&own, &RotationIds::default()),
+            GIVEN_UP: marks.given_up.without(&own),
+        })
     }
 
     /// Gives the fields that this run has set the values that they had.

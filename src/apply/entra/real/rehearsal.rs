@@ -23,17 +23,7 @@ impl RealSetup<'_> {
             Action::WriteSecret { name, keys } => self.rehearse_secret(name, keys).await,
             Action::AdoptCredential { name, .. } => self.rehearse_secret(name, &[]).await,
             Action::WriteServiceAccount { name, annotations } => {
-                let stand_in = Uuid::nil().to_string();
-                let values: BTreeMap<&'static str, String> =
-                    annotations.keys().map(|name| (*name, stand_in.clone())).collect();
-                let doing = format!("rehearsing the write of serviceaccount/{name}");
-                let checked = match self.cluster.annotate_account(name, &values, true).await {
-                    Err(kube::Error::Api(status)) if status.is_not_found() => {
-                        self.cluster.create_account(name, &values, true).await
-                    }
-                    outcome => outcome,
-                };
-                checked.map_or_else(|error| self.judge(error, &doing), |_| Ok(()))
+                self.rehearse_account(name, annotations).await
             }
             Action::ConfigureWorkload {
                 workload,
@@ -94,7 +84,7 @@ impl RealSetup<'_> {
     }
 
     /// What the failure of a dry run shows about the write.
-    fn judge(&self, error: kube::Error, doing: &str) -> Result<(), Failure> {
+    pub(super) fn judge(&self, error: kube::Error, doing: &str) -> Result<(), Failure> {
         match &error {
             // An admission webhook that does not support dry runs answers 400.
             kube::Error::Api(status) if status.code == 400 && status.message.contains("dry run") => {

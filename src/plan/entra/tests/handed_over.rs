@@ -130,7 +130,9 @@ fn a_secret_that_may_not_be_annotated_is_used_and_tried_by_each_run() {
         let mut done = after(facts, &first);
         let workload = workload_of(&mut done);
         workload.signs_in = Ok(SignsIn::By(Mode::AppSecret));
+        // Both were made in the same second.
         workload.created = Some(written());
+        stored_of(&mut done).created = Some(written());
         let again = plan(&done, &request);
         assert!(again.is_settled() && again.asks_sign_in(), "{:?}", again.steps);
         // What keeps the Secret writes another one.

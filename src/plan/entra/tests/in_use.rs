@@ -280,7 +280,7 @@ fn a_service_account_of_another_app_is_not_taken() {
     let facts = changed(|facts| {
         facts.cluster.service_account = Ok(Some(ServiceAccountFacts {
             annotations: [(CLIENT_ID_ANNOTATION.to_owned(), Uuid::from_u128(99).to_string())].into(),
-            owner: None,
+            ..ServiceAccountFacts::default()
         }));
     });
     let plan = plan(&facts, &in_mode(Mode::WorkloadIdentity));

@@ -86,7 +86,7 @@ fn a_service_account_that_names_the_given_client_id_is_right() {
     let mut names = |id: Uuid| {
         facts.cluster.service_account = Ok(Some(ServiceAccountFacts {
             annotations: [(CLIENT_ID_ANNOTATION.to_owned(), id.to_string())].into(),
-            owner: None,
+            ..ServiceAccountFacts::default()
         }));
         step(&plan(&facts, &existing(mode)), Part::ServiceAccount).clone()
     };
@@ -158,7 +158,7 @@ fn pods_that_are_older_than_what_others_put_there_are_restarted() {
         matches!(action, Some(Action::RestartWorkload { .. })),
         "{action:?}"
     );
-    done.cluster.workload.as_mut().unwrap().marks.restarted_at = Some("2026-12-31T00:00:01Z".to_owned());
+    done.cluster.workload.as_mut().unwrap().marks.restarted_at = Some("2026-12-31T00:00:10Z".to_owned());
     assert!(plan(&done, &existing(mode)).is_settled());
 }
 

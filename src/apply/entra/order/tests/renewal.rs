@@ -1,5 +1,6 @@
 //! A credential that is due.
 
+use super::world::CREATED;
 use super::*;
 use crate::model::entra::facts::{AppKind, RunningPod};
 use crate::model::{RotationIds, TemplateMarks};
@@ -13,7 +14,10 @@ async fn due() -> World {
         panic!("an app");
     };
     app.secrets[0].expires = Some("2027-01-02T00:00:00Z".parse().unwrap());
-    world.facts.cluster.workload.as_mut().unwrap().created = "2026-12-01T00:00:00Z".parse().ok();
+    world.facts.cluster.workload.as_mut().unwrap().created = CREATED.parse().ok();
+    for pod in world.facts.cluster.own_pods.as_mut().unwrap() {
+        pod.created = CREATED.parse().ok();
+    }
     World {
         effects: 0,
         credentials: 0,

@@ -6,11 +6,17 @@ use super::super::*;
 use super::NOW;
 use crate::apply::entra::effects::Ids;
 use crate::error::{Error, Result};
+use crate::model::Fact;
 use crate::model::entra::facts::{AppKind, RunningPod};
-use crate::model::entra::{Mode, SetupRequest, SignsIn};
+use crate::model::entra::{CLIENT_ID_ANNOTATION, Mode, OwnPod, SetupRequest, SignsIn, USE_LABEL};
 use crate::output::OutputSettings;
 use crate::plan::entra::fixture::{self, newest_credential};
 use crate::plan::entra::{Usage, refusal, replacement_id, replacement_ids, setup, stays};
+
+/// When the first pod was created: before the Secret was written.
+pub(super) const CREATED: &str = "2026-12-01T00:00:00Z";
+/// When every other one was created.
+const REPLACED: &str = "2027-01-01T01:00:00Z";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum When {
@@ -41,6 +47,8 @@ pub(super) struct World {
     pub(super) kept: Vec<String>,
     /// The template before this run.
     pub(super) before: Option<crate::model::entra::facts::WorkloadSide>,
+    /// Its pods before this run.
+    pub(super) pods_before: Option<Fact<Vec<OwnPod>>>,
     /// What an action is refused with.
     pub(super) refuses: fn(&Action) -> Option<Failure>,
     /// What its rehearsal is refused with.
@@ -53,8 +61,13 @@ pub(super) fn dead() -> Error {
 
 impl World {
     pub(super) fn new() -> Self {
+        let mut facts = fixture::facts();
+        facts.cluster.own_pods = Ok(vec![OwnPod {
+            created: CREATED.parse().ok(),
+            ..OwnPod::default()
+        }]);
         Self {
-            facts: fixture::facts(),
+            facts,
             arrived: Arrived::Yes("served".to_owned()),
             proof: Proof::Proved("1 new pod is ready".to_owned()),
             dies: None,
@@ -67,6 +80,7 @@ impl World {
             pods: Vec::new(),
             kept: Vec::new(),
             before: None,
+            pods_before: None,
             refuses: |_| None,
             disturbs: |_| None,
         }
@@ -150,6 +164,22 @@ impl World {
         self.pods.push((pod, held_by_pods));
         workload.unproved = Some(id);
         workload.signs_in = Ok(SignsIn::By(mode));
+        self.facts.cluster.own_pods = Ok(vec![self.new_pod()]);
+    }
+
+    /// A pod of the present template, as the webhook changes it.
+    pub(super) fn new_pod(&self) -> OwnPod {
+        let workload = self.facts.cluster.workload.as_ref().unwrap();
+        let template = &workload.template;
+        let account = self.facts.cluster.service_account.as_ref().unwrap().as_ref();
+        let account = account.filter(|_| template.labels.contains_key(USE_LABEL));
+        OwnPod {
+            marks: workload.marks.clone(),
+            created: REPLACED.parse().ok(),
+            asks_for: account.map(|_| template.service_account.clone()),
+            client_id: account.and_then(|it| it.annotations.get(CLIENT_ID_ANNOTATION).cloned()),
+            tenant: account.map(|_| fixture::TENANT.to_string()),
+        }
     }
 
     pub(super) fn secrets(&self) -> usize {
@@ -198,6 +228,7 @@ impl SetupEffects for World {
             }
             if action.replaces_pods() {
                 world.before = world.facts.cluster.workload.clone();
+                world.pods_before = Some(world.facts.cluster.own_pods.clone());
             }
             fixture::apply(&mut world.facts, &action);
             if action.replaces_pods() {
@@ -264,6 +295,7 @@ impl SetupEffects for World {
                 let ids = &before.marks.rotation_ids;
                 world.pods.retain(|(pod, _)| pod.rotation_ids == *ids);
                 world.facts.cluster.workload = Some(before);
+                world.facts.cluster.own_pods = world.pods_before.take().unwrap();
                 let kept = world.kept.clone();
                 Undone::Done { kept, left: None }
             }
