@@ -4,7 +4,8 @@ use super::*;
 use crate::error::Kind;
 use crate::model::entra::Mode;
 
-const TARGET: [&str; 8] = ["-s", "sub", "-r", "rg", "-a", "svc", "-g", "gw"];
+const SUBSCRIPTION: &str = "11111111-2222-3333-4444-555555555555";
+const TARGET: [&str; 8] = ["-s", SUBSCRIPTION, "-r", "rg", "-a", "svc", "-g", "gw"];
 
 fn resolve(words: &[&str], can_ask: bool) -> Result<EntraSetupSettings> {
     let command = EntraSetupArgs::augment_args(Command::new("setup"));
@@ -106,7 +107,7 @@ fn without_a_terminal_the_gateway_is_given_in_full_and_consent_by_a_flag() {
     let app = ["--create-app", "a"];
     let with = |words: &[&'static str]| [&app[..], words].concat();
     let full: Vec<&str> = with(&TARGET);
-    let error = resolve(&with(&["--yes", "-s", "sub"]), false).unwrap_err();
+    let error = resolve(&with(&["--yes", "-s", SUBSCRIPTION]), false).unwrap_err();
     assert!(
         error
             .to_string()

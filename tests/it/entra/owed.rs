@@ -144,6 +144,11 @@ async fn is_said_until_restarted(entra: &EntraCase, flags: &[&str]) {
     assert_eq!(entra.azure_writes().len(), writes);
     assert_eq!(entra.case.versions().await, versions);
     restart(entra).await;
+    // The credential that the pods had before may go now.
+    let next = entra.setup(flags).exits(0).await.stdout;
+    let is_removal = |line: &str| line.starts_with("~ remove a client secret of the app that no pod uses: ");
+    let is_as_said = |line: &str| line.starts_with(['=', ' ']) || is_removal(line);
+    assert!(next.lines().all(is_as_said), "{next}");
     let last = entra.setup(flags).exits(0).await.stdout;
     assert!(last.lines().all(|line| line.starts_with(['=', ' '])), "{last}");
 }

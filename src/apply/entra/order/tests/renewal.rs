@@ -2,6 +2,7 @@
 
 use super::world::CREATED;
 use super::*;
+use crate::model::entra::OwnPod;
 use crate::model::entra::facts::{AppKind, RunningPod};
 use crate::model::{RotationIds, TemplateMarks};
 use crate::plan::entra::fixture::newest_credential;
@@ -141,6 +142,10 @@ async fn without_secret() -> World {
     for (pod, _) in &mut world.pods {
         pod.rotation_ids = RotationIds::default();
     }
+    world.facts.cluster.own_pods = Ok(vec![OwnPod {
+        created: CREATED.parse().ok(),
+        ..OwnPod::default()
+    }]);
     world
 }
 
