@@ -19,6 +19,18 @@ pub(crate) fn to_documents<T: Serialize>(values: &[T]) -> Result<String> {
     Ok(documents.join("---\n"))
 }
 
+/// The first document of a text, as Go reads it: of a key that occurs twice the
+/// last value counts. The error is the line, since a text could quote a secret.
+pub(crate) fn first_document(text: &str) -> Result<Value, Option<u64>> {
+    let options = serde_yaml::options! { duplicate_keys: serde_yaml::DuplicateKeyPolicy::LastWins };
+    let mut reader = text.as_bytes();
+    let mut documents = serde_yaml::read_with_options(&mut reader, options);
+    match documents.next() {
+        None => Ok(Value::Null),
+        Some(document) => document.map_err(|error| error.location().map(|place| place.line())),
+    }
+}
+
 /// YAML as JSON. There is no error to return, because its text could quote a
 /// secret.
 pub(crate) fn from_yaml(text: &[u8]) -> Option<Value> {

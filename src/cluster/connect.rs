@@ -1,23 +1,29 @@
 //! The connected cluster.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::{Request, Response, Uri};
+use hyper::body::Incoming;
 use jiff::Timestamp;
-use kube::client::ClientBuilder;
-use kube::{Client, Config};
+use kube::Client;
+use kube::client::Body;
+use kube::client::middleware::BaseUriLayer;
 use tokio::time::Instant;
+use tower::{BoxError, Layer, ServiceExt, service_fn};
 
 use super::config::{Connection, load};
-use super::exec::sign_in;
-use super::explain::explain;
 use super::inputs::ConnectInputs;
 use super::observe::Observe;
+use super::session::Session;
 use crate::clock::ServerClock;
 use crate::error::Result;
 use crate::model::request::KubeConnection;
 use crate::retry::NotBefore;
+
+type Answer = Pin<Box<dyn Future<Output = Result<Response<Incoming>, BoxError>> + Send>>;
 
 /// A client for one cluster and what goes with it.
 #[derive(Clone)]
@@ -45,35 +51,39 @@ pub struct Cluster {
     pub(super) request_timeout: Option<Duration>,
     /// How long one attempt may take.
     pub(super) attempt: Duration,
+    pub(super) session: Arc<Session>,
 }
 
 impl Cluster {
     /// Finds the cluster, and signs in with the kubeconfig's exec plugin if it
     /// has one. No request is sent yet.
     pub async fn connect(args: &KubeConnection, environment: ConnectInputs<'_>) -> Result<Self> {
-        let mut connection = load(args, environment)?;
-        sign_in(&mut connection.config.auth_info, environment).await?;
-        let cluster = Self::build(connection)?;
+        let cluster = Self::build(load(args, environment)?, environment)?;
+        cluster.session.sign_in(environment.deadline).await?;
         Ok(match environment.deadline {
             Some(deadline) => cluster.until(deadline),
             None => cluster,
         })
     }
 
-    fn build(connection: Connection) -> Result<Self> {
+    fn build(connection: Connection, environment: ConnectInputs<'_>) -> Result<Self> {
+        let route = Arc::from(route(&connection));
         let Connection {
-            config,
+            server: base,
+            namespace,
             origin,
             context,
+            transport,
+            identity,
+            authorization,
+            headers,
+            impersonates,
             answer_within,
             request_timeout,
             attempt,
         } = connection;
-        let namespace = config.default_namespace.clone();
-        let impersonates = config.auth_info.impersonate.is_some();
         let clock = ServerClock::default();
-        let server: Arc<str> = Arc::from(config.cluster_url.to_string().trim_end_matches('/'));
-        let route = Arc::from(route(&config));
+        let server: Arc<str> = Arc::from(base.to_string().trim_end_matches('/'));
         let not_before = NotBefore::default();
         let observe = Observe {
             clock: clock.clone(),
@@ -82,10 +92,24 @@ impl Cluster {
             answer_within,
         };
         tracing::debug!(target: "kubectl_apim::cluster", "server {server}, {origin}, namespace {namespace}");
-        let builder = ClientBuilder::try_from(config)
-            .map_err(|error| explain(error, &format!("setting up the connection ({origin})")))?;
+        let since = (environment.now, environment.deadline);
+        let session = Session::new(authorization, transport, identity.as_ref(), clock.clone(), since)?;
+        let session = Arc::new(session);
+        let sender = session.clone();
+        // The time for an answer begins after the sign-in.
+        let service = service_fn(move |mut request: Request<Body>| {
+            let (session, observe, base) = (sender.clone(), observe.clone(), BaseUriLayer::new(base.clone()));
+            request.headers_mut().extend(headers.clone());
+            let answer: Answer = Box::pin(async move {
+                match session.prepared(request).await {
+                    Ok((http, request)) => observe.layer(base.layer(http)).oneshot(request).await,
+                    Err(error) => Err(error.into()),
+                }
+            });
+            answer
+        });
         Ok(Self {
-            client: builder.with_layer(&observe).build(),
+            client: Client::new(service, namespace.clone()),
             namespace,
             clock,
             origin,
@@ -97,6 +121,7 @@ impl Cluster {
             not_before,
             request_timeout,
             attempt,
+            session,
         })
     }
 
@@ -121,13 +146,20 @@ impl Cluster {
 
 /// The address of the API server in one form. Behind one address there may be
 /// several clusters, which a proxy or the name in TLS tells apart.
-fn route(config: &Config) -> String {
-    let url = &config.cluster_url;
+fn route(connection: &Connection) -> String {
+    let transport = &connection.transport;
+    let name = transport
+        .server_name
+        .as_ref()
+        .map(|name| name.to_str().into_owned());
+    route_to(&connection.server, name, transport.proxy.as_ref())
+}
+
+fn route_to(url: &Uri, server_name: Option<String>, proxy: Option<&Uri>) -> String {
     let scheme = url.scheme_str().unwrap_or_default();
     let host = url.host().unwrap_or_default().to_lowercase();
     let port = url.port_u16().unwrap_or(if scheme == "http" { 80 } else { 443 });
     let path = url.path().trim_end_matches('/');
-    let proxy = config.proxy_url.as_ref();
     let proxy = proxy.and_then(|proxy| {
         Some(format!(
             "{}:{}",
@@ -135,7 +167,7 @@ fn route(config: &Config) -> String {
             proxy.port_u16().unwrap_or_default()
         ))
     });
-    let others = [config.tls_server_name.clone(), proxy].into_iter().flatten();
+    let others = [server_name, proxy].into_iter().flatten();
     others.fold(format!("{scheme}://{host}:{port}{path}"), |route, other| {
         format!("{route} {other}")
     })
@@ -156,6 +188,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
+    use crate::cluster::explain;
 
     fn args(server: &str) -> KubeConnection {
         KubeConnection {
@@ -169,9 +202,7 @@ mod tests {
     #[test]
     fn one_api_server_has_one_route() {
         let of = |server: &str, name: Option<&str>| {
-            let mut config = Config::new(server.parse().unwrap());
-            config.tls_server_name = name.map(str::to_owned);
-            route(&config)
+            route_to(&server.parse().unwrap(), name.map(str::to_owned), None)
         };
         let one = of("https://prod.example", None);
         assert_eq!(one, of("https://PROD.example:443/", None));

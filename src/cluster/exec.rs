@@ -1,97 +1,96 @@
-//! The credential plugin of a kubeconfig (`exec`). It runs here, once: the
-//! client would run it three times, block the runtime, and pass our own secrets
-//! to it.
+//! The credential plugin of a kubeconfig (`exec`). It runs here: the client would
+//! run it three times, block the runtime, and pass our own secrets to it.
 
+use std::fmt;
 use std::io::ErrorKind;
-use std::process::{Output, Stdio};
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use futures::FutureExt;
+use futures::future::{FusedFuture, join};
 use jiff::Timestamp;
-use kube::config::{AuthInfo, ExecConfig, ExecInteractiveMode};
+use rustls::sign::CertifiedKey;
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Deserializer};
-use serde_json::json;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use super::inputs::ConnectInputs;
+use super::inputs::{ConnectInputs, Show};
+use super::kubeconfig::{Exec, secret};
+use super::said::{Said, plain};
+use super::tls::identity;
 use crate::environment::{SECRET_VARIABLES, withheld};
 use crate::error::{Error, Result};
 use crate::yaml::from_yaml;
 
-const DEADLINE: Duration = Duration::from_mins(1);
-/// Signing in with a browser takes longer than a program does.
-const INTERACTIVE_DEADLINE: Duration = Duration::from_mins(5);
+/// Signing in with a browser takes minutes.
+const DEADLINE: Duration = Duration::from_mins(5);
 
-/// Runs the user's plugin, if there is one, and replaces it with its answer.
-pub(super) async fn sign_in(user: &mut AuthInfo, environment: ConnectInputs<'_>) -> Result<()> {
-    sign_in_within(user, environment, DEADLINE).await
+/// How long the output of a plugin that has ended is read: a process that it has
+/// left behind may hold the pipe open for ever.
+const REST: Duration = Duration::from_millis(200);
+
+/// No answer is longer.
+const LONGEST: u64 = 1024 * 1024;
+
+/// What a plugin has signed in with.
+pub(super) struct Credential {
+    pub(super) token: Option<SecretString>,
+    pub(super) identity: Option<Arc<CertifiedKey>>,
+    pub(super) expires: Option<Timestamp>,
 }
 
-async fn sign_in_within(
-    user: &mut AuthInfo,
-    environment: ConnectInputs<'_>,
-    deadline: Duration,
-) -> Result<()> {
-    let Some(exec) = user.exec.take() else {
-        return Ok(());
-    };
-    // Credentials in the kubeconfig itself come first, as in client-go.
-    let has_password = user.username.is_some() && user.password.is_some();
-    if user.auth_provider.is_some() || has_password || user.token.is_some() || user.token_file.is_some() {
-        return Ok(());
-    }
-    let plugin = Plugin::new(&exec, environment)?;
-    let output = plugin.run(deadline).await?;
-    let credential = plugin.read(&output.stdout, environment.now)?;
-    if let (Some(certificate), Some(key)) = (&credential.client_certificate_data, &credential.client_key_data)
-    {
-        user.client_certificate = None;
-        user.client_certificate_data = Some(STANDARD.encode(certificate));
-        user.client_key = None;
-        user.client_key_data = Some(SecretString::from(STANDARD.encode(key.expose_secret())));
-    }
-    user.token = credential.token;
-    Ok(())
-}
-
-struct Plugin<'a> {
-    exec: &'a ExecConfig,
-    name: &'a str,
-    api_version: &'a str,
+/// A plugin that can be run at any time.
+pub(super) struct Plugin {
+    exec: Exec,
+    /// What it is told of the cluster, if it wants to know.
+    cluster: Option<Value>,
     interactive: bool,
     /// A variable that is set and removed from the plugin's environment, which
     /// the plugin may need.
     withheld: Option<&'static str>,
-    /// The run's own deadline.
-    ends: Option<Instant>,
+    /// Where its messages go.
+    show: Option<Show>,
 }
 
-impl<'a> Plugin<'a> {
-    fn new(exec: &'a ExecConfig, environment: ConnectInputs<'_>) -> Result<Self> {
-        let name = exec.command.as_deref().filter(|name| !name.is_empty());
-        let name = name.ok_or_else(|| Error::usage("the kubeconfig's exec plugin has no command"))?;
-        let api_version = match exec.api_version.as_deref() {
-            Some(version @ ("client.authentication.k8s.io/v1" | "client.authentication.k8s.io/v1beta1")) => {
-                version
+impl fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Plugin").field(&self.exec.command).finish()
+    }
+}
+
+impl Plugin {
+    pub(super) fn new(exec: Exec, cluster: Option<Value>, environment: ConnectInputs<'_>) -> Result<Self> {
+        let name = &exec.command;
+        if name.is_empty() {
+            return Err(Error::usage("the kubeconfig's exec plugin has no command"));
+        }
+        if !matches!(
+            exec.api_version.as_str(),
+            "client.authentication.k8s.io/v1" | "client.authentication.k8s.io/v1beta1"
+        ) {
+            return Err(Error::usage(format!(
+                "the kubeconfig sets apiVersion `{}` for the credential plugin `{name}`; \
+                 v1 and v1beta1 of client.authentication.k8s.io are supported",
+                exec.api_version
+            )));
+        }
+        let interactive = match exec.interactive_mode.as_str() {
+            "Never" => false,
+            "IfAvailable" | "" => environment.interactive,
+            "Always" if environment.interactive => true,
+            "Always" => {
+                return Err(Error::failed(format!(
+                    "the credential plugin `{name}` needs a terminal, and standard input is not a terminal"
+                )));
             }
             other => {
                 return Err(Error::usage(format!(
-                    "the kubeconfig sets apiVersion `{}` for the credential plugin `{name}`; \
-                     v1 and v1beta1 of client.authentication.k8s.io are supported",
-                    other.unwrap_or_default()
-                )));
-            }
-        };
-        let interactive = match exec.interactive_mode {
-            Some(ExecInteractiveMode::Never) => false,
-            Some(ExecInteractiveMode::IfAvailable) | None => environment.interactive,
-            Some(ExecInteractiveMode::Always) if environment.interactive => true,
-            Some(ExecInteractiveMode::Always) => {
-                return Err(Error::failed(format!(
-                    "the credential plugin `{name}` needs a terminal, and standard input is not a terminal"
+                    "the kubeconfig sets interactiveMode `{other}` for the credential plugin `{name}`; \
+                     Never, IfAvailable and Always are supported"
                 )));
             }
         };
@@ -99,36 +98,38 @@ impl<'a> Plugin<'a> {
             .into_iter()
             .find(|name| environment.variable(name).is_some());
         Ok(Self {
+            cluster: cluster.filter(|_| exec.provide_cluster_info),
             exec,
-            name,
-            api_version,
             interactive,
             withheld,
-            ends: environment.deadline,
+            show: environment.show.cloned(),
         })
+    }
+
+    /// Runs the plugin, which ends by `ends` if that is set.
+    pub(super) async fn run(&self, ends: Option<Instant>, now: Timestamp) -> Result<Credential> {
+        self.run_within(DEADLINE, ends, now).await
+    }
+
+    async fn run_within(&self, limit: Duration, ends: Option<Instant>, now: Timestamp) -> Result<Credential> {
+        let answer = self.answer(limit, ends).await?;
+        self.read(&answer, now)
     }
 
     fn command(&self) -> Command {
         let mut spec = json!({ "interactive": self.interactive });
-        if let Some(cluster) = self
-            .exec
-            .cluster
-            .as_ref()
-            .filter(|_| self.exec.provide_cluster_info)
-        {
-            spec["cluster"] = json!(cluster);
+        if let Some(cluster) = &self.cluster {
+            spec["cluster"] = cluster.clone();
         }
-        let info = json!({ "kind": "ExecCredential", "apiVersion": self.api_version, "spec": spec });
+        let info = json!({ "kind": "ExecCredential", "apiVersion": self.exec.api_version, "spec": spec });
 
-        let mut command = Command::new(self.name);
-        command.args(self.exec.args.iter().flatten());
+        let mut command = Command::new(&self.exec.command);
+        command.args(&self.exec.args);
         for variable in withheld() {
             command.env_remove(variable);
         }
-        for entry in self.exec.env.iter().flatten() {
-            if let (Some(name), Some(value)) = (entry.get("name"), entry.get("value")) {
-                command.env(name, value);
-            }
+        for variable in self.exec.env.iter().filter(|variable| !variable.name.is_empty()) {
+            command.env(&variable.name, &variable.value);
         }
         command.env("KUBERNETES_EXEC_INFO", info.to_string());
         command.stdout(Stdio::piped()).kill_on_drop(true);
@@ -141,109 +142,121 @@ impl<'a> Plugin<'a> {
         command
     }
 
-    async fn run(&self, deadline: Duration) -> Result<Output> {
-        let name = self.name;
-        let child = self.command().spawn().map_err(|error| self.not_started(&error))?;
-        let deadline = if self.interactive {
-            deadline.max(INTERACTIVE_DEADLINE)
-        } else {
-            deadline
+    /// What the plugin writes to stdout. What it says on stderr is shown meanwhile.
+    async fn answer(&self, limit: Duration, ends: Option<Instant>) -> Result<Vec<u8>> {
+        let name = &self.exec.command;
+        let mut child = self.command().spawn().map_err(|error| self.not_started(&error))?;
+        let limit = ends.map_or(limit, |ends| {
+            limit.min(ends.saturating_duration_since(Instant::now()))
+        });
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let answer = Mutex::new(Vec::new());
+        let mut said = Said::new(self.show.as_ref(), &self.exec.env);
+        let ended = timeout(limit, async {
+            let mut reading = Box::pin(join(all_of(stdout, &answer), said.follow(stderr, &answer)).fuse());
+            let status = tokio::select! {
+                status = child.wait() => status,
+                _ = &mut reading => child.wait().await,
+            };
+            if !reading.is_terminated() {
+                let _ = timeout(REST, reading).await;
+            }
+            status
+        })
+        .await;
+        said.end_line(&answer);
+        let Ok(status) = ended else {
+            let seconds = limit.as_secs_f32().round();
+            return Err(Error::failed(format!(
+                "the credential plugin `{name}` did not answer within {seconds} seconds{}",
+                said.last()
+            )));
         };
-        let deadline = match self.ends {
-            Some(end) => deadline.min(end.saturating_duration_since(Instant::now())),
-            None => deadline,
-        };
-        let seconds = deadline.as_secs_f32().round();
-        let output = tokio::time::timeout(deadline, child.wait_with_output())
-            .await
-            .map_err(|_| {
-                Error::failed(format!(
-                    "the credential plugin `{name}` did not answer within {seconds} seconds"
-                ))
-            })?
-            .map_err(|error| {
-                Error::failed(format!(
-                    "cannot read from the credential plugin `{name}`: {error}"
-                ))
-            })?;
-        if output.status.success() {
-            return Ok(output);
+        let status = status.map_err(|error| {
+            Error::failed(format!(
+                "cannot read from the credential plugin `{name}`: {error}"
+            ))
+        })?;
+        if status.success() {
+            return Ok(answer.into_inner().unwrap_or_else(PoisonError::into_inner));
         }
-        let how = match output.status.code() {
+        Err(self.failed(status, &said.last()))
+    }
+
+    fn failed(&self, status: ExitStatus, message: &str) -> Error {
+        let name = &self.exec.command;
+        let how = match status.code() {
             Some(code) => format!("failed with exit code {code}"),
             None => "was killed by a signal".to_owned(),
         };
-        let mut message = last_lines(&output.stderr);
-        if !message.is_empty() {
-            message.insert_str(0, ": ");
-        }
         let mut error = Error::failed(format!("the credential plugin `{name}` {how}{message}"));
         if let Some(variable) = self.withheld {
             error = error.hint(format!(
                 "{variable} is not passed to plugins; if `{name}` needs it, set it in the kubeconfig's exec env"
             ));
         }
-        Err(error.hint(
+        error.hint(
             "sign in again with the tool that wrote the kubeconfig, and try `kubectl get --raw /version`",
-        ))
+        )
     }
 
     fn not_started(&self, error: &std::io::Error) -> Error {
-        let name = self.name;
+        let name = &self.exec.command;
         if error.kind() != ErrorKind::NotFound {
             return Error::failed(format!("cannot start the credential plugin `{name}`: {error}"));
         }
         let error = Error::failed(format!(
             "the kubeconfig's credential plugin `{name}` is not installed"
         ));
-        match self.exec.install_hint.as_deref().map(plain) {
-            Some(hint) if !hint.is_empty() => error.hint(hint),
-            _ => error.hint(format!("install `{name}`, or add its directory to PATH")),
+        match plain(&self.exec.install_hint) {
+            hint if hint.is_empty() => error.hint(format!("install `{name}`, or add its directory to PATH")),
+            hint => error.hint(hint),
         }
     }
 
     /// Parses the plugin's answer. A parser's error is not passed on: it may
     /// quote a token.
     fn read(&self, stdout: &[u8], now: Timestamp) -> Result<Credential> {
-        let name = self.name;
-        let answer: ExecCredential = serde_json::from_slice(stdout)
-            .ok()
-            .or_else(|| serde_json::from_slice(from_yaml(stdout)?.to_string().as_bytes()).ok())
-            .ok_or_else(|| {
-                Error::failed(format!(
-                    "the answer of the credential plugin `{name}` is not an ExecCredential"
-                ))
-            })?;
-        if answer.api_version.as_deref() != Some(self.api_version) {
-            return Err(Error::failed(format!(
-                "the credential plugin `{name}` answered with another apiVersion than {}",
-                self.api_version
-            )));
-        }
-        let mut credential = answer.status.ok_or_else(|| {
+        let name = &self.exec.command;
+        let failed = |what: &str| Error::failed(format!("the credential plugin `{name}` {what}"));
+        let answer = parsed(stdout).ok_or_else(|| {
             Error::failed(format!(
-                "the credential plugin `{name}` answered without a credential"
+                "the answer of the credential plugin `{name}` is not an ExecCredential"
             ))
         })?;
-        credential.token = credential.token.filter(|token| !token.expose_secret().is_empty());
-        let certificate = credential.client_certificate_data.is_some();
-        if certificate != credential.client_key_data.is_some() {
-            return Err(Error::failed(format!(
-                "the credential plugin `{name}` returned a client certificate or a key without the other"
+        if answer.api_version.as_deref() != Some(&self.exec.api_version) {
+            let version = &self.exec.api_version;
+            return Err(failed(&format!(
+                "answered with another apiVersion than {version}"
             )));
         }
-        if credential.token.is_none() && !certificate {
-            return Err(Error::failed(format!(
-                "the credential plugin `{name}` returned neither a token nor a client certificate"
-            )));
+        let status = answer
+            .status
+            .ok_or_else(|| failed("answered without a credential"))?;
+        let certificate = status.client_certificate_data.unwrap_or_default();
+        let key = status.client_key_data.expose_secret();
+        let identity = match (certificate.is_empty(), key.is_empty()) {
+            (true, true) => None,
+            (false, false) => Some(identity(certificate.as_bytes(), key.as_bytes()).map_err(|error| {
+                let hints = error.hints().iter();
+                let failed = failed(&format!("returned a certificate that cannot be used: {error}"));
+                hints.fold(failed, Error::hint)
+            })?),
+            _ => return Err(failed("returned a client certificate or a key without the other")),
+        };
+        let token = Some(status.token).filter(|token| !token.expose_secret().is_empty());
+        if token.is_none() && identity.is_none() {
+            return Err(failed("returned neither a token nor a client certificate"));
         }
-        if let Some(expiry) = credential.expiration_timestamp.filter(|expiry| *expiry <= now) {
-            return Err(Error::failed(format!(
-                "the credential plugin `{name}` returned a credential that expired at {expiry}"
-            ))
-            .hint("sign in again with the tool that wrote the kubeconfig; if you just did, check this machine's clock"));
+        if let Some(expiry) = status.expiration_timestamp.filter(|expiry| *expiry <= now) {
+            return Err(failed(&format!("returned a credential that expired at {expiry}"))
+                .hint("sign in again with the tool that wrote the kubeconfig; if you just did, check this machine's clock"));
         }
-        Ok(credential)
+        Ok(Credential {
+            token,
+            identity,
+            expires: status.expiration_timestamp,
+        })
     }
 }
 
@@ -251,37 +264,35 @@ impl<'a> Plugin<'a> {
 #[serde(rename_all = "camelCase")]
 struct ExecCredential {
     api_version: Option<String>,
-    status: Option<Credential>,
+    status: Option<Status>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Credential {
+struct Status {
     #[serde(default, deserialize_with = "secret")]
-    token: Option<SecretString>,
+    token: SecretString,
     client_certificate_data: Option<String>,
     #[serde(default, deserialize_with = "secret")]
-    client_key_data: Option<SecretString>,
+    client_key_data: SecretString,
     expiration_timestamp: Option<Timestamp>,
 }
 
-fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {
-    Ok(Option::<String>::deserialize(deserializer)?.map(SecretString::from))
+fn parsed(stdout: &[u8]) -> Option<ExecCredential> {
+    let json = serde_json::from_slice(stdout).ok();
+    json.or_else(|| serde_json::from_value(from_yaml(stdout)?).ok())
 }
 
-/// The last lines of the plugin's stderr, joined into one line.
-fn last_lines(stderr: &[u8]) -> String {
-    let text = String::from_utf8_lossy(stderr);
-    let lines: Vec<String> = text.lines().map(plain).filter(|line| !line.is_empty()).collect();
-    let (_, last) = lines.split_at(lines.len().saturating_sub(5));
-    last.join("; ")
-}
-
-fn plain(line: &str) -> String {
-    let stripped = anstream::adapter::strip_str(line).to_string();
-    let spaced = stripped.chars().map(|c| if c.is_control() { ' ' } else { c });
-    let text: String = spaced.take(300).collect();
-    text.trim().to_owned()
+/// Appends what arrives, until the end.
+async fn all_of(from: Option<impl AsyncRead + Unpin>, to: &Mutex<Vec<u8>>) {
+    let Some(from) = from else { return };
+    let mut from = from.take(LONGEST);
+    let mut bytes = [0; 4096];
+    // What cannot be read is missing, which the parser notices.
+    while let Ok(read @ 1..) = from.read(&mut bytes).await {
+        let mut to = to.lock().unwrap_or_else(PoisonError::into_inner);
+        to.extend(bytes.iter().take(read));
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Turns errors of the client into errors of the product.
 
+use kube::client::AuthError;
 use kube::core::Status;
 
 use super::observe::{NoAnswer, Reason};
@@ -13,6 +14,10 @@ const FOREIGN: &str = "Failed to parse error data";
 /// the next step. Bodies and the texts of JSON errors are left out, since they
 /// may quote a Secret.
 pub fn explain(error: kube::Error, doing: &str) -> Error {
+    if let Some(failed) = sign_in_error(&error) {
+        let explained = Error::failed(format!("{doing}: {failed}"));
+        return failed.hints().iter().fold(explained, Error::hint);
+    }
     let Explained { why, hint } = explained(&error);
     let failed = Error::failed(format!("{doing}: {why}"));
     let failed = hint.into_iter().fold(failed, Error::hint);
@@ -53,13 +58,23 @@ impl Explained {
     }
 }
 
+/// The error of our own sign-in, for which the client has no type.
+fn sign_in_error(error: &kube::Error) -> Option<&Error> {
+    match error {
+        kube::Error::Auth(AuthError::AuthExecStart(error)) => error.get_ref()?.downcast_ref(),
+        _ => None,
+    }
+}
+
 fn explained(error: &kube::Error) -> Explained {
+    if let Some(failed) = sign_in_error(error) {
+        return Explained::new(failed.to_string());
+    }
     match error {
         kube::Error::Api(status) => refused_by_server(status),
-        kube::Error::Service(error) => match (error.downcast_ref(), error.downcast_ref()) {
-            (Some(no_answer), _) => unanswered(no_answer),
-            (None, Some(error)) => not_signed_in(error),
-            (None, None) => Explained::new(format!("the request failed: {}", root(error.as_ref()))),
+        kube::Error::Service(error) => match error.downcast_ref() {
+            Some(no_answer) => unanswered(no_answer),
+            None => Explained::new(format!("the request failed: {}", root(error.as_ref()))),
         },
         kube::Error::Auth(error) => not_signed_in(error),
         kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => {
@@ -247,7 +262,7 @@ fn unanswered(error: &NoAnswer) -> Explained {
     explained.hint(hint)
 }
 
-fn not_signed_in(error: &kube::client::AuthError) -> Explained {
+fn not_signed_in(error: &AuthError) -> Explained {
     let why = plain(&error.to_string());
     Explained::new(format!("cannot sign in to the cluster: {why}")).hint(SIGN_IN)
 }

@@ -1,5 +1,10 @@
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use tokio::time::Instant;
+
+/// Shows the user a line of a credential plugin.
+pub type Show = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// What a connection needs from the process. It is passed in, so that nothing
 /// here reads the environment.
@@ -9,6 +14,7 @@ pub struct ConnectInputs<'a> {
     pub(super) interactive: bool,
     pub(super) now: Timestamp,
     pub(super) deadline: Option<Instant>,
+    pub(super) show: Option<&'a Show>,
 }
 
 impl<'a> ConnectInputs<'a> {
@@ -23,6 +29,16 @@ impl<'a> ConnectInputs<'a> {
             interactive,
             now,
             deadline: None,
+            show: None,
+        }
+    }
+
+    /// The same with a place for what a credential plugin says.
+    #[must_use]
+    pub fn showing(self, show: &'a Show) -> Self {
+        Self {
+            show: Some(show),
+            ..self
         }
     }
 

@@ -13,6 +13,7 @@ use http::{Request, Response};
 use rustls::{AlertDescription, CertificateError};
 use tower::{BoxError, Layer, Service};
 
+use super::authority::Distrust;
 use crate::clock::ServerClock;
 use crate::retry::{NotBefore, retry_after};
 
@@ -45,7 +46,8 @@ pub(super) struct Observed<S> {
 
 impl<S, B, R> Service<Request<B>> for Observed<S>
 where
-    S: Service<Request<B>, Response = Response<R>, Error = BoxError>,
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Error: Into<BoxError>,
     S::Future: Send + 'static,
 {
     type Response = Response<R>;
@@ -53,7 +55,7 @@ where
     type Future = Pin<Box<dyn Future<Output = Result<Response<R>, BoxError>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.inner.poll_ready(context)
+        self.inner.poll_ready(context).map_err(Into::into)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
@@ -72,9 +74,9 @@ where
             observe.not_before.over().await;
             let begun = Instant::now();
             let result = match limit {
-                None => answer.await,
+                None => answer.await.map_err(Into::into),
                 Some(limit) => match tokio::time::timeout(limit, answer).await {
-                    Ok(result) => result,
+                    Ok(result) => result.map_err(Into::into),
                     Err(elapsed) => Err(elapsed.into()),
                 },
             };
@@ -156,7 +158,7 @@ impl fmt::Display for Reason {
             Self::OtherName => "its certificate is for another host name",
             Self::ClientCertificate => "it does not accept the client certificate",
             Self::NoTls => "it does not use TLS",
-            Self::Certificate(why) => return write!(f, "its certificate is not valid ({why})"),
+            Self::Certificate(why) => return write!(f, "its certificate {why}"),
             Self::Other(why) => why,
         })
     }
@@ -184,12 +186,8 @@ impl NoAnswer {
         }
     }
 
-    /// Wraps the error of the connection. An error of the sign-in, which occurs
-    /// before anything is sent, is passed on unchanged.
+    /// Wraps the error of the connection.
     fn from(server: &Arc<str>, error: BoxError) -> BoxError {
-        if error.is::<kube::client::AuthError>() || error.is::<kube::Error>() {
-            return error;
-        }
         Box::new(Self {
             server: server.clone(),
             reason: reason(error.as_ref()),
@@ -245,7 +243,7 @@ fn tls_reason(error: &rustls::Error) -> Reason {
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 Reason::OtherName
             }
-            why => Reason::Certificate(format!("{why}")),
+            why => Reason::Certificate(distrust(why)),
         },
         rustls::Error::InvalidMessage(_) => Reason::NoTls,
         rustls::Error::AlertReceived(
@@ -255,8 +253,37 @@ fn tls_reason(error: &rustls::Error) -> Reason {
             | AlertDescription::CertificateUnknown
             | AlertDescription::UnknownCA,
         ) => Reason::ClientCertificate,
+        rustls::Error::AlertReceived(_) => Reason::Other("it ended the TLS handshake".to_owned()),
+        rustls::Error::PeerIncompatible(_) => {
+            Reason::Other("it speaks neither TLS 1.2 nor TLS 1.3 as this program does".to_owned())
+        }
         other => Reason::Other(other.to_string()),
     }
+}
+
+/// Why a certificate is not accepted, after "its certificate". The texts of rustls
+/// are for programmers.
+fn distrust(why: &CertificateError) -> String {
+    let why = match why {
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "is not valid yet",
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            "is not for servers: its extended key usage lacks serverAuth"
+        }
+        CertificateError::BadEncoding => "cannot be read",
+        CertificateError::UnhandledCriticalExtension => "has a critical extension that is not supported",
+        CertificateError::BadSignature
+        | CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            "has a signature that is wrong or of a kind that is not supported: \
+             RSA from 2048 bits, P-256, P-384 and Ed25519 are, with SHA-256 or better"
+        }
+        CertificateError::Other(why) => match why.0.downcast_ref::<Distrust>() {
+            Some(why) => return why.to_string(),
+            None => "is not accepted",
+        },
+        _ => "is not accepted",
+    };
+    why.to_owned()
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::Cluster;
 use super::explain::reason;
 use super::observe::{NoAnswer, Reason};
+use super::session::unsent;
 use crate::retry::{Backoff, Decision, limited, retrying};
 
 /// How long a request is retried if the run has no deadline.
@@ -63,7 +64,32 @@ impl Cluster {
     where
         Op: Future<Output = Result<T, kube::Error>>,
     {
-        let end = self.end();
+        let read = async || self.reading_until(self.end(), &mut op).await;
+        // The future of a request is large, and those around it hold it.
+        Box::pin(self.signed_in(read)).await
+    }
+
+    /// Sends a request in the name of the user. The time for signing in is not its
+    /// own. If the server does not accept the credential of a plugin any more, the
+    /// request is sent once more with a new one: it has had no effect.
+    async fn signed_in<T>(
+        &self,
+        mut send: impl AsyncFnMut() -> Result<T, kube::Error>,
+    ) -> Result<T, kube::Error> {
+        let used = self.session.sign_in(self.deadline).await.map_err(unsent)?;
+        match send().await {
+            Err(kube::Error::Api(status)) if status.code == 401 && self.session.refused(used) => {
+                self.session.sign_in(self.deadline).await.map_err(unsent)?;
+                send().await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn reading_until<T, Op>(&self, end: Instant, op: &mut impl FnMut() -> Op) -> Result<T, kube::Error>
+    where
+        Op: Future<Output = Result<T, kube::Error>>,
+    {
         let timed_out = || Failed(self.timed_out());
         let decide = |failed: &Failed| self.retry_decision(&failed.0);
         let attempt = || {
@@ -87,9 +113,12 @@ impl Cluster {
         if dry_run {
             return self.reading(op).await;
         }
-        let (now, end) = (Instant::now(), self.end());
-        let half = end.saturating_duration_since(now) / 2;
-        self.once(end.min(now + half.max(LEAST)), op()).await
+        let write = async || {
+            let (now, end) = (Instant::now(), self.end());
+            let half = end.saturating_duration_since(now) / 2;
+            self.once(end.min(now + half.max(LEAST)), op()).await
+        };
+        Box::pin(self.signed_in(write)).await
     }
 
     /// Sends a request once, as soon as the server permits it, to end at `end`.
@@ -98,7 +127,6 @@ impl Cluster {
         end: Instant,
         request: impl Future<Output = Result<T, kube::Error>>,
     ) -> impl Future<Output = Result<T, kube::Error>> {
-        // The future of a request is large, and those around it hold it.
         let request = Box::pin(request);
         async move {
             if !self.not_before.over_by(end).await {

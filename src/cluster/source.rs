@@ -5,10 +5,10 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use kube::config::{AuthInfo, Cluster, Context, Kubeconfig, KubeconfigError};
 use wildmatch::WildMatch;
 
 use super::inputs::ConnectInputs;
+use super::kubeconfig::{Cluster, Context, Kubeconfig, User, find as named};
 use crate::error::{Error, Result};
 use crate::model::request::KubeConnection;
 
@@ -19,8 +19,9 @@ const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 #[derive(Debug, Default)]
 pub(super) struct Source {
     pub(super) cluster: Cluster,
-    pub(super) user: AuthInfo,
-    pub(super) namespace: Option<String>,
+    pub(super) user: User,
+    /// Empty if nothing sets one.
+    pub(super) namespace: String,
     /// In words.
     pub(super) origin: String,
     /// The context, if it alone names the cluster.
@@ -142,27 +143,26 @@ impl Files {
             missing: Vec::new(),
         };
         for path in paths {
-            match Kubeconfig::read_from(&path) {
-                Ok(next) => files.add(path, next)?,
-                Err(KubeconfigError::ReadConfig(error, _))
-                    if error.kind() == ErrorKind::NotFound && args.kubeconfig.is_none() =>
-                {
+            match Kubeconfig::read(&path) {
+                Ok(next) => files.add(path, next?),
+                Err(error) if error.kind() == ErrorKind::NotFound && args.kubeconfig.is_none() => {
                     files.missing.push(path);
                 }
-                Err(error) => return Err(unreadable(&path, error)),
+                Err(error) => {
+                    let path = path.display();
+                    return Err(Error::failed(format!(
+                        "the kubeconfig {path} cannot be read: {error}"
+                    )));
+                }
             }
         }
         Ok(files)
     }
 
-    fn add(&mut self, path: PathBuf, next: Kubeconfig) -> Result<()> {
+    fn add(&mut self, path: PathBuf, next: Kubeconfig) {
         let contexts = next.contexts.iter().map(|context| context.name.clone());
-        let contexts = contexts.collect();
-        self.merged = std::mem::take(&mut self.merged)
-            .merge(next)
-            .map_err(|error| unreadable(&path, error))?;
-        self.read.push((path, contexts));
-        Ok(())
+        self.read.push((path, contexts.collect()));
+        self.merged.merge(next);
     }
 
     /// As in kubectl, an empty kubeconfig counts as none.
@@ -190,18 +190,20 @@ impl Files {
     fn select(&self, args: &KubeConnection, home: Option<&Path>) -> Result<Source> {
         let (context, mut origin) = self.context(args, home)?;
         let (name, context) = context.unzip();
-        let cluster_name = args
+        let context_cluster = context.as_ref().map(|context| &context.cluster);
+        let cluster = match args
             .cluster
             .as_ref()
-            .or(context.as_ref().map(|context| &context.cluster));
-        let cluster = match cluster_name.filter(|name| !name.is_empty()) {
+            .or(context_cluster)
+            .filter(|name| !name.is_empty())
+        {
             Some(name) => self.cluster(name, args.server.is_some() && args.cluster.is_none())?,
             None => Cluster::default(),
         };
-        let context_user = context.as_ref().and_then(|context| context.user.as_ref());
+        let context_user = context.as_ref().map(|context| &context.user);
         let user = match args.user.as_ref().or(context_user) {
             Some(name) => self.user(name, args.user.is_some())?,
-            None => AuthInfo::default(),
+            None => User::default(),
         };
         if let Some(name) = &args.cluster {
             origin = format!("{origin}, cluster {name}");
@@ -212,7 +214,7 @@ impl Files {
         Ok(Source {
             cluster,
             user,
-            namespace: context.and_then(|context| context.namespace),
+            namespace: context.map(|context| context.namespace).unwrap_or_default(),
             origin,
             context: name.filter(|_| args.cluster.is_none() && args.server.is_none()),
             root_cert_file: None,
@@ -225,11 +227,7 @@ impl Files {
         args: &KubeConnection,
         home: Option<&Path>,
     ) -> Result<(Option<(String, Context)>, String)> {
-        let current = self
-            .merged
-            .current_context
-            .as_ref()
-            .filter(|name| !name.is_empty());
+        let current = Some(&self.merged.current_context).filter(|name| !name.is_empty());
         let Some(name) = args.context.as_ref().or(current) else {
             let files: Vec<String> = self.read.iter().map(|(path, _)| short(path, home)).collect();
             let files = files.join(", ");
@@ -239,15 +237,16 @@ impl Files {
             return Err(Error::usage(format!("{files} has no current context"))
                 .hint(format!("choose one with --context: {}", self.context_names())));
         };
-        let found = self.merged.contexts.iter().find(|context| &context.name == name);
-        let Some(found) = found else {
+        let Some(context) = named(&self.merged.contexts, name) else {
             return Err(Error::usage(format!("the kubeconfig has no context {name}"))
                 .hint(format!("choose one of: {}", self.context_names())));
         };
         let file = self.read.iter().find(|(_, contexts)| contexts.contains(name));
         let file = file.map(|(path, _)| short(path, home)).unwrap_or_default();
-        let context = found.context.clone().unwrap_or_default();
-        Ok((Some((name.clone(), context)), format!("context {name} of {file}")))
+        Ok((
+            Some((name.clone(), context.clone())),
+            format!("context {name} of {file}"),
+        ))
     }
 
     fn context_names(&self) -> String {
@@ -265,9 +264,8 @@ impl Files {
     }
 
     fn cluster(&self, name: &str, optional: bool) -> Result<Cluster> {
-        let found = self.merged.clusters.iter().find(|cluster| cluster.name == name);
-        match found.and_then(|found| found.cluster.clone()) {
-            Some(cluster) => Ok(cluster),
+        match named(&self.merged.clusters, name) {
+            Some(cluster) => Ok(cluster.clone()),
             None if optional => Ok(Cluster::default()),
             None => Err(Error::usage(format!("the kubeconfig has no cluster {name}"))),
         }
@@ -275,29 +273,12 @@ impl Files {
 
     /// A context may name a user that no file defines; kubectl then continues
     /// without credentials. A user set by flag must exist.
-    fn user(&self, name: &str, required: bool) -> Result<AuthInfo> {
-        let found = self.merged.auth_infos.iter().find(|user| user.name == name);
-        match found.and_then(|found| found.auth_info.clone()) {
-            Some(user) => Ok(user),
+    fn user(&self, name: &str, required: bool) -> Result<User> {
+        match named(&self.merged.users, name) {
+            Some(user) => Ok(user.clone()),
             None if required => Err(Error::usage(format!("the kubeconfig has no user {name}"))),
-            None => Ok(AuthInfo::default()),
+            None => Ok(User::default()),
         }
-    }
-}
-
-/// The message of the YAML parser quotes the file, which contains secrets. Only
-/// the line is shown.
-fn unreadable(path: &Path, error: KubeconfigError) -> Error {
-    let path = path.display();
-    match error {
-        KubeconfigError::ReadConfig(error, _) => {
-            Error::failed(format!("the kubeconfig {path} cannot be read: {error}"))
-        }
-        KubeconfigError::Parse(error) => {
-            let place = error.location().map(|place| format!(", line {}", place.line()));
-            Error::failed(format!("{path} is not a kubeconfig{}", place.unwrap_or_default()))
-        }
-        error => Error::failed(format!("the kubeconfig {path} cannot be used: {error}")),
     }
 }
 
@@ -333,15 +314,14 @@ fn in_cluster(environment: ConnectInputs<'_>, directory: &Path) -> Result<Option
     let namespace = std::fs::read_to_string(directory.join("namespace")).ok();
     Ok(Some(Source {
         cluster: Cluster {
-            server: Some(format!("https://{host}:{port}")),
-            certificate_authority: Some(authority.to_string_lossy().into_owned()),
+            server: format!("https://{host}:{port}"),
             ..Cluster::default()
         },
-        user: AuthInfo {
-            token_file: Some(token.to_string_lossy().into_owned()),
-            ..AuthInfo::default()
+        user: User {
+            token_file: token.to_string_lossy().into_owned(),
+            ..User::default()
         },
-        namespace: namespace.map(|text| text.trim().to_owned()),
+        namespace: namespace.unwrap_or_default().trim().to_owned(),
         origin: "service account of this pod".to_owned(),
         context: None,
         root_cert_file: Some(authority),

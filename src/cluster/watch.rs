@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use futures::stream::{BoxStream, LocalBoxStream, SelectAll, select_all, unfold};
 use futures::{StreamExt, TryStreamExt};
@@ -17,6 +18,7 @@ use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Config, Event, watcher};
 
 use super::Cluster;
+use super::session::Session;
 use crate::model::request::Scope;
 
 /// The resources that can be watched.
@@ -110,6 +112,8 @@ impl Cluster {
                 what,
                 events: watcher(api, what.config()).default_backoff().boxed(),
                 declared: HashMap::new(),
+                session: self.session.clone(),
+                credential: self.session.generation(),
             };
             unfold(Some(watch), async |watch| watch?.next().await).boxed_local()
         }))
@@ -121,6 +125,9 @@ struct Watch {
     events: BoxStream<'static, watcher::Result<Event<Metadata>>>,
     /// A hash of each object's desired state, by uid.
     declared: HashMap<String, u64>,
+    session: Arc<Session>,
+    /// The number of the credential that was the present one at the last failure.
+    credential: u64,
 }
 
 impl Watch {
@@ -129,7 +136,7 @@ impl Watch {
         loop {
             let event = match self.events.try_next().await {
                 Ok(event) => self.event(event?),
-                Err(error) => failure(error),
+                Err(error) => self.failure(error),
             };
             if let Some(event) = event {
                 let is_over = matches!(event, WatchEvent::Forbidden(_));
@@ -163,6 +170,31 @@ impl Watch {
         }
     }
 
+    /// The event for a failure. None is needed for a stream that breaks off, which
+    /// resumes where it ended, nor for one whose position the server has dropped,
+    /// which restarts, nor for one that goes on with a new credential.
+    fn failure(&mut self, error: watcher::Error) -> Option<WatchEvent> {
+        let error = match error {
+            watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error) => error,
+            watcher::Error::WatchError(status) if status.code != 410 => kube::Error::Api(status),
+            other => {
+                tracing::debug!(target: "kubectl_apim::cluster", "a watch was interrupted: {other}");
+                return None;
+            }
+        };
+        if matches!(&error, kube::Error::Api(status) if status.code == 401)
+            && self
+                .session
+                .refused(std::mem::replace(&mut self.credential, self.session.generation()))
+        {
+            return None;
+        }
+        Some(match &error {
+            kube::Error::Api(status) if status.is_forbidden() => WatchEvent::Forbidden(error),
+            _ => WatchEvent::Failing(error),
+        })
+    }
+
     /// Whether an object's desired state differs from when it was last seen.
     fn is_declared(&mut self, meta: &ObjectMeta) -> bool {
         let has_controller = self.what.is_workload() || self.what == Watched::CronJobs;
@@ -177,32 +209,16 @@ impl Watch {
     }
 }
 
-/// The event for a failure. None is needed for a stream that breaks off, which
-/// resumes where it ended, nor for one whose position the server has dropped,
-/// which restarts.
-fn failure(error: watcher::Error) -> Option<WatchEvent> {
-    let error = match error {
-        watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error) => error,
-        watcher::Error::WatchError(status) if status.code != 410 => kube::Error::Api(status),
-        other => {
-            tracing::debug!(target: "kubectl_apim::cluster", "a watch was interrupted: {other}");
-            return None;
-        }
-    };
-    Some(match &error {
-        kube::Error::Api(status) if status.is_forbidden() => WatchEvent::Forbidden(error),
-        _ => WatchEvent::Failing(error),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
-    use futures::stream;
+    use futures::{FutureExt, stream};
     use kube::core::{PartialObjectMetaExt, Status};
 
     use super::*;
+    use crate::cluster::ConnectInputs;
+    use crate::model::request::KubeConnection;
 
     fn object(generation: i64, label: &str) -> Metadata {
         let meta = ObjectMeta {
@@ -215,11 +231,23 @@ mod tests {
         meta.into_response_partial()
     }
 
+    fn session() -> Arc<Session> {
+        let inputs = ConnectInputs::new(&|_| None, false, jiff::Timestamp::UNIX_EPOCH);
+        let elsewhere = KubeConnection {
+            server: Some("http://localhost:1".to_owned()),
+            ..KubeConnection::default()
+        };
+        let cluster = Cluster::connect(&elsewhere, inputs);
+        cluster.now_or_never().unwrap().unwrap().session
+    }
+
     async fn yielded(what: Watched, events: Vec<watcher::Result<Event<Metadata>>>) -> Vec<String> {
         let watch = Watch {
             what,
             events: stream::iter(events).boxed(),
             declared: HashMap::new(),
+            session: session(),
+            credential: 0,
         };
         let events = unfold(Some(watch), async |watch| watch?.next().await);
         let words = events.map(|(_, event)| match event {

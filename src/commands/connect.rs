@@ -1,11 +1,12 @@
 //! Reaches the cluster that the flags, the kubeconfig and the environment name.
 
 use std::io::IsTerminal;
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use super::Context;
-use crate::cluster::{self, Cluster, valid_namespace};
+use crate::cluster::{self, Cluster, Show, valid_namespace};
 use crate::discover::{missing_namespace, with_places};
 use crate::error::{Error, Result};
 use crate::model::request::{KubeConnection, Selection};
@@ -26,7 +27,9 @@ async fn connect_by(deadline: Option<Instant>, kube: &KubeConnection, context: &
     }
     let environment = &context.environment;
     let variable = |name: &str| environment.get(name).map(str::to_owned);
-    let inputs = around(&variable);
+    let output = context.output.clone();
+    let show: Show = Arc::new(move |line: &str| output.note(line));
+    let inputs = around(&variable).showing(&show);
     let inputs = deadline.map_or(inputs, |deadline| inputs.until(deadline));
     Cluster::connect(kube, inputs).await
 }

@@ -1,9 +1,6 @@
 use std::fs;
-use std::path::PathBuf;
 
 use jiff::Timestamp;
-
-use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
 use super::*;
@@ -22,12 +19,8 @@ clusters:
 users:
 - name: u
   user:
-    client-certificate-data: Yw==
-    client-key-data: aw==
     exec: {apiVersion: client.authentication.k8s.io/v1, command: x, provideClusterInfo: true}
 ";
-
-const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
 
 fn given(kubeconfig: &str) -> (TempDir, KubeConnection) {
     let dir = tempfile::tempdir().unwrap();
@@ -44,31 +37,37 @@ fn load_from(args: &KubeConnection) -> Result<Connection> {
     load(args, ConnectInputs::new(&|_| None, false, Timestamp::UNIX_EPOCH))
 }
 
+fn header(authorization: &Authorization) -> &str {
+    match authorization {
+        Authorization::Header(value) => value.to_str().unwrap(),
+        _ => "",
+    }
+}
+
 #[test]
 fn without_flags_the_kubeconfig_counts() {
     let (_dir, args) = given(KUBECONFIG);
     let connection = load_from(&args).unwrap();
-    let config = connection.config;
-    assert_eq!(config.cluster_url, "https://prod:6443/");
-    assert_eq!(config.default_namespace, "shop");
-    assert!(config.accept_invalid_certs);
-    assert_eq!(config.tls_server_name.as_deref(), Some("inner"));
-    assert_eq!(config.proxy_url.unwrap(), "http://proxy:3128/");
-    assert!(!config.default_retry);
-    assert_eq!(config.connect_timeout, Some(CONNECT));
+    assert_eq!(connection.server, "https://prod:6443/");
+    assert_eq!(connection.namespace, "shop");
+    assert!(matches!(connection.transport.trust, Trust::Anyone));
+    assert_eq!(connection.transport.server_name.unwrap().to_str(), "inner");
+    assert_eq!(connection.transport.proxy.unwrap(), "http://proxy:3128/");
     assert_eq!(connection.answer_within, Some(ANSWER));
-    let (name, value) = &config.headers[0];
-    assert_eq!(name, header::USER_AGENT);
-    assert!(value.to_str().unwrap().starts_with("kubectl-apim/"));
-    let info = config.auth_info.exec.unwrap().cluster.unwrap();
-    assert_eq!(info.server.as_deref(), Some("https://prod:6443"));
+    let agent = connection.headers[header::USER_AGENT].to_str().unwrap();
+    assert!(agent.starts_with("kubectl-apim/"));
+    assert!(matches!(connection.authorization, Authorization::Plugin(_)));
 }
 
 #[test]
 fn every_flag_reaches_its_field() {
     let (dir, args) = given(KUBECONFIG);
-    let authority = dir.path().join("ca.crt");
-    fs::write(&authority, CERTIFICATE).unwrap();
+    let files = ["ca.crt", "me.crt", "me.key"].map(|name| dir.path().join(name));
+    let key = rcgen::generate_simple_self_signed(["me".to_owned()]).unwrap();
+    fs::write(&files[0], key.cert.pem()).unwrap();
+    fs::write(&files[1], key.cert.pem()).unwrap();
+    fs::write(&files[2], key.signing_key.serialize_pem()).unwrap();
+    let [authority, certificate, key] = files;
     let args = KubeConnection {
         namespace: Some("other".to_owned()),
         impersonate: Some("ci".to_owned()),
@@ -77,30 +76,24 @@ fn every_flag_reaches_its_field() {
         request_timeout: Some(Duration::from_secs(5)),
         server: Some("https://other".to_owned()),
         token: Some("t".parse().unwrap()),
-        client_certificate: Some(PathBuf::from("me.crt")),
-        client_key: Some(PathBuf::from("me.key")),
+        client_certificate: Some(certificate),
+        client_key: Some(key),
         certificate_authority: Some(authority),
         ..args
     };
     let connection = load_from(&args).unwrap();
-    let config = connection.config;
-    assert_eq!(config.cluster_url, "https://other/");
-    assert_eq!(config.default_namespace, "other");
-    assert!(!config.accept_invalid_certs);
-    assert_eq!(config.root_cert, Some(vec![vec![0x30, 0]]));
-    assert_eq!(config.tls_server_name, None);
+    assert_eq!(connection.server, "https://other/");
+    assert_eq!(connection.namespace, "other");
+    assert!(matches!(connection.transport.trust, Trust::These(_)));
+    assert!(connection.transport.server_name.is_none());
     // A silent watch goes on.
-    assert_eq!(config.read_timeout, Some(READ));
+    assert_eq!(connection.transport.read_timeout, Some(READ));
     assert_eq!(connection.answer_within, Some(Duration::from_secs(5)));
-    let user = config.auth_info;
-    assert_eq!(user.token.unwrap().expose_secret(), "t");
-    assert!(user.exec.is_none());
-    assert_eq!(user.client_certificate.as_deref(), Some("me.crt"));
-    assert_eq!(user.client_key.as_deref(), Some("me.key"));
-    assert!(user.client_certificate_data.is_none() && user.client_key_data.is_none());
-    assert_eq!(user.impersonate.as_deref(), Some("ci"));
-    assert_eq!(user.impersonate_groups, Some(vec!["g".to_owned()]));
-    assert_eq!(user.impersonate_uid.as_deref(), Some("1"));
+    assert_eq!(header(&connection.authorization), "Bearer t");
+    assert!(connection.identity.is_some() && connection.impersonates);
+    let sent =
+        ["impersonate-user", "impersonate-group", "impersonate-uid"].map(|name| &connection.headers[name]);
+    assert_eq!(sent, ["ci", "g", "1"]);
 }
 
 #[test]
@@ -112,7 +105,7 @@ fn zero_means_no_timeout() {
     };
     let connection = load_from(&args).unwrap();
     assert_eq!(connection.answer_within, None);
-    assert_eq!(connection.config.read_timeout, None);
+    assert_eq!(connection.transport.read_timeout, None);
 }
 
 #[test]
@@ -124,19 +117,108 @@ fn plain_http_carries_no_credentials() {
         impersonate: Some("ci".to_owned()),
         ..args
     };
-    let config = load_from(&args).unwrap().config;
-    assert_eq!(config.cluster_url, "http://localhost:8001/");
-    assert!(config.auth_info.token.is_none() && config.auth_info.exec.is_none());
-    assert_eq!(config.auth_info.impersonate.as_deref(), Some("ci"));
+    let connection = load_from(&args).unwrap();
+    assert_eq!(connection.server, "http://localhost:8001/");
+    assert!(matches!(connection.authorization, Authorization::Nothing) && connection.identity.is_none());
+    assert_eq!(connection.headers["impersonate-user"], "ci");
+}
+
+/// The authorization of a user of the kubeconfig, in which `DIR` is its directory.
+fn of_user(user: &str) -> Result<String> {
+    let (dir, args) = given("");
+    for (name, text) in [("token", "of-a-file\n"), ("empty", "\n")] {
+        fs::write(dir.path().join(name), text).unwrap();
+    }
+    let text = format!(
+        "current-context: a\ncontexts: [{{name: a, context: {{cluster: c, user: u}}}}]\n\
+         clusters: [{{name: c, cluster: {{server: 'https://c'}}}}]\nusers: [{{name: u, user: {{{user}}}}}]\n"
+    );
+    fs::write(args.kubeconfig.as_ref().unwrap(), text).unwrap();
+    let connection = load_from(&args)?;
+    assert!(connection.identity.is_none());
+    Ok(match &connection.authorization {
+        Authorization::Nothing => "nothing".to_owned(),
+        Authorization::Header(value) => value.to_str().unwrap().to_owned(),
+        Authorization::TokenFile(path, beside) => {
+            let token = token_in(path).map(|token| bearer(&token).unwrap());
+            let token = token.or_else(|| beside.lock().unwrap().clone()).unwrap();
+            token.to_str().unwrap().to_owned()
+        }
+        Authorization::Provider(_) => "provider".to_owned(),
+        Authorization::Plugin(_) => "plugin".to_owned(),
+    })
 }
 
 #[test]
-fn the_line_break_of_a_token_file_is_removed() {
-    let (dir, args) = given(&KUBECONFIG.replace("exec: {", "tokenFile: token\n    exec: {"));
-    fs::write(dir.path().join("token"), "t\n").unwrap();
-    let user = load_from(&args).unwrap().config.auth_info;
-    assert_eq!(user.token.unwrap().expose_secret(), "t");
-    assert!(user.token_file.is_none());
+fn the_user_signs_in_as_in_client_go() {
+    const EXEC: &str = "exec: {apiVersion: client.authentication.k8s.io/v1, command: x}";
+    for (user, expected) in [
+        ("token: t", "Bearer t"),
+        ("token: t, tokenFile: token", "Bearer of-a-file"),
+        ("token: t, tokenFile: missing", "Bearer t"),
+        ("token: t, tokenFile: empty", "Bearer t"),
+        ("token: '', tokenFile: token", "Bearer of-a-file"),
+        ("username: '', password: ''", "nothing"),
+        ("username: '', password: p", "nothing"),
+        ("username: u", "Basic dTo="),
+        ("username: u, password: p", "Basic dTpw"),
+        (
+            "token: t, client-certificate: '', client-certificate-data: '', client-key: '', client-key-data: ''",
+            "Bearer t",
+        ),
+        // Without a certificate, the key is ignored.
+        ("token: t, client-key-data: '%%%'", "Bearer t"),
+        ("token: t, as: ''", "Bearer t"),
+        (EXEC, "plugin"),
+        (&format!("token: t, {EXEC}"), "Bearer t"),
+        (&format!("username: u, {EXEC}"), "Basic dTo="),
+        (&format!("token: '', tokenFile: '', {EXEC}"), "plugin"),
+    ] {
+        assert_eq!(of_user(user).unwrap(), expected, "{user}");
+    }
+    for (user, expected) in [
+        ("token: t, username: u", "a password and a token"),
+        ("tokenFile: token, username: u", "a password and a token"),
+        ("token: t, password: p", "a password and a token"),
+        ("tokenFile: missing", "cannot be read"),
+        ("tokenFile: empty", "is empty"),
+        ("client-certificate-data: eA==", "no key for it"),
+        (
+            "client-certificate-data: '%%%', client-key-data: eA==",
+            "is not Base64",
+        ),
+        ("as-groups: [g]", "need --as"),
+        ("auth-provider: {name: gcp}", "`gcp` is not supported"),
+        (&format!("auth-provider: {{name: oidc}}, {EXEC}"), "exec"),
+        (
+            "exec: {apiVersion: client.authentication.k8s.io/v1alpha1, command: x}",
+            "v1alpha1",
+        ),
+        (
+            "exec: {apiVersion: client.authentication.k8s.io/v1}",
+            "no command",
+        ),
+    ] {
+        let error = of_user(user).unwrap_err();
+        assert!(error.to_string().contains(expected), "{user}: {error}");
+    }
+}
+
+#[test]
+fn an_authority_and_no_check_of_it_contradict_each_other() {
+    let (dir, args) = given(&KUBECONFIG.replace(
+        "tls-server-name",
+        "certificate-authority: ca.crt\n    tls-server-name",
+    ));
+    let key = rcgen::generate_simple_self_signed(["me".to_owned()]).unwrap();
+    fs::write(dir.path().join("ca.crt"), key.cert.pem()).unwrap();
+    let error = load_from(&args).err().unwrap();
+    assert!(error.to_string().contains("insecure-skip-tls-verify"), "{error}");
+    let args = KubeConnection {
+        insecure_skip_tls_verify: true,
+        ..args
+    };
+    assert!(matches!(load_from(&args).unwrap().transport.trust, Trust::Anyone));
 }
 
 #[test]

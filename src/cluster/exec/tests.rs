@@ -1,32 +1,32 @@
-use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use kube::config::ExecAuthCluster;
-
 use super::*;
+use crate::cluster::kubeconfig::Variable;
 
 const V1: &str = "client.authentication.k8s.io/v1";
 
-fn plugin(dir: &Path, script: &str) -> AuthInfo {
+fn exec(dir: &Path, script: &str) -> Exec {
     let path = dir.join("plugin.sh");
     fs::write(&path, script).unwrap();
-    let variable = |name: &str, value: &str| {
-        HashMap::from([
-            ("name".to_owned(), name.to_owned()),
-            ("value".to_owned(), value.to_owned()),
-        ])
-    };
-    AuthInfo {
-        exec: Some(ExecConfig {
-            api_version: Some(V1.to_owned()),
-            command: Some("sh".to_owned()),
-            args: Some(vec![path.to_str().unwrap().to_owned(), "get-token".to_owned()]),
-            env: Some(vec![variable("DIR", dir.to_str().unwrap())]),
-            ..ExecConfig::default()
-        }),
-        ..AuthInfo::default()
+    Exec {
+        api_version: V1.to_owned(),
+        command: "sh".to_owned(),
+        args: vec![path.to_str().unwrap().to_owned(), "get-token".to_owned()],
+        env: vec![Variable {
+            name: "DIR".to_owned(),
+            value: dir.to_str().unwrap().to_owned(),
+        }],
+        ..Exec::default()
     }
+}
+
+fn plugin(dir: &Path, script: &str) -> Plugin {
+    Plugin::new(exec(dir, script), None, nowhere()).unwrap()
+}
+
+fn nowhere() -> ConnectInputs<'static> {
+    ConnectInputs::new(&|_| None, false, Timestamp::UNIX_EPOCH)
 }
 
 fn answer(status: &str) -> String {
@@ -39,8 +39,16 @@ fn at_ten() -> Timestamp {
     "2026-11-22T10:00:00Z".parse().unwrap()
 }
 
-async fn sign_in_to(user: &mut AuthInfo) -> Result<()> {
-    sign_in(user, ConnectInputs::new(&|_| None, false, at_ten())).await
+async fn run(plugin: &Plugin) -> Result<Credential> {
+    plugin.run(None, at_ten()).await
+}
+
+async fn fails(plugin: &Plugin) -> Error {
+    run(plugin).await.err().unwrap()
+}
+
+fn token(credential: &Credential) -> &str {
+    credential.token.as_ref().unwrap().expose_secret()
 }
 
 #[tokio::test]
@@ -51,41 +59,44 @@ async fn it_runs_once_and_its_token_is_taken() {
         "printf %s \"$KUBERNETES_EXEC_INFO\" >\"$DIR/info\"\necho $1 >\"$DIR/arg\"\n{}",
         answer(status)
     );
-    let mut user = plugin(dir.path(), &script);
-    let exec = user.exec.as_mut().unwrap();
-    exec.provide_cluster_info = true;
-    exec.cluster = Some(ExecAuthCluster {
-        server: Some("https://prod:6443".to_owned()),
-        certificate_authority_data: Some(b"ca".to_vec()),
-        ..ExecAuthCluster::default()
-    });
-    sign_in_to(&mut user).await.unwrap();
-    assert_eq!(user.token.unwrap().expose_secret(), "t");
-    assert!(user.exec.is_none());
-    let read = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
-    assert_eq!(read("runs"), "run\n");
-    assert_eq!(read("arg"), "get-token\n");
-    let info: serde_json::Value = serde_json::from_str(&read("info")).unwrap();
-    let expected = json!({
-        "kind": "ExecCredential",
-        "apiVersion": V1,
-        "spec": {
-            "interactive": false,
-            "cluster": {"server": "https://prod:6443", "certificate-authority-data": "Y2E="},
-        },
-    });
-    assert_eq!(info, expected);
+    let cluster = json!({"server": "https://prod:6443"});
+    let mut exec = exec(dir.path(), &script);
+    for provide_cluster_info in [true, false] {
+        exec.provide_cluster_info = provide_cluster_info;
+        let plugin = Plugin::new(exec.clone(), Some(cluster.clone()), nowhere()).unwrap();
+        let credential = run(&plugin).await.unwrap();
+        assert_eq!(token(&credential), "t");
+        assert_eq!(credential.expires.unwrap().to_string(), "2026-11-22T11:00:00Z");
+        let read = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
+        assert_eq!(read("runs"), "run\n");
+        fs::remove_file(dir.path().join("runs")).unwrap();
+        assert_eq!(read("arg"), "get-token\n");
+        let info: Value = serde_json::from_str(&read("info")).unwrap();
+        let mut spec = json!({"interactive": false});
+        if provide_cluster_info {
+            spec["cluster"] = cluster.clone();
+        }
+        assert_eq!(
+            info,
+            json!({"kind": "ExecCredential", "apiVersion": V1, "spec": spec})
+        );
+    }
 }
 
 #[tokio::test]
-async fn its_certificate_is_taken() {
+async fn its_certificate_is_taken_and_what_is_empty_is_absent() {
     let dir = tempfile::tempdir().unwrap();
-    let status = r#"{"clientCertificateData":"C","clientKeyData":"K"}"#;
-    let mut user = plugin(dir.path(), &answer(status));
-    sign_in_to(&mut user).await.unwrap();
-    assert_eq!(user.client_certificate_data.as_deref(), Some("Qw=="));
-    assert_eq!(user.client_key_data.unwrap().expose_secret(), "Sw==");
-    assert!(user.token.is_none());
+    let key = rcgen::generate_simple_self_signed(["me".to_owned()]).unwrap();
+    let pair = json!({"clientCertificateData": key.cert.pem(), "clientKeyData": key.signing_key.serialize_pem(), "token": ""});
+    let answered = json!({"kind": "ExecCredential", "apiVersion": V1, "status": pair}).to_string();
+    fs::write(dir.path().join("answer"), answered).unwrap();
+    let credential = run(&plugin(dir.path(), "cat \"$DIR/answer\"")).await.unwrap();
+    assert!(credential.identity.is_some() && credential.token.is_none());
+
+    let status = r#"{"token":"t","clientCertificateData":"","clientKeyData":"","expirationTimestamp":null}"#;
+    let credential = run(&plugin(dir.path(), &answer(status))).await.unwrap();
+    assert!(credential.identity.is_none());
+    assert_eq!(token(&credential), "t");
 }
 
 /// A test cannot set variables of its own process, so it runs itself again with
@@ -112,8 +123,7 @@ async fn our_secrets_are_not_passed_on() {
     }
     let dir = tempfile::tempdir().unwrap();
     let script = format!("env >\"$DIR/env\"\n{}", answer(r#"{"token":"t"}"#));
-    let mut user = plugin(dir.path(), &script);
-    sign_in_to(&mut user).await.unwrap();
+    run(&plugin(dir.path(), &script)).await.unwrap();
     let seen = fs::read_to_string(dir.path().join("env")).unwrap();
     assert!(seen.contains("PATH=") && !seen.contains("s3cr3t"), "{seen}");
     assert!(seen.contains("APIM_TOKEN=of another tool"), "{seen}");
@@ -122,14 +132,11 @@ async fn our_secrets_are_not_passed_on() {
 #[tokio::test]
 async fn a_failure_shows_the_message_and_the_withheld_variable() {
     let dir = tempfile::tempdir().unwrap();
-    let mut user = plugin(
-        dir.path(),
-        "echo s3cr3t\nprintf 'a\\033[31mred\\033[0m\\nb\\n' >&2\nexit 7\n",
-    );
+    let script = "echo s3cr3t\nprintf 'a\\033[31mred\\033[0m\\nb\\n' >&2\nexit 7\n";
     let variable = |name: &str| (name == "AZURE_CLIENT_SECRET").then(|| "x".to_owned());
-    let error = sign_in(&mut user, ConnectInputs::new(&variable, false, at_ten()))
-        .await
-        .unwrap_err();
+    let inputs = ConnectInputs::new(&variable, false, at_ten());
+    let plugin = Plugin::new(exec(dir.path(), script), None, inputs).unwrap();
+    let error = fails(&plugin).await;
     assert_eq!(
         error.to_string(),
         "the credential plugin `sh` failed with exit code 7: ared; b"
@@ -139,11 +146,10 @@ async fn a_failure_shows_the_message_and_the_withheld_variable() {
 
 #[tokio::test]
 async fn a_missing_plugin_is_named_with_its_hint() {
-    let mut user = plugin(tempfile::tempdir().unwrap().path(), "");
-    let exec = user.exec.as_mut().unwrap();
-    exec.command = Some("no-such-kubelogin".to_owned());
-    exec.install_hint = Some("brew install it\u{7}".to_owned());
-    let error = sign_in_to(&mut user).await.unwrap_err();
+    let mut exec = exec(tempfile::tempdir().unwrap().path(), "");
+    exec.command = "no-such-kubelogin".to_owned();
+    exec.install_hint = "brew install it\u{7}".to_owned();
+    let error = fails(&Plugin::new(exec, None, nowhere()).unwrap()).await;
     assert!(error.to_string().contains("`no-such-kubelogin` is not installed"));
     assert_eq!(error.hints(), ["brew install it"]);
 }
@@ -158,54 +164,96 @@ async fn an_invalid_answer_is_refused_and_not_quoted() {
             "another apiVersion",
         ),
         (answer("{}"), "neither a token"),
+        (
+            answer(r#"{"token":"","clientCertificateData":""}"#),
+            "neither a token",
+        ),
         (answer(r#"{"clientKeyData":"s3cr3t"}"#), "without the other"),
+        (
+            answer(r#"{"clientCertificateData":"s3cr3t","clientKeyData":"s3cr3t"}"#),
+            "not a certificate in PEM",
+        ),
         (
             answer(r#"{"token":"s3cr3t","expirationTimestamp":"2026-11-22T09:00:00Z"}"#),
             "expired at 2026-11-22T09:00:00Z",
         ),
     ] {
-        let mut user = plugin(dir.path(), &script);
-        let error = sign_in_to(&mut user).await.unwrap_err();
+        let error = fails(&plugin(dir.path(), &script)).await;
         assert!(error.to_string().contains(expected), "{error}");
         assert!(!format!("{error:?}").contains("s3cr3t"));
     }
 }
 
 #[tokio::test]
-async fn yaml_is_accepted_and_a_static_token_comes_first() {
+async fn yaml_is_accepted() {
     let dir = tempfile::tempdir().unwrap();
     let yaml = format!("printf 'apiVersion: {V1}\\nstatus:\\n  token: t\\n'");
-    let mut user = plugin(dir.path(), &yaml);
-    sign_in_to(&mut user).await.unwrap();
-    assert_eq!(user.token.as_ref().unwrap().expose_secret(), "t");
-
-    user.exec = plugin(dir.path(), "exit 1").exec;
-    sign_in_to(&mut user).await.unwrap();
-    assert!(user.exec.is_none());
+    assert_eq!(token(&run(&plugin(dir.path(), &yaml)).await.unwrap()), "t");
 }
 
 #[tokio::test]
-async fn a_plugin_that_hangs_is_killed_and_one_that_needs_a_terminal_is_refused() {
+async fn a_plugin_that_hangs_is_killed_and_what_it_said_is_repeated() {
     let dir = tempfile::tempdir().unwrap();
-    let mut user = plugin(dir.path(), "exec sleep 30");
-    let environment = ConnectInputs::new(&|_| None, false, at_ten());
-    let error = sign_in_within(&mut user, environment, Duration::from_millis(50))
-        .await
-        .unwrap_err();
-    assert!(error.to_string().contains("did not answer within"));
-
-    let mut user = plugin(dir.path(), "exec sleep 30");
+    let plugin = plugin(dir.path(), "echo 'open the page' >&2\nexec sleep 30");
+    let error = plugin.run_within(Duration::from_secs(1), None, at_ten()).await;
+    let says = "did not answer within 1 seconds: open the page";
+    assert!(error.err().unwrap().to_string().ends_with(says));
     let soon = Instant::now() + Duration::from_millis(50);
-    let error = sign_in(&mut user, environment.until(soon)).await.unwrap_err();
-    assert!(error.to_string().contains("did not answer within"));
+    let error = plugin.run(Some(soon), at_ten()).await.err().unwrap();
+    assert!(error.to_string().contains("did not answer within 0 seconds"));
+}
 
-    let mut user = plugin(dir.path(), "exit 0");
-    user.exec.as_mut().unwrap().interactive_mode = Some(ExecInteractiveMode::Always);
-    assert!(
-        sign_in_to(&mut user)
-            .await
-            .unwrap_err()
-            .to_string()
-            .contains("needs a terminal")
+#[tokio::test]
+async fn a_child_that_is_left_behind_is_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = format!(
+        "echo 'left behind' >&2\nsleep 30 &\necho $! >\"$DIR/pid\"\n{}",
+        answer(r#"{"token":"t"}"#)
     );
+    let begun = Instant::now();
+    let credential = run(&plugin(dir.path(), &script)).await;
+    assert_eq!(token(&credential.unwrap()), "t");
+    assert!(begun.elapsed() < Duration::from_secs(20));
+    let pid = fs::read_to_string(dir.path().join("pid")).unwrap();
+    std::process::Command::new("kill")
+        .arg(pid.trim())
+        .status()
+        .unwrap();
+}
+
+#[tokio::test]
+async fn what_it_says_is_shown_while_it_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    // It ends after the line was shown, or never.
+    let script = format!(
+        "printf 'open https://microsoft.com/devicelogin and enter ABCD-EFGH\\n' >&2\n\
+         until test -e \"$DIR/shown\"; do sleep 0.01; done\nprintf 'no line break' >&2\n{}",
+        answer(r#"{"token":"t"}"#)
+    );
+    let shown = Arc::new(Mutex::new(Vec::new()));
+    let (lines, file) = (shown.clone(), dir.path().join("shown"));
+    let show: Show = Arc::new(move |line: &str| {
+        lines.lock().unwrap().push(line.to_owned());
+        fs::write(&file, "").unwrap();
+    });
+    let plugin = Plugin::new(exec(dir.path(), &script), None, nowhere().showing(&show)).unwrap();
+    run(&plugin).await.unwrap();
+    assert_eq!(
+        *shown.lock().unwrap(),
+        [
+            "open https://microsoft.com/devicelogin and enter ABCD-EFGH",
+            "no line break"
+        ]
+    );
+}
+
+#[test]
+fn a_plugin_that_needs_a_terminal_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    for (mode, expected) in [("Always", "needs a terminal"), ("Sometimes", "`Sometimes`")] {
+        let mut exec = exec(dir.path(), "exit 0");
+        exec.interactive_mode = mode.to_owned();
+        let error = Plugin::new(exec, None, nowhere()).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
 }

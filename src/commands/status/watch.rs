@@ -160,7 +160,11 @@ impl Run<'_> {
                 self.warn(&format!("changes of {plural} will not be shown: {why}"));
             }
             WatchEvent::Failing(error) => {
-                let signed_out = matches!(&error, kube::Error::Api(status) if status.code == 401);
+                let signed_out = match &error {
+                    kube::Error::Api(status) => status.code == 401,
+                    kube::Error::Auth(_) => true,
+                    _ => false,
+                };
                 // A server that has never answered probably has a wrong address.
                 let is_fatal = signed_out || self.cluster.clock.now().is_none();
                 let error = explain(error, &doing);

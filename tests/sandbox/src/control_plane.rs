@@ -36,7 +36,7 @@ use self::binaries::Binaries;
 use self::component::Component;
 use self::directory::StateDirectory;
 use self::kubeconfig::User;
-use crate::pki::{self, CertificateAuthority};
+use crate::pki::{self, CertificateAuthority, Identity};
 use crate::progress::say;
 use crate::tls;
 use crate::wait;
@@ -216,13 +216,18 @@ impl ControlPlane {
 
     /// A proxy before the API server; see [`crate::Sandbox::wire`].
     pub async fn wire(&self, kubeconfig: &Path) -> Result<Wire> {
+        let identity = self.authority.server(&["127.0.0.1"])?;
+        self.wire_as(kubeconfig, &identity).await
+    }
+
+    /// The same with a certificate of the caller's.
+    pub async fn wire_as(&self, kubeconfig: &Path, identity: &Identity) -> Result<Wire> {
         let text = std::fs::read_to_string(kubeconfig)?;
         let config = kubeconfig::config(&text, USER_AGENT).await?;
         let namespace = config.default_namespace.clone();
-        let identity = self.authority.server(&["127.0.0.1"])?;
         let upstream = Upstream::ApiServer {
             client: Client::try_from(config)?,
-            acceptor: Arc::new(tls::server_config(&identity, None)?).into(),
+            acceptor: Arc::new(tls::server_config(identity, None)?).into(),
         };
         Wire::start(upstream, |address| {
             let url = format!("https://{address}");

@@ -14,6 +14,7 @@ use crate::azure::{Azure, Cloud};
 use crate::control_plane::{AuditRecord, ControlPlane, Options};
 use crate::node::{EmulatorEndpoint, Node, NodeOptions};
 use crate::observer::Observer;
+use crate::pki::Identity;
 use crate::wire::Wire;
 use crate::workload_identity::{Webhook, WebhookOptions};
 
@@ -134,6 +135,11 @@ impl Sandbox {
     /// is sent by the user of the kubeconfig.
     pub async fn wire(&self, kubeconfig: &Path) -> Result<Wire> {
         self.control_plane.wire(kubeconfig).await
+    }
+
+    /// The same with a certificate of the caller's.
+    pub async fn wire_as(&self, kubeconfig: &Path, identity: &Identity) -> Result<Wire> {
+        self.control_plane.wire_as(kubeconfig, identity).await
     }
 
     /// Installs the webhook of workload identity for the pods of one namespace; until then there is none.
