@@ -18,6 +18,7 @@ mod image;
 mod in_pod;
 mod install;
 mod krew;
+mod kubeconfig;
 mod layering;
 mod links;
 mod notices;
