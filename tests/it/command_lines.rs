@@ -48,6 +48,7 @@ const FILES: [(&str, &str); 3] = [
 const SUBSCRIPTION: &str = "-s 11111111-2222-3333-4444-555555555555 ";
 
 const CLIENT_ID: &str = "--app 99999999-8888-7777-6666-555555555555";
+const PRINCIPAL: &str = "--client-id 99999999-8888-7777-6666-555555555555";
 
 struct Shell {
     scratch: tempfile::TempDir,
@@ -165,6 +166,9 @@ fn every_command_line_is_taken() {
     for document in for_users() {
         let shown = lines(&document).into_iter().map(|line| {
             let line = line.replace("--app CLIENT-ID", CLIENT_ID);
+            let line = line
+                .replace("--client-id ID", PRINCIPAL)
+                .replace(" -c ID ", &format!(" {PRINCIPAL} "));
             let more = more(&line);
             (line, more)
         });

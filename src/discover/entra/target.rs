@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::named::{CONTRADICTION, OfSeveral, evidence, of_several};
-use super::template::{certificate_volume, clear_secret, is_entra, signs_in, template, unproved};
-use super::webhook::skipped_by;
+use super::template::{certificate_volume, clear_secret, is_entra, signs_in, skipped_by, template, unproved};
 use super::workload_secrets::WorkloadSecrets;
 use crate::cluster::described::Described;
 use crate::cluster::pod_spec::PodSpec;

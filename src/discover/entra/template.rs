@@ -10,10 +10,10 @@ use crate::discover::pod_spec::{
 };
 use crate::model::entra::facts::ClearSecret;
 use crate::model::entra::{
-    CERTIFICATE_FOLDER, CertificateMount, Mode, SettingValue, SignsIn, TemplateSettings,
+    CERTIFICATE_FOLDER, CertificateMount, Mode, SKIP_CONTAINERS, SettingValue, SignsIn, TemplateSettings,
 };
 use crate::model::setting::{APP_SECRET, AUTH};
-use crate::model::{Auth, Fact, Unavailable};
+use crate::model::{Auth, Fact, Object, Unavailable};
 
 /// The mode of the files of a Secret when the pod spec sets none.
 const DEFAULT_MODE: i32 = 0o644;
@@ -99,6 +99,16 @@ fn whole_secret<'t>(pods: &'t DescribedTemplate, container: &str) -> Option<&'t 
     volumes.find(|it| it.name == mount.name && !it.has_items)
 }
 
+/// The annotation by which the webhook leaves this container of a pod template as it is
+/// (azure.github.io/azure-workload-identity, "Labels and Annotations": names between
+/// semicolons).
+pub(super) fn skipped_by(template: &Object, container: &str) -> Option<&'static str> {
+    let annotations = template.document().pointer("/metadata/annotations")?;
+    let skipped = annotations.get(SKIP_CONTAINERS)?.as_str()?;
+    let is_skipped = skipped.split(';').any(|name| name.trim() == container);
+    is_skipped.then_some(SKIP_CONTAINERS)
+}
+
 /// Where a client secret is in clear, also one that a variable of the container beats.
 pub(super) fn clear_secret(
     spec: &PodSpec,
@@ -164,6 +174,7 @@ mod tests {
 
     use super::*;
     use crate::discover::pod_spec::gateway_containers_with;
+    use crate::model::ObjectKind;
     use crate::model::annotation::{GIVEN_UP, PROVED, ROTATION_ID};
     use crate::model::setting::{APP_CERTIFICATE, AUTH_KEY, GATEWAY_NAME};
 
@@ -322,5 +333,17 @@ mod tests {
                 "{mount}"
             );
         }
+    }
+
+    #[test]
+    fn a_container_that_the_webhook_leaves_out_is_found() {
+        let template = |skipped: &str| {
+            let metadata = json!({"annotations": {SKIP_CONTAINERS: skipped}});
+            Object::new(ObjectKind::Pod, json!({"metadata": metadata}))
+        };
+        let skips = |template: &Object| skipped_by(template, "gw").is_some();
+        assert!(skips(&template("gw")) && skips(&template("proxy; gw")));
+        assert!(!skips(&template("gw-proxy")) && !skips(&template("")));
+        assert!(!skips(&Object::new(ObjectKind::Pod, json!({}))));
     }
 }

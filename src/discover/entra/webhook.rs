@@ -7,7 +7,7 @@ use super::unavailable::of_cluster;
 use crate::cluster::Cluster;
 use crate::model::annotation::FIELD_MANAGER;
 use crate::model::entra::facts::Injected;
-use crate::model::entra::{OwnVariables, SKIP_CONTAINERS, USE_LABEL};
+use crate::model::entra::{OwnVariables, USE_LABEL};
 use crate::model::{Fact, Object, ObjectKind, Unavailable, cleaned};
 
 /// For a pod of a gateway that is not deployed yet.
@@ -139,16 +139,6 @@ fn add_claims(spec: &mut Value) {
     }
 }
 
-/// The annotation by which the webhook leaves this container of a pod template as it is
-/// (azure.github.io/azure-workload-identity, "Labels and Annotations": names between
-/// semicolons).
-pub(super) fn skipped_by(template: &Object, container: &str) -> Option<&'static str> {
-    let annotations = template.document().pointer("/metadata/annotations")?;
-    let skipped = annotations.get(SKIP_CONTAINERS)?.as_str()?;
-    let is_skipped = skipped.split(';').any(|name| name.trim() == container);
-    is_skipped.then_some(SKIP_CONTAINERS)
-}
-
 /// Whether the answer is about the user's right to create pods.
 fn lacks_right(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status)
@@ -249,18 +239,6 @@ mod tests {
         let bare = Object::new(ObjectKind::Pod, json!({"spec": {"containers": [{"name": "gw"}]}}));
         let bare = of_workload(&bare, "gw", "gw");
         assert!(bare["spec"].get("volumes").is_none_or(Value::is_null));
-    }
-
-    #[test]
-    fn a_container_that_the_webhook_leaves_out_is_found() {
-        let template = |skipped: &str| {
-            let metadata = json!({"annotations": {SKIP_CONTAINERS: skipped}});
-            Object::new(ObjectKind::Pod, json!({"metadata": metadata}))
-        };
-        let skips = |template: &Object| skipped_by(template, "gw").is_some();
-        assert!(skips(&template("gw")) && skips(&template("proxy; gw")));
-        assert!(!skips(&template("gw-proxy")) && !skips(&template("")));
-        assert!(!skips(&Object::new(ObjectKind::Pod, json!({}))));
     }
 
     #[test]
