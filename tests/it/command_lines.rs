@@ -44,11 +44,17 @@ const FILES: [(&str, &str); 3] = [
     ("FILE", "secret"),
 ];
 
-/// A placeholder in the help must have the form of a real name to be parsed.
-const SUBSCRIPTION: &str = "-s 11111111-2222-3333-4444-555555555555 ";
-
-const CLIENT_ID: &str = "--app 99999999-8888-7777-6666-555555555555";
-const PRINCIPAL: &str = "--client-id 99999999-8888-7777-6666-555555555555";
+/// A placeholder must have the form of a real id to be parsed.
+const PLACEHOLDERS: [(&str, &str); 5] = [
+    ("-s SUBSCRIPTION ", "-s 11111111-2222-3333-4444-555555555555 "),
+    ("-s ID ", "-s 11111111-2222-3333-4444-555555555555 "),
+    ("--app CLIENT-ID", "--app 99999999-8888-7777-6666-555555555555"),
+    (
+        "--client-id ID",
+        "--client-id 99999999-8888-7777-6666-555555555555",
+    ),
+    (" -c ID ", " -c 99999999-8888-7777-6666-555555555555 "),
+];
 
 struct Shell {
     scratch: tempfile::TempDir,
@@ -125,7 +131,7 @@ fn lines(document: &Document) -> Vec<String> {
             // A comment after the line explains it.
             let shown = content.lines().map(str::trim_start);
             let shown = shown.map(|line| line.split("   ").next().unwrap_or_default());
-            lines.extend(shown.map(|line| line.replace("-s SUBSCRIPTION ", SUBSCRIPTION)));
+            lines.extend(shown.map(str::to_owned));
         }
     }
     // Every command can take these, so what shows them is no example of them.
@@ -140,7 +146,7 @@ fn more(line: &str) -> &'static str {
     match (line.contains("apim entra setup"), line.contains(" -g ")) {
         (false, _) => "",
         (true, true) => "--yes",
-        (true, false) => "-s s -r r -a a -g g --yes",
+        (true, false) => "-s 11111111-2222-3333-4444-555555555555 -r r -a a -g g --yes",
     }
 }
 
@@ -165,10 +171,8 @@ fn every_command_line_is_taken() {
     let (mut faults, mut count) = (Vec::new(), 0);
     for document in for_users() {
         let shown = lines(&document).into_iter().map(|line| {
-            let line = line.replace("--app CLIENT-ID", CLIENT_ID);
-            let line = line
-                .replace("--client-id ID", PRINCIPAL)
-                .replace(" -c ID ", &format!(" {PRINCIPAL} "));
+            let filled = |line: String, (word, id): &(&str, &str)| line.replace(word, id);
+            let line = PLACEHOLDERS.iter().fold(line, filled);
             let more = more(&line);
             (line, more)
         });
