@@ -154,7 +154,7 @@ async fn a_user_who_may_not_write_the_secret() {
         &case,
         &["--as", "nobody"],
         1,
-        &["nobody", "kubectl auth can-i list"],
+        &["nobody", "kubectl --as nobody auth can-i list"],
     )
     .await;
     // One who may read everything is found out by the rehearsal, before a token is minted.
