@@ -241,7 +241,7 @@ fn authorization(
     let has_password = has_name || !user.password.expose_secret().is_empty();
     let two_ways = |one: &str, other: &str| {
         Error::usage(format!("the kubeconfig's user has {one} and {other}"))
-            .hint("remove one of them, or choose with --token: kubectl does not sign in with both either")
+            .hint("remove one of them, or choose with --token; kubectl does not sign in with both either")
     };
     if has_password && (has_token || !user.token_file.is_empty()) {
         return Err(two_ways("a user name or a password", "a token"));

@@ -163,7 +163,7 @@ impl Kubeconfig {
             if let Some(name) = twice {
                 return Err(
                     Error::failed(format!("the kubeconfig {shown} has the {what} `{name}` twice"))
-                        .hint("remove or rename one of them: kubectl does not read this file either"),
+                        .hint("remove or rename one of them; kubectl does not read this file either"),
                 );
             }
         }

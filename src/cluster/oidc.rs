@@ -23,7 +23,7 @@ pub(super) fn provider(found: &AuthProvider) -> Result<Provider> {
             "azure" => error.hint("replace it with a plugin: kubelogin convert-kubeconfig"),
             "gcp" => error
                 .hint("replace it with gke-gcloud-auth-plugin: gcloud container clusters get-credentials"),
-            _ => error.hint("kubectl supports none but oidc either"),
+            _ => error.hint("only oidc is supported, the same as in kubectl"),
         });
     }
     let mut config = Config::new(Uri::from_static("https://localhost"));

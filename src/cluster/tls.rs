@@ -50,7 +50,7 @@ impl Trust {
             (Some(_), true) => Err(Error::usage(
                 "the kubeconfig's cluster has a certificate authority and insecure-skip-tls-verify: true",
             )
-            .hint("remove one of them: kubectl does not connect with both either")),
+            .hint("remove one of them; kubectl does not connect with both either")),
             (Some(pem), false) => Ok(Self::These(Arc::new(Authorities::new(Source::Given(
                 certificates(&pem)?,
             ))))),
@@ -135,7 +135,7 @@ pub(super) fn identity(certificate: &[u8], key: &[u8]) -> Result<Arc<CertifiedKe
         let error = Error::failed("the key of the client certificate is not a private key in PEM");
         if String::from_utf8_lossy(key).contains("ENCRYPTED") {
             Error::failed("the key of the client certificate is encrypted")
-                .hint("decrypt it with `openssl pkey -in KEY -out KEY.pem`: kubectl does not read it either")
+                .hint("decrypt it with `openssl pkey -in KEY -out KEY.pem`; kubectl does not read it either")
         } else {
             error
         }
