@@ -43,7 +43,7 @@ pub use credential::{AppMarks, Credential, Recorded, Validity};
 pub use duration::{in_short, in_words, parse_duration};
 pub use endpoint::Endpoint;
 pub use event::{Event, EventReason, Subject};
-pub use fact::{Fact, Unavailable};
+pub use fact::{Fact, Unavailable, known};
 pub use gateway::{Auth, AzureFacts, CronJobFacts, Gap, GatewayFacts, JobResult, Presented, StalePods};
 pub use key_slot::{KeyChoice, KeySlot};
 pub use managed_identity::ManagedIdentityId;

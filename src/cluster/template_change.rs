@@ -166,6 +166,8 @@ impl TemplateChange<'_> {
         let mount = self.add.mount.as_ref()?;
         let name = volume_name(&template(before)["spec"]["volumes"], &mount.secret);
         let words = format!("the volume {name}");
+        let mounts = &self.of_container(template(before))["volumeMounts"];
+        let path = same_folder(mounts, &mount.path).unwrap_or(&mount.path);
         let source = json!({"secretName": mount.secret, "defaultMode": mount.mode});
         let volume = element(Field {
             name: &words,
@@ -176,8 +178,8 @@ impl TemplateChange<'_> {
         let mount = element(Field {
             name: &words,
             key: Some("mountPath"),
-            new: json!({"name": name, "mountPath": mount.path, "readOnly": true}),
-            find: &|it| named(&self.of_container(it)["volumeMounts"], "mountPath", &mount.path),
+            new: json!({"name": name, "mountPath": path, "readOnly": true}),
+            find: &|it| named(&self.of_container(it)["volumeMounts"], "mountPath", path),
         });
         mount.zip(volume)
     }
@@ -223,6 +225,14 @@ fn volume_name(volumes: &Value, secret: &str) -> String {
         .chain(numbered)
         .find(is_free)
         .unwrap_or_default()
+}
+
+/// The path of the mount at this folder, as it is written there: a slash at its end makes
+/// another key for the API server.
+fn same_folder<'a>(mounts: &'a Value, folder: &str) -> Option<&'a str> {
+    let mounts = mounts.as_array().into_iter().flatten();
+    let mut paths = mounts.filter_map(|it| it["mountPath"].as_str());
+    paths.find(|path| path.trim_end_matches('/') == folder)
 }
 
 /// The element of a list with this key; null if there is none.

@@ -2,6 +2,11 @@
 /// useful without it.
 pub type Fact<T> = Result<T, Unavailable>;
 
+/// What is known to exist.
+pub fn known<T>(fact: &Fact<Option<T>>) -> Option<&T> {
+    fact.as_ref().ok().and_then(Option::as_ref)
+}
+
 /// Why a fact is not available.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unavailable {

@@ -31,6 +31,7 @@ pub use arrival::{
 pub use assignment::newest_assignment;
 pub use chain::{Link, LinkState, chain, credentials};
 pub use ending::{SetupProof, StepOutcome, exit_code, planned_exit_code};
+pub use holder::HandedOver;
 pub use marks::{marks_of_new_pods, replacement_id, replacement_ids};
 pub use notes::capped;
 pub use removal::{Usage, removal_command, stays};

@@ -6,6 +6,7 @@ use crate::apply::Proof;
 use crate::error::{Error, Result};
 use crate::model::entra::facts::EntraFacts;
 use crate::model::entra::{Id, Made};
+use crate::model::known;
 use crate::plan::entra::{Action, StepOutcome};
 
 /// The ids of what is there, by the names of the plan.
@@ -117,7 +118,7 @@ pub(super) struct Known {
 
 impl Known {
     pub(super) fn of(facts: &EntraFacts) -> Self {
-        let app = facts.app.as_ref().ok().and_then(Option::as_ref);
+        let app = known(&facts.app);
         let principal = app.and_then(|app| app.service_principal.as_ref().ok()?.as_ref());
         Self {
             app: facts.client_id(),

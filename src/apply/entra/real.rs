@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::model::entra::facts::{AppKind, EntraFacts};
 use crate::model::request::ProveMode;
-use crate::model::{TemplateMarks, WorkloadRef};
+use crate::model::{TemplateMarks, WorkloadRef, known};
 use crate::output::Output;
 use crate::plan::entra::{Action, SetupPlan, Usage, stays};
 
@@ -107,7 +107,7 @@ struct Replaced {
 
 impl<'a> RealSetup<'a> {
     fn new(setup: &Setup<'a>) -> Self {
-        let app = setup.facts.app.as_ref().ok().and_then(Option::as_ref);
+        let app = known(&setup.facts.app);
         let application = app.and_then(|app| match &app.kind {
             AppKind::Application(app) => Some(app.id),
             AppKind::Identity(..) => None,
@@ -177,9 +177,9 @@ impl SetupEffects for RealSetup<'_> {
         // Since the plan was made, a pod may have started with one, and this run may have
         // written another one.
         let written = self.secret.as_ref().map(stored_facts);
-        let planned = self.facts.cluster.secret.as_ref().ok().and_then(Option::as_ref);
+        let planned = known(&self.facts.cluster.secret);
         let usage = Usage {
-            app: self.facts.app.as_ref().ok().and_then(Option::as_ref),
+            app: known(&self.facts.app),
             secret: &self.plan.secret,
             stored: written.as_ref().or(planned),
         };

@@ -120,6 +120,24 @@ fn one_patch_sets_everything_in_the_gateways_container() {
 }
 
 #[test]
+fn a_mount_with_a_slash_at_its_end_is_changed_and_gets_no_second_one_beside_it() {
+    let mut before = before();
+    let container = &mut before["spec"]["template"]["spec"]["containers"][1];
+    container["volumeMounts"] = json!([
+        {"name": "old", "mountPath": "/etc/apim-entra/", "subPath": "part"},
+        {"name": "other", "mountPath": "/etc/apim-entra2"},
+    ]);
+    let patch = with(&settings(), |change| change.patch(&before));
+    let container = &patch["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(
+        container["volumeMounts"],
+        json!([{
+            "name": "apim-entra", "mountPath": "/etc/apim-entra/", "readOnly": true, "subPath": null,
+        }])
+    );
+}
+
+#[test]
 fn the_kubelet_gives_back_a_value_with_dollar_signs() {
     let mut add = TemplateSettings::default();
     let name = "x$$y $(id) $z".to_owned();

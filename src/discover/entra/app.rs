@@ -8,7 +8,7 @@ use crate::model::access::RoleAssignment;
 use crate::model::directory::{AppRole, Application, FederatedCredential, Owner, ServicePrincipal};
 use crate::model::entra::facts::{AppFacts, AppKind, SecretPolicy};
 use crate::model::entra::{AppRequest, unique_name};
-use crate::model::{Fact, GatewayId, ManagedIdentityId, Unavailable};
+use crate::model::{Fact, GatewayId, ManagedIdentityId, Unavailable, known};
 
 /// What Microsoft Graph knows.
 pub(super) struct GraphHalf {
@@ -97,7 +97,7 @@ impl Directory<'_> {
             self.graph.service_principal(client_id)
         );
         let (app, principal) = (of_azure(app), of_azure(principal));
-        let identity = principal.as_ref().ok().and_then(Option::as_ref);
+        let identity = known(&principal);
         let kind = match (app, identity.and_then(ServicePrincipal::managed_identity)) {
             (Ok(Some(app)), _) => AppKind::Application(app),
             (_, Some(identity)) => AppKind::Identity(identity, client_id),

@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::model::entra::facts::{AppFacts, ClusterFacts, EntraFacts, Injected, IssuerFacts};
 use crate::model::entra::{Mode, SettingValue, SetupRequest, SignsIn};
 use crate::model::setting::APP_CLIENT;
-use crate::model::{AzureRole, Cloud, CloudName, Fact, GatewayId, Unavailable};
+use crate::model::{AzureRole, Cloud, CloudName, Fact, GatewayId, Unavailable, known};
 
 /// Where facts come from.
 #[derive(Clone, Copy, Debug)]
@@ -60,12 +60,7 @@ pub async fn facts(
         tokio::try_join!(signed_in, async { Ok::<_, Error>(of_graph.await) }, async {
             Ok(of_cluster.await)
         })?;
-    let found = app
-        .app
-        .as_ref()
-        .ok()
-        .and_then(Option::as_ref)
-        .map(AppFacts::client_id);
+    let found = known(&app.app).map(AppFacts::client_id);
     let name = secret_name(target, request, mode, found.or(request.app.client_id()));
     if name != likely {
         let (account, name) = (account(target, request), name.as_deref());
@@ -204,7 +199,7 @@ async fn combined(
         counts_use,
     };
     let identity = azure.instance.as_ref().ok().and_then(|it| it.identity.principal);
-    let app = graph.app.as_ref().ok().and_then(Option::as_ref);
+    let app = known(&graph.app);
     let wanted = app.map(AppFacts::client_id).or(request.app.client_id());
     let (gone, validator, reader, rights) = join!(
         gone(sources.graph, &cluster.facts, wanted),
@@ -220,7 +215,7 @@ async fn combined(
         )
     );
     let cloud = arm.cloud();
-    let resource = azure.resource.as_ref().ok().and_then(Option::as_ref);
+    let resource = known(&azure.resource);
     let name = resource.map_or(&gateway.name, |found| &found.name);
     EntraFacts {
         gateway: gateway.service.gateway(name.clone()),

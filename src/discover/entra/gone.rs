@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::azure::Graph;
 use crate::model::entra::CLIENT_ID_ANNOTATION;
 use crate::model::entra::facts::{Absence, ClusterFacts};
+use crate::model::known;
 
 /// The waits before Graph is asked again: its servers get a new app one after the other, and
 /// one that lacks it answers as if there was none.
@@ -23,8 +24,8 @@ pub(super) async fn gone(
     facts: &ClusterFacts,
     wanted: Option<Uuid>,
 ) -> BTreeMap<Uuid, Absence> {
-    let secret = facts.secret.as_ref().ok().and_then(Option::as_ref);
-    let account = facts.service_account.as_ref().ok().and_then(Option::as_ref);
+    let secret = known(&facts.secret);
+    let account = known(&facts.service_account);
     let of_account = account.and_then(|it| Uuid::try_parse(it.annotations.get(CLIENT_ID_ANNOTATION)?).ok());
     let named = [secret.and_then(|it| it.client_id), of_account];
     let others: BTreeSet<Uuid> = named

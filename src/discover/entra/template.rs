@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::workload_secrets::is_shown;
-use crate::cluster::described::{Described, DescribedTemplate, SecretVolume};
+use crate::cluster::described::{Described, DescribedTemplate, Mount, SecretVolume};
 use crate::cluster::pod_spec::{Container, PodSpec};
 use crate::discover::pod_spec::{
     ConfigMaps, CredentialSource, EntraCredential, GatewayContainer, ImportedSecrets, Setting, settings_of,
 };
-use crate::model::entra::facts::ClearSecret;
+use crate::model::entra::facts::{CertificateVolume, ClearSecret};
 use crate::model::entra::{
     CERTIFICATE_FOLDER, CertificateMount, Mode, SKIP_CONTAINERS, SettingValue, SignsIn, TemplateSettings,
 };
@@ -78,7 +78,7 @@ pub(super) fn template(described: &Described, container: &str, settings: &Settin
 
 /// The Secret that is mounted as a whole where certificates belong.
 fn mount(pods: &DescribedTemplate, container: &str) -> Option<CertificateMount> {
-    let volume = whole_secret(pods, container)?;
+    let (volume, _) = whole_secret(pods, container)?;
     Some(CertificateMount {
         secret: volume.secret_name.clone(),
         path: CERTIFICATE_FOLDER.to_owned(),
@@ -87,16 +87,21 @@ fn mount(pods: &DescribedTemplate, container: &str) -> Option<CertificateMount> 
 }
 
 /// The volume with it.
-pub(super) fn certificate_volume(pods: &DescribedTemplate, container: &str) -> Option<String> {
-    whole_secret(pods, container).map(|volume| volume.name.clone())
+pub(super) fn certificate_volume(pods: &DescribedTemplate, container: &str) -> Option<CertificateVolume> {
+    let (volume, mount) = whole_secret(pods, container)?;
+    Some(CertificateVolume {
+        name: volume.name.clone(),
+        path: mount.path.clone(),
+    })
 }
 
-fn whole_secret<'t>(pods: &'t DescribedTemplate, container: &str) -> Option<&'t SecretVolume> {
+fn whole_secret<'t>(pods: &'t DescribedTemplate, container: &str) -> Option<(&'t SecretVolume, &'t Mount)> {
     let container = pods.containers.iter().find(|it| it.name == container)?;
     let mut mounts = container.volume_mounts.iter();
     let mount = mounts.find(|it| it.path.trim_end_matches('/') == CERTIFICATE_FOLDER && !it.is_part)?;
     let mut volumes = pods.volumes.iter();
-    volumes.find(|it| it.name == mount.name && !it.has_items)
+    let volume = volumes.find(|it| it.name == mount.name && !it.has_items)?;
+    Some((volume, mount))
 }
 
 /// The annotation by which the webhook leaves this container of a pod template as it is

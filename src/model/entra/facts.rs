@@ -15,7 +15,7 @@ use crate::model::entra::{
 };
 use crate::model::{
     CloudName, Fact, GatewayId, ManagedIdentityId, Replacement, RotationIds, TemplateMarks, WorkloadRef,
-    setting,
+    known, setting,
 };
 
 /// All facts about one gateway that a set-up depends on. They hold no secret.
@@ -60,7 +60,7 @@ pub struct EntraFacts {
 impl EntraFacts {
     /// The id that the gateway signs in with, if it is known.
     pub fn client_id(&self) -> Option<Uuid> {
-        let app = self.app.as_ref().ok().and_then(Option::as_ref);
+        let app = known(&self.app);
         app.map(AppFacts::client_id).or(self.given)
     }
 
@@ -256,7 +256,7 @@ pub struct WorkloadSide {
     pub owner: Option<String>,
     pub clear_secret: Option<ClearSecret>,
     /// The volume of a Secret that is mounted where a certificate belongs.
-    pub certificate_volume: Option<String>,
+    pub certificate_volume: Option<CertificateVolume>,
     /// What its container sets of a workload identity.
     pub own_variables: OwnVariables,
     /// The annotation of its pod template by which the webhook leaves its container out.
@@ -328,6 +328,14 @@ impl WorkloadSide {
     }
 }
 
+/// A volume of a Secret that a container mounts as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateVolume {
+    pub name: String,
+    /// The path of the mount, as the pod template has it.
+    pub path: String,
+}
+
 /// Where a client secret is in clear.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClearSecret {
@@ -397,39 +405,5 @@ pub struct Unrecorded {
     pub kind: Mode,
     pub fingerprint: Fingerprint,
     /// When it was written, by the API server's clock.
-    pub written: Timestamp,
-}
-
-/// Whose credential a Secret holds, or whose app a `ServiceAccount` names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Holder {
-    Nobody,
-    /// This app's, of the wanted kind and for this gateway, by our annotations.
-    Ours,
-    /// This app's, as it seems, and somebody else has put it there.
-    HandedOver(HandedOver),
-    /// Of the app with this client id.
-    OtherApp(String),
-    /// Of an app that does not exist now, and for this gateway.
-    Gone(Uuid),
-    OtherKind,
-    /// This app's, for the gateway of this name.
-    OtherGateway(String),
-    SomebodyElse,
-    /// Somebody else has put it there, at this time. Only a sign-in shows whether it is
-    /// this app's, which cannot be read.
-    Untried(Timestamp),
-    /// Written by somebody else, and this workload signs in as this app with it.
-    Replaceable,
-    /// The app is not known, for the reason given.
-    Unknown(String),
-}
-
-/// A credential of the app that an administrator seems to have put into the Secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HandedOver {
-    /// Its id in Entra.
-    pub credential: Uuid,
-    pub expires: Option<Timestamp>,
     pub written: Timestamp,
 }

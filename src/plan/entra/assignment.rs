@@ -10,12 +10,12 @@ use super::unread::{of_unread_app, unread_part};
 use crate::model::access::RoleAssignment;
 use crate::model::entra::{Id, Made};
 use crate::model::quote::shell_word;
-use crate::model::{Fact, cleaned};
+use crate::model::{Fact, cleaned, known};
 
 /// When the newest of the assignments was made that the gateway needs.
 pub fn newest_assignment(facts: &EntraFacts) -> Option<Timestamp> {
     let identity = facts.instance.as_ref().ok().and_then(|it| it.identity.principal);
-    let app = facts.app.as_ref().ok().and_then(Option::as_ref);
+    let app = known(&facts.app);
     let principal = app.and_then(|app| app.service_principal.as_ref().ok()?.as_ref());
     let of = |role: &RoleFacts, principal: Option<Uuid>| {
         let all = role.assignments.as_deref().unwrap_or_default().iter();

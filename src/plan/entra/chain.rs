@@ -14,7 +14,7 @@ use crate::model::directory::{Application, FederatedCredential, ServicePrincipal
 use crate::model::entra::{federated_name, is_same_but_slash, subject};
 use crate::model::{
     Auth, AzureRole, CustomRole, EntraInAzure, EntraSignIn, Fact, Federation, GatewayFacts, InstanceAccess,
-    Unavailable, cleaned, shortened,
+    Unavailable, cleaned, known, shortened,
 };
 use in_cluster::{by_webhook, in_cluster, own_variables};
 
@@ -93,8 +93,8 @@ fn no_app<T>() -> Fact<T> {
 }
 
 fn app(client_id: Uuid, azure: &EntraInAzure) -> Fact<Result<(), String>> {
-    let principal = azure.service_principal.as_ref().ok().and_then(Option::as_ref);
-    match (known(&azure.application)?, principal) {
+    let principal = known(&azure.service_principal);
+    match (borrowed(&azure.application)?, principal) {
         (Some(app), _) if app.disabled => Ok(Err(format!(
             "the app {} is disabled, so it gets no token",
             brief(&app.display_name)
@@ -102,7 +102,7 @@ fn app(client_id: Uuid, azure: &EntraInAzure) -> Fact<Result<(), String>> {
         // A managed identity, or an app of another tenant, has no registration here.
         (Some(_), _) | (None, Some(_)) => Ok(Ok(())),
         (None, None) => {
-            known(&azure.service_principal)?;
+            borrowed(&azure.service_principal)?;
             Ok(Err(format!(
                 "there is no app or managed identity with the client id {client_id}"
             )))
@@ -111,7 +111,7 @@ fn app(client_id: Uuid, azure: &EntraInAzure) -> Fact<Result<(), String>> {
 }
 
 fn service_principal(client_id: Uuid, azure: &EntraInAzure) -> Fact<Result<(), String>> {
-    Ok(match known(&azure.service_principal)? {
+    Ok(match borrowed(&azure.service_principal)? {
         Some(found) if !found.enabled => Err(format!(
             "the service principal {} of the app is disabled, so it gets no token",
             found.id
@@ -125,8 +125,8 @@ fn service_principal(client_id: Uuid, azure: &EntraInAzure) -> Fact<Result<(), S
 
 /// Whether a federated credential trusts the tokens of the gateway's `ServiceAccount`.
 fn trusted(facts: &GatewayFacts, sign_in: &EntraSignIn, federation: &Federation) -> Fact<Result<(), String>> {
-    let all = known(&federation.credentials)?;
-    let issuer = known(&federation.issuer)?;
+    let all = borrowed(&federation.credentials)?;
+    let issuer = borrowed(&federation.issuer)?;
     let subject = subject(&facts.namespace, &sign_in.service_account);
     // In a custom cloud, whatever is there counts.
     let audiences = federation.audience.map(|audience| vec![audience.to_owned()]);
@@ -174,7 +174,7 @@ fn other_issuer(found: &FederatedCredential, wanted: &FederatedCredential) -> St
 
 /// Whether the app has the credential that the Secret holds.
 fn stored(auth: Auth, sign_in: &EntraSignIn, azure: &EntraInAzure) -> Fact<Result<(), String>> {
-    let Some(app) = known(&azure.application)? else {
+    let Some(app) = borrowed(&azure.application)? else {
         return no_app();
     };
     let (all, what) = credentials(app, auth);
@@ -222,7 +222,7 @@ fn access(azure: &EntraInAzure) -> Vec<Link> {
     let (group, service) = (access.service.group_path(), access.service.path());
     let instance = brief(&access.service.name);
     let principal =
-        known(&azure.service_principal).map(|found| found.as_ref().map(|it: &ServicePrincipal| it.id));
+        borrowed(&azure.service_principal).map(|found| found.as_ref().map(|it: &ServicePrincipal| it.id));
     let identity = access.identity.principal;
     let validator = Role {
         wanted: AzureRole::ConfigValidator.definition(),
@@ -267,7 +267,7 @@ impl Role<'_> {
     fn judge(&self, access: &InstanceAccess) -> [Fact<Result<(), String>>; 2] {
         let wanted = self.wanted;
         let name = wanted.name;
-        let definitions = match known(&access.definitions) {
+        let definitions = match borrowed(&access.definitions) {
             Ok(definitions) => definitions,
             Err(why) => return [Err(why.clone()), Err(why)],
         };
@@ -329,7 +329,7 @@ impl Role<'_> {
     /// The roles of the principal at the scope or above it; `None` if there is no
     /// principal.
     fn assigned<'a>(&self, access: &'a InstanceAccess) -> Fact<Option<Vec<&'a RoleAssignment>>> {
-        let all = known(&access.assignments)?;
+        let all = borrowed(&access.assignments)?;
         let Some(principal) = self.principal.clone()? else {
             return Ok(None);
         };
@@ -348,7 +348,7 @@ fn brief(text: &str) -> String {
 /// More than the name of an app, and than the issuer of a cluster.
 const LONGEST: usize = 256;
 
-fn known<T>(fact: &Fact<T>) -> Fact<&T> {
+fn borrowed<T>(fact: &Fact<T>) -> Fact<&T> {
     fact.as_ref().map_err(Clone::clone)
 }
 

@@ -4,14 +4,15 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::super::expiry::{is_due, whole_seconds};
-use super::facts::{AppFacts, EntraFacts, HandedOver, Holder, StoredFacts, WorkloadSide};
+use super::facts::{AppFacts, EntraFacts, StoredFacts, WorkloadSide};
+use super::holder::{HandedOver, Holder};
 use super::owed::owes_restart;
 use super::removal::{Kept, Removal, removal};
 use super::step::{Action, Part, Step, StepMark};
 use super::unread::of_unread_app;
 use crate::model::directory::AppCredential;
 use crate::model::entra::{Mode, SetupRequest, credential_name};
-use crate::model::{Unavailable, in_words};
+use crate::model::{Unavailable, in_words, known};
 
 /// What the credential of a set-up is for.
 pub(super) struct Wanted<'a> {
@@ -171,7 +172,7 @@ fn adopted(facts: &EntraFacts, wanted: &Wanted<'_>, found: &HandedOver) -> Step 
         wanted.secret,
         expires.unwrap_or_default()
     );
-    let stored = facts.cluster.secret.as_ref().ok().and_then(Option::as_ref);
+    let stored = known(&facts.cluster.secret);
     let unrecorded = match stored.and_then(|it| it.owner.as_ref()) {
         Some(owner) => Some(format!("the Secret belongs to {owner}, which would undo that")),
         None if facts.rights.write_secret == Ok(false) => {
@@ -199,8 +200,8 @@ fn adopted(facts: &EntraFacts, wanted: &Wanted<'_>, found: &HandedOver) -> Step 
 fn added(facts: &EntraFacts, wanted: &Wanted<'_>, name: &str) -> (Step, Vec<Step>) {
     let part = Part::Credential;
     let (mode, what) = (wanted.mode, wanted.mode.credential());
-    let app = facts.app.as_ref().ok().and_then(Option::as_ref);
-    let in_secret = facts.cluster.secret.as_ref().ok().and_then(Option::as_ref);
+    let app = known(&facts.app);
+    let in_secret = known(&facts.cluster.secret);
     // Without our annotation, the Secret may hold any of them.
     let may_hold_any = in_secret.is_some_and(|it| it.credential.is_none() && it.has_keys(mode));
     let app_to_clean = app.filter(|_| !may_hold_any);

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
+use super::holder::HandedOver;
 use super::*;
 use crate::model::access::{InstanceIdentity, Permission, RoleAssignment, RoleDefinition};
 use crate::model::directory::{AppCredential, Application, ServicePrincipal};
 use crate::model::entra::facts::{
-    AppFacts, AppKind, CallerRights, ClusterFacts, GatewayResource, HandedOver, Injected, InstanceFacts,
-    IssuerFacts, RoleFacts, SecretPolicy, ServiceAccountFacts, StoredFacts, WorkloadSide,
+    AppFacts, AppKind, CallerRights, ClusterFacts, GatewayResource, Injected, InstanceFacts, IssuerFacts,
+    RoleFacts, SecretPolicy, ServiceAccountFacts, StoredFacts, WorkloadSide,
 };
 use crate::model::entra::{AppRequest, Id, Made, OwnVariables, SettingValue, SignsIn, unique_name};
 use crate::model::{

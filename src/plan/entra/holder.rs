@@ -4,9 +4,43 @@
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::facts::{EntraFacts, HandedOver, Holder, ServiceAccountFacts, StoredFacts};
+use super::facts::{EntraFacts, ServiceAccountFacts, StoredFacts};
 use crate::model::entra::{CLIENT_ID_ANNOTATION, Mode, TENANT_ID_ANNOTATION};
-use crate::model::{Unavailable, cleaned};
+use crate::model::{Unavailable, cleaned, known};
+
+/// Whose credential a Secret holds, or whose app a `ServiceAccount` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holder {
+    Nobody,
+    /// This app's, of the wanted kind and for this gateway, by our annotations.
+    Ours,
+    /// This app's, as it seems, and somebody else has put it there.
+    HandedOver(HandedOver),
+    /// Of the app with this client id.
+    OtherApp(String),
+    /// Of an app that does not exist now, and for this gateway.
+    Gone(Uuid),
+    OtherKind,
+    /// This app's, for the gateway of this name.
+    OtherGateway(String),
+    SomebodyElse,
+    /// Somebody else has put it there, at this time. Only a sign-in shows whether it is
+    /// this app's, which cannot be read.
+    Untried(Timestamp),
+    /// Written by somebody else, and this workload signs in as this app with it.
+    Replaceable,
+    /// The app is not known, for the reason given.
+    Unknown(String),
+}
+
+/// A credential of the app that an administrator seems to have put into the Secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandedOver {
+    /// Its id in Entra.
+    pub credential: Uuid,
+    pub expires: Option<Timestamp>,
+    pub written: Timestamp,
+}
 
 /// `None` if there is no such Secret, or it cannot be read.
 pub(super) fn of_secret(facts: &EntraFacts, mode: Mode, secret: &str, now: Timestamp) -> Holder {
@@ -108,7 +142,7 @@ pub(super) fn of_account(facts: &EntraFacts, found: &ServiceAccountFacts) -> Hol
 /// Whether the pods of a `ServiceAccount` certainly sign in to this tenant. An app of
 /// another one is not found here.
 fn signs_in_here(facts: &EntraFacts, found: &ServiceAccountFacts) -> bool {
-    let injected = facts.webhook.as_ref().ok().and_then(Option::as_ref);
+    let injected = known(&facts.webhook);
     let of_webhook = injected.and_then(|it| it.tenant.as_ref());
     let tenant = found.annotations.get(TENANT_ID_ANNOTATION).or(of_webhook);
     tenant.is_some_and(|tenant| Uuid::try_parse(tenant) == Ok(facts.tenant))

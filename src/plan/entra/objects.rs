@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::facts::{Absence, EntraFacts, Holder};
-use super::holder;
+use super::facts::{Absence, EntraFacts};
+use super::holder::{self, Holder};
 use super::step::{Action, Part, Step};
 use super::template::{client_id, is_same};
 use crate::model::entra::{CLIENT_ID_ANNOTATION, Id, Mode, SettingValue, TENANT_ID_ANNOTATION};
+use crate::model::known;
 use crate::model::quote::shell_word;
 
 pub(super) fn service_account(facts: &EntraFacts, account: &str) -> Step {
@@ -65,15 +66,10 @@ pub(super) fn service_account(facts: &EntraFacts, account: &str) -> Step {
 /// What the `ServiceAccount` has to name for this app.
 fn wanted_annotations(facts: &EntraFacts) -> BTreeMap<&'static str, SettingValue> {
     let mut wanted = BTreeMap::from([(CLIENT_ID_ANNOTATION, SettingValue::Id(client_id(facts)))]);
-    let injected = facts.webhook.as_ref().ok().and_then(Option::as_ref);
+    let injected = known(&facts.webhook);
     let tenant = SettingValue::Id(Id::Known(facts.tenant));
     let of_webhook = injected.and_then(|it| it.tenant.as_deref());
-    let there = facts
-        .cluster
-        .service_account
-        .as_ref()
-        .ok()
-        .and_then(Option::as_ref);
+    let there = known(&facts.cluster.service_account);
     // Another one that is there beats the webhook's.
     let is_set = there.is_some_and(|it| it.annotations.contains_key(TENANT_ID_ANNOTATION));
     if is_set || !of_webhook.is_some_and(|of_webhook| is_same(of_webhook, &tenant)) {
@@ -173,7 +169,7 @@ pub(super) fn stored(facts: &EntraFacts, mode: Mode, secret: &str, holder: &Hold
     };
     let right = &facts.rights.write_secret;
     let keys = mode.keys().join(", ");
-    let stored = facts.cluster.secret.as_ref().ok().and_then(Option::as_ref);
+    let stored = known(&facts.cluster.secret);
     let is_there = |key: &&&str| stored.is_some_and(|it| it.keys.iter().any(|there| there == **key));
     let there: Vec<&str> = mode.keys().iter().filter(is_there).copied().collect();
     if let Some(why) = in_use(holder, &there.join(", ")) {

@@ -5,14 +5,15 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::facts::{EntraFacts, Holder, WorkloadSide};
-use super::holder::CLOCK_ERROR;
+use super::facts::{EntraFacts, WorkloadSide};
+use super::holder::{CLOCK_ERROR, Holder};
 use crate::model::entra::{OwnPod, OwnVariables};
+use crate::model::known;
 
 /// Whether a restart is owed to the credential in the Secret. Its id in Entra is the rotation
 /// id of the pods that were replaced for it.
 pub(super) fn owes_restart(facts: &EntraFacts, workload: &WorkloadSide, holder: &Holder) -> bool {
-    let stored = facts.cluster.secret.as_ref().ok().and_then(Option::as_ref);
+    let stored = known(&facts.cluster.secret);
     let known = match holder {
         Holder::HandedOver(found) => Some((Some(found.credential), found.written)),
         Holder::Untried(written) => Some((None, *written)),
@@ -54,12 +55,7 @@ pub(super) fn lacks_identity(facts: &EntraFacts, workload: &WorkloadSide, accoun
                 || differs(OwnVariables::TENANT_ID, pod.tenant.as_ref(), facts.tenant))
     };
     any_pod(facts, workload, has_other).unwrap_or_else(|| {
-        let found = facts
-            .cluster
-            .service_account
-            .as_ref()
-            .ok()
-            .and_then(Option::as_ref);
+        let found = known(&facts.cluster.service_account);
         found.and_then(|it| it.written).is_some_and(|written| {
             workload.created.is_some_and(|created| created <= written)
                 && is_restarted_before(workload, written)

@@ -8,6 +8,7 @@ use super::holder::CLOCK_ERROR;
 use super::step::{Action, Part, Step};
 use crate::model::directory::AppCredential;
 use crate::model::entra::Mode;
+use crate::model::known;
 
 /// The credentials that a new one replaces, or that the Secret no longer holds.
 #[derive(Debug, Default)]
@@ -38,7 +39,7 @@ pub(super) fn removal(facts: &EntraFacts, app: &AppFacts, kept: Kept<'_>) -> Rem
     let usage = Usage {
         app: Some(app),
         secret: kept.secret,
-        stored: facts.cluster.secret.as_ref().ok().and_then(Option::as_ref),
+        stored: known(&facts.cluster.secret),
     };
     let ours = app.credentials_of(kept.mode).iter();
     let ours = ours.filter(|it| it.is_named(kept.name));

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::facts::HandedOver;
+use super::holder::HandedOver;
 use crate::error::{Error, Kind};
 use crate::model::access::RoleDefinition;
 use crate::model::directory::FederatedCredential;

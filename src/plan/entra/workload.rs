@@ -1,7 +1,8 @@
 //! The workload of a set-up: what its pod template lacks, and whose pods are replaced.
 
 use super::credential::is_held;
-use super::facts::{ClearSecret, EntraFacts, Holder, WorkloadSide};
+use super::facts::{ClearSecret, EntraFacts, WorkloadSide};
+use super::holder::Holder;
 use super::objects::{service_account, stored};
 use super::owed::{lacks_identity, owes_restart};
 use super::own_variables;

@@ -5,7 +5,7 @@ use super::assessment::{Assessment, Verdict};
 use super::expiry::lost;
 use crate::model::entra::{OwnVariables, default_secret};
 use crate::model::quote::shell_word;
-use crate::model::{Auth, EntraSignIn, GatewayFacts, GatewayId, Unavailable, counted, shortened};
+use crate::model::{Auth, EntraSignIn, GatewayFacts, GatewayId, Unavailable, counted, known, shortened};
 
 /// The credential of a gateway, in a sentence.
 pub const fn credential_in_words(auth: Auth) -> &'static str {
@@ -177,8 +177,8 @@ pub(super) fn set_up(facts: &GatewayFacts, assessment: &Assessment) -> Option<St
 /// The command for what is there and disabled: a set-up does not enable it.
 fn disabled(part: Part, sign_in: &EntraSignIn) -> Option<String> {
     let azure = sign_in.azure.as_deref()?;
-    let principal = azure.service_principal.as_ref().ok().and_then(Option::as_ref);
-    let application = azure.application.as_ref().ok().and_then(Option::as_ref);
+    let principal = known(&azure.service_principal);
+    let application = known(&azure.application);
     match part {
         Part::ServicePrincipal => principal
             .filter(|found| !found.enabled)

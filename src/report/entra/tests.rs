@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::model::GatewayId;
-use crate::model::entra::facts::{EntraFacts, RunningPod};
+use crate::model::entra::facts::{CertificateVolume, EntraFacts, RunningPod};
 use crate::model::entra::{AppRequest, Mode, SetupRequest, SignsIn};
 use crate::model::quote::shell_word;
 use crate::model::request::ConnectionFlags;
@@ -316,11 +316,16 @@ fn an_undo_takes_the_volume_of_a_certificate_out_before_its_secret() {
     };
     let now = "2027-01-01T00:00:00Z".parse().unwrap();
     let mut facts = after(facts(), &setup(&facts(), &request, now).unwrap());
-    facts.cluster.workload.as_mut().unwrap().certificate_volume = Some("apim-entra".to_owned());
+    facts.cluster.workload.as_mut().unwrap().certificate_volume = Some(CertificateVolume {
+        name: "apim-entra".to_owned(),
+        path: "/etc/apim-entra/".to_owned(),
+    });
     let text = undo_script(&facts, &request, &CLUSTER);
-    let [patch, secret] = [
+    let [mount, volume, secret] = [
+        r#"{"$patch":"delete","mountPath":"/etc/apim-entra/"}"#,
         r#"{"$patch":"delete","name":"apim-entra"}"#,
         "delete secret gw-entra",
-    ];
-    assert!(text.find(patch).unwrap() < text.find(secret).unwrap(), "{text}");
+    ]
+    .map(|it| text.find(it).unwrap());
+    assert!(mount < volume && volume < secret, "{text}");
 }

@@ -7,11 +7,11 @@ use super::az::ScriptCluster;
 use crate::model::directory::{AppCredential, Application};
 use crate::model::entra::facts::{AppFacts, AppKind, EntraFacts, RoleFacts, RunningPod, WorkloadSide};
 use crate::model::entra::{
-    AppRequest, CERTIFICATE_FOLDER, CLIENT_ID_ANNOTATION, Mode, SetupRequest, SignsIn, TENANT_ID_ANNOTATION,
-    USE_LABEL, credential_name, federated_name, subject, unique_name,
+    AppRequest, CLIENT_ID_ANNOTATION, Mode, SetupRequest, SignsIn, TENANT_ID_ANNOTATION, USE_LABEL,
+    credential_name, federated_name, subject, unique_name,
 };
 use crate::model::quote::shell_word;
-use crate::model::{AzureRole, assignment_id, one_line, setting};
+use crate::model::{AzureRole, assignment_id, known, one_line, setting};
 
 /// A script that removes what a set-up makes, by the names that only a set-up gives:
 /// the assignments, the credential, the app, and each role that has no other
@@ -21,7 +21,7 @@ pub fn undo_script(facts: &EntraFacts, request: &SetupRequest, cluster: &ScriptC
     let mut text =
         "#!/bin/sh\n# The gateway in API Management and the identity of its instance stay.\nset -eu\n"
             .to_owned();
-    let app = facts.app.as_ref().ok().and_then(Option::as_ref);
+    let app = known(&facts.app);
     let own = Own::of(facts, request);
     let user = own.other_user(facts);
     text.extend(match (user, &facts.cluster.pods) {
@@ -106,10 +106,10 @@ fn of_template(workload: &WorkloadSide) -> impl Iterator<Item = String> {
     });
     // Without its Secret, no pod of the workload could start.
     let volume = workload.certificate_volume.as_ref().map(|volume| {
-        let mount = json!({"$patch": "delete", "mountPath": CERTIFICATE_FOLDER});
+        let mount = json!({"$patch": "delete", "mountPath": volume.path});
         let spec = json!({
             "containers": [{"name": container, "volumeMounts": [mount]}],
-            "volumes": [{"$patch": "delete", "name": volume}],
+            "volumes": [{"$patch": "delete", "name": volume.name}],
         });
         let patch = json!({"spec": {"template": {"spec": spec}}}).to_string();
         format!("patch {name} -p {}", shell_word(&patch))
@@ -119,12 +119,7 @@ fn of_template(workload: &WorkloadSide) -> impl Iterator<Item = String> {
 
 /// What takes it out of the `ServiceAccount`, and the Secret.
 fn of_objects(facts: &EntraFacts, own: &Own) -> impl Iterator<Item = String> {
-    let account = facts
-        .cluster
-        .service_account
-        .as_ref()
-        .ok()
-        .and_then(Option::as_ref);
+    let account = known(&facts.cluster.service_account);
     let is_annotated = |name: &&&str| account.is_some_and(|it| it.annotations.contains_key(**name));
     let annotations = [CLIENT_ID_ANNOTATION, TENANT_ID_ANNOTATION];
     let removed = annotations
@@ -134,7 +129,7 @@ fn of_objects(facts: &EntraFacts, own: &Own) -> impl Iterator<Item = String> {
     let removed: String = removed.collect();
     let account = own.account.as_ref().filter(|_| !removed.is_empty());
     let account = account.map(|name| format!("annotate serviceaccount {name}{removed}"));
-    let secret = facts.cluster.secret.as_ref().ok().and_then(Option::as_ref);
+    let secret = known(&facts.cluster.secret);
     let is_recorded = secret.is_some_and(|it| it.kind.is_some());
     let secret = own.secret.as_ref().filter(|_| is_recorded);
     account
@@ -207,12 +202,7 @@ impl Own {
     /// A pod of another workload that has the `ServiceAccount` with the client id, or the
     /// Secret.
     fn other_user<'f>(&self, facts: &'f EntraFacts) -> Option<&'f str> {
-        let account = facts
-            .cluster
-            .service_account
-            .as_ref()
-            .ok()
-            .and_then(Option::as_ref);
+        let account = known(&facts.cluster.service_account);
         let names_app = account.is_some_and(|it| it.annotations.contains_key(CLIENT_ID_ANNOTATION));
         let account = self.account.as_ref().filter(|_| names_app);
         let uses = |pod: &&RunningPod| {

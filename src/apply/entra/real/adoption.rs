@@ -11,7 +11,7 @@ use super::azure::ids;
 use crate::error::Error;
 use crate::model::Annotations;
 use crate::model::annotation::{ADOPTED, CLIENT_ID, EXPIRES_AT, GATEWAY, KEY_ID, KIND, ROTATED_AT};
-use crate::model::entra::facts::HandedOver;
+use crate::plan::entra::HandedOver;
 use crate::plan::whole_seconds;
 
 /// How long Entra may refuse what was made just before. It refuses what was copied

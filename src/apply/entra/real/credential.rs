@@ -23,7 +23,7 @@ use crate::model::annotation::{
 };
 use crate::model::entra::facts::AppKind;
 use crate::model::entra::{PEM_KEY, PFX_KEY, SECRET_KEY, client_secret_name};
-use crate::model::{Annotations, SecretVersion};
+use crate::model::{Annotations, SecretVersion, known};
 use crate::plan::entra::removal_command;
 use crate::plan::whole_seconds;
 
@@ -132,7 +132,7 @@ impl RealSetup<'_> {
         if let Some(made) = self.credential.as_ref().filter(|it| it.key_id == id) {
             return matches!(made.proof, GatewayProof::Certificate(_));
         }
-        let app = self.facts.app.as_ref().ok().and_then(Option::as_ref);
+        let app = known(&self.facts.app);
         app.is_some_and(|app| match &app.kind {
             AppKind::Application(app) => app.certificates.iter().any(|it| it.key_id == id),
             AppKind::Identity(..) => false,

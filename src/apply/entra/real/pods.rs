@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::model::annotation::{GIVEN_UP, PROVED};
 use crate::model::entra::TemplateSettings;
 use crate::model::entra::facts::AppFacts;
-use crate::model::{RotationIds, WorkloadMarks, WorkloadRef, WorkloadVersion};
+use crate::model::{RotationIds, WorkloadMarks, WorkloadRef, WorkloadVersion, known};
 use crate::plan::entra::{ASSIGNMENT_TIME, Action, marks_of_new_pods, replacement_id, replacement_ids};
 use crate::plan::{PUT_BACK_TIME, whole_seconds};
 
@@ -137,7 +137,7 @@ impl RealSetup<'_> {
     }
 
     fn credentials_of_app(&self) -> impl Iterator<Item = Uuid> {
-        let app = self.facts.app.as_ref().ok().and_then(Option::as_ref);
+        let app = known(&self.facts.app);
         let all = app.into_iter().flat_map(AppFacts::credentials);
         all.map(|it| it.key_id)
     }

@@ -6,7 +6,7 @@ use crate::manifest::azure::{AzureRights, RoleTarget, setup_bicep};
 use crate::model::entra::Mode;
 use crate::model::entra::facts::{AppKind, EntraFacts};
 use crate::model::quote::shell_word;
-use crate::model::{AzureRole, Unavailable, WorkloadRef};
+use crate::model::{AzureRole, Unavailable, WorkloadRef, known};
 use crate::plan::entra::{SetupPlan, refusal};
 use crate::report::entra::{ScriptCluster, ScriptTarget, az_script, left_out, undo_script};
 
@@ -16,7 +16,7 @@ impl Run<'_> {
         if let Some(error) = refusal(&plan.steps) {
             return Err(error);
         }
-        let app = facts.app.as_ref().ok().and_then(Option::as_ref);
+        let app = known(&facts.app);
         let next = self.next_command(plan);
         let target = ScriptTarget {
             next: &next,
@@ -110,7 +110,7 @@ impl Run<'_> {
             ))
             .hint("create it first, with --print-az or without --print-bicep")
         };
-        let app = facts.app.as_ref().ok().and_then(Option::as_ref);
+        let app = known(&facts.app);
         let instance = facts.instance.as_ref().ok().and_then(|it| it.identity.principal);
         let instance = instance.ok_or_else(|| unknown("the system-assigned identity of the instance"))?;
         let principal = app.and_then(|app| app.service_principal.as_ref().ok()?.as_ref());

@@ -6,9 +6,9 @@ use super::super::*;
 use super::NOW;
 use crate::apply::entra::effects::Ids;
 use crate::error::{Error, Result};
-use crate::model::Fact;
 use crate::model::entra::facts::{AppKind, RunningPod};
 use crate::model::entra::{CLIENT_ID_ANNOTATION, Mode, OwnPod, SetupRequest, SignsIn, USE_LABEL};
+use crate::model::{Fact, known};
 use crate::output::OutputSettings;
 use crate::plan::entra::fixture::{self, newest_credential};
 use crate::plan::entra::{Usage, refusal, replacement_id, replacement_ids, setup, stays};
@@ -247,9 +247,9 @@ impl SetupEffects for World {
     async fn remove(&mut self, credentials: &[Uuid]) -> Result<()> {
         let pods = self.running();
         let of_secret = Usage {
-            app: self.facts.app.as_ref().ok().and_then(Option::as_ref),
+            app: known(&self.facts.app),
             secret: "gw-entra",
-            stored: self.facts.cluster.secret.as_ref().ok().and_then(Option::as_ref),
+            stored: known(&self.facts.cluster.secret),
         };
         let user = |id: &Uuid| of_secret.user_of(&pods, *id);
         let (kept, remove): (Vec<Uuid>, Vec<Uuid>) = credentials.iter().partition(|id| user(id).is_some());
