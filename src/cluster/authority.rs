@@ -1,9 +1,10 @@
 //! Whether a server's certificate is accepted, by the rules of Go's `crypto/x509`.
 //! The chain is checked by webpki. What it does differently is decided here: it
-//! refuses a certificate that is trusted itself and one that may sign others, and
-//! it trusts an authority whatever its own certificate says.
+//! refuses a certificate that is trusted itself and one that may sign others, it
+//! trusts an authority whatever its own certificate says, and it ignores key usages.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -109,16 +110,23 @@ impl Authorities {
             })
             .into());
         }
-        let mut roots = RootCertStore::empty();
-        for signer in valid {
-            // One that cannot be used does not spoil the others.
-            let _ = roots.add(CertificateDer::from(signer.as_raw()));
+        let signing = intermediates.iter().filter(|der| {
+            let parsed = parse_x509_certificate(der);
+            parsed.is_ok_and(|(_, intermediate)| may_sign(&intermediate))
+        });
+        let signing: Vec<CertificateDer> = signing.cloned().collect();
+        let is_limited = signing.len() < intermediates.len()
+            || valid.iter().any(|signer| path_length(signer) < signing.len());
+        match chained(&valid, &signing, der, name, now) {
+            Err(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) if is_limited => {
+                Err(Distrust(
+                    "was issued by an authority that may not issue it: \
+                     by its own certificate, or by the path length of one above it",
+                )
+                .into())
+            }
+            verified => verified,
         }
-        let provider = Arc::new(ring::default_provider());
-        let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
-        let chain = chain.map_err(|error| rustls::Error::General(error.to_string()))?;
-        let verified = chain.verify_server_cert(der, intermediates, name, &[], now);
-        verified.map(drop)
     }
 
     /// Whether a certificate is signed by another one, which may sign for any name.
@@ -136,6 +144,47 @@ impl Authorities {
     }
 }
 
+/// Whether one of the authorities has issued a certificate, also through others.
+fn chained(
+    authorities: &[&X509Certificate],
+    intermediates: &[CertificateDer<'_>],
+    der: &CertificateDer<'_>,
+    name: &ServerName<'_>,
+    now: UnixTime,
+) -> Result<(), rustls::Error> {
+    // webpki does not know how many others may be below an authority.
+    let mut by_length: BTreeMap<usize, RootCertStore> = BTreeMap::new();
+    for authority in authorities {
+        let store = by_length
+            .entry(path_length(authority))
+            .or_insert_with(RootCertStore::empty);
+        // One that cannot be used does not spoil the others.
+        let _ = store.add(CertificateDer::from(authority.as_raw()));
+    }
+    let provider = Arc::new(ring::default_provider());
+    let mut failed = CertificateError::UnknownIssuer.into();
+    for (length, roots) in by_length {
+        let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build();
+        let chain = chain.map_err(|error| rustls::Error::General(error.to_string()))?;
+        // A server sends its chain in the order of signing (RFC 5246, 7.4.2).
+        let sent = intermediates.get(..length).unwrap_or(intermediates);
+        match chain.verify_server_cert(der, sent, name, &[], now) {
+            Ok(_) => return Ok(()),
+            Err(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {}
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
+}
+
+/// The most authorities that may be between this one and a server; `usize::MAX` without a
+/// limit.
+fn path_length(authority: &X509Certificate) -> usize {
+    let constraints = authority.basic_constraints().ok().flatten();
+    let length = constraints.and_then(|constraints| constraints.value.path_len_constraint);
+    length.map_or(usize::MAX, |length| length.try_into().unwrap_or(usize::MAX))
+}
+
 /// What is checked of a certificate that is trusted without a chain.
 fn checked_alone(
     der: &CertificateDer<'_>,
@@ -144,7 +193,13 @@ fn checked_alone(
     now: UnixTime,
 ) -> Result<(), rustls::Error> {
     if !is_valid(certificate, now) {
-        return Err(CertificateError::Expired.into());
+        let is_early = time(now).is_some_and(|now| now < certificate.validity().not_before);
+        let why = if is_early {
+            CertificateError::NotValidYet
+        } else {
+            CertificateError::Expired
+        };
+        return Err(why.into());
     }
     if !is_for_servers(certificate) {
         return Err(CertificateError::InvalidPurpose.into());
@@ -153,14 +208,20 @@ fn checked_alone(
 }
 
 fn is_valid(certificate: &X509Certificate, now: UnixTime) -> bool {
-    let now = i64::try_from(now.as_secs()).ok();
-    let now = now.and_then(|seconds| ASN1Time::from_timestamp(seconds).ok());
-    now.is_some_and(|now| certificate.validity().is_valid_at(now))
+    time(now).is_some_and(|now| certificate.validity().is_valid_at(now))
+}
+
+fn time(now: UnixTime) -> Option<ASN1Time> {
+    ASN1Time::from_timestamp(i64::try_from(now.as_secs()).ok()?).ok()
 }
 
 /// The certificates of a bundle. As in Go, those that cannot be read are skipped.
 pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
-    let all = CertificateDer::pem_slice_iter(pem).flatten();
+    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+    let text = String::from_utf8_lossy(pem);
+    // One without an end does not hide the next.
+    let blocks = text.split(BEGIN).skip(1).map(|rest| format!("{BEGIN}{rest}"));
+    let all = blocks.filter_map(|block| CertificateDer::from_pem_slice(block.as_bytes()).ok());
     let readable: Vec<CertificateDer> = all.filter(|der| parse_x509_certificate(der).is_ok()).collect();
     if readable.is_empty() {
         return Err(
@@ -194,7 +255,15 @@ fn may_sign(certificate: &X509Certificate) -> bool {
         Err(_) => false,
     };
     let is_authority = is_authority(certificate) || certificate.version() == X509Version::V1;
-    is_authority && signs && is_for_servers(certificate)
+    is_authority && signs && is_for_servers(certificate) && is_understood(certificate)
+}
+
+/// Whether every extension is known that the issuer has marked as essential.
+fn is_understood(certificate: &X509Certificate) -> bool {
+    certificate.extensions().iter().all(|extension| {
+        let parsed = extension.parsed_extension();
+        !extension.critical || !(parsed.unsupported() || parsed.error().is_some())
+    })
 }
 
 impl ServerCertVerifier for Authorities {

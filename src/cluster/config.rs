@@ -107,7 +107,6 @@ pub(super) fn load(args: &KubeConnection, environment: ConnectInputs<'_>) -> Res
     let is_secure = server.scheme_str() == Some("https");
     let transport = Transport {
         trust: match &root_cert_file {
-            _ if !is_secure => Trust::Anyone,
             Some(file) => Trust::in_file(file)?,
             None => Trust::of(&cluster)?,
         },
@@ -198,7 +197,9 @@ fn apply_to_user(args: &KubeConnection, user: &mut User) -> Result<()> {
         || !user.impersonate_uid.is_empty()
         || !user.impersonate_extra.is_empty();
     if user.impersonate.is_empty() && is_more {
-        return Err(Error::usage("--as-group and --as-uid need --as"));
+        return Err(Error::usage(
+            "a group, a uid or more is impersonated, and no user: set --as, or `as` in the kubeconfig",
+        ));
     }
     Ok(())
 }
@@ -214,6 +215,14 @@ fn parse_server(server: &str, origin: &str, secure: bool) -> Result<Uri> {
         (false, false) => format!("http://{server}"),
     };
     let uri = full.parse::<Uri>().ok();
+    let authority = uri.as_ref().and_then(Uri::authority);
+    if authority.is_some_and(|authority| authority.as_str().contains('@')) {
+        // The server is printed and logged.
+        return Err(Error::usage(format!(
+            "the server of {origin} has a user name or a password in its URL"
+        ))
+        .hint("move them to `username` and `password` of the kubeconfig's user"));
+    }
     uri.filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some())
         .ok_or_else(|| Error::usage(format!("the server of {origin} is not an http or https URL")))
 }

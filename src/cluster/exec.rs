@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io::ErrorKind;
+use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -34,7 +35,7 @@ const DEADLINE: Duration = Duration::from_mins(5);
 const REST: Duration = Duration::from_millis(200);
 
 /// No answer is longer.
-const LONGEST: u64 = 1024 * 1024;
+const LONGEST: usize = 1024 * 1024;
 
 /// What a plugin has signed in with.
 pub(super) struct Credential {
@@ -49,6 +50,8 @@ pub(super) struct Plugin {
     /// What it is told of the cluster, if it wants to know.
     cluster: Option<Value>,
     interactive: bool,
+    /// Where it is looked up.
+    path: Option<String>,
     /// A variable that is set and removed from the plugin's environment, which
     /// the plugin may need.
     withheld: Option<&'static str>,
@@ -101,6 +104,7 @@ impl Plugin {
             cluster: cluster.filter(|_| exec.provide_cluster_info),
             exec,
             interactive,
+            path: environment.variable("PATH"),
             withheld,
             show: environment.show.cloned(),
         })
@@ -116,14 +120,15 @@ impl Plugin {
         self.read(&answer, now)
     }
 
-    fn command(&self) -> Command {
+    fn command(&self) -> std::io::Result<Command> {
         let mut spec = json!({ "interactive": self.interactive });
         if let Some(cluster) = &self.cluster {
             spec["cluster"] = cluster.clone();
         }
         let info = json!({ "kind": "ExecCredential", "apiVersion": self.exec.api_version, "spec": spec });
 
-        let mut command = Command::new(&self.exec.command);
+        let program = found(&self.exec.command, self.path.as_deref()).ok_or(ErrorKind::NotFound)?;
+        let mut command = Command::new(program);
         command.args(&self.exec.args);
         for variable in withheld() {
             command.env_remove(variable);
@@ -139,19 +144,20 @@ impl Plugin {
         } else {
             command.stdin(Stdio::null()).stderr(Stdio::piped());
         }
-        command
+        Ok(command)
     }
 
     /// What the plugin writes to stdout. What it says on stderr is shown meanwhile.
     async fn answer(&self, limit: Duration, ends: Option<Instant>) -> Result<Vec<u8>> {
         let name = &self.exec.command;
-        let mut child = self.command().spawn().map_err(|error| self.not_started(&error))?;
+        let child = self.command().and_then(|mut command| command.spawn());
+        let mut child = child.map_err(|error| self.not_started(&error))?;
         let limit = ends.map_or(limit, |ends| {
             limit.min(ends.saturating_duration_since(Instant::now()))
         });
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let answer = Mutex::new(Vec::new());
-        let mut said = Said::new(self.show.as_ref(), &self.exec.env);
+        let mut said = Said::new(self.show.as_ref(), &self.exec);
         let ended = timeout(limit, async {
             let mut reading = Box::pin(join(all_of(stdout, &answer), said.follow(stderr, &answer)).fuse());
             let status = tokio::select! {
@@ -248,14 +254,12 @@ impl Plugin {
         if token.is_none() && identity.is_none() {
             return Err(failed("returned neither a token nor a client certificate"));
         }
-        if let Some(expiry) = status.expiration_timestamp.filter(|expiry| *expiry <= now) {
-            return Err(failed(&format!("returned a credential that expired at {expiry}"))
-                .hint("sign in again with the tool that wrote the kubeconfig; if you just did, check this machine's clock"));
-        }
+        // Whether it has expired decides the server, by its clock.
+        let expires = status.expiration_timestamp.and_then(|time| expiry(&time));
         Ok(Credential {
             token,
             identity,
-            expires: status.expiration_timestamp,
+            expires: expires.filter(|expires| *expires > now),
         })
     }
 }
@@ -275,7 +279,7 @@ struct Status {
     client_certificate_data: Option<String>,
     #[serde(default, deserialize_with = "secret")]
     client_key_data: SecretString,
-    expiration_timestamp: Option<Timestamp>,
+    expiration_timestamp: Option<String>,
 }
 
 fn parsed(stdout: &[u8]) -> Option<ExecCredential> {
@@ -283,15 +287,43 @@ fn parsed(stdout: &[u8]) -> Option<ExecCredential> {
     json.or_else(|| serde_json::from_value(from_yaml(stdout)?).ok())
 }
 
-/// Appends what arrives, until the end.
+/// When a credential expires; `None` if it does not before the year 9999, which is the last
+/// that a time can have here.
+fn expiry(time: &str) -> Option<Timestamp> {
+    time.parse().ok()
+}
+
+/// The command as an absolute path, found in our own PATH as Go finds it: never in the current
+/// directory, and not in the PATH that the kubeconfig sets for the plugin.
+fn found(command: &str, path: Option<&str>) -> Option<PathBuf> {
+    if command.contains(MAIN_SEPARATOR) || cfg!(windows) {
+        return Some(PathBuf::from(command));
+    }
+    let mut places = std::env::split_paths(path?).filter(|place| place.is_absolute());
+    places.find_map(|place| Some(place.join(command)).filter(|it| is_program(it)))
+}
+
+#[cfg(unix)]
+fn is_program(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_program(path: &Path) -> bool {
+    path.is_file()
+}
+
+/// Appends what arrives, until the end. What is too long is read as well, so that the plugin
+/// can end.
 async fn all_of(from: Option<impl AsyncRead + Unpin>, to: &Mutex<Vec<u8>>) {
-    let Some(from) = from else { return };
-    let mut from = from.take(LONGEST);
+    let Some(mut from) = from else { return };
     let mut bytes = [0; 4096];
     // What cannot be read is missing, which the parser notices.
     while let Ok(read @ 1..) = from.read(&mut bytes).await {
         let mut to = to.lock().unwrap_or_else(PoisonError::into_inner);
-        to.extend(bytes.iter().take(read));
+        let left = LONGEST.saturating_sub(to.len());
+        to.extend(bytes.iter().take(read.min(left)));
     }
 }
 

@@ -257,6 +257,9 @@ fn unanswered(error: &NoAnswer) -> Explained {
         Reason::CertificateExpired => "renew the server's certificate, or set this machine's clock",
         Reason::ClientCertificate => SIGN_IN,
         Reason::NoTls => "check the server's address; for plain HTTP it must begin with http://",
+        Reason::Proxy(..) => {
+            "check the kubeconfig's proxy-url, or HTTPS_PROXY; servers in NO_PROXY are reached without a proxy"
+        }
         Reason::Certificate(_) | Reason::Other(_) => return explained,
     };
     explained.hint(hint)

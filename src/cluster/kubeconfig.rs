@@ -7,8 +7,9 @@ use std::io;
 use std::path::{MAIN_SEPARATOR, Path};
 
 use secrecy::SecretString;
+use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 use crate::yaml::first_document;
@@ -28,13 +29,40 @@ pub(super) struct Kubeconfig {
     pub(super) users: Vec<Named<User>>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(bound = "T: Default + Deserialize<'de>")]
+/// An element of a list of the kubeconfig.
+#[derive(Clone, Debug)]
 pub(super) struct Named<T> {
-    #[serde(default)]
     pub(super) name: String,
-    #[serde(default, alias = "context", alias = "cluster", alias = "user")]
     pub(super) value: T,
+}
+
+/// What the elements of a list have beside their names.
+trait Element: Default + DeserializeOwned {
+    const FIELD: &str;
+}
+
+impl Element for Context {
+    const FIELD: &str = "context";
+}
+
+impl Element for Cluster {
+    const FIELD: &str = "cluster";
+}
+
+impl Element for User {
+    const FIELD: &str = "user";
+}
+
+impl<'de, T: Element> Deserialize<'de> for Named<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut fields = Map::deserialize(deserializer)?;
+        let name = fields.remove("name").map(String::deserialize).transpose();
+        let value = fields.remove(T::FIELD).map(T::deserialize).transpose();
+        Ok(Self {
+            name: name.map_err(D::Error::custom)?.unwrap_or_default(),
+            value: value.map_err(D::Error::custom)?.unwrap_or_default(),
+        })
+    }
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

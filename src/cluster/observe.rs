@@ -14,6 +14,7 @@ use rustls::{AlertDescription, CertificateError};
 use tower::{BoxError, Layer, Service};
 
 use super::authority::Distrust;
+use super::transport::ProxyFailed;
 use crate::clock::ServerClock;
 use crate::retry::{NotBefore, retry_after};
 
@@ -128,12 +129,17 @@ pub(super) enum Reason {
     Certificate(String),
     ClientCertificate,
     NoTls,
+    /// The proxy at this URL was not reached, or it does not reach the server.
+    Proxy(String, Box<Self>),
     Other(String),
 }
 
 impl Reason {
     /// Whether the certificates are at fault, which no retry changes.
     pub(super) fn is_about_trust(&self) -> bool {
+        if let Self::Proxy(_, why) = self {
+            return why.is_about_trust();
+        }
         matches!(
             self,
             Self::UnknownIssuer
@@ -159,6 +165,7 @@ impl fmt::Display for Reason {
             Self::ClientCertificate => "it does not accept the client certificate",
             Self::NoTls => "it does not use TLS",
             Self::Certificate(why) => return write!(f, "its certificate {why}"),
+            Self::Proxy(proxy, why) => return write!(f, "the proxy {proxy}: {why}"),
             Self::Other(why) => why,
         })
     }
@@ -219,11 +226,23 @@ fn known(cause: &(dyn StdError + 'static)) -> Option<Reason> {
     if cause.is::<tokio::time::error::Elapsed>() {
         return Some(Reason::Unanswered);
     }
+    if let Some(failed) = cause.downcast_ref::<ProxyFailed>() {
+        let why = failed.source().map_or(Reason::Closed, reason);
+        return Some(Reason::Proxy(failed.proxy.clone(), Box::new(why)));
+    }
     if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
         return Some(tls_reason(tls));
     }
-    if cause.to_string() == "dns error" {
-        return Some(Reason::NoSuchHost);
+    // Errors whose types are private.
+    match cause.to_string().as_str() {
+        "dns error" => return Some(Reason::NoSuchHost),
+        "tunnel error: proxy authorization required" => {
+            return Some(Reason::Other("it asks for a user name and a password".to_owned()));
+        }
+        "tunnel error: unsuccessful" => {
+            return Some(Reason::Other("it does not connect to the server".to_owned()));
+        }
+        _ => {}
     }
     match cause.downcast_ref::<io::Error>()?.kind() {
         io::ErrorKind::ConnectionRefused => Some(Reason::Refused),
@@ -238,6 +257,8 @@ fn known(cause: &(dyn StdError + 'static)) -> Option<Reason> {
 fn tls_reason(error: &rustls::Error) -> Reason {
     match error {
         rustls::Error::InvalidCertificate(why) => match why {
+            // `openssl req -x509` makes one that may sign, which nobody else has issued.
+            CertificateError::Other(why) if why.0.to_string() == "CaUsedAsEndEntity" => Reason::UnknownIssuer,
             CertificateError::UnknownIssuer => Reason::UnknownIssuer,
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => Reason::CertificateExpired,
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
@@ -275,15 +296,27 @@ fn distrust(why: &CertificateError) -> String {
         | CertificateError::UnsupportedSignatureAlgorithmContext { .. }
         | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
             "has a signature that is wrong or of a kind that is not supported: \
-             RSA from 2048 bits, P-256, P-384 and Ed25519 are, with SHA-256 or better"
+             RSA from 2048 bits, P-256, P-384 and Ed25519 are, with SHA-256 or SHA-384"
         }
         CertificateError::Other(why) => match why.0.downcast_ref::<Distrust>() {
             Some(why) => return why.to_string(),
-            None => "is not accepted",
+            None => of_webpki(&why.0.to_string()),
         },
         _ => "is not accepted",
     };
     why.to_owned()
+}
+
+/// What webpki alone has a name for.
+fn of_webpki(name: &str) -> &'static str {
+    match name {
+        "UnsupportedCriticalExtension" => "has a critical extension that is not supported",
+        "EndEntityUsedAsCa" | "PathLenConstraintViolated" => {
+            "was issued by an authority that may not issue it"
+        }
+        "NameConstraintViolation" => "is for a name that its authority may not issue for",
+        _ => "is not accepted",
+    }
 }
 
 #[cfg(test)]

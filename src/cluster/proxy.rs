@@ -47,13 +47,12 @@ fn parse(proxy: &str, origin: &str) -> Result<Uri> {
         .parse()
         .map_err(|_| Error::usage(format!("{origin} is not the URL of a proxy")))?;
     match uri.scheme_str() {
-        Some("http" | "https" | "socks5") if uri.host().is_some_and(|host| !host.is_empty()) => Ok(uri),
-        Some("socks5h") => Err(Error::usage(format!(
-            "{origin} has the scheme socks5h, which is not supported"
-        ))
-        .hint("use socks5:// instead: the proxy resolves the host name there too")),
+        // The proxy resolves the server's name with both of the last.
+        Some("http" | "https" | "socks5" | "socks5h") if uri.host().is_some_and(|host| !host.is_empty()) => {
+            Ok(uri)
+        }
         _ => Err(Error::usage(format!(
-            "{origin} has an unsupported scheme: http, https and socks5 are supported"
+            "{origin} has an unsupported scheme: http, https, socks5 and socks5h are supported"
         ))),
     }
 }
@@ -65,7 +64,7 @@ fn excluded(host: &str, port: u16, no_proxy: &str) -> bool {
     let local = host == "localhost" || address.is_some_and(|address| address.is_loopback());
     local
         || no_proxy
-            .split([',', ' '])
+            .split(',')
             .map(|entry| entry.trim().to_ascii_lowercase())
             .filter(|entry| !entry.is_empty())
             .any(|entry| matches(&entry, &host, address, port))
@@ -91,7 +90,13 @@ fn matches(entry: &str, host: &str, address: Option<IpAddr>, port: u16) -> bool 
     if let Ok(entry_address) = name.parse::<IpAddr>() {
         return address.is_some_and(|address| address.to_canonical() == entry_address.to_canonical());
     }
-    let name = name.strip_prefix('*').unwrap_or(name);
+    if address.is_some() {
+        return false;
+    }
+    let name = match name.strip_prefix('*') {
+        Some(subdomains) if subdomains.starts_with('.') => subdomains,
+        _ => name,
+    };
     let bare = name.strip_prefix('.').unwrap_or(name);
     let subdomain = host
         .strip_suffix(bare)
@@ -105,7 +110,7 @@ fn split_port(entry: &str) -> (&str, Option<u16>) {
     }
     match entry.rsplit_once(':') {
         Some((name, port)) if port.parse::<u16>().is_ok() => (unbracketed(name), port.parse().ok()),
-        _ => (unbracketed(entry), None),
+        _ => (entry, None),
     }
 }
 
@@ -163,6 +168,10 @@ mod tests {
             ("fd00::1", "https://[fd00::1]:6443", true),
             ("[fd00::1]:6443", "https://[fd00::1]:6443", true),
             ("[fd00::1]:1", "https://[fd00::1]:6443", false),
+            ("[fd00::1]", "https://[fd00::1]:6443", false),
+            ("foo api.example.com", "https://api.example.com", false),
+            ("*example.com", "https://api.example.com", false),
+            (".3", "https://10.1.2.3", false),
             ("", "https://localhost:6443", true),
             ("", "https://127.0.0.1:6443", true),
             ("", "https://[::1]:6443", true),
@@ -200,11 +209,7 @@ mod tests {
     #[test]
     fn an_unsupported_proxy_is_refused_without_showing_the_password() {
         let https: Uri = "https://api.example.com".parse().unwrap();
-        for proxy in [
-            "socks5h://u:s3cr3t@jump:1080",
-            "ftp://u:s3cr3t@jump",
-            "http://u:s3cr3t@ jump",
-        ] {
+        for proxy in ["ftp://u:s3cr3t@jump", "http://u:s3cr3t@ jump"] {
             let error = proxy_for(&https, Some(proxy), &|_| None).unwrap_err();
             assert!(!error.to_string().contains("s3cr3t"), "{error}");
         }

@@ -3,15 +3,17 @@
 //! out.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::timeout;
 
 use super::inputs::Show;
-use super::kubeconfig::Variable;
+use super::kubeconfig::Exec;
 
 /// How long the rest of a line is waited for. A prompt has no line break.
 const PROMPT: Duration = Duration::from_millis(500);
@@ -39,18 +41,25 @@ pub(super) struct Said<'a> {
 }
 
 impl<'a> Said<'a> {
-    /// The plugin's variables may be secrets.
-    pub(super) fn new(show: Option<&'a Show>, variables: &[Variable]) -> Self {
-        let is_secret = |name: &str| {
-            let name = name.to_ascii_uppercase();
-            ["SECRET", "PASSW", "TOKEN", "KEY"]
-                .iter()
-                .any(|word| name.contains(word))
-        };
-        let secrets = variables.iter().filter(|variable| is_secret(&variable.name));
+    /// The plugin's variables and arguments may be secrets.
+    pub(super) fn new(show: Option<&'a Show>, exec: &Exec) -> Self {
+        let Exec { args, env, .. } = exec;
+        let of_env = env.iter().filter(|variable| names_secret(&variable.name));
+        let of_env = of_env.map(|variable| variable.value.as_str());
+        let following = args.iter().zip(args.iter().skip(1));
+        let following =
+            following.filter(|(flag, _)| flag.starts_with('-') && !flag.contains('=') && names_secret(flag));
+        let joined = args.iter().filter_map(|arg| arg.split_once('='));
+        let joined = joined.filter(|(flag, _)| names_secret(flag));
+        let of_args = following.map(|(_, value)| value.as_str());
+        let of_args = of_args.chain(joined.map(|(_, value)| value));
+        let secrets = of_env.chain(of_args).flat_map(|secret| {
+            let in_url = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
+            [secret.to_owned(), in_url]
+        });
         Self {
             show,
-            secrets: secrets.map(|variable| variable.value.clone()).collect(),
+            secrets: secrets.collect(),
             line: Vec::new(),
             last: VecDeque::new(),
         }
@@ -150,6 +159,13 @@ fn without(secrets: &[String], line: &str) -> String {
                 .for_each(|hidden| *hidden = true);
         }
     }
+    for place in after_their_names(&characters) {
+        hidden
+            .iter_mut()
+            .skip(place.start)
+            .take(place.len())
+            .for_each(|hidden| *hidden = true);
+    }
     let mut start = 0;
     for word in line.split_inclusive(|c: char| !is_of_token(c)) {
         let length = word.chars().count();
@@ -204,9 +220,89 @@ fn looks_like_token(word: &str) -> bool {
         return word.len() > SLICE;
     }
     word.len() >= TOKEN
+        && !is_code(word)
         && uuid::Uuid::parse_str(word).is_err()
         && lower + upper > 0
         && (word.len() >= 64 || digits * 6 >= word.len() || (digits > 0 && lower > 0 && upper > 0))
+}
+
+/// Whether a person is to type it: short groups of capitals and digits.
+fn is_code(word: &str) -> bool {
+    word.contains('-')
+        && word.split('-').all(|group| {
+            (1..=6).contains(&group.len())
+                && group
+                    .chars()
+                    .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
+        })
+}
+
+/// Whether a variable, a flag or a field has a secret, by its name.
+fn names_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let parts = [
+        "secret",
+        "passw",
+        "pwd",
+        "token",
+        "key",
+        "credential",
+        "assertion",
+        "authorization",
+    ];
+    parts.iter().any(|part| name.contains(part)) || matches!(name.as_str(), "sig" | "bearer" | "basic")
+}
+
+/// Where the values are that the word before them names, as in `password=x`, `"token": "x"`
+/// or `Bearer x`, and what is between `://` and `@`.
+fn after_their_names(line: &[char]) -> Vec<Range<usize>> {
+    let is_of_name = |c: &char| c.is_ascii_alphanumeric() || "_-".contains(*c);
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < line.len() {
+        let rest = line.get(at..).unwrap_or_default();
+        let name: String = rest.iter().take_while(|c| is_of_name(c)).collect();
+        if name.is_empty() {
+            if rest.starts_with(&[':', '/', '/']) {
+                found.extend(login(line, at + 3));
+            }
+            at += 1;
+            continue;
+        }
+        at += name.len();
+        if names_secret(&name) {
+            found.extend(value(line, at, &name));
+        }
+    }
+    found
+}
+
+/// The value after a name that ends here.
+fn value(line: &[char], end: usize, name: &str) -> Option<Range<usize>> {
+    let is_end = |c: &char| c.is_whitespace() || "\"'&,;)".contains(*c);
+    let rest = line.get(end..)?;
+    let between: String = rest.iter().take_while(|c| " =:\"'".contains(**c)).collect();
+    let start = end + between.len();
+    let length = line.get(start..)?.iter().take_while(|c| !is_end(c)).count();
+    let is_last = line.len() == start + length;
+    let is_scheme = matches!(name.to_ascii_lowercase().as_str(), "bearer" | "basic");
+    // A sentence goes on after a colon and a space: "cannot get a token: not signed in".
+    let is_value = match between.trim_matches(['"', '\'']) {
+        " " => is_scheme && length >= SLICE,
+        ": " => is_last || between.ends_with(['"', '\'']),
+        marks => marks.contains(['=', ':']),
+    };
+    (is_value && length > 0).then(|| start..start + length)
+}
+
+/// The user and the password of a URL whose host would begin here.
+fn login(line: &[char], start: usize) -> Option<Range<usize>> {
+    let rest = line.get(start..)?.iter();
+    let host: String = rest
+        .take_while(|c| !c.is_whitespace() && !"/?#".contains(**c))
+        .collect();
+    let (login, _) = host.rsplit_once('@')?;
+    Some(start..start + login.chars().count())
 }
 
 #[cfg(test)]

@@ -72,11 +72,13 @@ impl Trust {
         Ok(match self {
             Self::These(authorities) => authorities.clone(),
             Self::Anyone => Arc::new(Authorities::new(Source::Anyone)),
-            Self::System
-                if cfg!(target_os = "linux") && rustls_native_certs::load_native_certs().certs.is_empty() =>
-            {
-                let built_in = webpki_root_certs::TLS_SERVER_ROOT_CERTS;
-                Arc::new(Authorities::new(Source::Given(built_in.to_vec())))
+            // Elsewhere the system itself verifies.
+            Self::System if cfg!(target_os = "linux") => {
+                let mut trusted = rustls_native_certs::load_native_certs().certs;
+                if trusted.is_empty() {
+                    trusted = webpki_root_certs::TLS_SERVER_ROOT_CERTS.to_vec();
+                }
+                Arc::new(Authorities::new(Source::Given(trusted)))
             }
             Self::System => Arc::new(Verifier::new(provider.clone()).map_err(failed)?),
         })

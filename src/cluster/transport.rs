@@ -1,6 +1,8 @@
 //! The connections to the API server: direct or through a proxy, with TLS or
 //! without, all of one type.
 
+use std::error::Error as StdError;
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,8 +22,8 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use rustls::sign::CertifiedKey;
 use tokio::net::TcpStream;
-use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
+use tower::{BoxError, ServiceExt};
 
 use super::tls::Trust;
 use crate::error::{Error, Result};
@@ -65,15 +67,37 @@ impl Transport {
             let direct = direct.map_response(MaybeHttpsStream::Http);
             return Ok(BoxCloneSyncService::new(direct.map_err(io::Error::other)));
         };
-        if proxy.scheme_str() == Some("socks5") {
-            let through = SocksV5::new(proxy.clone(), direct).map_response(MaybeHttpsStream::Http);
-            return Ok(BoxCloneSyncService::new(through.map_err(io::Error::other)));
+        let shown = shown(proxy);
+        let failed = move |error: BoxError| {
+            io::Error::other(ProxyFailed {
+                proxy: shown.clone(),
+                error,
+            })
+        };
+        if proxy
+            .scheme_str()
+            .is_some_and(|scheme| scheme.starts_with("socks5"))
+        {
+            let mut through = SocksV5::new(proxy.clone(), direct);
+            if let Some(login) = login(proxy) {
+                let (user, password) = login.split_once(':').unwrap_or((&login, ""));
+                through = through.with_auth(user.to_owned(), password.to_owned());
+            }
+            let through = through.map_response(MaybeHttpsStream::Http);
+            return Ok(BoxCloneSyncService::new(
+                through.map_err(move |error| failed(error.into())),
+            ));
         }
         let mut through = Tunnel::new(proxy.clone(), self.over_tls(direct, tls.clone()));
-        if let Some(password) = password(proxy)? {
-            through = through.with_auth(password);
+        if let Some(login) = login(proxy) {
+            let header = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(login)));
+            let mut header = header.map_err(|_| Error::usage("the password of the proxy is not valid"))?;
+            header.set_sensitive(true);
+            through = through.with_auth(header);
         }
-        Ok(BoxCloneSyncService::new(through.map_err(io::Error::other)))
+        Ok(BoxCloneSyncService::new(
+            through.map_err(move |error| failed(error.into())),
+        ))
     }
 
     fn over_tls<C>(&self, connector: C, tls: ClientConfig) -> HttpsConnector<C> {
@@ -86,15 +110,38 @@ impl Transport {
     }
 }
 
-/// The user and the password of a proxy's URL, as its header.
-fn password(proxy: &Uri) -> Result<Option<HeaderValue>> {
-    let authority = proxy.authority().map_or("", |authority| authority.as_str());
-    let Some((user, _)) = authority.rsplit_once('@') else {
-        return Ok(None);
-    };
-    let decoded: Vec<u8> = percent_decode_str(user).collect();
-    let header = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(decoded)));
-    let mut header = header.map_err(|_| Error::usage("the password of the proxy is not valid"))?;
-    header.set_sensitive(true);
-    Ok(Some(header))
+/// The error of a proxy, before the server is reached.
+#[derive(Debug)]
+pub(super) struct ProxyFailed {
+    /// Its URL, without a password.
+    pub(super) proxy: String,
+    error: BoxError,
+}
+
+impl fmt::Display for ProxyFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.proxy)
+    }
+}
+
+impl StdError for ProxyFailed {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(self.error.as_ref())
+    }
+}
+
+/// The URL of a proxy without its user and password.
+fn shown(proxy: &Uri) -> String {
+    let scheme = proxy.scheme_str().unwrap_or("http");
+    let authority = proxy.authority().map_or("", |it| it.as_str());
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}")
+}
+
+/// The user and the password of a proxy's URL, with a colon between them.
+fn login(proxy: &Uri) -> Option<String> {
+    let (login, _) = proxy.authority()?.as_str().rsplit_once('@')?;
+    let (user, password) = login.split_once(':').unwrap_or((login, ""));
+    let [user, password] = [user, password].map(|it| percent_decode_str(it).decode_utf8_lossy());
+    Some(format!("{user}:{password}"))
 }

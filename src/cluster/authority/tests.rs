@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DnType, ExtendedKeyUsagePurpose,
+    IsCa, KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 
 use super::*;
@@ -47,11 +47,16 @@ fn issued(params: &CertificateParams, issuer: &CertifiedIssuer<'static, KeyPair>
 
 /// What is said of a server's certificate in 2026; nothing if it is accepted.
 fn verdict(trusted: &[&Der], server: &Der) -> String {
+    through(trusted, server, &[])
+}
+
+/// The same with what the server sends beside its own.
+fn through(trusted: &[&Der], server: &Der, sent: &[Der]) -> String {
     let trusted = trusted.iter().map(|der| (*der).clone()).collect();
     let now = UnixTime::since_unix_epoch(Duration::from_secs(1_780_000_000));
     let authorities = Authorities::new(Source::Given(trusted));
     let name = ServerName::try_from(SERVER).unwrap();
-    match authorities.check(server, &[], &name, now) {
+    match authorities.check(server, sent, &name, now) {
         Ok(()) => String::new(),
         Err(rustls::Error::InvalidCertificate(CertificateError::Other(why))) => why.0.to_string(),
         Err(rustls::Error::InvalidCertificate(why)) => format!("{why:?}"),
@@ -71,9 +76,10 @@ fn the_servers_own_certificate_is_accepted_if_it_is_valid_for_the_server() {
     others[0].not_after = date_time_ymd(2025, 1, 1);
     others[1].not_before = date_time_ymd(2029, 1, 1);
     others[3].extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-    for (params, expected) in others
-        .iter()
-        .zip(["Expired", "Expired", "NotValidForName", "InvalidPurpose"])
+    for (params, expected) in
+        others
+            .iter()
+            .zip(["Expired", "NotValidYet", "NotValidForName", "InvalidPurpose"])
     {
         let pinned = issued(params, &issuer);
         let said = verdict(&[&pinned], &pinned);
@@ -127,4 +133,68 @@ fn a_server_whose_certificate_may_sign_needs_an_authority_right_above_it() {
     assert_ne!(verdict(&[namesake.der()], &server), "");
     let elsewhere = issued(&ca_params("other.example.com"), &issuer);
     assert!(verdict(&[issuer.der()], &elsewhere).starts_with("NotValidForName"));
+}
+
+#[test]
+fn an_authority_below_the_trusted_one_has_to_be_allowed_to_issue() {
+    let limited = |length: u8| {
+        let mut params = ca_params("ca");
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(length));
+        ca(params)
+    };
+    let below = |params: CertificateParams, issuer: &CertifiedIssuer<'static, KeyPair>| {
+        CertifiedIssuer::signed_by(params, KeyPair::generate().unwrap(), issuer).unwrap()
+    };
+    let mut mute = ca_params("one");
+    mute.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    let mut able = ca_params("one");
+    able.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    let any = ca(ca_params("ca"));
+    for (root, one, is_accepted) in [
+        (limited(0), ca_params("one"), false),
+        (limited(1), ca_params("one"), true),
+        (any, ca_params("one"), true),
+        (limited(1), able, true),
+        (limited(1), mute, false),
+        (limited(1), params("one"), false),
+    ] {
+        let one = below(one, &root);
+        let server = issued(&params(SERVER), &one);
+        let said = through(&[root.der()], &server, &[one.der().clone()]);
+        assert_eq!(said.is_empty(), is_accepted, "{said}");
+        assert!(is_accepted || said.contains("may not issue it"), "{said}");
+        let two = below(ca_params("two"), &one);
+        let deeper = issued(&params(SERVER), &two);
+        let sent = [two.der().clone(), one.der().clone()];
+        let is_unlimited = path_length(&parse_x509_certificate(root.der()).unwrap().1) == usize::MAX;
+        assert_eq!(through(&[root.der()], &deeper, &sent).is_empty(), is_unlimited);
+    }
+}
+
+#[test]
+fn a_limit_of_one_authority_is_none_of_another() {
+    let mut narrow = ca_params("narrow");
+    narrow.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    let (narrow, wide) = (ca(narrow), ca(ca_params("wide")));
+    let one = CertifiedIssuer::signed_by(ca_params("one"), KeyPair::generate().unwrap(), &wide).unwrap();
+    let server = issued(&params(SERVER), &one);
+    assert_eq!(
+        through(&[narrow.der(), wide.der()], &server, &[one.der().clone()]),
+        ""
+    );
+    let other = issued(&params("other.example.com"), &narrow);
+    assert!(verdict(&[narrow.der(), wide.der()], &other).starts_with("NotValidForName"));
+}
+
+#[test]
+fn an_authority_with_an_essential_extension_that_nobody_knows_is_not_used() {
+    for (critical, is_accepted) in [(false, true), (true, false)] {
+        let mut params_of_authority = ca_params("ca");
+        let mut extension = CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 99999, 1], vec![5, 0]);
+        extension.set_criticality(critical);
+        params_of_authority.custom_extensions.push(extension);
+        let authority = ca(params_of_authority);
+        let said = verdict(&[authority.der()], &issued(&params(SERVER), &authority));
+        assert_eq!(said.is_empty(), is_accepted, "{said}");
+    }
 }

@@ -187,7 +187,7 @@ fn the_user_signs_in_as_in_client_go() {
             "client-certificate-data: '%%%', client-key-data: eA==",
             "is not Base64",
         ),
-        ("as-groups: [g]", "need --as"),
+        ("as-groups: [g]", "set --as"),
         ("auth-provider: {name: gcp}", "`gcp` is not supported"),
         (&format!("auth-provider: {{name: oidc}}, {EXEC}"), "exec"),
         (

@@ -18,7 +18,8 @@ fn session(runs: &Path, answer: &str) -> Session {
         ],
         ..Exec::default()
     };
-    let inputs = ConnectInputs::new(&|_| None, false, Timestamp::UNIX_EPOCH);
+    let path = |name: &str| (name == "PATH").then(|| "/bin:/usr/bin".to_owned());
+    let inputs = ConnectInputs::new(&path, false, Timestamp::UNIX_EPOCH);
     let plugin = Plugin::new(exec, None, inputs).unwrap();
     let transport = Transport {
         trust: Trust::Anyone,
@@ -82,8 +83,9 @@ async fn a_credential_that_has_expired_is_not_used_again() {
         HeaderValue::from_static("Thu, 01 Jan 1970 00:11:00 GMT"),
     );
     session.clock.observe(&headers);
-    let error = session.sign_in(None).await.unwrap_err();
-    assert!(error.to_string().contains("expired at"), "{error}");
+    // The next one counts until the server refuses it: its clock may be ahead of the plugin's.
+    assert_eq!(session.sign_in(None).await.unwrap(), 2);
+    assert_eq!(session.sign_in(None).await.unwrap(), 2);
     assert_eq!(count(&runs), 2);
 }
 

@@ -41,6 +41,10 @@ impl BearerToken {
         &self.0
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.0.expose_secret().is_empty()
+    }
+
     /// Whether an HTTP header can hold it.
     pub fn is_usable(&self) -> bool {
         let text = self.0.expose_secret();

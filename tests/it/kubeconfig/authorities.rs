@@ -27,6 +27,20 @@ done
 new -keyout client.key -out client.csr -subj /CN=127.0.0.1
 issue client ca "$san
 extendedKeyUsage=clientAuth"
+new -keyout short.key -out short.csr -subj /CN=short
+openssl x509 -req -in short.csr -signkey short.key -days 30 -out short.pem \
+    -extfile <(echo basicConstraints=critical,CA:TRUE,pathlen:0) 2>&1
+below() {
+    new -keyout $1.key -out $1.csr -subj /CN=$1
+    issue $1 $2 "basicConstraints=critical,CA:TRUE
+$3"
+    new -keyout chain-$1.key -out chain-$1.csr -subj /CN=127.0.0.1
+    issue chain-$1 $1 $san
+    cat $1.pem >>chain-$1.pem
+}
+below middle ca
+below mute ca keyUsage=digitalSignature
+below low short
 printf -- '-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n' >broken.pem
 openssl x509 -in ca.pem -text >text.pem
 openssl x509 -in ca.pem -outform der -out der.pem
@@ -35,7 +49,7 @@ cat broken.pem narrow.pem other.pem text.pem >bundle.pem
 
 /// What, the server's certificate, the trusted one, whether kubectl accepts it, and
 /// what is said here.
-const ROWS: [(&str, &str, &str, bool, &str); 14] = [
+const ROWS: [(&str, &str, &str, bool, &str); 17] = [
     ("an authority", "of-ca", "ca", true, ""),
     (
         "another authority",
@@ -67,6 +81,27 @@ const ROWS: [(&str, &str, &str, bool, &str); 14] = [
         "not trusted",
     ),
     ("a server that may sign others", "signing", "ca", true, ""),
+    (
+        "an authority below the trusted one",
+        "chain-middle",
+        "ca",
+        true,
+        "",
+    ),
+    (
+        "an authority below it that may not issue any",
+        "chain-mute",
+        "ca",
+        false,
+        "may not issue it",
+    ),
+    (
+        "an authority below one that allows none",
+        "chain-low",
+        "short",
+        false,
+        "may not issue it",
+    ),
     ("an authority of X.509 version 1", "of-old", "old", true, ""),
     (
         "an authority for clients only",
