@@ -4,9 +4,9 @@
 use std::cell::OnceCell;
 
 use azure_core::credentials::AccessToken;
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use reqwest::{Client, Url};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::time::Instant;
 
 use super::sign_in::credential::Credential;
@@ -144,13 +144,13 @@ pub(crate) fn json_or_nothing<T: DeserializeOwned>(answer: &Answer) -> Reading<O
     json(answer).map(Some)
 }
 
-/// Takes a success for what it is, with or without a body.
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "the form of every function that reads an answer"
-)]
-pub(crate) fn nothing(_answer: &Answer) -> Reading<()> {
-    Ok(())
+/// Takes 204 without a body, or JSON, whatever it says. What answers in the place of Azure
+/// sends a page, or nothing with 200.
+pub(crate) fn nothing(answer: &Answer) -> Reading<()> {
+    if answer.status == StatusCode::NO_CONTENT {
+        return Ok(());
+    }
+    json::<IgnoredAny>(answer).map(drop)
 }
 
 /// The address of the next page, if the access token may be sent there.

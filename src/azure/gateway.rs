@@ -3,9 +3,11 @@
 
 use http::{HeaderValue, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
+use serde::de::IgnoredAny;
 use uuid::Uuid;
 
 use super::arm::client::{Arm, https_url};
+use super::connection::json;
 use super::sign_in::assertion::{FederatedToken, Signer};
 use super::sign_in::certificate::Certificate;
 use super::sign_in::entra::Entra;
@@ -14,6 +16,7 @@ use super::sign_in::identity::Assertion;
 use super::transport::error::Error;
 use super::transport::exchange::receive;
 use super::transport::odata::encoded;
+use crate::retry::Decision;
 
 /// The header with the gateway's name beside an access token of Entra.
 const GATEWAY_NAME: &str = "gateway-name";
@@ -44,7 +47,10 @@ pub enum ConfigurationAnswer {
     /// With this status, 401 or 403.
     Refused(u16),
     /// Nothing that shows whether it would serve the gateway.
-    Unclear(String),
+    Unclear {
+        why: String,
+        may_pass: bool,
+    },
 }
 
 impl Arm {
@@ -92,9 +98,9 @@ impl Arm {
     /// Asks the configuration endpoint at `host` for the configuration of a gateway.
     ///
     /// Its protocol is not documented, nor is how a gateway names itself beside an access
-    /// token. So only two answers count: a success, since no endpoint gives that to a
-    /// token it has not judged, and 401 or 403, which Microsoft documents for a missing
-    /// role or a wrong audience.
+    /// token. So only two answers count: a success with content, since no endpoint gives
+    /// that to a token it has not judged, and 401 or 403, which Microsoft documents for a
+    /// missing role or a wrong audience. A page is of a proxy.
     pub async fn gateway_configuration(
         &self,
         host: &str,
@@ -111,13 +117,27 @@ impl Arm {
         let purpose = format!("read the configuration of the gateway from {host}");
         let (status, answer) = match receive("Azure", &purpose, request).await {
             Ok(received) => received,
-            Err(error) => return Ok(ConfigurationAnswer::Unclear(error.to_string())),
+            Err(error) => {
+                return Ok(ConfigurationAnswer::Unclear {
+                    may_pass: !matches!(error.retry_decision(), Decision::Stop),
+                    why: error.to_string(),
+                });
+            }
         };
         self.connection().clock.observe(&answer.headers);
         Ok(match status {
-            status if status.is_success() => ConfigurationAnswer::Served,
+            status if status.is_success() => match json::<IgnoredAny>(&answer) {
+                Ok(_) => ConfigurationAnswer::Served,
+                Err((came, _)) => ConfigurationAnswer::Unclear {
+                    why: format!("{host} answered with {came}"),
+                    may_pass: false,
+                },
+            },
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ConfigurationAnswer::Refused(status.as_u16()),
-            status => ConfigurationAnswer::Unclear(format!("{host} answered {}", status.as_u16())),
+            status => ConfigurationAnswer::Unclear {
+                why: format!("{host} answered {}", status.as_u16()),
+                may_pass: status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS,
+            },
         })
     }
 }

@@ -19,6 +19,8 @@ struct Listed {
     metadata: Meta,
     #[serde(default)]
     spec: Value,
+    #[serde(default)]
+    status: Value,
 }
 
 impl Cluster {
@@ -40,6 +42,31 @@ impl Cluster {
         });
         let (own, all): (Vec<_>, Vec<_>) = found.await?.into_iter().unzip();
         Ok((own.into_iter().flatten().collect(), all))
+    }
+
+    /// The pod templates of the namespace's workloads, which may have no pod now.
+    pub async fn pod_templates(&self, own: Option<&WorkloadRef>) -> Result<Vec<RunningPod>, kube::Error> {
+        let here = Scope::Namespace(self.namespace.clone());
+        let mut all = Vec::new();
+        for kind in WorkloadKind::ALL {
+            let template = |it: Listed| {
+                let workload = WorkloadRef {
+                    kind,
+                    name: it.metadata.name,
+                };
+                let spec = &it.spec["template"]["spec"];
+                Some(RunningPod {
+                    name: workload.short(),
+                    is_own: own == Some(&workload),
+                    service_account: account(spec),
+                    secrets: secrets(spec),
+                    ..RunningPod::default()
+                })
+            };
+            let list = List::of("/apis/apps/v1", kind.plural());
+            all.extend(self.list(list, &here, template).await?);
+        }
+        Ok(all)
     }
 
     async fn pods_here<T>(&self, keep: impl Fn(Listed) -> Option<T>) -> Result<Vec<T>, kube::Error> {
@@ -81,21 +108,46 @@ fn running(pod: Listed, workload: Option<&WorkloadRef>) -> Option<RunningPod> {
     if meta.deletion_timestamp.is_some() {
         return None;
     }
-    let referred = references(&pod.spec).into_iter();
     Some(RunningPod {
         is_own: workload.is_some_and(|workload| is_of(&meta, workload)),
-        service_account: pod.spec["serviceAccountName"]
-            .as_str()
-            .map(cleaned)
-            .unwrap_or_default(),
-        secrets: referred
-            .filter(|(kind, _)| *kind == ObjectKind::Secret)
-            .map(|(_, name)| name)
-            .collect(),
+        service_account: account(&pod.spec),
+        secrets: secrets(&pod.spec),
+        reads_again: mounts_secret(&pod.spec) || is_restarted(&pod.status),
         rotation_ids: meta.annotations.remove(ROTATION_ID).into(),
         created: meta.created(),
-        name: meta.name,
+        name: format!("pod/{}", meta.name),
     })
+}
+
+fn account(spec: &Value) -> String {
+    spec["serviceAccountName"]
+        .as_str()
+        .map(cleaned)
+        .unwrap_or_default()
+}
+
+fn secrets(spec: &Value) -> Vec<String> {
+    let referred = references(spec).into_iter();
+    let secrets = referred.filter(|(kind, _)| *kind == ObjectKind::Secret);
+    secrets.map(|(_, name)| name).collect()
+}
+
+fn mounts_secret(spec: &Value) -> bool {
+    let sources = |volume: &Value| {
+        volume["projected"]["sources"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default()
+    };
+    let mut volumes = spec["volumes"].as_array().into_iter().flatten();
+    volumes.any(|it| !it["secret"].is_null() || sources(it).iter().any(|source| !source["secret"].is_null()))
+}
+
+/// Whether a container was started again, with the values that its Secrets had then.
+fn is_restarted(status: &Value) -> bool {
+    let kinds = ["initContainerStatuses", "containerStatuses"].into_iter();
+    let mut all = kinds.flat_map(|kind| status[kind].as_array().into_iter().flatten());
+    all.any(|container| container["restartCount"].as_u64().is_some_and(|count| count > 0))
 }
 
 fn is_of(meta: &Meta, workload: &WorkloadRef) -> bool {

@@ -140,6 +140,7 @@ impl<'a> ProofLine<'a> {
         let (state, reason) = match proof {
             SetupProof::Proved => ("proved", None),
             SetupProof::NotNeeded => ("notNeeded", None),
+            SetupProof::Unseen(why) => ("unseen", Some(why.as_str())),
             SetupProof::Owed(why) => ("owed", Some(why.as_str())),
             SetupProof::Refused(why) => ("refused", Some(why.as_str())),
             SetupProof::Forbidden { why, .. } => ("forbidden", Some(why.as_str())),

@@ -248,6 +248,16 @@ impl<'a, E: SetupEffects> Order<'a, E> {
             // No pod proves anything in this run, and whether an earlier one was refused is
             // recorded nowhere.
             self.is_ready_for_pods().await;
+            if let (Some(Arrived::PodsDecide(why)), true) = (&self.arrived, self.has_workload()) {
+                let why = why.clone();
+                self.proof = if self.is_new {
+                    SetupProof::Owed(format!(
+                        "nothing has read the gateway's configuration since: {why}"
+                    ))
+                } else {
+                    SetupProof::Unseen(why)
+                };
+            }
         }
     }
 

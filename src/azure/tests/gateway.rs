@@ -1,7 +1,8 @@
 //! The sign-in as a gateway, and the configuration endpoint, against the emulator.
 
 use apim_sandbox::azure::{
-    Azure, Gateway, Grant, Lag, Permission, Principal, RoleAssignment, RoleDefinition,
+    Action, Azure, Fault, Gateway, Grant, Lag, Operation, Permission, Principal, RoleAssignment,
+    RoleDefinition,
 };
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -135,6 +136,24 @@ async fn the_configuration_endpoint_serves_refuses_or_shows_nothing() {
         it.add_role_definition(role);
     });
     assert_eq!(ask(host).await, ConfigurationAnswer::Served);
+    for (action, passes) in [
+        (Action::Html200, false),
+        (Action::Empty200, false),
+        (Action::status(404), false),
+        (Action::status(503), true),
+        (Action::ResetBefore, true),
+    ] {
+        azure.fault(Fault::on(Operation::Configuration, action.clone()));
+        let answer = ask(host).await;
+        azure.clear_faults();
+        let ConfigurationAnswer::Unclear { may_pass, .. } = answer else {
+            panic!("{action:?}: {answer:?}")
+        };
+        assert_eq!(may_pass, passes, "{action:?}");
+    }
     let unclear = ask("contoso.nowhere.example").await;
-    assert!(matches!(unclear, ConfigurationAnswer::Unclear(_)), "{unclear:?}");
+    assert!(
+        matches!(unclear, ConfigurationAnswer::Unclear { .. }),
+        "{unclear:?}"
+    );
 }

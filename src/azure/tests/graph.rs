@@ -1,5 +1,7 @@
 //! The client of Microsoft Graph against the emulator.
 
+use std::time::Duration;
+
 use apim_sandbox::azure::{
     Action, Application, Azure, Fault, FederatedIdentityCredential, GraphRights, Lag, ManagedIdentity,
     Operation, Principal, ServicePrincipal, User,
@@ -8,6 +10,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::arm;
@@ -170,6 +173,27 @@ async fn of_a_secret_that_was_not_answered_nothing_stays() {
 
     assert!(graph.remove_password(application.id, first.key_id).await.unwrap());
     assert!(!graph.remove_password(application.id, first.key_id).await.unwrap());
+}
+
+/// A proxy answers in the place of Graph.
+#[tokio::test]
+async fn a_page_is_no_success_of_a_write() {
+    let World { azure, graph, .. } = start(GraphRights::ReadWriteAll).await;
+    let application = graph.upsert_application("gw", "gw").await.unwrap().application;
+    let expires = azure.now() + SignedDuration::from_hours(24);
+    let secret = graph.add_password(application.id, "gw", expires).await.unwrap();
+    for answer in [Action::Html200, Action::Empty200] {
+        azure.fault(Fault::on(Operation::RemovePassword, answer));
+        let soon = graph.until(Instant::now() + Duration::from_secs(3));
+        let error = soon
+            .remove_password(application.id, secret.key_id)
+            .await
+            .unwrap_err();
+        assert!(error.is_ambiguous(), "{error}");
+        azure.clear_faults();
+        let shown = graph.application(application.app_id).await.unwrap().unwrap();
+        assert_eq!(shown.secrets.len(), 1);
+    }
 }
 
 #[tokio::test]

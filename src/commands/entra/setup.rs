@@ -341,7 +341,7 @@ impl Run<'_> {
             }
         }
         match &done.proof {
-            SetupProof::Proved | SetupProof::NotNeeded => {}
+            SetupProof::Proved | SetupProof::NotNeeded | SetupProof::Unseen(_) => {}
             SetupProof::Owed(why) => {
                 output.warning(&format!("the proof is owed: {why}"));
                 output.hint("run the same command again; it resumes");

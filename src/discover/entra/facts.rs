@@ -30,7 +30,7 @@ pub struct Sources<'a> {
 }
 
 /// Reads everything that a set-up depends on. `counts_use` is whether the assignments of
-/// the roles are counted, as their removal needs it. Only a failed sign-in and a missing instance are errors:
+/// the roles are counted, and workloads without pods read, as a removal needs it. Only a failed sign-in and a missing instance are errors:
 /// every other part that cannot be read is a fact without a value.
 pub async fn facts(
     sources: &Sources<'_>,
@@ -53,7 +53,7 @@ pub async fn facts(
         cluster,
         arm,
         target,
-        (request, mode),
+        (request, mode, counts_use),
         likely.as_deref(),
     ));
     let ((caller, azure), app, mut of_cluster) =
@@ -132,7 +132,7 @@ async fn cluster_half(
     cluster: &Cluster,
     arm: &Arm,
     target: &SetupTarget,
-    (request, mode): (&SetupRequest, Mode),
+    (request, mode, counts_use): (&SetupRequest, Mode, bool),
     name: Option<&str>,
 ) -> ClusterHalf {
     let account = account(target, request);
@@ -153,8 +153,14 @@ async fn cluster_half(
     let pods = async {
         let workload = target.side.as_ref();
         let workload = workload.map(|it| (&it.workload, it.container.as_str()));
-        let read = cluster.for_optional_reads().own_and_running_pods(workload).await;
-        of_cluster(read, "listing the pods of the namespace")
+        let cluster = cluster.for_optional_reads();
+        let read = cluster.own_and_running_pods(workload).await;
+        let (own, mut all) = of_cluster(read, "listing the pods of the namespace")?;
+        if counts_use {
+            let templates = cluster.pod_templates(workload.map(|(name, _)| name)).await;
+            all.extend(of_cluster(templates, "listing the workloads of the namespace")?);
+        }
+        Ok::<_, Unavailable>((own, all))
     };
     let (place, service_account, secret, rights, issuer, webhook, pods) = join!(
         place(cluster),

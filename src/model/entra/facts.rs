@@ -224,9 +224,11 @@ pub struct ClusterFacts {
     pub own_pods: Fact<Vec<OwnPod>>,
 }
 
-/// A pod, and what shows which credential it was started with.
+/// A pod, and what shows which credential it was started with. Also the pod template of a
+/// workload, whose pods will be of the same kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunningPod {
+    /// With its kind, as `pod/gw-0`.
     pub name: String,
     /// Whether it is one of the workload.
     pub is_own: bool,
@@ -234,6 +236,9 @@ pub struct RunningPod {
     pub service_account: String,
     /// The Secrets that it refers to.
     pub secrets: Vec<String>,
+    /// Whether it may have read its Secrets again after it was created: one is mounted, or a
+    /// container was restarted in place.
+    pub reads_again: bool,
     /// By the API server's clock.
     pub created: Option<Timestamp>,
 }

@@ -114,6 +114,7 @@ impl Wanted<'_> {
             secret: self.secret,
             held,
             is_proved,
+            now: self.now,
         }
     }
 

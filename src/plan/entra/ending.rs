@@ -26,6 +26,9 @@ pub enum SetupProof {
     Proved,
     /// Nobody waits, there is no pod, or no workload was changed.
     NotNeeded,
+    /// Everything was there before this run, and the configuration endpoint showed nothing, for
+    /// the reason given.
+    Unseen(String),
     /// It is still awaited, for the reason given.
     Owed(String),
     /// Azure refused the credential; why, and what became of the workload.
@@ -86,6 +89,7 @@ mod tests {
         };
         for (steps, outcomes, proof, code) in [
             (&ok, vec![], SetupProof::NotNeeded, 0),
+            (&ok, vec![], SetupProof::Unseen(why()), 0),
             (&ok, vec![done()], SetupProof::Proved, 0),
             (&ok, vec![done()], owed.clone(), 3),
             (&missing, vec![done()], owed.clone(), 4),

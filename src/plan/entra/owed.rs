@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::facts::{EntraFacts, WorkloadSide};
 use super::holder::{CLOCK_ERROR, Holder};
+use crate::model::Replacement;
 use crate::model::entra::{OwnPod, OwnVariables};
 use crate::model::known;
 
@@ -64,10 +65,12 @@ pub(super) fn lacks_identity(facts: &EntraFacts, workload: &WorkloadSide, accoun
 }
 
 /// Whether this is true of one of the pods that the workload's controller does not replace by
-/// itself; `None` if they cannot be seen. It replaces those of an earlier template. What somebody
-/// else has to restart is said until no pod is left, so there those count too.
+/// itself; `None` if they cannot be seen. It replaces those of an earlier template, unless they
+/// have to be deleted by hand. What somebody else has to restart is said until no pod is left,
+/// so there those count too.
 fn any_pod(facts: &EntraFacts, workload: &WorkloadSide, has_other: impl Fn(&OwnPod) -> bool) -> Option<bool> {
-    let counts = |pod: &&OwnPod| workload.owner.is_some() || pod.marks == workload.marks;
+    let stays = workload.owner.is_some() || matches!(workload.replacement, Replacement::ByHand(_));
+    let counts = |pod: &&OwnPod| stays || pod.marks == workload.marks;
     let pods = facts.cluster.own_pods.as_ref().ok()?;
     Some(pods.iter().filter(counts).any(has_other))
 }

@@ -1,6 +1,7 @@
 //! Which credentials of the app are removed. Those of this kind for this Secret were made
 //! by a set-up; pods may still have one, also if the Secret holds another.
 
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::facts::{AppFacts, EntraFacts, RunningPod, StoredFacts};
@@ -9,6 +10,7 @@ use super::step::{Action, Part, Step};
 use crate::model::directory::AppCredential;
 use crate::model::entra::Mode;
 use crate::model::known;
+use crate::plan::whole_seconds;
 
 /// The credentials that a new one replaces, or that the Secret no longer holds.
 #[derive(Debug, Default)]
@@ -32,7 +34,12 @@ pub(super) struct Kept<'a> {
     /// Whether this run has the pods of the workload prove it. Until then nothing is
     /// removed: what they run with shows only in part.
     pub(super) is_proved: bool,
+    pub(super) now: Timestamp,
 }
+
+/// How long a run has for writing what it has made into the Secret: the time limit of a run, if
+/// none is given.
+const WRITING_TIME: SignedDuration = SignedDuration::from_mins(30);
 
 /// Sorts the credentials by who may have them.
 pub(super) fn removal(facts: &EntraFacts, app: &AppFacts, kept: Kept<'_>) -> Removal {
@@ -44,7 +51,21 @@ pub(super) fn removal(facts: &EntraFacts, app: &AppFacts, kept: Kept<'_>) -> Rem
     let ours = app.credentials_of(kept.mode).iter();
     let ours = ours.filter(|it| it.is_named(kept.name));
     let mut found = Removal::default();
-    for id in ours.map(|it| it.key_id).filter(|id| kept.held != Some(*id)) {
+    for credential in ours.filter(|it| kept.held != Some(it.key_id)) {
+        let id = credential.key_id;
+        // A run that writes the Secret itself would notice another one that does.
+        let made = credential
+            .begins
+            .filter(|_| kept.held.is_some() && !kept.is_proved);
+        if let Some(until) = made.and_then(|made| made.checked_add(WRITING_TIME).ok())
+            && kept.now < until
+        {
+            found.notes.push(format!(
+                "{id} stays for now: it is new, and another run may be writing it into a Secret; a run after {} removes it",
+                whole_seconds(until)
+            ));
+            continue;
+        }
         let command = removal_command(app.client_id(), id, kept.mode == Mode::AppCertificate);
         let pods = match &facts.cluster.pods {
             Ok(pods) => pods.as_slice(),
@@ -78,10 +99,10 @@ pub(super) fn removal(facts: &EntraFacts, app: &AppFacts, kept: Kept<'_>) -> Rem
     found
 }
 
-/// Why a credential is not removed.
+/// Why a credential is not removed, by the pod with its kind.
 pub fn stays(id: Uuid, pod: &str) -> String {
     format!(
-        "{id} stays in the app, because pod/{pod} may have it: restart what that belongs to, and then run \
+        "{id} stays in the app, because {pod} may have it: restart what that belongs to, and then run \
          the same command again"
     )
 }
@@ -119,7 +140,8 @@ impl Usage<'_> {
         }
         let of_app = self.app.into_iter().flat_map(AppFacts::credentials);
         let mut known = of_app.map(|AppCredential { key_id, .. }| *key_id).chain(held);
-        if known.any(|it| pod.rotation_ids.contains(&it.to_string())) {
+        let is_marked = known.any(|it| pod.rotation_ids.contains(&it.to_string()));
+        if is_marked && !(refers && pod.reads_again) {
             return pod.rotation_ids.contains(&id.to_string());
         }
         refers

@@ -291,12 +291,13 @@ fn an_undo_leaves_what_another_workload_signs_in_by() {
         facts.cluster.pods = Ok(vec![own]);
         let text = undo(&facts);
         assert!(text.contains("az ad app delete --id "), "{text}");
+        // A workload without pods needs it as well.
         facts.cluster.pods = Ok(vec![RunningPod {
-            name: "gw2-1".to_owned(),
+            name: "deployment/gw2".to_owned(),
             ..pod
         }]);
         let text = undo(&facts);
-        assert!(text.contains("# Pod gw2-1 of another workload"), "{text}");
+        assert!(text.contains("# deployment/gw2 of another workload"), "{text}");
         for removal in [
             "az ad app ",
             "az role ",

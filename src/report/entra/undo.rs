@@ -26,7 +26,7 @@ pub fn undo_script(facts: &EntraFacts, request: &SetupRequest, cluster: &ScriptC
     let user = own.other_user(facts);
     text.extend(match (user, &facts.cluster.pods) {
         (Some(pod), _) => Some(format!(
-            "# Pod {pod} of another workload signs in by what is for this one, so that stays.\n"
+            "# {pod} of another workload signs in by what is for this one, so that stays.\n"
         )),
         (None, Err(why)) => Some(format!(
             "# Whether pods of other workloads use the same is not known: {}\n",
@@ -199,7 +199,7 @@ impl Own {
         }
     }
 
-    /// A pod of another workload that has the `ServiceAccount` with the client id, or the
+    /// A pod or the template of another workload that has the `ServiceAccount` with the client id, or the
     /// Secret.
     fn other_user<'f>(&self, facts: &'f EntraFacts) -> Option<&'f str> {
         let account = known(&facts.cluster.service_account);

@@ -203,6 +203,29 @@ async fn raced() {
     assert_eq!(now.metadata.resource_version, written.metadata.resource_version);
 }
 
+/// Somebody else annotates it while the run waits for Azure, before the pods are replaced.
+async fn raced_after_the_write() {
+    let entra = without_identity().await;
+    let case = &entra.case;
+    let asked = case.requests(Operation::Configuration).len();
+    let slow = azure::Fault::on(
+        Operation::Configuration,
+        azure::Action::delay_before(Duration::from_secs(8)),
+    );
+    case.azure().fault(slow.matching(&entra.apps()[0].app_id).once());
+    let before = case.versions().await["deployment/gw"].clone();
+    let run = entra.setup(&by_identity()).start().await;
+    wait::until("the configuration endpoint to be asked", LIMIT, async || {
+        Ok((case.requests(Operation::Configuration).len() > asked).then_some(()))
+    })
+    .await
+    .unwrap();
+    annotate(&entra, Some(&uuid::Uuid::new_v4().to_string())).await;
+    let ended = run.ends(3).await;
+    ended.says(&["something else changed serviceaccount/gw during this run, and that stays"]);
+    assert_eq!(case.versions().await["deployment/gw"], before);
+}
+
 /// Side by side, since most of their time is waiting.
 #[tokio::test]
 async fn a_restart_is_not_forgotten() {
@@ -211,5 +234,6 @@ async fn a_restart_is_not_forgotten() {
         an_owned_workload_without_identity(),
         an_owned_workload_with_another_credential(),
         raced(),
+        raced_after_the_write(),
     );
 }

@@ -69,6 +69,17 @@ async fn a_new_assignment_for_pods_that_stay(entra: &EntraCase) {
     }
     azure.clear_faults();
     entra.setup(&FLAGS).exits(0).await.says(&["accepted"]);
+
+    // What answers in the place of the endpoint proves nothing.
+    for action in [Action::Html200, Action::status(503)] {
+        azure.fault(Fault::on(Operation::Configuration, action));
+        entra.setup(&FLAGS).exits(0).await.says(&["unseen"]);
+    }
+    azure.authorization(|it| it.remove_role_assignments(&instance));
+    let unseen = entra.setup(&FLAGS).exits(3).await;
+    unseen.says(&["nothing has read the gateway's configuration since"]);
+    azure.clear_faults();
+    entra.setup(&FLAGS).exits(0).await.says(&["accepted"]);
     assert_eq!(entra.case.versions().await, before);
 }
 

@@ -65,6 +65,30 @@ async fn every_mode_is_set_up_proved_and_then_complete() {
     }
 }
 
+/// Azure accepts the credential, and the configuration endpoint answers nothing that counts.
+#[tokio::test]
+async fn where_no_pod_decides_a_configuration_that_nobody_has_read_is_owed_or_said() {
+    let request = in_mode(Mode::AppSecret);
+    let mut world = World::new();
+    world.run(&request, true).await;
+    world.arrived = Arrived::PodsDecide("it answered 503".to_owned());
+    let (plan, outcome) = world.run(&request, true).await;
+    assert!(plan.is_complete());
+    let unseen = SetupProof::Unseen("it answered 503".to_owned());
+    assert_eq!((code(&plan, &outcome), outcome.proof), (0, unseen));
+
+    let principal = fixture::PRINCIPAL;
+    let assignments = world.facts.reader.assignments.as_mut().unwrap();
+    assignments.retain(|it| it.principal != principal);
+    let (plan, outcome) = world.run(&request, true).await;
+    assert_eq!(world.replaced, 1);
+    assert_eq!(code(&plan, &outcome), 3);
+    let SetupProof::Owed(why) = outcome.proof else {
+        panic!("{:?}", outcome.proof)
+    };
+    assert!(why.ends_with("since: it answered 503"), "{why}");
+}
+
 #[tokio::test]
 async fn a_kill_at_any_effect_and_one_rerun_end_as_an_uninterrupted_run() {
     for mode in Mode::ALL {

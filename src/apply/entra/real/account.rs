@@ -14,6 +14,7 @@ use crate::discover::entra::account_facts;
 use crate::error::Error;
 use crate::model::entra::facts::ServiceAccountFacts;
 use crate::model::entra::{CLIENT_ID_ANNOTATION, Id, SettingValue};
+use crate::plan::entra::{Part, Step, StepMark};
 
 /// The annotations that a set-up writes.
 type Values = BTreeMap<&'static str, String>;
@@ -110,6 +111,26 @@ impl RealSetup<'_> {
         }
     }
 
+    /// Stops if it names another app than the plan needs: the webhook gives new pods the identity
+    /// that it names when they are created.
+    pub(super) async fn check_account(&self, app: uuid::Uuid) -> Result<(), Failure> {
+        let name = &self.plan.service_account;
+        let is_set_up = |it: &Step| it.part == Part::ServiceAccount && it.mark != StepMark::Missing;
+        if !self.plan.steps.iter().any(is_set_up) {
+            return Ok(());
+        }
+        let reading = format!("reading serviceaccount/{name}");
+        let now = self
+            .read_account(name)
+            .await
+            .map_err(|error| refused(error, &reading))?;
+        let now = now.as_ref().map(account_facts);
+        match named(now.as_ref()).and_then(|id| uuid::Uuid::try_parse(id).ok()) {
+            Some(named) if named == app => Ok(()),
+            _ => Err(changed_meanwhile(name)),
+        }
+    }
+
     /// Stops if something else has changed what the plan was made of, such as the app that it
     /// names, or its owner. What could not be read for the plan may name no other app.
     fn is_as_read(&self, name: &str, now: Option<&ServiceAccount>, app: Option<&str>) -> Result<(), Failure> {
@@ -121,13 +142,15 @@ impl RealSetup<'_> {
         if is_same {
             return Ok(());
         }
-        let error = Error::failed(format!(
-            "something else changed serviceaccount/{name} during this run, and that stays"
-        ));
-        Err(Failure::Changed(
-            error.hint("run the same command again; it makes a new plan"),
-        ))
+        Err(changed_meanwhile(name))
     }
+}
+
+fn changed_meanwhile(name: &str) -> Failure {
+    let error = Error::failed(format!(
+        "something else changed serviceaccount/{name} during this run, and that stays"
+    ));
+    Failure::Changed(error.hint("run the same command again; it makes a new plan"))
 }
 
 /// Whether it has all that is written.

@@ -21,6 +21,10 @@ use crate::plan::entra::{
 /// The wait after an answer that may soon be another one.
 const AGAIN: Duration = Duration::from_secs(2);
 
+/// How often the configuration endpoint is asked if its answers show nothing. It may be
+/// one that only the cluster reaches.
+const MOST_UNCLEAR: usize = 4;
+
 /// Why a wait ended without what was awaited.
 pub(super) enum Ended {
     PodsDecide(String),
@@ -228,6 +232,7 @@ impl RealSetup<'_> {
         let newest = newest.unwrap_or(begun);
         let waiting = self.output.waiting();
         waiting.on(&format!("an answer of {host}"));
+        let mut unclear = 0;
         loop {
             let answer = self.arm.gateway_configuration(&host, &gateway.name, token).await;
             let status = match answer {
@@ -238,8 +243,15 @@ impl RealSetup<'_> {
                     ));
                 }
                 Ok(ConfigurationAnswer::Refused(status)) => status,
-                Ok(ConfigurationAnswer::Unclear(why)) => {
-                    return Err(Ended::PodsDecide(format!("Entra accepts the credential; {why}")));
+                Ok(ConfigurationAnswer::Unclear { why, may_pass }) => {
+                    unclear += 1;
+                    let unseen = || Ended::PodsDecide(format!("Entra accepts the credential; {why}"));
+                    if !may_pass || unclear == MOST_UNCLEAR {
+                        return Err(unseen());
+                    }
+                    waiting.on(&why);
+                    self.pause(AGAIN, || why.clone()).await.map_err(|_| unseen())?;
+                    continue;
                 }
                 Err(error) => {
                     return Err(Ended::PodsDecide(format!(

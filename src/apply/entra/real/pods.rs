@@ -45,6 +45,8 @@ impl RealSetup<'_> {
             // The pods are marked with the id of the credential that they start with.
             let name = self.plan.secret.clone();
             self.check_secret(&name).await?;
+        } else if let Some(app) = known.app {
+            self.check_account(app).await?;
         }
         let (before, version) = self.read_workload(workload).await.map_err(Failure::Failed)?;
         self.is_as_planned(workload, &before)?;

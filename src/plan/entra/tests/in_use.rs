@@ -207,7 +207,7 @@ fn the_credential_of_running_pods_is_not_left_over() {
             let ids = RotationIds::from(ids.as_str());
             done.cluster.workload.as_mut().unwrap().marks.rotation_ids = ids.clone();
             let pod = RunningPod {
-                name: "gw-1".to_owned(),
+                name: "pod/gw-1".to_owned(),
                 is_own: true,
                 rotation_ids: ids,
                 secrets: vec!["gw-entra".to_owned()],

@@ -188,6 +188,23 @@ fn a_restart_that_was_too_early_is_no_evidence() {
     assert!(restarts(&facts, mode));
 }
 
+/// Nothing replaces a pod of an `OnDelete` `StatefulSet`, also after a restart by hand.
+#[test]
+fn pods_that_are_deleted_by_hand_count_whatever_their_template_was() {
+    for mode in Mode::ALL {
+        for (replacement, is_owed) in [
+            (Replacement::Rolling, false),
+            (Replacement::ByHand("OnDelete".to_owned()), true),
+        ] {
+            let mut facts = set_up(mode);
+            workload_of(&mut facts).replacement = replacement;
+            workload_of(&mut facts).marks.restarted_at = Some("2026-12-31T06:00:00Z".to_owned());
+            facts.cluster.own_pods = Ok(vec![old_pod()]);
+            assert_eq!(restarts(&facts, mode), is_owed, "{mode:?}");
+        }
+    }
+}
+
 #[test]
 fn what_an_owner_has_to_restart_is_said_until_every_pod_is_new() {
     for mode in Mode::ALL {

@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 
 use super::*;
 use crate::model::RotationIds;
+use crate::model::directory::AppCredential;
 use crate::model::entra::facts::RunningPod;
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -160,7 +161,7 @@ fn a_new_credential_is_not_due() {
 
 fn pod(ids: &str, secret: &str, created: &str) -> RunningPod {
     RunningPod {
-        name: "other-1".to_owned(),
+        name: "pod/other-1".to_owned(),
         is_own: false,
         rotation_ids: RotationIds::from(ids),
         secrets: vec![secret.to_owned()],
@@ -174,12 +175,29 @@ fn what_a_pod_of_something_else_has_is_not_removed_and_that_is_shown() {
     let request = in_mode(Mode::AppSecret);
     let mut facts = expires_in(Mode::AppSecret, DAY);
     let old = newest_credential(&mut facts).unwrap();
+    // It was started with another credential of the app.
+    let elsewhere = Uuid::from_u128(7).to_string();
+    let AppKind::Application(app) = &mut app_of(&mut facts).kind else {
+        unreachable!()
+    };
+    app.secrets.push(AppCredential {
+        key_id: Uuid::from_u128(7),
+        name: Some("of something else".to_owned()),
+        ..app.secrets[0].clone()
+    });
+    let read_again = |pod: RunningPod| RunningPod {
+        reads_again: true,
+        ..pod
+    };
     let (before, later) = ("2026-12-31T00:00:00Z", "2027-01-01T00:00:11Z");
     for (pods, stays) in [
         (Ok(vec![pod(&format!("{old},setup-1"), "other", later)]), true),
         (Ok(vec![pod("", "gw-entra", before)]), true),
         (Ok(vec![pod("", "gw-entra", later)]), true),
         (Ok(vec![pod("setup-1", "gw-entra", later)]), true),
+        (Ok(vec![pod(&elsewhere, "gw-entra", before)]), false),
+        (Ok(vec![read_again(pod(&elsewhere, "gw-entra", before))]), true),
+        (Ok(vec![read_again(pod(&elsewhere, "other", before))]), false),
         (Ok(vec![pod("", "other", before)]), false),
         (Ok(Vec::new()), false),
         (Err(Unavailable::Forbidden("403".to_owned())), true),
@@ -231,6 +249,47 @@ fn what_no_pod_has_any_more_is_removed_by_a_step_of_its_own() {
     let found = plan(&done, &request);
     assert!(found.is_settled() && planned_exit_code(&found.steps) == 0);
     assert!(step(&found, Part::Credential).notes[0].contains("you may not remove it"));
+}
+
+/// Another run adds a credential before it writes that into the Secret.
+#[test]
+fn a_new_credential_is_not_removed_by_a_run_that_writes_no_secret() {
+    let request = in_mode(Mode::AppSecret);
+    for (begins, stays) in [
+        (Some("2026-12-31T23:31:00Z"), true),
+        (Some("2026-12-31T23:29:00Z"), false),
+        (None, false),
+    ] {
+        let mut facts = expires_in(Mode::AppSecret, DAY * 100);
+        let AppKind::Application(app) = &mut app_of(&mut facts).kind else {
+            unreachable!()
+        };
+        app.secrets.push(AppCredential {
+            key_id: Uuid::from_u128(7),
+            begins: begins.and_then(|at| at.parse().ok()),
+            ..app.secrets[0].clone()
+        });
+        let found = plan(&facts, &request);
+        let unused = removed(&found, Part::UnusedCredential);
+        assert_eq!(unused.is_empty(), stays, "{begins:?}: {:?}", found.steps);
+        let notes = &step(&found, Part::Credential).notes;
+        assert_eq!(
+            notes
+                .iter()
+                .any(|it| it.contains("2027-01-01T00:01:00Z removes it")),
+            stays,
+            "{notes:?}"
+        );
+        // A run that renews the Secret sees whether another one does.
+        facts.cluster.pods = Ok(Vec::new());
+        let AppKind::Application(app) = &mut app_of(&mut facts).kind else {
+            unreachable!()
+        };
+        app.secrets[0].expires = "2027-01-02T00:00:00Z".parse().ok();
+        let renewal = plan(&facts, &request);
+        let previous = removed(&renewal, Part::PreviousCredential);
+        assert!(previous.contains(&Uuid::from_u128(7)), "{:?}", renewal.steps);
+    }
 }
 
 #[test]

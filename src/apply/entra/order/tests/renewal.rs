@@ -114,7 +114,7 @@ async fn a_credential_of_other_pods_stays_until_they_are_gone() {
     let request = in_mode(Mode::AppSecret);
     let mut world = due().await;
     world.facts.cluster.pods = Ok(vec![RunningPod {
-        name: "other-1".to_owned(),
+        name: "pod/other-1".to_owned(),
         secrets: vec!["gw-entra".to_owned()],
         ..RunningPod::default()
     }]);

@@ -154,7 +154,7 @@ impl World {
         let workload = self.facts.cluster.workload.as_mut().unwrap();
         workload.marks.rotation_ids = replacement_ids(Some(&held), &id);
         let pod = RunningPod {
-            name: format!("gw-{}", self.replaced),
+            name: format!("pod/gw-{}", self.replaced),
             is_own: true,
             rotation_ids: workload.marks.rotation_ids.clone(),
             secrets: vec!["gw-entra".to_owned()],
