@@ -177,8 +177,9 @@ async fn the_account_logged_in_to_the_azure_cli() {
     });
     let answer = case.file("answer.json", &answer.to_string());
     let seen = case.file("seen", "");
+    // Warnings before the JSON, and a color that is reset after it.
     let script = format!(
-        "{{ echo \"$@\"; env; }} > {}\ncat {}",
+        "{{ echo \"$@\"; env; }} > {}\necho 'WARNING: {{old}}'; cat {}; printf '\\033[0m\\n'",
         seen.display(),
         answer.display()
     );
@@ -213,6 +214,34 @@ async fn an_azure_cli_without_a_login() {
         .env("PATH", &path);
     let ended = case.fails_untouched(run, 1).await;
     ended.says(&["Azure CLI", "az login", "--client-id"]);
+}
+
+/// As az answers when a tenant demands multifactor authentication.
+#[tokio::test]
+async fn all_that_the_azure_cli_says_and_its_command() {
+    let case = idle("az-mfa").await;
+    let login = r#"az login --tenant "t" --scope "https://management.core.windows.net//.default""#;
+    let said = case.file(
+        "said",
+        &format!(
+            "WARNING: an extension is old\nERROR: AADSTS50076: Due to a configuration change, you must use \
+             multi-factor authentication. Timestamp: 2026-11-28 10:00:00Z\nRun the command below to authenticate \
+             interactively; additional arguments may be added as needed:\naz logout\n{login}\n"
+        ),
+    );
+    let script = format!("cat {} >&2; exit 1", said.display());
+    let path = format!("{}:/usr/bin:/bin", az(&case, &script).display());
+    let run = case
+        .apim(&["rotate", "--auth", "azure-cli"])
+        .without(&SERVICE_PRINCIPAL)
+        .env("PATH", &path);
+    let ended = case.fails_untouched(run, 1).await;
+    ended.says(&[
+        "AADSTS50076: Due to a configuration change",
+        "additional arguments may be added as needed:",
+        "WARNING: an extension is old",
+        &format!("hint: run `az logout && {login}`, or"),
+    ]);
 }
 
 #[tokio::test]
