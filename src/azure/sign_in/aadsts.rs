@@ -4,8 +4,14 @@ use super::assertion::Presented;
 /// authentication and authorization error codes").
 pub(crate) fn next_step(code: &str, presented: Option<&Presented>) -> Option<String> {
     Some(match code {
-        "AADSTS70021" | "AADSTS700211" | "AADSTS700212" | "AADSTS700213" | "AADSTS700223" => {
+        "AADSTS70021" | "AADSTS700211" | "AADSTS700212" | "AADSTS7002121" | "AADSTS700213" | "AADSTS700223" => {
             return Some(federated_credential(presented));
+        }
+        "AADSTS7002138" => {
+            return Some(format!(
+                "a federated credential has the subject in other upper and lower case, and case counts: {}",
+                federated_credential(presented)
+            ));
         }
         "AADSTS7000215" => "check the client secret: it must be the secret's value, not its id",
         "AADSTS7000222" => "the client secret has expired: add a new one to the app registration and use that",
@@ -31,15 +37,26 @@ pub(crate) fn next_step(code: &str, presented: Option<&Presented>) -> Option<Str
         "AADSTS700222" | "AADSTS7002222" => {
             "a federated credential does not accept tokens that Entra issued: the token must come from the cluster"
         }
-        "AADSTS90061" | "AADSTS50166" => {
-            "Entra cannot read the issuer's discovery document and keys: the cluster's OIDC issuer must be public"
+        "AADSTS90061" | "AADSTS501661" => return Some(unreachable(presented)),
+        "AADSTS900612" => {
+            "Entra cannot read the signing keys of the cluster's OIDC issuer: its jwks_uri must answer with a JSON Web \
+             Key Set of RSA keys"
         }
+        "AADSTS50166" => "the cluster's OIDC issuer throttles Entra's requests for its keys: try again later",
         "AADSTS50034" => "the account does not exist in this tenant: check --client-id and --tenant",
         "AADSTS7000218" => "Entra received neither a secret nor an assertion: check the client secret or the certificate",
         "AADSTS500011" => "this tenant does not know Azure Resource Manager at that address: check --cloud",
         _ => return None,
     }
     .to_owned())
+}
+
+fn unreachable(presented: Option<&Presented>) -> String {
+    let issuer = presented.map_or("ISSUER", |presented| presented.issuer.trim_end_matches('/'));
+    format!(
+        "Entra cannot read the discovery document of the cluster's OIDC issuer, which must be public: from outside your \
+         network, `curl {issuer}/.well-known/openid-configuration` has to answer, and so has the jwks_uri in it"
+    )
 }
 
 /// Every field must match exactly, so all are shown.
@@ -57,4 +74,36 @@ fn federated_credential(presented: Option<&Presented>) -> String {
         "add a federated credential with {fields} to the application or the user-assigned identity; a new one takes \
          a few minutes to work"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_refusal_of_a_federated_token_has_a_next_step() {
+        let presented = Presented {
+            issuer: "https://oidc.test/x/".into(),
+            subject: "system:serviceaccount:Apim:gw".into(),
+            audience: "api://AzureADTokenExchange".into(),
+        };
+        for (code, part) in [
+            (
+                "AADSTS7002138",
+                "case counts: add a federated credential with issuer https://oidc.test/x/, subject",
+            ),
+            ("AADSTS7002138", "system:serviceaccount:Apim:gw"),
+            ("AADSTS7002121", "audience api://AzureADTokenExchange"),
+            (
+                "AADSTS501661",
+                "`curl https://oidc.test/x/.well-known/openid-configuration`",
+            ),
+            ("AADSTS90061", "must be public"),
+            ("AADSTS900612", "jwks_uri"),
+            ("AADSTS50166", "later"),
+        ] {
+            let hint = next_step(code, Some(&presented)).unwrap();
+            assert!(hint.contains(part), "{code}: {hint}");
+        }
+    }
 }
