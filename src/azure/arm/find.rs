@@ -1,3 +1,5 @@
+use std::cell::Cell;
+
 use futures::{StreamExt, stream};
 use http::Method;
 use serde_json::json;
@@ -7,14 +9,18 @@ use crate::azure::transport::error::Error;
 use crate::azure::transport::exchange::Call;
 use crate::azure::transport::wire::{Resource, Rows, Subscription, kql_literal};
 use crate::model::{GatewayId, ServiceId};
+use crate::retry::Decision;
 
 const RESOURCE_GRAPH: &str = "/providers/Microsoft.ResourceGraph/resources";
 const RESOURCE_GRAPH_VERSION: &str = "2022-10-01";
 const SUBSCRIPTIONS_VERSION: &str = "2022-12-01";
 
-/// The most rows that the Resource Graph returns at once. The gateways of one
-/// cluster never belong to that many instances.
+/// The most rows that the Resource Graph returns at once.
 const LARGEST_PAGE: usize = 1000;
+
+/// How often a query that is throttled or fails is sent again before the
+/// subscriptions are listed: all queries of a user share a small quota.
+const QUERY_RETRIES: u32 = 2;
 
 /// How many subscriptions are listed at the same time.
 const CONCURRENCY: usize = 8;
@@ -29,7 +35,7 @@ impl Arm {
             _ => format!("{} services", names.len()),
         };
         let found = match self.query_services(names, &what).await {
-            Err(error) if matches!(error.status(), Some(400 | 403 | 404)) => {
+            Err(error) if matches!(error.status(), Some(400 | 403 | 404 | 429 | 500..)) => {
                 tracing::debug!(
                     "listing the subscriptions, because the Resource Graph is not available: {error}"
                 );
@@ -49,19 +55,37 @@ impl Arm {
             "resources | where type =~ 'microsoft.apimanagement/service' and name in~ ({}) | project id, name",
             literals.join(", ")
         );
-        let call = Call {
-            purpose: format!("find {what}"),
-            what: "the Resource Graph".into(),
-            method: Method::POST,
-            url: self.url(RESOURCE_GRAPH, RESOURCE_GRAPH_VERSION)?,
-            body: Some(json!({
-                "query": query,
-                "options": { "resultFormat": "objectArray", "$top": LARGEST_PAGE },
-            })),
-            prefer: None,
-        };
-        let rows: Rows<Resource> = self.call(&call).await?;
-        Ok(rows.data)
+        let mut rows = Vec::new();
+        let mut skip_token: Option<String> = None;
+        loop {
+            let mut options = json!({"resultFormat": "objectArray", "$top": LARGEST_PAGE});
+            if let Some(token) = &skip_token {
+                options["$skipToken"] = token.as_str().into();
+            }
+            let url = self.url(RESOURCE_GRAPH, RESOURCE_GRAPH_VERSION)?;
+            let call = Call::new(
+                Method::POST,
+                format!("find {what}"),
+                "the Resource Graph".into(),
+                url,
+            );
+            let call = call.with(json!({"query": query, "options": options}));
+            let failures = Cell::new(0);
+            let briefly = |error: &Error| {
+                failures.set(failures.get() + 1);
+                match error.retry_decision() {
+                    _ if error.refusal().is_some() && failures.get() > QUERY_RETRIES => Decision::Stop,
+                    decision => decision,
+                }
+            };
+            let page: Rows<Resource> = self.call_while(&call, briefly).await?;
+            rows.extend(page.data);
+            // A token that does not move on would lead in a circle.
+            if page.skip_token.is_none() || page.skip_token == skip_token {
+                return Ok(rows);
+            }
+            skip_token = page.skip_token;
+        }
     }
 
     /// Skips subscriptions that cannot be listed, since the service may be in

@@ -10,41 +10,43 @@ use crate::model::access::Permission;
 const VERSION: &str = "2022-04-01";
 
 impl Arm {
-    /// The actions that the identity is not allowed to do on a gateway.
+    /// The actions that the identity is not allowed to do on a gateway; `None` if
+    /// Azure does not show its permissions.
     pub async fn missing_actions<'a>(
         &self,
         gateway: &GatewayId,
         actions: &[&'a str],
-    ) -> Result<Vec<&'a str>, Error> {
+    ) -> Result<Option<Vec<&'a str>>, Error> {
         let granted = self
             .permissions_on(&gateway.path(), &gateway_title(gateway))
             .await?;
-        let missing = |action: &&&str| !granted.iter().any(|permission| permission.allows(action));
-        Ok(actions.iter().filter(missing).copied().collect())
+        Ok(granted.map(|granted| {
+            let missing = |action: &&&str| !granted.iter().any(|permission| permission.allows(action));
+            actions.iter().filter(missing).copied().collect()
+        }))
     }
 
     /// What the signed-in identity may do at a scope, an ARM path. `None` if
     /// Azure does not show it: whoever may not read their own permissions may
     /// still have them. Deny assignments are not considered.
     pub async fn permissions(&self, scope: &str) -> Result<Option<Vec<Permission>>, Error> {
-        match self.permissions_on(scope, scope).await {
-            Err(error) if error.status() == Some(403) => {
-                tracing::debug!("{error}");
-                Ok(None)
-            }
-            outcome => outcome.map(Some),
-        }
+        self.permissions_on(scope, scope).await
     }
 
-    async fn permissions_on(&self, scope: &str, title: &str) -> Result<Vec<Permission>, Error> {
+    async fn permissions_on(&self, scope: &str, title: &str) -> Result<Option<Vec<Permission>>, Error> {
         let path = format!("{scope}/providers/Microsoft.Authorization/permissions");
         let call = Call::get(
             format!("read the permissions of the signed-in identity on {title}"),
             "the scope".into(),
             self.url(&path, VERSION)?,
         );
-        let granted: Vec<PermissionAnswer> = self.list(&call).await?;
-        Ok(granted.into_iter().map(Permission::from).collect())
+        match self.list::<PermissionAnswer>(&call).await {
+            Err(error) if error.status() == Some(403) => {
+                tracing::debug!("{error}");
+                Ok(None)
+            }
+            granted => Ok(Some(granted?.into_iter().map(Permission::from).collect())),
+        }
     }
 }
 

@@ -46,6 +46,8 @@ type Key = (Option<String>, Kind);
 enum Kind {
     Read,
     Write,
+    /// A query of the Resource Graph, which has a quota of its own for each user.
+    Query,
 }
 
 #[derive(Debug)]
@@ -129,13 +131,12 @@ impl Budget {
     }
 
     fn bucket(&self, method: &Method, url: &Url) -> Arc<Bucket> {
-        let key = (subscription(url), Kind::of(method));
+        let key = (subscription(url), Kind::of(method, url));
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let bucket = buckets.entry(key).or_insert_with_key(|(subscription, kind)| {
             Arc::new(Bucket::new(
                 kind.limits(self.burst),
-                subscription.is_some(),
-                *kind,
+                kind.header(subscription.is_some()),
             ))
         });
         bucket.clone()
@@ -153,16 +154,36 @@ fn subscription(url: &Url) -> Option<String> {
 }
 
 impl Kind {
-    fn of(method: &Method) -> Self {
-        if method.is_safe() { Self::Read } else { Self::Write }
+    fn of(method: &Method, url: &Url) -> Self {
+        const GRAPH: &str = "/providers/microsoft.resourcegraph/";
+        if url.path().to_ascii_lowercase().starts_with(GRAPH) {
+            Self::Query
+        } else if method.is_safe() {
+            Self::Read
+        } else {
+            Self::Write
+        }
+    }
+
+    /// The header with the number of tokens left in ARM's bucket.
+    fn header(self, of_subscription: bool) -> String {
+        let kind = match self {
+            Self::Query => return "x-ms-user-quota-remaining".to_owned(),
+            Self::Read => "reads",
+            Self::Write => "writes",
+        };
+        let scope = if of_subscription { "subscription" } else { "tenant" };
+        format!("x-ms-ratelimit-remaining-{scope}-{kind}")
     }
 
     /// The figures come from "Understand how Azure Resource Manager throttles
-    /// requests" on Microsoft Learn.
+    /// requests" and "Guidance for throttled requests in Azure Resource Graph"
+    /// on Microsoft Learn.
     fn limits(self, burst: bool) -> Limits {
         let (arm_size, arm_rate) = match self {
             Self::Read => (250.0, 25.0),
             Self::Write => (200.0, 10.0),
+            Self::Query => (15.0, 3.0),
         };
         if burst {
             return Limits {
@@ -184,16 +205,11 @@ impl Kind {
 }
 
 impl Bucket {
-    fn new(limits: Limits, of_subscription: bool, kind: Kind) -> Self {
-        let scope = if of_subscription { "subscription" } else { "tenant" };
-        let kind = match kind {
-            Kind::Read => "reads",
-            Kind::Write => "writes",
-        };
+    fn new(limits: Limits, header: String) -> Self {
         let now = Instant::now();
         Self {
             limits,
-            header: format!("x-ms-ratelimit-remaining-{scope}-{kind}"),
+            header,
             queue: tokio::sync::Mutex::default(),
             answered: Notify::new(),
             level: Mutex::new(Level {
@@ -275,10 +291,32 @@ impl Ticket {
             level.arms = Some(level.arms.map_or(left, |arms| arms.min(left)));
         }
         if status == StatusCode::TOO_MANY_REQUESTS
-            && let Some(until) = retry_after(headers).and_then(|wait| now.checked_add(wait))
+            && let Some(until) = wait_asked(status, headers).and_then(|wait| now.checked_add(wait))
         {
             level.paused_until = level.paused_until.max(until);
         }
+    }
+}
+
+/// How long Azure asks to wait. The Resource Graph says when its quota is full
+/// again, as `00:00:05`.
+pub(crate) fn wait_asked(status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
+    let quota = || {
+        let text = headers.get("x-ms-user-quota-resets-after")?.to_str().ok()?;
+        let parts: Option<Vec<u64>> = text.trim().split(':').map(|part| part.parse().ok()).collect();
+        let [hours, minutes, seconds] = *parts?.as_slice() else {
+            return None;
+        };
+        let minutes = hours.checked_mul(60)?.checked_add(minutes)?;
+        Some(Duration::from_secs(
+            minutes.checked_mul(60)?.checked_add(seconds)?,
+        ))
+    };
+    let asked = retry_after(headers);
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        asked.or_else(quota)
+    } else {
+        asked
     }
 }
 

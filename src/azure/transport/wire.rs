@@ -7,9 +7,11 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::error::Flaw;
+use crate::model::{one_line, shortened};
 
-/// Longer messages of Azure are cut: they begin with what matters.
-const LONGEST_MESSAGE: usize = 300;
+/// The longest text of a server that is kept, in bytes. Azure's own are shorter,
+/// those of a policy with all its ids as well.
+const LONGEST_MESSAGE: usize = 4096;
 
 /// The answer of `generateToken`. It has no Debug: the value is a secret.
 #[derive(Deserialize)]
@@ -41,10 +43,13 @@ pub(crate) struct Page<T> {
     pub(crate) next_link: Option<String>,
 }
 
-/// The rows of a Resource Graph query, in the result format `objectArray`.
+/// A page of the rows of a Resource Graph query, in the result format
+/// `objectArray`. The last page has no token.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Rows<T> {
     pub(crate) data: Vec<T>,
+    #[serde(default, rename = "$skipToken")]
+    pub(crate) skip_token: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -59,6 +64,8 @@ struct EnvelopeError {
     code: Option<String>,
     message: Option<String>,
     details: Option<Vec<Detail>>,
+    #[serde(rename = "additionalInfo")]
+    additional_info: Option<Vec<AdditionalInfo>>,
     #[serde(rename = "innerError", alias = "innererror")]
     inner_error: Option<Value>,
 }
@@ -69,6 +76,25 @@ struct Detail {
     code: Option<String>,
     target: Option<String>,
     message: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct AdditionalInfo {
+    info: Value,
+}
+
+impl AdditionalInfo {
+    /// The assignment of the policy that denies a request, by its display name
+    /// and its id.
+    fn policy(&self) -> Option<(&str, &str)> {
+        let text = |name| self.info.get(name).and_then(Value::as_str);
+        let id = text("policyAssignmentId")?;
+        Some((
+            text("policyAssignmentDisplayName").unwrap_or("policy assignment"),
+            id,
+        ))
+    }
 }
 
 /// Microsoft Graph nests the causes of an error, the root inside all others.
@@ -86,22 +112,39 @@ pub(crate) struct ErrorText {
     pub(crate) message: String,
 }
 
-/// Reads an error envelope. The message of a `ValidationError` only announces
-/// its details, so the first one is added; Graph repeats its message there.
+/// Reads an error envelope. The message of a `ValidationError` or of a refused
+/// query only announces its details, so they are added; Graph repeats its
+/// message there. Newer refusals of a policy name it apart from the message.
 pub(crate) fn envelope(body: &[u8]) -> Option<ErrorText> {
     let error = serde_json::from_slice::<Envelope>(body).ok()?.error;
     let code = word(error.code.as_deref()?)?;
     let root = error.inner_error.as_ref().and_then(root_code).and_then(word);
-    let message = error.message.unwrap_or_else(|| "no message".to_owned());
-    let detail = error.details.into_iter().flatten().next().unwrap_or_default();
-    let reason = detail.code.as_deref().and_then(word).or(root);
-    let reason = reason.filter(|reason| *reason != code);
-    let message = match (detail.target, detail.message) {
-        (_, Some(text)) if text.trim() == message.trim() => message,
-        (Some(target), Some(text)) => format!("{} {target}: {text}", message.trim_end()),
-        (None, Some(text)) => format!("{} {text}", message.trim_end()),
-        (_, None) => message,
-    };
+    let mut message = error.message.unwrap_or_else(|| "no message".to_owned());
+    let details: Vec<Detail> = error.details.into_iter().flatten().collect();
+    let reason = details.first().and_then(|detail| detail.code.as_deref());
+    let reason = reason.and_then(word).or(root).filter(|reason| *reason != code);
+    for Detail {
+        target,
+        message: text,
+        ..
+    } in details
+    {
+        let Some(text) = text.filter(|text| !message.contains(text.trim())) else {
+            continue;
+        };
+        let target = target.map(|target| format!("{target}: ")).unwrap_or_default();
+        message = format!("{} {target}{text}", message.trim_end());
+    }
+    for (name, id) in error
+        .additional_info
+        .iter()
+        .flatten()
+        .filter_map(AdditionalInfo::policy)
+    {
+        if !message.contains(id) {
+            message = format!("{} ({name}: {id})", message.trim_end());
+        }
+    }
     Some(ErrorText {
         code,
         reason,
@@ -155,19 +198,11 @@ pub(crate) fn shape(headers: &HeaderMap, body: &[u8]) -> String {
     }
 }
 
-/// The first line of a server's text, without control characters.
+/// A server's whole text as one line, without control characters.
 pub(crate) fn line(text: &str) -> String {
-    let first = text.trim().lines().next().unwrap_or_default().trim_end();
-    let mut line: String = first
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(LONGEST_MESSAGE + 1)
-        .collect();
-    if let Some((end, _)) = line.char_indices().nth(LONGEST_MESSAGE) {
-        line.truncate(end);
-        line.push_str("..");
-    }
-    line
+    let words = one_line(text);
+    let words: Vec<&str> = words.split_whitespace().collect();
+    shortened(&words.join(" "), LONGEST_MESSAGE)
 }
 
 /// A code or an id from a server, reduced to the characters that such a word

@@ -115,7 +115,10 @@ async fn can_mint(settings: &InstallSettings, identity: Identity, named: &[Named
         cloud: Cloud::known(cloud),
         identity: SignIn::only(identity, "--auth"),
         extra_ca: None,
-        api_version: azure::DEFAULT_API_VERSION.to_owned(),
+        api_version: settings
+            .api_version
+            .clone()
+            .unwrap_or_else(|| azure::DEFAULT_API_VERSION.to_owned()),
         deadline,
         burst: false,
     })?;
@@ -126,7 +129,10 @@ async fn can_mint(settings: &InstallSettings, identity: Identity, named: &[Named
     let directory = Directory::default();
     for named in named {
         let gateway = directory.gateway(&arm, named).await?.id;
-        let lacking = arm.missing_actions(&gateway, &ACTIONS).await?;
+        let Some(lacking) = arm.missing_actions(&gateway, &ACTIONS).await? else {
+            let why = format!("the pods' identity may not read its own permissions on {gateway}");
+            return Ok(Checked::Unknown(why));
+        };
         if !lacking.is_empty() {
             return Err(Error::refused(format!(
                 "the pods' identity may not do {} on {gateway}",

@@ -275,3 +275,52 @@ async fn a_wait_past_the_deadline_ends_at_once_and_blocks_no_other() {
     let (served, (wait, gave_up)) = tokio::join!(patient, hasty);
     assert_eq!((wait, gave_up, served), (Some(Duration::from_mins(1)), 0, 60));
 }
+
+#[tokio::test(start_paused = true)]
+async fn queries_of_the_resource_graph_have_a_quota_of_their_own() {
+    let budget = Budget::new(false);
+    let graph = url("https://management.azure.com/providers/Microsoft.ResourceGraph/resources?api-version=1");
+    let quota = |left: &str, resets: &str| {
+        headers(&[
+            ("x-ms-user-quota-remaining", left),
+            ("x-ms-user-quota-resets-after", resets),
+        ])
+    };
+    let query = async || take(&budget, &Method::POST, &graph).await;
+    query().await.answered(StatusCode::OK, &quota("14", "00:00:05"));
+    let begun = Instant::now();
+    query()
+        .await
+        .answered(StatusCode::TOO_MANY_REQUESTS, &quota("0", "00:00:04"));
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    // Writes of the tenant go on.
+    let other = url("https://management.azure.com/providers/Microsoft.Other/x?api-version=1");
+    take(&budget, &Method::POST, &other).await;
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    query().await;
+    assert!(begun.elapsed() >= Duration::from_secs(4), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn the_end_of_a_quota_is_a_wait_where_azure_names_no_other() {
+    let asked = |status: u16, pairs: &[(&'static str, &str)]| {
+        wait_asked(StatusCode::from_u16(status).unwrap(), &headers(pairs))
+    };
+    let resets = "x-ms-user-quota-resets-after";
+    assert_eq!(asked(429, &[(resets, "00:01:05")]), Some(Duration::from_secs(65)));
+    assert_eq!(
+        asked(429, &[(resets, "00:00:05"), ("retry-after", "9")]),
+        Some(Duration::from_secs(9))
+    );
+    assert_eq!(asked(200, &[(resets, "00:00:05")]), None);
+    for text in [
+        "",
+        "5",
+        "00:05",
+        "a:b:c",
+        "00:00:05:00",
+        "18446744073709551615:00:00",
+    ] {
+        assert_eq!(asked(429, &[(resets, text)]), None, "{text}");
+    }
+}

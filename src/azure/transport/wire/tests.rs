@@ -17,7 +17,7 @@ fn envelopes_of_every_kind() {
         parsed(
             r#"{"error":{"code":"ResourceNotFound","message":"Api not found.\r\nmore","details":null,"target":null}}"#
         ),
-        expected("ResourceNotFound", "Api not found.")
+        expected("ResourceNotFound", "Api not found. more")
     );
     assert_eq!(
         parsed(
@@ -45,6 +45,36 @@ fn envelopes_of_every_kind() {
     }
 }
 
+/// The bodies are those of public reports of Resource Graph and of policies.
+#[test]
+fn what_stands_beside_the_message_is_added_to_it() {
+    let parsed = |body: &str| envelope(body.as_bytes()).unwrap();
+    let query = parsed(
+        r#"{"error":{"code":"BadRequest","message":"Please provide below info when asking for support: timestamp = t",
+            "details":[{"code":"InvalidQuery","message":"Query is invalid."},
+                {"code":"ParserFailure","message":"ParserFailure","target":"line 1"}]}}"#,
+    );
+    assert_eq!(query.reason.as_deref(), Some("InvalidQuery"));
+    assert!(
+        query
+            .message
+            .ends_with(" t Query is invalid. line 1: ParserFailure"),
+        "{}",
+        query.message
+    );
+    let id = "/subscriptions/s/providers/Microsoft.Authorization/policyAssignments/no-shg";
+    let policy = |message: &str| {
+        let info =
+            serde_json::json!({"policyAssignmentId": id, "policyAssignmentDisplayName": "No gateways"});
+        let body = serde_json::json!({"error": {"code": "RequestDisallowedByPolicy", "message": message,
+            "additionalInfo": [{"type": "Other"}, {"type": "PolicyViolation", "info": info}]}});
+        parsed(&body.to_string()).message
+    };
+    assert_eq!(policy("Denied."), format!("Denied. (No gateways: {id})"));
+    let named = format!("Denied. Policy identifiers: '[{{\"id\":\"{id}\"}}]'.");
+    assert_eq!(policy(&named), named);
+}
+
 #[test]
 fn the_innermost_reason_of_an_error_is_kept() {
     let parsed = |body: &str| envelope(body.as_bytes()).unwrap();
@@ -69,8 +99,10 @@ fn the_innermost_reason_of_an_error_is_kept() {
 
 #[test]
 fn a_servers_text_is_one_printable_line() {
-    assert_eq!(line(" \u{1b}[31mred\u{7}\nsecond"), "[31mred");
-    assert_eq!(line(&"ä".repeat(400)).chars().count(), LONGEST_MESSAGE + 2);
+    assert_eq!(line(" \u{1b}[31mred\u{7}\r\n\r\nsecond\t"), "[31mred second");
+    let whole = "Resource 'x' was disallowed by policy. ".repeat(40);
+    assert_eq!(line(&whole), whole.trim_end());
+    assert_eq!(line(&"ä".repeat(4000)).len(), LONGEST_MESSAGE - 1);
     assert_eq!(word("a\nb c").as_deref(), Some("abc"));
     assert_eq!(word("\n"), None);
 }
