@@ -2,6 +2,7 @@
 //! requests, the form of the bodies, and the errors.
 
 pub mod budget;
+mod challenge;
 pub mod error;
 pub mod exchange;
 pub mod gate;

@@ -70,6 +70,7 @@ mod tests {
             message: message.into(),
             correlation: "c".into(),
             retry_after: None,
+            challenge: None,
         });
         Error::Status { refusal }
     }

@@ -220,6 +220,7 @@ fn refused(
         message,
         correlation,
         retry_after: retry_after(&answer.headers),
+        challenge: None,
     });
     if status == StatusCode::TOO_MANY_REQUESTS {
         Error::Throttled { refusal }

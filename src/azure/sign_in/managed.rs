@@ -169,6 +169,7 @@ impl LocalTransport {
             message,
             correlation: "unknown".to_owned(),
             retry_after: retry_after(&answer.headers),
+            challenge: None,
         });
         if status == StatusCode::TOO_MANY_REQUESTS {
             Error::Throttled { refusal }

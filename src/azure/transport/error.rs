@@ -1,12 +1,17 @@
+mod hint;
+
 use std::fmt;
 use std::time::Duration;
 
+use hint::seconds;
+
+use super::challenge::Challenge;
 use crate::error::Error as TopError;
 use crate::retry::Decision;
 
-/// Why a request to Azure failed. No variant holds a secret: only the first
-/// line of a server's error text is kept, and a body that cannot be parsed is
-/// described, never quoted.
+/// Why a request to Azure failed. No variant holds a secret: of an answer only
+/// the error text is kept, and a body that cannot be parsed is described, never
+/// quoted.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The settings are invalid; nothing was sent.
@@ -115,14 +120,16 @@ pub struct Refusal {
     pub code: Option<String>,
     /// The code of the innermost cause, if the envelope has another one.
     pub reason: Option<String>,
-    /// The first line of the envelope's message, or a description of the body
-    /// without an envelope.
+    /// The envelope's message as one line, or a description of the body without
+    /// an envelope.
     pub message: String,
     /// The id that Azure's support asks for: the correlation id, or else the
     /// id that the request was sent with.
     pub correlation: String,
     /// How long Azure asked to wait.
     pub retry_after: Option<Duration>,
+    /// What a new sign-in has to fulfil.
+    pub challenge: Option<Challenge>,
 }
 
 impl Refusal {
@@ -216,7 +223,9 @@ impl Error {
             _ => self
                 .refusal()
                 .and_then(|refusal| refusal.code.as_deref())
-                .is_some_and(|code| code == "InvalidAuthenticationTokenTenant"),
+                .is_some_and(|code| {
+                    matches!(code, "InvalidAuthenticationTokenTenant" | "InvalidSubscriptionId")
+                }),
         }
     }
 
@@ -254,92 +263,6 @@ impl Error {
             self.retry_decision()
         }
     }
-
-    /// The next step for the user.
-    pub fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::SignIn { hint, .. } | Self::NoIdentity { hint, .. } => return hint.clone(),
-            Self::Auto { error, .. } | Self::Unverified(error) => return error.hint(),
-            Self::Forbidden {
-                action,
-                scope,
-                principal,
-                ..
-            } => {
-                let who = principal
-                    .as_ref()
-                    .map_or_else(|| "the identity".to_owned(), |id| format!("the principal {id}"));
-                return Some(format!(
-                    "grant {who} the action {action} on {scope}; a new role assignment takes a few minutes to work, \
-                     and Azure gives the same answer if the scope does not exist"
-                ));
-            }
-            Self::Throttled { refusal } | Self::Status { refusal } if refusal.retry_after.is_some() => {
-                return refusal.retry_after.map(next_attempt);
-            }
-            Self::Wait { wait, .. } => return Some(next_attempt(*wait)),
-            Self::Transport {
-                fault: Fault::Certificate,
-                ..
-            } => "if a proxy inspects TLS, pass its CA with --azure-ca-file FILE or SSL_CERT_FILE",
-            Self::Transport {
-                fault: Fault::ProxyAuthentication,
-                ..
-            } => "add the proxy's user name and password to the address in HTTPS_PROXY",
-            Self::Transport { .. } => "check the network, and the proxy in HTTPS_PROXY and NO_PROXY",
-            Self::Timeout { .. } => "allow more time with --timeout",
-            Self::NotFound { .. } | Self::Status { .. } | Self::Throttled { .. } => {
-                match self.refusal().and_then(|refusal| refusal.code.as_deref())? {
-                    "SubscriptionNotFound" | "InvalidAuthenticationTokenTenant" => {
-                        "check that the subscription belongs to the tenant that signs in (--tenant) \
-                         and to this cloud (--cloud)"
-                    }
-                    "MethodNotAllowedInPricingTier" => {
-                        "only the Developer and Premium tiers have self-hosted gateways"
-                    }
-                    "RoleAssignmentLimitExceeded" => {
-                        "remove assignments that are not used: az role assignment list --all"
-                    }
-                    "RoleDefinitionLimitExceeded" => {
-                        "remove roles that are not used: az role definition list --custom-role-only"
-                    }
-                    "ScopeLocked" => "show the lock, and remove it for the time of the set-up: az lock list",
-                    code => return graph_hint(code).map(str::to_owned),
-                }
-            }
-            Self::Setup(_) | Self::Wire { .. } => return None,
-        };
-        Some(hint.to_owned())
-    }
-}
-
-/// The next step after a refusal of Microsoft Graph. The codes of the policies
-/// are those of public reports.
-fn graph_hint(code: &str) -> Option<&'static str> {
-    Some(match code {
-        "Authorization_RequestDenied" => {
-            "the identity that signs in needs Application.ReadWrite.OwnedBy in Microsoft Graph and must own the app, \
-             or a role such as Application Administrator"
-        }
-        "CredentialTypeNotAllowedAsPerAppPolicy" => {
-            "a policy of the tenant forbids this kind of credential; --mode workload-identity needs none"
-        }
-        "CredentialInvalidLifetimeAsPerAppPolicy" => {
-            "a policy of the tenant limits the lifetime of credentials: give a shorter one with --secret-lifetime"
-        }
-        "Directory_QuotaExceeded" => {
-            "remove apps that are not used, or name one of somebody else with --app CLIENT-ID"
-        }
-        _ => return None,
-    })
-}
-
-fn next_attempt(wait: Duration) -> String {
-    format!("wait {} s before the next attempt, as Azure asks", seconds(wait))
-}
-
-fn seconds(wait: Duration) -> u64 {
-    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 impl From<Error> for TopError {

@@ -8,9 +8,11 @@ use reqwest::{Client, RequestBuilder, Url};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::budget::wait_asked;
+use super::challenge::Challenge;
 use super::error::{Error, Fault, Flaw, Refusal};
 use super::wire;
-use crate::retry::{ATTEMPT, retry_after};
+use crate::retry::ATTEMPT;
 
 /// One request to Azure, which can be sent again.
 #[derive(Clone, Debug)]
@@ -120,7 +122,8 @@ impl Call {
             correlation: correlation
                 .and_then(|id| wire::word(&String::from_utf8_lossy(id)))
                 .unwrap_or(sent_as),
-            retry_after: retry_after(&answer.headers),
+            retry_after: wait_asked(status, &answer.headers),
+            challenge: Challenge::read(&answer.headers),
             code,
             reason,
             message,

@@ -93,6 +93,7 @@ impl Run<'_> {
         self.output.step("signed in", &self.azure.arm.describe().await);
         print_plan(&plan, target.named, self.output);
         if self.settings.dry_run != DryRun::None {
+            self.refuse_locked(&plan).await?;
             return Ok(RotationReport::planned(snapshot, &plan));
         }
         let outcome = self
@@ -104,6 +105,25 @@ impl Run<'_> {
             return Ok(report);
         }
         Ok(RotationReport::done(snapshot, &plan, &outcome))
+    }
+
+    /// Refuses what Azure would refuse: a ReadOnly lock lets a gateway be read, and
+    /// no token be minted. Without the right to list locks, nothing is known.
+    async fn refuse_locked(&self, plan: &Plan) -> Result<()> {
+        let plan::Mint::Token(token) = &plan.mint;
+        let gateway = &token.gateway;
+        let locks = self.azure.arm.write_locks(&gateway.path()).await;
+        let locks = locks.inspect_err(|error| tracing::debug!("{error}"));
+        let Some(lock) = locks.unwrap_or_default().into_iter().next() else {
+            return Ok(());
+        };
+        Err(Error::refused(format!(
+            "the ReadOnly lock `{lock}` at or above {gateway} lets Azure mint no token"
+        ))
+        .hint(format!(
+            "remove it for the time of the run, or replace it by a CanNotDelete lock: az lock list --subscription {}",
+            gateway.service.subscription
+        )))
     }
 
     /// Completes the concurrent rotation that was faster, in case its run has

@@ -94,7 +94,7 @@ async fn a_limit_ends_with_the_next_step_and_nothing_is_made_twice() {
         (
             Operation::PutRoleAssignment,
             "ScopeLocked",
-            "show the lock, and remove it for the time of the set-up: az lock list",
+            "find it with `az lock list`, and remove it for the time of the run",
         ),
         (
             Operation::UpsertApplication,

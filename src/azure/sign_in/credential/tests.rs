@@ -86,6 +86,7 @@ impl TokenCredential for Busy {
             message: "busy".into(),
             correlation: "c".into(),
             retry_after: Some(WAIT),
+            challenge: None,
         });
         self.failure.put(Error::Throttled { refusal });
         let kind = azure_core::error::ErrorKind::Credential;

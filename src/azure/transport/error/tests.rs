@@ -10,6 +10,7 @@ fn refusal(status: u16, code: Option<&str>) -> Box<Refusal> {
         message: "Gateway not found.".into(),
         correlation: "c-1".into(),
         retry_after: None,
+        challenge: None,
     })
 }
 
@@ -97,4 +98,62 @@ fn the_innermost_reason_is_shown_beside_the_code() {
         text.contains("Azure answered 400 Request_BadRequest (NoBackingApplicationObject): "),
         "{text}"
     );
+}
+
+/// The messages are those of public reports.
+#[test]
+fn each_refusal_of_arm_has_a_next_step() {
+    let sub = "11111111-2222-3333-4444-555555555555";
+    let locked = format!(
+        "The scope '/subscriptions/{sub}/resourceGroups/rg/providers/Microsoft.ApiManagement/service/s/gateways/g' \
+         cannot perform write operation because following scope(s) are locked: '/subscriptions/{sub}'. Please remove the \
+         lock and try again."
+    );
+    let assignment = "/providers/Microsoft.Management/managementGroups/mg/providers/Microsoft.Authorization/policyAssignments/no-shg";
+    let older = format!(
+        "Resource 'gw' was disallowed by policy. Policy identifiers: \
+         '[{{\"policyAssignment\":{{\"name\":\"No gateways\",\"id\":\"{assignment}\"}}}}]'."
+    );
+    let newer =
+        format!("Resource 'gw' was disallowed by policy. Reasons: 'Ask.'. (No gateways: {assignment})");
+    let shown = "`az policy assignment show --name 'no-shg' --scope '/providers/Microsoft.Management/managementGroups/mg'`";
+    let lock_list = format!("`az lock list --subscription '{sub}'`");
+    for (code, message, part) in [
+        ("ScopeLocked", locked.as_str(), lock_list.as_str()),
+        ("ScopeLocked", "Locked.", "`az lock list`"),
+        ("RequestDisallowedByPolicy", &older, shown),
+        ("RequestDisallowedByPolicy", &newer, shown),
+        (
+            "RequestDisallowedByPolicy",
+            "Denied.",
+            "`az policy assignment list`",
+        ),
+        (
+            "ReadOnlyDisabledSubscription",
+            "Disabled.",
+            "have its owner enable it again",
+        ),
+        (
+            "SubscriptionNotFound",
+            "Not found.",
+            "`az account list --all -o table`",
+        ),
+        (
+            "InvalidSubscriptionId",
+            "Malformed.",
+            "`az account list --all -o table`",
+        ),
+        ("DenyAssignmentAuthorizationFailed", "Denied.", "deny assignment"),
+        ("NoRegisteredProviderFound", "Not found.", "--api-version"),
+    ] {
+        let mut refusal = refusal(409, Some(code));
+        message.clone_into(&mut refusal.message);
+        let error = Error::Status { refusal };
+        let hint = error.hint().unwrap();
+        assert!(hint.contains(part), "{code}: {hint}");
+        assert!(
+            error.to_string().contains(message.trim_end_matches('.')),
+            "{error}"
+        );
+    }
 }
