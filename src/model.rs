@@ -3,6 +3,7 @@
 pub mod access;
 mod account;
 pub mod annotation;
+mod api_version;
 mod arm_id;
 mod azure_role;
 mod cloud;
@@ -36,6 +37,7 @@ mod token;
 mod workload;
 
 pub use account::Account;
+pub use api_version::parse_api_version;
 pub use arm_id::{GatewayId, ServiceId};
 pub use azure_role::{AzureRole, CustomRole, INSTANCE_FINDER, RoleLevel, assignment_id, stable_uuid};
 pub use cloud::{Cloud, CloudName};

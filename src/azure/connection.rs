@@ -1,6 +1,7 @@
 //! A signed-in connection to one API of Azure: retries within a deadline, the
 //! access token and its renewal, the budget of requests, and lists in pages.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use azure_core::credentials::AccessToken;
@@ -10,6 +11,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::time::Instant;
 
 use super::sign_in::credential::Credential;
+use super::transport::api_versions::ApiVersions;
 use super::transport::budget::Budget;
 use super::transport::error::{Error, Flaw};
 use super::transport::exchange::{Answer, Call};
@@ -28,6 +30,7 @@ pub(crate) struct Connection {
     pub(crate) credential: Credential,
     pub(crate) clock: ServerClock,
     pub(crate) budget: Budget,
+    pub(crate) versions: ApiVersions,
 }
 
 impl Connection {
@@ -47,7 +50,8 @@ impl Connection {
 
     /// Makes a call, and repeats it as `decide` finds. If the API refuses the
     /// access token, because it was revoked or the roles of its identity
-    /// changed, it is renewed once.
+    /// changed, it is renewed once. A version of API Management's API that Azure
+    /// refuses is replaced.
     pub(crate) async fn call<T>(
         &self,
         call: &Call,
@@ -70,6 +74,26 @@ impl Connection {
     /// The same for any kind of answer. The code is compiled once instead of for
     /// each of dozens of kinds, which would take 0.3 MB of the program.
     async fn make(
+        &self,
+        call: &Call,
+        deadline: Instant,
+        decide: &dyn Fn(&Error) -> Decision,
+        keep: &dyn Fn(&Answer) -> Reading<()>,
+    ) -> Result<(), Error> {
+        let mut call = self.versions.adapted(call);
+        let mut refused = Vec::new();
+        loop {
+            let outcome = self.make_once(&call, deadline, decide, keep).await;
+            let other = outcome
+                .as_ref()
+                .err()
+                .and_then(|error| self.versions.instead(&call, error, &mut refused));
+            let Some(other) = other else { return outcome };
+            call = Cow::Owned(other);
+        }
+    }
+
+    async fn make_once(
         &self,
         call: &Call,
         deadline: Instant,

@@ -21,6 +21,7 @@ use tokio::time::Instant;
 
 use super::arm::client::{Arm, https_url};
 use super::connection::{Connection, Reading, json};
+use super::transport::api_versions::ApiVersions;
 use super::transport::budget::Budget;
 use super::transport::error::Error;
 use super::transport::exchange::{Answer, Call};
@@ -63,6 +64,7 @@ impl Graph {
                 // Graph allows more than ARM: 3,000 writes in 2.5 minutes. What
                 // counts here is that a wait applies to every request.
                 budget: Budget::new(false),
+                versions: ApiVersions::default(),
             }),
             deadline: arm.deadline(),
         })

@@ -1,6 +1,7 @@
 //! One request to Azure and its answer: the HTTP client, the budget of
 //! requests, the form of the bodies, and the errors.
 
+pub mod api_versions;
 pub mod budget;
 mod challenge;
 pub mod error;

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 
 use super::TargetArgs;
 use crate::model::request::{DryRun, ObjectFormat, ProveMode};
-use crate::model::{DEFAULT_NAME, parse_duration};
+use crate::model::{DEFAULT_NAME, parse_api_version, parse_duration};
 
 /// The identity with which the pods sign in to Azure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -172,6 +172,10 @@ pub struct IdentityArgs {
     /// for several gateways
     #[arg(long, value_name = "CLOUD")]
     pub cloud: Option<String>,
+
+    /// API version of Azure Resource Manager for the runs, for an instance that requires a newer one
+    #[arg(long, value_parser = parse_api_version, value_name = "VERSION")]
+    pub api_version: Option<String>,
 }
 
 /// The pods.

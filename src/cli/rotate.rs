@@ -9,7 +9,7 @@ use secrecy::SecretString;
 
 use super::{GatewayArgs, SelectArgs};
 use crate::model::request::{DryRun, OutputFormat, ProveMode};
-use crate::model::{KeyChoice, parse_duration};
+use crate::model::{KeyChoice, parse_api_version, parse_duration};
 
 /// How to sign in to Azure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -246,7 +246,7 @@ pub struct AzureArgs {
     pub cloud: Option<String>,
 
     /// API version of Azure Resource Manager, for an instance that requires a newer one
-    #[arg(long, default_value = "2024-05-01", value_name = "VERSION")]
+    #[arg(long, default_value = "2024-05-01", value_parser = parse_api_version, value_name = "VERSION")]
     pub api_version: String,
 
     /// File with additional certificate authorities to trust for Azure (PEM)

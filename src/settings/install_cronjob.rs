@@ -68,6 +68,8 @@ pub struct InstallSettings {
     if_expiring_within: SignedDuration,
     timeout: SignedDuration,
     cloud: Option<CloudRequest>,
+    /// The version of API Management's API, unless it is the default.
+    pub api_version: Option<String>,
     pod: PodOptions,
 }
 
@@ -145,6 +147,7 @@ impl InstallSettings {
             if_expiring_within: within,
             timeout: args.timeout,
             cloud,
+            api_version: args.identity.api_version.clone(),
             pod: pod::options(&args.pod)?,
         })
     }
@@ -207,6 +210,7 @@ impl InstallSettings {
                 instance: targets.instance,
                 gateway: targets.gateway,
                 cloud: self.cloud_of_runs(targets.cloud),
+                api_version: self.api_version.clone(),
                 if_expiring_within: self.if_expiring_within,
                 timeout: self.timeout,
                 adopt: self.adopt,

@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout};
 use crate::azure::connection::{self, Connection};
 use crate::azure::sign_in::credential::Credential;
 use crate::azure::sign_in::identity::SignIn;
+use crate::azure::transport::api_versions::ApiVersions;
 use crate::azure::transport::budget::Budget;
 use crate::azure::transport::error::Error;
 use crate::azure::transport::error::Flaw;
@@ -84,6 +85,7 @@ impl Arm {
                     credential,
                     clock: ServerClock::default(),
                     budget: Budget::new(options.burst),
+                    versions: ApiVersions::default(),
                 },
                 api_version: options.api_version,
                 cloud: options.cloud,

@@ -14,6 +14,7 @@ pub(super) fn arguments(installation: &Installation) -> Vec<String> {
         instance,
         gateway,
         cloud,
+        api_version,
         ..
     } = &installation.task;
     let mut words = vec!["rotate".to_owned()];
@@ -35,6 +36,7 @@ pub(super) fn arguments(installation: &Installation) -> Vec<String> {
     flag("if-expiring-within", Some(&due));
     flag("timeout", Some(&in_short(installation.task.timeout)));
     flag("cloud", Some(&cloud.to_string()));
+    flag("api-version", api_version.as_deref());
     if workloads.len() > 1 {
         // The soonest to expire goes first. As the canary, one whose new token is
         // refused would keep all others from being rotated, every night.

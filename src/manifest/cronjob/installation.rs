@@ -53,6 +53,8 @@ pub struct Task {
     /// The gateway's id, if there is only one gateway.
     pub gateway: Option<String>,
     pub cloud: CloudRequest,
+    /// The version of API Management's API, unless it is the default.
+    pub api_version: Option<String>,
     pub if_expiring_within: SignedDuration,
     /// The limit for one rotation.
     pub timeout: SignedDuration,

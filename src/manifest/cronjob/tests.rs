@@ -28,6 +28,7 @@ fn installation(identity: PodIdentity) -> Installation {
             }),
             gateway: Some("orders".to_owned()),
             cloud: CloudRequest::Known(CloudName::Public),
+            api_version: None,
             if_expiring_within: SignedDuration::from_hours(24 * 15),
             timeout: SignedDuration::from_mins(5),
             adopt: false,

@@ -105,6 +105,7 @@ const FLAGS: &[(&str, Form)] = &[
     ("if-expiring-within", Form::Duration),
     ("timeout", Form::Duration),
     ("cloud", Form::Cloud),
+    ("api-version", Form::ApiVersion),
     ("canary", Form::Count),
     ("max-failures", Form::Count),
     ("retries", Form::Count),

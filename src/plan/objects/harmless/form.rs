@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::model::{CloudName, WorkloadKind, parse_duration};
+use crate::model::{CloudName, WorkloadKind, parse_api_version, parse_duration};
 
 /// The form of a value.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +23,8 @@ pub(super) enum Form {
     Count,
     /// A cloud, or the URL of its Azure Resource Manager.
     Cloud,
+    /// A version of an API of Azure Resource Manager.
+    ApiVersion,
     /// A file where the pods mount theirs.
     File,
     /// `http://HOST:PORT`, which has no room for a password.
@@ -51,6 +53,7 @@ impl Form {
                 CloudName::ALL.iter().any(|cloud| cloud.as_str() == text)
                     || text.strip_prefix("https://").is_some_and(is_domain)
             }
+            Self::ApiVersion => parse_api_version(text).is_ok(),
             Self::File => MOUNTS.iter().any(|mount| {
                 text.strip_prefix(mount)
                     .is_some_and(|rest| rest.split('/').all(is_key))

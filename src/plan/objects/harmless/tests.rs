@@ -36,7 +36,7 @@ fn words(words: &[&str]) -> Value {
 }
 
 /// Every flag whose value a CronJob of ours has, and some that hold secrets.
-const LONG: [&str; 22] = [
+const LONG: [&str; 23] = [
     "token-secret",
     "apim-gateway",
     "apim-instance",
@@ -45,6 +45,7 @@ const LONG: [&str; 22] = [
     "if-expiring-within",
     "timeout",
     "cloud",
+    "api-version",
     "canary",
     "max-failures",
     "retries",
@@ -62,11 +63,12 @@ const LONG: [&str; 22] = [
 ];
 
 /// The flags whose values have no room for a word of one's own.
-const CLOSED: [&str; 13] = [
+const CLOSED: [&str; 14] = [
     "subscription-id",
     "if-expiring-within",
     "timeout",
     "cloud",
+    "api-version",
     "canary",
     "max-failures",
     "retries",
@@ -171,6 +173,7 @@ fn what_a_cronjob_of_ours_has_is_shown() {
         "--timeout=90m".to_owned(),
         "--cloud=public".to_owned(),
         "--cloud=https://management.contoso.example".to_owned(),
+        "--api-version=2025-09-01-preview".to_owned(),
         "--canary=0".to_owned(),
         "--max-failures=12".to_owned(),
         "--retries=2".to_owned(),
