@@ -2,6 +2,7 @@
 //! program: these tests need many requests from one process, or single ones.
 
 mod access;
+mod arm;
 mod gateway;
 mod graph;
 mod unverified;

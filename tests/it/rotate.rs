@@ -2,6 +2,7 @@
 
 mod ahead;
 mod answers;
+mod azure_says;
 mod bad_input;
 mod busy;
 mod clouds;

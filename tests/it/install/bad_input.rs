@@ -1,6 +1,6 @@
 //! What is refused, and that nothing has changed then.
 
-use apim_sandbox::azure::{Grant, Principal};
+use apim_sandbox::azure::{Action, Fault, Grant, Operation, Principal};
 use apim_sandbox::manifests::apply;
 use apim_sandbox::wait;
 use k8s_openapi::api::core::v1::ResourceQuota;
@@ -325,6 +325,38 @@ async fn an_identity_that_may_not_mint() {
         .exits(0)
         .await;
     ended.says(&["checked", "may mint tokens of each gateway"]);
+}
+
+/// An identity without `Microsoft.Authorization/permissions/read` may mint all the same.
+#[tokio::test]
+async fn an_identity_whose_permissions_are_not_shown() {
+    let case = idle("install-unshown").await;
+    let fault = Fault::on(Operation::Permissions, Action::status(403));
+    case.azure().fault(fault.matching(&case.principal.client_id));
+    let file = case.file("secret", &case.principal.client_secret);
+    let line = [
+        "--auth",
+        "service-principal",
+        "--client-id",
+        &case.principal.client_id,
+        "--tenant",
+        &case.principal.tenant,
+        "--client-secret-file",
+        file.to_str().unwrap(),
+        "--api-version",
+        "2022-08-01",
+    ];
+    let ended = case.install_cronjob(&line).exits(0).await;
+    ended.says(&[
+        "whether the pods can mint is unchecked, because the pods' identity may not read its own permissions",
+    ]);
+    let cron_job = serde_json::to_string(&case.cron_jobs().await[0]).unwrap();
+    assert!(cron_job.contains(r#""--api-version=2022-08-01""#), "{cron_job}");
+    let bad = [&line[..line.len() - 1], &["2022"]].concat();
+    case.install_cronjob(&bad)
+        .exits(2)
+        .await
+        .says(&["a version is a date"]);
 }
 
 /// Entra is told of a ServiceAccount after it was installed, so what it lacks

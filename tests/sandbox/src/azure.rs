@@ -228,12 +228,23 @@ impl Azure {
         tier.clone_into(&mut known(self.emulator.state().inventory.service_mut(gateway)).tier);
     }
 
-    /// Sets the oldest API version of a gateway's service, which is reported and not enforced.
+    /// Sets the oldest API version that a gateway's service takes.
     ///
     /// The service must have been added.
     pub fn set_min_api_version(&self, gateway: &Gateway, version: &str) {
         let mut state = self.emulator.state();
-        version.clone_into(&mut known(state.inventory.service_mut(gateway)).min_api_version);
+        known(state.inventory.service_mut(gateway)).min_api_version = Some(version.to_owned());
+    }
+
+    /// Limits how many rows Resource Graph gives at once, so that more of them take more pages.
+    pub fn set_query_page(&self, rows: usize) {
+        self.emulator.state().inventory.largest_query_page = Some(rows);
+    }
+
+    /// Takes versions away from API Management's API: a cloud gets new ones late.
+    pub fn remove_api_versions(&self, versions: &[&str]) {
+        let absent = versions.iter().map(|&version| version.to_owned());
+        self.emulator.state().inventory.absent_versions = absent.collect();
     }
 
     /// Adds a principal, or replaces the one with its client id.

@@ -20,6 +20,7 @@ use super::directory::Caller;
 use super::emulator::{Effect, Emulator, State};
 use super::exchange::Call;
 use super::identity::contains;
+use super::operation::Operation;
 use super::reply::Reply;
 use super::roles::{Lock, LockLevel};
 use super::route::{ArmRoute, Verb};
@@ -45,6 +46,8 @@ struct Admitted<'a> {
     principal: &'a Caller,
     locks: Vec<Lock>,
     api_version: &'a str,
+    /// The versions that API Management takes here.
+    supported: Vec<&'static str>,
 }
 
 pub(super) fn answer(
@@ -70,6 +73,7 @@ pub(super) fn answer(
         principal: &principal,
         locks: state.authorization.locks().to_vec(),
         api_version,
+        supported: supported(state, route),
     });
     let reply = match verdict.retry_after {
         Some(seconds) => throttled(route, &principal, kind(call), seconds),
@@ -77,6 +81,10 @@ pub(super) fn answer(
             .and_then(|admitted| admitted.answer(state, effect))
             .unwrap_or_else(Failure::reply),
     };
+    // What ARM itself refuses because it does not exist has no buckets.
+    if reply.status == StatusCode::NOT_FOUND && reply.has_header("x-ms-failure-cause") {
+        return reply;
+    }
     report(reply, route, kind(call), verdict)
 }
 
@@ -113,7 +121,7 @@ impl Admitted<'_> {
             Verb::Subscription => subscriptions::get(self, &state.inventory),
             Verb::Permissions => Ok(subscriptions::permissions(self, state.authorization.page_size)),
             Verb::Locks => authorization::locks(self),
-            Verb::ResourceGraph => graph::query(self, &state.inventory),
+            Verb::ResourceGraph => graph::answer(self, state),
             Verb::SubscriptionServices | Verb::GroupServices => services::list(self, &state.inventory),
             Verb::Service => services::get(self, &state.inventory),
             Verb::Gateways => gateways::list(self, &state.inventory),
@@ -144,6 +152,7 @@ impl Admitted<'_> {
                 self.principal.client_id, self.principal.object_id,
             )));
         }
+        self.require_supported()?;
         let (reads, deletes) = (action.ends_with("/read"), action.ends_with("/delete"));
         let forbids = |lock: &&Lock| {
             contains(&lock.scope, scope)
@@ -156,6 +165,14 @@ impl Admitted<'_> {
             Some(lock) => Err(Failure::scope_locked(scope, &lock.scope, deletes)),
             None => Ok(()),
         }
+    }
+
+    /// Refuses a version that API Management does not take.
+    fn require_supported(&self) -> Result<()> {
+        if self.route.verb.is_api_management() && !self.supported.contains(&self.api_version) {
+            return Err(Failure::unsupported_version(&self.supported));
+        }
+        Ok(())
     }
 
     /// The refusal of an API version that a provider does not have.
@@ -186,6 +203,18 @@ impl Admitted<'_> {
     }
 }
 
+/// The versions that a cloud has and a service takes.
+fn supported(state: &State, route: &ArmRoute) -> Vec<&'static str> {
+    let absent = &state.inventory.absent_versions;
+    let service = state.inventory.service(&route.names);
+    let oldest = service.and_then(|service| service.min_api_version.as_deref());
+    API_VERSIONS
+        .into_iter()
+        .filter(|version| !absent.iter().any(|absent| absent == version))
+        .filter(|version| oldest.is_none_or(|oldest| *version >= oldest))
+        .collect()
+}
+
 fn authenticate(emulator: &Emulator, state: &State, call: &Call) -> Result<Caller> {
     if call.authorization().is_none() {
         return Err(Failure::unauthorized(
@@ -209,13 +238,17 @@ fn authenticate(emulator: &Emulator, state: &State, call: &Call) -> Result<Calle
     }
     let audience = claims.aud.trim_end_matches('/');
     let site = call.site.as_ref().unwrap_or(&Site::Direct);
-    if !arm_audiences(site, &emulator.direct)
-        .iter()
-        .any(|known| known.eq_ignore_ascii_case(audience))
-    {
+    let known = arm_audiences(site, &emulator.direct);
+    if !known.iter().any(|known| known.eq_ignore_ascii_case(audience)) {
+        let allowed: Vec<String> = known
+            .iter()
+            .map(|known| format!("'{known}/','{known}'"))
+            .collect();
         let message = format!(
-            "The access token has been obtained for wrong audience or resource '{}'.",
-            claims.aud
+            "The access token has been obtained for wrong audience or resource '{}'. It should exactly match with one \
+             of the allowed audiences {}.",
+            claims.aud,
+            allowed.join(",")
         );
         return Err(Failure::unauthorized(
             "InvalidAuthenticationTokenAudience",
@@ -268,8 +301,10 @@ fn check_version<'a>(call: &'a Call, route: &ArmRoute) -> Result<&'a str> {
     Ok(version)
 }
 
+/// A query of Resource Graph counts as a read, although it is a POST.
 fn kind(call: &Call) -> Kind {
     match call.method.as_str() {
+        "POST" if call.operation() == Some(Operation::ResourceGraph) => Kind::Read,
         "GET" | "HEAD" => Kind::Read,
         "DELETE" => Kind::Delete,
         _ => Kind::Write,

@@ -153,7 +153,8 @@ pub(super) struct Service {
     /// The names of the service with an empty gateway name.
     pub(super) names: Gateway,
     pub(super) tier: String,
-    pub(super) min_api_version: String,
+    /// The oldest version that the service takes; any if none.
+    pub(super) min_api_version: Option<String>,
     pub(super) etag: String,
     pub(super) gateways: Named<GatewayRecord>,
     pub(super) identity: InstanceIdentity,
@@ -167,6 +168,10 @@ pub(super) struct Inventory {
     pub(super) subscriptions: Named<Subscription>,
     /// How long a change of a service takes.
     pub(super) update_time: SignedDuration,
+    /// How many rows Resource Graph gives at once, if fewer than usual.
+    pub(super) largest_query_page: Option<usize>,
+    /// The versions of API Management's API that this cloud does not have yet.
+    pub(super) absent_versions: Vec<String>,
 }
 
 impl Inventory {
@@ -190,7 +195,7 @@ impl Inventory {
                 ..names.clone()
             },
             tier: "Developer".to_owned(),
-            min_api_version: "2021-08-01".to_owned(),
+            min_api_version: None,
             etag: new_etag(),
             gateways: Named::default(),
             identity: InstanceIdentity::default(),
@@ -294,7 +299,7 @@ impl Inventory {
     }
 }
 
-fn new_etag() -> String {
+pub(super) fn new_etag() -> String {
     let id = uuid::Uuid::new_v4().simple().to_string();
     format!("\"{}\"", &id[..12])
 }

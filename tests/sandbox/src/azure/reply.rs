@@ -40,6 +40,10 @@ impl Reply {
         Reply::json(status, &json!({"error": {"code": code, "message": message}}))
     }
 
+    pub(super) fn has_header(&self, name: &str) -> bool {
+        self.headers.contains_key(name)
+    }
+
     /// Sets a header; a value that HTTP cannot carry is left out.
     pub(super) fn header(mut self, name: HeaderName, value: impl AsRef<str>) -> Reply {
         if let Ok(value) = HeaderValue::from_str(value.as_ref()) {

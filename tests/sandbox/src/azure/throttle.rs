@@ -63,9 +63,24 @@ pub(super) struct Verdict {
     pub(super) retry_after: Option<i64>,
 }
 
+/// How many queries of Resource Graph a user may send in [`QUERY_SECONDS`].
+const QUERIES: u32 = 15;
+const QUERY_SECONDS: i64 = 5;
+
+/// What is left of a user's quota of queries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Quota {
+    /// None when the query is refused.
+    pub(super) remaining: Option<u32>,
+    /// Seconds until the quota is whole again.
+    pub(super) resets_after: i64,
+}
+
 /// Every bucket that a request has met so far.
 #[derive(Default)]
 pub(super) struct Throttle {
+    /// When the window of a user's queries began, and how many it holds.
+    queries: HashMap<String, (Timestamp, u32)>,
     enforced: bool,
     enforced_for: HashSet<String>,
     buckets: HashMap<Key, Bucket>,
@@ -113,6 +128,26 @@ impl Throttle {
             remaining: mine.remaining,
             remaining_global: global.remaining,
             retry_after: mine.retry_after,
+        }
+    }
+
+    /// Counts a query of Resource Graph.
+    pub(super) fn query(&mut self, client_id: &str, now: Timestamp) -> Quota {
+        let enforced = self.enforced || self.enforced_for.contains(client_id);
+        let window = SignedDuration::from_secs(QUERY_SECONDS);
+        let (begun, sent) = self.queries.entry(client_id.to_owned()).or_insert((now, 0));
+        if now >= *begun + window {
+            (*begun, *sent) = (now, 0);
+        }
+        let left = QUERIES.saturating_sub(*sent);
+        *sent += 1;
+        Quota {
+            remaining: if enforced {
+                left.checked_sub(1)
+            } else {
+                Some(left.saturating_sub(1))
+            },
+            resets_after: (*begun + window).duration_since(now).as_secs().max(1),
         }
     }
 

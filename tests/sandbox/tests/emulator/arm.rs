@@ -115,9 +115,8 @@ async fn missing_objects_are_named() {
                 service: "gone".into(),
                 ..there.clone()
             },
-            "ResourceNotFound",
-            "The Resource 'Microsoft.ApiManagement/service/gone' under resource group 'Rg-One' was not found. For more \
-             details please go to https://aka.ms/ARMResourceNotFoundFix",
+            "ParentResourceNotFound",
+            "Can not perform requested operation on nested resource. Parent resource 'gone' not found.",
         ),
         (
             Gateway {
@@ -129,17 +128,60 @@ async fn missing_objects_are_named() {
         ),
         (
             Gateway {
-                subscription: "gone".into(),
+                subscription: "5ab50001-0000-4000-8000-00000000dead".into(),
                 ..there.clone()
             },
             "SubscriptionNotFound",
-            "The subscription 'gone' could not be found.",
+            "The subscription '5ab50001-0000-4000-8000-00000000dead' could not be found.",
         ),
     ] {
         let answer = fixture.get(&absent.id()).await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND);
         assert_eq!((answer.code(), answer.message()), (code, message));
+        let of_arm = answer.headers.contains_key("x-ms-failure-cause");
+        assert_eq!(of_arm, code != "ResourceNotFound");
+        let counted = answer
+            .headers
+            .contains_key("x-ms-ratelimit-remaining-subscription-reads");
+        assert_eq!(counted, !of_arm, "{code}");
     }
+    let malformed = Gateway {
+        subscription: "gone".into(),
+        ..there.clone()
+    };
+    let answer = fixture.get(&malformed.id()).await;
+    assert_eq!(
+        (answer.status, answer.code()),
+        (StatusCode::BAD_REQUEST, "InvalidSubscriptionId")
+    );
+}
+
+#[tokio::test]
+async fn a_version_that_a_service_or_a_cloud_lacks_is_answered_with_those_it_has() {
+    let fixture = Fixture::start().await;
+    let id = fixture.gateway.id();
+    let token = format!("Bearer {}", fixture.sign_in().await);
+    let ask = async |version: &str| {
+        let url = format!("{ARM}{id}?api-version={version}");
+        raw(&fixture, &url, Some(&token)).await
+    };
+    fixture
+        .azure
+        .set_min_api_version(&fixture.gateway, "2023-05-01-preview");
+    let refused = ask("2022-08-01").await;
+    assert_eq!(
+        (refused.status, refused.code()),
+        (StatusCode::BAD_REQUEST, "MissingOrIncorrectVersionParameter")
+    );
+    assert_eq!(ask("2024-05-01").await.status, StatusCode::OK);
+    fixture
+        .azure
+        .remove_api_versions(&["2024-05-01", "2025-03-01-preview"]);
+    assert_eq!(
+        ask("2024-05-01").await.message(),
+        "API version query parameter is not specified or was specified incorrectly.  Supported versions: \
+         2023-05-01-preview,2024-06-01-preview  Example query param format: api-version=SupportedVersion"
+    );
 }
 
 #[tokio::test]
@@ -189,6 +231,7 @@ async fn gateways_come_in_pages_that_link_to_the_next() {
         let Some(link) = page.body["nextLink"].as_str() else {
             break;
         };
+        assert!(link.starts_with(&format!("{ARM}:443/")), "{link}");
         link.clone_into(&mut next);
     }
     assert_eq!(
@@ -200,19 +243,6 @@ async fn gateways_come_in_pages_that_link_to_the_next() {
         ]
     );
 
-    let old = raw(
-        &fixture,
-        &format!("{ARM}{list}?api-version=2021-08-01&%24skip=6"),
-        Some(&token),
-    )
-    .await;
-    assert_eq!(
-        (
-            old.body["value"].as_array().unwrap().len(),
-            old.body["nextLink"].as_str()
-        ),
-        (1, Some(""))
-    );
     let none = raw(
         &fixture,
         &format!("{ARM}{list}?api-version=2024-05-01&$top=0"),

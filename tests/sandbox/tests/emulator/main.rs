@@ -19,6 +19,7 @@ mod inventory;
 mod lag;
 mod managed_identities;
 mod python;
+mod recorded;
 mod role_assignments;
 mod roles;
 mod throttle;

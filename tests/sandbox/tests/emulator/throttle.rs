@@ -96,6 +96,36 @@ async fn requests_without_a_subscription_count_for_the_tenant() {
 }
 
 #[tokio::test]
+async fn queries_of_resource_graph_have_a_quota_and_count_as_reads() {
+    let fixture = Fixture::start().await;
+    fixture.azure.stop_clock();
+    fixture.azure.enforce_buckets_for(&fixture.principal.client_id);
+    let query = json!({"query": "resources | project id"});
+    let ask = async || {
+        fixture
+            .post("/providers/Microsoft.ResourceGraph/resources", query.clone())
+            .await
+    };
+    for left in (0..15).rev() {
+        let answer = ask().await;
+        assert_eq!(answer.status, StatusCode::OK);
+        assert_eq!(answer.header("x-ms-user-quota-remaining"), left.to_string());
+        assert_eq!(answer.header("x-ms-user-quota-resets-after"), "00:00:05");
+        let reads = answer.header("x-ms-ratelimit-remaining-tenant-reads");
+        assert_eq!(reads, (235 + left).to_string());
+    }
+    fixture.azure.advance_clock(SignedDuration::from_secs(3));
+    let refused = ask().await;
+    assert_eq!(
+        (refused.status, refused.code()),
+        (StatusCode::TOO_MANY_REQUESTS, "RateLimiting")
+    );
+    assert_eq!(refused.header("x-ms-user-quota-resets-after"), "00:00:02");
+    fixture.azure.advance_clock(SignedDuration::from_secs(2));
+    assert_eq!(ask().await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_fault_that_answers_instead_spends_nothing() {
     let fixture = Fixture::start().await;
     fixture.azure.stop_clock();

@@ -98,7 +98,14 @@ impl Failure {
         Failure::conflict("ScopeLocked", &message)
     }
 
+    /// An id that is not a GUID is refused for its form.
     pub(super) fn subscription_not_found(id: &str) -> Failure {
+        if uuid::Uuid::try_parse(id).is_err() {
+            return Failure::bad_request(
+                "InvalidSubscriptionId",
+                &format!("The provided subscription identifier '{id}' is malformed or invalid."),
+            );
+        }
         not_found(
             "SubscriptionNotFound",
             &format!("The subscription '{id}' could not be found."),
@@ -119,6 +126,39 @@ impl Failure {
             names.service, names.resource_group
         );
         not_found("ResourceNotFound", &message)
+    }
+
+    /// The answer of ARM for a child of a service that it does not know. Only its code is known to be ARM's.
+    pub(super) fn parent_not_found(service: &str) -> Failure {
+        let message = format!(
+            "Can not perform requested operation on nested resource. Parent resource '{service}' not found."
+        );
+        not_found("ParentResourceNotFound", &message)
+    }
+
+    /// API Management does not have a version, or the service refuses it.
+    pub(super) fn unsupported_version(supported: &[&str]) -> Failure {
+        let message = format!(
+            "API version query parameter is not specified or was specified incorrectly.  Supported versions: {}  \
+             Example query param format: api-version=SupportedVersion",
+            supported.join(",")
+        );
+        Failure::bad_request("MissingOrIncorrectVersionParameter", &message)
+    }
+
+    /// The envelope of Resource Graph, whose message says nothing of the cause.
+    pub(super) fn of_query(status: StatusCode, code: &str, details: &[(&str, &str)]) -> Failure {
+        let details: Vec<_> = details
+            .iter()
+            .map(|(code, message)| json!({"code": code, "message": message}))
+            .collect();
+        let body = json!({"error": {
+            "code": code,
+            "message": "Please provide below info when asking for support: timestamp = \
+                        2026-11-28T10:00:00.0000000Z, correlationId = 00000000-0000-0000-0000-000000000000.",
+            "details": details,
+        }});
+        Failure::from(Reply::json(status, &body))
     }
 
     /// What API Management itself answers, with the `details` that it leaves null.

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::super::emulator::Effect;
-use super::super::inventory::{GatewayRecord, Inventory, Slot};
+use super::super::inventory::{GatewayRecord, Inventory, Slot, new_etag};
 use super::super::reply::Reply;
 use super::failure::Failure;
 use super::{Admitted, Result, services};
@@ -19,7 +19,7 @@ const PAGE: usize = 100;
 
 pub(super) fn list(request: &Admitted<'_>, inventory: &Inventory) -> Result<Reply> {
     request.require("Microsoft.ApiManagement/service/gateways/read")?;
-    let service = services::find(inventory, &request.route.names)?;
+    let service = services::parent(inventory, &request.route.names)?;
     if request.call.parameter("$filter").is_some() {
         return Err(Failure::bad_request(
             "NotEmulated",
@@ -60,17 +60,23 @@ fn paged<T>(request: &Admitted<'_>, all: &[&T], describe: impl Fn(&T) -> Value) 
     let mut body = json!({"value": value, "count": count});
     if skip + top < count {
         let path = request.call.path.split('?').next().unwrap_or_default();
-        let (base, version) = (&request.call.base, request.api_version);
+        let version = request.api_version;
         let next = format!(
-            "{base}{path}?api-version={version}&%24top={top}&%24skip={}",
+            "{}{path}?api-version={version}&%24top={top}&%24skip={}",
+            with_port(&request.call.base),
             skip + top
         );
         body["nextLink"] = next.into();
-    } else if request.api_version < "2023" {
-        // The specification's examples end with an empty link; a client must take both for the end.
-        body["nextLink"] = "".into();
     }
     Ok(Reply::json(StatusCode::OK, &body))
+}
+
+/// The links of API Management name the port of the front end.
+fn with_port(base: &str) -> String {
+    let has_port = base
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    format!("{base}{}", if has_port { "" } else { ":443" })
 }
 
 pub(super) fn get(request: &Admitted<'_>, inventory: &Inventory) -> Result<Reply> {
@@ -83,7 +89,7 @@ pub(super) fn get(request: &Admitted<'_>, inventory: &Inventory) -> Result<Reply
 pub(super) fn put(request: &Admitted<'_>, inventory: &mut Inventory) -> Result<Reply> {
     request.require("Microsoft.ApiManagement/service/gateways/write")?;
     let names = &request.route.names;
-    services::find(inventory, names)?;
+    services::parent(inventory, names)?;
     let body = request.object()?;
     let location = body["properties"]["locationData"]["name"].as_str();
     let location = location.filter(|name| !name.is_empty() && name.len() <= 256);
@@ -143,9 +149,9 @@ pub(super) fn generate_token(
 
 pub(super) fn list_keys(request: &Admitted<'_>, inventory: &Inventory) -> Result<Reply> {
     request.require("Microsoft.ApiManagement/service/gateways/listKeys/action")?;
-    let keys = &find(request, inventory)?.keys;
+    let GatewayRecord { keys, etag, .. } = find(request, inventory)?;
     let body = json!({"primary": keys.reveal(Slot::Primary), "secondary": keys.reveal(Slot::Secondary)});
-    Ok(Reply::json(StatusCode::OK, &body))
+    Ok(Reply::json(StatusCode::OK, &body).header(ETAG, etag))
 }
 
 pub(super) fn regenerate_key(request: &Admitted<'_>, inventory: &mut Inventory) -> Result<Reply> {
@@ -154,12 +160,13 @@ pub(super) fn regenerate_key(request: &Admitted<'_>, inventory: &mut Inventory) 
     let slot = key_type(&request.object()?)?;
     if let Some(gateway) = inventory.gateway_mut(&request.route.names) {
         gateway.keys.regenerate(slot);
+        gateway.etag = new_etag();
     }
     Ok(Reply::empty(StatusCode::NO_CONTENT))
 }
 
 fn find<'a>(request: &Admitted<'_>, inventory: &'a Inventory) -> Result<&'a GatewayRecord> {
-    let service = services::find(inventory, &request.route.names)?;
+    let service = services::parent(inventory, &request.route.names)?;
     service
         .gateways
         .get(&request.route.names.name)
@@ -171,7 +178,11 @@ fn describe(gateway: &GatewayRecord) -> Value {
         "id": gateway.names.id(),
         "type": "Microsoft.ApiManagement/service/gateways",
         "name": gateway.names.name,
-        "properties": {"description": "A gateway of the sandbox", "locationData": {"name": gateway.location}},
+        "properties": {
+            "locationData": {"name": gateway.location, "city": null, "district": null, "countryOrRegion": null},
+            "description": "A gateway of the sandbox",
+            "heartbeat": {},
+        },
     })
 }
 
@@ -192,7 +203,8 @@ fn key_type(body: &Value) -> Result<Slot> {
         .ok_or_else(|| Failure::validation("keyType", "The value must be either 'primary' or 'secondary'."))
 }
 
-/// Checks the expiry as the documentation has it; the texts of the refusals are not documented.
+/// Checks the expiry; the texts of the refusals are not documented. One in the past is taken, and makes a token that
+/// is dead from the start.
 fn expiry(body: &Value, now: Timestamp) -> Result<Timestamp> {
     let refuse = |message| Failure::validation("expiry", message);
     let asked = body["expiry"]
@@ -201,9 +213,6 @@ fn expiry(body: &Value, now: Timestamp) -> Result<Timestamp> {
     let expiry: Timestamp = asked
         .parse()
         .map_err(|_| refuse("The value is not a time in ISO 8601 form, as in '2020-04-21T00:44:24Z'."))?;
-    if expiry <= now {
-        return Err(refuse("The value must be in the future."));
-    }
     if expiry > now + LONGEST_LIFE {
         return Err(refuse("The value must not be more than 30 days in the future."));
     }

@@ -1,8 +1,9 @@
 //! Azure Resource Graph, as far as it finds API Management services by name.
 
-use axum::http::StatusCode;
+use axum::http::{HeaderName, StatusCode};
 use serde_json::{Map, Value, json};
 
+use super::super::emulator::State;
 use super::super::inventory::{Inventory, Service};
 use super::super::reply::Reply;
 use super::failure::Failure;
@@ -12,12 +13,46 @@ use super::{Admitted, Result};
 /// Resource Graph returns this many rows at most.
 const LARGEST_PAGE: usize = 1000;
 
-pub(super) fn query(request: &Admitted<'_>, inventory: &Inventory) -> Result<Reply> {
+/// The answer to a query, with what is left of the quota of the caller.
+pub(super) fn answer(request: &Admitted<'_>, state: &mut State) -> Result<Reply> {
+    let now = state.clock.now();
+    let quota = state.throttle.query(&request.principal.client_id, now);
+    let reply = match quota.remaining {
+        Some(_) => query(request, &state.inventory).unwrap_or_else(Failure::reply),
+        None => Failure::of_query(
+            StatusCode::TOO_MANY_REQUESTS,
+            "RateLimiting",
+            &[(
+                "RateLimiting",
+                "Client application has been throttled and should not attempt to repeat the request until an amount \
+                 of time has elapsed. Please see https://aka.ms/resourcegraph-throttling for help.",
+            )],
+        )
+        .reply(),
+    };
+    let resets = format!("00:00:{:02}", quota.resets_after);
+    Ok(reply
+        .header(
+            HeaderName::from_static("x-ms-user-quota-remaining"),
+            quota.remaining.unwrap_or(0).to_string(),
+        )
+        .header(HeaderName::from_static("x-ms-user-quota-resets-after"), resets))
+}
+
+fn query(request: &Admitted<'_>, inventory: &Inventory) -> Result<Reply> {
     let body: Value = serde_json::from_slice(&request.call.body).unwrap_or_default();
     let query = Query::parse(body["query"].as_str().unwrap_or_default()).ok_or_else(|| {
-        Failure::bad_request(
+        Failure::of_query(
+            StatusCode::BAD_REQUEST,
             "BadRequest",
-            "Query is invalid. Please refer to the documentation for Azure Resource Graph.",
+            &[
+                (
+                    "InvalidQuery",
+                    "Query is invalid. Please refer to the documentation for the Azure Resource Graph service and fix \
+                     the error before retrying.",
+                ),
+                ("ParserFailure", "ParserFailure"),
+            ],
         )
     })?;
     let subscriptions = body["subscriptions"].as_array();
@@ -42,6 +77,7 @@ pub(super) fn query(request: &Admitted<'_>, inventory: &Inventory) -> Result<Rep
         .and_then(|token| token.parse().ok());
     let skip = skip.or_else(|| size("$skip")).unwrap_or(0);
     let top = size("$top").unwrap_or(LARGEST_PAGE).clamp(1, LARGEST_PAGE);
+    let top = top.min(inventory.largest_query_page.unwrap_or(LARGEST_PAGE));
     let page: Vec<&Value> = rows.iter().skip(skip).take(top).collect();
     let mut answer = json!({
         "totalRecords": rows.len(),

@@ -21,6 +21,7 @@ pub(super) fn list(request: &Admitted<'_>, inventory: &Inventory) -> Result<Repl
     {
         request.require(READ)?;
     }
+    request.require_supported()?;
     let subscription = inventory.subscriptions.get(&names.subscription);
     let subscription = subscription.ok_or_else(|| Failure::subscription_not_found(&names.subscription))?;
     let groups: Vec<_> = if names.resource_group.is_empty() {
@@ -52,6 +53,19 @@ pub(super) fn find<'a>(inventory: &'a Inventory, names: &Gateway) -> Result<&'a 
         .services
         .get(&names.service)
         .ok_or_else(|| Failure::service_not_found(names))
+}
+
+/// The service of a child, or the error of a child whose service is missing.
+pub(super) fn parent<'a>(inventory: &'a Inventory, names: &Gateway) -> Result<&'a Service> {
+    let is_missing = inventory
+        .subscriptions
+        .get(&names.subscription)
+        .and_then(|subscription| subscription.groups.get(&names.resource_group))
+        .is_some_and(|group| group.services.get(&names.service).is_none());
+    if is_missing {
+        return Err(Failure::parent_not_found(&names.service));
+    }
+    find(inventory, names)
 }
 
 fn cloud(request: &Admitted<'_>) -> Cloud {
