@@ -4,6 +4,8 @@
 pub mod azure;
 pub mod control_plane;
 pub mod fleet;
+pub mod javascript;
+mod made;
 pub mod manifests;
 pub mod node;
 pub mod observer;

@@ -16,6 +16,7 @@ mod graph_credentials;
 mod graph_rights;
 mod instance;
 mod inventory;
+mod javascript;
 mod lag;
 mod managed_identities;
 mod python;
