@@ -144,11 +144,17 @@ async fn an_error_names_the_part_of_the_inventory_that_cannot_be_read() {
     let gone = GatewayId::parse(&gateway("gw").id().replace("contoso", "gone")).unwrap();
     let missing =
         "service `gone` in resource group `Rg-One` of subscription 5ab50001-0000-4000-8000-000000000001";
-    for error in [
-        operator.gateways(&gone.service).await.unwrap_err(),
-        operator.service(&gone.service).await.unwrap_err(),
+    for (error, code) in [
+        (
+            operator.gateways(&gone.service).await.unwrap_err(),
+            "ParentResourceNotFound",
+        ),
+        (
+            operator.service(&gone.service).await.unwrap_err(),
+            "ResourceNotFound",
+        ),
     ] {
-        let begins = format!("{missing} was not found: Azure answered 404 ResourceNotFound: ");
+        let begins = format!("{missing} was not found: Azure answered 404 {code}: ");
         assert!(error.to_string().starts_with(&begins), "{error}");
     }
 }

@@ -55,9 +55,10 @@ async fn a_version_that_is_refused_is_replaced_for_the_rest_of_the_run() {
         .azure
         .set_min_api_version(&gateway("gw"), "2024-06-01-preview");
     world.mint().await.unwrap();
+    world.mint().await.unwrap();
     assert_eq!(
         world.statuses(Operation::GenerateToken),
-        [400, 200, 200, 400, 200]
+        [400, 200, 200, 400, 200, 200]
     );
 }
 

@@ -67,6 +67,9 @@ impl ApiVersions {
 
     fn remember(&self, refused: &[String], other: &str) {
         let mut found = self.lock();
+        for instead in found.values_mut().filter(|instead| refused.contains(instead)) {
+            other.clone_into(instead);
+        }
         for version in refused {
             let before = found.insert(version.clone(), other.to_owned());
             if before.as_deref() != Some(other) {

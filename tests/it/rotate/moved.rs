@@ -151,7 +151,7 @@ async fn an_instance_that_is_nowhere_to_be_seen_is_the_first_error() {
     case.azure()
         .move_service(&case.gateway, "a-subscription-of-others", "rg-new");
     case.fails_untouched(case.apim(&["rotate"]), 1).await.says(&[
-        "404 ResourceNotFound",
+        "404 ParentResourceNotFound",
         "the location is set by annotation apim-rotate/gateway",
         "name --subscription-id and --resource-group",
     ]);
