@@ -18,6 +18,8 @@ pub struct Interrupt {
     pub object_written: Cell<bool>,
     /// An object of an installation was removed.
     pub object_removed: Cell<bool>,
+    /// The run only watches, and ends when it is told to.
+    pub watching: Cell<bool>,
     /// The command that follows the Job which this run has started, and which runs on.
     pub job: RefCell<Option<String>>,
 }
@@ -51,8 +53,12 @@ impl Interrupt {
     }
 }
 
-/// Resolves when the process receives SIGINT or SIGTERM.
-pub async fn interrupted(interrupt: &Interrupt) -> Result<Error> {
+/// The exit code of a watch that was interrupted, as a shell shows it for kubectl.
+const WATCH_ENDED: u8 = 130;
+
+/// Resolves when the process receives SIGINT or SIGTERM: with an error, unless that is
+/// how the run is meant to end.
+pub async fn interrupted(interrupt: &Interrupt) -> Result<u8> {
     let listen = |kind| {
         signal(kind)
             .map_err(|error| Error::failed(format!("cannot listen for signals: {error}")).caused_by(error))
@@ -63,5 +69,8 @@ pub async fn interrupted(interrupt: &Interrupt) -> Result<Error> {
         _ = interrupt_signal.recv() => {}
         _ = terminate.recv() => {}
     }
-    Ok(interrupt.error())
+    if interrupt.watching.get() {
+        return Ok(WATCH_ENDED);
+    }
+    Err(interrupt.error())
 }

@@ -76,6 +76,14 @@ fn start(arguments: Vec<OsString>, program: &str, as_script: bool, environment: 
             return Ended::from(&error);
         }
     };
+    // The value of another option is attached to it.
+    if as_script && arguments.iter().any(|word| word == "--help") {
+        let _ = Output::new(OutputSettings::default()).data(script::HELP);
+        return Ended {
+            code: 0,
+            message: None,
+        };
+    }
     let format = settings::log_format(environment, as_script, std::io::stderr().is_terminal());
     let variables = |name: &str| environment.get(name).map(str::to_owned);
     let Parsed {
@@ -118,7 +126,7 @@ fn run(cli: Cli, matches: &ArgMatches, kube: &KubeConnection, program: &str, con
             let ended = runtime.block_on(async {
                 tokio::select! {
                     ended = commands::run(cli, matches, kube, program, &context) => ended,
-                    error = interrupted(&context.interrupt) => Err(error?),
+                    ended = interrupted(&context.interrupt) => ended,
                 }
             });
             // Dropping it would wait for the resolver, which may hang.

@@ -10,6 +10,39 @@ use crate::model::SCRIPT;
 /// The name of the link.
 pub const LINK: &str = SCRIPT;
 
+/// The help under the name of the link.
+pub const HELP: &str = "\
+Rotate the access token of a self-hosted gateway of Azure API Management
+
+Usage: apim-shg-rotate [OPTIONS]
+
+Takes the command line and the variables of the script apim-shg-rotate. A long
+option may be shortened and have one dash. An option takes precedence over its
+variable.
+
+Options:                          Variable
+  -s, --subscription-id ID        SUBSCRIPTION_ID  required
+  -r, --resource-group NAME       RESOURCE_GROUP   required
+  -a, --apim-instance NAME        APIM_INSTANCE    required
+  -g, --apim-gateway NAME         APIM_GATEWAY     required
+  -n, --namespace NAME            NAMESPACE        by default that of the kubeconfig
+  -t, --token-secret NAME         TOKEN_SECRET     required
+  -k, --token-key KEY             TOKEN_KEY        last (default), rotate, primary or
+                                                   secondary
+  -o, --k8s-object TYPE/NAME      K8S_OBJECT       workload to restart; by default none
+  -c, --client-id ID              SP_ID            by default how this machine or pod
+  -p, --client-secret SECRET      SP_SECRET          signs in to Azure
+      --tenant ID                 TENANT
+      --debug                     DEBUG            log every request, without secrets
+  -h, --help                                       print this help
+
+Exit codes:
+  0  done
+  1  any failure
+
+The command `kubectl apim rotate` can do more; see `kubectl-apim rotate --help`.
+";
+
 struct LongOption {
     name: &'static str,
     short: Option<char>,

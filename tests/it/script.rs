@@ -181,6 +181,50 @@ async fn any_failure_ends_with_1() {
         let ended = link(&case, &kubeconfig, arguments, &[]).await;
         assert_eq!(ended.code, Some(1), "{arguments:?}: {}", ended.stderr);
     }
+}
+
+#[tokio::test]
+async fn its_help_is_that_of_the_script() {
+    let case = Case::new("link-help").await;
+    let kubeconfig = case.sandbox.kubeconfig_path().to_owned();
     let help = link(&case, &kubeconfig, &["--help"], &[]).await;
-    assert_eq!((help.code, help.stdout.contains("--k8s-object")), (Some(0), true));
+    assert_eq!(help.code, Some(0), "{}", help.stderr);
+    assert!(
+        help.stdout.contains("Usage: apim-shg-rotate [OPTIONS]\n"),
+        "{}",
+        help.stdout
+    );
+    for of_ours in [
+        "apim-shg-rotate rotate",
+        "--output",
+        "--if-expiring-within",
+        "TARGET",
+    ] {
+        assert!(!help.stdout.contains(of_ours), "{of_ours}: {}", help.stdout);
+    }
+    // Each option that it names is one.
+    let named = help
+        .stdout
+        .split_whitespace()
+        .filter(|word| word.starts_with('-'));
+    let named: Vec<&str> = named.map(|word| word.trim_end_matches(['`', '.', ','])).collect();
+    assert!(named.len() >= 24, "{named:?}");
+    let variables = [("K8S_OBJECT", "deployment/gw")];
+    for word in named
+        .into_iter()
+        .filter(|word| !["-h", "--help", "--debug"].contains(word))
+    {
+        let ended = link(&case, &kubeconfig, &[word], &variables).await;
+        let wanted = format!("option `{word}` requires a value");
+        assert!(ended.stderr.contains(&wanted), "{word}: {}", ended.stderr);
+    }
+    // Wherever it stands, and shortened as getopt takes it.
+    for arguments in [&["-h"][..], &["-s", "x", "-help"], &["--he"]] {
+        let ended = link(&case, &kubeconfig, arguments, &[]).await;
+        assert_eq!(
+            (ended.code, &ended.stdout),
+            (Some(0), &help.stdout),
+            "{arguments:?}"
+        );
+    }
 }

@@ -39,6 +39,7 @@ const MAX_SINGLE_NAMESPACES: usize = 4;
 
 /// Runs until stdout is closed, or nothing can be watched any more.
 pub(super) async fn run(settings: &StatusSettings, cluster: &Cluster, context: &Context) -> Result<u8> {
+    context.interrupt.watching.set(true);
     let scope = settings.selection.scope(&cluster.namespace);
     // The watches start before the first read, so that no change is missed.
     let mut watches = cluster.watch(&scope);
