@@ -8,7 +8,7 @@ use std::time::Duration;
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::error::Error;
 use crate::model::one_line;
@@ -109,6 +109,17 @@ impl Output {
             Err(error) => Err(Error::failed(format!("cannot write to stdout: {error}")).caused_by(error)),
             Ok(()) => Ok(true),
         }
+    }
+
+    /// Prints a line of another run's log to stdout: a record as text, unless this run
+    /// logs records too.
+    pub fn relay(&self, line: &str) -> Result<(), Error> {
+        let text = match self.format {
+            LogFormat::Text => record_as_text(line),
+            LogFormat::Json => None,
+        };
+        let text = text.as_deref().unwrap_or(line);
+        self.data(&format!("{text}\n"))
     }
 
     /// Prints a step of a run: a fact or a change.
@@ -260,6 +271,29 @@ impl Output {
     }
 }
 
+/// A record of the log as the text that stands for it; `None` if the line is none.
+fn record_as_text(line: &str) -> Option<String> {
+    let record: Value = serde_json::from_str(line).ok()?;
+    let text = |name: &str| record[name].as_str();
+    let level = text("level")?;
+    let about = text("about")
+        .map(|about| format!("{about}: "))
+        .unwrap_or_default();
+    let mut lines = Vec::new();
+    match (text("step"), text("message"), level) {
+        (Some(step), Some(message), _) => lines.push(format!("{step:<LABEL_WIDTH$}{message}")),
+        (None, Some(message), "info") => lines.push(message.to_owned()),
+        (None, Some(message), level) => lines.push(format!("{level}: {message}")),
+        (_, None, _) => {}
+    }
+    let hints = record["hints"].as_array().into_iter().flatten();
+    let hints = hints.filter_map(Value::as_str).chain(text("hint"));
+    lines.extend(hints.map(|hint| format!("hint: {hint}")));
+    let shown = lines.iter().map(|line| format!("{about}{}", one_line(line)));
+    let shown: Vec<String> = shown.collect();
+    (!shown.is_empty()).then(|| shown.join("\n"))
+}
+
 /// A progress bar, which disappears when dropped.
 #[derive(Debug)]
 pub struct Progress {
@@ -306,5 +340,36 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::record_as_text;
+
+    #[test]
+    fn a_record_of_a_log_is_shown_as_the_text_that_stands_for_it() {
+        for (line, text) in [
+            (
+                r#"{"level":"info","message":"gw","step":"gateway"}"#,
+                "gateway    gw",
+            ),
+            (r#"{"level":"info","message":"a sentence"}"#, "a sentence"),
+            (
+                r#"{"level":"warning","message":"m","about":"shop/t"}"#,
+                "shop/t: warning: m",
+            ),
+            (r#"{"level":"info","hint":"h"}"#, "hint: h"),
+            (
+                r#"{"level":"error","message":"m","hints":["a","b"],"causes":["c"],"exitCode":1}"#,
+                "error: m\nhint: a\nhint: b",
+            ),
+            ("{\"level\":\"info\",\"message\":\"\\u001b[2Jx\"}", " [2Jx"),
+        ] {
+            assert_eq!(record_as_text(line).as_deref(), Some(text), "{line}");
+        }
+        for other in ["secret/gw rotated", "{}", "{\"level\":\"info\"}", "[1]", "1", ""] {
+            assert_eq!(record_as_text(other), None, "{other}");
+        }
     }
 }
