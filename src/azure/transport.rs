@@ -9,5 +9,6 @@ pub mod exchange;
 pub mod gate;
 pub mod http;
 pub mod odata;
+mod proxy;
 mod roots;
 pub mod wire;

@@ -17,6 +17,7 @@ use tower::{BoxError, Layer, ServiceExt, service_fn};
 use super::config::{Connection, load};
 use super::inputs::ConnectInputs;
 use super::observe::Observe;
+use super::proxy::address;
 use super::session::Session;
 use crate::clock::ServerClock;
 use crate::error::Result;
@@ -89,6 +90,7 @@ impl Cluster {
             clock: clock.clone(),
             not_before: not_before.clone(),
             server: server.clone(),
+            proxy: transport.proxy.as_ref().and_then(address).map(Arc::from),
             answer_within,
         };
         tracing::debug!(target: "kubectl_apim::cluster", "server {server}, {origin}, namespace {namespace}");

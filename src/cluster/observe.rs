@@ -22,6 +22,8 @@ use crate::retry::{NotBefore, retry_after};
 pub(super) struct Observe {
     pub(super) clock: ServerClock,
     pub(super) server: Arc<str>,
+    /// The proxy, if there is one, without its password.
+    pub(super) proxy: Option<Arc<str>>,
     /// Extended by every answer that asks for a wait.
     pub(super) not_before: NotBefore,
     /// How long to wait for an answer that is not a stream.
@@ -96,7 +98,7 @@ where
                     Ok(response)
                 }
                 Err(error) => {
-                    let error = NoAnswer::from(&observe.server, error);
+                    let error = NoAnswer::from(&observe, error);
                     tracing::debug!(target: "kubectl_apim::cluster", "{method} {path} failed in {took} ms: {error}");
                     Err(error)
                 }
@@ -109,6 +111,7 @@ where
 #[derive(Debug)]
 pub(super) struct NoAnswer {
     pub(super) server: Arc<str>,
+    pub(super) proxy: Option<Arc<str>>,
     pub(super) reason: Reason,
     source: BoxError,
 }
@@ -173,7 +176,23 @@ impl fmt::Display for Reason {
 
 impl fmt::Display for NoAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no answer from {}: {}", self.server, self.reason)
+        let Self { server, reason, .. } = self;
+        match (&self.proxy, reason) {
+            (None, _) => write!(f, "no answer from {server}: {reason}"),
+            (Some(proxy), Reason::Refused) => {
+                write!(
+                    f,
+                    "no answer from {server}: the proxy {proxy} refused the connection"
+                )
+            }
+            (Some(proxy), Reason::NoSuchHost) => {
+                write!(
+                    f,
+                    "no answer from {server}: the host name of the proxy {proxy} does not resolve"
+                )
+            }
+            (Some(proxy), _) => write!(f, "no answer from {server} through the proxy {proxy}: {reason}"),
+        }
     }
 }
 
@@ -188,15 +207,17 @@ impl NoAnswer {
     pub(super) fn unanswered(server: &Arc<str>) -> Self {
         Self {
             server: server.clone(),
+            proxy: None,
             reason: Reason::Unanswered,
             source: io::Error::from(io::ErrorKind::TimedOut).into(),
         }
     }
 
     /// Wraps the error of the connection.
-    fn from(server: &Arc<str>, error: BoxError) -> BoxError {
+    fn from(observe: &Observe, error: BoxError) -> BoxError {
         Box::new(Self {
-            server: server.clone(),
+            server: observe.server.clone(),
+            proxy: observe.proxy.clone(),
             reason: reason(error.as_ref()),
             source: error,
         })
@@ -330,6 +351,7 @@ mod tests {
         Observe {
             clock: ServerClock::default(),
             server: Arc::from("https://prod:6443"),
+            proxy: None,
             not_before: NotBefore::default(),
             answer_within,
         }

@@ -36,6 +36,13 @@ pub(super) fn proxy_for(
     parse(&proxy, name).map(Some)
 }
 
+/// The address of a proxy for messages, without its user name and password.
+pub(super) fn address(proxy: &Uri) -> Option<String> {
+    let authority = proxy.authority()?.as_str();
+    let place = authority.rsplit('@').next().unwrap_or(authority);
+    Some(format!("{}://{place}", proxy.scheme_str()?))
+}
+
 /// No message shows the address, since it may contain a password.
 fn parse(proxy: &str, origin: &str) -> Result<Uri> {
     let full = if proxy.contains("://") {

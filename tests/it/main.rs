@@ -25,6 +25,7 @@ mod notices;
 mod observe;
 mod pasted;
 mod policy;
+mod proxies;
 mod quotes;
 mod reference;
 mod render_rbac;

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::budget::wait_asked;
 use super::challenge::Challenge;
 use super::error::{Error, Fault, Flaw, Refusal};
+use super::proxy::proxy_for;
 use super::wire;
 use crate::retry::ATTEMPT;
 
@@ -206,7 +207,7 @@ pub(crate) async fn receive(
             Ok((status, answer))
         }
         Err(error) => {
-            let error = transport_error(purpose, url.host_str().unwrap_or_default(), &error);
+            let error = transport_error(purpose, &url, &error);
             tracing::debug!("{shown} failed in {took} ms");
             Err(error)
         }
@@ -230,7 +231,11 @@ pub(crate) fn redirected(purpose: &str, status: StatusCode, headers: &HeaderMap)
     }
 }
 
-fn transport_error(purpose: &str, host: &str, error: &reqwest::Error) -> Error {
+fn transport_error(purpose: &str, url: &Url, error: &reqwest::Error) -> Error {
+    let host = url.host_str().unwrap_or_default();
+    let proxy = proxy_for(url);
+    let through = proxy.map(|proxy| format!(" through the proxy {proxy}"));
+    let through = through.unwrap_or_default();
     let mut fault = if error.is_connect() {
         Fault::Connect
     } else {
@@ -249,13 +254,15 @@ fn transport_error(purpose: &str, host: &str, error: &reqwest::Error) -> Error {
     }
     let why = wire::line(&root);
     let message = match fault {
-        Fault::Connect => format!("no connection to {host}: {why}"),
-        Fault::Certificate => format!("the certificate of {host} is not trusted: {why}"),
-        Fault::ProxyAuthentication => format!("the proxy for {host} requires a user name and a password"),
-        Fault::Broken if error.is_timeout() => {
-            format!("{host} did not answer within {} s", ATTEMPT.as_secs())
+        Fault::Connect => format!("no connection to {host}{through}: {why}"),
+        Fault::Certificate => format!("the certificate of {host}{through} is not trusted: {why}"),
+        Fault::ProxyAuthentication => {
+            format!("no connection to {host}{through}: the proxy requires a user name and a password")
         }
-        Fault::Broken => format!("the connection to {host} broke: {why}"),
+        Fault::Broken if error.is_timeout() => {
+            format!("{host}{through} did not answer within {} s", ATTEMPT.as_secs())
+        }
+        Fault::Broken => format!("the connection to {host}{through} broke: {why}"),
     };
     Error::Transport {
         purpose: purpose.to_owned(),
