@@ -51,6 +51,8 @@ pub(super) struct Connection {
     pub(super) namespace: String,
     /// Its source: "context prod of ~/.kube/config".
     pub(super) origin: String,
+    /// The flag, the variable or the place that set it.
+    pub(super) set_by: &'static str,
     /// The context, if it alone names the cluster.
     pub(super) context: Option<String>,
     pub(super) transport: Transport,
@@ -91,6 +93,7 @@ pub(super) fn load(args: &KubeConnection, environment: ConnectInputs<'_>) -> Res
         user,
         namespace,
         origin,
+        set_by,
         context,
         root_cert_file,
     } = source;
@@ -123,6 +126,7 @@ pub(super) fn load(args: &KubeConnection, environment: ConnectInputs<'_>) -> Res
         namespace: namespace_of(args.namespace.as_deref(), &namespace)?,
         server,
         origin,
+        set_by,
         context,
         transport,
         identity,

@@ -36,6 +36,8 @@ pub struct Cluster {
     pub clock: ServerClock,
     /// The source of the connection: "context prod of ~/.kube/config".
     pub origin: String,
+    /// The flag, the variable or the place that set it: "KUBECONFIG".
+    pub set_by: &'static str,
     /// The context, if it alone names the cluster.
     pub context: Option<Arc<str>>,
     pub server: Arc<str>,
@@ -73,6 +75,7 @@ impl Cluster {
             server: base,
             namespace,
             origin,
+            set_by,
             context,
             transport,
             identity,
@@ -115,6 +118,7 @@ impl Cluster {
             namespace,
             clock,
             origin,
+            set_by,
             context: context.map(Arc::from),
             server,
             route,
@@ -125,6 +129,16 @@ impl Cluster {
             attempt,
             session,
         })
+    }
+
+    /// The cluster for a question, with its address.
+    pub fn in_words(&self) -> String {
+        let Self { origin, server, .. } = self;
+        if origin.contains(&**server) {
+            origin.clone()
+        } else {
+            format!("{origin} ({server})")
+        }
     }
 
     /// The same cluster with another namespace.

@@ -24,6 +24,8 @@ pub(super) struct Source {
     pub(super) namespace: String,
     /// In words.
     pub(super) origin: String,
+    /// The flag, the variable or the place that set the cluster.
+    pub(super) set_by: &'static str,
     /// The context, if it alone names the cluster.
     pub(super) context: Option<String>,
     /// A file with the certificates of the authority that may be replaced.
@@ -57,6 +59,7 @@ pub(super) fn find(args: &KubeConnection, environment: ConnectInputs<'_>) -> Res
     if let Some(server) = &args.server {
         return Ok(Source {
             origin: format!("server {server}"),
+            set_by: "--server",
             ..Source::default()
         });
     }
@@ -121,6 +124,8 @@ struct Files {
     merged: Kubeconfig,
     read: Vec<(PathBuf, Vec<String>)>,
     missing: Vec<PathBuf>,
+    /// What named the files.
+    set_by: &'static str,
 }
 
 impl Files {
@@ -130,17 +135,19 @@ impl Files {
             .map(|list| std::env::split_paths(&list).collect())
             .unwrap_or_default();
         let listed = listed.into_iter().filter(|path| !path.as_os_str().is_empty());
-        let mut paths: Vec<PathBuf> = match &args.kubeconfig {
-            Some(path) => vec![path.clone()],
-            None => listed.collect(),
+        let (mut paths, mut set_by): (Vec<PathBuf>, _) = match &args.kubeconfig {
+            Some(path) => (vec![path.clone()], "--kubeconfig"),
+            None => (listed.collect(), "KUBECONFIG"),
         };
         if paths.is_empty() {
             paths.extend(home.map(|home| home.join(".kube").join("config")));
+            set_by = "default kubeconfig";
         }
         let mut files = Self {
             merged: Kubeconfig::default(),
             read: Vec::new(),
             missing: Vec::new(),
+            set_by,
         };
         for path in paths {
             match Kubeconfig::read(&path) {
@@ -216,9 +223,22 @@ impl Files {
             user,
             namespace: context.map(|context| context.namespace).unwrap_or_default(),
             origin,
+            set_by: self.set_by(args),
             context: name.filter(|_| args.cluster.is_none() && args.server.is_none()),
             root_cert_file: None,
         })
+    }
+
+    fn set_by(&self, args: &KubeConnection) -> &'static str {
+        if args.server.is_some() {
+            "--server"
+        } else if args.cluster.is_some() {
+            "--cluster"
+        } else if args.context.is_some() {
+            "--context"
+        } else {
+            self.set_by
+        }
     }
 
     /// The context with its name, and its source in words.
@@ -323,6 +343,7 @@ fn in_cluster(environment: ConnectInputs<'_>, directory: &Path) -> Result<Option
         },
         namespace: namespace.unwrap_or_default().trim().to_owned(),
         origin: "service account of this pod".to_owned(),
+        set_by: "in-cluster",
         context: None,
         root_cert_file: Some(authority),
     }))

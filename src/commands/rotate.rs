@@ -29,7 +29,7 @@ use crate::settings::{RotateSettings, script_debug, script_namespace};
 use events::Events;
 use print::{local_zone, print};
 use run::{Azure, Run, Target};
-use steps::{print_gateway, print_target};
+use steps::{Sources, print_gateway, print_target};
 
 /// Runs `rotate`; returns the exit code.
 pub(super) async fn run(
@@ -43,8 +43,10 @@ pub(super) async fn run(
         context.output.warning(warning);
     }
     let mut kube = kube.clone();
+    let mut namespace_set_by = kube.namespace.as_ref().map(|_| "--namespace");
     if kube.namespace.is_none() {
         kube.namespace = script_namespace(&context.environment);
+        namespace_set_by = kube.namespace.as_ref().map(|_| "NAMESPACE");
         if let Some(namespace) = &kube.namespace {
             note_common_word(&format!("--namespace {namespace}"), "NAMESPACE", context);
         }
@@ -55,7 +57,7 @@ pub(super) async fn run(
     let events = Events::new(settings.events, &context.environment);
     let result = match &settings.fleet {
         Some(fleet) => Box::pin(fleet::run(&settings, fleet, &kube, context, &events)).await,
-        None => one(&settings, &kube, context, &events).await,
+        None => one(&settings, &kube, namespace_set_by, context, &events).await,
     };
     events.finish(&context.output).await;
     result
@@ -73,6 +75,7 @@ fn note_common_word(setting: &str, variable: &str, context: &Context) {
 async fn one(
     settings: &RotateSettings,
     kube: &KubeConnection,
+    namespace_set_by: Option<&'static str>,
     context: &Context,
     events: &Events,
 ) -> Result<u8> {
@@ -97,7 +100,8 @@ async fn one(
     for warning in &found.warnings {
         context.output.warning(warning);
     }
-    let report = match rotate(settings, &cluster, &mut found, ahead, context, deadline).await {
+    let sources = print_target(&found, &cluster, namespace_set_by, &context.output);
+    let report = match rotate(settings, &cluster, &mut found, sources, ahead, context, deadline).await {
         Ok(report) => report,
         Err(error) => {
             events.record(
@@ -121,12 +125,12 @@ async fn rotate(
     settings: &RotateSettings,
     cluster: &Cluster,
     found: &mut TargetFacts,
+    mut sources: Sources,
     ahead: Option<SigningIn>,
     context: &Context,
     deadline: Instant,
 ) -> Result<RotationReport> {
     let output = &context.output;
-    let mut sources = print_target(found, cluster, output);
     let mut warnings = plan::preflight(&found.snapshot, &settings.policy)?;
     let report = match plan::need(&found.snapshot, &settings.policy, cluster.now()) {
         Need::Nothing(reason) => RotationReport::not_due(&found.snapshot, reason),

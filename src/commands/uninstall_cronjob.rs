@@ -183,7 +183,7 @@ async fn ask(plan: &ObjectPlan, cluster: &Cluster, output: &Output) -> Result<()
                 .hint("remove them with --yes, or see what would be removed with --dry-run"),
         );
     }
-    let place = format!("namespace {} of {}", cluster.namespace, cluster.origin);
+    let place = format!("namespace {} of {}", cluster.namespace, cluster.in_words());
     let question = match removed().count() {
         0 => format!("Remove the account from its binding in {place}?"),
         count => format!("Remove {} from {place}?", counted(count, "object", "objects")),

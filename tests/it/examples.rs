@@ -170,7 +170,7 @@ async fn a_rotation_prints_the_output_on_the_page() {
         .replace(
             place,
             &format!(
-                "cluster    namespace {} of context prod of ~/.kube/config",
+                "cluster    namespace {} of context prod of ~/.kube/config  [default kubeconfig]",
                 case.namespace
             ),
         )

@@ -156,3 +156,33 @@ fn the_service_account_of_a_pod_stays_in_files() {
     let nowhere = ConnectInputs::new(&|_| None, false, Timestamp::UNIX_EPOCH);
     assert!(in_cluster(nowhere, dir.path()).unwrap().is_none());
 }
+
+#[test]
+fn what_set_the_cluster_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("config");
+    fs::write(&file, PROD).unwrap();
+    fs::create_dir(dir.path().join(".kube")).unwrap();
+    fs::write(dir.path().join(".kube/config"), PROD).unwrap();
+    let by_variable = [("KUBECONFIG", list(std::slice::from_ref(&file)))];
+    let by_default = [("HOME", dir.path().display().to_string())];
+    let given = |change: fn(&mut KubeConnection)| {
+        let mut args = KubeConnection::default();
+        change(&mut args);
+        args
+    };
+    let set_by =
+        |args: &KubeConnection, variables: &[(&str, String)]| find_with(args, variables).unwrap().set_by;
+    assert_eq!(set_by(&given(|_| ()), &by_variable), "KUBECONFIG");
+    assert_eq!(set_by(&given(|_| ()), &by_default), "default kubeconfig");
+    let mut in_file = given(|_| ());
+    in_file.kubeconfig = Some(file);
+    assert_eq!(set_by(&in_file, &by_variable), "--kubeconfig");
+    let in_context = given(|args| args.context = Some("prod".to_owned()));
+    assert_eq!(set_by(&in_context, &by_variable), "--context");
+    let of_cluster = given(|args| args.cluster = Some("c1".to_owned()));
+    assert_eq!(set_by(&of_cluster, &by_variable), "--cluster");
+    let at_server = given(|args| args.server = Some("https://x".to_owned()));
+    assert_eq!(set_by(&at_server, &by_variable), "--server");
+    assert_eq!(set_by(&at_server, &[]), "--server");
+}

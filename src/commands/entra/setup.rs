@@ -49,7 +49,10 @@ pub(super) async fn run(
     let target = discover::entra::target(&cluster, &settings.target).await?;
     output.step(
         "cluster",
-        &format!("{}, namespace {}", cluster.origin, cluster.namespace),
+        &format!(
+            "{}, namespace {}  [{}]",
+            cluster.origin, cluster.namespace, cluster.set_by
+        ),
     );
     for warning in &target.warnings {
         output.warning(warning);
@@ -259,7 +262,7 @@ impl Run<'_> {
         };
         format!(
             "Set up {place} of {}, instance {}, {app}{issuer}?",
-            self.cluster.origin,
+            self.cluster.in_words(),
             cleaned(&self.gateway.service.name)
         )
     }

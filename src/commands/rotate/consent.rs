@@ -34,13 +34,13 @@ pub(super) fn needs_consent(selection: &Selection, places: &BTreeSet<String>) ->
 pub(super) async fn ask(
     lines: &[String],
     places: usize,
-    clusters: &BTreeSet<&str>,
+    clusters: &BTreeSet<String>,
     output: &Output,
 ) -> Result<()> {
     let gateways = counted(lines.len(), "gateway", "gateways");
     let namespaces = counted(places, "namespace", "namespaces");
     let clusters = match clusters.first() {
-        Some(one) if clusters.len() == 1 => (*one).to_owned(),
+        Some(one) if clusters.len() == 1 => one.clone(),
         _ => counted(clusters.len(), "context", "contexts"),
     };
     if !has_terminal() {

@@ -116,7 +116,7 @@ impl Fleet<'_> {
         if asks && needs_consent(&self.options.selection, &self.places) {
             let places: BTreeSet<String> = pending.iter().map(PendingRotation::namespace).collect();
             let lines: Vec<String> = pending.iter().map(PendingRotation::line).collect();
-            let clusters = pending.iter().map(|task| task.location.cluster.origin.as_str());
+            let clusters = pending.iter().map(|task| task.location.cluster.in_words());
             consent::ask(&lines, places.len(), &clusters.collect(), &self.context.output).await?;
         }
         Ok(Consent::All)

@@ -12,12 +12,24 @@ use crate::plan::{Mint, Plan};
 /// The values of a run with their sources, for the report.
 pub(super) type Sources = BTreeMap<&'static str, Sourced<String>>;
 
-pub(super) fn print_target(found: &TargetFacts, cluster: &Cluster, output: &Output) -> Sources {
+/// `namespace_set_by` is the flag or the variable that set the namespace.
+pub(super) fn print_target(
+    found: &TargetFacts,
+    cluster: &Cluster,
+    namespace_set_by: Option<&str>,
+    output: &Output,
+) -> Sources {
     let snapshot = &found.snapshot;
     let secret = &snapshot.secret;
+    let sources: Vec<&str> = namespace_set_by.into_iter().chain([cluster.set_by]).collect();
     output.step(
         "cluster",
-        &format!("namespace {} of {}", cluster.namespace, cluster.origin),
+        &format!(
+            "namespace {} of {}  [{}]",
+            cluster.namespace,
+            cluster.origin,
+            sources.join(", ")
+        ),
     );
     for facts in &snapshot.workloads {
         output.step(
