@@ -37,7 +37,12 @@ pub(super) async fn run(
     if settings.watch {
         return watch::run(&settings, &cluster, context).await;
     }
-    let mut found = gateways(&cluster, &settings.selection, rotate_request).await?;
+    let found = gateways(&cluster, &settings.selection, rotate_request).await;
+    let mut found = found.map_err(|error| match settings.fail_within {
+        // An alarm that cannot look must not pass.
+        Some(_) if error.kind() != Kind::Usage => error.with_kind(Kind::Alarm),
+        _ => error,
+    })?;
     let incomplete = !found.gaps.is_empty();
     for warning in Gap::warnings(&found.gaps) {
         output.warning(&warning);

@@ -118,3 +118,27 @@ async fn an_alarm_that_cannot_look_everywhere_does_not_pass() {
         .await
         .says(&["settings that would show a gateway could not be read", "gw-env"]);
 }
+
+#[tokio::test]
+async fn an_alarm_without_any_right_to_look_has_the_code_of_one() {
+    let case = Case::new("viewer-nothing").await;
+    case.deploy(&case.gateway("gw", 20)).await;
+    let kubeconfig = user(&case, &json!([])).await;
+    for target in [&[][..], &["deploy/gw"], &["-A"], &["-n", "no-such-namespace"]] {
+        let alarm = [&["status", "--fail-within", "10d"], target].concat();
+        let run = case.apim(&alarm).env("KUBECONFIG", &kubeconfig);
+        run.exits(9).await;
+    }
+    // Nor if nobody answers.
+    let run = case.apim(&[
+        "status",
+        "--fail-within",
+        "10d",
+        "--server",
+        "https://127.0.0.1:1",
+    ]);
+    run.exits(9).await;
+    // Without the alarm it is an error like any other.
+    let run = case.apim(&["status", "deploy/gw"]).env("KUBECONFIG", &kubeconfig);
+    run.exits(1).await;
+}
