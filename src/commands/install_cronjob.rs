@@ -32,7 +32,7 @@ use crate::model::{Object, ObjectKind, Snapshot};
 use crate::output::Output;
 use crate::plan::{Action, ObjectPlan};
 use crate::report::objects::{
-    kept, object_lines, object_names, objects_diff, objects_json, objects_yaml, uninstall,
+    kept, object_lines, object_names, objects_diff, objects_json, objects_yaml, rendered_lines, uninstall,
 };
 use crate::retry::Backoff;
 use crate::settings::{InstallSettings, Targets, rotate_request};
@@ -136,7 +136,7 @@ impl Attempt<'_> {
         };
         let (targets, named, gateways) = targets::find(cluster, settings, &target, &before, output).await?;
         refuse::rivals(cluster, &targets.workloads, &targets.secrets, &before)?;
-        if settings.dry_run == DryRun::Client {
+        if settings.dry_run == DryRun::Client && !settings.compares() {
             render(settings, &cluster.namespace, targets, Some(cluster), output).await?;
             return Ok(Installed::Rendered);
         }
@@ -144,6 +144,10 @@ impl Attempt<'_> {
             wanted(settings, &cluster.namespace, targets, Some(cluster), output).await;
         let mut plan = live::plan(cluster, settings, wanted, &before).await?;
         self.refuse_taking_over(&plan).await?;
+        if settings.dry_run == DryRun::Client {
+            print(&plan, settings, output)?;
+            return Ok(Installed::Rendered);
+        }
         others::refuse_bound(cluster, &plan, &settings.name, output).await?;
         if let Applied::Outdated(reference) = writer.rehearse(&mut plan).await? {
             return Ok(Installed::Outdated(reference));
@@ -155,17 +159,7 @@ impl Attempt<'_> {
         if let Applied::Outdated(reference) = applied {
             return Ok(Installed::Outdated(reference));
         }
-        if plan.creates(ObjectKind::CronJob) && settings.dry_run == DryRun::None {
-            let task = &installation.task;
-            let after = cron_jobs(cluster, &settings.name, rotate_request).await?;
-            refuse::rivals(cluster, &task.workloads, &task.secrets, &after).map_err(|error| {
-                let (name, namespace) = (&settings.name, &cluster.namespace);
-                error.hint(format!(
-                    "remove this one, or the other: {}",
-                    uninstall(name, namespace)
-                ))
-            })?;
-        }
+        self.refuse_rivals_of(&plan, &installation).await?;
         let checked = self.check(&plan, &installation, &gateways).await;
         if let Ok(Some(missing)) = checked {
             return Ok(Installed::Outdated(missing));
@@ -177,6 +171,25 @@ impl Attempt<'_> {
             plan,
             checked: checked.map(drop),
         })))
+    }
+
+    /// Refuses a new CronJob if another one for the same gateway was made meanwhile.
+    async fn refuse_rivals_of(&self, plan: &ObjectPlan, installation: &Installation) -> Result<()> {
+        let Self {
+            settings, cluster, ..
+        } = *self;
+        if !plan.creates(ObjectKind::CronJob) || settings.dry_run != DryRun::None {
+            return Ok(());
+        }
+        let task = &installation.task;
+        let after = cron_jobs(cluster, &settings.name, rotate_request).await?;
+        refuse::rivals(cluster, &task.workloads, &task.secrets, &after).map_err(|error| {
+            let (name, namespace) = (&settings.name, &cluster.namespace);
+            error.hint(format!(
+                "remove this one, or the other: {}",
+                uninstall(name, namespace)
+            ))
+        })
     }
 
     /// Refuses what would fail at night.
@@ -333,7 +346,18 @@ async fn render(
     output: &Output,
 ) -> Result<u8> {
     let (_, wanted) = wanted(settings, namespace, targets, cluster, output).await;
-    print(&live::unread(wanted), settings, output)?;
+    let plan = live::unread(wanted);
+    if settings.output == ObjectFormat::Table {
+        let diff = if settings.diff {
+            objects_diff(&plan)?
+        } else {
+            String::new()
+        };
+        output.data(&(diff + &rendered_lines(&plan)))?;
+        output.note("what exists is not read; --dry-run=server compares");
+    } else {
+        print(&plan, settings, output)?;
+    }
     Ok(0)
 }
 

@@ -20,6 +20,16 @@ pub fn object_lines(plan: &ObjectPlan, dry_run: DryRun) -> String {
     text
 }
 
+/// A line for each object of which nothing was read.
+pub fn rendered_lines(plan: &ObjectPlan) -> String {
+    let mut text = String::new();
+    for change in &plan.changes {
+        text += &change.object().reference();
+        text += " rendered (dry run)\n";
+    }
+    text
+}
+
 /// A line for each object that was written, by `TYPE/NAME`.
 pub fn written_lines(written: &[(String, Action)]) -> String {
     let lines = written

@@ -93,6 +93,12 @@ pub struct Targets {
 }
 
 impl InstallSettings {
+    /// Whether the output says what becomes of each object, and not what is wanted: a diff
+    /// needs what the API server makes of it.
+    pub fn compares(&self) -> bool {
+        !self.diff && matches!(self.output, ObjectFormat::Table | ObjectFormat::Name)
+    }
+
     /// Checks the flags of `install-cronjob`. The schedule is checked from `now`
     /// on.
     pub fn resolve(

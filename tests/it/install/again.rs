@@ -351,3 +351,35 @@ async fn arguments_of_a_run(case: &Case) -> Vec<String> {
 fn words(args: &[String]) -> Vec<&str> {
     args.iter().map(String::as_str).collect()
 }
+
+#[tokio::test]
+async fn a_dry_run_on_the_clients_side_says_what_would_change() {
+    let case = Case::new("install-client").await;
+    case.deploy(&case.idle_portal()).await;
+    let dry_run = [&WORKLOAD_IDENTITY[..], &["--dry-run=client"]].concat();
+    let shown = case.install_cronjob(&dry_run).exits(0).await.stdout;
+    assert_eq!(shown.matches(" created (dry run)").count(), 4, "{shown}");
+    case.install_cronjob(&WORKLOAD_IDENTITY).exits(0).await;
+    let shown = case.install_cronjob(&dry_run).exits(0).await.stdout;
+    assert_eq!(shown.matches(" configured (dry run)").count(), 4, "{shown}");
+    case.kubectl_in_namespace(&["delete", "cronjob", NAME]).await;
+    let shown = case.install_cronjob(&dry_run).exits(0).await.stdout;
+    let missing = format!("cronjob.batch/{NAME} created (dry run)");
+    assert!(shown.contains(&missing), "{shown}");
+    assert_eq!(shown.matches(" configured (dry run)").count(), 3, "{shown}");
+    // Where everything is given, nothing is read.
+    let given = ["deployment/gw", "-t", "gw-token", "-a", "contoso", "-g", "gw"];
+    let before = requests(&case).await;
+    let ended = case
+        .install_cronjob(&[&later[..], &given].concat())
+        .exits(0)
+        .await;
+    assert_eq!(
+        ended.stdout.matches(" rendered (dry run)").count(),
+        4,
+        "{}",
+        ended.stdout
+    );
+    ended.says(&["what exists is not read"]);
+    assert_eq!(requests(&case).await, before);
+}
