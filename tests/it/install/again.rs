@@ -371,7 +371,7 @@ async fn a_dry_run_on_the_clients_side_says_what_would_change() {
     let given = ["deployment/gw", "-t", "gw-token", "-a", "contoso", "-g", "gw"];
     let before = requests(&case).await;
     let ended = case
-        .install_cronjob(&[&later[..], &given].concat())
+        .install_cronjob(&[&dry_run[..], &given].concat())
         .exits(0)
         .await;
     assert_eq!(
