@@ -69,3 +69,21 @@ async fn on_the_way_to_azure() {
         names_it(run, &proxy, "no connection to login.microsoftonline.com").await;
     }
 }
+
+#[tokio::test]
+async fn without_azure_status_shows_what_the_cluster_holds() {
+    let case = Case::new("proxy-status").await;
+    case.deploy(&case.idle_portal()).await;
+    let unreached = "no connection to login.microsoftonline.com through the proxy http://127.0.0.1:1";
+    for (alarm, code) in [(&[][..], 1), (&["--fail-within", "1d"], 9)] {
+        let run = case.apim(&[&["status", "--azure"], alarm].concat());
+        let ended = run.env("HTTPS_PROXY", "http://127.0.0.1:1").exits(code).await;
+        let row = ended.stdout.lines().find(|line| line.starts_with("gw "));
+        assert!(
+            row.is_some_and(|row| row.contains("Expiring")),
+            "{}",
+            ended.stdout
+        );
+        ended.says(&[unreached]);
+    }
+}
