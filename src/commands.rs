@@ -6,6 +6,7 @@ mod context;
 mod dispatch;
 mod entra;
 mod install_cronjob;
+mod mint_right;
 mod policies;
 mod render_rbac;
 mod rotate;

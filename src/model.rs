@@ -39,7 +39,9 @@ mod workload;
 pub use account::Account;
 pub use api_version::parse_api_version;
 pub use arm_id::{GatewayId, ServiceId};
-pub use azure_role::{AzureRole, CustomRole, INSTANCE_FINDER, RoleLevel, assignment_id, stable_uuid};
+pub use azure_role::{
+    AzureRole, CustomRole, INSTANCE_FINDER, RoleLevel, assignment_id, grant_minting, stable_uuid,
+};
 pub use cloud::{Cloud, CloudName};
 pub use credential::{AppMarks, Credential, Recorded, Validity};
 pub use duration::{in_short, in_words, parse_duration};

@@ -10,6 +10,7 @@ pub mod entra;
 mod expiry;
 mod marking;
 mod mint;
+mod mint_right;
 mod need;
 mod objects;
 mod outcome;
@@ -30,6 +31,7 @@ pub use conflict::{AfterWrite, after_write};
 pub use expiry::{expiry, plausible_expiry, whole_seconds};
 pub use marking::{Marking, RotationMark};
 pub use mint::Mint;
+pub use mint_right::{MintRight, mint_right, refuse_powerless};
 pub use need::{Need, Unfinished, need, owed_put_back, unfinished};
 pub use objects::{
     Action, Change, Kept, Live, ObjectPlan, Reason, Surplus, bare, extra_fields, is_harmless, is_plain,

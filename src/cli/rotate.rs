@@ -84,6 +84,10 @@ pub struct RotateArgs {
     #[arg(long, value_parser = parse_duration, value_name = "DURATION", allow_hyphen_values = true)]
     pub if_older_than: Option<SignedDuration>,
 
+    /// If no token is due, sign in to Azure all the same and check the right to mint one
+    #[arg(long)]
+    pub check_azure: bool,
+
     /// Mint a token even if an unfinished rotation could be completed
     #[arg(long)]
     pub force: bool,

@@ -213,7 +213,7 @@ impl Attempt<'_> {
             }
         }
         // A run that follows shows more.
-        if plan.any_change() && !settings.run_now {
+        if !settings.run_now {
             mint::refuse_powerless(settings, cluster, named, output).await?;
         }
         Ok(())
@@ -280,25 +280,27 @@ async fn finish(attempt: &Attempt<'_>, done: Done, context: &Context) -> Result<
         output.note(&kept(object));
     }
     checked?;
-    let is_new = plan.any_change() && !settings.run_now;
+    let checks = !settings.run_now;
     match installation.identity {
-        PodIdentity::Workload { .. } if plan.any_change() => {
-            let token = if is_new && settings.dry_run == DryRun::None {
+        PodIdentity::Workload { .. } => {
+            let token = if checks && settings.dry_run == DryRun::None {
                 let token = cluster.account_token(&installation.name, AUDIENCE).await;
                 token.ok().flatten()
             } else {
                 None
             };
-            federate::show(cluster, &installation, token.as_ref(), output).await;
+            if plan.any_change() {
+                federate::show(cluster, &installation, token.as_ref(), output).await;
+            }
             match token {
                 Some(token) => mint::report_powerless(settings, token, &named, output).await,
-                None if is_new => {
+                None if checks => {
                     mint::unchecked("the API server issued no token of the ServiceAccount", output);
                 }
                 None => {}
             }
         }
-        PodIdentity::Managed { .. } if is_new => {
+        PodIdentity::Managed { .. } if checks => {
             mint::unchecked("only the pods have that identity", output);
         }
         _ => {}

@@ -133,7 +133,7 @@ async fn rotate(
     let output = &context.output;
     let mut warnings = plan::preflight(&found.snapshot, &settings.policy)?;
     let report = match plan::need(&found.snapshot, &settings.policy, cluster.now()) {
-        Need::Nothing(reason) => RotationReport::not_due(&found.snapshot, reason),
+        Need::Nothing(reason) if !settings.check_azure => RotationReport::not_due(&found.snapshot, reason),
         need => {
             let named = found.gateway(cluster, &settings.target).await?;
             print_gateway(&named, output, &mut sources);

@@ -10,6 +10,7 @@ use tokio::sync::OnceCell;
 use super::evidence::Named;
 use crate::azure::{self, Arm};
 use crate::error::{Error, Result};
+use crate::model::access::Permission;
 use crate::model::{GatewayId, ServiceId, Sourced};
 
 /// The answers of one ARM so far.
@@ -21,6 +22,8 @@ pub struct Directory {
     services: OnceCell<Vec<ServiceId>>,
     /// The gateways of an instance, by its path in lower case.
     gateways: Cells<Listing>,
+    /// What the identity may do at an instance, by its path in lower case.
+    permissions: Cells<Option<Vec<Permission>>>,
 }
 
 /// What is read once for each key.
@@ -143,6 +146,22 @@ impl Directory {
             Ok(()) => Ok(moved),
             Err(missing) => Err(missing.error),
         }
+    }
+
+    /// What the identity may do at each gateway of an instance, by one read for all. `None`
+    /// if only one is looked up, whose own permissions say as much, or if Azure does not
+    /// show it.
+    pub async fn permissions(
+        &self,
+        arm: &Arm,
+        service: &ServiceId,
+    ) -> Result<Option<Vec<Permission>>, azure::Error> {
+        let Some(2..) = self.expected.get(&service.name.to_lowercase()) else {
+            return Ok(None);
+        };
+        let path = service.path();
+        let cell = cell(&self.permissions, path.to_lowercase());
+        cell.get_or_try_init(|| arm.permissions(&path)).await.cloned()
     }
 
     async fn check(&self, arm: &Arm, id: &GatewayId) -> Result<(), NotThere> {

@@ -1,6 +1,11 @@
 //! The custom roles in Azure: whom they are for, and what they allow.
 
+use std::fmt::Write as _;
+
 use uuid::Uuid;
+
+use super::quote::word;
+use super::{GatewayId, ServiceId};
 
 /// The custom roles that self-hosted gateways need in Azure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -124,6 +129,29 @@ impl CustomRole {
     pub fn data_action_names(&self) -> Vec<&'static str> {
         self.data_actions.iter().map(|(action, _)| *action).collect()
     }
+}
+
+/// The command that grants the right to mint tokens of a gateway. `principal` is an
+/// object id; without one, the script that it runs asks for the variable `PRINCIPAL_ID`.
+pub fn grant_minting(gateway: &GatewayId, principal: Option<&str>) -> String {
+    let ServiceId {
+        subscription,
+        resource_group,
+        name,
+    } = &gateway.service;
+    let flags = [
+        ("-s", subscription.as_str()),
+        ("-r", resource_group),
+        ("-a", name),
+        ("-g", &gateway.name),
+    ];
+    let principal = principal.map(|id| ("--principal-id", id));
+    let mut command = String::from("kubectl apim render-rbac --azure az");
+    for (flag, value) in flags.into_iter().chain(principal) {
+        // Writing to a String cannot fail.
+        let _ = write!(command, " {flag} {}", word(value));
+    }
+    command + " | sh"
 }
 
 /// The name of an assignment, which must differ between principals.

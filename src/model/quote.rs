@@ -1,11 +1,22 @@
 //! Values as literals of other languages, so that no name that others chose can
 //! become code of a printed script.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// A word of a POSIX shell. A newline may stay, since single quotes keep it.
 pub fn shell_word(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// A word of a shell, quoted only if it must be.
+pub fn word(text: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@%+=,".contains(&byte);
+    if !text.is_empty() && text.bytes().all(is_plain) {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(shell_word(text))
+    }
 }
 
 /// A string literal of Bicep, which must not contain a line break

@@ -321,7 +321,7 @@ fn access() -> InstanceAccess {
     }
 }
 
-/// A CronJob as `install-cronjob` makes it, without a record.
+/// A CronJob as `install-cronjob` makes it, after its first success.
 pub(crate) fn cron_job() -> CronJobFacts {
     CronJobFacts {
         namespace: "shop".to_owned(),
@@ -332,7 +332,7 @@ pub(crate) fn cron_job() -> CronJobFacts {
         created: None,
         changed: None,
         last_run: None,
-        last_success: None,
+        last_success: Some(now() - SignedDuration::from_hours(1)),
         running: false,
         window: DAY * 15,
     }

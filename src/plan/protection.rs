@@ -137,8 +137,7 @@ fn rotating_run(cron_job: &CronJobFacts, next: Timestamp, due: Timestamp) -> Nex
     first_after(cron_job, before)
 }
 
-/// Why what a CronJob did so far does not show that it works. A new one has not
-/// had to run.
+/// Why what a CronJob did so far does not show that it works.
 fn record(cron_job: &CronJobFacts, now: Timestamp) -> Option<String> {
     let CronJobFacts {
         name,
@@ -158,18 +157,20 @@ fn record(cron_job: &CronJobFacts, now: Timestamp) -> Option<String> {
     }
     let [first, end] = runs_to_see(cron_job);
     let is_over = |run: Option<Timestamp>| run.is_some_and(|run| run <= now);
-    match (cron_job.last_result(), last_run) {
+    let missing = match (cron_job.last_result(), last_run) {
         (Some(JobResult::Running), Some(run)) if is_over(end) => Some(format!(
             "the run of cronjob/{name} that began on {} has not ended; {since}",
             date(*run)
         )),
         // While a run goes on, the one before it counts.
         (Some(JobResult::Running), Some(run)) => {
-            let before = first_to_succeed(cron_job).filter(|before| before < run)?;
-            Some(format!(
-                "cronjob/{name} runs, but its run on {} failed or did not begin; {since}",
-                date(before)
-            ))
+            let before = first_to_succeed(cron_job).filter(|before| before < run);
+            before.map(|before| {
+                format!(
+                    "cronjob/{name} runs, but its run on {} failed or did not begin; {since}",
+                    date(before)
+                )
+            })
         }
         (Some(JobResult::Running), None) => None,
         _ if is_over(first) => {
@@ -180,7 +181,12 @@ fn record(cron_job: &CronJobFacts, now: Timestamp) -> Option<String> {
             ))
         }
         _ => None,
-    }
+    };
+    missing.or_else(|| {
+        let is_unproved = last_success.is_none();
+        is_unproved
+            .then(|| format!("cronjob/{name} has not succeeded yet, so nothing shows that it can rotate"))
+    })
 }
 
 /// The first run after the last success, or since it was created. Runs count from the

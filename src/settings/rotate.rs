@@ -27,6 +27,8 @@ pub struct RotateSettings {
     /// How long the rotation of one gateway may take.
     pub timeout: Duration,
     pub dry_run: DryRun,
+    /// Whether to check the right to mint where no token is due.
+    pub check_azure: bool,
     /// Whether to write Events; never set in a dry run.
     pub events: bool,
     pub output: OutputFormat,
@@ -59,6 +61,7 @@ impl RotateSettings {
             prove: args.prove,
             timeout,
             dry_run: args.dry_run,
+            check_azure: args.check_azure,
             events: args.events && args.dry_run == DryRun::None,
             output: args.output,
             azure: AzureSettings::resolve(&args.azure, &typed, &mut warnings)?,

@@ -133,7 +133,8 @@ async fn all_gateways_of_a_namespace() {
     );
     ended.says(&["3 gateways: 3 rotated", "3/3"]);
     assert_eq!(case.mints(), 3);
-    // One list of the instance replaces a read of each gateway.
+    // One list of the instance replaces a read of each gateway, and its permissions those
+    // of each.
     let asked: Vec<String> = case
         .arm_requests()
         .iter()
@@ -141,8 +142,8 @@ async fn all_gateways_of_a_namespace() {
         .collect();
     assert_eq!(
         asked.iter().filter(|method| *method == "GET").count(),
-        2,
-        "one list a run: {asked:?}"
+        3,
+        "one list a run, and the permissions in the dry run: {asked:?}"
     );
 
     let again = case

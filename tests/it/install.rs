@@ -24,6 +24,7 @@ mod network;
 mod owners;
 mod ownership;
 mod policy;
+mod proves;
 mod question;
 mod races;
 mod rights;
@@ -126,12 +127,17 @@ impl Case {
 
     /// Another gateway of the same instance.
     fn second_portal(&self) -> GatewayManifest {
+        self.second_portal_for(crate::case::DAY * 2)
+    }
+
+    /// The same with a token that lives this long.
+    fn second_portal_for(&self, life: jiff::SignedDuration) -> GatewayManifest {
         let gateway = apim_sandbox::azure::Gateway {
             name: "gw2".to_owned(),
             ..self.gateway.clone()
         };
         self.azure().add_gateway(&gateway);
-        let expires = self.azure().now() + crate::case::DAY * 2;
+        let expires = self.azure().now() + life;
         let token = self
             .azure()
             .mint(&gateway, apim_sandbox::azure::Slot::Primary, expires);

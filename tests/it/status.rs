@@ -15,6 +15,9 @@ mod watch;
 
 use apim_sandbox::azure::Slot;
 use apim_sandbox::manifests::{GatewayManifest, apply};
+use k8s_openapi::api::batch::v1::CronJob;
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use crate::case::{Case, DAY};
@@ -63,5 +66,28 @@ impl Case {
             },
         });
         apply(&self.client, &self.namespace, object).await.unwrap();
+        self.has_succeeded("apim-rotate").await;
     }
+
+    /// Records that a Job of a CronJob has just succeeded.
+    pub(crate) async fn has_succeeded(&self, cron_job: &str) {
+        let now = self.azure().now();
+        record(
+            &self.client,
+            &self.namespace,
+            cron_job,
+            &json!({"lastSuccessfulTime": now}),
+        )
+        .await;
+    }
+}
+
+/// Writes the status of a CronJob.
+async fn record(client: &Client, namespace: &str, cron_job: &str, status: &Value) {
+    let cron_jobs: Api<CronJob> = Api::namespaced(client.clone(), namespace);
+    let patch = Patch::Merge(json!({"status": status}));
+    cron_jobs
+        .patch_status(cron_job, &PatchParams::default(), &patch)
+        .await
+        .unwrap();
 }

@@ -9,6 +9,7 @@ use crate::azure::{
     self, Arm, Assertion, Certificate, ClientCredential, Identity, SignIn, looks_like_a_certificate,
 };
 use crate::cluster::{Cluster, explain};
+use crate::commands::mint_right::may_mint;
 use crate::discover::directory::Directory;
 use crate::discover::evidence::Named;
 use crate::error::{Error, Result};
@@ -16,12 +17,6 @@ use crate::manifest::cronjob::{KeyOf, PodIdentity};
 use crate::model::Cloud;
 use crate::output::Output;
 use crate::settings::InstallSettings;
-
-/// The Azure actions of a rotation.
-const ACTIONS: [&str; 2] = [
-    "Microsoft.ApiManagement/service/gateways/read",
-    "Microsoft.ApiManagement/service/gateways/generateToken/action",
-];
 
 /// How long to wait for Azure; after that the result is unknown.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -129,19 +124,9 @@ async fn can_mint(settings: &InstallSettings, identity: Identity, named: &[Named
     let directory = Directory::default();
     for named in named {
         let gateway = directory.gateway(&arm, named).await?.id;
-        let Some(lacking) = arm.missing_actions(&gateway, &ACTIONS).await? else {
-            let why = format!("the pods' identity may not read its own permissions on {gateway}");
+        if !may_mint(&arm, &directory, &gateway).await? {
+            let why = format!("Azure does not show the permissions of the pods' identity on {gateway}");
             return Ok(Checked::Unknown(why));
-        };
-        if !lacking.is_empty() {
-            return Err(Error::refused(format!(
-                "the pods' identity may not do {} on {gateway}",
-                lacking.join(" and ")
-            ))
-            .hint(format!(
-                "grant it: az role assignment create --assignee CLIENT_ID --role \"API Management Self-Hosted Gateway Token \
-                 Operator\" --scope {gateway}"
-            )));
         }
     }
     Ok(Checked::Can)

@@ -54,6 +54,10 @@ pub(super) async fn run(
             }
             last = exit_code(&pod).or(last);
             if state.is_some_and(|state| state.waiting.is_none()) && shown.insert(uid) {
+                if shown.len() > 1 {
+                    let pod = pod.metadata.name.as_deref().unwrap_or_default();
+                    output.data(&format!("attempt {}, pod/{pod}:\n", shown.len()))?;
+                }
                 show_log(cluster, &pod, output).await?;
             }
         }
@@ -86,7 +90,7 @@ async fn show_log(cluster: &Cluster, pod: &Pod, output: &Output) -> Result<()> {
     let mut unread = Ok(());
     let print = |line: &str| {
         if unread.is_ok() {
-            unread = output.data(&format!("{line}\n"));
+            unread = output.relay(line);
         }
     };
     if let Err(error) = cluster.follow_log(name, CONTAINER, print).await {
@@ -100,10 +104,19 @@ fn exit_code(pod: &Pod) -> Option<i32> {
 }
 
 /// A Job as `kubectl create job --from` makes it: the CronJob counts it among
-/// its own.
+/// its own. It signs in even if no token is due.
 fn job(cron_job: &Object) -> Object {
     let name = cron_job.name();
     let template = &cron_job["spec"]["jobTemplate"];
+    let mut spec = template["spec"].clone();
+    let containers = spec["template"]["spec"]["containers"].as_array_mut();
+    for container in containers.into_iter().flatten() {
+        if container["name"] == CONTAINER
+            && let Some(words) = container["args"].as_array_mut()
+        {
+            words.push(json!("--check-azure"));
+        }
+    }
     let job = json!({
         "metadata": {
             "generateName": format!("{name}-now-"),
@@ -117,7 +130,7 @@ fn job(cron_job: &Object) -> Object {
                 "controller": true,
             }],
         },
-        "spec": template["spec"],
+        "spec": spec,
     });
     Object::new(ObjectKind::Job, job)
 }

@@ -90,7 +90,10 @@ impl Fleet<'_> {
                 return Ok(Some(error));
             }
         };
-        let mut pending = self.look_up(&azure, pending).await;
+        let found = self.look_up(&azure, pending).await;
+        let (not_due, mut pending): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(PendingRotation::is_not_due);
+        self.check(&azure, not_due).await;
         // The soonest to expire goes first, after those with an unknown expiry, so
         // that an interrupted run has done the most urgent ones.
         pending.sort_by_cached_key(|task| {

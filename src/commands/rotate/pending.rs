@@ -75,6 +75,11 @@ impl PendingRotation {
         [&self.named.gateway, &self.named.service].map(|name| name.value.clone())
     }
 
+    /// Whether only the right to rotate it is checked.
+    pub(super) fn is_not_due(&self) -> bool {
+        matches!(self.need, Need::Nothing(_))
+    }
+
     /// Whether this run can be expected to prove the credential. Pods that are
     /// deleted by hand keep the previous one, and what an earlier run wrote and did
     /// not prove is likely to need more than another run.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::SignedDuration;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -10,17 +11,21 @@ use crate::apply::{RealEffects, Rotation, finish_put_back};
 use crate::azure::Arm;
 use crate::cluster::Cluster;
 use crate::commands::Context;
+use crate::commands::mint_right::may_mint;
 use crate::commands::sign_in::Preparation;
 use crate::discover::directory::{Directory, Lookup, move_in_words};
 use crate::discover::evidence::Named;
 use crate::discover::{self, TargetFacts};
 use crate::error::{Error, Result};
 use crate::model::request::{DryRun, ProveMode, TargetRequest};
-use crate::model::{GatewayId, PutBack, WorkloadRef, in_words};
+use crate::model::{GatewayId, KeySlot, PutBack, WorkloadRef, in_words};
 use crate::output::Output;
-use crate::plan::{self, Need, Outcome, OutcomeKind, Plan};
+use crate::plan::{self, Mint, Need, Outcome, OutcomeKind, Plan};
 use crate::report::RotationReport;
 use crate::settings::RotateSettings;
+
+/// The life of a token that only shows that minting works.
+const CHECK_LIFE: SignedDuration = SignedDuration::from_mins(10);
 
 /// The rotation of a gateway that needs one.
 pub(super) struct Run<'a> {
@@ -59,7 +64,8 @@ impl Run<'_> {
         match need {
             Need::Completion(unfinished) => self.complete(target, unfinished).await,
             Need::PutBack(put_back) => Ok(Box::pin(self.finish_put_back(target, put_back)).await),
-            _ => self.mint(target, warnings).await,
+            Need::Mint => self.mint(target, warnings).await,
+            Need::Nothing(reason) => self.check(target, reason).await,
         }
     }
 
@@ -93,7 +99,9 @@ impl Run<'_> {
         self.output.step("signed in", &self.azure.arm.describe().await);
         print_plan(&plan, target.named, self.output);
         if self.settings.dry_run != DryRun::None {
-            self.refuse_locked(&plan).await?;
+            let Mint::Token(token) = &plan.mint;
+            let gateway = &token.gateway;
+            tokio::try_join!(self.prove_right(gateway), self.refuse_locked(gateway))?;
             return Ok(RotationReport::planned(snapshot, &plan));
         }
         let outcome = self
@@ -109,9 +117,7 @@ impl Run<'_> {
 
     /// Refuses what Azure would refuse: a ReadOnly lock lets a gateway be read, and
     /// no token be minted. Without the right to list locks, nothing is known.
-    async fn refuse_locked(&self, plan: &Plan) -> Result<()> {
-        let plan::Mint::Token(token) = &plan.mint;
-        let gateway = &token.gateway;
+    async fn refuse_locked(&self, gateway: &GatewayId) -> Result<()> {
         let locks = self.azure.arm.write_locks(&gateway.path()).await;
         let locks = locks.inspect_err(|error| tracing::debug!("{error}"));
         let Some(lock) = locks.unwrap_or_default().into_iter().next() else {
@@ -124,6 +130,44 @@ impl Run<'_> {
             "remove it for the time of the run, or replace it by a CanNotDelete lock: az lock list --subscription {}",
             gateway.service.subscription
         )))
+    }
+
+    /// Checks that the gateway can be rotated once it is due.
+    async fn check(&self, target: &Target<'_>, reason: &str) -> Result<RotationReport> {
+        let Azure {
+            arm,
+            preparation,
+            directory,
+        } = self.azure;
+        preparation.finished().await?;
+        let gateway = match &target.id {
+            Some(id) => id.clone(),
+            None => directory.gateway(arm, target.named).await?.id,
+        };
+        self.output.step("signed in", &arm.describe().await);
+        self.prove_right(&gateway).await?;
+        Ok(RotationReport::not_due(&self.found.snapshot, reason.to_owned()))
+    }
+
+    /// Refuses an identity that may not mint. Where Azure does not show that, a token of a
+    /// short life does, unless nothing may be minted.
+    async fn prove_right(&self, gateway: &GatewayId) -> Result<()> {
+        let Azure { arm, directory, .. } = self.azure;
+        let proved = if may_mint(arm, directory, gateway).await? {
+            "the identity may mint tokens of this gateway"
+        } else if self.settings.dry_run == DryRun::None {
+            let slot = self.found.snapshot.secret.slot().unwrap_or(KeySlot::Primary);
+            let now = arm.now().unwrap_or_else(|| self.cluster.now());
+            arm.generate_token(gateway, slot, now + CHECK_LIFE).await?;
+            "Azure has minted a token that lives for 10 minutes and was not stored"
+        } else {
+            self.output.warning(
+                "whether the identity may mint tokens is unknown: Azure does not show its permissions",
+            );
+            return Ok(());
+        };
+        self.output.step("checked", proved);
+        Ok(())
     }
 
     /// Completes the concurrent rotation that was faster, in case its run has

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::KubeConnection;
-use crate::model::quote::shell_word;
+use crate::model::quote::word;
 
 /// What stands before a command in a sentence; where a text begins, one may begin too.
 const BEFORE: [&str; 4] = ["`", ": ", "&& ", "| "];
@@ -90,16 +90,6 @@ impl ConnectionFlags {
             // Writing to a String cannot fail.
             let _ = write!(self.0, " --{flag} {}", word(value));
         }
-    }
-}
-
-/// A word of a shell, quoted only if it must be.
-fn word(text: &str) -> Cow<'_, str> {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@%+=,".contains(&byte);
-    if !text.is_empty() && text.bytes().all(is_plain) {
-        Cow::Borrowed(text)
-    } else {
-        Cow::Owned(shell_word(text))
     }
 }
 

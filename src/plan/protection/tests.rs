@@ -112,10 +112,6 @@ fn record_of(last_run: Option<&str>, last_success: Option<&str>, running: bool, 
 fn a_record_without_a_success_within_a_period_protects_nothing() {
     let (first, second) = ("2027-01-01T03:17:00Z", "2027-01-02T03:17:00Z");
     let (first_done, second_done) = ("2027-01-01T03:17:40Z", "2027-01-02T03:17:40Z");
-    // It is new.
-    assert_eq!(record_of(None, None, false, "2027-01-01T03:00:00Z"), None);
-    assert_eq!(record_of(None, None, false, "2027-01-01T04:16:00Z"), None);
-    assert_eq!(record_of(Some(first), None, true, "2027-01-01T03:20:00Z"), None);
     assert_eq!(
         record_of(Some(first), Some(first_done), false, "2027-01-02T03:00:00Z"),
         None
@@ -163,6 +159,26 @@ fn a_record_without_a_success_within_a_period_protects_nothing() {
     ] {
         assert_eq!(found.as_deref(), Some(why));
     }
+}
+
+#[test]
+fn a_new_one_protects_nothing_until_its_first_success() {
+    for (last_run, running, now) in [
+        (None, false, "2027-01-01T03:00:00Z"),
+        (None, false, "2027-01-01T04:16:00Z"),
+        (Some("2027-01-01T03:17:00Z"), true, "2027-01-01T03:20:00Z"),
+    ] {
+        assert_eq!(
+            record_of(last_run, None, running, now).as_deref(),
+            Some("cronjob/apim-rotate has not succeeded yet, so nothing shows that it can rotate")
+        );
+    }
+    // A Job that was started by hand counts.
+    let by_hand = "2027-01-01T02:00:00Z";
+    assert_eq!(
+        record_of(None, Some(by_hand), false, "2027-01-01T03:00:00Z"),
+        None
+    );
 }
 
 #[test]

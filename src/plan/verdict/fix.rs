@@ -72,6 +72,8 @@ fn fix_cron_job(cron_job: &CronJobFacts, now: Timestamp) -> String {
         format!(
             "kubectl patch cronjob {name} -n {namespace} -p '{{\"spec\":{{\"schedule\":\"{schedule}\"}}}}'"
         )
+    } else if cron_job.last_success.is_none() && cron_job.last_result().is_none() {
+        format!("kubectl create job {name}-first --from=cronjob/{name} -n {namespace}")
     } else {
         format!("kubectl describe cronjob {name} -n {namespace}")
     }

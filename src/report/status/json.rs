@@ -115,6 +115,8 @@ pub(super) struct CronJob<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     last_result: Option<JobResult>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    last_success: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) next_run: Option<Timestamp>,
 }
 
@@ -212,6 +214,7 @@ impl<'a> CronJob<'a> {
             suspended: facts.suspended,
             last_run: facts.last_run,
             last_result: facts.last_result(),
+            last_success: facts.last_success,
             next_run: next_run(facts, now).time(),
         }
     }

@@ -69,7 +69,7 @@ fn columns(report: &StatusReport, row: &Row, wide: bool) -> Vec<Column> {
     columns
 }
 
-fn wide_columns(row: &Row, now: Timestamp) -> [Column; 11] {
+fn wide_columns(row: &Row, now: Timestamp) -> [Column; 12] {
     let facts = &row.facts;
     let stored = facts.secret_facts();
     let secret = facts.secret.as_ref().map(|(name, _)| name.as_str());
@@ -92,6 +92,7 @@ fn wide_columns(row: &Row, now: Timestamp) -> [Column; 11] {
             },
         ),
         ("LAST-RUN", last_run(cron_job, now)),
+        ("LAST-SUCCESS", last_success(cron_job, now)),
         ("NEXT-RUN", next(cron_job, now)),
         ("REASON", plain(&row.assessment.reason)),
     ]
@@ -200,6 +201,14 @@ fn last_run(cron_job: Option<&CronJobFacts>, now: Timestamp) -> Cell {
         &format!("{result:?} {} ago", in_words(now.duration_since(time))),
         severity,
     )
+}
+
+fn last_success(cron_job: Option<&CronJobFacts>, now: Timestamp) -> Cell {
+    match cron_job.map(|cron_job| cron_job.last_success) {
+        None => plain(NONE),
+        Some(None) => cell("never", Severity::Warning),
+        Some(success) => ago(success, now),
+    }
 }
 
 fn next(cron_job: Option<&CronJobFacts>, now: Timestamp) -> Cell {

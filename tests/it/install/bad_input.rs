@@ -317,7 +317,7 @@ async fn an_identity_that_may_not_mint() {
     case.fails_untouched(run, 4).await.says(&[
         "Microsoft.ApiManagement/service/gateways/generateToken/action",
         &case.gateway.id(),
-        "az role assignment create",
+        "kubectl apim render-rbac --azure az -s ",
     ]);
     let run = principal(&reader, "another-secret-than-that");
     case.fails_untouched(run, 1).await.says(&["AADSTS7000215"]);

@@ -110,11 +110,15 @@ async fn each_right_that_is_missing_is_named() {
     // Nothing at all, with everything named and with everything to be found.
     let nothing = || Grant::new(&subscription, &["Microsoft.Storage/storageAccounts/read"]);
     let gateway = format!("{service}/gateways/gw");
+    let grants = format!(
+        "kubectl apim render-rbac --azure az -s {} -r rg-apim -a {} -g gw --principal-id ",
+        case.gateway.subscription, case.gateway.service
+    );
     as_principal(
         &case,
         nothing(),
         &there,
-        &["403", MINT, &gateway, "grant the principal"],
+        &["403", MINT, &gateway, "grant the principal", &grants, "| sh"],
     )
     .await;
     as_principal(
@@ -129,7 +133,7 @@ async fn each_right_that_is_missing_is_named() {
         &case,
         Grant::new(&subscription, &[READ_SERVICE]),
         &[],
-        &[READ_GATEWAY, &gateway, "grant the principal"],
+        &[READ_GATEWAY, &gateway, "grant the principal", &grants],
     )
     .await;
     as_principal(

@@ -10,9 +10,6 @@ use apim_sandbox::azure::Slot;
 use apim_sandbox::manifests::{GatewayManifest, apply};
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
-use k8s_openapi::api::batch::v1::CronJob;
-use kube::Api;
-use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::case::{Case, DAY};
@@ -73,15 +70,8 @@ async fn run(case: &Case, row: &Row) -> Shown {
         apply(&case.client, &namespace, serde_json::from_str(&text).unwrap())
             .await
             .unwrap();
-        if let Some(status) = row.status(now(case)) {
-            let cron_jobs: Api<CronJob> = Api::namespaced(case.client.clone(), &namespace);
-            let name = object["metadata"]["name"].as_str().unwrap();
-            let patch = Patch::Merge(json!({"status": status}));
-            cron_jobs
-                .patch_status(name, &PatchParams::default(), &patch)
-                .await
-                .unwrap();
-        }
+        let name = object["metadata"]["name"].as_str().unwrap();
+        super::record(&case.client, &namespace, name, &row.status(now(case))).await;
     }
     let ended = case
         .apim(&["status", "-n", &namespace, "-o", "json"])
@@ -195,6 +185,7 @@ async fn a_token_that_dies_between_two_runs_is_named_with_its_date() {
     )
     .await
     .unwrap();
+    case.has_succeeded("apim-rotate").await;
     let gw = case.apim(&["status", "-o", "json"]).exits(0).await.gateway("gw");
     assert_eq!(gw["verdict"], "Unprotected", "{gw:#}");
     let reason = gw["reason"].as_str().unwrap();
@@ -269,6 +260,7 @@ async fn what_is_installed_protects_what_it_was_installed_for() {
         ];
         let installed = case.apim(&line).exits(0).await;
         installed.says(&["cronjob/odd may rotate the same gateways: it is not certain what its shell runs"]);
+        case.has_succeeded("apim-shg-rotate").await;
         let ended = case.apim(&["status", "-o", "json"]).exits(0).await;
         ["gw", "other"].map(|name| ended.gateway(name)["verdict"].clone())
     };

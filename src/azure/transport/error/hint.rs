@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Error, Fault, Refusal};
 use crate::model::quote::shell_word;
+use crate::model::{AzureRole, GatewayId, grant_minting};
 
 impl Error {
     /// The next step for the user.
@@ -20,6 +21,12 @@ impl Error {
                 let who = principal
                     .as_ref()
                     .map_or_else(|| "the identity".to_owned(), |id| format!("the principal {id}"));
+                if let Some(gateway) = minting(action, scope) {
+                    return Some(format!(
+                        "grant {who} the action {action}, which takes a few minutes to work: {}",
+                        grant_minting(&gateway, principal.as_deref())
+                    ));
+                }
                 return Some(format!(
                     "grant {who} the action {action} on {scope}; a new role assignment takes a few minutes to work, \
                      and Azure gives the same answer if the scope does not exist"
@@ -46,6 +53,13 @@ impl Error {
         };
         Some(hint.to_owned())
     }
+}
+
+/// The gateway at whose scope an action of the role for minting was refused.
+fn minting(action: &str, scope: &str) -> Option<GatewayId> {
+    let actions = AzureRole::TokenOperator.definition().action_names();
+    let is_of_role = actions.iter().any(|ours| ours.eq_ignore_ascii_case(action));
+    GatewayId::parse(scope).ok().filter(|_| is_of_role)
 }
 
 impl Refusal {

@@ -128,7 +128,7 @@ impl Fleet<'_> {
             Err(error) => return Err((Box::new(found), error)),
         };
         let need = match plan::need(&found.snapshot, policy, location.cluster.now()) {
-            Need::Nothing(reason) => {
+            Need::Nothing(reason) if !self.settings.check_azure => {
                 let report = RotationReport::not_due(&found.snapshot, reason);
                 self.finished(location, &found, report);
                 return Ok(None);

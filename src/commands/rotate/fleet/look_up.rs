@@ -15,7 +15,7 @@ use crate::discover::directory::{Directory, move_in_words};
 use crate::error::Result;
 
 /// The number of concurrent lookups.
-const CONCURRENCY: usize = 16;
+pub(super) const CONCURRENCY: usize = 16;
 
 /// The time limit for all lookups together, in addition to `LOOKUP_TIME`: one
 /// that hangs must not keep the others from being rotated.

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
+use futures::{StreamExt, stream};
 use tokio::time::Instant;
 
 use super::Fleet;
+use super::look_up::CONCURRENCY;
 use crate::commands::rotate::parallel::{Limits, run_all};
 use crate::commands::rotate::pending::PendingRotation;
 use crate::commands::rotate::run::{Azure, Run, Target};
@@ -70,6 +72,16 @@ impl Fleet<'_> {
             reports.push(report.in_context(task.location.context.as_deref()));
         }
         self.reports = reports;
+    }
+
+    /// Checks the right to rotate gateways that are not due.
+    pub(super) async fn check(&mut self, azure: &Azure, not_due: Vec<PendingRotation>) {
+        let this = &*self;
+        let checks = stream::iter(not_due)
+            .map(|task| this.one(azure, task))
+            .buffer_unordered(CONCURRENCY);
+        let reports: Vec<RotationReport> = checks.map(|(report, _)| report).collect().await;
+        self.reports.extend(reports);
     }
 
     /// Rotates one gateway within its own time limit.

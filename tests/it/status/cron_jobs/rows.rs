@@ -32,7 +32,7 @@ pub(super) struct Row {
     /// Fields of the spec of its Jobs.
     job: Value,
     /// When it last ran and last succeeded, as the time before now.
-    record: Option<(Option<SignedDuration>, Option<SignedDuration>)>,
+    record: (Option<SignedDuration>, Option<SignedDuration>),
     note: String,
 }
 
@@ -46,7 +46,7 @@ impl Row {
             container,
             spec: json!({}),
             job: json!({}),
-            record: None,
+            record: (None, Some(SignedDuration::ZERO)),
             note: String::new(),
         }
     }
@@ -106,7 +106,7 @@ impl Row {
     fn recorded(note: &str, ran: Option<SignedDuration>, succeeded: Option<SignedDuration>) -> Self {
         let mut row = Self::ours(&["rotate", "deployment/gw", "--if-expiring-within=15d"]);
         row.kind = Kind::Record;
-        row.record = Some((ran, succeeded));
+        row.record = (ran, succeeded);
         row.noted(note)
     }
 
@@ -180,12 +180,12 @@ impl Row {
     }
 
     /// The status of the CronJob.
-    pub(super) fn status(&self, now: Timestamp) -> Option<Value> {
-        let (ran, succeeded) = self.record?;
-        Some(json!({
+    pub(super) fn status(&self, now: Timestamp) -> Value {
+        let (ran, succeeded) = self.record;
+        json!({
             "lastScheduleTime": ran.map(|ago| now - ago),
             "lastSuccessfulTime": succeeded.map(|ago| now - ago),
-        }))
+        })
     }
 }
 

@@ -180,6 +180,7 @@ async fn one_that_is_being_deleted_starts_no_more_runs() {
     );
     object["metadata"]["finalizers"] = json!(["example.com/hold"]);
     apply(&case.client, &case.namespace, object).await.unwrap();
+    case.has_succeeded("apim-rotate").await;
     assert_eq!(healthy(&verdicts(&case, &[]).await), ["Deployment/gw"]);
     let cron_jobs: Api<CronJob> = Api::namespaced(case.client.clone(), &case.namespace);
     cron_jobs

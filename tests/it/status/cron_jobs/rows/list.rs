@@ -316,7 +316,8 @@ fn by_record() -> Vec<Row> {
     let ago = |days: i32| Some(DAY * days + SignedDuration::from_hours(12));
     let done = |days: i32| ago(days).map(|ago| ago - SignedDuration::from_secs(40));
     vec![
-        Row::recorded("new", None, None).protects(),
+        Row::recorded("new", None, None),
+        Row::recorded("new, and a Job that was started by hand succeeded", None, done(0)).protects(),
         Row::recorded("succeeded on its last day", ago(0), done(0)).protects(),
         Row::recorded("succeeded 26 days ago, and failed since", ago(0), done(26)),
         Row::recorded("failed once, after a success the day before", ago(0), done(1)),
