@@ -178,19 +178,7 @@ impl fmt::Display for NoAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { server, reason, .. } = self;
         match (&self.proxy, reason) {
-            (None, _) => write!(f, "no answer from {server}: {reason}"),
-            (Some(proxy), Reason::Refused) => {
-                write!(
-                    f,
-                    "no answer from {server}: the proxy {proxy} refused the connection"
-                )
-            }
-            (Some(proxy), Reason::NoSuchHost) => {
-                write!(
-                    f,
-                    "no answer from {server}: the host name of the proxy {proxy} does not resolve"
-                )
-            }
+            (None, _) | (_, Reason::Proxy(..)) => write!(f, "no answer from {server}: {reason}"),
             (Some(proxy), _) => write!(f, "no answer from {server} through the proxy {proxy}: {reason}"),
         }
     }

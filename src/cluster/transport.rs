@@ -25,6 +25,7 @@ use tokio::net::TcpStream;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceExt};
 
+use super::proxy::address;
 use super::tls::Trust;
 use crate::error::{Error, Result};
 
@@ -67,7 +68,7 @@ impl Transport {
             let direct = direct.map_response(MaybeHttpsStream::Http);
             return Ok(BoxCloneSyncService::new(direct.map_err(io::Error::other)));
         };
-        let shown = shown(proxy);
+        let shown = address(proxy).unwrap_or_default();
         let failed = move |error: BoxError| {
             io::Error::other(ProxyFailed {
                 proxy: shown.clone(),
@@ -128,14 +129,6 @@ impl StdError for ProxyFailed {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         Some(self.error.as_ref())
     }
-}
-
-/// The URL of a proxy without its user and password.
-fn shown(proxy: &Uri) -> String {
-    let scheme = proxy.scheme_str().unwrap_or("http");
-    let authority = proxy.authority().map_or("", |it| it.as_str());
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    format!("{scheme}://{host}")
 }
 
 /// The user and the password of a proxy's URL, with a colon between them.

@@ -46,9 +46,9 @@ async fn on_the_way_to_the_api_server() {
     let case = Case::new("proxy-kube").await;
     let forbidding = forbidding().await;
     for (address, says) in [
-        ("127.0.0.1:1", "refused the connection"),
+        ("127.0.0.1:1", "the connection was refused"),
         ("no-such-proxy.invalid:3128", "does not resolve"),
-        (&forbidding, "no answer from "),
+        (&forbidding, "it does not connect to the server"),
     ] {
         let kubeconfig = kubeconfig_through(&case, &format!("http://someone:hush@{address}"));
         let run = case.apim(&["status", "--kubeconfig", &kubeconfig]);

@@ -2,7 +2,7 @@ use std::cell::Cell;
 
 use futures::{StreamExt, stream};
 use http::Method;
-use serde_json::json;
+use serde_json::{Map, json};
 
 use super::client::Arm;
 use crate::azure::transport::error::Error;
@@ -58,10 +58,15 @@ impl Arm {
         let mut rows = Vec::new();
         let mut skip_token: Option<String> = None;
         loop {
-            let mut options = json!({"resultFormat": "objectArray", "$top": LARGEST_PAGE});
-            if let Some(token) = &skip_token {
-                options["$skipToken"] = token.as_str().into();
-            }
+            let mut options = Map::from_iter([
+                ("resultFormat".to_owned(), json!("objectArray")),
+                ("$top".to_owned(), json!(LARGEST_PAGE)),
+            ]);
+            options.extend(
+                skip_token
+                    .iter()
+                    .map(|token| ("$skipToken".to_owned(), json!(token))),
+            );
             let url = self.url(RESOURCE_GRAPH, RESOURCE_GRAPH_VERSION)?;
             let call = Call::new(
                 Method::POST,

@@ -122,8 +122,8 @@ impl Said {
 
 /// Access tokens have three parts; the claims that az quotes have one.
 fn without_tokens(text: &str) -> String {
-    let shown = text.split_whitespace().map(|word| match word.find("eyJ") {
-        Some(start) if word[start..].matches('.').count() >= 2 => "[hidden]",
+    let shown = text.split_whitespace().map(|word| match word.split_once("eyJ") {
+        Some((_, rest)) if rest.matches('.').count() >= 2 => "[hidden]",
         _ => word,
     });
     one_line(&shown.collect::<Vec<_>>().join(" ")).into_owned()

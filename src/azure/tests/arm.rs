@@ -80,7 +80,9 @@ async fn permissions_that_may_not_be_read_are_unknown() {
     let permissions = async || world.arm.permissions(&scope).await.unwrap();
     let granted = permissions().await.unwrap();
     let allows = |action: &str| granted.iter().any(|it| it.allows(action));
-    assert!(allows("Microsoft.ApiManagement/service/gateways/generateToken/action"));
+    assert!(allows(
+        "Microsoft.ApiManagement/service/gateways/generateToken/action"
+    ));
     assert!(!allows("Microsoft.Web/read"));
     world
         .azure
@@ -131,7 +133,7 @@ async fn without_resource_graph_the_subscriptions_are_listed() {
             .azure
             .fault(Fault::on(Operation::ResourceGraph, Action::status(status)));
         let found = world.arm.find_services(&["contoso"]).await.unwrap();
-        assert_eq!(found, [world.id.service.clone()], "{status}");
+        assert_eq!(found, std::slice::from_ref(&world.id.service), "{status}");
         let asked = if status == 400 { 1 } else { 3 };
         assert_eq!(world.statuses(Operation::ResourceGraph), vec![status; asked]);
         assert_eq!(world.statuses(Operation::ListServices), [200]);

@@ -52,10 +52,10 @@ impl ApiVersions {
             return None;
         }
         let version = version(&call.url)?;
-        let named = &error.refusal()?.message;
+        let message = &error.refusal()?.message;
         refused.push(version);
         let names = |candidate: &str| {
-            let mut words = named.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+            let mut words = message.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
             words.any(|word| word.eq_ignore_ascii_case(candidate))
         };
         let other = KNOWN

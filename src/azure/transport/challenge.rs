@@ -55,12 +55,10 @@ impl Challenge {
 /// The value of a parameter, which is in quotes.
 fn parameter<'a>(challenge: &'a str, name: &str) -> Option<&'a str> {
     let begin = format!("{name}=\"");
-    let at = challenge.match_indices(&begin).find(|(at, _)| {
-        let before = challenge[..*at].chars().next_back();
-        before.is_none_or(|c| c == ' ' || c == ',')
-    });
-    let (at, _) = at?;
-    challenge[at + begin.len()..].split('"').next()
+    let parts = challenge.split(&begin);
+    let mut pairs = parts.clone().zip(parts.skip(1));
+    let found = pairs.find(|(before, _)| before.is_empty() || before.ends_with([' ', ',']));
+    found?.1.split('"').next()
 }
 
 #[cfg(test)]

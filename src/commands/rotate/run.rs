@@ -115,7 +115,7 @@ impl Run<'_> {
         Ok(RotationReport::done(snapshot, &plan, &outcome))
     }
 
-    /// Refuses what Azure would refuse: a ReadOnly lock lets a gateway be read, and
+    /// Refuses what Azure would refuse: a `ReadOnly` lock lets a gateway be read, and
     /// no token be minted. Without the right to list locks, nothing is known.
     async fn refuse_locked(&self, gateway: &GatewayId) -> Result<()> {
         let locks = self.azure.arm.write_locks(&gateway.path()).await;

@@ -207,16 +207,25 @@ async fn raced() {
 async fn raced_after_the_write() {
     let entra = without_identity().await;
     let case = &entra.case;
-    let asked = case.requests(Operation::Configuration).len();
+    let app = entra.apps().remove(0).app_id;
+    let asked = || {
+        let of_app = |request: &azure::Request| {
+            request.operation == Some(Operation::Configuration)
+                && request.proxied
+                && request.principal.as_ref() == Some(&app)
+        };
+        case.azure().requests_where(of_app).len()
+    };
+    let before_the_run = asked();
     let slow = azure::Fault::on(
         Operation::Configuration,
         azure::Action::delay_before(Duration::from_secs(8)),
     );
-    case.azure().fault(slow.matching(&entra.apps()[0].app_id).once());
+    case.azure().fault(slow.matching(&app).once());
     let before = case.versions().await["deployment/gw"].clone();
     let run = entra.setup(&by_identity()).start().await;
     wait::until("the configuration endpoint to be asked", LIMIT, async || {
-        Ok((case.requests(Operation::Configuration).len() > asked).then_some(()))
+        Ok((asked() > before_the_run).then_some(()))
     })
     .await
     .unwrap();

@@ -191,6 +191,17 @@ fn settings(entra: &EntraCase, app: &str) -> Vec<Value> {
     ]
 }
 
+/// A day has passed since it was made.
+fn is_older(entra: &EntraCase, secret: &str) {
+    let app = entra.apps().remove(0).app_id;
+    entra.case.azure().directory(|it| {
+        it.change_application(&app, |app| {
+            let made = app.passwords.iter_mut().find(|it| it.key_id == secret);
+            made.unwrap().start -= DAY;
+        })
+    });
+}
+
 /// Somebody has deployed the workload after the set-up, so that its pods carry no mark, and
 /// has deleted the Secret, which its pods run with all the same.
 async fn without_secret(release: Option<&str>) {
@@ -244,6 +255,14 @@ async fn without_secret(release: Option<&str>) {
         .exits(0)
         .await;
     entra.case.rolled_out("gw").await;
+    // Another run may be writing what is new.
+    let early = setup().exits(0).await;
+    assert!(
+        early.stdout.contains(&format!("{old} stays for now")),
+        "{}",
+        early.stdout
+    );
+    is_older(&entra, &old);
     let ended = setup().exits(0).await;
     ended.says(&["remove a client secret of the app that no pod uses"]);
     assert!(ids(&entra).len() == 1 && ids(&entra)[0] != old);

@@ -141,7 +141,7 @@ const USERS: [(&str, &str, bool, &str); 24] = [
 ];
 
 const PLUGIN: &str =
-    "exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, command: 'false'}";
+    "exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, command: /bin/false}";
 
 /// The same for clusters.
 const CLUSTERS: [(&str, &str, bool, &str); 9] = [

@@ -62,7 +62,10 @@ async fn a_credential_plugin_whose_credential_is_expired() {
     plugin_fails(
         &case,
         &helper,
-        &[&helper, "expired at 2020-01-02T03:04:05Z", "clock"],
+        &[
+            "(401): they have expired or are wrong",
+            "sign in again with the tool",
+        ],
     )
     .await;
 }

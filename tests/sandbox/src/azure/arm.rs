@@ -121,7 +121,7 @@ impl Admitted<'_> {
             Verb::Subscription => subscriptions::get(self, &state.inventory),
             Verb::Permissions => Ok(subscriptions::permissions(self, state.authorization.page_size)),
             Verb::Locks => authorization::locks(self),
-            Verb::ResourceGraph => graph::answer(self, state),
+            Verb::ResourceGraph => Ok(graph::answer(self, state)),
             Verb::SubscriptionServices | Verb::GroupServices => services::list(self, &state.inventory),
             Verb::Service => services::get(self, &state.inventory),
             Verb::Gateways => gateways::list(self, &state.inventory),

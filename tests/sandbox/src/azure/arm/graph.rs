@@ -14,7 +14,7 @@ use super::{Admitted, Result};
 const LARGEST_PAGE: usize = 1000;
 
 /// The answer to a query, with what is left of the quota of the caller.
-pub(super) fn answer(request: &Admitted<'_>, state: &mut State) -> Result<Reply> {
+pub(super) fn answer(request: &Admitted<'_>, state: &mut State) -> Reply {
     let now = state.clock.now();
     let quota = state.throttle.query(&request.principal.client_id, now);
     let reply = match quota.remaining {
@@ -31,12 +31,12 @@ pub(super) fn answer(request: &Admitted<'_>, state: &mut State) -> Result<Reply>
         .reply(),
     };
     let resets = format!("00:00:{:02}", quota.resets_after);
-    Ok(reply
+    reply
         .header(
             HeaderName::from_static("x-ms-user-quota-remaining"),
             quota.remaining.unwrap_or(0).to_string(),
         )
-        .header(HeaderName::from_static("x-ms-user-quota-resets-after"), resets))
+        .header(HeaderName::from_static("x-ms-user-quota-resets-after"), resets)
 }
 
 fn query(request: &Admitted<'_>, inventory: &Inventory) -> Result<Reply> {
