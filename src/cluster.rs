@@ -23,6 +23,7 @@ mod name;
 pub mod objects;
 mod observe;
 mod oidc;
+pub mod own_pod;
 pub mod pod_spec;
 pub mod pods;
 mod proxy;

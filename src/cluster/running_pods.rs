@@ -5,11 +5,12 @@ use serde_json::Value;
 
 use super::Cluster;
 use super::list::{List, Meta};
-use crate::model::annotation::{RESTARTED_AT, ROTATION_ID};
+use super::own_pod::{Spec, own_pod};
+use crate::model::annotation::ROTATION_ID;
+use crate::model::entra::OwnPod;
 use crate::model::entra::facts::RunningPod;
-use crate::model::entra::{OwnPod, OwnVariables, USE_LABEL};
 use crate::model::request::Scope;
-use crate::model::{ObjectKind, TemplateMarks, WorkloadKind, WorkloadRef, cleaned, references};
+use crate::model::{ObjectKind, WorkloadKind, WorkloadRef, cleaned, references};
 
 /// Has the hash of the template that a Deployment adds to the name of its `ReplicaSet`.
 const HASH: &str = "pod-template-hash";
@@ -37,7 +38,10 @@ impl Cluster {
         let found = self.pods_here(|pod| {
             let (workload, container) = workload.unzip();
             let own = container.filter(|_| workload.is_some_and(|it| is_of(&pod.metadata, it)));
-            let own = own.map(|container| own_pod(&pod, container));
+            let own = own.map(|container| {
+                let spec = Spec::deserialize(&pod.spec).unwrap_or_default();
+                own_pod(&pod.metadata, &spec, container)
+            });
             Some((own, running(pod, workload)?))
         });
         let (own, all): (Vec<_>, Vec<_>) = found.await?.into_iter().unzip();
@@ -77,29 +81,6 @@ impl Cluster {
         };
         let here = Scope::Namespace(self.namespace.clone());
         self.list(list, &here, keep).await
-    }
-}
-
-fn own_pod(pod: &Listed, container: &str) -> OwnPod {
-    let meta = &pod.metadata;
-    let containers = pod.spec["containers"].as_array();
-    let container = containers.and_then(|all| all.iter().find(|it| it["name"] == container));
-    let variable = |name: &str| {
-        let all = container?["env"].as_array()?;
-        let value = all.iter().rfind(|it| it["name"] == name)?["value"].as_str()?;
-        Some(cleaned(value))
-    };
-    let asks = meta.labels.get(USE_LABEL).is_some_and(|asks| asks == "true");
-    let account = pod.spec["serviceAccountName"].as_str().filter(|_| asks);
-    OwnPod {
-        created: meta.created(),
-        marks: TemplateMarks {
-            rotation_ids: meta.annotations.get(ROTATION_ID).cloned().into(),
-            restarted_at: meta.annotations.get(RESTARTED_AT).cloned(),
-        },
-        asks_for: account.map(str::to_owned),
-        client_id: variable(OwnVariables::CLIENT_ID),
-        tenant: variable(OwnVariables::TENANT_ID),
     }
 }
 
@@ -169,36 +150,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn a_pod_of_the_workload_is_read_with_the_identity_that_it_has() {
-        let variable = |name: &str, value: &str| json!({"name": name, "value": value});
-        let pod = |label: &str| {
-            json!({
-                "metadata": {
-                    "name": "gw-5d7-x",
-                    "labels": {HASH: "5d7", USE_LABEL: label},
-                    "annotations": {ROTATION_ID: "setup-1", RESTARTED_AT: "2027-01-01T00:00:00Z"},
-                    "creationTimestamp": "2027-01-01T00:00:01Z",
-                },
-                "spec": {
-                    "serviceAccountName": "account",
-                    "containers": [
-                        {"name": "proxy", "env": [variable("AZURE_CLIENT_ID", "of another container")]},
-                        {"name": "gw", "env": [variable("AZURE_CLIENT_ID", "c\u{1b}"), {"name": "AZURE_TENANT_ID"}]},
-                    ],
-                },
-            })
-        };
-        let read = |pod: Value, container: &str| own_pod(&serde_json::from_value(pod).unwrap(), container);
-        let found = read(pod("true"), "gw");
-        assert_eq!(found.asks_for.as_deref(), Some("account"));
-        assert!(found.client_id.unwrap().starts_with('c') && found.tenant.is_none());
-        assert!(found.marks.rotation_ids.contains("setup-1") && found.marks.restarted_at.is_some());
-        assert_eq!(found.created, "2027-01-01T00:00:01Z".parse().ok());
-        let other = read(pod("false"), "missing");
-        assert_eq!((other.asks_for, other.client_id), (None, None));
-    }
 
     fn read(owner: &Value, ends: bool) -> Option<RunningPod> {
         let mut pod = json!({

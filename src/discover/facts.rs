@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::certificate::validity;
 use super::owners::{manages, owner, owner_of_template};
-use crate::cluster::rollout::{blocked, replacement, rollout, still_replaces};
+use crate::cluster::rollout::{blocked, partition, replacement, rollout, still_replaces};
 use crate::cluster::workload::Workload;
 use crate::error::{Error, Result};
 use crate::model::annotation::{
@@ -115,6 +115,7 @@ pub fn workload_facts(reference: &WorkloadRef, workload: &Workload) -> WorkloadF
         version: workload.version(reference),
         paused: workload.spec.paused,
         replacement: replacement(reference.kind, workload),
+        partition: partition(workload),
         wanted: workload.wanted(),
         ready: workload.status.ready_replicas,
         rollout: rollout(workload),

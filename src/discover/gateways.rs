@@ -1,6 +1,7 @@
 //! The facts about each gateway that `status` shows, without a request to Azure.
 
 mod entra;
+mod identities;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +19,7 @@ use crate::model::setting::{ENDPOINT, GATEWAY_NAME};
 use crate::model::{
     Auth, CronJobFacts, Endpoint, Fact, Gap, GatewayFacts, GatewayId, Presented, StalePods, Unavailable,
 };
+use identities::complete;
 
 /// For how many gateways whole pods are read at a time.
 const SIDE_BY_SIDE: usize = 8;
@@ -124,6 +126,7 @@ async fn read(cluster: &Cluster, selection: &Selection, cron_jobs: CronJobsOf<'_
         read?;
     }
     drop(reads);
+    complete(cluster, &scope, &survey.gateways, &pods, &mut gateways).await?;
     Ok(StatusFacts {
         gateways,
         gaps: survey.gaps,
@@ -135,16 +138,12 @@ async fn read(cluster: &Cluster, selection: &Selection, cron_jobs: CronJobsOf<'_
 fn facts(survey: &Survey, gateway: &Gateway) -> GatewayFacts {
     let container = &gateway.container;
     let (auth, secret, presented) = presented(survey, gateway);
-    let stored = match &presented {
-        Ok(Presented::Stored(facts)) => Some(facts.as_ref()),
-        _ => None,
-    };
-    let of_app = match &presented {
+    let described = match &presented {
+        Ok(Presented::Stored(facts)) => Some(facts.as_ref()).filter(|facts| facts.marks_hold()),
         Ok(Presented::Entra(sign_in)) => sign_in.recorded(),
         _ => None,
     };
-    let recorded = (stored.filter(|facts| facts.marks_hold()).or(of_app))
-        .and_then(|facts| GatewayId::parse(facts.marks.gateway.as_deref()?).ok());
+    let recorded = described.and_then(|facts| GatewayId::parse(facts.marks.gateway.as_deref()?).ok());
     let unnamed = |what: &str, setting: &str| {
         let why = if container.hidden.contains(&setting) {
             format!("{setting} refers to what is not known, and nothing else names {what}")
@@ -186,6 +185,7 @@ fn facts(survey: &Survey, gateway: &Gateway) -> GatewayFacts {
         ready: gateway.facts.ready,
         pods: Ok(StalePods::default()),
         replacement: gateway.facts.replacement.clone(),
+        partition: gateway.facts.partition,
         still_replaces: gateway.facts.still_replaces.clone(),
         blocked: gateway.facts.blocked.clone(),
         marks: gateway.facts.marks.template.clone(),

@@ -11,6 +11,7 @@ use super::read::{scopes, unread};
 use super::survey::Gateway;
 use crate::cluster::Cluster;
 use crate::cluster::list::{List, MetadataOf};
+use crate::cluster::own_pod::asks_webhook;
 use crate::cluster::pods::ReducedPod;
 use crate::cluster::rollout::PodAge;
 use crate::error::Result;
@@ -20,8 +21,10 @@ use crate::model::{Fact, SecretFacts, StalePods, Unavailable};
 
 /// A pod of a gateway, by its metadata.
 pub(super) struct Pod {
-    name: String,
-    age: PodAge,
+    pub(super) name: String,
+    pub(super) age: PodAge,
+    /// Whether it asks the webhook of Azure Workload Identity for an identity.
+    pub(super) asks_webhook: bool,
 }
 
 /// The pods of each gateway.
@@ -52,7 +55,13 @@ pub(super) async fn pods(cluster: &Cluster, scope: &Scope, gateways: &[Gateway])
                 created: meta.created(),
                 started: None,
             };
-            (of_gateways, Arc::new(Pod { name: meta.name, age }))
+            let asks_webhook = asks_webhook(&meta);
+            let pod = Pod {
+                name: meta.name,
+                age,
+                asks_webhook,
+            };
+            (of_gateways, Arc::new(pod))
         })
     };
     let places = scopes(scope, by_namespace.keys().copied());

@@ -3,21 +3,20 @@
 
 mod access;
 mod apps;
-mod cluster;
+mod issuer;
 mod sources;
 mod webhooks;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use uuid::Uuid;
 
 use super::inventory::Instances;
 use crate::error::Result;
-use crate::model::entra::OwnVariables;
 use crate::model::{Auth, EntraInAzure, EntraSignIn, Fact, Federation, GatewayFacts, Presented, Unavailable};
 use apps::Apps;
-use cluster::{Identities, accounts, issuer};
+use issuer::issuer;
 use webhooks::{Webhooks, webhooks};
 
 pub use sources::Sources;
@@ -29,12 +28,7 @@ pub async fn sign_ins(
     instances: &Instances,
     gateways: &mut [&mut GatewayFacts],
 ) -> Result<()> {
-    let Federated {
-        accounts,
-        issuer,
-        webhooks,
-    } = federated(sources, gateways).await?;
-    client_ids(&accounts, gateways);
+    let Federated { issuer, webhooks } = federated(sources, gateways).await?;
     let wanted = gateways.iter().filter_map(|facts| {
         let client_id = facts.entra()?.client_id.as_ref().ok()?;
         Some((*client_id, facts.auth == Auth::WorkloadIdentity))
@@ -62,8 +56,6 @@ pub async fn sign_ins(
         let namespace = facts.namespace.clone();
         if let Some(sign_in) = entra(facts) {
             let client_id = &sign_in.client_id;
-            let place = (namespace, sign_in.service_account.clone());
-            let account = accounts.get(&place).and_then(|account| account.as_ref().ok());
             sign_in.azure = Some(Box::new(EntraInAzure {
                 application: client_id.clone().and_then(|id| apps.application(id)),
                 service_principal: client_id.clone().and_then(|id| apps.service_principal(id)),
@@ -73,9 +65,8 @@ pub async fn sign_ins(
                     audience: sources.audience,
                     webhook: webhooks
                         .as_ref()
-                        .map(|it| it.change_pods_of(&place.0))
+                        .map(|it| it.change_pods_of(&namespace))
                         .map_err(Clone::clone),
-                    tenant: account.and_then(|it| it.tenant.clone()),
                 }),
                 access,
             }));
@@ -86,62 +77,25 @@ pub async fn sign_ins(
 
 /// What the cluster has for workload identities.
 struct Federated {
-    accounts: Identities,
     /// The issuer of the cluster's tokens.
     issuer: Fact<String>,
     webhooks: Fact<Webhooks>,
 }
 
 async fn federated(sources: &Sources<'_>, gateways: &[&mut GatewayFacts]) -> Result<Federated> {
-    let wanted: BTreeSet<_> = gateways
-        .iter()
-        .filter(|facts| facts.auth == Auth::WorkloadIdentity)
-        .filter_map(|facts| Some((facts.namespace.clone(), facts.entra()?.service_account.clone())))
-        .collect();
-    if wanted.is_empty() {
+    let mut gateways = gateways.iter();
+    if !gateways.any(|facts| facts.auth == Auth::WorkloadIdentity) {
         let not_needed = || Unavailable::Unknown(String::new());
         return Ok(Federated {
-            accounts: BTreeMap::new(),
             issuer: Err(not_needed()),
             webhooks: Err(not_needed()),
         });
     }
-    let (accounts, issuer, webhooks) = tokio::join!(
-        accounts(sources.cluster, &wanted),
-        issuer(sources.cluster),
-        webhooks(sources.cluster)
-    );
+    let (issuer, webhooks) = tokio::join!(issuer(sources.cluster), webhooks(sources.cluster));
     Ok(Federated {
-        accounts: accounts?,
         issuer: issuer?,
         webhooks,
     })
-}
-
-/// Completes the client ids of workload identities.
-fn client_ids(accounts: &Identities, gateways: &mut [&mut GatewayFacts]) {
-    for facts in gateways.iter_mut() {
-        let place = facts
-            .entra()
-            .map(|it| (facts.namespace.clone(), it.service_account.clone()));
-        let is_federated = facts.auth == Auth::WorkloadIdentity;
-        // A client id that the container sets is the one with which it signs in.
-        let is_own = |it: &EntraSignIn| it.own_variables.sets(OwnVariables::CLIENT_ID);
-        if let Some(sign_in) = entra(facts).filter(|it| is_federated && !is_own(it))
-            && let Some(account) = place.and_then(|place| accounts.get(&place))
-        {
-            sign_in.client_id = match account {
-                Ok(account) => match &account.client_id {
-                    Ok(id) => Ok(*id),
-                    Err(why) => {
-                        sign_in.lacking.client_id = Some(why.clone());
-                        Err(Unavailable::Unknown(why.clone()))
-                    }
-                },
-                Err(why) => Err(why.clone()),
-            };
-        }
-    }
 }
 
 fn entra(facts: &mut GatewayFacts) -> Option<&mut EntraSignIn> {

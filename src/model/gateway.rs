@@ -76,13 +76,19 @@ pub enum Presented {
     Entra(Box<EntraSignIn>),
 }
 
-/// The pods that run with an older credential than the Secret holds.
+/// The pods that run with an older credential than the Secret holds, or without the identity
+/// that the `ServiceAccount` names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StalePods {
     /// Names of pods.
     pub stale: Vec<String>,
     /// Names of pods whose credential could be either one.
     pub unsure: Vec<String>,
+    /// How many of the stale ones have no identity at all, of a workload identity.
+    pub unidentified: usize,
+    /// Whether one of them is of an earlier template, which asked for no identity or for another
+    /// one.
+    pub is_earlier: bool,
 }
 
 /// A CronJob that rotates a gateway.
@@ -184,6 +190,8 @@ pub struct GatewayFacts {
     pub ready: i32,
     pub pods: Fact<StalePods>,
     pub replacement: Replacement,
+    /// The ordinal below which the pods of a `StatefulSet` keep their template; 0 for others.
+    pub partition: i32,
     /// Why its controller has not replaced all pods yet that it replaces by itself.
     pub still_replaces: Option<String>,
     /// Whether the API server refuses new pods of the workload.
@@ -225,6 +233,11 @@ impl GatewayFacts {
     /// app shows nothing of the pods.
     pub fn comparable_secret(&self) -> Option<&SecretFacts> {
         self.stored().or_else(|| self.entra()?.recorded())
+    }
+
+    /// Whether its pods are compared with what new ones would get.
+    pub fn compares_pods(&self) -> bool {
+        self.auth == Auth::WorkloadIdentity || self.comparable_secret().is_some()
     }
 
     /// The claims of the token, if there is one and it was read.

@@ -1,6 +1,7 @@
 //! How a gateway signs in by Entra: what the cluster shows of it, and what Azure
 //! answers.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -8,7 +9,7 @@ use uuid::Uuid;
 use super::access::{InstanceIdentity, RoleAssignment, RoleDefinition};
 use super::directory::{Application, FederatedCredential, ServicePrincipal};
 use super::entra::OwnVariables;
-use super::{Fact, SecretFacts, ServiceId, Validity};
+use super::{Fact, SecretFacts, ServiceId, Validity, WorkloadRef};
 
 /// The sign-in of one gateway by Entra. It holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,14 @@ pub struct EntraSignIn {
     pub client_id: Fact<Uuid>,
     /// The `ServiceAccount` of the pods.
     pub service_account: String,
+    /// The tenant that an annotation of it names, for a workload identity.
+    pub tenant: Option<String>,
+    /// The client ids that pods got from the webhook for that `ServiceAccount`, of whatever
+    /// workload.
+    pub given: BTreeSet<Uuid>,
+    /// Another gateway, listed before, whose set-up mends what this one lacks as well: both
+    /// have the same `ServiceAccount`, or the same Secret.
+    pub shared_with: Option<WorkloadRef>,
     /// The Secret with the credential; `None` if none is known to have it.
     pub stored: Option<Fact<Box<SecretFacts>>>,
     /// The certificate in that Secret, as far as it could be parsed.
@@ -78,8 +87,6 @@ pub struct Federation {
     pub audience: Option<&'static str>,
     /// Whether the webhook of Azure Workload Identity gets the pods of the namespace.
     pub webhook: Fact<bool>,
-    /// The tenant that an annotation of the `ServiceAccount` names.
-    pub tenant: Option<String>,
 }
 
 /// Who may do what at an API Management instance.

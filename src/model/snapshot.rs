@@ -200,6 +200,8 @@ pub struct WorkloadFacts {
     /// Whether its rollout is paused.
     pub paused: bool,
     pub replacement: Replacement,
+    /// The ordinal below which the pods of a `StatefulSet` keep their template; 0 for others.
+    pub partition: i32,
     /// The number of pods that it wants.
     pub wanted: i32,
     /// The number of pods that were ready when it was read.

@@ -1,5 +1,6 @@
 //! Facts and a plan that the unit tests of the decisions vary.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -111,6 +112,7 @@ pub(crate) fn snapshot() -> Snapshot {
             },
             paused: false,
             replacement: Replacement::Rolling,
+            partition: 0,
             wanted: 2,
             ready: 2,
             rollout: Rollout::Complete,
@@ -173,6 +175,7 @@ pub(crate) fn gateway() -> GatewayFacts {
         ready: 2,
         pods: Ok(StalePods::default()),
         replacement: Replacement::Rolling,
+        partition: 0,
         still_replaces: None,
         blocked: None,
         marks: workload.marks.template.clone(),
@@ -203,6 +206,9 @@ pub(crate) fn entra_gateway(auth: Auth) -> GatewayFacts {
         presented: Ok(Presented::Entra(Box::new(EntraSignIn {
             client_id: Ok(APP),
             service_account: "gw".to_owned(),
+            tenant: None,
+            given: BTreeSet::new(),
+            shared_with: None,
             stored: is_stored.then(|| Ok(Box::new(secret))),
             certificate: None,
             in_clear: None,
@@ -280,7 +286,6 @@ pub(crate) fn set_up(auth: Auth) -> EntraInAzure {
             issuer: Ok(ISSUER.to_owned()),
             audience: Some(AUDIENCE),
             webhook: Ok(true),
-            tenant: None,
         }),
         access: Ok(Arc::new(access())),
     }

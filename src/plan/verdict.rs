@@ -2,6 +2,7 @@ mod assessment;
 mod entra;
 mod expiry;
 mod fix;
+mod stale;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -56,7 +57,7 @@ pub fn is_alarm(
     let expires = assessment
         .expiry
         .is_some_and(|expiry| expiry.expires.duration_since(now) <= within);
-    let pods_unavailable = facts.comparable_secret().is_some() && facts.pods.is_err();
+    let pods_unavailable = facts.compares_pods() && facts.pods.is_err();
     assessment.verdict.is_alarm()
         || expires
         || pods_unavailable
@@ -106,10 +107,7 @@ fn worst(
     if let Some(why) = entra::broken(facts, links) {
         return (Verdict::CannotSignIn, why);
     }
-    // Pods must not be restarted into a credential that no gateway can use.
-    let usable = facts.comparable_secret();
-    let usable = usable.filter(|stored| facts.entra().is_some() || unusable(stored).is_none());
-    let pods = usable.and_then(|stored| stale_pods(facts, stored));
+    let pods = stale_pods(facts);
     if let Some(blocked) = is_blocked(facts, now)
         && !matches!(pods, Some((Verdict::RestartOwed, _)))
     {
@@ -166,45 +164,14 @@ fn is_blocked(facts: &GatewayFacts, now: Timestamp) -> Option<&Blocked> {
     lasts.then_some(blocked)
 }
 
-fn stale_pods(facts: &GatewayFacts, stored: &SecretFacts) -> Option<(Verdict, String)> {
-    let restart_owed = stored
-        .id_of_pods()
-        .is_some_and(|id| !stored.marks.restart_by_other && !facts.marks.rotation_ids.contains(&id));
-    let (run, what) = match facts.auth {
-        Auth::Token => ("a rotation", "token"),
-        _ => ("a set-up", "credential"),
-    };
-    match &facts.pods {
-        Ok(StalePods { stale, .. }) if stale.is_empty() => None,
-        Ok(StalePods { stale, .. }) => {
-            let pods = counted(stale.len(), "pod runs", "pods run");
-            Some(if restart_owed {
-                (
-                    Verdict::RestartOwed,
-                    format!("{run} was interrupted before its restart; {pods} with the previous {what}"),
-                )
-            } else {
-                let rollout = facts.still_replaces.as_ref();
-                let rollout = rollout.map(|left| format!("; its rollout has not ended: {left}"));
-                (
-                    Verdict::StalePods,
-                    format!(
-                        "{pods} with an older {what} than the Secret holds{}",
-                        rollout.unwrap_or_default()
-                    ),
-                )
-            })
-        }
-        // Without the right to list pods only the ids can be compared.
-        Err(_) if restart_owed => {
-            let why = format!(
-                "{run} was interrupted before its restart: the ids of the {what} in the Secret and in the pod template \
-                 differ, and the pods cannot be listed"
-            );
-            Some((Verdict::RestartOwed, why))
-        }
-        Err(_) => None,
+fn stale_pods(facts: &GatewayFacts) -> Option<(Verdict, String)> {
+    if facts.auth == Auth::WorkloadIdentity {
+        return stale::without_identity(facts);
     }
+    // Pods must not be restarted into a credential that no gateway can use.
+    let usable = facts.comparable_secret();
+    let usable = usable.filter(|stored| facts.entra().is_some() || unusable(stored).is_none());
+    usable.and_then(|stored| stale::with_older(facts, stored))
 }
 
 /// Why no other verdict is possible.

@@ -1,5 +1,7 @@
 //! How a gateway signs in by Entra, as far as the cluster shows it.
 
+use std::collections::BTreeSet;
+
 use uuid::Uuid;
 
 use crate::discover::pod_spec::{ClientId, EntraCredential};
@@ -48,6 +50,9 @@ pub(super) fn sign_in(
     let mut sign_in = EntraSignIn {
         client_id: Err(Unavailable::Unknown(String::new())),
         service_account: settings.service_account.clone(),
+        tenant: None,
+        given: BTreeSet::new(),
+        shared_with: None,
         stored,
         certificate: certificate.filter(|_| auth == Auth::Certificate),
         in_clear: settings.in_clear.clone(),

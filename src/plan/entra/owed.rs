@@ -3,12 +3,11 @@
 //! else has to.
 
 use jiff::Timestamp;
-use uuid::Uuid;
 
 use super::facts::{EntraFacts, WorkloadSide};
 use super::holder::{CLOCK_ERROR, Holder};
 use crate::model::Replacement;
-use crate::model::entra::{OwnPod, OwnVariables};
+use crate::model::entra::OwnPod;
 use crate::model::known;
 
 /// Whether a restart is owed to the credential in the Secret. Its id in Entra is the rotation
@@ -47,13 +46,8 @@ pub(super) fn lacks_identity(facts: &EntraFacts, workload: &WorkloadSide, accoun
         return false;
     };
     let own = &workload.own_variables;
-    let differs = |name: &str, found: Option<&String>, wanted: Uuid| {
-        !own.sets(name) && found.and_then(|it| Uuid::try_parse(it).ok()) != Some(wanted)
-    };
     let has_other = |pod: &OwnPod| {
-        pod.asks_for.as_deref() == Some(account)
-            && (differs(OwnVariables::CLIENT_ID, pod.client_id.as_ref(), client_id)
-                || differs(OwnVariables::TENANT_ID, pod.tenant.as_ref(), facts.tenant))
+        pod.asks_for.as_deref() == Some(account) && pod.lacks(own, Some(client_id), Some(facts.tenant))
     };
     any_pod(facts, workload, has_other).unwrap_or_else(|| {
         let found = known(&facts.cluster.service_account);

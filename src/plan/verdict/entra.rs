@@ -1,11 +1,15 @@
 //! What a verdict says of a credential of Entra, and of the sign-in by it.
 
+use uuid::Uuid;
+
 use super::super::entra::{Link, LinkState, Part, credentials};
 use super::assessment::{Assessment, Verdict};
 use super::expiry::lost;
 use crate::model::entra::{OwnVariables, default_secret};
 use crate::model::quote::shell_word;
-use crate::model::{Auth, EntraSignIn, GatewayFacts, GatewayId, Unavailable, counted, known, shortened};
+use crate::model::{
+    Auth, EntraSignIn, GatewayFacts, GatewayId, Unavailable, WorkloadRef, counted, known, shortened,
+};
 
 /// The credential of a gateway, in a sentence.
 pub const fn credential_in_words(auth: Auth) -> &'static str {
@@ -61,15 +65,60 @@ pub(super) fn broken(facts: &GatewayFacts, links: &[Link]) -> Option<String> {
         }
         _ => String::new(),
     };
+    let first = match facts.entra().map(|it| (it, app(it, Some(part)))) {
+        Some((sign_in, App::OfOther(workload))) => {
+            let what = match &facts.secret {
+                Some((secret, _)) => format!("secret/{secret}"),
+                None => format!("serviceaccount/{}", sign_in.service_account),
+            };
+            let other = workload.short();
+            format!("; set up {other} first, which has the same {what}")
+        }
+        _ => String::new(),
+    };
     let others = links
         .iter()
         .filter(|link| matches!(link.state, LinkState::Broken(_)))
         .count()
         - 1;
     Some(match others {
-        0 => format!("{why}{own}"),
-        _ => format!("{why}{own}; {}", counted(others, "more problem", "more problems")),
+        0 => format!("{why}{own}{first}"),
+        _ => format!(
+            "{why}{own}{first}; {}",
+            counted(others, "more problem", "more problems")
+        ),
     })
+}
+
+/// The app that a set-up gives a gateway.
+enum App<'a> {
+    Known(Uuid),
+    /// Nothing shows one.
+    New,
+    /// There is one, and it was not read which.
+    Unread,
+    /// The one that the set-up of another workload gives both.
+    OfOther(&'a WorkloadRef),
+}
+
+fn app(sign_in: &EntraSignIn, broken: Option<Part>) -> App<'_> {
+    let named = match &sign_in.client_id {
+        Ok(id) if broken != Some(Part::App) => return App::Known(*id),
+        Err(Unavailable::Forbidden(_)) => return App::Unread,
+        named => named.as_ref().ok(),
+    };
+    // What running pods have is what was there before.
+    let mut given = sign_in.given.iter().filter(|id| Some(*id) != named);
+    match (given.next(), given.next()) {
+        (Some(id), None) => return App::Known(*id),
+        (Some(_), Some(_)) => return App::Unread,
+        (None, _) => {}
+    }
+    match &sign_in.shared_with {
+        Some(other) if broken.is_some() => App::OfOther(other),
+        Some(_) => App::Unread,
+        None => App::New,
+    }
 }
 
 /// Why it is not known whether the pods get what the set-up has made: their container
@@ -150,9 +199,11 @@ pub(super) fn set_up(facts: &GatewayFacts, assessment: &Assessment) -> Option<St
         let flags = ["-s", "-r", "-a", "-g"].into_iter().zip(values);
         words.extend(flags.map(|(flag, value)| format!("{flag} {}", word(value))));
     }
-    words.push(match (broken, &sign_in.client_id) {
-        (Some(Part::App), _) | (_, Err(_)) => format!("--create-app {}", word(&workload.name)),
-        (_, Ok(id)) => format!("--app {id}"),
+    words.push(match app(sign_in, broken) {
+        App::Known(id) => format!("--app {id}"),
+        App::New => format!("--create-app {}", word(&workload.name)),
+        App::Unread => "--app CLIENT-ID".to_owned(),
+        App::OfOther(_) => return None,
     });
     let is_broken = |part| {
         let mut links = assessment.links.iter();

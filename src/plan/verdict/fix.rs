@@ -14,6 +14,7 @@ pub(super) fn fix(facts: &GatewayFacts, assessment: &Assessment, now: Timestamp)
         namespace, workload, ..
     } = facts;
     let verdict = assessment.verdict;
+    let stale = facts.pods.as_ref().map_or(&[][..], |pods| &pods.stale);
     let owned = facts.stored().is_some_and(|stored| stored.owner.is_some());
     let adopt = if owned { " --adopt" } else { "" };
     let rotate = format!("kubectl apim rotate {workload} -n {namespace}{adopt}");
@@ -29,11 +30,12 @@ pub(super) fn fix(facts: &GatewayFacts, assessment: &Assessment, now: Timestamp)
         Verdict::Unknown if facts.entra().is_some_and(|sign_in| lost(sign_in).is_some()) => {
             set_up(facts, assessment)
         }
+        Verdict::RestartOwed | Verdict::StalePods if facts.entra().is_some() => {
+            by_hand(facts).or_else(|| set_up(facts, assessment))
+        }
         Verdict::CannotSignIn
         | Verdict::Expired
         | Verdict::Expiring
-        | Verdict::RestartOwed
-        | Verdict::StalePods
         | Verdict::Unprotected
         | Verdict::Due
             if facts.entra().is_some() =>
@@ -56,10 +58,7 @@ pub(super) fn fix(facts: &GatewayFacts, assessment: &Assessment, now: Timestamp)
         // Pods are being replaced already, by new ones that may not get ready: a rotation waits
         // for them, and makes another token if Azure refuses theirs.
         Verdict::StalePods if facts.still_replaces.is_some() => Some(rotate),
-        Verdict::StalePods => {
-            let stale = facts.pods.as_ref().map_or(&[][..], |pods| &pods.stale);
-            Some(restart(facts, stale))
-        }
+        Verdict::StalePods => Some(restart(facts, stale)),
         Verdict::Unknown => Some(fix_unknown(facts, rotate)),
     }
 }
@@ -99,6 +98,20 @@ fn fix_unknown(facts: &GatewayFacts, rotate: String) -> String {
         (Ok(Presented::Entra(sign_in)), _) => super::entra::fix_unknown(facts, sign_in),
         _ => format!("kubectl describe {} -n {namespace}", facts.workload),
     }
+}
+
+/// The command that replaces the stale pods, if the restart by a set-up replaces none of them.
+fn by_hand(facts: &GatewayFacts) -> Option<String> {
+    let pods = facts.pods.as_ref().ok()?;
+    let is_by_hand = matches!(facts.replacement, Replacement::ByHand(_)) && !pods.stale.is_empty();
+    is_by_hand.then(|| {
+        // A pod below the partition would get its template again.
+        if facts.partition > 0 && pods.is_earlier {
+            facts.workload.without_partition(&facts.namespace)
+        } else {
+            restart(facts, &pods.stale)
+        }
+    })
 }
 
 /// The command that replaces these pods.

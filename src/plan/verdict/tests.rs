@@ -31,7 +31,7 @@ fn expires_in(facts: &mut GatewayFacts, left: SignedDuration) {
 fn stale(names: &[&str]) -> StalePods {
     StalePods {
         stale: names.iter().map(|name| (*name).to_owned()).collect(),
-        unsure: Vec::new(),
+        ..StalePods::default()
     }
 }
 
@@ -119,8 +119,8 @@ fn without_the_right_to_list_pods_the_ids_decide() {
     assert_eq!(after(not_restarted).0, Verdict::RestartOwed);
     let unsure = |facts: &mut GatewayFacts| {
         facts.pods = Ok(StalePods {
-            stale: Vec::new(),
             unsure: vec!["gw-1".to_owned()],
+            ..StalePods::default()
         });
     };
     let restart = "kubectl rollout restart deployment.apps/gw -n shop".to_owned();

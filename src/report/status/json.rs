@@ -247,13 +247,9 @@ fn unread<'a>(facts: &'a GatewayFacts, assessment: &'a Assessment) -> Vec<Unread
                 .entra()
                 .and_then(|sign_in| unavailable(sign_in.certificate.as_ref()?)),
         ),
-        // Of a workload identity it is looked up with `--azure`.
         (
             "clientId",
-            facts
-                .entra()
-                .filter(|sign_in| facts.auth != Auth::WorkloadIdentity || sign_in.azure.is_some())
-                .and_then(|sign_in| unavailable(&sign_in.client_id)),
+            facts.entra().and_then(|sign_in| unavailable(&sign_in.client_id)),
         ),
     ];
     let parts = parts

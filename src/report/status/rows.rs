@@ -180,9 +180,7 @@ impl Row {
                 credential_in_words(self.facts.auth),
                 in_words(left)
             ),
-            (None, Err(unavailable)) if self.facts.comparable_secret().is_some() => {
-                unavailable.why().to_owned()
-            }
+            (None, Err(unavailable)) if self.facts.compares_pods() => unavailable.why().to_owned(),
             (None, _) => reason.clone(),
         }
     }

@@ -1,6 +1,7 @@
 //! Gateways that sign in by Entra: how, until when, and what keeps them from it.
 
 mod chain;
+mod identity;
 mod kinds;
 mod many;
 mod texts;

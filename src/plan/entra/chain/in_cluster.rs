@@ -59,7 +59,7 @@ pub(super) fn by_webhook(
         ))),
         Err(why) => Some(Err(why.clone())),
     };
-    let tenant = federation.tenant.as_ref();
+    let tenant = sign_in.tenant.as_ref();
     let tenant = tenant.filter(|_| !own.sets(OwnVariables::TENANT_ID) && lacking.client_id.is_none());
     let of_instance = azure.access.as_ref().ok().and_then(|it| it.identity.tenant);
     let tenant = tenant.zip(of_instance).and_then(|(found, of_instance)| {

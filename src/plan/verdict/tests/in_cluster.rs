@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::super::super::fixture::{APP, DAY, entra_gateway, now, set_up, sign_in};
 use super::super::*;
 use crate::model::entra::OwnVariables;
-use crate::model::{AzureFacts, EntraInAzure};
+use crate::model::{AzureFacts, EntraInAzure, EntraSignIn, Replacement, WorkloadKind, WorkloadRef};
 
 fn assessed(change: impl Fn(&mut GatewayFacts)) -> Assessment {
     let mut facts = entra_gateway(Auth::WorkloadIdentity);
@@ -168,7 +168,7 @@ fn what_the_webhook_does_not_give_or_gives_wrong_is_broken() {
         now()
     ));
 
-    let of = |text: &str| with(&|_, azure| federation(azure, &|it| it.tenant = Some(text.to_owned())));
+    let of = |text: &str| with(&|facts, _| sign_in(facts).tenant = Some(text.to_owned()));
     assert_eq!(of(&tenant.to_string().to_uppercase()).verdict, Verdict::Healthy);
     let other = of(&APP.to_string());
     assert_eq!(other.verdict, Verdict::CannotSignIn);
@@ -183,4 +183,152 @@ fn what_the_webhook_does_not_give_or_gives_wrong_is_broken() {
     let name = of("contoso.onmicrosoft.com");
     assert_eq!(name.verdict, Verdict::Healthy);
     assert!(name.reason.contains("contoso.onmicrosoft.com"), "{}", name.reason);
+}
+
+fn pods(stale: &[&str], unidentified: usize) -> StalePods {
+    StalePods {
+        stale: stale.iter().map(|name| (*name).to_owned()).collect(),
+        unidentified,
+        ..StalePods::default()
+    }
+}
+
+#[test]
+fn pods_without_the_identity_are_stale() {
+    let set_up_again = format!("kubectl apim entra setup deployment/gw -n shop --app {APP}");
+    for (unidentified, said) in [
+        (2, "2 pods run without the identity that serviceaccount/gw names"),
+        (
+            1,
+            "2 pods run with none or another identity than serviceaccount/gw names",
+        ),
+        (0, "2 pods run with another identity than serviceaccount/gw names"),
+    ] {
+        let change = |facts: &mut GatewayFacts| facts.pods = Ok(pods(&["gw-1", "gw-2"], unidentified));
+        let found = assessed(change);
+        assert_eq!((found.verdict, found.reason.as_str()), (Verdict::StalePods, said));
+        assert_eq!(found.fix.as_ref(), Some(&set_up_again));
+        let with_azure = assessed(|facts| {
+            change(facts);
+            sign_in(facts).azure = Some(Box::new(set_up(Auth::WorkloadIdentity)));
+        });
+        assert_eq!(with_azure.verdict, Verdict::StalePods);
+        let facts = entra_gateway(Auth::WorkloadIdentity);
+        assert!(is_alarm(&facts, &found, SignedDuration::ZERO, now()));
+    }
+    // A stuck rollout replaces none of them, which the set-up does.
+    let rolling = assessed(|facts| {
+        facts.pods = Ok(pods(&["gw-1"], 1));
+        facts.still_replaces = Some("1 of 2 pods are new".to_owned());
+    });
+    assert!(
+        rolling
+            .reason
+            .ends_with("; its rollout has not ended: 1 of 2 pods are new"),
+        "{}",
+        rolling.reason
+    );
+    assert_eq!(rolling.fix, Some(set_up_again));
+    let mut unseen = entra_gateway(Auth::WorkloadIdentity);
+    unseen.pods = Err(Unavailable::Forbidden("pods".to_owned()));
+    let found = assess(&unseen, now());
+    assert_eq!(found.verdict, Verdict::Healthy);
+    assert!(is_alarm(&unseen, &found, SignedDuration::ZERO, now()));
+}
+
+#[test]
+fn pods_that_no_controller_replaces_are_deleted_by_hand() {
+    for by_hand in ["the strategy OnDelete", "the partition 1"] {
+        for auth in [Auth::AppSecret, Auth::Certificate, Auth::WorkloadIdentity] {
+            let mut facts = entra_gateway(auth);
+            facts.pods = Ok(pods(&["gw-0", "gw-1"], 0));
+            facts.replacement = Replacement::ByHand(by_hand.to_owned());
+            let found = assess(&facts, now());
+            assert!(found.verdict.is_alarm(), "{auth:?}");
+            let fix = "kubectl delete pod -n shop gw-0 gw-1";
+            assert_eq!(found.fix.as_deref(), Some(fix), "{auth:?}");
+        }
+    }
+}
+
+#[test]
+fn a_pod_that_keeps_an_earlier_template_is_replaced_without_the_partition() {
+    for (partition, fix) in [
+        (0, "kubectl delete pod -n shop gw-0"),
+        (
+            1,
+            r#"kubectl -n shop patch deployment/gw -p '{"spec":{"updateStrategy":{"rollingUpdate":{"partition":0}}}}'"#,
+        ),
+    ] {
+        let found = assessed(|facts| {
+            facts.partition = partition;
+            facts.replacement = Replacement::ByHand("x".to_owned());
+            facts.pods = Ok(StalePods {
+                is_earlier: true,
+                ..pods(&["gw-0"], 1)
+            });
+        });
+        assert_eq!(found.fix.as_deref(), Some(fix));
+    }
+}
+
+/// The annotation is gone, in two workloads with one `ServiceAccount`.
+#[test]
+fn an_app_is_created_only_if_nothing_shows_one() {
+    let gone = |facts: &mut GatewayFacts| {
+        let why = "serviceaccount/gw does not exist".to_owned();
+        let sign_in = sign_in(facts);
+        sign_in.client_id = Err(Unavailable::Unknown(why.clone()));
+        sign_in.lacking.client_id = Some(why);
+    };
+    let app_gone = |facts: &mut GatewayFacts| {
+        let mut azure = set_up(Auth::WorkloadIdentity);
+        azure.application = Ok(None);
+        azure.service_principal = Ok(None);
+        sign_in(facts).azure = Some(Box::new(azure));
+    };
+    let lacks_label = |facts: &mut GatewayFacts| {
+        gone(facts);
+        sign_in(facts).lacking.label = true;
+    };
+    let (other, third) = (Uuid::from_u128(80), Uuid::from_u128(81));
+    let first = WorkloadRef {
+        kind: WorkloadKind::Deployment,
+        name: "first".to_owned(),
+    };
+    let lacks: [&dyn Fn(&mut GatewayFacts); 3] = [&gone, &app_gone, &lacks_label];
+    for lack in lacks {
+        let fix = |change: &dyn Fn(&mut EntraSignIn)| {
+            let found = assessed(|facts| {
+                lack(facts);
+                change(sign_in(facts));
+            });
+            assert_eq!(found.verdict, Verdict::CannotSignIn, "{}", found.reason);
+            (found.fix, found.reason)
+        };
+        let ends = |change: &dyn Fn(&mut EntraSignIn), end: &str| {
+            let (fix, reason) = fix(change);
+            assert!(fix.as_ref().is_some_and(|fix| fix.ends_with(end)), "{fix:?}");
+            assert!(!reason.contains("first"), "{reason}");
+        };
+        ends(&|_| {}, " --create-app gw");
+        ends(&|it| it.given = [other].into(), &format!(" --app {other}"));
+        ends(&|it| it.given = [other, third].into(), " --app CLIENT-ID");
+        let shared = |it: &mut EntraSignIn| it.shared_with = Some(first.clone());
+        let (fix, reason) = fix(&shared);
+        assert_eq!(fix, None);
+        let said = "; set up deployment/first first, which has the same serviceaccount/gw";
+        assert!(reason.contains(said), "{reason}");
+        let shown = |it: &mut EntraSignIn| {
+            shared(it);
+            it.given = [other].into();
+        };
+        ends(&shown, &format!(" --app {other}"));
+    }
+    let unread = assessed(|facts| {
+        let sign_in = sign_in(facts);
+        sign_in.client_id = Err(Unavailable::Forbidden("no right".to_owned()));
+        sign_in.lacking.label = true;
+    });
+    assert!(unread.fix.unwrap().ends_with(" --app CLIENT-ID"));
 }

@@ -1,12 +1,24 @@
 //! Gateways by the thousand: few requests, and little memory.
 
 use apim_sandbox::azure::{Operation, Principal};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{SetUp, parts};
 use crate::status::large::MOST;
 
 const GATEWAYS: usize = 1_000;
+
+/// The webhook gives it its identity, beside what matters to nobody.
+fn pod(name: &str) -> Value {
+    let env = vec![json!({"name": "A", "value": "b"}); 200];
+    json!({
+        "kind": "Pod", "metadata": {"name": name, "labels": {"app": name, "azure.workload.identity/use": "true"}},
+        "spec": {
+            "schedulerName": "none", "serviceAccountName": name,
+            "containers": [{"name": "gw", "image": "x", "env": env}],
+        },
+    })
+}
 
 #[tokio::test]
 async fn a_thousand_gateways_need_few_requests_and_little_memory() {
@@ -33,6 +45,8 @@ async fn a_thousand_gateways_need_few_requests_and_little_memory() {
             "replicas": 0, "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod}}})
     });
     case.create_all("/apis/apps/v1", "deployments", deployments).await;
+    let pods = (0..GATEWAYS).map(|number| pod(&name(number)));
+    case.create_all("/api/v1", "pods", pods).await;
     let (ended, peak) = case
         .peak_of(set_up.run(&["status", "--azure", "-o", "json"]))
         .await;
@@ -42,6 +56,11 @@ async fn a_thousand_gateways_need_few_requests_and_little_memory() {
     assert_eq!(items.len(), GATEWAYS);
     for item in items {
         assert_eq!(parts(item, "ok").len(), 8, "{item:#}");
+        assert_eq!(
+            (&item["verdict"], &item["pods"]["stale"]),
+            (&json!("Healthy"), &json!([])),
+            "{item:#}"
+        );
     }
     let pages = GATEWAYS.div_ceil(15);
     for (operation, times) in [
@@ -62,4 +81,5 @@ async fn a_thousand_gateways_need_few_requests_and_little_memory() {
     println!("{GATEWAYS} gateways: {peak} KiB");
     assert!(peak < MOST, "{peak} KiB");
     case.delete_all("/apis/apps/v1", "deployments").await;
+    case.delete_all("/api/v1", "pods").await;
 }

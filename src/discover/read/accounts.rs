@@ -1,3 +1,5 @@
+//! ServiceAccounts, and the identity that each gives to pods.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
@@ -5,16 +7,14 @@ use futures::{StreamExt, stream};
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::failure::{is_forbidden, is_not_found, unread};
+use super::place::{FEW, Key, SIDE_BY_SIDE, scopes};
 use crate::cluster::list::{List, Meta};
 use crate::cluster::{Cluster, explain};
-use crate::discover::read::{FEW, Key, SIDE_BY_SIDE, is_forbidden, is_not_found, scopes, unread};
 use crate::error::Result;
 use crate::model::entra::{CLIENT_ID_ANNOTATION, TENANT_ID_ANNOTATION};
 use crate::model::request::Scope;
-use crate::model::{Fact, Unavailable, cleaned};
-
-/// The path at which an API server publishes the issuer of its tokens.
-const DISCOVERY: &str = "/.well-known/openid-configuration";
+use crate::model::{Fact, cleaned};
 
 #[derive(Deserialize)]
 struct Account {
@@ -23,10 +23,10 @@ struct Account {
 
 /// What the annotations of a ServiceAccount give to pods.
 #[derive(Clone)]
-pub(super) struct Identity {
+pub struct Identity {
     /// Or why there certainly is none.
-    pub(super) client_id: Result<Uuid, String>,
-    pub(super) tenant: Option<String>,
+    pub client_id: Result<Uuid, String>,
+    pub tenant: Option<String>,
 }
 
 impl Identity {
@@ -46,10 +46,10 @@ impl Identity {
 }
 
 /// ServiceAccounts, as far as they could be read.
-pub(super) type Identities = BTreeMap<Key, Fact<Identity>>;
+pub type Identities = BTreeMap<Key, Fact<Identity>>;
 
 /// What the annotations of these ServiceAccounts give to pods.
-pub(super) async fn accounts(cluster: &Cluster, wanted: &BTreeSet<Key>) -> Result<Identities> {
+pub async fn accounts(cluster: &Cluster, wanted: &BTreeSet<Key>) -> Result<Identities> {
     let cluster = &cluster.for_optional_reads();
     if wanted.len() > FEW
         && let Some(listed) = listed(cluster, wanted).await?
@@ -121,25 +121,4 @@ fn client_id(account: &Meta) -> Result<Uuid, String> {
             cleaned(text)
         )
     })
-}
-
-#[derive(Deserialize)]
-struct Document {
-    issuer: String,
-}
-
-/// The issuer of the cluster's tokens, to the letter.
-pub(super) async fn issuer(cluster: &Cluster) -> Result<Fact<String>> {
-    match cluster.for_optional_reads().get::<Document>(DISCOVERY).await {
-        Ok(document) => Ok(Ok(cleaned(&document.issuer))),
-        Err(error) => {
-            let is_denied = is_forbidden(&error);
-            let why = explain(error, "reading the issuer of the cluster's tokens").to_string();
-            Ok(Err(if is_denied {
-                Unavailable::Forbidden(why)
-            } else {
-                Unavailable::Unknown(why)
-            }))
-        }
-    }
 }
