@@ -93,7 +93,13 @@ async fn a_service_and_a_gateway_are_described_as_they_were_set() {
             list["value"][0]["properties"]["locationData"]["name"].clone(),
         ]
     };
-    assert_eq!(facts().await, ["Developer", "2021-08-01", "sandbox", "sandbox"]);
+    let before = [
+        json!("Developer"),
+        Value::Null,
+        json!("sandbox"),
+        json!("sandbox"),
+    ];
+    assert_eq!(facts().await, before);
     azure.set_tier(gateway, "Premium");
     azure.set_min_api_version(gateway, "2024-05-01");
     azure.set_location(gateway, "Plant 7");
