@@ -3,8 +3,6 @@ mod hint;
 use std::fmt;
 use std::time::Duration;
 
-use hint::seconds;
-
 use super::challenge::Challenge;
 use crate::error::Error as TopError;
 use crate::retry::Decision;
@@ -263,6 +261,10 @@ impl Error {
             self.retry_decision()
         }
     }
+}
+
+fn seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 impl From<Error> for TopError {

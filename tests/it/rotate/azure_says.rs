@@ -65,7 +65,8 @@ async fn a_lock_stops_the_mint_and_the_dry_run_finds_it() {
 async fn a_demand_for_a_stronger_sign_in_is_a_command() {
     let case = idle("claims").await;
     let tenant = "00000000-1111-2222-3333-444444444444";
-    let claims = "eyJhY2Nlc3NfdG9rZW4iOnsiYWNycyI6eyJlc3NlbnRpYWwiOnRydWUsInZhbHVlcyI6WyJwMSJdfX19";
+    // JSON after a space: no run of a test may show what begins like an access token.
+    let claims = "IHsiYWNjZXNzX3Rva2VuIjp7ImFjcnMiOnsiZXNzZW50aWFsIjp0cnVlLCJ2YWx1ZXMiOlsicDEiXX19fQ==";
     let challenge = format!(
         "Bearer authorization_uri=\"https://login.microsoftonline.com/{tenant}\", error=\"insufficient_claims\", \
          claims=\"{claims}\""

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Error, Fault, Refusal};
+use super::{Error, Fault, Refusal, seconds};
 use crate::model::quote::shell_word;
 use crate::model::{AzureRole, GatewayId, grant_minting};
 
@@ -176,8 +176,4 @@ fn graph_hint(code: &str) -> Option<&'static str> {
 
 fn next_attempt(wait: Duration) -> String {
     format!("wait {} s before the next attempt, as Azure asks", seconds(wait))
-}
-
-pub(super) fn seconds(wait: Duration) -> u64 {
-    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
