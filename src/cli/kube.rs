@@ -72,9 +72,7 @@ pub struct KubeArgs {
     pub certificate_authority: Option<PathBuf>,
 
     /// Do not verify the server's certificate, which makes the connection insecure
-    #[arg(long, global = true, help_heading = HEADING, value_name = "true|false", hide_possible_values = true,
-        num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false,
-        hide_default_value = true)]
+    #[arg(long, global = true, help_heading = HEADING)]
     pub insecure_skip_tls_verify: bool,
 
     /// Name to verify the server's certificate against, instead of its host name

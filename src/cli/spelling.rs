@@ -8,8 +8,8 @@ use clap::error::{ContextKind, ContextValue};
 
 use crate::model::request::DryRun;
 
-/// The words of a line with `-v 6`, `-v6`, `--v=6` and `--dry-run client` written
-/// out.
+/// The words of a line with `-v 6`, `-v6`, `--v=6`, `--dry-run client` and
+/// `--insecure-skip-tls-verify=true` written out.
 pub(super) fn written_out(line: &[OsString]) -> Vec<OsString> {
     let mut words = line.iter().peekable();
     let mut written = Vec::with_capacity(line.len());
@@ -19,6 +19,15 @@ pub(super) fn written_out(line: &[OsString]) -> Vec<OsString> {
             written.push(word.clone());
             written.extend(words.cloned());
             break;
+        }
+        // Not to be given is what `false` means for kubectl.
+        match text {
+            "--insecure-skip-tls-verify=false" => continue,
+            "--insecure-skip-tls-verify=true" => {
+                written.push("--insecure-skip-tls-verify".into());
+                continue;
+            }
+            _ => {}
         }
         let next = words.peek().and_then(|next| next.to_str()).unwrap_or_default();
         let flag = match text {
@@ -98,6 +107,13 @@ mod tests {
             written("apim rotate --dry-run server gw"),
             "apim rotate --dry-run=server gw"
         );
+    }
+
+    #[test]
+    fn a_flag_with_false_is_left_out() {
+        let line = |value: &str| written(&format!("apim --insecure-skip-tls-verify={value} status"));
+        assert_eq!(line("false"), "apim status");
+        assert_eq!(line("true"), "apim --insecure-skip-tls-verify status");
     }
 
     #[test]

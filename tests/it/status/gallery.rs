@@ -63,15 +63,17 @@ async fn deploy_entra(case: &Case, name: &str, settings: &Value) {
     let of_pods = json!({"app": name, "azure.workload.identity/use": "true"});
     let config = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": format!("{name}-env")},
         "data": data});
+    let client = json!({"azure.workload.identity/client-id": "22222222-3333-4444-5555-666666666666"});
+    let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "annotations": client}});
     let deployment = json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "labels": labels},
         "spec": {"replicas": 0, "selector": {"matchLabels": labels}, "template": {
             "metadata": {"labels": of_pods},
-            "spec": {"containers": [{"name": name, "image": "mcr.microsoft.com/azure-api-management/gateway:2.11.1",
+            "spec": {"serviceAccountName": name, "containers": [{"name": name, "image": "mcr.microsoft.com/azure-api-management/gateway:2.11.1",
                 "envFrom": [{"configMapRef": {"name": format!("{name}-env")}}]}]},
         }},
     });
-    for object in [config, deployment] {
+    for object in [config, account, deployment] {
         apply(&case.client, &case.namespace, object).await.unwrap();
     }
 }
