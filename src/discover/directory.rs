@@ -24,6 +24,8 @@ pub struct Directory {
     gateways: Cells<Listing>,
     /// What the identity may do at an instance, by its path in lower case.
     permissions: Cells<Option<Vec<Permission>>>,
+    /// The locks against writes at an instance, by its path in lower case.
+    locks: Cells<Vec<String>>,
 }
 
 /// What is read once for each key.
@@ -162,6 +164,22 @@ impl Directory {
         let path = service.path();
         let cell = cell(&self.permissions, path.to_lowercase());
         cell.get_or_try_init(|| arm.permissions(&path)).await.cloned()
+    }
+
+    /// The locks that let nothing be written to a gateway, for several of one instance by one
+    /// read of those at the instance and above. None without the right to list them.
+    pub async fn write_locks(&self, arm: &Arm, gateway: &GatewayId) -> Vec<String> {
+        let path = match self.expected.get(&gateway.service.name.to_lowercase()) {
+            Some(2..) => gateway.service.path(),
+            _ => gateway.path(),
+        };
+        let cell = cell(&self.locks, path.to_lowercase());
+        let read = async || {
+            let locks = arm.write_locks(&path).await;
+            let locks = locks.inspect_err(|error| tracing::debug!("{error}"));
+            locks.unwrap_or_default()
+        };
+        cell.get_or_init(read).await.clone()
     }
 
     async fn check(&self, arm: &Arm, id: &GatewayId) -> Result<(), NotThere> {

@@ -133,8 +133,8 @@ async fn all_gateways_of_a_namespace() {
     );
     ended.says(&["3 gateways: 3 rotated", "3/3"]);
     assert_eq!(case.mints(), 3);
-    // One list of the instance replaces a read of each gateway, and its permissions those
-    // of each.
+    // One list of the instance replaces a read of each gateway, and so its permissions and
+    // its locks those of each.
     let asked: Vec<String> = case
         .arm_requests()
         .iter()
@@ -142,8 +142,8 @@ async fn all_gateways_of_a_namespace() {
         .collect();
     assert_eq!(
         asked.iter().filter(|method| *method == "GET").count(),
-        3,
-        "one list a run, and the permissions in the dry run: {asked:?}"
+        4,
+        "one list a run, and the permissions and the locks in the dry run: {asked:?}"
     );
 
     let again = case

@@ -118,9 +118,9 @@ impl Run<'_> {
     /// Refuses what Azure would refuse: a `ReadOnly` lock lets a gateway be read, and
     /// no token be minted. Without the right to list locks, nothing is known.
     async fn refuse_locked(&self, gateway: &GatewayId) -> Result<()> {
-        let locks = self.azure.arm.write_locks(&gateway.path()).await;
-        let locks = locks.inspect_err(|error| tracing::debug!("{error}"));
-        let Some(lock) = locks.unwrap_or_default().into_iter().next() else {
+        let Azure { arm, directory, .. } = self.azure;
+        let locks = directory.write_locks(arm, gateway).await;
+        let Some(lock) = locks.first() else {
             return Ok(());
         };
         Err(Error::refused(format!(

@@ -340,6 +340,6 @@ async fn a_subscription_of_another_tenant() {
         .azure()
         .set_tenant(&entra.case.gateway.subscription, &other);
     let run = entra.setup(&yes(&["--mode", "app-secret"]));
-    let hint = "check that the subscription belongs to the tenant that signs in (--tenant)";
+    let hint = "that the subscription belongs to the tenant that signs in (--tenant)";
     stops(&entra, run, 4, &[hint]).await;
 }
