@@ -348,7 +348,7 @@ async fn an_identity_whose_permissions_are_not_shown() {
     ];
     let ended = case.install_cronjob(&line).exits(0).await;
     ended.says(&[
-        "whether the pods can mint is unchecked, because the pods' identity may not read its own permissions",
+        "whether the pods can mint is unchecked, because Azure does not show the permissions of the pods' identity",
     ]);
     let cron_job = serde_json::to_string(&case.cron_jobs().await[0]).unwrap();
     assert!(cron_job.contains(r#""--api-version=2022-08-01""#), "{cron_job}");
