@@ -40,12 +40,13 @@ async fn a_subscription_group_instance_or_gateway_that_does_not_exist() {
     let service = case.gateway.service.clone();
     let subscription = case.gateway.subscription.clone();
     let owner = || Grant::token_operator("/");
+    let absent = "0ab5e470-0000-4000-8000-000000000000";
     let there = ["-s", subscription.as_str(), "-r", "rg-apim"];
     as_principal(
         &case,
         owner(),
-        &["-s", "no-such-sub", "-r", "rg-apim"],
-        &["no-such-sub", "SubscriptionNotFound", "--tenant", "--cloud"],
+        &["-s", absent, "-r", "rg-apim"],
+        &[absent, "SubscriptionNotFound", "--tenant", "--cloud"],
     )
     .await;
     as_principal(
@@ -59,8 +60,8 @@ async fn a_subscription_group_instance_or_gateway_that_does_not_exist() {
     as_principal(
         &case,
         owner(),
-        &["-s", "no-such-sub"],
-        &["no-such-sub", &service, "--resource-group"],
+        &["-s", absent],
+        &[absent, &service, "--resource-group"],
     )
     .await;
     as_principal(
