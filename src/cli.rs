@@ -1,6 +1,7 @@
 //! The command line as it is typed: clap types only. The doc comments are the
 //! help.
 
+mod brief;
 pub mod complete;
 mod completion;
 pub mod entra;

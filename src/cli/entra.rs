@@ -28,14 +28,14 @@ pub enum EntraCommand {
 /// its configuration. Running the same command again changes nothing.
 #[derive(Args, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-#[command(after_help = "Examples:
+#[command(before_help = "Examples:
   kubectl apim entra setup deployment/gw --create-app gw --dry-run
   kubectl apim entra setup deployment/gw --create-app gw
-  kubectl apim entra setup deployment/gw --app CLIENT-ID --mode app-certificate
   kubectl apim entra setup deployment/gw --create-app gw --print-az > setup.sh
-  kubectl apim entra setup -s ID -r GROUP -a INSTANCE -g GATEWAY --service-account gw --create-app gw
-
-The client id of --client-id and AZURE_CLIENT_ID is that of who signs in, never that of the gateway.
+  kubectl apim entra setup -s ID -r GROUP -a INSTANCE -g GATEWAY \\
+    --service-account gw --create-app gw")]
+#[command(
+    after_long_help = "The client id of --client-id and AZURE_CLIENT_ID is that of who signs in, never that of the gateway.
 
 Exit codes:
   0  everything is there, or made and proved
@@ -44,7 +44,8 @@ Exit codes:
   3  written, but Azure's delay or the proof is owed; run the same command again to resume
   4  a line of the plan is `!`, whatever else was done
   5  Azure refused the credential; the workload was put back
-  7  a write could not be read back, so its outcome is unknown")]
+  7  a write could not be read back, so its outcome is unknown"
+)]
 pub struct EntraSetupArgs {
     /// Workload that runs the gateway, as NAME, TYPE/NAME or TYPE NAME
     #[arg(value_name = "TARGET")]

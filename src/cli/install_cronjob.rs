@@ -48,14 +48,12 @@ pub enum RunAs {
 /// Secret. Running the same command again changes nothing; running it for other gateways of the namespace adds them.
 #[derive(Args, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-#[command(after_help = "Examples:
+#[command(before_help = "Examples:
   kubectl apim install-cronjob --auth workload-identity --client-id ID --run-now
   kubectl apim install-cronjob deployment/gw -n apim --auth managed-identity
-  kubectl apim install-cronjob --all --auth service-principal -c ID --tenant ID --client-secret-file FILE
-  kubectl apim install-cronjob --auth managed-identity --dry-run=server --diff
-  kubectl apim install-cronjob --auth managed-identity --dry-run=client -o yaml > cronjob.yaml
-
-Exit codes:
+  kubectl apim install-cronjob --all --auth managed-identity
+  kubectl apim install-cronjob --auth managed-identity --dry-run=server --diff")]
+#[command(after_long_help = "Exit codes:
   0  done, or nothing to do
   1  error
   2  invalid command line or variable

@@ -25,21 +25,22 @@ pub enum RightsScope {
 /// workload as TYPE/NAME and the Secret with --token-secret, the cluster is not contacted either; otherwise both are
 /// discovered as `rotate` does. The same flags always print the same text, so it can be kept in Git.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:
-  kubectl apim render-rbac | kubectl apply -f -         apply the rights for the current namespace
-  kubectl apim render-rbac deploy/gw -n shop -t token   name all: the cluster is not asked
-  kubectl apim render-rbac --admission-policy           also limit what a write may change
-  kubectl apim render-rbac --scope cluster -n ops       print the rights for `rotate -A`
-  kubectl apim render-rbac --azure bicep -s SUBSCRIPTION -r rg-apim -a contoso -g gw
-
-The Role does not include reading the ConfigMap that may name the API Management
+#[command(before_help = "Examples:
+  kubectl apim render-rbac | kubectl apply -f -        apply the rights
+  kubectl apim render-rbac deploy/gw -n shop -t token  do not ask the cluster
+  kubectl apim render-rbac --admission-policy          also limit writes
+  kubectl apim render-rbac --scope cluster -n ops      rights for `rotate -A`
+  kubectl apim render-rbac --azure bicep -s ID -r rg-apim -a contoso -g gw")]
+#[command(
+    after_long_help = "The Role does not include reading the ConfigMap that may name the API Management
 instance: run `rotate` with --apim-instance.
 
 Exit codes:
   0  done
   1  error
   2  invalid command line or variable
-  4  a gateway has no token to rotate")]
+  4  a gateway has no token to rotate"
+)]
 pub struct RenderRbacArgs {
     /// Workloads, as NAME, TYPE/NAME or TYPE NAME; by default the gateway of the namespace
     #[arg(value_name = "TARGET")]

@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, Command as ClapCommand, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use super::brief::with_brief_help;
 use super::entra::EntraArgs;
 use super::program::display_name;
 use super::spelling::written_out;
@@ -20,11 +21,11 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 #[derive(Parser, Debug)]
 #[command(version = VERSION, propagate_version = false, disable_help_subcommand = true)]
 #[command(
-    after_help = "Start with `kubectl apim status`, which lists the gateways of the current namespace and shows when
-their tokens expire. Then `kubectl apim rotate --dry-run` shows what a rotation would do. Neither
-changes anything.
-
-Flags go after `apim`: kubectl takes none before the name of a plugin.
+    before_help = "Examples:
+  kubectl apim status              list the gateways, with their expiry
+  kubectl apim rotate --dry-run    show what a rotation would do
+  kubectl apim rotate              rotate the gateway of the current namespace",
+    after_long_help = "Flags go after `apim`: kubectl takes none before the name of a plugin.
 A variable can set any flag except the Kubernetes options: KUBECTL_APIM_TOKEN_KEY sets --token-key."
 )]
 pub struct Cli {
@@ -122,7 +123,7 @@ pub fn command<W: AsRef<OsStr>>(program: &str, line: &[W], variables: &Variables
             subcommand
         }
     });
-    with_variables(root, variables)
+    with_variables(with_brief_help(root), variables)
 }
 
 /// The same without the commands that are not among the words. clap copies the

@@ -34,15 +34,13 @@ pub enum AuthMethod {
 /// precedence over a variable, a variable over an annotation, and an annotation over discovery.
 #[derive(Args, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-#[command(after_help = "Examples:
-  kubectl apim rotate --dry-run                       show what would be done
-  kubectl apim rotate                                 rotate the gateway of the current namespace
-  kubectl apim rotate deployment/gw -n apim           rotate one gateway by name
-  kubectl apim rotate --if-expiring-within 10d        rotate only if due, as in a scheduled job
-  kubectl apim rotate -k rotate -o json               switch to the other signing key, print JSON
-  kubectl apim rotate -A --if-expiring-within 10d     rotate all that are due; asks first
-
-Write a duration as 30d, 12h, 90m or 1d12h.
+#[command(before_help = "Examples:
+  kubectl apim rotate --dry-run                    show what would be done
+  kubectl apim rotate                              rotate the only gateway
+  kubectl apim rotate deployment/gw -n apim        rotate one gateway by name
+  kubectl apim rotate -k rotate                    switch to the other key
+  kubectl apim rotate -A --if-expiring-within 10d  rotate all that are due")]
+#[command(after_long_help = "Write a duration as 30d, 12h, 90m or 1d12h.
 
 Exit codes:
   0  done, nothing to do, or skipped as requested

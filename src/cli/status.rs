@@ -13,14 +13,13 @@ use crate::model::request::{SortBy, StatusFormat};
 /// The expiry is read from the token itself; of an Entra app's secret or certificate, from what was recorded with it, or
 /// from the certificate. Azure is contacted only with --azure, which also checks what a sign-in by Entra needs.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:
-  kubectl apim status                              list the gateways of the current namespace
-  kubectl apim status -A --sort-by expires-in      list all gateways, the soonest to expire first
-  kubectl apim status -A --fail-within 10d         alarm: exit code 9 if a gateway needs attention
-  kubectl apim status -A -o prometheus             print metrics
-  kubectl apim status -w                           keep running and print what changes
-
-Verdicts, the worst first:
+#[command(before_help = "Examples:
+  kubectl apim status                          list those of the namespace
+  kubectl apim status -A --sort-by expires-in  list all, by expiry
+  kubectl apim status -A --fail-within 10d     exit with 9 if one is due
+  kubectl apim status -A -o prometheus         print metrics
+  kubectl apim status -w                       keep running, print what changes")]
+#[command(after_long_help = "Verdicts, the worst first:
   Expired         the credential has expired: the next pod that starts gets no configuration
   CannotSignIn    with --azure: a part of the sign-in by Entra is missing or wrong
   RestartOwed     a rotation wrote a token that no restart has brought to the pods

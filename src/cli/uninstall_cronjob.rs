@@ -10,9 +10,9 @@ use crate::model::request::DryRun;
 /// Removes the objects that have the labels of the installation: the CronJob with its Jobs, the ServiceAccount, the Role,
 /// the RoleBinding, and the Secret and the NetworkPolicy if there are any. The gateways and their tokens are not changed.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:
-  kubectl apim uninstall-cronjob -n apim --dry-run     show what would be removed
-  kubectl apim uninstall-cronjob -n apim --yes         remove it without confirmation")]
+#[command(before_help = "Examples:
+  kubectl apim uninstall-cronjob -n apim --dry-run  show what would be removed
+  kubectl apim uninstall-cronjob -n apim --yes      remove it without confirmation")]
 pub struct UninstallCronjobArgs {
     /// Name of the installed objects
     #[arg(default_value = DEFAULT_NAME, value_name = "NAME")]

@@ -38,6 +38,37 @@ fn help_is_data_and_a_wrong_command_line_is_not() {
     assert!(complaint.contains("--token-secret"), "{complaint}");
 }
 
+/// All of it is on a terminal of the usual size, and what most people look for
+/// comes first.
+#[test]
+fn the_short_help_fits_a_terminal() {
+    for words in [
+        &[][..],
+        &["rotate"],
+        &["status"],
+        &["install-cronjob"],
+        &["uninstall-cronjob"],
+        &["entra"],
+        &["entra", "setup"],
+        &["render-rbac"],
+        &["completion"],
+        &["version"],
+    ] {
+        let output = Command::new(BINARY)
+            .args(words)
+            .arg("-h")
+            .env_clear()
+            .env("COLUMNS", "80")
+            .output();
+        let help = String::from_utf8(output.unwrap().stdout).unwrap();
+        assert!(help.lines().count() <= 30, "{words:?}:\n{help}");
+        assert!(help.lines().all(|line| line.len() <= 80), "{words:?}:\n{help}");
+        assert!(help.contains("(see more with '--help')"), "{words:?}:\n{help}");
+        let (examples, usage) = (help.find("Examples:"), help.find("Usage:"));
+        assert!(examples < usage, "{words:?}:\n{help}");
+    }
+}
+
 #[test]
 fn help_is_a_command_too() {
     for (words, flags) in [

@@ -22,8 +22,9 @@ a plugin. [Variables](rotate.md#flags-and-variables) can set them too.
 struct Help {
     about: String,
     usage: String,
+    examples: String,
     sections: Vec<Section>,
-    /// Examples, exit codes and the like.
+    /// Exit codes and the like.
     more: String,
 }
 
@@ -69,9 +70,11 @@ fn title(line: &str) -> Option<&str> {
 fn parse(text: &str) -> Help {
     let (about, rest) = text.split_once("\nUsage: ").expect("a help has a usage");
     let (usage, rest) = rest.split_once('\n').unwrap();
+    let (about, examples) = about.split_at(about.find("\nExamples:\n").unwrap_or(about.len()));
     let mut help = Help {
         about: about.trim().to_owned(),
         usage: usage.to_owned(),
+        examples: examples.trim().to_owned(),
         ..Help::default()
     };
     let mut lines = rest.lines().peekable();
@@ -223,6 +226,9 @@ fn chapter(words: &[String], shared: &[Section]) -> String {
     if has_shared {
         text += "\nAlso the [Kubernetes options](#kubernetes-options) and the [global options](#global-options).\n";
     }
+    if !help.examples.is_empty() {
+        let _ = write!(text, "\n{}", more(&help.examples));
+    }
     if !help.more.is_empty() {
         let _ = write!(text, "\n{}", more(&help.more));
     }
@@ -258,10 +264,10 @@ fn no_flag_is_lost() {
 #[test]
 fn a_help_is_read_and_written_as_a_page() {
     let help = parse(
-        "Do it\n\nWith <care>.\n\nUsage: x do [OPTIONS] [T]...\n\nArguments:\n  [T]...\n          What\n\nOptions:\n  \
+        "Do it\n\nWith <care>.\n\nExamples:\n  x do   it\n\nUsage: x do [OPTIONS] [T]...\n\nArguments:\n  [T]...\n          What\n\nOptions:\n  \
          -k, --key <KEY>\n          The key: a*, `b*`\n\n          Possible values:\n          - a: The *first*\n          \
          \n          [default: a]\n\n      --all\n          All\n          \n          [possible values: x, y]\n\n  -h, \
-         --help\n          Print help\n\nExamples:\n  x do   it\n\nBe careful.\n",
+         --help\n          Print help\n\nBe careful.\n",
     );
     assert_eq!(help.about, "Do it\n\nWith <care>.");
     assert_eq!(help.usage, "x do [OPTIONS] [T]...");
@@ -277,8 +283,6 @@ fn a_help_is_read_and_written_as_a_page() {
         "- `-k, --key <KEY>`: The key: a\\*, `b*`. Default: `a`.\n  - `a`: The \\*first\\*\n- `--all`: All. One of: `x`, \
          `y`.\n"
     );
-    assert_eq!(
-        more(&help.more),
-        "**Examples:**\n\n```text\nx do   it\n```\n\nBe careful.\n"
-    );
+    assert_eq!(more(&help.examples), "**Examples:**\n\n```text\nx do   it\n```\n");
+    assert_eq!(more(&help.more), "Be careful.\n");
 }
