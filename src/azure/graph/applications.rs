@@ -19,7 +19,7 @@ use crate::model::quote::odata_text;
 use crate::retry::Backoff;
 
 /// What is read of the applications in a list.
-const SELECTED: &str = "id,appId,displayName,uniqueName,passwordCredentials,keyCredentials";
+const SELECTED: &str = "id,appId,displayName,uniqueName,isDisabled,passwordCredentials,keyCredentials";
 
 /// What a list of applications can be expanded by (reference "application resource
 /// type" on Microsoft Learn).

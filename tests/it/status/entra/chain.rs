@@ -69,6 +69,16 @@ async fn each_broken_part_of_a_federation_is_named() {
     is_broken(&set_up, "servicePrincipal", "is disabled", "az ad sp update --id").await;
     azure.directory(|it| it.change_service_principal(&app.client_id, |it| it.account_enabled = true));
 
+    azure.directory(|it| it.change_application(&app.client_id, |it| it.disabled = true));
+    is_broken(
+        &set_up,
+        "app",
+        "is disabled, so it gets no token",
+        "az ad app show --id",
+    )
+    .await;
+    azure.directory(|it| it.change_application(&app.client_id, |it| it.disabled = false));
+
     the_cluster_half_is_named(&set_up, &app).await;
 
     set_up.workload("gw", &app.client_id).await;
