@@ -29,7 +29,7 @@ pub use gateway::{GatewayArgs, InstanceArgs};
 pub use global::GlobalArgs;
 pub use install_cronjob::{IdentityArgs, InstallCronjobArgs, PodArgs, PodAuth, PullPolicy, RunAs};
 pub use kube::KubeArgs;
-pub use program::{COMPLETION_VARIABLE, file_name};
+pub use program::{COMPLETION_VARIABLE, INDEX_VARIABLE, file_name};
 pub use render_rbac::{AzureRoleArgs, RenderRbacArgs, RightsScope};
 pub use root::{Cli, Command, Parsed, command, parse};
 pub use rotate::{AuthMethod, AzureArgs, FleetArgs, RotateArgs, TargetArgs};

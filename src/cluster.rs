@@ -45,4 +45,4 @@ pub use connect::Cluster;
 pub use explain::{explain, reason};
 pub use inputs::{ConnectInputs, Show};
 pub use name::{valid_name, valid_namespace};
-pub use source::contexts;
+pub use source::{contexts, kubeconfig_names};

@@ -1,5 +1,6 @@
 //! One file a command: a short story of what it does.
 
+mod complete;
 mod confirm;
 mod connect;
 mod context;
@@ -17,5 +18,6 @@ mod uninstall_cronjob;
 
 use connect::{connect, connect_until, contexts, local_now, namespace, nothing_found};
 
+pub use complete::names;
 pub use context::Context;
 pub use dispatch::run;

@@ -13,6 +13,7 @@ pub mod fleet;
 pub mod gateways;
 pub mod installed;
 pub mod inventory;
+mod names;
 mod no_gateway;
 mod owners;
 mod pod_spec;
@@ -27,8 +28,9 @@ mod target;
 mod target_facts;
 pub mod users;
 
+pub use names::gateway_names;
 pub use no_gateway::with_places;
-pub use read::missing_namespace;
+pub use read::{OF_CREDENTIALS, missing_namespace};
 pub use target::target;
 pub use target_facts::TargetFacts;
 

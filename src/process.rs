@@ -5,9 +5,11 @@ use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::mem;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::ArgMatches;
 
+use crate::cli::complete::{Names, Shell};
 use crate::cli::{self, Cli, Parsed};
 use crate::commands::{self, Context};
 use crate::environment::Environment;
@@ -20,6 +22,9 @@ use crate::{logging, script, settings, termination};
 
 /// Runs the program. The first argument is its own name.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
+    // There is one crypto provider. If another one was installed before, the
+    // first TLS connection fails.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let environment = Environment::of_this_process();
     let program = arguments
         .first()
@@ -27,7 +32,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         .unwrap_or_default();
     // kubectl and the shells ask at every press of the tab key; clap must not
     // see their words.
-    if let Some(words) = cli::complete::answer(&arguments, environment.get(cli::COMPLETION_VARIABLE)) {
+    if let Some(words) = completion(&arguments, &environment) {
         // Without colors, Output would drop bash's separator of words too.
         let settings = OutputSettings {
             color: anstream::ColorChoice::Always,
@@ -45,6 +50,17 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         termination::write_message(&environment, message, code);
     }
     ExitCode::from(code)
+}
+
+/// The words that complete a line, if that is what the program was called for.
+fn completion(arguments: &[OsString], environment: &Environment) -> Option<String> {
+    let shell = environment.get(cli::COMPLETION_VARIABLE).map(|name| Shell {
+        name,
+        index: environment.get(cli::INDEX_VARIABLE),
+    });
+    let for_names = environment.clone();
+    let names: Names = Arc::new(move |wanted, kube| commands::names(wanted, kube, &for_names));
+    cli::complete::answer(arguments, shell.as_ref(), &names)
 }
 
 /// The end of a run.
@@ -114,10 +130,6 @@ fn start(arguments: Vec<OsString>, program: &str, as_script: bool, environment: 
 }
 
 fn run(cli: Cli, matches: &ArgMatches, kube: &KubeConnection, program: &str, context: Context) -> Ended {
-    // There is one crypto provider. If another one was installed before, the
-    // first TLS connection fails.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-
     let ended = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

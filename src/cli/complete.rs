@@ -1,5 +1,7 @@
 //! The words that could come next on the command line, for kubectl and for
-//! the shells. Neither a cluster nor Azure is asked for any.
+//! the shells.
+
+mod names;
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
@@ -11,6 +13,9 @@ use clap_complete::engine::complete;
 use clap_complete::env::Shells;
 
 use super::program::PROGRAM;
+use names::with_names;
+
+pub use names::{Names, Wanted};
 
 /// The name under which kubectl looks for a completer of the plugin `apim`.
 const COMPLETER: &str = "kubectl_complete-apim";
@@ -24,23 +29,35 @@ const REQUEST: &str = "__complete";
 const NO_SPACE: u8 = 2;
 const NO_FILES: u8 = 4;
 
+/// A shell's request for completion.
+pub struct Shell<'a> {
+    /// The value of the variable `COMPLETION_VARIABLE`.
+    pub name: &'a str,
+    /// The value of the variable `INDEX_VARIABLE`.
+    pub index: Option<&'a str>,
+}
+
 /// The answer to a request for completion; `None` when the program was called
-/// for something else. `shell` is the value of the
-/// variable `COMPLETION_VARIABLE`.
-pub fn answer(arguments: &[OsString], shell: Option<&str>) -> Option<String> {
+/// for something else.
+pub fn answer(arguments: &[OsString], shell: Option<&Shell<'_>>, names: &Names) -> Option<String> {
     let (program, words) = arguments.split_first()?;
     match (shell, words) {
-        (Some(shell), [escape, line @ ..]) if escape == "--" => for_shell(shell, line),
-        _ => for_kubectl(program, words),
+        (Some(shell), [escape, line @ ..]) if escape == "--" => for_shell(shell, line, names),
+        _ => for_kubectl(program, words, names),
     }
 }
 
-fn for_shell(shell: &str, line: &[OsString]) -> Option<String> {
+fn for_shell(request: &Shell<'_>, line: &[OsString], names: &Names) -> Option<String> {
     let shells = Shells::builtins();
-    let shell = shells.completer(shell)?;
+    let shell = shells.completer(request.name)?;
     let mut answer = Vec::new();
+    // What follows the cursor may become anything.
+    let index = request.index.and_then(|index| index.parse::<usize>().ok());
+    let line = index.and_then(|index| line.get(..=index)).unwrap_or(line);
     if !line.is_empty() {
-        let mut command = command(line);
+        let is_bash = request.name == "bash";
+        let words = if is_bash { joined(line) } else { line.to_vec() };
+        let mut command = with_names(command(line), &words, names);
         // A line that cannot be completed has no candidates: no error can be shown
         // while somebody types.
         let _ = shell.write_complete(&mut command, line.to_vec(), Some(Path::new(".")), &mut answer);
@@ -48,9 +65,24 @@ fn for_shell(shell: &str, line: &[OsString]) -> Option<String> {
     Some(String::from_utf8_lossy(&answer).into_owned())
 }
 
+/// The words of a line that bash has split at `=` and `:` too.
+fn joined(line: &[OsString]) -> Vec<OsString> {
+    let is_mark = |word: &OsString| word == "=" || word == ":";
+    let mut words: Vec<OsString> = Vec::with_capacity(line.len());
+    let mut continues = false;
+    for word in line {
+        match words.last_mut() {
+            Some(last) if continues || is_mark(word) => last.push(word),
+            _ => words.push(word.clone()),
+        }
+        continues = is_mark(word);
+    }
+    words
+}
+
 /// For kubectl each line is a word and, after a tab, what it means; the last
 /// line is the directive.
-fn for_kubectl(program: &OsStr, words: &[OsString]) -> Option<String> {
+fn for_kubectl(program: &OsStr, words: &[OsString], names: &Names) -> Option<String> {
     let words = if Path::new(program).file_stem()? == COMPLETER {
         words
     } else {
@@ -60,7 +92,7 @@ fn for_kubectl(program: &OsStr, words: &[OsString]) -> Option<String> {
         }
         words
     };
-    let candidates = candidates(words);
+    let candidates = candidates(words, names);
     let mut directive = NO_FILES;
     if candidates.iter().any(is_directory) {
         directive |= NO_SPACE;
@@ -71,7 +103,7 @@ fn for_kubectl(program: &OsStr, words: &[OsString]) -> Option<String> {
     Some(text)
 }
 
-fn candidates(words: &[OsString]) -> Vec<CompletionCandidate> {
+fn candidates(words: &[OsString], names: &Names) -> Vec<CompletionCandidate> {
     let mut line = vec![OsString::from(PROGRAM)];
     line.extend_from_slice(words);
     if words.is_empty() {
@@ -81,7 +113,7 @@ fn candidates(words: &[OsString]) -> Vec<CompletionCandidate> {
         .last()
         .is_some_and(|word| word.to_string_lossy().starts_with('-'));
     let index = line.len() - 1;
-    let mut command = command(&line);
+    let mut command = with_names(command(&line), &line, names);
     let mut found = complete(&mut command, line, index, Some(Path::new("."))).unwrap_or_default();
     // As in kubectl, flags are offered once a dash is typed.
     found.retain(|candidate| typed_dash || !candidate.get_value().to_string_lossy().starts_with('-'));
@@ -106,6 +138,8 @@ fn is_directory(candidate: &CompletionCandidate) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     fn ask(line: &[&str]) -> Option<String> {
@@ -114,7 +148,9 @@ mod tests {
 
     fn ask_for(shell: Option<&str>, line: &[&str]) -> Option<String> {
         let line: Vec<OsString> = line.iter().map(OsString::from).collect();
-        answer(&line, shell)
+        let shell = shell.map(|name| Shell { name, index: None });
+        let names: Names = Arc::new(|_, _| Vec::new());
+        answer(&line, shell.as_ref(), &names)
     }
 
     #[test]
@@ -133,6 +169,15 @@ mod tests {
             ask_for(Some("no-shell"), &["kubectl-apim", "--", "kubectl-apim", ""]),
             None
         );
+    }
+
+    #[test]
+    fn words_that_bash_has_split_are_joined() {
+        let words: Vec<OsString> = "rotate --context = arn : aws -t"
+            .split(' ')
+            .map(OsString::from)
+            .collect();
+        assert_eq!(joined(&words), ["rotate", "--context=arn:aws", "-t"]);
     }
 
     #[test]

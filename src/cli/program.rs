@@ -7,6 +7,9 @@ pub(super) const PROGRAM: &str = "kubectl-apim";
 /// the name of the shell; the words of the line are the arguments after `--`.
 pub const COMPLETION_VARIABLE: &str = "KUBECTL_APIM_COMPLETE";
 
+/// The variable with which bash and zsh say which word of the line is completed.
+pub const INDEX_VARIABLE: &str = "_CLAP_COMPLETE_INDEX";
+
 /// The name of the program's file, without folder and extension.
 pub fn file_name(program: &str) -> &str {
     let file = program.rsplit(['/', '\\']).next().unwrap_or(program);

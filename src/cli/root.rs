@@ -7,7 +7,7 @@ use clap::{ArgMatches, Args, Command as ClapCommand, CommandFactory, FromArgMatc
 
 use super::brief::with_brief_help;
 use super::entra::EntraArgs;
-use super::program::display_name;
+use super::program::{PROGRAM, display_name};
 use super::spelling::written_out;
 use super::variables::{Variables, notes, with_variables};
 use super::{
@@ -94,6 +94,22 @@ pub fn parse(
         notes: notes(&command, &matches),
         matches,
     })
+}
+
+/// What a line says that is still being typed, so that something required may be
+/// missing. `None` for a line that is wrong already.
+pub(super) fn unfinished(line: &[OsString]) -> Option<ArgMatches> {
+    let line = written_out(line);
+    let command = narrow(PROGRAM, &line, &|_| None);
+    match command.clone().try_get_matches_from(&line) {
+        Ok(matches) => Some(matches),
+        Err(error) => {
+            let kinds = [ErrorKind::MissingRequiredArgument, ErrorKind::MissingSubcommand];
+            let may_be_finished = kinds.contains(&error.kind());
+            let command = may_be_finished.then(|| command.ignore_errors(true))?;
+            command.try_get_matches_from(&line).ok()
+        }
+    }
 }
 
 /// `help rotate` as `rotate --help`: kubectl has the command, and clap's own would

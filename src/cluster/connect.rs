@@ -48,6 +48,8 @@ pub struct Cluster {
     pub(super) impersonates: bool,
     /// When every request must have ended.
     pub(super) deadline: Option<Instant>,
+    /// Whether a request that failed is not repeated.
+    pub(super) tries_once: bool,
     /// When the server is to be asked again.
     pub(super) not_before: NotBefore,
     /// How long one request may take, retries included, if that is set.
@@ -124,6 +126,7 @@ impl Cluster {
             route,
             impersonates,
             deadline: None,
+            tries_once: false,
             not_before,
             request_timeout,
             attempt,

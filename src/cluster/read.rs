@@ -45,6 +45,13 @@ impl Cluster {
         self
     }
 
+    /// The same cluster for somebody who waits at a prompt: no request is repeated.
+    #[must_use]
+    pub fn trying_once(mut self) -> Self {
+        self.tries_once = true;
+        self
+    }
+
     /// The same cluster for reads that the run can do without: they end after
     /// a minute even if the deadline is later.
     pub(crate) fn for_optional_reads(&self) -> Self {
@@ -78,7 +85,9 @@ impl Cluster {
     ) -> Result<T, kube::Error> {
         let used = self.session.sign_in(self.deadline).await.map_err(unsent)?;
         match send().await {
-            Err(kube::Error::Api(status)) if status.code == 401 && self.session.refused(used) => {
+            Err(kube::Error::Api(status))
+                if status.code == 401 && !self.tries_once && self.session.refused(used) =>
+            {
                 self.session.sign_in(self.deadline).await.map_err(unsent)?;
                 send().await
             }
@@ -187,6 +196,7 @@ impl Cluster {
 
     fn retry_decision(&self, error: &kube::Error) -> Decision {
         match error {
+            _ if self.tries_once => Decision::Stop,
             // A webhook that is down seldom comes back during a run.
             kube::Error::Api(status) if status.code == 500 && status.message.contains(WEBHOOK) => {
                 Decision::RetryBriefly

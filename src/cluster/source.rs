@@ -32,11 +32,33 @@ pub(super) struct Source {
     pub(super) root_cert_file: Option<PathBuf>,
 }
 
+/// The names in the kubeconfig.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct KubeconfigNames {
+    pub contexts: Vec<String>,
+    pub clusters: Vec<String>,
+    pub users: Vec<String>,
+}
+
+/// All names in the kubeconfig, without any request.
+pub fn kubeconfig_names(args: &KubeConnection, environment: ConnectInputs<'_>) -> Result<KubeconfigNames> {
+    let merged = Files::read(args, environment, home(environment).as_deref())?.merged;
+    Ok(KubeconfigNames {
+        contexts: merged.contexts.into_iter().map(|it| it.name).collect(),
+        clusters: merged.clusters.into_iter().map(|it| it.name).collect(),
+        users: merged.users.into_iter().map(|it| it.name).collect(),
+    })
+}
+
+fn home(environment: ConnectInputs<'_>) -> Option<PathBuf> {
+    let mut names = ["HOME", "USERPROFILE"].iter();
+    names
+        .find_map(|name| environment.variable(name))
+        .map(PathBuf::from)
+}
+
 pub(super) fn find(args: &KubeConnection, environment: ConnectInputs<'_>) -> Result<Source> {
-    let home = ["HOME", "USERPROFILE"]
-        .iter()
-        .find_map(|name| environment.variable(name));
-    let home = home.map(PathBuf::from);
+    let home = home(environment);
     let files = Files::read(args, environment, home.as_deref())?;
     if !files.is_empty() {
         return files.select(args, home.as_deref());
@@ -78,10 +100,7 @@ pub fn contexts(
     environment: ConnectInputs<'_>,
     patterns: &[String],
 ) -> Result<Vec<String>> {
-    let home = ["HOME", "USERPROFILE"]
-        .iter()
-        .find_map(|name| environment.variable(name));
-    let home = home.map(PathBuf::from);
+    let home = home(environment);
     let files = Files::read(args, environment, home.as_deref())?;
     let known: Vec<&str> = files
         .merged

@@ -13,6 +13,7 @@ pub(super) use accounts::{Identity, accounts};
 pub(super) use config_maps::{ConfigMapReads, Sought};
 pub(super) use failure::{is_forbidden, unread};
 pub(super) use place::{Key, scopes};
+pub use secrets::OF_CREDENTIALS;
 pub(super) use secrets::{Held, Secrets, read_secret};
 pub use workloads::missing_namespace;
 pub(super) use workloads::{listed, named, named_as, requested};

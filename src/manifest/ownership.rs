@@ -59,6 +59,12 @@ impl Purpose {
     }
 }
 
+/// A label selector for the objects of all installations.
+pub fn installations() -> String {
+    let component = Purpose::Installation.component();
+    format!("{COMPONENT}={component},{MANAGED_BY}={MANAGER}")
+}
+
 /// What objects belong to: they have its labels and, in their namespace, its name.
 #[derive(Clone, Copy, Debug)]
 pub struct Owner<'a> {

@@ -1,6 +1,8 @@
 //! The completion scripts in `completions/`, and what kubectl and the shells
 //! make of the program's answers.
 
+mod names;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

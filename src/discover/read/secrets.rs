@@ -17,9 +17,9 @@ use crate::model::annotation::{LAST_APPLIED, LAST_USED_KEY, OUR_PREFIX};
 use crate::model::request::Scope;
 use crate::model::{Credential, SecretData, SecretFacts, Unavailable};
 
-/// Types of Secrets that hold no gateway's credential and may be large or
+/// A field selector without the types of Secrets that hold no gateway's credential and may be large or
 /// many: the releases of Helm, the tokens of service accounts, certificates.
-const FIELDS: &str = "type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token,type!=kubernetes.io/tls,\
+pub const OF_CREDENTIALS: &str = "type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token,type!=kubernetes.io/tls,\
      type!=kubernetes.io/dockerconfigjson";
 
 /// When the Secrets are larger than this in all, those that are wanted are read
@@ -88,7 +88,7 @@ impl Secrets {
     ) -> Result<bool> {
         let places = scopes(scope, wanted.keys().map(|(namespace, _)| namespace.as_str()));
         let list = List {
-            fields: Some(FIELDS),
+            fields: Some(OF_CREDENTIALS),
             ..List::of("/api/v1", "secrets")
         };
         let keep = |secret: Secret| {

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use axum::http::Method;
+use axum::http::header::ACCEPT;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
@@ -33,6 +34,8 @@ pub struct Seen {
     pub method: Method,
     /// The path and the query; before them the host name, if it is one of Azure's.
     pub uri: String,
+    /// The header `Accept`, empty if there is none.
+    pub accept: String,
     /// When it had arrived.
     pub at: Instant,
 }
@@ -123,6 +126,13 @@ impl Shared {
         lock(&self.seen).push(Seen {
             method: request.parts.method.clone(),
             uri: request.uri.clone(),
+            accept: request
+                .parts
+                .headers
+                .get(ACCEPT)
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or_default()
+                .to_owned(),
             at: Instant::now(),
         });
         self.take(|fault| fault.matches(&request.parts.method, &request.uri))
