@@ -92,6 +92,9 @@ fn print(report: &StatusReport, settings: &StatusSettings, output: &Output) -> R
     output.data(&report.render(settings.output)?)?;
     if matches!(settings.output, StatusFormat::Table | StatusFormat::Wide) {
         print_fixes(report, settings, output);
+        for role in report.too_wide() {
+            output.warning(role);
+        }
         if let Some(unchecked) = report.unchecked() {
             output.hint(&unchecked);
         }

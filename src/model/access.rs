@@ -17,23 +17,52 @@ pub struct Permission {
 }
 
 impl Permission {
-    /// Whether it grants an action of the control plane.
+    /// Whether it grants an action of the control plane, or all actions of a pattern.
     pub fn allows(&self, action: &str) -> bool {
-        matches(&self.actions, action) && !matches(&self.not_actions, action)
+        covers(&self.actions, action) && !meets(&self.not_actions, action)
     }
 
-    /// Whether it grants an action on data.
+    /// Whether it grants an action on data, or all actions of a pattern.
     pub fn allows_data(&self, action: &str) -> bool {
-        matches(&self.data_actions, action) && !matches(&self.not_data_actions, action)
+        covers(&self.data_actions, action) && !meets(&self.not_data_actions, action)
     }
 }
 
-/// Azure ignores the case of actions; `*` matches any text.
-fn matches(patterns: &[String], action: &str) -> bool {
+/// Whether one of the patterns has all actions of another. Azure ignores the case of
+/// actions; `*` stands for any text.
+fn covers(patterns: &[String], action: &str) -> bool {
     let action = action.to_ascii_lowercase();
     patterns
         .iter()
         .any(|pattern| WildMatch::new(&pattern.to_ascii_lowercase()).matches(&action))
+}
+
+/// Whether one of the patterns has an action in common with another.
+fn meets(patterns: &[String], action: &str) -> bool {
+    let action = action.to_ascii_lowercase();
+    patterns
+        .iter()
+        .any(|pattern| have_common(&pattern.to_ascii_lowercase(), &action))
+}
+
+/// Whether a text matches both patterns. Between the first and the last `*` of two
+/// patterns there is room for the rest of both, so only their ends have to agree.
+fn have_common(one: &str, other: &str) -> bool {
+    match (ends(one), ends(other)) {
+        (Some((begin, end)), Some((other_begin, other_end))) => {
+            (begin.starts_with(other_begin) || other_begin.starts_with(begin))
+                && (end.ends_with(other_end) || other_end.ends_with(end))
+        }
+        (None, _) => WildMatch::new(other).matches(one),
+        (_, None) => WildMatch::new(one).matches(other),
+    }
+}
+
+/// What is before the first `*` of a pattern, and after its last.
+fn ends(pattern: &str) -> Option<(&str, &str)> {
+    let (begin, _) = pattern.split_once('*')?;
+    let (_, end) = pattern.rsplit_once('*')?;
+    Some((begin, end))
 }
 
 /// A role definition.
@@ -143,6 +172,36 @@ mod tests {
         assert!(allows(&["microsoft.apimanagement/SERVICE/gateways/read"], &[]));
         assert!(allows(&["*/read"], &[]) && allows(&["*"], &["*/write"]));
         assert!(!allows(&["*"], &["*/read"]) && !allows(&[], &[]));
+    }
+
+    /// Of a pattern, nothing may be excluded.
+    #[test]
+    fn a_pattern_is_granted_as_a_whole() {
+        let allows = |not: &str| {
+            let permission = Permission {
+                actions: words(&["*"]),
+                not_actions: words(&[not]),
+                ..Permission::default()
+            };
+            permission.allows("Microsoft.Authorization/*/read")
+        };
+        for not in [
+            "Microsoft.Authorization/roleAssignments/read",
+            "microsoft.authorization/ROLEASSIGNMENTS/*",
+            "Microsoft.Authorization/*/read",
+            "*/roleDefinitions/*",
+            "*",
+        ] {
+            assert!(!allows(not), "{not}");
+        }
+        for not in [
+            "Microsoft.Authorization/roleAssignments/write",
+            "Microsoft.Authorization/*/write",
+            "Microsoft.ApiManagement/*",
+            "*/action",
+        ] {
+            assert!(allows(not), "{not}");
+        }
     }
 
     #[test]

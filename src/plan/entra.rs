@@ -29,7 +29,7 @@ pub use arrival::{
     refusal_counts,
 };
 pub use assignment::newest_assignment;
-pub use chain::{Link, LinkState, chain, credentials};
+pub use chain::{Link, LinkState, chain, credentials, role_in_the_way};
 pub use ending::{SetupProof, StepOutcome, exit_code, planned_exit_code};
 pub use holder::HandedOver;
 pub use marks::{marks_of_new_pods, replacement_id, replacement_ids};
@@ -174,7 +174,7 @@ pub fn setup(facts: &EntraFacts, request: &SetupRequest, now: Timestamp) -> Resu
     let mut steps = instance::steps(facts, request);
     steps.extend(mode::steps(facts, request, mode));
     steps.extend([validator_role.step, reader_role.step, validator_assignment]);
-    steps.extend(app::steps(facts, request, &secret));
+    steps.extend(app::steps(facts, request, (&secret, &credential)));
     steps.extend([reader_assignment, credential]);
     steps.extend(cluster);
     steps.extend(removed);

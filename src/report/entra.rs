@@ -16,7 +16,7 @@ pub use values::Values;
 
 use crate::model::one_line;
 use crate::model::request::ConnectionFlags;
-use crate::plan::entra::{Part, SetupPlan, SetupProof, Step, StepMark, StepOutcome, capped};
+use crate::plan::entra::{Action, Part, SetupPlan, SetupProof, Step, StepMark, StepOutcome, capped};
 
 /// The plan, a line for each step with its mark first. Notes, of each kind a few, and
 /// hints are indented below it; the error that ends a plan has the hints of its step.
@@ -36,6 +36,31 @@ fn lines(step: &Step, is_ending: bool) -> impl Iterator<Item = String> {
     let hints = step.hints.iter().filter(move |_| !is_ending);
     let below = capped(&step.notes).into_iter().chain(hints.cloned());
     std::iter::once(first).chain(below.map(|line| format!("    {}", one_line(&line))))
+}
+
+/// The objects of the cluster that were changed, a line for each; without outcomes those
+/// that would be.
+pub fn changed_objects(plan: &SetupPlan, outcomes: Option<&[StepOutcome]>) -> String {
+    let mut names: Vec<String> = Vec::new();
+    for (at, step) in plan.steps.iter().enumerate() {
+        let is_changed = outcomes.is_none_or(|all| matches!(all.get(at), Some(StepOutcome::Done(_))));
+        let name = step.to_apply().filter(|_| is_changed).and_then(object_name);
+        names.extend(name.filter(|name| !names.contains(name)));
+    }
+    names.into_iter().map(|name| name + "\n").collect()
+}
+
+fn object_name(action: &Action) -> Option<String> {
+    match action {
+        Action::WriteServiceAccount { name, .. } => Some(format!("serviceaccount/{name}")),
+        Action::WriteSecret { name, .. } | Action::AdoptCredential { name, .. } => {
+            Some(format!("secret/{name}"))
+        }
+        Action::ConfigureWorkload { workload, .. } | Action::RestartWorkload { workload, .. } => {
+            Some(workload.to_string())
+        }
+        _ => None,
+    }
 }
 
 /// The output of `-o json`. A version gets new fields, but never changes existing

@@ -27,7 +27,7 @@ use crate::output::Output;
 use crate::plan::entra::{
     Action, SetupPlan, SetupProof, Step, StepOutcome, exit_code, planned_exit_code, refusal,
 };
-use crate::report::entra::{Applied, SetupReport, Values, client_id, plan_lines};
+use crate::report::entra::{Applied, SetupReport, Values, changed_objects, client_id, plan_lines};
 use crate::settings::entra_setup::{EntraSetupSettings, Print};
 use crate::yaml::to_yaml;
 
@@ -313,14 +313,8 @@ impl Run<'_> {
             OutputFormat::Yaml => output.data(&to_yaml(
                 &SetupReport::new(&values, applied, dry_run, code).into_value(&self.context.connection),
             )?),
-            OutputFormat::Name => output.data(&format!("{}\n", self.name())),
-        }
-    }
-
-    fn name(&self) -> String {
-        match &self.target.workload {
-            Some(workload) => workload.to_string(),
-            None => self.gateway.to_string(),
+            OutputFormat::Name if is_refused => Ok(()),
+            OutputFormat::Name => output.data(&changed_objects(plan, done.map(|_| outcomes))),
         }
     }
 

@@ -10,11 +10,28 @@ use crate::model::entra::{
 };
 use crate::model::{AzureRole, cleaned, counted, one_line};
 
-pub(super) fn steps(facts: &EntraFacts, request: &SetupRequest, secret: &str) -> Vec<Step> {
-    vec![app(facts, request, secret), service_principal(facts)]
+pub(super) fn steps(
+    facts: &EntraFacts,
+    request: &SetupRequest,
+    (secret, credential): (&str, &Step),
+) -> Vec<Step> {
+    let changed = match credential.to_apply() {
+        Some(Action::ChangeFederated(changed)) => Some(changed.name.as_str()),
+        _ => None,
+    };
+    let own = Own { secret, changed };
+    vec![app(facts, request, &own), service_principal(facts)]
 }
 
-fn app(facts: &EntraFacts, request: &SetupRequest, secret: &str) -> Step {
+/// What this set-up answers for of what an app has.
+struct Own<'a> {
+    /// The name of the Secret for the credential.
+    secret: &'a str,
+    /// The name of the federated credential that this run corrects.
+    changed: Option<&'a str>,
+}
+
+fn app(facts: &EntraFacts, request: &SetupRequest, own: &Own<'_>) -> Step {
     match (&facts.app, &request.app) {
         (Err(why), AppRequest::Existing(client_id)) => {
             let text = format!("the app {client_id} is tried by its sign-in: {}", why.why());
@@ -24,7 +41,7 @@ fn app(facts: &EntraFacts, request: &SetupRequest, secret: &str) -> Step {
             let what = format!("create the app {}", one_line(name));
             unread(Part::App, &what, why, Some(creation(facts, name)))
         }
-        (Ok(Some(found)), _) => existing(facts, found, request, secret),
+        (Ok(Some(found)), _) => existing(facts, found, request, own),
         (Ok(None), AppRequest::Existing(client_id)) => Step::stop(
             Part::App,
             format!(
@@ -84,7 +101,7 @@ fn candidate(app: &Application) -> String {
     format!("{} (client id {})", cleaned(&app.display_name), app.app_id)
 }
 
-fn existing(facts: &EntraFacts, app: &AppFacts, request: &SetupRequest, secret: &str) -> Step {
+fn existing(facts: &EntraFacts, app: &AppFacts, request: &SetupRequest, own: &Own<'_>) -> Step {
     let client_id = app.client_id();
     let name = match &app.kind {
         AppKind::Application(app) => format!("the app {}", cleaned(&app.display_name)),
@@ -97,7 +114,7 @@ fn existing(facts: &EntraFacts, app: &AppFacts, request: &SetupRequest, secret: 
         return Step::stop(Part::App, text)
             .hint("enable it in the Entra admin center, or choose another one with --app CLIENT-ID");
     }
-    let others = others(facts, app, secret);
+    let others = others(facts, app, own);
     let text = format!("{name} has the client id {client_id}");
     let is_made_here = matches!(request.app, AppRequest::Create(_));
     if request.yes && is_made_here && !others.is_empty() {
@@ -106,7 +123,7 @@ fn existing(facts: &EntraFacts, app: &AppFacts, request: &SetupRequest, secret: 
         return Step::stop(
             Part::App,
             format!(
-                "{text}, but others can use it, which --yes does not consent to: {}",
+                "{text}, but it may have more than this program gave it, which --yes does not consent to: {}",
                 shown.join("; ")
             ),
         )
@@ -117,12 +134,12 @@ fn existing(facts: &EntraFacts, app: &AppFacts, request: &SetupRequest, secret: 
     }
     Step::ok(Part::App, text)
         .notes(others)
-        .notes(of_other_secrets(facts, app, secret))
+        .notes(of_other_secrets(facts, app, own.secret))
         .id("clientId", &client_id)
 }
 
 /// Who else can sign in as the app or change it, and what else it may do.
-fn others(facts: &EntraFacts, app: &AppFacts, secret: &str) -> Vec<String> {
+fn others(facts: &EntraFacts, app: &AppFacts, own: &Own<'_>) -> Vec<String> {
     let mut others = Vec::new();
     match &app.owners {
         Ok(owners) => {
@@ -138,12 +155,12 @@ fn others(facts: &EntraFacts, app: &AppFacts, secret: &str) -> Vec<String> {
     }
     let credentials = sorted(app.credentials(), |it| (it.name.as_deref(), it.key_id));
     let foreign = credentials.into_iter();
-    others.extend(foreign.filter_map(|it| other_credential(facts, secret, it)));
+    others.extend(foreign.filter_map(|it| other_credential(facts, own.secret, it)));
     match &app.federated {
         Ok(all) => {
-            let foreign = all
-                .iter()
-                .filter(|it| it.name != federated_name(&it.issuer, &it.subject));
+            let foreign = all.iter().filter(|it| {
+                it.name != federated_name(&it.issuer, &it.subject) && Some(it.name.as_str()) != own.changed
+            });
             let foreign = sorted(foreign, |it| (it.name.as_str(), it.subject.as_str()));
             others.extend(foreign.into_iter().map(|it| {
                 format!(

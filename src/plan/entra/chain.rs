@@ -6,8 +6,8 @@ mod in_cluster;
 use uuid::Uuid;
 
 use super::assignment::covers_principal;
-use super::federated::{Trust, trust};
-use super::role::grants;
+use super::federated::{Trust, differences, trust};
+use super::role::{Remedy, remedy, role_command};
 use super::step::Part;
 use crate::model::access::{RoleAssignment, RoleDefinition};
 use crate::model::directory::{Application, FederatedCredential, ServicePrincipal};
@@ -28,6 +28,8 @@ pub struct Link {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkState {
     Ok,
+    /// It works, and grants more than is needed; as a sentence.
+    Wide(String),
     /// As a sentence.
     Broken(String),
     Unknown(Unavailable),
@@ -139,36 +141,43 @@ fn trusted(facts: &GatewayFacts, sign_in: &EntraSignIn, federation: &Federation)
     let whom = format!("{} of the issuer {}", brief(&wanted.subject), brief(issuer));
     Ok(match trust(all, &wanted) {
         Trust::Full(_) => Ok(()),
-        Trust::OtherAudience(_) if audiences.is_none() => Ok(()),
-        Trust::OtherAudience(found) => Err(format!(
-            "the federated credential {} has the audience {}, not {}",
-            brief(&found.name),
-            brief(&found.audiences.join(", ")),
-            wanted.audiences.join(", ")
-        )),
-        Trust::OtherIssuer(found) => Err(other_issuer(found, &wanted)),
+        Trust::Differs(found) => {
+            let differences = differences(found, &wanted);
+            let differences = differences
+                .into_iter()
+                .filter(|it| it.what != "audience" || audiences.is_some());
+            let words: Vec<String> = differences
+                .map(|it| format!("the {} {}, not {}", it.what, brief(&it.found), brief(&it.wanted)))
+                .collect();
+            if words.is_empty() {
+                Ok(())
+            } else {
+                Err(not_trusting(found, &wanted, &words.join(", and ")))
+            }
+        }
         Trust::None => {
             let mut of_subject = all.iter().filter(|it| it.subject == wanted.subject);
             let almost = of_subject.find(|it| is_same_but_slash(&it.issuer, &wanted.issuer));
             Err(almost.map_or_else(
                 || format!("no federated credential trusts {whom}"),
-                |found| other_issuer(found, &wanted),
+                |found| {
+                    let words = format!("the issuer {}, not {}", brief(&found.issuer), brief(issuer));
+                    not_trusting(found, &wanted, &words)
+                },
             ))
         }
     })
 }
 
-fn other_issuer(found: &FederatedCredential, wanted: &FederatedCredential) -> String {
+fn not_trusting(found: &FederatedCredential, wanted: &FederatedCredential, differences: &str) -> String {
     let slash = if is_same_but_slash(&found.issuer, &wanted.issuer) {
         ": they differ in the last slash"
     } else {
         ""
     };
     format!(
-        "the federated credential {} has the issuer {}, but the tokens of the cluster have {}{slash}",
-        brief(&found.name),
-        brief(&found.issuer),
-        brief(&wanted.issuer)
+        "the federated credential {} has {differences}, as the tokens of the cluster have it{slash}",
+        brief(&found.name)
     )
 }
 
@@ -225,6 +234,7 @@ fn access(azure: &EntraInAzure) -> Vec<Link> {
         borrowed(&azure.service_principal).map(|found| found.as_ref().map(|it: &ServicePrincipal| it.id));
     let identity = access.identity.principal;
     let validator = Role {
+        parts: [Part::ValidatorRole, Part::ValidatorAssignment],
         wanted: AzureRole::ConfigValidator.definition(),
         principal: Ok(identity),
         scope: &group,
@@ -232,6 +242,7 @@ fn access(azure: &EntraInAzure) -> Vec<Link> {
         at: "its resource group",
     };
     let reader = Role {
+        parts: [Part::ReaderRole, Part::ReaderAssignment],
         wanted: AzureRole::ConfigReader.definition(),
         principal,
         scope: &service,
@@ -242,18 +253,36 @@ fn access(azure: &EntraInAzure) -> Vec<Link> {
         format!("the instance {instance} has no system-assigned identity, by which it checks the rights of gateways")
     });
     let ([validator_role, validator_assignment], [reader_role, reader_assignment]) =
-        (validator.judge(access), reader.judge(access));
+        (validator.links(access), reader.links(access));
     vec![
         Link::of(Part::Identity, Ok(has_identity)),
-        Link::of(Part::ValidatorRole, validator_role),
-        Link::of(Part::ReaderRole, reader_role),
-        Link::of(Part::ValidatorAssignment, validator_assignment),
-        Link::of(Part::ReaderAssignment, reader_assignment),
+        validator_role,
+        reader_role,
+        validator_assignment,
+        reader_assignment,
     ]
+}
+
+/// The command that shows the role that keeps a set-up from mending this part.
+pub fn role_in_the_way(part: Part, azure: &EntraInAzure) -> Option<String> {
+    let access = azure.access.as_ref().ok()?;
+    let (role, scope) = match part {
+        Part::ValidatorRole => (AzureRole::ConfigValidator, access.service.group_path()),
+        Part::ReaderRole => (AzureRole::ConfigReader, access.service.path()),
+        _ => return None,
+    };
+    let subscription = &access.service.subscription;
+    let definitions = access.definitions.as_ref().ok()?;
+    match remedy(role.definition(), subscription, &scope, definitions) {
+        Remedy::InTheWay(found) => Some(role_command(subscription, found.id)),
+        _ => None,
+    }
 }
 
 /// One of the two roles, and whom it is assigned to.
 struct Role<'a> {
+    /// Those of the role and of its assignment.
+    parts: [Part; 2],
     wanted: &'static CustomRole,
     /// `None` if it does not exist.
     principal: Fact<Option<Uuid>>,
@@ -264,47 +293,31 @@ struct Role<'a> {
 
 impl Role<'_> {
     /// The role, and its assignment.
-    fn judge(&self, access: &InstanceAccess) -> [Fact<Result<(), String>>; 2] {
-        let wanted = self.wanted;
-        let name = wanted.name;
-        let definitions = match borrowed(&access.definitions) {
+    fn links(&self, access: &InstanceAccess) -> [Link; 2] {
+        let [role, assignment] = self.parts;
+        let definitions = match &access.definitions {
             Ok(definitions) => definitions,
-            Err(why) => return [Err(why.clone()), Err(why)],
+            Err(why) => return self.parts.map(|part| Link::of(part, Err(why.clone()))),
         };
-        let suits = |it: &&RoleDefinition| grants(wanted, it);
+        let (actions, data_actions) = (self.wanted.action_names(), self.wanted.data_action_names());
+        let suits = |it: &&RoleDefinition| it.grants(&actions, &data_actions);
         let assigned = self.assigned(access);
-        if let Ok(Some(assigned)) = &assigned
-            && definitions
-                .iter()
-                .filter(suits)
-                .any(|it| assigned.iter().any(|of| of.role == it.id))
-        {
-            return [Ok(Ok(())), Ok(Ok(()))];
+        if let Ok(Some(assigned)) = &assigned {
+            let is_assigned = |it: &&RoleDefinition| assigned.iter().any(|of| of.role == it.id);
+            let mut in_use = definitions.iter().filter(suits).filter(is_assigned).peekable();
+            if in_use.peek().is_some() {
+                let state = self.width(in_use, access);
+                return [Link { part: role, state }, Link::of(assignment, Ok(Ok(())))];
+            }
         }
-        let role = if definitions.iter().any(|it| suits(&it)) {
-            Ok(())
-        } else {
-            let actions = [wanted.action_names(), wanted.data_action_names()].concat();
-            let same_name = definitions.iter().find(|it| {
-                it.name.eq_ignore_ascii_case(name)
-                    || it
-                        .name
-                        .eq_ignore_ascii_case(&wanted.name_in(&access.service.subscription))
-            });
-            Err(match same_name {
-                Some(found) => format!(
-                    "the role {} lacks the permission {}",
-                    brief(&found.name),
-                    actions.join(", ")
-                ),
-                None => format!(
-                    "no role with the permission {} can be assigned at {}",
-                    actions.join(", "),
-                    self.at
-                ),
-            })
-        };
-        let assignment = assigned.map(|assigned| match assigned {
+        // Without a role there is nothing to assign.
+        if !definitions.iter().any(|it| suits(&it)) {
+            let missing = Unavailable::Unknown("its role is missing".to_owned());
+            let why = self.why_no_role(access, definitions);
+            return [Link::of(role, Ok(Err(why))), Link::of(assignment, Err(missing))];
+        }
+        let name = self.wanted.name;
+        let unassigned = assigned.map(|assigned| match assigned {
             None => Err(format!(
                 "nothing has the role {name} at {}, because {} does not exist",
                 self.at, self.whose
@@ -314,16 +327,50 @@ impl Role<'_> {
                 self.whose, self.at
             )),
         });
-        // Without a role there is nothing to assign.
-        let is_role_missing = role.is_err();
-        [
-            Ok(role),
-            if is_role_missing {
-                Err(Unavailable::Unknown("its role is missing".to_owned()))
-            } else {
-                assignment
-            },
-        ]
+        [Link::of(role, Ok(Ok(()))), Link::of(assignment, unassigned)]
+    }
+
+    fn remedy<'a>(&self, access: &InstanceAccess, definitions: &'a [RoleDefinition]) -> Remedy<'a> {
+        remedy(self.wanted, &access.service.subscription, self.scope, definitions)
+    }
+
+    /// Whether the role is one of a gateway that has got more permissions. A role that was
+    /// made for something else is its owner's matter.
+    fn width<'a>(
+        &self,
+        mut in_use: impl Iterator<Item = &'a RoleDefinition>,
+        access: &'a InstanceAccess,
+    ) -> LinkState {
+        let definitions = access.definitions.as_deref().unwrap_or_default();
+        let Remedy::InTheWay(wide) = self.remedy(access, definitions) else {
+            return LinkState::Ok;
+        };
+        if in_use.all(|it| it.id != wide.id) {
+            return LinkState::Ok;
+        }
+        LinkState::Wide(format!(
+            "the role {} grants more than a gateway needs: show it with `{}`, and remove the rest",
+            brief(&wide.name),
+            role_command(&access.service.subscription, wide.id)
+        ))
+    }
+
+    fn why_no_role(&self, access: &InstanceAccess, definitions: &[RoleDefinition]) -> String {
+        let actions = [self.wanted.action_names(), self.wanted.data_action_names()].concat();
+        let actions = actions.join(", ");
+        match self.remedy(access, definitions) {
+            Remedy::InTheWay(found) => format!(
+                "the role {} lacks the permission {actions} and has others or excludes some, so a set-up leaves it alone;                  rename it, or leave it with that permission alone",
+                brief(&found.name)
+            ),
+            Remedy::Mend(found) | Remedy::Create(Some(found)) => {
+                format!("the role {} lacks the permission {actions}", brief(&found.name))
+            }
+            Remedy::Create(None) => format!(
+                "no role with the permission {actions} can be assigned at {}",
+                self.at
+            ),
+        }
     }
 
     /// The roles of the principal at the scope or above it; `None` if there is no

@@ -69,9 +69,8 @@ pub(super) fn federated(facts: &EntraFacts, account: &str, audience: &str) -> St
 /// How far the federated credentials of an app trust a subject.
 pub(super) enum Trust<'a> {
     Full(&'a FederatedCredential),
-    OtherAudience(&'a FederatedCredential),
-    /// One of the same name: only the issuer and the audience of it can differ.
-    OtherIssuer(&'a FederatedCredential),
+    /// One for the same tokens, or of the same name.
+    Differs(&'a FederatedCredential),
     None,
 }
 
@@ -81,10 +80,30 @@ pub(super) fn trust<'a>(all: &'a [FederatedCredential], wanted: &FederatedCreden
         if found.audiences == wanted.audiences {
             return Trust::Full(found);
         }
-        return Trust::OtherAudience(found);
+        return Trust::Differs(found);
     }
     let of_name = all.iter().find(|it| it.name == wanted.name);
-    of_name.map_or(Trust::None, Trust::OtherIssuer)
+    of_name.map_or(Trust::None, Trust::Differs)
+}
+
+/// One property in which a federated credential is not as it should be.
+pub(super) struct Difference {
+    pub(super) what: &'static str,
+    pub(super) found: String,
+    pub(super) wanted: String,
+}
+
+pub(super) fn differences(found: &FederatedCredential, wanted: &FederatedCredential) -> Vec<Difference> {
+    let audiences = |of: &FederatedCredential| of.audiences.join(", ");
+    let all = [
+        ("issuer", found.issuer.clone(), wanted.issuer.clone()),
+        ("subject", found.subject.clone(), wanted.subject.clone()),
+        ("audience", audiences(found), audiences(wanted)),
+    ];
+    all.into_iter()
+        .filter(|(_, found, wanted)| found != wanted)
+        .map(|(what, found, wanted)| Difference { what, found, wanted })
+        .collect()
 }
 
 fn among(all: &[FederatedCredential], wanted: FederatedCredential, text: String) -> Step {
@@ -98,27 +117,22 @@ fn among(all: &[FederatedCredential], wanted: FederatedCredential, text: String)
         )
         .id("federatedCredential", &name);
     }
-    if let Trust::OtherAudience(found) = trust {
-        let name = cleaned(&found.name);
+    if let Trust::Differs(found) = trust {
+        let differences = differences(found, &wanted).into_iter();
+        let words: Vec<String> = differences
+            .map(|it| {
+                let (from, to) = (cleaned(&it.found), cleaned(&it.wanted));
+                format!("the {} from {from} to {to}", it.what)
+            })
+            .collect();
         let text = format!(
-            "change the audience of the federated credential {name} to {}",
-            wanted.audiences.join(", ")
+            "change the federated credential {}: {}, as the tokens of the cluster have it",
+            cleaned(&found.name),
+            words.join(", ")
         );
         let name = found.name.clone();
-        return Step::change(
-            part,
-            text,
-            Action::ChangeFederated(FederatedCredential { name, ..wanted }),
-        );
-    }
-    if let Trust::OtherIssuer(found) = trust {
-        let text = format!(
-            "change the issuer of the federated credential {} from {} to {}, as the cluster's tokens have it",
-            found.name,
-            cleaned(&found.issuer),
-            cleaned(&wanted.issuer)
-        );
-        return Step::change(part, text, Action::ChangeFederated(wanted));
+        let changed = FederatedCredential { name, ..wanted };
+        return Step::change(part, text, Action::ChangeFederated(changed));
     }
     if all.len() >= MOST_FEDERATED {
         let text = format!(

@@ -71,44 +71,31 @@ impl<'a> Need<'a> {
                 definition: found.id,
             };
         }
-        let own_name = self.wanted().name_in(self.subscription);
-        let named = |name: &str| definitions.iter().find(|it| it.name.eq_ignore_ascii_case(name));
-        let by_id = definitions.iter().find(|it| it.id == own);
-        let namesakes = [by_id, named(&own_name), named(self.wanted().name)];
-        let mut foreign = None;
-        for namesake in namesakes.into_iter().flatten() {
-            if !self.is_part_of_wanted(namesake) {
-                let step = self.other_permissions(namesake);
-                return RoleStep {
-                    step,
-                    definition: namesake.id,
-                };
-            }
-            if !namesake.built_in && self.is_ours_alone(namesake) {
-                let step = self.mend(namesake).permitted(may, may_not);
-                return RoleStep {
-                    step,
-                    definition: namesake.id,
-                };
-            }
-            foreign = Some(namesake);
+        match remedy(self.wanted(), self.subscription, self.scope, definitions) {
+            Remedy::InTheWay(namesake) => RoleStep {
+                step: self.other_permissions(namesake),
+                definition: namesake.id,
+            },
+            Remedy::Mend(namesake) => RoleStep {
+                step: self.mend(namesake).permitted(may, may_not),
+                definition: namesake.id,
+            },
+            Remedy::Create(foreign) => RoleStep {
+                step: self.create(foreign).permitted(may, may_not),
+                definition: own,
+            },
         }
-        let mut step = Step::create(
-            self.part,
-            format!("create the role {own_name}"),
-            self.create_action(),
-        );
-        if let Some(foreign) = foreign {
-            step = step.note(format!(
-                "the role {} lacks permissions, and can be assigned outside of the subscription {} too, so it is left alone",
-                cleaned(&foreign.name),
-                self.subscription
-            ));
-        }
-        RoleStep {
-            step: step.permitted(may, may_not),
-            definition: own,
-        }
+    }
+
+    fn create(&self, foreign: Option<&RoleDefinition>) -> Step {
+        let name = self.wanted().name_in(self.subscription);
+        let step = Step::create(self.part, format!("create the role {name}"), self.create_action());
+        let Some(foreign) = foreign else { return step };
+        step.note(format!(
+            "the role {} lacks permissions, and can be assigned outside of the subscription {} too, so it is left alone",
+            cleaned(&foreign.name),
+            self.subscription
+        ))
     }
 
     /// Of several roles with exactly the wanted permissions, the one that is in use
@@ -116,7 +103,8 @@ impl<'a> Need<'a> {
     fn best_exact<'d>(&self, definitions: &'d [RoleDefinition]) -> Option<&'d RoleDefinition> {
         let wanted = self.wanted();
         let is_exact = |it: &&RoleDefinition| {
-            it.grants_exactly(&wanted.action_names(), &wanted.data_action_names()) && self.is_assignable(it)
+            it.grants_exactly(&wanted.action_names(), &wanted.data_action_names())
+                && is_assignable(it, self.scope)
         };
         let own = wanted.id_in(self.subscription);
         definitions.iter().filter(is_exact).min_by_key(|it| {
@@ -130,38 +118,9 @@ impl<'a> Need<'a> {
     /// it grants. A mended role counts: it is the one that is assigned.
     pub(super) fn is_enough(&self, role: Uuid) -> bool {
         let definitions = self.facts.definitions.as_deref().unwrap_or_default();
-        let Some(found) = definitions.iter().find(|it| it.id == role) else {
-            return false;
-        };
-        grants(self.wanted(), found)
-    }
-
-    fn is_assignable(&self, definition: &RoleDefinition) -> bool {
-        let mut scopes = definition.assignable_scopes.iter();
-        definition.built_in || scopes.any(|scope| covers(scope, self.scope))
-    }
-
-    /// Whether it grants nothing but what is wanted.
-    fn is_part_of_wanted(&self, definition: &RoleDefinition) -> bool {
         let wanted = self.wanted();
-        let within = |actions: &[String], wanted: &[&str]| {
-            actions
-                .iter()
-                .all(|action| wanted.iter().any(|it| it.eq_ignore_ascii_case(action)))
-        };
-        definition.permissions.iter().all(|it| {
-            it.not_actions.is_empty()
-                && it.not_data_actions.is_empty()
-                && within(&it.actions, &wanted.action_names())
-                && within(&it.data_actions, &wanted.data_action_names())
-        })
-    }
-
-    /// Whether a change of it reaches only this subscription.
-    fn is_ours_alone(&self, definition: &RoleDefinition) -> bool {
-        let subscription = format!("/subscriptions/{}", self.subscription);
-        let mut scopes = definition.assignable_scopes.iter();
-        self.is_assignable(definition) && scopes.all(|scope| covers(&subscription, scope))
+        let mut found = definitions.iter().filter(|it| it.id == role);
+        found.any(|it| it.grants(&wanted.action_names(), &wanted.data_action_names()))
     }
 
     fn mend(&self, definition: &RoleDefinition) -> Step {
@@ -211,9 +170,8 @@ impl<'a> Need<'a> {
         );
         Step::stop(self.part, text)
             .hint(format!(
-                "show what it allows: az role definition list --custom-role-only true --subscription {} --query \
-                 \"[?name=='{}']\"",
-                self.subscription, definition.id
+                "show what it allows: {}",
+                role_command(self.subscription, definition.id)
             ))
             .hint("rename that role, or remove the other permissions from it, and run the same command again")
     }
@@ -227,14 +185,65 @@ impl<'a> Need<'a> {
     }
 }
 
-/// Whether a role grants what is wanted, whatever else it grants.
-pub(super) fn grants(wanted: &CustomRole, found: &RoleDefinition) -> bool {
-    let any = |allows: &dyn Fn(&Permission) -> bool| found.permissions.iter().any(allows);
-    let (actions, data_actions) = (wanted.action_names(), wanted.data_action_names());
-    actions.iter().all(|action| any(&|it| it.allows(action)))
-        && data_actions
-            .iter()
-            .all(|action| any(&|it| it.allows_data(action)))
+/// What can be done where no role has exactly the wanted permissions.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Remedy<'d> {
+    /// A role of that name grants something else, which nobody but its owner can judge.
+    InTheWay(&'d RoleDefinition),
+    /// A role of that name lacks something, and only this subscription has it.
+    Mend(&'d RoleDefinition),
+    /// There is none, or only one that other subscriptions have too.
+    Create(Option<&'d RoleDefinition>),
+}
+
+pub(super) fn remedy<'d>(
+    wanted: &CustomRole,
+    subscription: &str,
+    scope: &str,
+    definitions: &'d [RoleDefinition],
+) -> Remedy<'d> {
+    let own = wanted.id_in(subscription);
+    let named = |name: &str| definitions.iter().find(|it| it.name.eq_ignore_ascii_case(name));
+    let by_id = definitions.iter().find(|it| it.id == own);
+    let namesakes = [by_id, named(&wanted.name_in(subscription)), named(wanted.name)];
+    let mut foreign = None;
+    for namesake in namesakes.into_iter().flatten() {
+        if has_more(wanted, namesake) {
+            return Remedy::InTheWay(namesake);
+        }
+        if !namesake.built_in && is_assignable(namesake, scope) && is_of_subscription(namesake, subscription)
+        {
+            return Remedy::Mend(namesake);
+        }
+        foreign = Some(namesake);
+    }
+    Remedy::Create(foreign)
+}
+
+/// Whether a role grants, or excludes, something that is not wanted.
+fn has_more(wanted: &CustomRole, definition: &RoleDefinition) -> bool {
+    let excludes = |it: &Permission| !(it.not_actions.is_empty() && it.not_data_actions.is_empty());
+    definition.permissions.iter().any(excludes)
+        || !definition.grants_at_most(&wanted.action_names(), &wanted.data_action_names())
+}
+
+fn is_assignable(definition: &RoleDefinition, scope: &str) -> bool {
+    let mut scopes = definition.assignable_scopes.iter();
+    definition.built_in || scopes.any(|it| covers(it, scope))
+}
+
+/// Whether a change of it reaches only this subscription.
+fn is_of_subscription(definition: &RoleDefinition, subscription: &str) -> bool {
+    let subscription = format!("/subscriptions/{subscription}");
+    let mut scopes = definition.assignable_scopes.iter();
+    scopes.all(|it| covers(&subscription, it))
+}
+
+/// The command that shows what a role allows.
+pub fn role_command(subscription: &str, role: Uuid) -> String {
+    format!(
+        "az role definition list --custom-role-only true --subscription {subscription} --query \"[?name=='{role}']\""
+    )
 }
 
 /// Whether a scope is another one or above it. ARM ignores case and may or may not

@@ -123,26 +123,29 @@ impl Part {
 /// Leaves to others what needs a part that is missing.
 pub(super) fn without_missing(mut steps: Vec<Step>) -> Vec<Step> {
     loop {
-        let missing: Vec<Part> = steps
+        let missing: Vec<(Part, bool)> = steps
             .iter()
             .filter(|step| step.mark == StepMark::Missing)
-            .map(|step| step.part)
+            .map(|step| (step.part, step.action.is_some()))
             .collect();
         let needed = |step: &Step| {
-            step.part
-                .needs()
-                .iter()
-                .find(|part| missing.contains(part))
-                .copied()
+            let needs = step.part.needs();
+            missing.iter().find(|(part, _)| needs.contains(part)).copied()
         };
         let next = steps
             .iter_mut()
             .filter(|step| step.to_apply().is_some())
             .find_map(|step| Some((needed(step)?, step)));
-        let Some((part, step)) = next else {
+        let Some(((part, is_to_be_made), step)) = next else {
             return steps;
         };
-        let why = format!("it needs {}, which is missing", part.in_words());
+        // What is refused may well be there.
+        let state = if is_to_be_made {
+            "which is missing"
+        } else {
+            "see there"
+        };
+        let why = format!("it needs {}, {state}", part.in_words());
         *step = step.clone().impossible(&why);
         step.waits_for = Some(part);
     }

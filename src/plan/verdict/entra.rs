@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::super::entra::{Link, LinkState, Part, credentials};
+use super::super::entra::{Link, LinkState, Part, credentials, role_in_the_way};
 use super::assessment::{Assessment, Verdict};
 use super::expiry::lost;
 use crate::model::entra::{OwnVariables, default_secret};
@@ -182,7 +182,7 @@ pub(super) fn set_up(facts: &GatewayFacts, assessment: &Assessment) -> Option<St
     if broken.is_some_and(depends_on_variables) && sign_in.own_variables.mix_with_the_webhook() {
         return Some(leave_to_webhook(facts, &sign_in.own_variables));
     }
-    if let Some(command) = broken.and_then(|part| disabled(part, sign_in)) {
+    if let Some(command) = broken.and_then(|part| by_az(part, sign_in)) {
         return Some(command);
     }
     let mut words = vec![format!(
@@ -225,8 +225,9 @@ pub(super) fn set_up(facts: &GatewayFacts, assessment: &Assessment) -> Option<St
     Some(words.join(" "))
 }
 
-/// The command for what is there and disabled: a set-up does not enable it.
-fn disabled(part: Part, sign_in: &EntraSignIn) -> Option<String> {
+/// The command for what a set-up leaves alone: what is there and disabled, and a role that
+/// grants something else.
+fn by_az(part: Part, sign_in: &EntraSignIn) -> Option<String> {
     let azure = sign_in.azure.as_deref()?;
     let principal = known(&azure.service_principal);
     let application = known(&azure.application);
@@ -235,7 +236,7 @@ fn disabled(part: Part, sign_in: &EntraSignIn) -> Option<String> {
             .filter(|found| !found.enabled)
             .map(|found| format!("az ad sp update --id {} --set accountEnabled=true", found.id)),
         Part::App => application.map(|app| format!("az ad app show --id {}", app.app_id)),
-        _ => None,
+        _ => role_in_the_way(part, azure),
     }
 }
 

@@ -40,6 +40,7 @@ struct EntraPart<'a> {
     part: Part,
     /// `ok`, `broken` or `unknown`.
     state: &'static str,
+    /// Of an `ok` part, what it grants without need.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
 }
@@ -76,6 +77,7 @@ impl<'a> EntraPart<'a> {
     fn of(link: &'a Link) -> Self {
         let (state, reason) = match &link.state {
             LinkState::Ok => ("ok", None),
+            LinkState::Wide(why) => ("ok", Some(why.as_str())),
             LinkState::Broken(why) => ("broken", Some(why.as_str())),
             LinkState::Unknown(why) => ("unknown", Some(why.why())),
         };

@@ -117,7 +117,7 @@ fn entra(text: &mut String, rows: &BTreeMap<String, &Row>) {
     for (labels, row) in rows {
         for link in &row.assessment.links {
             let value = match link.state {
-                LinkState::Ok => 1,
+                LinkState::Ok | LinkState::Wide(_) => 1,
                 LinkState::Broken(_) => 0,
                 LinkState::Unknown(_) => continue,
             };

@@ -1,7 +1,10 @@
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::request::{ConnectionFlags, SortBy};
 use crate::model::{Auth, Gap, GatewayFacts, SecretFacts, WorkloadRef, counted, in_words};
+use crate::plan::entra::LinkState;
 use crate::plan::{Assessment, assess, credential_in_words, is_alarm};
 
 /// Gateways with their verdicts.
@@ -123,6 +126,18 @@ impl StatusReport {
         Some(format!(
             "{parts} of {name}{place}{others} could not be checked; -o json shows each part with the reason"
         ))
+    }
+
+    /// The roles of the sign-ins that grant more than is needed, each once: the table does
+    /// not show them.
+    pub fn too_wide(&self) -> BTreeSet<&str> {
+        let links = self.rows.iter().flat_map(|row| &row.assessment.links);
+        links
+            .filter_map(|link| match &link.state {
+                LinkState::Wide(why) => Some(why.as_str()),
+                _ => None,
+            })
+            .collect()
     }
 
     /// The name of a row in the table.

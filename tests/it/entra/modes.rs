@@ -24,6 +24,16 @@ async fn from_nothing(mode: &str, others: &[&str]) -> EntraCase {
             "{plan}"
         );
     }
+    let names = entra
+        .setup(&[&flags[..], &["--dry-run", "-o", "name"]].concat())
+        .exits(0)
+        .await;
+    let holder = if mode == "workload-identity" {
+        "serviceaccount/gw"
+    } else {
+        "secret/gw-entra"
+    };
+    assert_eq!(names.stdout, format!("{holder}\ndeployment.apps/gw\n"));
     let first = entra
         .setup(&[&flags[..], &["-o", "json"]].concat())
         .exits(0)
@@ -57,7 +67,7 @@ async fn from_nothing(mode: &str, others: &[&str]) -> EntraCase {
         .setup(&[&flags[..], &["-o", "name"]].concat())
         .exits(0)
         .await;
-    assert_eq!(name.stdout, "deployment.apps/gw\n");
+    assert_eq!(name.stdout, "", "nothing was changed");
     assert_eq!(entra.azure_writes().len(), writes, "{}", again.stdout);
     assert_eq!(changes(&entra).await, kube_writes);
     assert_eq!(entra.apps().len(), 1);

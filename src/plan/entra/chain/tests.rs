@@ -73,6 +73,18 @@ fn a_federated_credential_is_compared_to_the_letter() {
         subject.contains("no federated credential trusts system:serviceaccount:shop:gw"),
         "{subject}"
     );
+    // Somebody has changed the one of our name.
+    let several = said(&|it| {
+        it.subject = "system:serviceaccount:shop:other".to_owned();
+        it.audiences = vec!["api://other".to_owned()];
+    });
+    assert!(
+        several.contains(
+            "has the subject system:serviceaccount:shop:other, not system:serviceaccount:shop:gw, and the audience \
+             api://other, not"
+        ),
+        "{several}"
+    );
     let audience = said(&|it| it.audiences = vec!["api://other".to_owned()]);
     assert!(
         audience.contains("api://other, not") && audience.contains(AUDIENCE),
@@ -105,6 +117,11 @@ fn roles_count_by_what_they_grant_and_where() {
         it.definitions.as_mut().unwrap()[1].permissions = vec![Permission::default()];
     };
     assert_eq!(parts(&empty), [Part::ReaderRole]);
+    let excluding = |it: &mut InstanceAccess| {
+        let permission = &mut it.definitions.as_mut().unwrap()[0].permissions[0];
+        permission.not_actions = vec!["Microsoft.Authorization/roleAssignments/*".to_owned()];
+    };
+    assert_eq!(parts(&excluding), [Part::ValidatorRole]);
     let gone = |it: &mut InstanceAccess| it.definitions.as_mut().unwrap().clear();
     assert_eq!(parts(&gone), [Part::ValidatorRole, Part::ReaderRole]);
     // The validator needs the resource group, the reader the instance.
@@ -131,6 +148,31 @@ fn roles_count_by_what_they_grant_and_where() {
     assert_eq!(parts(&new_identity), [Part::ValidatorAssignment]);
     let no_identity = |it: &mut InstanceAccess| it.identity.principal = None;
     assert_eq!(parts(&no_identity), [Part::Identity, Part::ValidatorAssignment]);
+}
+
+/// A role that was made for gateways is named if it has got more; the role of somebody
+/// else is not.
+#[test]
+fn a_role_that_has_got_more_works_and_is_named() {
+    let wide = |name: &str| -> Vec<(Part, String)> {
+        let found = links(Auth::WorkloadIdentity, |azure| {
+            let role = &mut access(azure).definitions.as_mut().unwrap()[1];
+            name.clone_into(&mut role.name);
+            role.permissions[0].actions = vec!["Microsoft.Authorization/roleAssignments/write".to_owned()];
+        });
+        let said = found.into_iter().filter_map(|link| match link.state {
+            LinkState::Ok => None,
+            LinkState::Wide(why) => Some((link.part, why)),
+            other => panic!("{other:?}"),
+        });
+        said.collect()
+    };
+    let [(part, why)] = &wide("API Management Gateway Configuration Reader Role")[..] else {
+        panic!();
+    };
+    assert_eq!(*part, Part::ReaderRole);
+    assert!(why.contains("grants more than a gateway needs"), "{why}");
+    assert_eq!(wide("Contributor"), []);
 }
 
 #[test]

@@ -394,6 +394,20 @@ fn a_role_of_that_name_without_permissions_is_named() {
     );
 }
 
+/// A set-up stops at such a role.
+#[test]
+fn a_role_of_that_name_with_another_permission_is_for_its_owner() {
+    let assessment = with_azure(Auth::WorkloadIdentity, |azure| {
+        let role = &mut access(azure).definitions.as_mut().unwrap()[1];
+        role.name = "API Management Gateway Configuration Reader Role".to_owned();
+        role.permissions[0].data_actions = vec!["other/action".to_owned()];
+    });
+    let said = &assessment.reason;
+    assert!(said.contains("and has others or excludes some"), "{said}");
+    let fix = assessment.fix.unwrap();
+    assert!(fix.starts_with("az role definition list "), "{fix}");
+}
+
 #[test]
 fn pods_with_an_older_credential_of_an_app_are_replaced_by_a_set_up() {
     let setting_up = "kubectl apim entra setup deployment/gw -n shop";

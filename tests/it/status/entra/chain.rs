@@ -162,6 +162,7 @@ async fn roles_and_the_identity_of_the_instance_are_named() {
     role(vec![Permission::default()]);
     is_broken(&set_up, "readerRole", "no role with the permission", &with_app).await;
     role(set_up.config_reader.permissions.clone());
+    a_role_in_the_way_is_named(&set_up).await;
     let validator = |permissions: Vec<Permission>| {
         let role = RoleDefinition {
             permissions,
@@ -207,6 +208,37 @@ async fn roles_and_the_identity_of_the_instance_are_named() {
     azure.set_identity(&set_up.case.gateway, identity);
     let ended = set_up.run(&["status", "--azure"]).exits(0).await;
     assert!(ended.stdout.contains("Healthy"), "{}", ended.stdout);
+}
+
+/// A role that was made for gateways, and that somebody has changed since: a set-up leaves
+/// it alone, so the command shows it.
+async fn a_role_in_the_way_is_named(set_up: &SetUp) {
+    let azure = set_up.case.azure();
+    let changed = |change: &dyn Fn(&mut RoleDefinition)| {
+        let mut role = RoleDefinition {
+            role_name: "API Management Configuration API Access Validator Service Role".to_owned(),
+            ..set_up.validator.clone()
+        };
+        change(&mut role);
+        azure.authorization(|it| it.add_role_definition(role));
+    };
+    let show = format!(
+        "az role definition list --custom-role-only true --subscription {} --query \"[?name=='{}']\"",
+        set_up.case.gateway.subscription, set_up.validator.name
+    );
+    changed(&|role| {
+        role.permissions[0].not_actions = vec!["Microsoft.Authorization/roleAssignments/read".to_owned()];
+    });
+    is_broken(set_up, "validatorRole", "and has others or excludes some", &show).await;
+    changed(&|role| {
+        let more = "Microsoft.Authorization/roleAssignments/write".to_owned();
+        role.permissions[0].actions.push(more);
+    });
+    let ended = set_up.run(&["status", "--azure"]).exits(0).await;
+    assert!(ended.stdout.contains("Healthy"), "{}", ended.stdout);
+    ended.says(&["grants more than a gateway needs", &show]);
+    let row = set_up.with_azure().await.gateway("gw");
+    assert_eq!(parts(&row, "ok").len(), 8, "{row:#}");
 }
 
 #[tokio::test]
