@@ -26,10 +26,10 @@ pub enum RightsScope {
 /// discovered as `rotate` does. The same flags always print the same text, so it can be kept in Git.
 #[derive(Args, Debug)]
 #[command(before_help = "Examples:
-  kubectl apim render-rbac | kubectl apply -f -        apply the rights
-  kubectl apim render-rbac deploy/gw -n shop -t token  do not ask the cluster
-  kubectl apim render-rbac --admission-policy          also limit writes
-  kubectl apim render-rbac --scope cluster -n ops      rights for `rotate -A`
+  kubectl apim render-rbac | kubectl apply -f -        # apply the rights
+  kubectl apim render-rbac deploy/gw -n shop -t token  # do not ask the cluster
+  kubectl apim render-rbac --admission-policy          # also limit writes
+  kubectl apim render-rbac --scope cluster -n ops      # rights for `rotate -A`
   kubectl apim render-rbac --azure bicep -s ID -r rg-apim -a contoso -g gw")]
 #[command(
     after_long_help = "The Role does not include reading the ConfigMap that may name the API Management

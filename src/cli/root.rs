@@ -22,9 +22,9 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 #[command(version = VERSION, propagate_version = false, disable_help_subcommand = true)]
 #[command(
     before_help = "Examples:
-  kubectl apim status              list the gateways, with their expiry
-  kubectl apim rotate --dry-run    show what a rotation would do
-  kubectl apim rotate              rotate the gateway of the current namespace",
+  kubectl apim status              # list the gateways, with their expiry
+  kubectl apim rotate --dry-run    # show what a rotation would do
+  kubectl apim rotate              # rotate the gateway of the current namespace",
     after_long_help = "Flags go after `apim`: kubectl takes none before the name of a plugin.
 A variable can set any flag except the Kubernetes options: KUBECTL_APIM_TOKEN_KEY sets --token-key."
 )]

@@ -35,11 +35,11 @@ pub enum AuthMethod {
 #[derive(Args, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(before_help = "Examples:
-  kubectl apim rotate --dry-run                    show what would be done
-  kubectl apim rotate                              rotate the only gateway
-  kubectl apim rotate deployment/gw -n apim        rotate one gateway by name
-  kubectl apim rotate -k rotate                    switch to the other key
-  kubectl apim rotate -A --if-expiring-within 10d  rotate all that are due")]
+  kubectl apim rotate --dry-run                    # show what would be done
+  kubectl apim rotate                              # rotate the only gateway
+  kubectl apim rotate deployment/gw -n apim        # rotate one gateway by name
+  kubectl apim rotate -k rotate                    # switch to the other key
+  kubectl apim rotate -A --if-expiring-within 10d  # rotate all that are due")]
 #[command(after_long_help = "Write a duration as 30d, 12h, 90m or 1d12h.
 
 Exit codes:

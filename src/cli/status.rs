@@ -14,11 +14,11 @@ use crate::model::request::{SortBy, StatusFormat};
 /// from the certificate. Azure is contacted only with --azure, which also checks what a sign-in by Entra needs.
 #[derive(Args, Debug)]
 #[command(before_help = "Examples:
-  kubectl apim status                          list those of the namespace
-  kubectl apim status -A --sort-by expires-in  list all, by expiry
-  kubectl apim status -A --fail-within 10d     exit with 9 if one is due
-  kubectl apim status -A -o prometheus         print metrics
-  kubectl apim status -w                       keep running, print what changes")]
+  kubectl apim status                          # list those of the namespace
+  kubectl apim status -A --sort-by expires-in  # list all, by expiry
+  kubectl apim status -A --fail-within 10d     # exit with 9 if one is due
+  kubectl apim status -A -o prometheus         # print metrics
+  kubectl apim status -w                       # keep running, print what changes")]
 #[command(after_long_help = "Verdicts, the worst first:
   Expired         the credential has expired: the next pod that starts gets no configuration
   CannotSignIn    with --azure: a part of the sign-in by Entra is missing or wrong

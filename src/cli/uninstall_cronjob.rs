@@ -11,8 +11,8 @@ use crate::model::request::DryRun;
 /// the RoleBinding, and the Secret and the NetworkPolicy if there are any. The gateways and their tokens are not changed.
 #[derive(Args, Debug)]
 #[command(before_help = "Examples:
-  kubectl apim uninstall-cronjob -n apim --dry-run  show what would be removed
-  kubectl apim uninstall-cronjob -n apim --yes      remove it without confirmation")]
+  kubectl apim uninstall-cronjob -n apim --dry-run  # show what would be removed
+  kubectl apim uninstall-cronjob -n apim --yes      # remove it without confirmation")]
 pub struct UninstallCronjobArgs {
     /// Name of the installed objects
     #[arg(default_value = DEFAULT_NAME, value_name = "NAME")]

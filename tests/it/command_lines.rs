@@ -128,10 +128,8 @@ fn lines(document: &Document) -> Vec<String> {
         if let Part::Block(language, content) = part
             && language != "console"
         {
-            // A comment after the line explains it.
-            let shown = content.lines().map(str::trim_start);
-            let shown = shown.map(|line| line.split("   ").next().unwrap_or_default());
-            lines.extend(shown.map(str::to_owned));
+            let content = content.replace("\\\n", " ");
+            lines.extend(content.lines().map(|line| line.trim_start().to_owned()));
         }
     }
     // Every command can take these, so what shows them is no example of them.

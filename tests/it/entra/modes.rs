@@ -24,16 +24,7 @@ async fn from_nothing(mode: &str, others: &[&str]) -> EntraCase {
             "{plan}"
         );
     }
-    let names = entra
-        .setup(&[&flags[..], &["--dry-run", "-o", "name"]].concat())
-        .exits(0)
-        .await;
-    let holder = if mode == "workload-identity" {
-        "serviceaccount/gw"
-    } else {
-        "secret/gw-entra"
-    };
-    assert_eq!(names.stdout, format!("{holder}\ndeployment.apps/gw\n"));
+    is_to_change(&entra, &flags, mode).await;
     let first = entra
         .setup(&[&flags[..], &["-o", "json"]].concat())
         .exits(0)
@@ -72,6 +63,18 @@ async fn from_nothing(mode: &str, others: &[&str]) -> EntraCase {
     assert_eq!(changes(&entra).await, kube_writes);
     assert_eq!(entra.apps().len(), 1);
     entra
+}
+
+/// The objects that a set-up from nothing changes.
+async fn is_to_change(entra: &EntraCase, flags: &[&str], mode: &str) {
+    let names = [flags, &["--dry-run", "-o", "name"]].concat();
+    let holder = if mode == "workload-identity" {
+        "serviceaccount/gw"
+    } else {
+        "secret/gw-entra"
+    };
+    let said = entra.setup(&names).exits(0).await.stdout;
+    assert_eq!(said, format!("{holder}\ndeployment.apps/gw\n"));
 }
 
 /// A policy of the namespace that the pods of the workload satisfy, and not just any pod.
