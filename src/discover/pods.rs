@@ -133,7 +133,12 @@ pub(super) async fn stale_pods(
     if let Ok(found) = &mut closer
         && is_first
     {
-        found.unsure.clear();
+        // A pod of the template before is certainly older.
+        let template = &gateway.facts.marks.template.rotation_ids;
+        let unsure = std::mem::take(&mut found.unsure);
+        if id.is_some_and(|id| template.contains(id)) {
+            found.stale.extend(unsure);
+        }
     }
     Ok(closer)
 }

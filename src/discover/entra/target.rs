@@ -14,7 +14,8 @@ use crate::discover::evidence::{Evidence, Named, identify, identify_or};
 use crate::discover::no_gateway::{Likely, likely_gateways, no_gateway};
 use crate::discover::owners::owner;
 use crate::discover::pod_spec::{
-    ConfigMaps, GatewayContainer, Setting, gateway_containers, gateway_containers_with, settings_of,
+    ConfigMaps, GatewayContainer, ImportedSecrets, Setting, gateway_containers, gateway_containers_with,
+    settings_of,
 };
 use crate::discover::read::{ConfigMapReads, missing_namespace, named_as, requested};
 use crate::error::{Error, Result};
@@ -63,13 +64,14 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<SetupT
         return Err(with_gaps(no_gateway(cluster, request, &[]).await));
     };
     let settings = settings(&spec, &container, maps, &secrets);
+    let shown = shown(&spec, &container, maps, settings.clone());
     let described = &chosen.described;
     let is_immutable = |map: &str| config_maps.is_immutable(&cluster.namespace, map);
     let evidence = evidence(&chosen.workload, &container, &secrets)?;
     let side = WorkloadSide {
         service: evidence.endpoints.iter().find_map(|it| it.service.clone()),
         hidden: container.hidden.clone(),
-        template: template(described, &container.name, &settings),
+        template: template(described, &container.name, &shown),
         fingerprint: described.fingerprint,
         owner: owner(&described.metadata, ("apps", chosen.workload.kind.name()), &[]).map(|it| it.name),
         clear_secret: clear_secret(&spec, &container.name, maps, is_immutable),
@@ -124,6 +126,22 @@ fn settings(
 ) -> BTreeMap<String, Setting> {
     let of_spec = spec.containers.iter().find(|it| it.name == container.name);
     of_spec.map_or_else(Default::default, |it| settings_of(it, maps, &secrets.imported))
+}
+
+/// The settings without a kind of sign-in that only the content of a Secret shows: nobody
+/// else reads it, and the container is to show how it signs in.
+fn shown(
+    spec: &PodSpec,
+    container: &GatewayContainer,
+    maps: &ConfigMaps,
+    mut settings: BTreeMap<String, Setting>,
+) -> BTreeMap<String, Setting> {
+    let of_spec = spec.containers.iter().find(|it| it.name == container.name);
+    let nothing = ImportedSecrets::default();
+    if of_spec.is_some_and(|it| !settings_of(it, maps, &nothing).contains_key(AUTH)) {
+        settings.remove(AUTH);
+    }
+    settings
 }
 
 async fn config_maps(

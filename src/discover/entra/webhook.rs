@@ -154,7 +154,8 @@ fn lacks_account(error: &kube::Error, account: &str) -> bool {
 /// token.
 fn injected(pod: &Value, container: &str) -> Option<Injected> {
     let mut containers = pod.pointer("/spec/containers")?.as_array()?.iter();
-    let env = containers.find(|it| it["name"] == container)?["env"].as_array()?;
+    let container = containers.find(|it| it["name"] == container)?;
+    let env = container["env"].as_array()?;
     let value = |name: &str| {
         let variable = env.iter().find(|it| it["name"] == name)?;
         variable["value"]
@@ -162,11 +163,32 @@ fn injected(pod: &Value, container: &str) -> Option<Injected> {
             .filter(|value| !value.is_empty())
             .map(cleaned)
     };
+    let token_file = value("AZURE_FEDERATED_TOKEN_FILE")?;
     Some(Injected {
-        token_file: value("AZURE_FEDERATED_TOKEN_FILE")?,
+        audience: audience(pod, container, &token_file),
+        token_file,
         tenant: value("AZURE_TENANT_ID"),
         authority: value("AZURE_AUTHORITY_HOST"),
     })
+}
+
+/// The audience of the token of a `ServiceAccount` that a container has at a path.
+fn audience(pod: &Value, container: &Value, path: &str) -> Option<String> {
+    let all = |list: &'_ Value| list.as_array().cloned().unwrap_or_default();
+    let in_folder = |folder: &Value| {
+        let folder = folder.as_str()?.trim_end_matches('/');
+        path.strip_prefix(folder)?.strip_prefix('/').map(str::to_owned)
+    };
+    let mounts = all(&container["volumeMounts"]);
+    let (volume, file) = mounts
+        .iter()
+        .find_map(|mount| Some((&mount["name"], in_folder(&mount["mountPath"])?)))?;
+    let volumes = all(pod.pointer("/spec/volumes")?);
+    let volume = volumes.iter().find(|it| it["name"] == *volume)?;
+    let sources = all(volume.pointer("/projected/sources")?);
+    let mut tokens = sources.iter().map(|source| &source["serviceAccountToken"]);
+    let token = tokens.find(|token| token["path"] == *file)?;
+    token["audience"].as_str().map(cleaned)
 }
 
 #[cfg(test)]
@@ -189,6 +211,7 @@ mod tests {
         // Others may have been injected as well.
         let containers = json!([{"name": "proxy", "env": []}, {"name": "gw", "env": env}]);
         let found = injected(&json!({"spec": {"containers": containers}}), "gw").unwrap();
+        assert_eq!(found.audience, None);
         assert_eq!(
             (found.token_file.as_str(), &found.tenant),
             ("/var/run/token", &None)

@@ -202,6 +202,8 @@ pub struct IssuerFacts {
 pub struct Injected {
     /// The path of the token.
     pub token_file: String,
+    /// For whom the token is, if the pod shows it.
+    pub audience: Option<String>,
     pub tenant: Option<String>,
     pub authority: Option<String>,
 }

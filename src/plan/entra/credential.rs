@@ -58,12 +58,6 @@ pub(super) fn stored(facts: &EntraFacts, wanted: &Wanted<'_>) -> (Step, Vec<Step
             return (Step::missing(part, text), Vec::new());
         }
     };
-    let policy = facts.policy.as_ref().ok();
-    if wanted.mode == Mode::AppSecret && policy.is_some_and(|policy| policy.forbids_secrets) {
-        let stop = Step::stop(part, "a policy of the tenant forbids client secrets")
-            .hint("choose another mode: --mode workload-identity or --mode app-certificate");
-        return (stop, Vec::new());
-    }
     if let Holder::HandedOver(found) = wanted.holder {
         return (adopted(facts, wanted, found), Vec::new());
     }
@@ -72,6 +66,12 @@ pub(super) fn stored(facts: &EntraFacts, wanted: &Wanted<'_>) -> (Step, Vec<Step
         .and_then(|(app, stored)| Some((app, held(stored, app, wanted)?)));
     match held {
         Some((app, held)) if !wanted.renews(facts, held) => kept(facts, wanted, (app, held), &name),
+        // One that is there stays valid.
+        _ if wanted.is_forbidden(facts) => {
+            let stop = Step::stop(part, "a policy of the tenant forbids client secrets")
+                .hint("choose another mode: --mode workload-identity or --mode app-certificate");
+            (stop, Vec::new())
+        }
         held => {
             let (step, removed) = added(facts, wanted, &name);
             let Some((_, held)) = held else {
@@ -90,6 +90,11 @@ pub(super) fn stored(facts: &EntraFacts, wanted: &Wanted<'_>) -> (Step, Vec<Step
 impl Wanted<'_> {
     fn expires(&self, lifetime: SignedDuration) -> Option<Timestamp> {
         self.now.checked_add(lifetime).ok().map(whole_seconds)
+    }
+
+    fn is_forbidden(&self, facts: &EntraFacts) -> bool {
+        let policy = facts.policy.as_ref().ok();
+        self.mode == Mode::AppSecret && policy.is_some_and(|policy| policy.forbids_secrets)
     }
 
     fn is_due(&self, facts: &EntraFacts, held: &AppCredential) -> bool {

@@ -92,6 +92,7 @@ pub fn facts() -> EntraFacts {
             key_types: Ok(vec!["RSA".to_owned()]),
         }),
         webhook: Ok(Some(Injected {
+            audience: Some("api://AzureADTokenExchange".to_owned()),
             token_file: "/var/run/secrets/azure/wi/token/azure-identity-token".to_owned(),
             tenant: Some(TENANT.to_string()),
             authority: None,

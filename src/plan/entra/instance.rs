@@ -11,6 +11,11 @@ use crate::model::{cleaned, one_line, setting};
 /// overview").
 const TIERS: [&str; 2] = ["Developer", "Premium"];
 
+/// Whether instances of a tier have self-hosted gateways.
+pub(super) fn has_gateways(tier: &str) -> bool {
+    TIERS.iter().any(|it| it.eq_ignore_ascii_case(tier))
+}
+
 pub(super) fn steps(facts: &EntraFacts, request: &SetupRequest) -> Vec<Step> {
     let mut steps = vec![tier(facts), identity(facts, request), gateway(facts, request)];
     steps.extend(tenant(facts));
@@ -50,7 +55,7 @@ fn tier(facts: &EntraFacts) -> Step {
     let name = instance(facts);
     match &facts.instance {
         Err(why) => Step::unknown(Part::Tier, format!("tier of the instance {name}: {}", why.why())),
-        Ok(found) if TIERS.iter().any(|tier| tier.eq_ignore_ascii_case(&found.tier)) => Step::ok(
+        Ok(found) if has_gateways(&found.tier) => Step::ok(
             Part::Tier,
             format!("the instance {name} has the tier {}", found.tier),
         ),

@@ -5,6 +5,7 @@ use super::image::{Allowed, Image};
 use super::step::{Part, Step, StepMark};
 use crate::error::{Error, Result};
 use crate::model::entra::{Mode, SetupRequest, SignsIn, is_same_but_slash};
+use crate::model::quote::shell_word;
 use crate::model::{Unavailable, cleaned};
 
 /// The mode that was asked for, that the workload has already, or the best one that
@@ -87,7 +88,7 @@ pub(super) fn steps(facts: &EntraFacts, request: &SetupRequest, mode: Mode) -> V
     let mut steps: Vec<Step> = image(facts, mode).into_iter().collect();
     if mode == Mode::WorkloadIdentity {
         steps.push(issuer(facts, request));
-        steps.push(webhook(facts, request));
+        steps.push(other_audience(facts, request).unwrap_or_else(|| webhook(facts, request)));
     }
     steps
 }
@@ -199,6 +200,22 @@ fn webhook(facts: &EntraFacts, request: &SetupRequest) -> Step {
             Step::unknown(part, format!("webhook of Azure Workload Identity: {why}"))
         }
     }
+}
+
+/// Entra compares the audience of the pod's token with that of the federated credential.
+fn other_audience(facts: &EntraFacts, request: &SetupRequest) -> Option<Step> {
+    let injected = facts.webhook.as_ref().ok()?.as_ref()?.audience.as_ref()?;
+    let given = request.federation_audience.as_ref()?;
+    (injected != given).then(|| {
+        let text = format!(
+            "the webhook of Azure Workload Identity injects tokens for the audience {injected}, not for {}",
+            cleaned(given)
+        );
+        Step::stop(Part::Webhook, text).hint(format!(
+            "let Entra accept those: --federation-audience {}",
+            shell_word(injected)
+        ))
+    })
 }
 
 /// The webhook has not injected anything into the gateway's container.

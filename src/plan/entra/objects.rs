@@ -72,7 +72,14 @@ fn wanted_annotations(facts: &EntraFacts) -> BTreeMap<&'static str, SettingValue
     let there = known(&facts.cluster.service_account);
     // Another one that is there beats the webhook's.
     let is_set = there.is_some_and(|it| it.annotations.contains_key(TENANT_ID_ANNOTATION));
-    if is_set || !of_webhook.is_some_and(|of_webhook| is_same(of_webhook, &tenant)) {
+    // What refuses a rehearsed pod refuses new pods too, so a ServiceAccount that is set up
+    // is not changed on suspicion.
+    let is_set_up = facts.webhook.is_err()
+        && there
+            .and_then(|it| it.annotations.get(CLIENT_ID_ANNOTATION))
+            .is_some_and(|found| is_same(found, &SettingValue::Id(client_id(facts))));
+    let is_same_tenant = of_webhook.is_some_and(|of_webhook| is_same(of_webhook, &tenant));
+    if is_set || !(is_set_up || is_same_tenant) {
         wanted.insert(TENANT_ID_ANNOTATION, tenant);
     }
     wanted

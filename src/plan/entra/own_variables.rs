@@ -15,7 +15,7 @@ fn wanted(facts: &EntraFacts, own: &OwnVariables, name: &str) -> Option<SettingV
         }
         OwnVariables::TENANT_ID => Some(SettingValue::Id(Id::Known(facts.tenant))),
         OwnVariables::AUTHORITY => text(facts.authority.trim_end_matches('/')),
-        // Whoever sets all of them brings a token of their own.
+        // A container that sets all of them brings a token of its own.
         _ if !own.mix_with_the_webhook() => None,
         _ => text(&facts.webhook.as_ref().ok()?.as_ref()?.token_file),
     }

@@ -5,6 +5,7 @@ mod own_variables;
 mod parts;
 mod renewal;
 mod texts;
+mod there;
 mod unasked;
 mod unread;
 mod unread_app;

@@ -107,8 +107,11 @@ fn proof(facts: &EntraFacts, workload: &WorkloadSide, template: &Step) -> Option
         container: workload.container.clone(),
         id: id.clone(),
     };
-    let step = Step::unknown(Part::Proof, text).doing(action);
-    Some(noting_deletions(step, workload))
+    let step = noting_deletions(Step::unknown(Part::Proof, text).doing(action), workload);
+    Some(match &workload.replacement {
+        Replacement::ByHand(_) => noting_replacement(step, workload, &facts.cluster.namespace),
+        _ => step,
+    })
 }
 
 /// What the wait for new pods deletes.
@@ -190,8 +193,12 @@ fn change_of_template(
         facts.cluster.namespace
     );
     let contradiction = || own_variables::contradiction(facts, workload, mode, &name);
-    if let Some(stop) = other_gateway(facts, workload, &name).or_else(contradiction) {
-        return stop;
+    let two = || two_credentials(facts, workload, mode, &name);
+    let refused = other_gateway(facts, workload, &name)
+        .or_else(contradiction)
+        .or_else(two);
+    if let Some(refused) = refused {
+        return refused;
     }
     let add = lacking(&workload.template, wanted);
     if add == TemplateSettings::default() {
@@ -210,10 +217,16 @@ fn change_of_template(
     let step = match &workload.signs_in {
         Ok(SignsIn::Not) => Step::create(part, text, action),
         Ok(SignsIn::By(now)) if *now == mode => Step::change(part, text, action),
-        Ok(now) => Step::change(part, text, action).impossible(&format!(
-            "it signs in {}, and is not switched; these settings switch it",
-            now.in_words()
-        )),
+        Ok(now) => {
+            let step = Step::change(part, text, action).impossible(&format!(
+                "it signs in {}, and is not switched; these settings switch it",
+                now.in_words()
+            ));
+            match other_credential(workload, mode) {
+                Some(other) => step.hint(without(facts, workload, other)),
+                None => step,
+            }
+        }
         Err(why) => Step::change(part, text, action)
             .impossible(&format!("how it signs in now is not known: {}", why.why())),
     };
@@ -224,6 +237,36 @@ fn change_of_template(
         )),
         None => step.permitted(&facts.rights.change_workload, "change the workload"),
     }
+}
+
+/// The setting of the credential that another mode needs, and that is there.
+fn other_credential(workload: &WorkloadSide, mode: Mode) -> Option<&'static str> {
+    let other = match mode {
+        Mode::AppCertificate => setting::APP_SECRET,
+        Mode::AppSecret => setting::APP_CERTIFICATE,
+        Mode::WorkloadIdentity => return None,
+    };
+    workload.template.settings.contains_key(other).then_some(other)
+}
+
+/// How to take a setting away.
+fn without(facts: &EntraFacts, workload: &WorkloadSide, setting: &str) -> String {
+    format!(
+        "take away what the container then has no use for: kubectl -n {} set env {} -c {} {setting}-",
+        facts.cluster.namespace,
+        workload.workload.short(),
+        workload.container
+    )
+}
+
+/// Of a client secret and a certificate, the gateway may take neither.
+fn two_credentials(facts: &EntraFacts, workload: &WorkloadSide, mode: Mode, name: &str) -> Option<Step> {
+    let other = other_credential(workload, mode)?;
+    if workload.signs_in != Ok(SignsIn::By(mode)) {
+        return None;
+    }
+    let text = format!("{name} sets {other} too, so which credential the gateway uses is not certain");
+    Some(Step::stop(Part::Workload, text).hint(without(facts, workload, other)))
 }
 
 /// The step, which also names a client secret in clear: no ConfigMap is written.

@@ -182,6 +182,14 @@ pub(super) fn set_up(facts: &GatewayFacts, assessment: &Assessment) -> Option<St
     if broken.is_some_and(depends_on_variables) && sign_in.own_variables.mix_with_the_webhook() {
         return Some(leave_to_webhook(facts, &sign_in.own_variables));
     }
+    if broken == Some(Part::Image) {
+        // A shell does not take it as it is.
+        return Some(format!(
+            "kubectl -n {namespace} set image {} {}=mcr.microsoft.com/azure-api-management/gateway:<VERSION>",
+            workload.short(),
+            word(&facts.container)
+        ));
+    }
     if let Some(command) = broken.and_then(|part| by_az(part, sign_in)) {
         return Some(command);
     }
@@ -236,6 +244,15 @@ fn by_az(part: Part, sign_in: &EntraSignIn) -> Option<String> {
             .filter(|found| !found.enabled)
             .map(|found| format!("az ad sp update --id {} --set accountEnabled=true", found.id)),
         Part::App => application.map(|app| format!("az ad app show --id {}", app.app_id)),
+        Part::Tier => azure.access.as_ref().ok().map(|access| {
+            let service = &access.service;
+            format!(
+                "az apim show --name {} --resource-group {} --subscription {} --query sku",
+                word(&service.name),
+                word(&service.resource_group),
+                word(&service.subscription)
+            )
+        }),
         _ => role_in_the_way(part, azure),
     }
 }

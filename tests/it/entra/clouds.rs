@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use apim_sandbox::azure::Operation;
 use apim_sandbox::wire::{Action, Fault, Wire};
+use apim_sandbox::workload_identity::AUDIENCE;
 use serde_json::json;
 
 use super::EntraCase;
@@ -117,7 +118,7 @@ const AUDIENCES: [&str; 4] = [
     "--token-audience",
     "https://azure-api.net/configuration",
     "--federation-audience",
-    "api://Own",
+    AUDIENCE,
 ];
 
 impl Custom {
@@ -147,7 +148,11 @@ impl Custom {
         );
         let script = [&AUDIENCES[..], &["--print-az"]].concat();
         let script = self.federated(&wire, &script).exits(0).await.stdout;
-        assert!(script.contains("api://Own"), "{script}");
+        assert!(script.contains(AUDIENCE), "{script}");
+        let other = [&AUDIENCES[..3], &["api://Own", "--dry-run"]].concat();
+        let hint = format!("--federation-audience '{AUDIENCE}'");
+        let ended = self.federated(&wire, &other).exits(4).await;
+        ended.says(&["injects tokens for the audience", &hint]);
         let [token, of_token, federation, of_federation] = AUDIENCES;
         for (given, lacking) in [
             ([token, of_token], federation),

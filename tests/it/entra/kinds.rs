@@ -146,6 +146,13 @@ async fn on_delete(kind: &'static str, name: &'static str) {
     let pod = pod.metadata.name.as_deref().unwrap();
     let command = format!("kubectl -n {} delete pod {pod}", entra.case.namespace);
     ended.says(&[&command]);
+    let row = entra
+        .case
+        .apim(&["status", "-o", "json"])
+        .exits(0)
+        .await
+        .gateway("gw");
+    assert_eq!(row["verdict"], "StalePods", "{row:#}");
     pods(&entra).delete(pod, &DeleteParams::default()).await.unwrap();
     entra.case.apim(&words(&line)).exits(0).await.says(&["proved"]);
 }

@@ -2,9 +2,11 @@
 
 use uuid::Uuid;
 
+use super::super::image::{Allowed, Image};
+use super::super::instance::has_gateways;
 use super::super::step::Part;
-use crate::model::entra::{OwnVariables, TENANT_ID_ANNOTATION, USE_LABEL};
-use crate::model::{EntraInAzure, EntraSignIn, Fact, GatewayFacts, Unavailable, cleaned, shortened};
+use crate::model::entra::{Mode, OwnVariables, TENANT_ID_ANNOTATION, USE_LABEL};
+use crate::model::{Auth, EntraInAzure, EntraSignIn, Fact, GatewayFacts, Unavailable, cleaned, shortened};
 
 /// More than the name of a gateway.
 const LONGEST: usize = 256;
@@ -32,13 +34,39 @@ pub(super) fn in_cluster(facts: &GatewayFacts, sign_in: &EntraSignIn) -> Vec<(Pa
             )
         })
     };
+    let tier = match &facts.azure {
+        Some(Ok(found)) if !has_gateways(&found.tier) => Some(format!(
+            "the instance has the tier {}, which has no self-hosted gateways",
+            shortened(&cleaned(&found.tier), LONGEST)
+        )),
+        _ => None,
+    };
     let broken = [
+        (Part::Image, old_image(facts)),
+        (Part::Tier, tier),
         (Part::Gateway, name),
         (Part::Webhook, label),
         (Part::ServiceAccount, client_id),
     ];
     let broken = broken.into_iter().filter_map(|(part, why)| Some((part, why?)));
     broken.collect()
+}
+
+fn old_image(facts: &GatewayFacts) -> Option<String> {
+    let mode = match facts.auth {
+        Auth::WorkloadIdentity => Mode::WorkloadIdentity,
+        Auth::Certificate => Mode::AppCertificate,
+        Auth::AppSecret => Mode::AppSecret,
+        Auth::Token | Auth::Unknown => return None,
+    };
+    let Allowed::TooOld(oldest) = Image::parse(&facts.image).allows(mode) else {
+        return None;
+    };
+    Some(format!(
+        "the image {} is older than {oldest}, which {} needs",
+        shortened(&cleaned(&facts.image), LONGEST),
+        mode.as_str()
+    ))
 }
 
 /// What pods do not get from the webhook of Azure Workload Identity, or get wrong.

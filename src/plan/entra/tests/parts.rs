@@ -111,36 +111,6 @@ fn yes_does_not_consent_to_others_who_can_use_the_app() {
     }
 }
 
-/// What this run puts right is nobody else's any more; the role of somebody else stays.
-#[test]
-fn our_federated_credential_that_was_changed_is_changed_back() {
-    let federated = |name: String| FederatedCredential {
-        name,
-        issuer: ISSUER.to_owned(),
-        subject: subject("shop", "other"),
-        audiences: vec!["api://AzureADTokenExchange".to_owned()],
-    };
-    let of = |name: String| with_app(|app| app.federated = Ok(vec![federated(name.clone())]));
-    let ours = plan(&of(federated_name(ISSUER, &subject("shop", "gw"))), &request());
-    let credential = step(&ours, Part::Credential);
-    assert_eq!(credential.mark, StepMark::Change);
-    assert!(
-        credential
-            .text
-            .contains("the subject from system:serviceaccount:shop:other to system:serviceaccount:shop:gw")
-            && !credential.text.contains("issuer"),
-        "{}",
-        credential.text
-    );
-    assert!(refusal(&ours.steps).is_none(), "{}", marks(&ours));
-
-    let foreign = plan(&of("by hand".to_owned()), &request());
-    assert!(step(&foreign, Part::App).stops.is_some());
-    // The app is there all the same.
-    let left = &step(&foreign, Part::Credential).text;
-    assert!(left.ends_with("it needs the app, see there"), "{left}");
-}
-
 #[test]
 fn credentials_of_other_namespaces_and_clusters_are_not_ours() {
     for (place, namespace, secret) in [("uid", "other", "gw-entra"), ("uid-2", "shop", "custom")] {

@@ -7,10 +7,10 @@ use crate::model::RotationIds;
 use crate::model::directory::AppCredential;
 use crate::model::entra::facts::RunningPod;
 
-const DAY: SignedDuration = SignedDuration::from_hours(24);
+pub(super) const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// A gateway that was set up, whose credential expires after this time.
-fn expires_in(mode: Mode, left: SignedDuration) -> EntraFacts {
+pub(super) fn expires_in(mode: Mode, left: SignedDuration) -> EntraFacts {
     let mut done = after(facts(), &plan(&facts(), &in_mode(mode)));
     let held = newest_credential(&mut done).unwrap();
     let workload = done.cluster.workload.as_mut().unwrap();

@@ -95,6 +95,15 @@ fn what_certainly_lacks_in_the_cluster_is_broken_with_and_without_azure() {
             "serviceaccount/gw does not exist",
         ),
     ];
+    let old =
+        assessed(|facts| facts.image = "mcr.microsoft.com/azure-api-management/gateway:2.5.0".to_owned());
+    assert_eq!(old.verdict, Verdict::CannotSignIn);
+    assert!(old.reason.contains("is older than 2.11"), "{}", old.reason);
+    let fix = old.fix.unwrap();
+    assert!(
+        fix.starts_with("kubectl -n shop set image deployment/gw "),
+        "{fix}"
+    );
     for (lack, said) in lacks {
         for is_asked in [false, true] {
             let found = assessed(|facts| {

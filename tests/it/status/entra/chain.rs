@@ -159,6 +159,15 @@ async fn roles_and_the_identity_of_the_instance_are_named() {
         };
         azure.authorization(|it| it.add_role_definition(role));
     };
+    azure.set_tier(&set_up.case.gateway, "Basic");
+    is_broken(
+        &set_up,
+        "tier",
+        "which has no self-hosted gateways",
+        "az apim show --name",
+    )
+    .await;
+    azure.set_tier(&set_up.case.gateway, "Developer");
     role(vec![Permission::default()]);
     is_broken(&set_up, "readerRole", "no role with the permission", &with_app).await;
     role(set_up.config_reader.permissions.clone());

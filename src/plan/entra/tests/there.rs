@@ -1,0 +1,117 @@
+//! What is there already, and was changed or is only suspected of being wrong.
+
+use super::renewal::{DAY, expires_in};
+use super::*;
+use crate::model::entra::facts::ServiceAccountFacts;
+use crate::model::setting;
+
+/// What this run puts right is nobody else's any more; the role of somebody else stays.
+#[test]
+fn our_federated_credential_that_was_changed_is_changed_back() {
+    let federated = |name: String| FederatedCredential {
+        name,
+        issuer: ISSUER.to_owned(),
+        subject: subject("shop", "other"),
+        audiences: vec!["api://AzureADTokenExchange".to_owned()],
+    };
+    let of = |name: String| with_app(|app| app.federated = Ok(vec![federated(name.clone())]));
+    let ours = plan(&of(federated_name(ISSUER, &subject("shop", "gw"))), &request());
+    let credential = step(&ours, Part::Credential);
+    assert_eq!(credential.mark, StepMark::Change);
+    assert!(
+        credential
+            .text
+            .contains("the subject from system:serviceaccount:shop:other to system:serviceaccount:shop:gw")
+            && !credential.text.contains("issuer"),
+        "{}",
+        credential.text
+    );
+    assert!(refusal(&ours.steps).is_none(), "{}", marks(&ours));
+
+    let foreign = plan(&of("by hand".to_owned()), &request());
+    assert!(step(&foreign, Part::App).stops.is_some());
+    // The app is there all the same.
+    let left = &step(&foreign, Part::Credential).text;
+    assert!(left.ends_with("it needs the app, see there"), "{left}");
+}
+
+/// A rehearsal that is refused says nothing against what is there.
+#[test]
+fn a_service_account_that_is_set_up_is_not_changed_on_suspicion() {
+    let mut facts = with_app(|_| {});
+    facts.webhook = Err(Unavailable::Unknown("exceeded quota".to_owned()));
+    let annotations = [("azure.workload.identity/client-id".to_owned(), APP.to_string())];
+    facts.cluster.service_account = Ok(Some(ServiceAccountFacts {
+        annotations: annotations.into(),
+        ..ServiceAccountFacts::default()
+    }));
+    let account = step(
+        &plan(&facts, &in_mode(Mode::WorkloadIdentity)),
+        Part::ServiceAccount,
+    )
+    .clone();
+    assert_eq!(account.mark, StepMark::Ok, "{}", account.text);
+}
+
+/// The tokens of the pods are what Entra sees.
+#[test]
+fn tokens_for_another_audience_are_not_trusted() {
+    let request = SetupRequest {
+        federation_audience: Some("api://other".to_owned()),
+        ..in_mode(Mode::WorkloadIdentity)
+    };
+    let facts = with_app(|_| {});
+    let error = refusal(&plan(&facts, &request).steps).unwrap();
+    assert!(
+        error
+            .to_string()
+            .contains("for the audience api://AzureADTokenExchange, not for api://other")
+    );
+    assert_eq!(
+        error.hints(),
+        ["let Entra accept those: --federation-audience 'api://AzureADTokenExchange'"]
+    );
+}
+
+#[test]
+fn a_client_secret_beside_a_certificate_is_named() {
+    let with_both = |signs_in| {
+        changed(|facts| {
+            let workload = facts.cluster.workload.as_mut().unwrap();
+            let settings = &mut workload.template.settings;
+            for name in [setting::APP_SECRET, setting::APP_CERTIFICATE] {
+                settings.insert(name.to_owned(), SettingValue::Text("there".to_owned()));
+            }
+            workload.signs_in = Ok(SignsIn::By(signs_in));
+        })
+    };
+    let workload = |now, wanted| step(&plan(&with_both(now), &in_mode(wanted)), Part::Workload).clone();
+    let remove = |step: &Step, setting: &str| {
+        let command = format!("kubectl -n shop set env deployment/gw -c gw {setting}-");
+        assert!(
+            step.hints.iter().any(|hint| hint.ends_with(&command)),
+            "{:?}",
+            step.hints
+        );
+    };
+    let settled = workload(Mode::AppCertificate, Mode::AppCertificate);
+    assert!(settled.stops.is_some(), "{}", settled.text);
+    remove(&settled, setting::APP_SECRET);
+    let switched = workload(Mode::AppSecret, Mode::AppCertificate);
+    assert_eq!(switched.mark, StepMark::Missing);
+    remove(&switched, setting::APP_SECRET);
+}
+
+/// One that is valid needs no new one.
+#[test]
+fn a_policy_against_secrets_does_not_end_those_that_are_there() {
+    let mut facts = expires_in(Mode::AppSecret, DAY * 61);
+    facts.policy.as_mut().unwrap().forbids_secrets = true;
+    let plan = plan(&facts, &in_mode(Mode::AppSecret));
+    assert_eq!(
+        step(&plan, Part::Credential).mark,
+        StepMark::Ok,
+        "{}",
+        marks(&plan)
+    );
+}
