@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use clap::ArgMatches;
 
-use crate::cli::complete::{Names, Shell};
+use crate::cli::complete::Shell;
 use crate::cli::{self, Cli, Parsed};
 use crate::commands::{self, Context};
 use crate::environment::Environment;
@@ -22,9 +22,6 @@ use crate::{logging, script, settings, termination};
 
 /// Runs the program. The first argument is its own name.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
-    // There is one crypto provider. If another one was installed before, the
-    // first TLS connection fails.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let environment = Environment::of_this_process();
     let program = arguments
         .first()
@@ -58,9 +55,17 @@ fn completion(arguments: &[OsString], environment: &Environment) -> Option<Strin
         name,
         index: environment.get(cli::INDEX_VARIABLE),
     });
-    let for_names = environment.clone();
-    let names: Names = Arc::new(move |wanted, kube| commands::names(wanted, kube, &for_names));
-    cli::complete::answer(arguments, shell.as_ref(), &names)
+    cli::complete::answer(arguments, shell.as_ref(), || {
+        install_crypto_provider();
+        let environment = environment.clone();
+        Arc::new(move |wanted, kube| commands::names(wanted, kube, &environment))
+    })
+}
+
+/// There is one crypto provider. If another one was installed before, the first TLS
+/// connection fails.
+fn install_crypto_provider() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 /// The end of a run.
@@ -130,6 +135,7 @@ fn start(arguments: Vec<OsString>, program: &str, as_script: bool, environment: 
 }
 
 fn run(cli: Cli, matches: &ArgMatches, kube: &KubeConnection, program: &str, context: Context) -> Ended {
+    install_crypto_provider();
     let ended = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

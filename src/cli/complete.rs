@@ -38,8 +38,12 @@ pub struct Shell<'a> {
 }
 
 /// The answer to a request for completion; `None` when the program was called
-/// for something else.
-pub fn answer(arguments: &[OsString], shell: Option<&Shell<'_>>, names: &Names) -> Option<String> {
+/// for something else. `names` is called only for an answer.
+pub fn answer(
+    arguments: &[OsString],
+    shell: Option<&Shell<'_>>,
+    names: impl FnOnce() -> Names,
+) -> Option<String> {
     let (program, words) = arguments.split_first()?;
     match (shell, words) {
         (Some(shell), [escape, line @ ..]) if escape == "--" => for_shell(shell, line, names),
@@ -47,7 +51,7 @@ pub fn answer(arguments: &[OsString], shell: Option<&Shell<'_>>, names: &Names) 
     }
 }
 
-fn for_shell(request: &Shell<'_>, line: &[OsString], names: &Names) -> Option<String> {
+fn for_shell(request: &Shell<'_>, line: &[OsString], names: impl FnOnce() -> Names) -> Option<String> {
     let shells = Shells::builtins();
     let shell = shells.completer(request.name)?;
     let mut answer = Vec::new();
@@ -57,7 +61,7 @@ fn for_shell(request: &Shell<'_>, line: &[OsString], names: &Names) -> Option<St
     if !line.is_empty() {
         let is_bash = request.name == "bash";
         let words = if is_bash { joined(line) } else { line.to_vec() };
-        let mut command = with_names(command(line), &words, names);
+        let mut command = with_names(command(line), &words, &names());
         // A line that cannot be completed has no candidates: no error can be shown
         // while somebody types.
         let _ = shell.write_complete(&mut command, line.to_vec(), Some(Path::new(".")), &mut answer);
@@ -82,7 +86,7 @@ fn joined(line: &[OsString]) -> Vec<OsString> {
 
 /// For kubectl each line is a word and, after a tab, what it means; the last
 /// line is the directive.
-fn for_kubectl(program: &OsStr, words: &[OsString], names: &Names) -> Option<String> {
+fn for_kubectl(program: &OsStr, words: &[OsString], names: impl FnOnce() -> Names) -> Option<String> {
     let words = if Path::new(program).file_stem()? == COMPLETER {
         words
     } else {
@@ -92,7 +96,7 @@ fn for_kubectl(program: &OsStr, words: &[OsString], names: &Names) -> Option<Str
         }
         words
     };
-    let candidates = candidates(words, names);
+    let candidates = candidates(words, &names());
     let mut directive = NO_FILES;
     if candidates.iter().any(is_directory) {
         directive |= NO_SPACE;
@@ -149,8 +153,7 @@ mod tests {
     fn ask_for(shell: Option<&str>, line: &[&str]) -> Option<String> {
         let line: Vec<OsString> = line.iter().map(OsString::from).collect();
         let shell = shell.map(|name| Shell { name, index: None });
-        let names: Names = Arc::new(|_, _| Vec::new());
-        answer(&line, shell.as_ref(), &names)
+        answer(&line, shell.as_ref(), || Arc::new(|_, _| Vec::new()))
     }
 
     #[test]

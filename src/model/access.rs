@@ -94,10 +94,15 @@ impl RoleDefinition {
     /// are compared by their permissions: `az role definition create` makes a
     /// role of the right name without any from JSON in upper case.
     pub fn grants_exactly(&self, actions: &[&str], data_actions: &[&str]) -> bool {
-        let excludes_nothing = |it: &Permission| it.not_actions.is_empty() && it.not_data_actions.is_empty();
-        self.permissions.iter().all(excludes_nothing)
+        !self.excludes()
             && self.named(|it| &it.actions) == lower(actions)
             && self.named(|it| &it.data_actions) == lower(data_actions)
+    }
+
+    /// Whether it excludes anything of what it grants.
+    pub fn excludes(&self) -> bool {
+        let excludes = |it: &Permission| !(it.not_actions.is_empty() && it.not_data_actions.is_empty());
+        self.permissions.iter().any(excludes)
     }
 
     /// Whether it names none but these actions and data actions, and maybe not all.

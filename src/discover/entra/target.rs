@@ -63,8 +63,7 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<SetupT
     let Some(container) = only(containers, &chosen.workload)? else {
         return Err(with_gaps(no_gateway(cluster, request, &[]).await));
     };
-    let settings = settings(&spec, &container, maps, &secrets);
-    let shown = shown(&spec, &container, maps, settings.clone());
+    let (settings, shown) = settings(&spec, &container, maps, &secrets);
     let described = &chosen.described;
     let is_immutable = |map: &str| config_maps.is_immutable(&cluster.namespace, map);
     let evidence = evidence(&chosen.workload, &container, &secrets)?;
@@ -118,30 +117,22 @@ fn only(mut containers: Vec<GatewayContainer>, workload: &WorkloadRef) -> Result
     }
 }
 
+/// The settings of the container, and those that it shows: without a kind of sign-in that only
+/// the content of a Secret has, which nobody else reads.
 fn settings(
     spec: &PodSpec,
     container: &GatewayContainer,
     maps: &ConfigMaps,
     secrets: &WorkloadSecrets,
-) -> BTreeMap<String, Setting> {
+) -> (BTreeMap<String, Setting>, BTreeMap<String, Setting>) {
     let of_spec = spec.containers.iter().find(|it| it.name == container.name);
-    of_spec.map_or_else(Default::default, |it| settings_of(it, maps, &secrets.imported))
-}
-
-/// The settings without a kind of sign-in that only the content of a Secret shows: nobody
-/// else reads it, and the container is to show how it signs in.
-fn shown(
-    spec: &PodSpec,
-    container: &GatewayContainer,
-    maps: &ConfigMaps,
-    mut settings: BTreeMap<String, Setting>,
-) -> BTreeMap<String, Setting> {
-    let of_spec = spec.containers.iter().find(|it| it.name == container.name);
-    let nothing = ImportedSecrets::default();
-    if of_spec.is_some_and(|it| !settings_of(it, maps, &nothing).contains_key(AUTH)) {
-        settings.remove(AUTH);
+    let with = |imported| of_spec.map_or_else(Default::default, |it| settings_of(it, maps, imported));
+    let all: BTreeMap<String, Setting> = with(&secrets.imported);
+    let mut shown = all.clone();
+    if !with(&ImportedSecrets::new()).contains_key(AUTH) {
+        shown.remove(AUTH);
     }
-    settings
+    (all, shown)
 }
 
 async fn config_maps(

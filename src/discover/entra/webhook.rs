@@ -174,19 +174,16 @@ fn injected(pod: &Value, container: &str) -> Option<Injected> {
 
 /// The audience of the token of a `ServiceAccount` that a container has at a path.
 fn audience(pod: &Value, container: &Value, path: &str) -> Option<String> {
-    let all = |list: &'_ Value| list.as_array().cloned().unwrap_or_default();
     let in_folder = |folder: &Value| {
         let folder = folder.as_str()?.trim_end_matches('/');
-        path.strip_prefix(folder)?.strip_prefix('/').map(str::to_owned)
+        path.strip_prefix(folder)?.strip_prefix('/')
     };
-    let mounts = all(&container["volumeMounts"]);
-    let (volume, file) = mounts
-        .iter()
-        .find_map(|mount| Some((&mount["name"], in_folder(&mount["mountPath"])?)))?;
-    let volumes = all(pod.pointer("/spec/volumes")?);
-    let volume = volumes.iter().find(|it| it["name"] == *volume)?;
-    let sources = all(volume.pointer("/projected/sources")?);
-    let mut tokens = sources.iter().map(|source| &source["serviceAccountToken"]);
+    let mut mounts = container["volumeMounts"].as_array()?.iter();
+    let (volume, file) = mounts.find_map(|mount| Some((&mount["name"], in_folder(&mount["mountPath"])?)))?;
+    let mut volumes = pod.pointer("/spec/volumes")?.as_array()?.iter();
+    let volume = volumes.find(|it| it["name"] == *volume)?;
+    let sources = volume.pointer("/projected/sources")?.as_array()?.iter();
+    let mut tokens = sources.map(|source| &source["serviceAccountToken"]);
     let token = tokens.find(|token| token["path"] == *file)?;
     token["audience"].as_str().map(cleaned)
 }

@@ -17,8 +17,8 @@ use crate::model::annotation::{LAST_APPLIED, LAST_USED_KEY, OUR_PREFIX};
 use crate::model::request::Scope;
 use crate::model::{Credential, SecretData, SecretFacts, Unavailable};
 
-/// A field selector without the types of Secrets that hold no gateway's credential and may be large or
-/// many: the releases of Helm, the tokens of service accounts, certificates.
+/// A field selector without the types of Secrets that hold no gateway's credential and may
+/// be large or many: the releases of Helm, the tokens of service accounts, certificates.
 pub const OF_CREDENTIALS: &str = "type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token,type!=kubernetes.io/tls,\
      type!=kubernetes.io/dockerconfigjson";
 

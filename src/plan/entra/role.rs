@@ -222,9 +222,7 @@ pub(super) fn remedy<'d>(
 
 /// Whether a role grants, or excludes, something that is not wanted.
 fn has_more(wanted: &CustomRole, definition: &RoleDefinition) -> bool {
-    let excludes = |it: &Permission| !(it.not_actions.is_empty() && it.not_data_actions.is_empty());
-    definition.permissions.iter().any(excludes)
-        || !definition.grants_at_most(&wanted.action_names(), &wanted.data_action_names())
+    definition.excludes() || !definition.grants_at_most(&wanted.action_names(), &wanted.data_action_names())
 }
 
 fn is_assignable(definition: &RoleDefinition, scope: &str) -> bool {

@@ -29,7 +29,7 @@ fn completed(line: &str) -> (Option<(Wanted, String)>, Vec<String>) {
     });
     let words = ["kubectl_complete-apim"].into_iter().chain(line.split(' '));
     let words: Vec<OsString> = words.map(OsString::from).collect();
-    let text = answer(&words, None, &names).unwrap();
+    let text = answer(&words, None, || names).unwrap();
     let mut offered: Vec<String> = text.lines().map(str::to_owned).collect();
     offered.retain(|line| !line.starts_with(':'));
     let asked = asked.lock().unwrap().take();
