@@ -60,7 +60,7 @@ pub use put_back::{PutBack, TemplateBefore};
 pub use references::{Use, references};
 pub use rotation_ids::RotationIds;
 pub use secret_change::{Annotations, Minted, SecretChange, SecretData};
-pub use sign_in::{EntraInAzure, EntraSignIn, Federation, InstanceAccess, Lacking};
+pub use sign_in::{AppSettings, EntraInAzure, EntraSignIn, Federation, InstanceAccess, Lacking};
 pub use snapshot::{
     Blocked, Replacement, Rollout, SecretFacts, SecretMarks, SecretVersion, Snapshot, Source, Sourced,
     WorkloadFacts, WorkloadVersion,

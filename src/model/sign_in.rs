@@ -38,6 +38,7 @@ pub struct EntraSignIn {
     /// webhook of Azure Workload Identity.
     pub may_bring_token: bool,
     pub lacking: Lacking,
+    pub settings: AppSettings,
     /// `None` if Azure was not asked.
     pub azure: Option<Box<EntraInAzure>>,
 }
@@ -52,6 +53,20 @@ pub struct Lacking {
     pub client_id: Option<String>,
     /// The setting `gateway.name`.
     pub gateway_name: bool,
+}
+
+/// The settings of the container that another place decides, as far as they are readable.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AppSettings {
+    /// Those of an app; absent for a workload identity.
+    pub tenant: Option<String>,
+    pub authority: Option<String>,
+    /// Of the gateway's token.
+    pub audience: Option<String>,
+    /// Why there is no certificate at its path.
+    pub no_certificate: Option<String>,
+    /// Whether there is a client secret beside the certificate.
+    pub two_credentials: bool,
 }
 
 impl EntraSignIn {

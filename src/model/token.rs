@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
+use super::entra::Mode;
 use super::text::is_azure_name;
 
 /// The longest lifetime of a gateway token that ARM accepts (REST reference,
@@ -46,6 +47,12 @@ impl Token {
         let bare = stripped.unwrap_or(text).trim_start();
         if bare.is_empty() {
             return Err(TokenError::Empty);
+        }
+        if Mode::ALL
+            .iter()
+            .any(|mode| bare.eq_ignore_ascii_case(mode.setting()))
+        {
+            return Err(TokenError::Entra);
         }
         let mut parts = bare.rsplitn(3, '&');
         let (Some(signature), Some(stamp), Some(gateway)) = (parts.next(), parts.next(), parts.next()) else {
@@ -112,6 +119,9 @@ pub enum TokenError {
     Empty,
     #[error("it is not a gateway token (GatewayKey id&yyyyMMddHHmm&signature)")]
     NotAToken,
+    /// What `config.service.auth` is where a gateway signs in by Entra.
+    #[error("it says that the gateway signs in by Entra")]
+    Entra,
     /// Twelve digits that are not a date.
     #[error("its expiry is not a date")]
     BadStamp,
@@ -166,6 +176,8 @@ mod tests {
             ("GatewayKey ", TokenError::NotAToken),
             ("GatewayKey  \n", TokenError::NotAToken),
             ("key", TokenError::NotAToken),
+            (" azureAdApp\n", TokenError::Entra),
+            ("workloadidentity", TokenError::Entra),
             ("gw&2030&c2ln", TokenError::NotAToken),
             ("&203001010000&c2ln", TokenError::NotAToken),
             ("gw&203013010000&c2ln", TokenError::BadStamp),

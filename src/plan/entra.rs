@@ -29,7 +29,7 @@ pub use arrival::{
     refusal_counts,
 };
 pub use assignment::newest_assignment;
-pub use chain::{Link, LinkState, chain, credentials, role_in_the_way};
+pub use chain::{Link, LinkState, chain, credentials, right_tenant, role_in_the_way};
 pub use ending::{SetupProof, StepOutcome, exit_code, planned_exit_code};
 pub use holder::HandedOver;
 pub use marks::{marks_of_new_pods, replacement_id, replacement_ids};

@@ -11,10 +11,10 @@ use crate::model::access::{InstanceIdentity, Permission, RoleAssignment, RoleDef
 use crate::model::directory::{AppCredential, Application, FederatedCredential, ServicePrincipal};
 use crate::model::entra::{OwnVariables, federated_name};
 use crate::model::{
-    AppMarks, Auth, AzureRole, Claims, Credential, CronJobFacts, EntraInAzure, EntraSignIn, Federation,
-    GatewayFacts, GatewayId, InstanceAccess, KeyChoice, KeySlot, Lacking, Minted, Owner, Presented,
-    Replacement, Rollout, RotationIds, SecretFacts, SecretMarks, SecretVersion, Snapshot, StalePods,
-    TemplateMarks, Token, TokenError, WorkloadFacts, WorkloadKind, WorkloadMarks, WorkloadRef,
+    AppMarks, AppSettings, Auth, AzureRole, Claims, Credential, CronJobFacts, EntraInAzure, EntraSignIn,
+    Federation, GatewayFacts, GatewayId, InstanceAccess, KeyChoice, KeySlot, Lacking, Minted, Owner,
+    Presented, Replacement, Rollout, RotationIds, SecretFacts, SecretMarks, SecretVersion, Snapshot,
+    StalePods, TemplateMarks, Token, TokenError, WorkloadFacts, WorkloadKind, WorkloadMarks, WorkloadRef,
     WorkloadVersion,
 };
 
@@ -215,6 +215,7 @@ pub(crate) fn entra_gateway(auth: Auth) -> GatewayFacts {
             own_variables: OwnVariables::default(),
             may_bring_token: false,
             lacking: Lacking::default(),
+            settings: AppSettings::default(),
             azure: None,
         }))),
         cron_jobs: Ok(Vec::new()),

@@ -20,11 +20,15 @@ pub fn preflight(snapshot: &Snapshot, policy: &Policy) -> Result<Vec<String>> {
     match secret.credential {
         Credential::Token { .. } | Credential::Unusable(TokenError::Empty) => {}
         Credential::Unusable(reason) => {
+            let next = match reason {
+                TokenError::Entra => "set up or renew its sign-in instead: kubectl apim entra setup --help",
+                _ => "if this key should hold the gateway's token, empty it and run the same command again",
+            };
             return Err(Error::refused(format!(
                 "the value under `{}` of {name} is not replaced, because {reason}",
                 secret.key
             ))
-            .hint("if this key should hold the gateway's token, empty it and run the same command again"));
+            .hint(next));
         }
     }
     let mut warnings = Vec::new();
@@ -117,6 +121,16 @@ mod tests {
             refusal(|snapshot| snapshot.secret.credential = Credential::Unusable(TokenError::NotAToken))
                 .contains("it is not a gateway token")
         );
+    }
+
+    /// An empty key would end the sign-in of the gateway.
+    #[test]
+    fn nobody_is_told_to_empty_what_says_how_a_gateway_signs_in() {
+        let mut snapshot = snapshot();
+        snapshot.secret.credential = Credential::Unusable(TokenError::Entra);
+        let error = preflight(&snapshot, &policy()).unwrap_err();
+        assert_eq!(error.hints().len(), 1);
+        assert!(error.hints()[0].contains("entra setup"), "{:?}", error.hints());
     }
 
     #[test]

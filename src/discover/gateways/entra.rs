@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use crate::discover::pod_spec::{ClientId, EntraCredential};
+use crate::discover::pod_spec::{ClientId, EntraCredential, EntraSettings};
+use crate::discover::read::{Held, Key};
 use crate::discover::survey::{Gateway, Survey};
 use crate::model::entra::OwnVariables;
 use crate::model::setting::APP_CLIENT;
-use crate::model::{Auth, EntraSignIn, Fact, Lacking, Unavailable, cleaned};
+use crate::model::{AppSettings, Auth, EntraSignIn, Fact, Lacking, Unavailable, cleaned};
 
 /// How it signs in, the Secret and the key of its credential if it is in one, and
 /// its app.
@@ -67,10 +68,37 @@ pub(super) fn sign_in(
             client_id: None,
             gateway_name: settings.lacks_name,
         },
+        settings: AppSettings {
+            tenant: settings.tenant.clone().filter(|_| !is_federated),
+            authority: settings.authority.clone().filter(|_| !is_federated),
+            audience: settings.token_audience.clone(),
+            no_certificate: no_certificate(settings, found.as_ref()).filter(|_| auth == Auth::Certificate),
+            two_credentials: settings.has_two_credentials && !is_federated,
+        },
         azure: None,
     };
     sign_in.client_id = client_id(gateway, is_federated, &sign_in);
     (auth, found.map(|(place, _)| place), sign_in)
+}
+
+/// Why there is no file at the path of the certificate. `found` is the key that holds one.
+fn no_certificate(settings: &EntraSettings, found: Option<&(Key, Fact<&Held>)>) -> Option<String> {
+    let (path, is_mounted) = settings.certificate.as_ref()?;
+    let shown = cleaned(path);
+    if !is_mounted {
+        return Some(format!(
+            "nothing is mounted at {shown}, where the certificate is to be"
+        ));
+    }
+    let ((secret, key), _) = found.filter(|(_, held)| held.is_ok())?;
+    let (_, keys) = settings.credential.iter().find(|(name, _)| name == secret)?;
+    let is_there = keys.first() == Some(key);
+    (!is_there).then(|| {
+        format!(
+            "secret/{secret} has no certificate for {shown}, only {}",
+            cleaned(key)
+        )
+    })
 }
 
 /// The client id in the settings, else the one that we recorded.

@@ -4,7 +4,9 @@ use super::credential::EnvFromSecret;
 use super::variables::{ConfigMaps, ContainerVariables, Value, may_import, own_variables};
 use crate::cluster::pod_spec::{Container, PodSpec, VolumeMount};
 use crate::model::entra::{OwnVariables, PEM_KEY};
-use crate::model::setting::{APP_CERTIFICATE, APP_CLIENT, APP_SECRET, GATEWAY_NAME};
+use crate::model::setting::{
+    APP_AUTHORITY, APP_CERTIFICATE, APP_CLIENT, APP_SECRET, APP_TENANT, GATEWAY_NAME, TOKEN_AUDIENCE,
+};
 
 /// A Secret, and the keys of it that may hold something, the likeliest first.
 pub type SecretKeys = (String, Vec<String>);
@@ -25,6 +27,14 @@ pub struct EntraSettings {
     pub may_bring_token: bool,
     /// Whether `gateway.name` is certainly not set.
     pub lacks_name: bool,
+    /// The tenant of the app.
+    pub tenant: Option<String>,
+    pub authority: Option<String>,
+    pub token_audience: Option<String>,
+    /// The path of the certificate, and whether anything is mounted there.
+    pub certificate: Option<(String, bool)>,
+    /// Whether there is a client secret beside the certificate.
+    pub has_two_credentials: bool,
 }
 
 /// Where the client id of a gateway is.
@@ -51,6 +61,18 @@ impl EntraSettings {
             own_variables: OwnVariables::new(own_variables(container, variables)),
             lacks_name: variables.get(GATEWAY_NAME).is_none()
                 && !may_import(container, config_maps, GATEWAY_NAME),
+            tenant: variables.text(APP_TENANT),
+            authority: variables.text(APP_AUTHORITY),
+            token_audience: variables.text(TOKEN_AUDIENCE),
+            certificate: variables.text(APP_CERTIFICATE).map(|path| {
+                let is_mounted = container
+                    .volume_mounts
+                    .iter()
+                    .any(|it| is_below(&path, &it.mount_path));
+                (path, is_mounted)
+            }),
+            has_two_credentials: variables.get(APP_CERTIFICATE).is_some()
+                && variables.get(APP_SECRET).is_some(),
             may_bring_token: container.env.iter().any(|it| it.name == OwnVariables::TOKEN_FILE)
                 || may_import(container, config_maps, OwnVariables::TOKEN_FILE),
             ..Self::default()
@@ -76,6 +98,11 @@ impl EntraSettings {
         };
         settings
     }
+}
+
+fn is_below(path: &str, mount: &str) -> bool {
+    let rest = path.strip_prefix(mount.trim_end_matches('/'));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The Secrets that are imported whole and may hold a setting.
@@ -225,6 +252,9 @@ mod tests {
         let volumes = json!([{"name": "v", "secret": {"secretName": "s"}}, {"name": "other", "secret": {"secretName": "o"}}]);
         let at =
             |path: &str| json!([{"name": "v", "mountPath": path}, {"name": "other", "mountPath": "/etc"}]);
+        let is_mounted = |path: &str, mount: &str| is_below(path, mount);
+        assert!(is_mounted("/etc/apim/gw.pfx", "/etc/apim/") && is_mounted("/gw.pfx", "/gw.pfx"));
+        assert!(!is_mounted("/etcetera/gw.pfx", "/etc"));
         let both = [keys("s", &["gw.pfx", PEM_KEY, "tls.crt"])];
         assert_eq!(found("/etc/apim/gw.pfx", at("/etc/apim/"), volumes.clone()), both);
         let only = json!([{"name": "v", "mountPath": "/gw.pfx", "subPath": "a.pfx"}]);

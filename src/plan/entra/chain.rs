@@ -2,6 +2,7 @@
 //! missing or wrong, and what is not known. What could not be read is never broken.
 
 mod in_cluster;
+mod settings;
 
 use uuid::Uuid;
 
@@ -17,6 +18,9 @@ use crate::model::{
     Unavailable, cleaned, known, shortened,
 };
 use in_cluster::{by_webhook, in_cluster, own_variables};
+use settings::settings;
+
+pub use settings::right_tenant;
 
 /// One part of a sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +58,8 @@ pub fn chain(facts: &GatewayFacts) -> Vec<Link> {
     };
     let broken = in_cluster(facts, sign_in).into_iter();
     let mut links: Vec<Link> = broken.map(|(part, why)| Link::of(part, Ok(Err(why)))).collect();
+    let of_settings = settings(facts, sign_in).into_iter();
+    links.extend(of_settings.map(|(part, judged)| Link::of(part, judged)));
     let Some(azure) = sign_in.azure.as_deref() else {
         return links;
     };

@@ -42,6 +42,20 @@ fn tenant(facts: &EntraFacts) -> Option<Step> {
         let tenant = Uuid::try_parse(tenant).ok().filter(|_| signs_in)?;
         Some((tenant, format!("{} signs in to", workload.workload.short())))
     };
+    if let (Some((own, _)), Some((other, what))) = (of_instance(), of_workload())
+        && own == facts.tenant
+        && other != own
+    {
+        let text = format!("{what} tenant {other}, but the instance belongs to tenant {own}");
+        let workload = facts.cluster.workload.as_ref()?;
+        return Some(Step::stop(Part::Tenant, text).hint(format!(
+            "correct it: kubectl -n {} set env {} -c {} {}={own}",
+            facts.cluster.namespace,
+            workload.workload.short(),
+            workload.container,
+            setting::APP_TENANT
+        )));
+    }
     let others = [of_instance(), of_workload()].into_iter().flatten();
     let (other, what) = others.into_iter().find(|(tenant, _)| *tenant != facts.tenant)?;
     let text = format!(

@@ -6,9 +6,8 @@ use jiff::Timestamp;
 
 use super::facts::{EntraFacts, WorkloadSide};
 use super::holder::{CLOCK_ERROR, Holder};
-use crate::model::Replacement;
 use crate::model::entra::OwnPod;
-use crate::model::known;
+use crate::model::{Replacement, RotationIds, known};
 
 /// Whether a restart is owed to the credential in the Secret. Its id in Entra is the rotation
 /// id of the pods that were replaced for it.
@@ -23,19 +22,25 @@ pub(super) fn owes_restart(facts: &EntraFacts, workload: &WorkloadSide, holder: 
         return false;
     };
     let id = id.map(|id| id.to_string());
+    let is_marked = |ids: &RotationIds| id.as_ref().is_some_and(|id| ids.contains(id));
+    // The pods that are left have to be deleted, and those that were are new already.
+    if matches!(workload.replacement, Replacement::ByHand(_))
+        && workload.owner.is_none()
+        && workload.unproved.is_some()
+        && is_marked(&workload.marks.rotation_ids)
+    {
+        return false;
+    }
     // A Secret that was never changed held no other credential, which a pod of the same second
     // could have.
     let is_first = stored.is_some_and(|it| it.created == Some(written));
     let may_be_older = |created: Timestamp| created < written || (created == written && !is_first);
-    let has_other = |pod: &OwnPod| {
-        let is_marked = id.as_ref().is_some_and(|id| pod.marks.rotation_ids.contains(id));
-        !is_marked && pod.created.is_some_and(may_be_older)
-    };
+    let has_other =
+        |pod: &OwnPod| !is_marked(&pod.marks.rotation_ids) && pod.created.is_some_and(may_be_older);
     any_pod(facts, workload, has_other).unwrap_or_else(|| {
-        let is_marked = id
-            .as_ref()
-            .is_some_and(|id| workload.marks.rotation_ids.contains(id));
-        !is_marked && workload.created.is_some_and(may_be_older) && is_restarted_before(workload, written)
+        !is_marked(&workload.marks.rotation_ids)
+            && workload.created.is_some_and(may_be_older)
+            && is_restarted_before(workload, written)
     })
 }
 

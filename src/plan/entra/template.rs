@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::facts::EntraFacts;
 use crate::error::{Error, Result};
 use crate::model::entra::{
-    CERTIFICATE_FOLDER, CertificateMount, FILE_MODE, GATEWAY_GROUP, Id, Made, Mode, PFX_KEY, SECRET_KEY,
-    SettingValue, SetupRequest, TemplateSettings, USE_LABEL, token_audience,
+    CERTIFICATE_FOLDER, CertificateMount, FILE_MODE, GATEWAY_GROUP, Id, Made, Mode, PEM_KEY, PFX_KEY,
+    SECRET_KEY, SettingValue, SetupRequest, TemplateSettings, USE_LABEL, token_audience,
 };
 use crate::model::{CloudName, setting};
 
@@ -90,8 +90,10 @@ pub fn wanted_template(
             set(setting::APP_SECRET, value);
         }
         Mode::AppCertificate => {
-            let path = format!("{CERTIFICATE_FOLDER}/{PFX_KEY}");
-            set(setting::APP_CERTIFICATE, SettingValue::Text(path));
+            set(
+                setting::APP_CERTIFICATE,
+                SettingValue::Text(certificate_path(facts)),
+            );
             wanted.mount = Some(CertificateMount {
                 secret: secret.to_owned(),
                 path: CERTIFICATE_FOLDER.to_owned(),
@@ -102,6 +104,18 @@ pub fn wanted_template(
     }
     wanted.settings = settings;
     Ok(wanted)
+}
+
+/// The format that the gateway reads is not documented, so the other file that a set-up
+/// writes is as good.
+fn certificate_path(facts: &EntraFacts) -> String {
+    let workload = facts.cluster.workload.as_ref();
+    let there = workload.and_then(|it| it.template.settings.get(setting::APP_CERTIFICATE));
+    let pem = format!("{CERTIFICATE_FOLDER}/{PEM_KEY}");
+    match there {
+        Some(SettingValue::Text(path)) if *path == pem => pem,
+        _ => format!("{CERTIFICATE_FOLDER}/{PFX_KEY}"),
+    }
 }
 
 pub(super) fn is_same(there: &str, wanted: &SettingValue) -> bool {

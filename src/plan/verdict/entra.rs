@@ -2,13 +2,13 @@
 
 use uuid::Uuid;
 
-use super::super::entra::{Link, LinkState, Part, credentials, role_in_the_way};
+use super::super::entra::{Link, LinkState, Part, credentials, right_tenant, role_in_the_way};
 use super::assessment::{Assessment, Verdict};
 use super::expiry::lost;
 use crate::model::entra::{OwnVariables, default_secret};
 use crate::model::quote::shell_word;
 use crate::model::{
-    Auth, EntraSignIn, GatewayFacts, GatewayId, Unavailable, WorkloadRef, counted, known, shortened,
+    Auth, EntraSignIn, GatewayFacts, GatewayId, Unavailable, WorkloadRef, counted, known, setting, shortened,
 };
 
 /// The credential of a gateway, in a sentence.
@@ -182,6 +182,14 @@ pub(super) fn set_up(facts: &GatewayFacts, assessment: &Assessment) -> Option<St
     if broken.is_some_and(depends_on_variables) && sign_in.own_variables.mix_with_the_webhook() {
         return Some(leave_to_webhook(facts, &sign_in.own_variables));
     }
+    if let (Some(Part::Tenant), Some(tenant)) = (broken, right_tenant(sign_in)) {
+        return Some(format!(
+            "kubectl -n {namespace} set env {} -c {} {}={tenant}",
+            workload.short(),
+            word(&facts.container),
+            setting::APP_TENANT
+        ));
+    }
     if broken == Some(Part::Image) {
         // A shell does not take it as it is.
         return Some(format!(
@@ -213,6 +221,9 @@ pub(super) fn set_up(facts: &GatewayFacts, assessment: &Assessment) -> Option<St
         App::Unread => "--app CLIENT-ID".to_owned(),
         App::OfOther(_) => return None,
     });
+    if facts.auth == Auth::WorkloadIdentity && sign_in.service_account == "default" {
+        words.push(format!("--service-account {}", word(&workload.name)));
+    }
     let is_broken = |part| {
         let mut links = assessment.links.iter();
         links.any(|link| link.part == part && matches!(link.state, LinkState::Broken(_)))

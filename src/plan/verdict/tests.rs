@@ -2,6 +2,7 @@
 
 mod entra;
 mod in_cluster;
+mod settings;
 
 use super::super::fixture::{DAY, entra_gateway, gateway, now, owned};
 use super::*;

@@ -205,6 +205,25 @@ fn pods_that_are_deleted_by_hand_count_whatever_their_template_was() {
     }
 }
 
+/// Another restart would make old pods of those that somebody has deleted already.
+#[test]
+fn pods_that_are_deleted_one_by_one_are_replaced_once() {
+    for mode in [Mode::AppSecret, Mode::AppCertificate] {
+        let mut facts = set_up(mode);
+        let id = stored_of(&mut facts).credential.unwrap().to_string();
+        let workload = workload_of(&mut facts);
+        workload.replacement = Replacement::ByHand("OnDelete".to_owned());
+        workload.marks.rotation_ids = RotationIds::from(id.as_str());
+        workload.unproved = Some(id);
+        facts.cluster.own_pods = Ok(vec![new_pod(), old_pod()]);
+        let again = plan(&facts, &in_mode(mode));
+        assert_eq!(step(&again, Part::Workload).to_apply(), None, "{mode:?}");
+        let proof = step(&again, Part::Proof);
+        assert!(matches!(proof.to_apply(), Some(Action::Prove { .. })), "{mode:?}");
+        assert!(proof.notes[0].contains("OnDelete"), "{:?}", proof.notes);
+    }
+}
+
 #[test]
 fn what_an_owner_has_to_restart_is_said_until_every_pod_is_new() {
     for mode in Mode::ALL {

@@ -53,6 +53,29 @@ fn a_service_account_that_is_set_up_is_not_changed_on_suspicion() {
     assert_eq!(account.mark, StepMark::Ok, "{}", account.text);
 }
 
+#[test]
+fn a_certificate_as_pem_stays() {
+    let mode = Mode::AppCertificate;
+    let mut facts = expires_in(mode, DAY * 61);
+    let settings = &mut facts.cluster.workload.as_mut().unwrap().template.settings;
+    let pem = SettingValue::Text("/etc/apim-entra/certificate.pem".to_owned());
+    settings.insert(setting::APP_CERTIFICATE.to_owned(), pem);
+    assert!(plan(&facts, &in_mode(mode)).is_complete());
+}
+
+/// The instance decides on the tenant.
+#[test]
+fn a_setting_of_another_tenant_is_to_be_corrected() {
+    let mut facts = expires_in(Mode::AppSecret, DAY * 61);
+    facts.instance.as_mut().unwrap().identity.tenant = Some(facts.tenant);
+    let settings = &mut facts.cluster.workload.as_mut().unwrap().template.settings;
+    let other = SettingValue::Text(Uuid::nil().to_string());
+    settings.insert(setting::APP_TENANT.to_owned(), other);
+    let error = refusal(&plan(&facts, &in_mode(Mode::AppSecret)).steps).unwrap();
+    let setting = format!("{}={}", setting::APP_TENANT, facts.tenant);
+    assert!(error.hints()[0].ends_with(&setting), "{:?}", error.hints());
+}
+
 /// The tokens of the pods are what Entra sees.
 #[test]
 fn tokens_for_another_audience_are_not_trusted() {

@@ -1,0 +1,71 @@
+//! Settings of a container that do not fit its cloud, its instance or its Secret.
+
+use uuid::Uuid;
+
+use super::super::super::fixture::{entra_gateway, now, set_up, sign_in};
+use super::super::*;
+use crate::model::{AppSettings, CloudName};
+
+fn assessed(auth: Auth, change: impl Fn(&mut AppSettings)) -> Assessment {
+    let mut facts = entra_gateway(auth);
+    facts.cloud = Some(CloudName::Public);
+    let mut azure = set_up(auth);
+    let access = std::sync::Arc::get_mut(azure.access.as_mut().unwrap()).unwrap();
+    access.identity.tenant = Some(Uuid::from_u128(77));
+    sign_in(&mut facts).azure = Some(Box::new(azure));
+    change(&mut sign_in(&mut facts).settings);
+    assess(&facts, now())
+}
+
+fn text(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+#[test]
+fn what_fits_is_healthy() {
+    let fitting: [fn(&mut AppSettings); 4] = [
+        |it| it.tenant = Some(Uuid::from_u128(77).to_string()),
+        |it| it.tenant = text("contoso.onmicrosoft.com"),
+        |it| it.audience = text("https://azure-api.net/configuration/"),
+        |it| it.authority = text("https://login.microsoftonline.com/"),
+    ];
+    for change in fitting {
+        let found = assessed(Auth::AppSecret, change);
+        assert_eq!(found.verdict, Verdict::Healthy, "{}", found.reason);
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_named_with_what_corrects_it() {
+    let set_up = "kubectl apim entra setup deployment/gw -n shop";
+    let cases: [(&str, &str, fn(&mut AppSettings)); 4] = [
+        (
+            "the tenant of the instance is",
+            "kubectl -n shop set env deployment/gw -c gw config.service.auth.azureAd.tenantId=",
+            |it| it.tenant = Some(Uuid::nil().to_string()),
+        ),
+        ("config.service.auth.tokenAudience is", set_up, |it| {
+            it.audience = text("https://azure-api.cn/configuration");
+        }),
+        ("config.service.auth.azureAd.authority is", set_up, |it| {
+            it.authority = text("https://login.chinacloudapi.cn");
+        }),
+        ("nothing is mounted", set_up, |it| {
+            it.no_certificate = text("nothing is mounted at /x, where the certificate is to be");
+        }),
+    ];
+    for (said, fix, change) in cases {
+        let found = assessed(Auth::Certificate, change);
+        assert_eq!(found.verdict, Verdict::CannotSignIn, "{said}");
+        assert!(found.reason.contains(said), "{said}: {}", found.reason);
+        let command = found.fix.unwrap();
+        assert!(command.starts_with(fix), "{said}: {command}");
+    }
+}
+
+#[test]
+fn of_two_credentials_nobody_knows_which_counts() {
+    let found = assessed(Auth::Certificate, |it| it.two_credentials = true);
+    assert_eq!(found.unknown_links().count(), 1);
+    assert!(found.reason.contains("clientSecret beside"), "{}", found.reason);
+}
