@@ -41,6 +41,11 @@ pub const MOST_FEDERATED: usize = 20;
 /// are, between semicolons.
 pub const SKIP_CONTAINERS: &str = "azure.workload.identity/skip-containers";
 
+/// Whether a value of that annotation names a container: names are between semicolons.
+pub fn skips(value: &str, container: &str) -> bool {
+    value.split(';').any(|name| name.trim() == container)
+}
+
 /// On a `ServiceAccount`: the client id that the webhook of Azure Workload Identity
 /// gives to pods (github.com/Azure/azure-workload-identity, pkg/webhook).
 pub const CLIENT_ID_ANNOTATION: &str = "azure.workload.identity/client-id";

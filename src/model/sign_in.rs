@@ -49,6 +49,8 @@ pub struct Lacking {
     /// The pods do not ask the webhook of Azure Workload Identity, and bring nothing of
     /// their own.
     pub label: bool,
+    /// The webhook leaves the container out, because an annotation of the pods names it.
+    pub skipped: bool,
     /// Why the webhook has no client id for them.
     pub client_id: Option<String>,
     /// The setting `gateway.name`.

@@ -11,6 +11,7 @@ use crate::discover::pod_spec::{
 use crate::model::entra::facts::{CertificateVolume, ClearSecret};
 use crate::model::entra::{
     CERTIFICATE_FOLDER, CertificateMount, Mode, SKIP_CONTAINERS, SettingValue, SignsIn, TemplateSettings,
+    skips,
 };
 use crate::model::setting::{APP_SECRET, AUTH};
 use crate::model::{Auth, Fact, Object, Unavailable};
@@ -105,13 +106,11 @@ fn whole_secret<'t>(pods: &'t DescribedTemplate, container: &str) -> Option<(&'t
 }
 
 /// The annotation by which the webhook leaves this container of a pod template as it is
-/// (azure.github.io/azure-workload-identity, "Labels and Annotations": names between
-/// semicolons).
+/// (azure.github.io/azure-workload-identity, "Labels and Annotations").
 pub(super) fn skipped_by(template: &Object, container: &str) -> Option<&'static str> {
     let annotations = template.document().pointer("/metadata/annotations")?;
     let skipped = annotations.get(SKIP_CONTAINERS)?.as_str()?;
-    let is_skipped = skipped.split(';').any(|name| name.trim() == container);
-    is_skipped.then_some(SKIP_CONTAINERS)
+    skips(skipped, container).then_some(SKIP_CONTAINERS)
 }
 
 /// Where a client secret is in clear, also one that a variable of the container beats.

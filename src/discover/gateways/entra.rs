@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::discover::pod_spec::{ClientId, EntraCredential, EntraSettings};
 use crate::discover::read::{Held, Key};
 use crate::discover::survey::{Gateway, Survey};
-use crate::model::entra::OwnVariables;
+use crate::model::entra::{OwnVariables, skips};
 use crate::model::setting::APP_CLIENT;
 use crate::model::{AppSettings, Auth, EntraSignIn, Fact, Lacking, Unavailable, cleaned};
 
@@ -65,6 +65,12 @@ pub(super) fn sign_in(
         may_bring_token: settings.may_bring_token,
         lacking: Lacking {
             label: is_federated && !gateway.asks_webhook && !settings.may_bring_token,
+            skipped: is_federated
+                && !settings.may_bring_token
+                && gateway
+                    .skipped
+                    .as_ref()
+                    .is_some_and(|it| skips(it, &gateway.container.name)),
             client_id: None,
             gateway_name: settings.lacks_name,
         },

@@ -11,7 +11,7 @@ use crate::discover::pod_spec::{
 };
 use crate::discover::suspects::may_be_suspect;
 use crate::discover::target_facts::ConfigMapSettings;
-use crate::model::entra::USE_LABEL;
+use crate::model::entra::{SKIP_CONTAINERS, USE_LABEL};
 use crate::model::{Fact, Unavailable, WorkloadFacts, WorkloadKind, WorkloadRef};
 
 /// One workload that runs a gateway.
@@ -23,6 +23,8 @@ pub struct Gateway {
     pub is_deleted: bool,
     /// Whether its pods ask the webhook of Azure Workload Identity.
     pub asks_webhook: bool,
+    /// The containers that the webhook leaves out, as the annotation names them.
+    pub skipped: Option<String>,
     /// Selects its pods.
     pub selector: Option<Selector>,
     pub container: GatewayContainer,
@@ -50,6 +52,7 @@ pub struct Surveyed {
     pub(super) config_maps: BTreeMap<String, BTreeSet<String>>,
     /// Whether its pods ask the webhook of Azure Workload Identity.
     asks_webhook: bool,
+    skipped: Option<String>,
     /// Selects its pods.
     pub selector: Option<Selector>,
     /// The pod spec, if it may run a gateway.
@@ -61,8 +64,12 @@ impl Surveyed {
         let name = workload.metadata.name.clone();
         let facts = workload_facts(&WorkloadRef { kind, name }, &workload);
         let selector = pods::selector(&workload.spec.selector);
-        let labels = &workload.spec.template.metadata.labels;
-        let asks_webhook = labels.get(USE_LABEL).is_some_and(|value| value == "true");
+        let template = &workload.spec.template.metadata;
+        let asks_webhook = template
+            .labels
+            .get(USE_LABEL)
+            .is_some_and(|value| value == "true");
+        let skipped = template.annotations.get(SKIP_CONTAINERS).cloned();
         let spec = workload.spec.template.spec;
         let secrets = spec.as_ref().map(secrets_used).unwrap_or_default();
         let config_maps = spec.as_ref().map(settings_in_config_maps).unwrap_or_default();
@@ -80,6 +87,7 @@ impl Surveyed {
             secrets,
             config_maps,
             asks_webhook,
+            skipped,
             selector,
         }
     }
@@ -103,6 +111,7 @@ impl Surveyed {
             facts: self.facts.clone(),
             is_deleted: self.is_deleted,
             asks_webhook: self.asks_webhook,
+            skipped: self.skipped.clone(),
             selector: self.selector.clone(),
             container: GatewayContainer::default(),
             unread,

@@ -102,6 +102,13 @@ enum App<'a> {
 }
 
 fn app(sign_in: &EntraSignIn, broken: Option<Part>) -> App<'_> {
+    // The credential that the Secret holds is of this one, whatever the container names.
+    let recorded = sign_in.recorded().and_then(|secret| secret.marks.app.client_id);
+    if let (Some(recorded), Ok(named), Some(_)) = (recorded, &sign_in.client_id, broken)
+        && recorded != *named
+    {
+        return App::Known(recorded);
+    }
     let named = match &sign_in.client_id {
         Ok(id) if broken != Some(Part::App) => return App::Known(*id),
         Err(Unavailable::Forbidden(_)) => return App::Unread,
@@ -189,6 +196,9 @@ pub(super) fn set_up(facts: &GatewayFacts, assessment: &Assessment) -> Option<St
             word(&facts.container),
             setting::APP_TENANT
         ));
+    }
+    if broken == Some(Part::Webhook) && sign_in.lacking.skipped && !sign_in.lacking.label {
+        return Some(format!("kubectl -n {namespace} edit {}", workload.short()));
     }
     if broken == Some(Part::Image) {
         // A shell does not take it as it is.

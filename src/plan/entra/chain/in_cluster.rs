@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::super::image::{Allowed, Image};
 use super::super::instance::has_gateways;
 use super::super::step::Part;
-use crate::model::entra::{Mode, OwnVariables, TENANT_ID_ANNOTATION, USE_LABEL};
+use crate::model::entra::{Mode, OwnVariables, SKIP_CONTAINERS, TENANT_ID_ANNOTATION, USE_LABEL};
 use crate::model::{Auth, EntraInAzure, EntraSignIn, Fact, GatewayFacts, Unavailable, cleaned, shortened};
 
 /// More than the name of a gateway.
@@ -17,6 +17,13 @@ pub(super) fn in_cluster(facts: &GatewayFacts, sign_in: &EntraSignIn) -> Vec<(Pa
     let label = lacking.label.then(|| {
         format!(
             "the pods have no label {USE_LABEL}: \"true\", so the webhook of Azure Workload Identity injects nothing"
+        )
+    });
+    let skipped = lacking.skipped.then(|| {
+        format!(
+            "the annotation {SKIP_CONTAINERS} of the pods names the container {}, so the webhook of Azure Workload Identity \
+             injects nothing into it",
+            facts.container
         )
     });
     let client_id = lacking
@@ -45,7 +52,7 @@ pub(super) fn in_cluster(facts: &GatewayFacts, sign_in: &EntraSignIn) -> Vec<(Pa
         (Part::Image, old_image(facts)),
         (Part::Tier, tier),
         (Part::Gateway, name),
-        (Part::Webhook, label),
+        (Part::Webhook, label.or(skipped)),
         (Part::ServiceAccount, client_id),
     ];
     let broken = broken.into_iter().filter_map(|(part, why)| Some((part, why?)));
@@ -79,7 +86,7 @@ pub(super) fn by_webhook(
     };
     let (own, lacking) = (&sign_in.own_variables, &sign_in.lacking);
     let webhook = match &federation.webhook {
-        _ if sign_in.may_bring_token || lacking.label => None,
+        _ if sign_in.may_bring_token || lacking.label || lacking.skipped => None,
         Ok(true) => None,
         Ok(false) => Some(Ok(Err(
             "the webhook of Azure Workload Identity is not registered for the namespace, so it injects nothing"

@@ -104,6 +104,13 @@ fn what_certainly_lacks_in_the_cluster_is_broken_with_and_without_azure() {
         fix.starts_with("kubectl -n shop set image deployment/gw "),
         "{fix}"
     );
+    let skipped = assessed(|facts| sign_in(facts).lacking.skipped = true);
+    assert!(
+        skipped.reason.contains("azure.workload.identity/skip-containers"),
+        "{}",
+        skipped.reason
+    );
+    assert_eq!(skipped.fix.as_deref(), Some("kubectl -n shop edit deployment/gw"));
     for (lack, said) in lacks {
         for is_asked in [false, true] {
             let found = assessed(|facts| {

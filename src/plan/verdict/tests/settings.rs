@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::super::super::fixture::{entra_gateway, now, set_up, sign_in};
+use super::super::super::fixture::{APP, entra_gateway, now, set_up, sign_in};
 use super::super::*;
 use crate::model::{AppSettings, CloudName};
 
@@ -61,6 +61,26 @@ fn what_does_not_fit_is_named_with_what_corrects_it() {
         let command = found.fix.unwrap();
         assert!(command.starts_with(fix), "{said}: {command}");
     }
+}
+
+/// The set-up then gives the container the right client id.
+#[test]
+fn the_app_of_the_secret_counts_before_one_that_the_container_names() {
+    let mut facts = entra_gateway(Auth::AppSecret);
+    let mut azure = set_up(Auth::AppSecret);
+    azure
+        .application
+        .as_mut()
+        .unwrap()
+        .as_mut()
+        .unwrap()
+        .secrets
+        .clear();
+    let sign_in = sign_in(&mut facts);
+    sign_in.client_id = Ok(Uuid::from_u128(99));
+    sign_in.azure = Some(Box::new(azure));
+    let fix = assess(&facts, now()).fix.unwrap();
+    assert!(fix.ends_with(&format!("--app {APP}")), "{fix}");
 }
 
 #[test]
