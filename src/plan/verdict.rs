@@ -127,7 +127,11 @@ fn worst(
         return (Verdict::Unknown, why);
     }
     if facts.auth == Auth::WorkloadIdentity {
-        let why = format!("a workload identity does not expire{}", entra::unchecked(links));
+        let left = stale::rollout_left(facts);
+        let why = format!(
+            "a workload identity does not expire{}{left}",
+            entra::unchecked(links)
+        );
         return (Verdict::Healthy, why);
     }
     if let Some(stored) = facts.stored() {
@@ -148,7 +152,15 @@ fn worst(
     if let Some(why) = unprotected {
         return (Verdict::Unprotected, why.to_owned());
     }
-    let why = format!("{what} expires in {}{}", in_words(left), entra::unchecked(links));
+    let rollout = match facts.entra() {
+        Some(_) => stale::rollout_left(facts),
+        None => String::new(),
+    };
+    let why = format!(
+        "{what} expires in {}{}{rollout}",
+        in_words(left),
+        entra::unchecked(links)
+    );
     if expiry.is_some_and(|expiry| left <= expiry.due) {
         return (Verdict::Due, why);
     }

@@ -63,7 +63,7 @@ pub(super) fn without_identity(facts: &GatewayFacts) -> Option<(Verdict, String)
 }
 
 /// Why the controller has not replaced all pods yet, to follow a reason.
-fn rollout_left(facts: &GatewayFacts) -> String {
+pub(super) fn rollout_left(facts: &GatewayFacts) -> String {
     let left = facts.still_replaces.as_ref();
     let left = left.map(|left| format!("; its rollout has not ended: {left}"));
     left.unwrap_or_default()
