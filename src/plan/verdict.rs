@@ -126,12 +126,9 @@ fn worst(
     if let Some(why) = entra::own_variables(facts, links) {
         return (Verdict::Unknown, why);
     }
+    let besides = entra::besides(facts, links);
     if facts.auth == Auth::WorkloadIdentity {
-        let left = stale::rollout_left(facts);
-        let why = format!(
-            "a workload identity does not expire{}{left}",
-            entra::unchecked(links)
-        );
+        let why = format!("a workload identity does not expire{besides}");
         return (Verdict::Healthy, why);
     }
     if let Some(stored) = facts.stored() {
@@ -152,15 +149,7 @@ fn worst(
     if let Some(why) = unprotected {
         return (Verdict::Unprotected, why.to_owned());
     }
-    let rollout = match facts.entra() {
-        Some(_) => stale::rollout_left(facts),
-        None => String::new(),
-    };
-    let why = format!(
-        "{what} expires in {}{}{rollout}",
-        in_words(left),
-        entra::unchecked(links)
-    );
+    let why = format!("{what} expires in {}{besides}", in_words(left));
     if expiry.is_some_and(|expiry| left <= expiry.due) {
         return (Verdict::Due, why);
     }

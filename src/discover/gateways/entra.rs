@@ -74,17 +74,28 @@ pub(super) fn sign_in(
             client_id: None,
             gateway_name: settings.lacks_name,
         },
-        settings: AppSettings {
-            tenant: settings.tenant.clone().filter(|_| !is_federated),
-            authority: settings.authority.clone().filter(|_| !is_federated),
-            audience: settings.token_audience.clone(),
-            no_certificate: no_certificate(settings, found.as_ref()).filter(|_| auth == Auth::Certificate),
-            two_credentials: settings.has_two_credentials && !is_federated,
-        },
+        settings: app_settings(settings, auth, found.as_ref()),
         azure: None,
     };
     sign_in.client_id = client_id(gateway, is_federated, &sign_in);
     (auth, found.map(|(place, _)| place), sign_in)
+}
+
+fn app_settings(settings: &EntraSettings, auth: Auth, found: Option<&(Key, Fact<&Held>)>) -> AppSettings {
+    let audience = settings.token_audience.clone();
+    if auth == Auth::WorkloadIdentity {
+        return AppSettings {
+            audience,
+            ..AppSettings::default()
+        };
+    }
+    AppSettings {
+        tenant: settings.tenant.clone(),
+        authority: settings.authority.clone(),
+        audience,
+        no_certificate: no_certificate(settings, found).filter(|_| auth == Auth::Certificate),
+        two_credentials: settings.has_two_credentials,
+    }
 }
 
 /// Why there is no file at the path of the certificate. `found` is the key that holds one.

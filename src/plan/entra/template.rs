@@ -90,10 +90,7 @@ pub fn wanted_template(
             set(setting::APP_SECRET, value);
         }
         Mode::AppCertificate => {
-            set(
-                setting::APP_CERTIFICATE,
-                SettingValue::Text(certificate_path(facts)),
-            );
+            set(setting::APP_CERTIFICATE, certificate_path(facts));
             wanted.mount = Some(CertificateMount {
                 secret: secret.to_owned(),
                 path: CERTIFICATE_FOLDER.to_owned(),
@@ -108,14 +105,14 @@ pub fn wanted_template(
 
 /// The format that the gateway reads is not documented, so the other file that a set-up
 /// writes is as good.
-fn certificate_path(facts: &EntraFacts) -> String {
+fn certificate_path(facts: &EntraFacts) -> SettingValue {
     let workload = facts.cluster.workload.as_ref();
     let there = workload.and_then(|it| it.template.settings.get(setting::APP_CERTIFICATE));
     let pem = format!("{CERTIFICATE_FOLDER}/{PEM_KEY}");
-    match there {
+    SettingValue::Text(match there {
         Some(SettingValue::Text(path)) if *path == pem => pem,
         _ => format!("{CERTIFICATE_FOLDER}/{PFX_KEY}"),
-    }
+    })
 }
 
 pub(super) fn is_same(there: &str, wanted: &SettingValue) -> bool {

@@ -5,6 +5,7 @@ use uuid::Uuid;
 use super::super::entra::{Link, LinkState, Part, credentials, right_tenant, role_in_the_way};
 use super::assessment::{Assessment, Verdict};
 use super::expiry::lost;
+use super::stale::rollout_left;
 use crate::model::entra::{OwnVariables, default_secret};
 use crate::model::quote::shell_word;
 use crate::model::{
@@ -161,6 +162,14 @@ fn leave_to_webhook(facts: &GatewayFacts, own: &OwnVariables) -> String {
     )
 }
 
+/// What else to know of a gateway that may sign in, to follow a reason.
+pub(super) fn besides(facts: &GatewayFacts, links: &[Link]) -> String {
+    match facts.entra() {
+        Some(_) => format!("{}{}", unchecked(links), rollout_left(facts)),
+        None => String::new(),
+    }
+}
+
 /// What could not be checked, to follow a reason.
 pub(super) fn unchecked(links: &[Link]) -> String {
     let mut unknown = links.iter().filter_map(|link| match &link.state {
@@ -185,30 +194,7 @@ pub(super) fn set_up(facts: &GatewayFacts, assessment: &Assessment) -> Option<St
     let broken = first_broken(&assessment.links)
         .filter(|_| assessment.verdict == Verdict::CannotSignIn)
         .map(|(part, _)| part);
-    // The webhook would set the right ones.
-    if broken.is_some_and(depends_on_variables) && sign_in.own_variables.mix_with_the_webhook() {
-        return Some(leave_to_webhook(facts, &sign_in.own_variables));
-    }
-    if let (Some(Part::Tenant), Some(tenant)) = (broken, right_tenant(sign_in)) {
-        return Some(format!(
-            "kubectl -n {namespace} set env {} -c {} {}={tenant}",
-            workload.short(),
-            word(&facts.container),
-            setting::APP_TENANT
-        ));
-    }
-    if broken == Some(Part::Webhook) && sign_in.lacking.skipped && !sign_in.lacking.label {
-        return Some(format!("kubectl -n {namespace} edit {}", workload.short()));
-    }
-    if broken == Some(Part::Image) {
-        // A shell does not take it as it is.
-        return Some(format!(
-            "kubectl -n {namespace} set image {} {}=mcr.microsoft.com/azure-api-management/gateway:<VERSION>",
-            workload.short(),
-            word(&facts.container)
-        ));
-    }
-    if let Some(command) = broken.and_then(|part| by_az(part, sign_in)) {
+    if let Some(command) = broken.and_then(|part| without_set_up(part, facts, sign_in)) {
         return Some(command);
     }
     let mut words = vec![format!(
@@ -254,8 +240,32 @@ pub(super) fn set_up(facts: &GatewayFacts, assessment: &Assessment) -> Option<St
     Some(words.join(" "))
 }
 
-/// The command for what a set-up leaves alone: what is there and disabled, and a role that
-/// grants something else.
+/// The command for what a set-up leaves alone, or would stop at.
+fn without_set_up(part: Part, facts: &GatewayFacts, sign_in: &EntraSignIn) -> Option<String> {
+    let (namespace, workload) = (&facts.namespace, facts.workload.short());
+    let container = word(&facts.container);
+    // The webhook would set the right ones.
+    if depends_on_variables(part) && sign_in.own_variables.mix_with_the_webhook() {
+        return Some(leave_to_webhook(facts, &sign_in.own_variables));
+    }
+    match part {
+        Part::Tenant => right_tenant(sign_in).map(|tenant| {
+            let setting = setting::APP_TENANT;
+            format!("kubectl -n {namespace} set env {workload} -c {container} {setting}={tenant}")
+        }),
+        Part::Webhook if sign_in.lacking.skipped && !sign_in.lacking.label => {
+            Some(format!("kubectl -n {namespace} edit {workload}"))
+        }
+        // A shell does not take it as it is.
+        Part::Image => Some(format!(
+            "kubectl -n {namespace} set image {workload} \
+             {container}=mcr.microsoft.com/azure-api-management/gateway:<VERSION>"
+        )),
+        _ => by_az(part, sign_in),
+    }
+}
+
+/// For what is there and disabled, and for a role that grants something else.
 fn by_az(part: Part, sign_in: &EntraSignIn) -> Option<String> {
     let azure = sign_in.azure.as_deref()?;
     let principal = known(&azure.service_principal);

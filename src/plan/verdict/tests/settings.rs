@@ -6,6 +6,8 @@ use super::super::super::fixture::{APP, entra_gateway, now, set_up, sign_in};
 use super::super::*;
 use crate::model::{AppSettings, CloudName};
 
+type Change = fn(&mut AppSettings);
+
 fn assessed(auth: Auth, change: impl Fn(&mut AppSettings)) -> Assessment {
     let mut facts = entra_gateway(auth);
     facts.cloud = Some(CloudName::Public);
@@ -17,17 +19,13 @@ fn assessed(auth: Auth, change: impl Fn(&mut AppSettings)) -> Assessment {
     assess(&facts, now())
 }
 
-fn text(text: &str) -> Option<String> {
-    Some(text.to_owned())
-}
-
 #[test]
 fn what_fits_is_healthy() {
-    let fitting: [fn(&mut AppSettings); 4] = [
+    let fitting: [Change; 4] = [
         |it| it.tenant = Some(Uuid::from_u128(77).to_string()),
-        |it| it.tenant = text("contoso.onmicrosoft.com"),
-        |it| it.audience = text("https://azure-api.net/configuration/"),
-        |it| it.authority = text("https://login.microsoftonline.com/"),
+        |it| it.tenant = Some("contoso.onmicrosoft.com".to_owned()),
+        |it| it.audience = Some("https://azure-api.net/configuration/".to_owned()),
+        |it| it.authority = Some("https://login.microsoftonline.com/".to_owned()),
     ];
     for change in fitting {
         let found = assessed(Auth::AppSecret, change);
@@ -38,20 +36,20 @@ fn what_fits_is_healthy() {
 #[test]
 fn what_does_not_fit_is_named_with_what_corrects_it() {
     let set_up = "kubectl apim entra setup deployment/gw -n shop";
-    let cases: [(&str, &str, fn(&mut AppSettings)); 4] = [
+    let cases: [(&str, &str, Change); 4] = [
         (
             "the tenant of the instance is",
             "kubectl -n shop set env deployment/gw -c gw config.service.auth.azureAd.tenantId=",
             |it| it.tenant = Some(Uuid::nil().to_string()),
         ),
         ("config.service.auth.tokenAudience is", set_up, |it| {
-            it.audience = text("https://azure-api.cn/configuration");
+            it.audience = Some("https://azure-api.cn/configuration".to_owned());
         }),
         ("config.service.auth.azureAd.authority is", set_up, |it| {
-            it.authority = text("https://login.chinacloudapi.cn");
+            it.authority = Some("https://login.chinacloudapi.cn".to_owned());
         }),
         ("nothing is mounted", set_up, |it| {
-            it.no_certificate = text("nothing is mounted at /x, where the certificate is to be");
+            it.no_certificate = Some("nothing is mounted at /x, where the certificate is to be".to_owned());
         }),
     ];
     for (said, fix, change) in cases {
