@@ -66,11 +66,7 @@ impl Cluster {
 
     /// The event in the beginning of a container's log that shows that Azure refused
     /// the credential. Bytes that are not UTF-8 hide nothing.
-    pub async fn refusal_in_log(
-        &self,
-        pod: &str,
-        container: &str,
-    ) -> Result<Option<&'static str>, kube::Error> {
+    pub async fn refusal_in_log(&self, pod: &str, container: &str) -> Result<Option<String>, kube::Error> {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
         let params = LogParams {
             container: Some(container.to_owned()),
@@ -84,18 +80,22 @@ impl Cluster {
 }
 
 /// Finds an event without holding the whole log, even where two reads meet.
-async fn refusal_in_stream(log: impl AsyncRead) -> io::Result<Option<&'static str>> {
+async fn refusal_in_stream(log: impl AsyncRead) -> io::Result<Option<String>> {
     let mut log = pin!(log);
     let mut chunk = vec![0; LOG_CHUNK];
     let mut text = Vec::new();
     loop {
         let read = log.read(&mut chunk).await?;
         text.extend(chunk.iter().take(read));
-        let event = refusal_in(&String::from_utf8_lossy(&text));
-        if event.is_some() || read == 0 {
-            return Ok(event);
+        match refusal_in(&String::from_utf8_lossy(&text)) {
+            Some(found) if found.is_whole || read == 0 || text.len() > 2 * LOG_CHUNK => {
+                return Ok(Some(found.event));
+            }
+            // The rest of its line may say why.
+            Some(_) => {}
+            None if read == 0 => return Ok(None),
+            None => drop(text.drain(..text.len().saturating_sub(LONGEST_EVENT))),
         }
-        text.drain(..text.len().saturating_sub(LONGEST_EVENT));
     }
 }
 
@@ -197,7 +197,14 @@ mod tests {
         for noise in [300_000, LOG_CHUNK - 1, LOG_CHUNK - EVENT.len() + 1, 0] {
             let log = "\u{e9}".repeat(noise / 2) + EVENT + "!";
             let found = refusal_in_stream(log.as_bytes()).await.unwrap();
-            assert_eq!(found, Some(EVENT), "{noise}");
+            assert_eq!(found.as_deref(), Some(EVENT), "{noise}");
+        }
+        for noise in [0, LOG_CHUNK - 40] {
+            let line = format!("{EVENT}, AADSTS7000215: Invalid client secret");
+            let log = format!("{}{line}\nAADSTS1", "x".repeat(noise));
+            let found = refusal_in_stream(log.as_bytes()).await.unwrap();
+            let said = format!("{EVENT} (AADSTS7000215)");
+            assert_eq!(found, Some(said), "{noise}");
         }
         let clean = "x".repeat(300_000);
         assert_eq!(refusal_in_stream(clean.as_bytes()).await.unwrap(), None);

@@ -82,5 +82,5 @@ pub enum LogRead {
     Clean,
     /// It contains this event, by which a gateway reports that Azure refused
     /// its credential.
-    Refusal(&'static str),
+    Refusal(String),
 }

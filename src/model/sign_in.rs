@@ -53,8 +53,8 @@ pub struct Lacking {
     pub skipped: bool,
     /// Why the webhook has no client id for them.
     pub client_id: Option<String>,
-    /// The setting `gateway.name`.
-    pub gateway_name: bool,
+    /// The setting that has to be there: `config.service.auth` or `gateway.name`.
+    pub setting: Option<&'static str>,
 }
 
 /// The settings of the container that another place decides, as far as they are readable.

@@ -14,7 +14,7 @@ use crate::cli::TargetArgs;
 use crate::cli::entra::EntraSetupArgs;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::model::entra::{AppRequest, Mode, SetupRequest};
+use crate::model::entra::{AppRequest, SetupRequest};
 use crate::model::quote::shell_word;
 use crate::model::request::{DryRun, OutputFormat, TargetRequest};
 use crate::model::{in_words, is_azure_name, one_line};
@@ -135,17 +135,6 @@ fn request(args: &EntraSetupArgs) -> Result<SetupRequest> {
         )
         .hint("give another name; the ServiceAccount is created if it does not exist"));
     }
-    let in_vain = match args.mode {
-        Some(Mode::WorkloadIdentity) => args.secret.as_ref().map(|_| "--secret"),
-        Some(_) => args.service_account.as_ref().map(|_| "--service-account"),
-        None => None,
-    };
-    if let (Some(flag), Some(mode)) = (in_vain, args.mode) {
-        return Err(Error::usage(format!(
-            "{flag} has no effect with --mode {}",
-            mode.as_str()
-        )));
-    }
     if args.secret_lifetime < SHORTEST_LIFE {
         return Err(Error::usage(
             "--secret-lifetime is too short: the minimum is 1 day",
@@ -162,7 +151,7 @@ fn request(args: &EntraSetupArgs) -> Result<SetupRequest> {
             one_line(location)
         )));
     }
-    Ok(SetupRequest {
+    let request = SetupRequest {
         mode: args.mode,
         app: app(args)?,
         service_account: args.service_account.clone(),
@@ -173,7 +162,17 @@ fn request(args: &EntraSetupArgs) -> Result<SetupRequest> {
         token_audience: args.token_audience.clone(),
         federation_audience: args.federation_audience.clone(),
         yes: args.yes,
-    })
+    };
+    if let Some((mode, flag)) = args
+        .mode
+        .and_then(|mode| Some((mode, request.without_effect(mode)?)))
+    {
+        return Err(Error::usage(format!(
+            "{flag} has no effect with --mode {}",
+            mode.as_str()
+        )));
+    }
+    Ok(request)
 }
 
 fn check_audiences(args: &EntraSetupArgs) -> Result<()> {

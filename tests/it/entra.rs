@@ -17,6 +17,7 @@ mod kinds;
 mod lag;
 mod limits;
 mod modes;
+mod named;
 mod owed;
 mod owners;
 mod question;

@@ -131,14 +131,47 @@ fn argo_rollout(pod: &Pod) -> Option<String> {
 /// configuration. The names come from reports of the gateway's users
 /// (Azure/api-management-self-hosted-gateway issues 164, 269 and pull request
 /// 371).
-pub fn refusal_in(log: &str) -> Option<&'static str> {
-    const EVENTS: [&str; 2] = ["ConfigurationApiV2NotAvailable", "ConfigInitialSyncFailed"];
-    let named = EVENTS.into_iter().find(|event| log.contains(event));
-    named.or_else(|| {
+pub fn refusal_in(log: &str) -> Option<Refused> {
+    const EVENTS: [(&str, &str); 3] = [
+        ("ConfigurationApiV2NotAvailable", "ConfigurationApiV2NotAvailable"),
+        ("ConfigInitialSyncFailed", "ConfigInitialSyncFailed"),
         // The message begins with it.
-        log.contains("o valid authentication")
-            .then_some("GatewayStartup: no valid authentication")
+        (
+            "o valid authentication",
+            "GatewayStartup: no valid authentication",
+        ),
+    ];
+    EVENTS.into_iter().find_map(|(text, event)| {
+        let (before, after) = log.split_once(text)?;
+        let (after, is_whole) = match after.split_once('\n') {
+            Some((line, _)) => (line, true),
+            None => (after, false),
+        };
+        let before = before.rsplit('\n').next().unwrap_or_default();
+        let event = match entra_code(before).or_else(|| entra_code(after)) {
+            Some(code) => format!("{event} ({code})"),
+            None => event.to_owned(),
+        };
+        Some(Refused { event, is_whole })
     })
+}
+
+/// What shows in a log that Azure refused a gateway.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The event, and Entra's error code if it names one. Nothing else of the line is
+    /// repeated, which may hold secrets.
+    pub event: String,
+    /// Whether the log has the line to its end.
+    pub is_whole: bool,
+}
+
+/// An error code of Entra, such as `AADSTS7000215`.
+fn entra_code(text: &str) -> Option<String> {
+    const PREFIX: &str = "AADSTS";
+    let (_, rest) = text.split_once(PREFIX)?;
+    let digits: String = rest.chars().take(9).take_while(char::is_ascii_digit).collect();
+    (!digits.is_empty()).then(|| format!("{PREFIX}{digits}"))
 }
 
 #[cfg(test)]

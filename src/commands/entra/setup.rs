@@ -25,7 +25,7 @@ use crate::model::request::{CloudRequest, DryRun, KubeConnection, OutputFormat, 
 use crate::model::{Cloud, CloudName, GatewayId, cleaned, one_line};
 use crate::output::Output;
 use crate::plan::entra::{
-    Action, SetupPlan, SetupProof, Step, StepOutcome, exit_code, planned_exit_code, refusal,
+    Action, SetupPlan, SetupProof, Step, StepMark, StepOutcome, exit_code, planned_exit_code, refusal,
 };
 use crate::report::entra::{Applied, SetupReport, Values, changed_objects, client_id, plan_lines};
 use crate::settings::entra_setup::{EntraSetupSettings, Print};
@@ -321,8 +321,15 @@ impl Run<'_> {
     /// The last lines for people: what became of the steps, and what is left.
     fn close(&self, plan: &SetupPlan, done: Option<&SetupOutcome>, is_refused: bool) {
         let output = &self.context.output;
-        let left = |step: &&Step| step.left_to_others().is_some_and(is_in_azure);
-        if !is_refused && plan.steps.iter().any(|step| left(&step)) {
+        let is_left = |step: &Step| step.left_to_others().is_some_and(is_in_azure);
+        // No script makes what a part that is refused is needed for.
+        let is_refused_part = |part| {
+            let mut steps = plan.steps.iter();
+            steps.any(|step| step.part == part && step.mark == StepMark::Missing && step.action.is_none())
+        };
+        let mut steps = plan.steps.iter();
+        let can_be_printed = |step: &Step| is_left(step) && !step.waits_for.is_some_and(is_refused_part);
+        if !is_refused && steps.any(can_be_printed) {
             output.hint(
                 "print what is left to others in Azure as a script: add --print-az to the same command",
             );

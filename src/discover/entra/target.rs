@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::named::{CONTRADICTION, OfSeveral, evidence, of_several};
-use super::template::{certificate_volume, clear_secret, is_entra, signs_in, skipped_by, template, unproved};
+use super::template::{
+    certificate_volume, clear_secret, is_entra, other_volume, signs_in, skipped_by, template, unproved,
+};
 use super::workload_secrets::WorkloadSecrets;
 use crate::cluster::described::Described;
 use crate::cluster::pod_spec::PodSpec;
@@ -76,6 +78,7 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<SetupT
         clear_secret: clear_secret(&spec, &container.name, maps, is_immutable),
         own_variables: container.entra.own_variables.clone(),
         certificate_volume: certificate_volume(&described.template, &container.name),
+        other_volume: other_volume(&described.template, &container.name),
         skipped_by: skipped_by(&described.pod, &container.name),
         unproved: unproved(described),
         marks: described.workload.marks().template,

@@ -96,10 +96,21 @@ pub(super) fn certificate_volume(pods: &DescribedTemplate, container: &str) -> O
     })
 }
 
+/// What is mounted there and no Secret, so that a set-up does not replace it.
+pub(super) fn other_volume(pods: &DescribedTemplate, container: &str) -> Option<String> {
+    let mount = certificate_mounts(pods, container).next()?;
+    let is_secret = pods.volumes.iter().any(|it| it.name == mount.name);
+    (!is_secret).then(|| mount.name.clone())
+}
+
+fn certificate_mounts<'t>(pods: &'t DescribedTemplate, container: &str) -> impl Iterator<Item = &'t Mount> {
+    let container = pods.containers.iter().find(|it| it.name == container);
+    let mounts = container.into_iter().flat_map(|it| &it.volume_mounts);
+    mounts.filter(|it| it.path.trim_end_matches('/') == CERTIFICATE_FOLDER)
+}
+
 fn whole_secret<'t>(pods: &'t DescribedTemplate, container: &str) -> Option<(&'t SecretVolume, &'t Mount)> {
-    let container = pods.containers.iter().find(|it| it.name == container)?;
-    let mut mounts = container.volume_mounts.iter();
-    let mount = mounts.find(|it| it.path.trim_end_matches('/') == CERTIFICATE_FOLDER && !it.is_part)?;
+    let mount = certificate_mounts(pods, container).find(|it| !it.is_part)?;
     let mut volumes = pods.volumes.iter();
     let volume = volumes.find(|it| it.name == mount.name && !it.has_items)?;
     Some((volume, mount))
@@ -337,6 +348,18 @@ mod tests {
                 "{mount}"
             );
         }
+    }
+
+    #[test]
+    fn what_somebody_else_mounts_there_is_named() {
+        let at = |volume: &str, path: &str| {
+            let mount = json!({"name": volume, "mountPath": path});
+            let read = read(json!({"volumeMounts": [mount]}), json!({}));
+            other_volume(&read.described.template, "gw")
+        };
+        assert_eq!(at("e", "/etc/apim-entra/").as_deref(), Some("e"));
+        assert_eq!(at("e", "/tmp"), None);
+        assert_eq!(at("v", "/etc/apim-entra"), None, "a Secret is replaced");
     }
 
     #[test]

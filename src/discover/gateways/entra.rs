@@ -72,7 +72,7 @@ pub(super) fn sign_in(
                     .as_ref()
                     .is_some_and(|it| skips(it, &gateway.container.name)),
             client_id: None,
-            gateway_name: settings.lacks_name,
+            setting: settings.lacking,
         },
         settings: app_settings(settings, auth, found.as_ref()),
         azure: None,

@@ -50,7 +50,7 @@ pub fn gateway_containers_with(
             found.push(GatewayContainer {
                 name: container.name.clone(),
                 image: container.image.clone(),
-                credential: variables.credential(container),
+                credential: variables.credential(container, config_maps),
                 adds_prefix: variables.add_prefix(container),
                 hides_auth: variables.get(AUTH) == Some(&Value::Unreadable),
                 entra: EntraSettings::of(spec, container, &variables, config_maps),

@@ -5,7 +5,7 @@ use super::variables::{ConfigMaps, ContainerVariables, Value, may_import, own_va
 use crate::cluster::pod_spec::{Container, PodSpec, VolumeMount};
 use crate::model::entra::{OwnVariables, PEM_KEY};
 use crate::model::setting::{
-    APP_AUTHORITY, APP_CERTIFICATE, APP_CLIENT, APP_SECRET, APP_TENANT, GATEWAY_NAME, TOKEN_AUDIENCE,
+    APP_AUTHORITY, APP_CERTIFICATE, APP_CLIENT, APP_SECRET, APP_TENANT, AUTH, GATEWAY_NAME, TOKEN_AUDIENCE,
 };
 
 /// A Secret, and the keys of it that may hold something, the likeliest first.
@@ -25,8 +25,9 @@ pub struct EntraSettings {
     pub own_variables: OwnVariables,
     /// Whether it may get the path of a token in another way than from the webhook.
     pub may_bring_token: bool,
-    /// Whether `gateway.name` is certainly not set.
-    pub lacks_name: bool,
+    /// The setting that is certainly not set and has to be: `config.service.auth` beside the
+    /// credential of an app, or `gateway.name`.
+    pub lacking: Option<&'static str>,
     /// The tenant of the app.
     pub tenant: Option<String>,
     pub authority: Option<String>,
@@ -59,8 +60,12 @@ impl EntraSettings {
         let mut settings = Self {
             service_account: if account.is_empty() { "default" } else { account }.to_owned(),
             own_variables: OwnVariables::new(own_variables(container, variables)),
-            lacks_name: variables.get(GATEWAY_NAME).is_none()
-                && !may_import(container, config_maps, GATEWAY_NAME),
+            lacking: if variables.only_lacks_auth(container, config_maps) {
+                Some(AUTH)
+            } else {
+                let is_set = variables.get(GATEWAY_NAME).is_some();
+                (!is_set && !may_import(container, config_maps, GATEWAY_NAME)).then_some(GATEWAY_NAME)
+            },
             tenant: variables.text(APP_TENANT),
             authority: variables.text(APP_AUTHORITY),
             token_audience: variables.text(TOKEN_AUDIENCE),

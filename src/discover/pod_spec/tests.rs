@@ -109,6 +109,25 @@ fn entra_modes_and_tokens_in_clear_are_recognised() {
         };
         assert_eq!(only(&container, &maps(&[])).credential, expected);
     }
+    for (import, is_certain) in [
+        (json!([]), true),
+        (json!([{"configMapRef": {"name": "settings"}}]), true),
+        (json!([{"configMapRef": {"name": "unread"}}]), false),
+        (json!([{"secretRef": {"name": "s"}}]), false),
+    ] {
+        let container = json!({"name": "gw", "image": "x", "envFrom": import,
+            "env": [{"name": APP_SECRET, "value": "v"}]});
+        let found = only(&container, &maps(&[("settings", &[(GATEWAY_NAME, "gw")])]));
+        assert_eq!(found.entra.lacking == Some(AUTH), is_certain, "{import}");
+        let is_entra = matches!(
+            found.credential,
+            CredentialSource::Entra {
+                credential: EntraCredential::Secret,
+                ..
+            }
+        );
+        assert_eq!(is_entra, is_certain, "{import}");
+    }
     let literal = json!({"name": "gw", "image": "x",
         "env": [{"name": AUTH, "value": "GatewayKey gw&203001010000&c2ln"}]});
     let CredentialSource::Inline { claims, .. } = only(&literal, &maps(&[])).credential else {

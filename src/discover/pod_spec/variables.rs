@@ -148,8 +148,9 @@ impl ContainerVariables {
         }
     }
 
-    pub(super) fn credential(&self, container: &Container) -> CredentialSource {
+    pub(super) fn credential(&self, container: &Container, config_maps: &ConfigMaps) -> CredentialSource {
         match self.0.get(AUTH) {
+            None if self.only_lacks_auth(container, config_maps) => self.entra("not set"),
             Some(Value::Secret { name, key }) => CredentialSource::SecretKey {
                 secret: name.clone(),
                 key: key.clone(),
@@ -183,6 +184,17 @@ impl ContainerVariables {
             let variable = container.env.iter().rfind(|it| it.name == name);
             variable.is_some_and(|it| it.value.starts_with(Token::PREFIX))
         })
+    }
+
+    /// Whether what an app signs in with is there, and only the setting that says so is
+    /// certainly not.
+    pub(super) fn only_lacks_auth(&self, container: &Container, config_maps: &ConfigMaps) -> bool {
+        let has_any = |names: [&str; 2]| names.iter().any(|name| self.0.contains_key(*name));
+        has_any([APP_SECRET, APP_CERTIFICATE])
+            && !has_any([AUTH, AUTH_KEY])
+            && ![AUTH, AUTH_KEY]
+                .iter()
+                .any(|name| may_import(container, config_maps, name))
     }
 
     fn entra(&self, mode: &str) -> CredentialSource {

@@ -264,6 +264,8 @@ pub struct WorkloadSide {
     pub clear_secret: Option<ClearSecret>,
     /// The volume of a Secret that is mounted where a certificate belongs.
     pub certificate_volume: Option<CertificateVolume>,
+    /// The volume that is mounted there, if it is not of a Secret.
+    pub other_volume: Option<String>,
     /// What its container sets of a workload identity.
     pub own_variables: OwnVariables,
     /// The annotation of its pod template by which the webhook leaves its container out.

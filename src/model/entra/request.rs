@@ -45,3 +45,14 @@ pub struct SetupRequest {
     /// Whether nobody is asked.
     pub yes: bool,
 }
+
+impl SetupRequest {
+    /// The flag that was given and does nothing in a mode.
+    pub fn without_effect(&self, mode: Mode) -> Option<&'static str> {
+        if mode.is_stored() {
+            self.service_account.as_ref().map(|_| "--service-account")
+        } else {
+            self.secret.as_ref().map(|_| "--secret")
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! What trusts the tokens of the cluster.
 
 use super::facts::EntraFacts;
+use super::objects::is_shared;
 use super::step::{Action, Part, Step};
 use super::unread::{of_unread_app, unread_part};
 use crate::error::{Error, Result};
@@ -21,6 +22,10 @@ pub(super) fn audience(facts: &EntraFacts, request: &SetupRequest) -> Result<Str
 }
 
 pub(super) fn federated(facts: &EntraFacts, account: &str, audience: &str) -> Step {
+    if is_shared(account) {
+        let text = "a federated credential is added for a ServiceAccount of the gateway only";
+        return Step::missing(Part::Credential, text);
+    }
     let part = Part::Credential;
     let issuer = match &facts.issuer {
         Ok(issuer) => issuer.name.clone(),

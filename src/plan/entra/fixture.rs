@@ -128,6 +128,7 @@ fn rights() -> CallerRights {
 fn workload() -> WorkloadSide {
     WorkloadSide {
         certificate_volume: None,
+        other_volume: None,
         skipped_by: None,
         workload: WorkloadRef {
             kind: WorkloadKind::Deployment,

@@ -1,6 +1,7 @@
 //! How the gateway will sign in.
 
 use super::facts::{AppKind, EntraFacts, IssuerFacts};
+use super::federated::audience;
 use super::image::{Allowed, Image};
 use super::step::{Part, Step, StepMark};
 use crate::error::{Error, Result};
@@ -29,6 +30,15 @@ pub fn choose_mode(facts: &EntraFacts, request: &SetupRequest) -> Result<Mode> {
             chosen.as_str()
         ))
         .hint("run the same command with --mode workload-identity"));
+    }
+    // A mode on the command line was compared with the flags before.
+    let unasked = request.mode.is_none().then(|| request.without_effect(chosen));
+    if let Some(flag) = unasked.flatten() {
+        return Err(Error::usage(format!(
+            "{flag} has no effect with the mode {}, which is chosen without --mode",
+            chosen.as_str()
+        ))
+        .hint(format!("leave {flag} out, or choose another mode with --mode")));
     }
     Ok(chosen)
 }
@@ -205,16 +215,23 @@ fn webhook(facts: &EntraFacts, request: &SetupRequest) -> Step {
 /// Entra compares the audience of the pod's token with that of the federated credential.
 fn other_audience(facts: &EntraFacts, request: &SetupRequest) -> Option<Step> {
     let injected = facts.webhook.as_ref().ok()?.as_ref()?.audience.as_ref()?;
-    let given = request.federation_audience.as_ref()?;
-    (injected != given).then(|| {
+    let wanted = audience(facts, request).ok()?;
+    (*injected != wanted).then(|| {
         let text = format!(
             "the webhook of Azure Workload Identity injects tokens for the audience {injected}, not for {}",
-            cleaned(given)
+            cleaned(&wanted)
         );
-        Step::stop(Part::Webhook, text).hint(format!(
+        let step = Step::stop(Part::Webhook, text).hint(format!(
             "let Entra accept those: --federation-audience {}",
             shell_word(injected)
-        ))
+        ));
+        match request.federation_audience {
+            Some(_) => step,
+            None => step.hint(format!(
+                "or let the webhook inject tokens for {}",
+                cleaned(&wanted)
+            )),
+        }
     })
 }
 

@@ -16,7 +16,7 @@ pub(super) fn service_account(facts: &EntraFacts, account: &str) -> Step {
         "serviceaccount/{account} in namespace {}",
         facts.cluster.namespace
     );
-    if account.is_empty() || account == "default" {
+    if is_shared(account) {
         return Step::stop(
             part,
             format!("{name} is used by every pod that names none, so it gets no rights in Azure"),
@@ -61,6 +61,11 @@ pub(super) fn service_account(facts: &EntraFacts, account: &str) -> Step {
         )),
         None => step.permitted(right, "write ServiceAccounts in the namespace"),
     }
+}
+
+/// Whether every pod of the namespace has it that names no other.
+pub(super) fn is_shared(account: &str) -> bool {
+    account.is_empty() || account == "default"
 }
 
 /// What the `ServiceAccount` has to name for this app.

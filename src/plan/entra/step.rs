@@ -114,7 +114,8 @@ impl Part {
                 Self::ServiceAccount,
                 Self::Secret,
             ],
-            Self::Proof | Self::PreviousCredential => &[Self::Workload],
+            Self::Proof => &[Self::Workload],
+            Self::PreviousCredential => &[Self::Credential, Self::Workload],
             _ => &[],
         }
     }

@@ -51,6 +51,14 @@ fn marks(plan: &SetupPlan) -> String {
     plan.steps.iter().map(|step| step.mark.sign()).collect()
 }
 
+/// Neither a mode nor a `ServiceAccount`.
+fn as_it_is() -> SetupRequest {
+    SetupRequest {
+        service_account: None,
+        ..request()
+    }
+}
+
 fn in_mode(mode: Mode) -> SetupRequest {
     SetupRequest {
         mode: Some(mode),
@@ -70,7 +78,7 @@ fn from_nothing_every_mode_is_set_up_and_the_next_run_changes_nothing() {
         let second = plan(&done, &request);
         assert!(second.is_complete(), "{mode:?}: {:?}", second.steps);
         // The mode stays as it is if none is given.
-        let again = plan(&done, &super::fixture::request());
+        let again = plan(&done, &as_it_is());
         assert_eq!(again.mode, mode);
         assert!(again.is_complete());
     }
@@ -179,7 +187,8 @@ const IN_AZURE: [(&str, Change); 10] = [
     ("belongs to tenant", |it, _| {
         instance_of(it).identity.tenant = Some(Uuid::nil());
     }),
-    ("signs in to tenant", |it, _| {
+    ("signs in to tenant", |it, request| {
+        request.service_account = None;
         let workload = workload_of(it);
         workload.signs_in = Ok(SignsIn::By(Mode::AppSecret));
         let other = SettingValue::Text(Uuid::nil().to_string());

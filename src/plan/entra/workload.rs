@@ -8,7 +8,7 @@ use super::owed::{lacks_identity, owes_restart};
 use super::own_variables;
 use super::step::{Action, Part, Step};
 use super::template::is_same;
-use crate::model::entra::{Mode, SettingValue, SignsIn, TemplateSettings};
+use crate::model::entra::{CERTIFICATE_FOLDER, Mode, SettingValue, SignsIn, TemplateSettings};
 use crate::model::quote::shell_word;
 use crate::model::{Replacement, cleaned, setting};
 
@@ -196,7 +196,8 @@ fn change_of_template(
     let two = || two_credentials(facts, workload, mode, &name);
     let refused = other_gateway(facts, workload, &name)
         .or_else(contradiction)
-        .or_else(two);
+        .or_else(two)
+        .or_else(|| other_mount(workload, mode, &name));
     if let Some(refused) = refused {
         return refused;
     }
@@ -267,6 +268,17 @@ fn two_credentials(facts: &EntraFacts, workload: &WorkloadSide, mode: Mode, name
     }
     let text = format!("{name} sets {other} too, so which credential the gateway uses is not certain");
     Some(Step::stop(Part::Workload, text).hint(without(facts, workload, other)))
+}
+
+/// The gateway may need what is mounted where the certificate belongs.
+fn other_mount(workload: &WorkloadSide, mode: Mode, name: &str) -> Option<Step> {
+    let volume = workload.other_volume.as_ref()?;
+    if mode != Mode::AppCertificate {
+        return None;
+    }
+    let text =
+        format!("{name} mounts its volume {volume} at {CERTIFICATE_FOLDER}, where the certificate belongs");
+    Some(Step::stop(Part::Workload, text).hint("mount that volume at another path, or choose another --mode"))
 }
 
 /// The step, which also names a client secret in clear: no ConfigMap is written.

@@ -9,6 +9,7 @@ use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::EntraCase;
+use super::renewal::{ids, is_due};
 use crate::case::LIMIT;
 use crate::user::{may, user};
 
@@ -157,6 +158,38 @@ async fn on_delete(kind: &'static str, name: &'static str) {
     entra.case.apim(&words(&line)).exits(0).await.says(&["proved"]);
 }
 
+/// A rerun does not make what was replaced old again.
+async fn on_delete_one_by_one() {
+    let entra = broken("StatefulSet", &json!({"type": "OnDelete"})).await;
+    let namespace = entra.case.namespace.clone();
+    let line = target(&entra, "sts/gw");
+    let run = || entra.case.apim(&words(&line));
+    let kubectl = async |rest: &str| {
+        let command = format!("kubectl -n {namespace} {rest}");
+        entra.case.shell(&command).exits(0).await;
+    };
+    run().exits(3).await;
+    kubectl("delete pod gw-0").await;
+    run().exits(0).await.says(&["proved"]);
+    kubectl("scale statefulset/gw --replicas=2").await;
+    kubectl("wait --for=jsonpath={.status.readyReplicas}=2 statefulset/gw --timeout=60s").await;
+    let before = ids(&entra);
+    is_due(&entra);
+    let all = format!("kubectl -n {namespace} delete pod gw-0 gw-1");
+    run().exits(3).await.says(&[&all]);
+    run().exits(3).await.says(&[&all]);
+    kubectl("delete pod gw-0").await;
+    let rest = run().exits(3).await;
+    rest.says(&[&format!("kubectl -n {namespace} delete pod gw-1")]);
+    assert!(ids(&entra).contains(&before[0]), "a pod has it");
+    kubectl("delete pod gw-1").await;
+    run().exits(0).await.says(&["proved"]);
+    let after = ids(&entra);
+    assert!(after.len() == 1 && after != before, "{before:?} {after:?}");
+    let again = run().exits(0).await.stdout;
+    assert!(again.lines().all(|line| line.starts_with(['=', ' '])), "{again}");
+}
+
 /// Kubernetes replaces a pod below the partition by one of the previous template.
 async fn a_stateful_set_with_a_partition() {
     let strategy = json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 1}});
@@ -196,6 +229,7 @@ async fn pods_that_kubernetes_does_not_replace() {
         the_same_without_the_right_to_delete_pods(),
         a_stateful_set_that_is_put_back(),
         a_stateful_set_with_a_partition(),
+        on_delete_one_by_one(),
         join_all(
             [("StatefulSet", "sts/gw"), ("DaemonSet", "ds/gw")].map(|(kind, name)| on_delete(kind, name))
         ),

@@ -15,14 +15,14 @@ use crate::case::LIMIT;
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// The credentials of the app of the test, by their ids.
-fn ids(entra: &EntraCase) -> Vec<String> {
+pub(super) fn ids(entra: &EntraCase) -> Vec<String> {
     let app = entra.apps().remove(0);
     let secrets = app.passwords.into_iter().map(|it| it.key_id);
     secrets.chain(app.keys.into_iter().map(|it| it.key_id)).collect()
 }
 
 /// Time passes, until what the app has is due.
-fn is_due(entra: &EntraCase) {
+pub(super) fn is_due(entra: &EntraCase) {
     let azure = entra.case.azure();
     let life = (azure.now() - DAY * 170, azure.now() + DAY * 10);
     let app = entra.apps().remove(0).app_id;

@@ -164,8 +164,9 @@ fn the_rollout_of_a_pod_is_named() {
 
 #[test]
 fn a_refusal_is_found_in_the_log() {
+    let event = |log: &str| refusal_in(log).map(|found| found.event);
     assert_eq!(
-        refusal_in("{\"eventType\":\"ConfigurationApiV2NotAvailable\"}"),
+        event("{\"eventType\":\"ConfigurationApiV2NotAvailable\"}").as_deref(),
         Some("ConfigurationApiV2NotAvailable")
     );
     assert_eq!(refusal_in("{\"eventType\":\"GatewayStartup\"}"), None);
@@ -173,7 +174,21 @@ fn a_refusal_is_found_in_the_log() {
     let message =
         "[GatewayStartup], message: No valid authentication was configured for the configuration API.";
     assert_eq!(
-        refusal_in(message),
+        event(message).as_deref(),
         Some("GatewayStartup: no valid authentication")
+    );
+    let logs = [
+        "AADSTS1\nx AADSTS7000222: y ConfigInitialSyncFailed z\n",
+        "AADSTS1\nConfigInitialSyncFailed x AADSTS7000222'AADSTS2\nAADSTS3",
+    ];
+    for log in logs {
+        assert_eq!(
+            event(log).as_deref(),
+            Some("ConfigInitialSyncFailed (AADSTS7000222)")
+        );
+    }
+    assert_eq!(
+        event("ConfigInitialSyncFailed AADSTS").as_deref(),
+        Some("ConfigInitialSyncFailed")
     );
 }

@@ -6,6 +6,7 @@ use super::super::image::{Allowed, Image};
 use super::super::instance::has_gateways;
 use super::super::step::Part;
 use crate::model::entra::{Mode, OwnVariables, SKIP_CONTAINERS, TENANT_ID_ANNOTATION, USE_LABEL};
+use crate::model::setting::AUTH;
 use crate::model::{Auth, EntraInAzure, EntraSignIn, Fact, GatewayFacts, Unavailable, cleaned, shortened};
 
 /// More than the name of a gateway.
@@ -31,16 +32,21 @@ pub(super) fn in_cluster(facts: &GatewayFacts, sign_in: &EntraSignIn) -> Vec<(Pa
         .as_ref()
         .map(|why| format!("{why}, so the pods get no client id"));
     let is_gone = matches!(&facts.azure, Some(Ok(found)) if !found.exists);
-    let name = if lacking.gateway_name {
-        Some("gateway.name is not set, which a sign-in by Entra needs".to_owned())
-    } else {
-        facts.gateway.as_ref().ok().filter(|_| is_gone).map(|name| {
-            format!(
-                "the gateway {} does not exist in the instance",
-                shortened(&cleaned(name), LONGEST)
-            )
-        })
-    };
+    let unset = lacking.setting.map(|setting| {
+        let part = if setting == AUTH {
+            Part::Workload
+        } else {
+            Part::Gateway
+        };
+        (
+            part,
+            format!("{setting} is not set, which a sign-in by Entra needs"),
+        )
+    });
+    let name = facts.gateway.as_ref().ok().filter(|_| is_gone).map(|name| {
+        let name = shortened(&cleaned(name), LONGEST);
+        format!("the gateway {name} does not exist in the instance")
+    });
     let tier = match &facts.azure {
         Some(Ok(found)) if !has_gateways(&found.tier) => Some(format!(
             "the instance has the tier {}, which has no self-hosted gateways",
@@ -56,7 +62,7 @@ pub(super) fn in_cluster(facts: &GatewayFacts, sign_in: &EntraSignIn) -> Vec<(Pa
         (Part::ServiceAccount, client_id),
     ];
     let broken = broken.into_iter().filter_map(|(part, why)| Some((part, why?)));
-    broken.collect()
+    broken.chain(unset).collect()
 }
 
 fn old_image(facts: &GatewayFacts) -> Option<String> {

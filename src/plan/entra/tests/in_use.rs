@@ -65,7 +65,7 @@ fn the_secret_that_the_pods_sign_in_with_is_the_default() {
         };
         let mut done = after(facts(), &plan(&facts(), &custom));
         done.cluster.workload.as_mut().unwrap().signs_in = Ok(SignsIn::By(mode));
-        for request in [in_mode(mode), request()] {
+        for request in [in_mode(mode), as_it_is()] {
             let found = plan(&done, &request);
             assert_eq!(found.secret, "custom");
             assert!(found.is_complete(), "{mode:?}: {:?}", found.steps);
@@ -115,7 +115,7 @@ fn what_names_an_app_that_does_not_exist_any_more_is_replaced() {
         } else {
             Part::ServiceAccount
         };
-        let found = plan(&without_app(mode), &request());
+        let found = plan(&without_app(mode), &as_it_is());
         assert_eq!(found.mode, mode);
         assert_eq!(planned_exit_code(&found.steps), 0, "{:?}", found.steps);
         let replaced = step(&found, part);
@@ -139,7 +139,7 @@ fn what_names_an_app_that_does_not_exist_any_more_is_replaced() {
         ] {
             let mut deleted = without_app(mode);
             deleted.gone = [(APP, absence)].into();
-            let found = plan(&deleted, &request());
+            let found = plan(&deleted, &as_it_is());
             let notes = &step(&found, part).notes;
             assert!(notes.iter().any(|note| note.contains(&words)), "{notes:?}");
         }
@@ -147,7 +147,7 @@ fn what_names_an_app_that_does_not_exist_any_more_is_replaced() {
         // Whether it is gone is not certain.
         let mut unsure = without_app(mode);
         unsure.gone.clear();
-        let found = plan(&unsure, &request());
+        let found = plan(&unsure, &as_it_is());
         assert_eq!(step(&found, part).stops, Some(Kind::Refused), "{mode:?}");
     }
 }
@@ -157,7 +157,7 @@ fn what_is_for_others_is_not_replaced_although_its_app_is_not_found_here() {
     let secret = |change: &dyn Fn(&mut StoredFacts)| {
         let mut facts = without_app(Mode::AppSecret);
         change(facts.cluster.secret.as_mut().unwrap().as_mut().unwrap());
-        step(&plan(&facts, &request()), Part::Secret).mark
+        step(&plan(&facts, &as_it_is()), Part::Secret).mark
     };
     assert_eq!(secret(&|_| {}), StepMark::Change);
     let of_gateway = |it: &mut StoredFacts| it.gateway = Some(gateway().service.gateway("other"));
@@ -168,7 +168,7 @@ fn what_is_for_others_is_not_replaced_although_its_app_is_not_found_here() {
         let tenant = tenant.map(|it| (TENANT_ID_ANNOTATION.to_owned(), it.to_string()));
         found.annotations.extend(tenant);
         facts.webhook.as_mut().unwrap().as_mut().unwrap().tenant = of_webhook.map(|it| it.to_string());
-        step(&plan(&facts, &request()), Part::ServiceAccount).mark
+        step(&plan(&facts, &as_it_is()), Part::ServiceAccount).mark
     };
     let other = Uuid::from_u128(98);
     assert_eq!(account(None, Some(TENANT)), StepMark::Change);

@@ -125,6 +125,61 @@ fn a_client_secret_beside_a_certificate_is_named() {
     remove(&switched, setting::APP_SECRET);
 }
 
+#[test]
+fn a_volume_where_the_certificate_belongs_stays() {
+    let facts = changed(|facts| {
+        facts.cluster.workload.as_mut().unwrap().other_volume = Some("config".to_owned());
+    });
+    let error = refusal(&plan(&facts, &in_mode(Mode::AppCertificate)).steps).unwrap();
+    assert!(
+        error
+            .to_string()
+            .contains("mounts its volume config at /etc/apim-entra")
+    );
+    let other = plan(&facts, &in_mode(Mode::AppSecret));
+    assert!(refusal(&other.steps).is_none());
+}
+
+/// What cannot be written replaces nothing.
+#[test]
+fn the_previous_credential_stays_without_a_new_one() {
+    let mut facts = expires_in(Mode::AppSecret, DAY * 20);
+    facts.cluster.secret.as_mut().unwrap().as_mut().unwrap().immutable = true;
+    let plan = plan(&facts, &in_mode(Mode::AppSecret));
+    assert!(plan.steps.iter().all(|step| step.to_apply().is_none()));
+    assert_eq!(step(&plan, Part::PreviousCredential).mark, StepMark::Missing);
+}
+
+#[test]
+fn no_federated_credential_trusts_the_service_account_of_other_pods() {
+    let request = SetupRequest {
+        service_account: None,
+        ..in_mode(Mode::WorkloadIdentity)
+    };
+    let plan = plan(&changed(|_| {}), &request);
+    assert_eq!(step(&plan, Part::Credential).mark, StepMark::Missing);
+    assert!(plan.federated().is_none());
+}
+
+/// A flag that does nothing is a mistake.
+#[test]
+fn a_flag_without_effect_is_refused_with_a_mode_that_was_not_given() {
+    let refused = |mode, request: SetupRequest| {
+        let facts = changed(|facts| {
+            facts.cluster.workload.as_mut().unwrap().signs_in = Ok(SignsIn::By(mode));
+        });
+        setup(&facts, &request, now()).unwrap_err().to_string()
+    };
+    let account = refused(Mode::AppSecret, request());
+    assert!(account.starts_with("--service-account has no effect with the mode app-secret"));
+    let secret = SetupRequest {
+        secret: Some("own".to_owned()),
+        ..request()
+    };
+    let secret = refused(Mode::WorkloadIdentity, secret);
+    assert!(secret.starts_with("--secret has no effect with the mode workload-identity"));
+}
+
 /// One that is valid needs no new one.
 #[test]
 fn a_policy_against_secrets_does_not_end_those_that_are_there() {

@@ -219,7 +219,7 @@ fn is_proved(judgement: Judgement, text: &str) {
 
 #[test]
 fn an_event_in_the_log_of_a_pod_that_stays_is_a_refusal() {
-    let refusing = || with_log(LogRead::Refusal("ConfigInitialSyncFailed"));
+    let refusing = || with_log(LogRead::Refusal("ConfigInitialSyncFailed".to_owned()));
     for progress in [progress(), complete()] {
         let [first, _] = by_logs(progress, vec![refusing()]);
         is_refused(&first, "pod new logs ConfigInitialSyncFailed", Some("new"));

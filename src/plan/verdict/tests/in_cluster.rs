@@ -5,6 +5,7 @@ use uuid::Uuid;
 use super::super::super::fixture::{APP, DAY, entra_gateway, now, set_up, sign_in};
 use super::super::*;
 use crate::model::entra::OwnVariables;
+use crate::model::setting::{AUTH, GATEWAY_NAME};
 use crate::model::{AzureFacts, EntraInAzure, EntraSignIn, Replacement, WorkloadKind, WorkloadRef};
 
 fn assessed(change: impl Fn(&mut GatewayFacts)) -> Assessment {
@@ -79,22 +80,7 @@ fn variables_that_the_webhook_leaves_alone_are_no_health() {
 }
 
 #[test]
-fn what_certainly_lacks_in_the_cluster_is_broken_with_and_without_azure() {
-    type Change<'a> = &'a dyn Fn(&mut GatewayFacts);
-    let lacks: [(Change<'_>, &str); 3] = [
-        (
-            &|facts| sign_in(facts).lacking.label = true,
-            "azure.workload.identity/use",
-        ),
-        (
-            &|facts| sign_in(facts).lacking.gateway_name = true,
-            "gateway.name is not set",
-        ),
-        (
-            &|facts| sign_in(facts).lacking.client_id = Some("serviceaccount/gw does not exist".to_owned()),
-            "serviceaccount/gw does not exist",
-        ),
-    ];
+fn what_a_set_up_leaves_alone_has_another_command() {
     let old =
         assessed(|facts| facts.image = "mcr.microsoft.com/azure-api-management/gateway:2.5.0".to_owned());
     assert_eq!(old.verdict, Verdict::CannotSignIn);
@@ -111,6 +97,29 @@ fn what_certainly_lacks_in_the_cluster_is_broken_with_and_without_azure() {
         skipped.reason
     );
     assert_eq!(skipped.fix.as_deref(), Some("kubectl -n shop edit deployment/gw"));
+}
+
+#[test]
+fn what_certainly_lacks_in_the_cluster_is_broken_with_and_without_azure() {
+    type Change<'a> = &'a dyn Fn(&mut GatewayFacts);
+    let lacks: [(Change<'_>, &str); 4] = [
+        (
+            &|facts| sign_in(facts).lacking.label = true,
+            "azure.workload.identity/use",
+        ),
+        (
+            &|facts| sign_in(facts).lacking.setting = Some(AUTH),
+            "config.service.auth is not set",
+        ),
+        (
+            &|facts| sign_in(facts).lacking.setting = Some(GATEWAY_NAME),
+            "gateway.name is not set",
+        ),
+        (
+            &|facts| sign_in(facts).lacking.client_id = Some("serviceaccount/gw does not exist".to_owned()),
+            "serviceaccount/gw does not exist",
+        ),
+    ];
     for (lack, said) in lacks {
         for is_asked in [false, true] {
             let found = assessed(|facts| {

@@ -180,7 +180,7 @@ fn a_template_without_the_mark_is_judged_by_the_age_of_its_pods() {
          annotation from its template",
     );
     let refusing = PodFacts {
-        log: LogRead::Refusal("ConfigInitialSyncFailed"),
+        log: LogRead::Refusal("ConfigInitialSyncFailed".to_owned()),
         ..fresh("a")
     };
     let [first, _] = by_logs(removed(), vec![refusing]);
