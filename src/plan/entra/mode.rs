@@ -215,23 +215,20 @@ fn webhook(facts: &EntraFacts, request: &SetupRequest) -> Step {
 /// Entra compares the audience of the pod's token with that of the federated credential.
 fn other_audience(facts: &EntraFacts, request: &SetupRequest) -> Option<Step> {
     let injected = facts.webhook.as_ref().ok()?.as_ref()?.audience.as_ref()?;
-    let wanted = audience(facts, request).ok()?;
-    (*injected != wanted).then(|| {
-        let text = format!(
-            "the webhook of Azure Workload Identity injects tokens for the audience {injected}, not for {}",
-            cleaned(&wanted)
-        );
-        let step = Step::stop(Part::Webhook, text).hint(format!(
-            "let Entra accept those: --federation-audience {}",
-            shell_word(injected)
-        ));
-        match request.federation_audience {
-            Some(_) => step,
-            None => step.hint(format!(
-                "or let the webhook inject tokens for {}",
-                cleaned(&wanted)
-            )),
-        }
+    let wanted = audience(facts, request)
+        .ok()
+        .filter(|wanted| wanted != injected)?;
+    let text = format!(
+        "the webhook of Azure Workload Identity injects tokens for the audience {injected}, not for {}",
+        cleaned(&wanted)
+    );
+    let flag = format!("--federation-audience {}", shell_word(injected));
+    Some(match request.federation_audience {
+        Some(_) => Step::stop(Part::Webhook, text).hint(format!("let Entra accept those: {flag}")),
+        // The cloud's own is the documented one.
+        None => Step::unknown(Part::Webhook, text).hint(format!(
+            "if Azure refuses the pods, let the webhook inject that audience, or let Entra accept its own: {flag}"
+        )),
     })
 }
 

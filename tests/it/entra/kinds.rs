@@ -168,8 +168,12 @@ async fn on_delete_one_by_one() {
         let command = format!("kubectl -n {namespace} {rest}");
         entra.case.shell(&command).exits(0).await;
     };
+    let delete = async |pod: &str| {
+        let deleted = pods(&entra).delete(pod, &DeleteParams::default()).await;
+        drop(deleted.unwrap());
+    };
     run().exits(3).await;
-    kubectl("delete pod gw-0").await;
+    delete("gw-0").await;
     run().exits(0).await.says(&["proved"]);
     kubectl("scale statefulset/gw --replicas=2").await;
     kubectl("wait --for=jsonpath={.status.readyReplicas}=2 statefulset/gw --timeout=60s").await;
@@ -178,11 +182,11 @@ async fn on_delete_one_by_one() {
     let all = format!("kubectl -n {namespace} delete pod gw-0 gw-1");
     run().exits(3).await.says(&[&all]);
     run().exits(3).await.says(&[&all]);
-    kubectl("delete pod gw-0").await;
+    delete("gw-0").await;
     let rest = run().exits(3).await;
     rest.says(&[&format!("kubectl -n {namespace} delete pod gw-1")]);
     assert!(ids(&entra).contains(&before[0]), "a pod has it");
-    kubectl("delete pod gw-1").await;
+    delete("gw-1").await;
     run().exits(0).await.says(&["proved"]);
     let after = ids(&entra);
     assert!(after.len() == 1 && after != before, "{before:?} {after:?}");

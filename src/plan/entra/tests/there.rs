@@ -96,6 +96,18 @@ fn tokens_for_another_audience_are_not_trusted() {
     );
 }
 
+/// Entra of another cloud documents an audience of its own.
+#[test]
+fn tokens_for_the_audience_of_another_cloud_are_tried() {
+    let mut facts = with_app(|_| {});
+    facts.cloud = Some(CloudName::China);
+    let plan = plan(&facts, &in_mode(Mode::WorkloadIdentity));
+    let webhook = step(&plan, Part::Webhook);
+    assert_eq!(webhook.mark, StepMark::Unknown, "{}", webhook.text);
+    assert!(webhook.text.ends_with("not for api://AzureADTokenExchangeChina"));
+    assert!(webhook.hints[0].ends_with("--federation-audience 'api://AzureADTokenExchange'"));
+}
+
 #[test]
 fn a_client_secret_beside_a_certificate_is_named() {
     let with_both = |signs_in| {
