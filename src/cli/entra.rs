@@ -96,7 +96,7 @@ pub struct EntraSetupArgs {
     pub print_az: bool,
 
     /// With --print-az: print what removes the set-up again
-    #[arg(long, requires = "print_az")]
+    #[arg(long, requires = "print_az", conflicts_with = "print_bicep")]
     pub undo: bool,
 
     /// Print roles, assignments and federated credentials of managed identities as Bicep, and change nothing

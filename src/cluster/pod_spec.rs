@@ -151,6 +151,19 @@ pub struct Volume {
 pub struct SecretVolume {
     #[serde(deserialize_with = "text")]
     pub secret_name: String,
+    /// The files, if not every key is one of its own name.
+    #[serde(deserialize_with = "few")]
+    pub items: Vec<Item>,
+}
+
+/// A key of a Secret that is a file under a path of its volume.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Item {
+    #[serde(deserialize_with = "text")]
+    pub key: String,
+    #[serde(deserialize_with = "text")]
+    pub path: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -164,10 +177,21 @@ pub struct Projected {
 #[serde(default)]
 pub struct ProjectedSource {
     #[serde(deserialize_with = "valid")]
-    pub secret: Option<NameRef>,
+    pub secret: Option<ProjectedSecret>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ProjectedSecret {
+    #[serde(deserialize_with = "text")]
+    pub name: String,
+    #[serde(deserialize_with = "few")]
+    pub items: Vec<Item>,
 }
 
 impl Element for Container {}
+
+impl Element for Item {}
 
 impl Element for Variable {}
 
@@ -232,6 +256,12 @@ impl Reference for KeyRef {
 }
 
 impl Reference for NameRef {
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Reference for ProjectedSecret {
     fn name(&self) -> &str {
         &self.name
     }

@@ -34,6 +34,7 @@ mod issuer;
 mod named;
 mod namespace;
 mod roles;
+mod settled;
 mod target;
 mod template;
 mod unavailable;

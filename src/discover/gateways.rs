@@ -8,14 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{StreamExt, stream};
 
 use super::cron_jobs::{Rotator, Service, Surroundings, rotators as rotators_in};
-use super::pod_spec::CredentialSource;
+use super::pod_spec::{CredentialSource, EntraCredential};
 use super::pods::{of_gateway, pods, stale_pods};
 use super::reference::candidates_of;
 use super::survey::{Gateway, Survey, survey};
 use crate::cluster::Cluster;
 use crate::error::Result;
 use crate::model::request::{ReadCommandLine, Selection};
-use crate::model::setting::{ENDPOINT, GATEWAY_NAME};
+use crate::model::setting::{AUTH, ENDPOINT, GATEWAY_NAME};
 use crate::model::{
     Auth, CronJobFacts, Endpoint, Fact, Gap, GatewayFacts, GatewayId, Presented, StalePods, Unavailable,
 };
@@ -217,6 +217,12 @@ fn presented(survey: &Survey, gateway: &Gateway) -> (Auth, Option<(String, Strin
         }
         CredentialSource::Entra { credential, .. } => {
             let (auth, secret, sign_in) = entra::sign_in(survey, gateway, *credential);
+            (auth, secret, Ok(Presented::Entra(Box::new(sign_in))))
+        }
+        // Its pods get an identity, and are not told to use it.
+        CredentialSource::Missing if gateway.asks_webhook && gateway.unread.is_none() => {
+            let (auth, secret, mut sign_in) = entra::sign_in(survey, gateway, EntraCredential::Federated);
+            sign_in.lacking.setting = Some(AUTH);
             (auth, secret, Ok(Presented::Entra(Box::new(sign_in))))
         }
         CredentialSource::Missing => {

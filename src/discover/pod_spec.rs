@@ -10,7 +10,7 @@ mod variables;
 
 pub use containers::{GatewayContainer, gateway_containers, gateway_containers_with};
 pub use credential::{CredentialSource, EntraCredential, EnvFromSecret};
-pub use entra::{ClientId, EntraSettings, SecretKeys};
+pub use entra::{ClientId, SecretKeys};
 pub use references::{
     SecretReference, config_maps_named, missing_config_map, references_to, secret_references, secrets_used,
     settings_in_config_maps,

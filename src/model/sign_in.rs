@@ -65,8 +65,10 @@ pub struct AppSettings {
     pub authority: Option<String>,
     /// Of the gateway's token.
     pub audience: Option<String>,
+    /// The client id, if it is no GUID.
+    pub odd_client: Option<String>,
     /// Why there is no certificate at its path.
-    pub no_certificate: Option<String>,
+    pub no_certificate: Option<Fact<String>>,
     /// Whether there is a client secret beside the certificate.
     pub two_credentials: bool,
 }

@@ -258,6 +258,11 @@ impl<'a, E: SetupEffects> Order<'a, E> {
                     SetupProof::Unseen(why)
                 };
             }
+            let mut steps = self.plan.steps.iter();
+            let unfinished = steps.find(|step| step.part == Part::Proof && step.action.is_none());
+            if let (Some(step), SetupProof::NotNeeded | SetupProof::Unseen(_)) = (unfinished, &self.proof) {
+                self.proof = SetupProof::Owed(step.text.clone());
+            }
         }
     }
 

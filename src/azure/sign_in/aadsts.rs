@@ -45,7 +45,9 @@ pub(crate) fn next_step(code: &str, presented: Option<&Presented>) -> Option<Str
         "AADSTS50166" => "the cluster's OIDC issuer throttles Entra's requests for its keys: try again later",
         "AADSTS50034" => "the account does not exist in this tenant: check --client-id and --tenant",
         "AADSTS7000218" => "Entra received neither a secret nor an assertion: check the client secret or the certificate",
-        "AADSTS500011" => "this tenant does not know Azure Resource Manager at that address: check --cloud",
+        "AADSTS500011" => {
+            "this tenant does not know the service at that address: check --cloud, and --graph-url of `entra setup`"
+        }
         _ => return None,
     }
     .to_owned())

@@ -3,10 +3,13 @@
 
 mod print;
 
+use std::pin::pin;
+use std::time::Duration;
+
 use clap::ArgMatches;
 use jiff::Timestamp;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::apply::entra::{Setup, SetupOutcome};
 use crate::azure::{Arm, Graph};
@@ -18,7 +21,7 @@ use crate::commands::{Context, connect_until};
 use crate::discover;
 use crate::discover::directory::Directory;
 use crate::discover::entra::{SetupTarget, Sources};
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::model::entra::facts::EntraFacts;
 use crate::model::entra::{AppRequest, Mode};
 use crate::model::request::{CloudRequest, DryRun, KubeConnection, OutputFormat, ProveMode};
@@ -68,7 +71,7 @@ pub(super) async fn run(
         context,
         deadline,
     };
-    run.execute().await
+    Box::pin(run.execute()).await
 }
 
 /// The clients of Azure, and the sign-in that both share.
@@ -95,6 +98,16 @@ impl Azure {
             Some(CloudRequest::Known(name)) => Some(*name),
             Some(CloudRequest::ResourceManager(_)) => None,
         };
+        if let (Some(given), Some(found)) = (known, target.named.cloud)
+            && given != found
+        {
+            return Err(Error::usage(format!(
+                "the endpoint of the gateway is in the cloud {}, not in {}",
+                found.as_str(),
+                given.as_str()
+            ))
+            .hint("leave --cloud and AZURE_CLOUD out, or correct config.service.endpoint"));
+        }
         let (arm, preparation) = if let Some(name) = known {
             show(&Cloud::known(name), settings, output);
             let service = &target.named.service.value;
@@ -146,6 +159,9 @@ fn show(cloud: &Cloud, settings: &EntraSetupSettings, output: &Output) {
     );
 }
 
+/// Longer than Azure takes to answer what is asked for at once.
+const LONG: Duration = Duration::from_secs(8);
+
 /// One set-up.
 struct Run<'a> {
     settings: &'a EntraSetupSettings,
@@ -166,16 +182,9 @@ impl Run<'_> {
             arm: &self.azure.arm,
             graph: &self.azure.graph,
         };
-        let (signed_in, facts) = tokio::join!(
-            self.azure.preparation.finished(),
-            discover::entra::facts(
-                &sources,
-                self.target,
-                self.gateway,
-                request,
-                self.settings.print == Some(Print::AzUndo)
-            )
-        );
+        let counts_use = self.settings.print == Some(Print::AzUndo);
+        let facts = discover::entra::facts(&sources, self.target, self.gateway, request, counts_use);
+        let (signed_in, facts) = tokio::join!(self.azure.preparation.finished(), self.noting_delay(facts));
         signed_in?;
         let facts = facts?;
         output.step("signed in", &self.azure.arm.describe().await);
@@ -189,6 +198,17 @@ impl Run<'_> {
             Some(Print::Bicep) => self.print_bicep(&facts, &plan),
             _ => self.carry_out(&facts, &plan).await,
         }
+    }
+
+    /// Awaits the facts, and says why that takes long.
+    async fn noting_delay<T>(&self, facts: impl Future<Output = T>) -> T {
+        let mut facts = pin!(facts);
+        if let Ok(facts) = timeout(LONG, &mut facts).await {
+            return facts;
+        }
+        let why = "for Azure's answers, which may not show yet what was made a moment ago";
+        self.context.output.step("waiting", why);
+        facts.await
     }
 
     /// Azure's time, by which credentials expire.
@@ -343,6 +363,15 @@ impl Run<'_> {
                 StepOutcome::NotReached => output.warning(&format!("not reached: {}", step.text)),
                 StepOutcome::Untouched | StepOutcome::Done(_) => {}
             }
+        }
+        let is_cut_off = |it: &StepOutcome| {
+            matches!(
+                it,
+                StepOutcome::Failed(_) | StepOutcome::Unknown(_) | StepOutcome::NotReached
+            )
+        };
+        if done.outcomes.iter().any(is_cut_off) && !matches!(done.proof, SetupProof::Owed(_)) {
+            output.hint("run the same command again; it shows what is there, and does the rest");
         }
         match &done.proof {
             SetupProof::Proved | SetupProof::NotNeeded | SetupProof::Unseen(_) => {}

@@ -10,6 +10,7 @@ use super::gone::gone;
 use super::issuer::issuer;
 use super::namespace::{place, secret, service_account};
 use super::roles::Sought;
+use super::settled::settled;
 use super::target::SetupTarget;
 use super::unavailable::{not_needed, of_cluster};
 use super::webhook::webhook;
@@ -69,6 +70,14 @@ pub async fn facts(
             cluster_rights(cluster, account, name, target.workload.as_ref())
         );
     }
+    let app = settled(
+        &directory,
+        (&request.app, mode),
+        app,
+        &of_cluster.facts,
+        cluster.now(),
+    );
+    let app = Box::pin(app).await;
     Ok(Box::pin(combined(
         sources,
         gateway,
@@ -207,8 +216,9 @@ async fn combined(
     let identity = azure.instance.as_ref().ok().and_then(|it| it.identity.principal);
     let app = known(&graph.app);
     let wanted = app.map(AppFacts::client_id).or(request.app.client_id());
+    let now = Some(sources.cluster.now()).filter(|_| !matches!(graph.app, Ok(None)));
     let (gone, validator, reader, rights) = join!(
-        gone(sources.graph, &cluster.facts, wanted),
+        gone(sources.graph, &cluster.facts, wanted, now),
         sought.role(arm, AzureRole::ConfigValidator, identity),
         sought.role(arm, AzureRole::ConfigReader, principal_of(&graph.app)),
         caller_rights(

@@ -9,7 +9,7 @@ use super::template::{
 use super::workload_secrets::WorkloadSecrets;
 use crate::cluster::described::Described;
 use crate::cluster::pod_spec::PodSpec;
-use crate::cluster::rollout::{is_ordered, partition, replacement};
+use crate::cluster::rollout::{is_ordered, partition, replacement, still_replaces};
 use crate::cluster::workload::Workload;
 use crate::cluster::{Cluster, explain};
 use crate::discover::evidence::{Evidence, Named, identify, identify_or};
@@ -61,9 +61,8 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<SetupT
     let config_maps = config_maps?;
     let maps = config_maps.of(&cluster.namespace);
     let containers = gateway_containers_with(&spec, maps, &secrets.imported);
-    let with_gaps = |error| config_maps.gaps().into_iter().fold(error, Error::hint);
     let Some(container) = only(containers, &chosen.workload)? else {
-        return Err(with_gaps(no_gateway(cluster, request, &[]).await));
+        return Err(with_gaps(&config_maps, no_gateway(cluster, request, &[]).await));
     };
     let (settings, shown) = settings(&spec, &container, maps, &secrets);
     let described = &chosen.described;
@@ -84,6 +83,7 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<SetupT
         marks: described.workload.marks().template,
         is_deleted: described.metadata.deletion_timestamp.is_some(),
         paused: described.workload.spec.paused,
+        still_replaces: still_replaces(&described.workload),
         replacement: replacement(chosen.workload.kind, &described.workload),
         ordered: is_ordered(chosen.workload.kind, &described.workload),
         partition: partition(&described.workload),
@@ -101,7 +101,7 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<SetupT
             warnings.push(format!("{} is left alone: {error}", chosen.workload));
             return azure_half(cluster, request, warnings).await;
         }
-        Err(error) => return Err(with_gaps(hint_at_mistake(error, &side, &container))),
+        Err(error) => return Err(with_gaps(&config_maps, hint_at_mistake(error, &side, &container))),
     };
     Ok(SetupTarget {
         named,
@@ -110,6 +110,11 @@ pub async fn target(cluster: &Cluster, request: &TargetRequest) -> Result<SetupT
         side: Some(side),
         pod: Some(chosen.described.pod),
     })
+}
+
+/// The error with what was not read.
+fn with_gaps(config_maps: &ConfigMapReads, error: Error) -> Error {
+    config_maps.gaps().into_iter().fold(error, Error::hint)
 }
 
 /// The gateway's container of a workload; `None` if it has none.

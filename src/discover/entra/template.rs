@@ -1,6 +1,7 @@
 //! How a workload signs in, and what its pod template has.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::workload_secrets::is_shown;
 use crate::cluster::described::{Described, DescribedTemplate, Mount, SecretVolume};
@@ -96,21 +97,27 @@ pub(super) fn certificate_volume(pods: &DescribedTemplate, container: &str) -> O
     })
 }
 
-/// What is mounted there and no Secret, so that a set-up does not replace it.
+/// What is mounted there and no Secret, or below it, where it would hide a file of the
+/// certificate: a set-up does not replace it.
 pub(super) fn other_volume(pods: &DescribedTemplate, container: &str) -> Option<String> {
-    let mount = certificate_mounts(pods, container).next()?;
-    let is_secret = pods.volumes.iter().any(|it| it.name == mount.name);
-    (!is_secret).then(|| mount.name.clone())
+    let is_secret = |mount: &Mount| pods.volumes.iter().any(|it| it.name == mount.name);
+    let is_replaced = |mount: &Mount| is_at_folder(mount) && is_secret(mount);
+    let mut mounts = mounts_of(pods, container);
+    let other = mounts.find(|it| Path::new(&it.path).starts_with(CERTIFICATE_FOLDER) && !is_replaced(it))?;
+    Some(other.name.clone())
 }
 
-fn certificate_mounts<'t>(pods: &'t DescribedTemplate, container: &str) -> impl Iterator<Item = &'t Mount> {
+fn mounts_of<'t>(pods: &'t DescribedTemplate, container: &str) -> impl Iterator<Item = &'t Mount> {
     let container = pods.containers.iter().find(|it| it.name == container);
-    let mounts = container.into_iter().flat_map(|it| &it.volume_mounts);
-    mounts.filter(|it| it.path.trim_end_matches('/') == CERTIFICATE_FOLDER)
+    container.into_iter().flat_map(|it| &it.volume_mounts)
+}
+
+fn is_at_folder(mount: &Mount) -> bool {
+    mount.path.trim_end_matches('/') == CERTIFICATE_FOLDER
 }
 
 fn whole_secret<'t>(pods: &'t DescribedTemplate, container: &str) -> Option<(&'t SecretVolume, &'t Mount)> {
-    let mount = certificate_mounts(pods, container).find(|it| !it.is_part)?;
+    let mount = mounts_of(pods, container).find(|it| is_at_folder(it) && !it.is_part)?;
     let mut volumes = pods.volumes.iter();
     let volume = volumes.find(|it| it.name == mount.name && !it.has_items)?;
     Some((volume, mount))
@@ -360,6 +367,8 @@ mod tests {
         assert_eq!(at("e", "/etc/apim-entra/").as_deref(), Some("e"));
         assert_eq!(at("e", "/tmp"), None);
         assert_eq!(at("v", "/etc/apim-entra"), None, "a Secret is replaced");
+        let below = "/etc/apim-entra/certificate.pfx";
+        assert_eq!(at("v", below).as_deref(), Some("v"), "it hides the file");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use apim_sandbox::azure::{
     AppRoleAssignment, Application, Azure, FederatedIdentityCredential, Gateway, Grant, GraphRights,
-    LockLevel, ManagedIdentity, Permission as SetPermission, Principal, RoleAssignment,
+    LockLevel, ManagedIdentity, PasswordCredential, Permission as SetPermission, Principal, RoleAssignment,
     RoleDefinition as SetRole, ServicePrincipal, User,
 };
 use jiff::SignedDuration;
@@ -16,14 +16,18 @@ use tempfile::NamedTempFile;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::app::Directory;
 use super::gone::absence;
+use super::settled::settled;
 use super::target::SetupTarget;
 use super::{Sources, facts};
 use crate::azure::{Arm, ClientCredential, DEFAULT_API_VERSION, Graph, Identity, Options, SignIn};
 use crate::cluster::{Cluster, ConnectInputs};
 use crate::discover::evidence::{Evidence, identify};
-use crate::model::entra::facts::{Absence, AppFacts, AppKind, EntraFacts};
-use crate::model::entra::{AppRequest, Mode, SetupRequest, unique_name};
+use crate::model::entra::facts::{
+    Absence, AppFacts, AppKind, ClusterFacts, EntraFacts, ServiceAccountFacts, StoredFacts,
+};
+use crate::model::entra::{AppRequest, CLIENT_ID_ANNOTATION, Mode, SetupRequest, unique_name};
 use crate::model::request::{KubeConnection, TargetRequest};
 use crate::model::{AzureRole, Cloud, GatewayId, Source, Sourced, Unavailable};
 

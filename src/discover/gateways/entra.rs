@@ -1,13 +1,14 @@
 //! How a gateway signs in by Entra, as far as the cluster shows it.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use uuid::Uuid;
 
-use crate::discover::pod_spec::{ClientId, EntraCredential, EntraSettings};
+use crate::discover::pod_spec::{ClientId, EntraCredential};
 use crate::discover::read::{Held, Key};
 use crate::discover::survey::{Gateway, Survey};
-use crate::model::entra::{OwnVariables, skips};
+use crate::model::entra::{CERTIFICATE_FOLDER, OwnVariables, skips};
 use crate::model::setting::APP_CLIENT;
 use crate::model::{AppSettings, Auth, EntraSignIn, Fact, Lacking, Unavailable, cleaned};
 
@@ -74,14 +75,15 @@ pub(super) fn sign_in(
             client_id: None,
             setting: settings.lacking,
         },
-        settings: app_settings(settings, auth, found.as_ref()),
+        settings: app_settings(gateway, auth, found.as_ref()),
         azure: None,
     };
     sign_in.client_id = client_id(gateway, is_federated, &sign_in);
     (auth, found.map(|(place, _)| place), sign_in)
 }
 
-fn app_settings(settings: &EntraSettings, auth: Auth, found: Option<&(Key, Fact<&Held>)>) -> AppSettings {
+fn app_settings(gateway: &Gateway, auth: Auth, found: Option<&(Key, Fact<&Held>)>) -> AppSettings {
+    let settings = &gateway.container.entra;
     let audience = settings.token_audience.clone();
     if auth == Auth::WorkloadIdentity {
         return AppSettings {
@@ -93,30 +95,44 @@ fn app_settings(settings: &EntraSettings, auth: Auth, found: Option<&(Key, Fact<
         tenant: settings.tenant.clone(),
         authority: settings.authority.clone(),
         audience,
-        no_certificate: no_certificate(settings, found).filter(|_| auth == Auth::Certificate),
+        odd_client: match &settings.client_id {
+            ClientId::Text(text) if Uuid::try_parse(text).is_err() => Some(text.clone()),
+            _ => None,
+        },
+        no_certificate: no_certificate(gateway, found).filter(|_| auth == Auth::Certificate),
         two_credentials: settings.has_two_credentials,
     }
 }
 
 /// Why there is no file at the path of the certificate. `found` is the key that holds one.
-fn no_certificate(settings: &EntraSettings, found: Option<&(Key, Fact<&Held>)>) -> Option<String> {
-    let (path, is_mounted) = settings.certificate.as_ref()?;
+fn no_certificate(gateway: &Gateway, found: Option<&(Key, Fact<&Held>)>) -> Option<Fact<String>> {
+    let settings = &gateway.container.entra;
+    let (path, may_be_there) = settings.certificate.as_ref()?;
     let shown = cleaned(path);
-    if !is_mounted {
-        return Some(format!(
-            "nothing is mounted at {shown}, where the certificate is to be"
-        ));
+    if !may_be_there {
+        let why = format!("nothing is mounted at {shown}, where the certificate is to be");
+        // Another image may have one of its own, though not where a set-up puts it.
+        let is_certain =
+            gateway.container.image.starts_with(PUBLISHED) || Path::new(path).starts_with(CERTIFICATE_FOLDER);
+        return Some(if is_certain {
+            Ok(why)
+        } else {
+            Err(Unavailable::Unknown(why))
+        });
     }
     let ((secret, key), _) = found.filter(|(_, held)| held.is_ok())?;
     let (_, keys) = settings.credential.iter().find(|(name, _)| name == secret)?;
     let is_there = keys.first() == Some(key);
     (!is_there).then(|| {
-        format!(
+        Ok(format!(
             "secret/{secret} has no certificate for {shown}, only {}",
             cleaned(key)
-        )
+        ))
     })
 }
+
+/// The image as Microsoft publishes it.
+const PUBLISHED: &str = "mcr.microsoft.com/azure-api-management/gateway";
 
 /// The client id in the settings, else the one that we recorded.
 fn client_id(gateway: &Gateway, is_federated: bool, sign_in: &EntraSignIn) -> Fact<Uuid> {

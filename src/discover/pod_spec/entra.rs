@@ -1,8 +1,10 @@
 //! What the settings of a gateway show of its sign-in by Entra.
 
+use std::path::{Path, PathBuf};
+
 use super::credential::EnvFromSecret;
 use super::variables::{ConfigMaps, ContainerVariables, Value, may_import, own_variables};
-use crate::cluster::pod_spec::{Container, PodSpec, VolumeMount};
+use crate::cluster::pod_spec::{Container, Item, PodSpec, VolumeMount};
 use crate::model::entra::{OwnVariables, PEM_KEY};
 use crate::model::setting::{
     APP_AUTHORITY, APP_CERTIFICATE, APP_CLIENT, APP_SECRET, APP_TENANT, AUTH, GATEWAY_NAME, TOKEN_AUDIENCE,
@@ -25,14 +27,14 @@ pub struct EntraSettings {
     pub own_variables: OwnVariables,
     /// Whether it may get the path of a token in another way than from the webhook.
     pub may_bring_token: bool,
-    /// The setting that is certainly not set and has to be: `config.service.auth` beside the
-    /// credential of an app, or `gateway.name`.
+    /// The first setting that is certainly not set and has to be: for an app, its credential,
+    /// its ids and `config.service.auth` too.
     pub lacking: Option<&'static str>,
     /// The tenant of the app.
     pub tenant: Option<String>,
     pub authority: Option<String>,
     pub token_audience: Option<String>,
-    /// The path of the certificate, and whether anything is mounted there.
+    /// The path of the certificate, and whether something may be mounted there.
     pub certificate: Option<(String, bool)>,
     /// Whether there is a client secret beside the certificate.
     pub has_two_credentials: bool,
@@ -60,21 +62,13 @@ impl EntraSettings {
         let mut settings = Self {
             service_account: if account.is_empty() { "default" } else { account }.to_owned(),
             own_variables: OwnVariables::new(own_variables(container, variables)),
-            lacking: if variables.only_lacks_auth(container, config_maps) {
-                Some(AUTH)
-            } else {
-                let is_set = variables.get(GATEWAY_NAME).is_some();
-                (!is_set && !may_import(container, config_maps, GATEWAY_NAME)).then_some(GATEWAY_NAME)
-            },
+            lacking: lacking(container, variables, config_maps),
             tenant: variables.text(APP_TENANT),
             authority: variables.text(APP_AUTHORITY),
             token_audience: variables.text(TOKEN_AUDIENCE),
             certificate: variables.text(APP_CERTIFICATE).map(|path| {
-                let is_mounted = container
-                    .volume_mounts
-                    .iter()
-                    .any(|it| is_below(&path, &it.mount_path));
-                (path, is_mounted)
+                let may_be_there = may_be_mounted(spec, container, &path);
+                (path, may_be_there)
             }),
             has_two_credentials: variables.get(APP_CERTIFICATE).is_some()
                 && variables.get(APP_SECRET).is_some(),
@@ -105,9 +99,28 @@ impl EntraSettings {
     }
 }
 
-fn is_below(path: &str, mount: &str) -> bool {
-    let rest = path.strip_prefix(mount.trim_end_matches('/'));
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+fn lacking(
+    container: &Container,
+    variables: &ContainerVariables,
+    config_maps: &ConfigMaps,
+) -> Option<&'static str> {
+    if variables.only_lacks_auth(container, config_maps) {
+        return Some(AUTH);
+    }
+    let is_unset = |name: &str| match variables.get(name) {
+        Some(Value::Text { text, .. }) => text.trim().is_empty(),
+        Some(_) => false,
+        None => !may_import(container, config_maps, name),
+    };
+    let is_app = variables
+        .text(AUTH)
+        .is_some_and(|mode| mode.eq_ignore_ascii_case("azureAdApp"));
+    let of_app: &[&str] = if is_app { &[APP_TENANT, APP_CLIENT] } else { &[] };
+    let unset = std::iter::once(&GATEWAY_NAME)
+        .chain(of_app)
+        .find(|name| is_unset(name));
+    let has_credential = !is_app || [APP_SECRET, APP_CERTIFICATE].iter().any(|name| !is_unset(name));
+    unset.copied().or((!has_credential).then_some(APP_SECRET))
 }
 
 /// The Secrets that are imported whole and may hold a setting.
@@ -127,34 +140,65 @@ fn imported(container: &Container, setting: &str) -> Vec<SecretKeys> {
 /// How many Secrets are searched for one setting.
 const MOST: usize = 4;
 
-/// The Secrets whose content a container has at a path. Beside the file that the
-/// gateway reads, its certificate may be there as PEM.
-fn mounted(spec: &PodSpec, container: &Container, path: &str) -> Vec<SecretKeys> {
+/// The mount that a container has at a path, and the file of its volume.
+fn mount_at<'c>(container: &'c Container, path: &str) -> Option<(&'c VolumeMount, String)> {
+    // As the kernel reads it, without `//` and `/./`.
+    let path: PathBuf = Path::new(path).components().collect();
+    let path = path.to_string_lossy();
     let below = |mount: &VolumeMount| -> Option<String> {
         let rest = path.strip_prefix(mount.mount_path.trim_end_matches('/'))?;
         match (rest.strip_prefix('/'), mount.sub_path.as_str()) {
-            (None, sub_path) if rest.is_empty() && !sub_path.is_empty() => Some(sub_path.to_owned()),
-            (Some(file), "") if !file.is_empty() => Some(file.to_owned()),
+            (None, sub_path) if rest.is_empty() => Some(sub_path.to_owned()),
+            (Some(file), "") => Some(file.to_owned()),
+            (Some(file), folder) => Some(format!("{folder}/{file}")),
             _ => None,
         }
     };
     let mounts = container.volume_mounts.iter();
     let fitting = mounts.filter_map(|mount| Some((mount, below(mount)?)));
-    let Some((mount, file)) = fitting.max_by_key(|(mount, _)| mount.mount_path.len()) else {
+    fitting.max_by_key(|(mount, _)| mount.mount_path.len())
+}
+
+/// The key of a Secret that is a file of its volume; `None` if certainly none is.
+fn key_of<'v>(items: &'v [Item], file: &'v str) -> Option<&'v str> {
+    if items.is_empty() {
+        return Some(file);
+    }
+    let item = items.iter().find(|item| item.path == file)?;
+    Some(item.key.as_str())
+}
+
+/// Whether something may be at a path. What volumes of other kinds hold is not known.
+fn may_be_mounted(spec: &PodSpec, container: &Container, path: &str) -> bool {
+    mount_at(container, path).is_some_and(|(mount, file)| {
+        let mut volumes = spec.volumes.iter().filter(|volume| volume.name == mount.name);
+        let secret = volumes.find_map(|volume| volume.secret.as_ref());
+        secret.is_none_or(|secret| key_of(&secret.items, &file).is_some())
+    })
+}
+
+/// The Secrets whose content a container has at a path. Beside the file that the
+/// gateway reads, its certificate may be there as PEM.
+fn mounted(spec: &PodSpec, container: &Container, path: &str) -> Vec<SecretKeys> {
+    let Some((mount, file)) = mount_at(container, path).filter(|(_, file)| !file.is_empty()) else {
         return Vec::new();
     };
     let volumes = spec.volumes.iter().filter(|volume| volume.name == mount.name);
-    let names = volumes.flat_map(|volume| {
+    let secrets = volumes.flat_map(|volume| {
         let projected = volume.projected.iter().flat_map(|projected| &projected.sources);
-        let projected = projected.filter_map(|source| Some(&source.secret.as_ref()?.name));
-        volume.secret.iter().map(|it| &it.secret_name).chain(projected)
+        let projected = projected.filter_map(|source| source.secret.as_ref());
+        let projected = projected.map(|secret| (&secret.name, &secret.items));
+        let secret = volume.secret.iter().map(|it| (&it.secret_name, &it.items));
+        secret.chain(projected)
     });
-    let beside = [PEM_KEY, "tls.crt"].into_iter().filter(|key| *key != file);
-    let beside: Vec<String> = beside.map(str::to_owned).collect();
-    let keys: Vec<String> = std::iter::once(file).chain(beside).collect();
-    names
+    let keys = |items| -> Vec<String> {
+        let exact = key_of(items, &file);
+        let beside = [PEM_KEY, "tls.crt"].into_iter().filter(|key| Some(*key) != exact);
+        exact.into_iter().chain(beside).map(str::to_owned).collect()
+    };
+    secrets
         .take(MOST)
-        .map(|name| (name.clone(), keys.clone()))
+        .map(|(name, items)| (name.clone(), keys(items)))
         .collect()
 }
 
@@ -233,6 +277,36 @@ mod tests {
     }
 
     #[test]
+    fn the_first_setting_that_an_app_lacks_is_named() {
+        let all = [
+            (AUTH, "azureAdApp"),
+            (GATEWAY_NAME, "gw"),
+            (APP_TENANT, "t"),
+            (APP_CLIENT, "c"),
+            (APP_SECRET, "s"),
+        ];
+        let lacking = |without: &str, empty: &str, more: Json| {
+            let set = all.iter().filter(|(name, _)| *name != without);
+            let set = set.map(|(name, value)| {
+                let value = if *name == empty { " " } else { value };
+                json!({"name": name, "value": value})
+            });
+            let mut container = json!({"env": set.collect::<Vec<_>>()});
+            container["envFrom"] = more;
+            settings(container, &json!([])).lacking
+        };
+        assert_eq!(lacking("", "", json!([])), None);
+        for (name, _) in all {
+            assert_eq!(lacking(name, "", json!([])), Some(name));
+            let unread = json!([{"secretRef": {"name": "s"}}]);
+            assert_eq!(lacking(name, "", unread), None, "{name}");
+        }
+        assert_eq!(lacking("", APP_CLIENT, json!([])), Some(APP_CLIENT));
+        let identity = json!({"env": [{"name": AUTH, "value": "workloadIdentity"}, {"name": GATEWAY_NAME, "value": "gw"}]});
+        assert_eq!(settings(identity, &json!([])).lacking, None);
+    }
+
+    #[test]
     fn a_client_secret_is_found_in_a_secret_and_seen_in_clear() {
         let env = |env: Json| settings(json!({"env": [env]}), &json!([]));
         let found = env(json!({"name": APP_SECRET, "valueFrom": from_secret("s", "k")}));
@@ -257,9 +331,6 @@ mod tests {
         let volumes = json!([{"name": "v", "secret": {"secretName": "s"}}, {"name": "other", "secret": {"secretName": "o"}}]);
         let at =
             |path: &str| json!([{"name": "v", "mountPath": path}, {"name": "other", "mountPath": "/etc"}]);
-        let is_mounted = |path: &str, mount: &str| is_below(path, mount);
-        assert!(is_mounted("/etc/apim/gw.pfx", "/etc/apim/") && is_mounted("/gw.pfx", "/gw.pfx"));
-        assert!(!is_mounted("/etcetera/gw.pfx", "/etc"));
         let both = [keys("s", &["gw.pfx", PEM_KEY, "tls.crt"])];
         assert_eq!(found("/etc/apim/gw.pfx", at("/etc/apim/"), volumes.clone()), both);
         let only = json!([{"name": "v", "mountPath": "/gw.pfx", "subPath": "a.pfx"}]);
@@ -269,6 +340,25 @@ mod tests {
         );
         let projected = json!([{"name": "v", "projected": {"sources": [{"secret": {"name": "p"}}]}}]);
         assert_eq!(found("/c/gw.pfx", at("/c"), projected)[0].0, "p");
+        // As the kernel reads the path.
+        assert_eq!(
+            found("/etc/apim//./gw.pfx", at("/etc/apim"), volumes.clone()),
+            both
+        );
+        let folder = json!([{"name": "v", "mountPath": "/c", "subPath": "keys"}]);
+        assert_eq!(found("/c/gw.pfx", folder, volumes)[0].1[0], "keys/gw.pfx");
+        let items = json!([{"key": "certificate.pfx", "path": "my/gw.pfx"}]);
+        let renamed = json!([{"name": "v", "secret": {"secretName": "s", "items": items}}]);
+        assert_eq!(
+            found("/c/my/gw.pfx", at("/c"), renamed.clone())[0].1[0],
+            "certificate.pfx"
+        );
+        let may_be_there = |path: &str| {
+            let env = json!([{"name": APP_CERTIFICATE, "value": path}]);
+            let container = json!({"env": env, "volumeMounts": at("/c")});
+            settings(container, &renamed).certificate.unwrap().1
+        };
+        assert!(may_be_there("/c/my/gw.pfx") && !may_be_there("/c/certificate.pfx"));
         for (path, mount) in [
             ("/etcetera/gw.pfx", "/c"),
             ("", "/c"),

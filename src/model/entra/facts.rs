@@ -279,6 +279,8 @@ pub struct WorkloadSide {
     pub created: Option<Timestamp>,
     /// Whether its deletion was requested.
     pub is_deleted: bool,
+    /// Why its controller has not replaced all pods yet that it replaces by itself.
+    pub still_replaces: Option<String>,
     /// Whether its rollout is paused.
     pub paused: bool,
     pub replacement: Replacement,

@@ -50,7 +50,9 @@ impl SetupRequest {
     /// The flag that was given and does nothing in a mode.
     pub fn without_effect(&self, mode: Mode) -> Option<&'static str> {
         if mode.is_stored() {
-            self.service_account.as_ref().map(|_| "--service-account")
+            let account = self.service_account.as_ref().map(|_| "--service-account");
+            let audience = self.federation_audience.as_ref();
+            account.or(audience.map(|_| "--federation-audience"))
         } else {
             self.secret.as_ref().map(|_| "--secret")
         }

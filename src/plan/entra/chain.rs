@@ -80,7 +80,7 @@ pub fn chain(facts: &GatewayFacts) -> Vec<Link> {
         client_id.and_then(|_| credential(facts, sign_in, azure)),
     ));
     links.extend(access(azure));
-    let own = own_variables(&sign_in.own_variables, azure);
+    let own = own_variables(facts, &sign_in.own_variables, azure);
     links.extend(own.map(|judged| Link::of(Part::Workload, judged)));
     links
 }

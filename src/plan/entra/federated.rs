@@ -130,8 +130,14 @@ fn among(all: &[FederatedCredential], wanted: FederatedCredential, text: String)
                 format!("the {} from {from} to {to}", it.what)
             })
             .collect();
+        // What audience they have is not compared here.
+        let seen = if found.audiences == wanted.audiences {
+            ", as the tokens of the cluster have it"
+        } else {
+            ""
+        };
         let text = format!(
-            "change the federated credential {}: {}, as the tokens of the cluster have it",
+            "change the federated credential {}: {}{seen}",
             cleaned(&found.name),
             words.join(", ")
         );

@@ -129,6 +129,7 @@ fn workload() -> WorkloadSide {
     WorkloadSide {
         certificate_volume: None,
         other_volume: None,
+        still_replaces: None,
         skipped_by: None,
         workload: WorkloadRef {
             kind: WorkloadKind::Deployment,

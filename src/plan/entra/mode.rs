@@ -7,7 +7,7 @@ use super::step::{Part, Step, StepMark};
 use crate::error::{Error, Result};
 use crate::model::entra::{Mode, SetupRequest, SignsIn, is_same_but_slash};
 use crate::model::quote::shell_word;
-use crate::model::{Unavailable, cleaned};
+use crate::model::{Cloud, CloudName, Unavailable, cleaned};
 
 /// The mode that was asked for, that the workload has already, or the best one that
 /// works. Without one, the error names the modes.
@@ -98,7 +98,8 @@ pub(super) fn steps(facts: &EntraFacts, request: &SetupRequest, mode: Mode) -> V
     let mut steps: Vec<Step> = image(facts, mode).into_iter().collect();
     if mode == Mode::WorkloadIdentity {
         steps.push(issuer(facts, request));
-        steps.push(other_audience(facts, request).unwrap_or_else(|| webhook(facts, request)));
+        let other = other_audience(facts, request).or_else(|| other_authority(facts));
+        steps.push(other.unwrap_or_else(|| webhook(facts, request)));
     }
     steps
 }
@@ -229,6 +230,22 @@ fn other_audience(facts: &EntraFacts, request: &SetupRequest) -> Option<Step> {
         None => Step::unknown(Part::Webhook, text).hint(format!(
             "if Azure refuses the pods, let the webhook inject that audience, or let Entra accept its own: {flag}"
         )),
+    })
+}
+
+/// The webhook may be set up for another cloud.
+fn other_authority(facts: &EntraFacts) -> Option<Step> {
+    let injected = facts.webhook.as_ref().ok()?.as_ref()?.authority.as_ref()?;
+    let is_same = |authority: &str| injected.trim_end_matches('/').eq_ignore_ascii_case(authority);
+    let mut clouds = CloudName::ALL
+        .into_iter()
+        .map(|name| Cloud::known(name).authority);
+    (!is_same(&facts.authority) && clouds.any(|authority| is_same(&authority))).then(|| {
+        let text = format!(
+            "the webhook of Azure Workload Identity lets pods sign in at {injected}, not at {}",
+            facts.authority
+        );
+        Step::unknown(Part::Webhook, text).hint("set up the webhook for the cloud of the instance")
     })
 }
 

@@ -6,7 +6,7 @@ use super::holder::Holder;
 use super::objects::{service_account, stored};
 use super::owed::{lacks_identity, owes_restart};
 use super::own_variables;
-use super::step::{Action, Part, Step};
+use super::step::{Action, Part, Step, StepMark};
 use super::template::is_same;
 use crate::model::entra::{CERTIFICATE_FOLDER, Mode, SettingValue, SignsIn, TemplateSettings};
 use crate::model::quote::shell_word;
@@ -15,6 +15,10 @@ use crate::model::{Replacement, cleaned, setting};
 /// What the pod template lacks of what is wanted.
 fn lacking(found: &TemplateSettings, wanted: &TemplateSettings) -> TemplateSettings {
     let differs = |(name, value): &(&String, &SettingValue)| match found.settings.get(*name) {
+        // The gateway takes it with a slash at its end too.
+        Some(SettingValue::Text(there)) if *name == setting::APP_AUTHORITY => {
+            !is_same(there.trim_end_matches('/'), value)
+        }
         Some(SettingValue::Text(there)) => !is_same(there, value),
         there => there != Some(*value),
     };
@@ -87,7 +91,7 @@ pub(super) fn steps(
             _ => owes_restart(facts, workload, held_by),
         };
         let template = template(facts, workload, mode, wanted, (is_new, is_owed));
-        let proof = proof(facts, workload, &template);
+        let proof = proof(facts, workload, &template).or_else(|| unfinished(facts, workload, &template));
         steps.push(template);
         steps.extend(proof);
     }
@@ -112,6 +116,20 @@ fn proof(facts: &EntraFacts, workload: &WorkloadSide, template: &Step) -> Option
         Replacement::ByHand(_) => noting_replacement(step, workload, &facts.cluster.namespace),
         _ => step,
     })
+}
+
+/// A rollout that something else has begun: its new pods may not get ready.
+fn unfinished(facts: &EntraFacts, workload: &WorkloadSide, template: &Step) -> Option<Step> {
+    let left = workload
+        .still_replaces
+        .as_ref()
+        .filter(|_| template.mark == StepMark::Ok)?;
+    let text = format!(
+        "whether the new pods of {} in namespace {} get ready is not known: its rollout has not ended: {left}",
+        workload.workload.short(),
+        facts.cluster.namespace
+    );
+    Some(Step::unknown(Part::Proof, text))
 }
 
 /// What the wait for new pods deletes.
@@ -193,7 +211,10 @@ fn change_of_template(
         facts.cluster.namespace
     );
     let contradiction = || own_variables::contradiction(facts, workload, mode, &name);
-    let two = || two_credentials(facts, workload, mode, &name);
+    let add = lacking(&workload.template, wanted);
+    // The settings of another kind are shown instead.
+    let is_switch = workload.signs_in != Ok(SignsIn::By(mode)) && add != TemplateSettings::default();
+    let two = || two_credentials(facts, workload, mode, &name).filter(|_| !is_switch);
     let refused = other_gateway(facts, workload, &name)
         .or_else(contradiction)
         .or_else(two)
@@ -201,7 +222,6 @@ fn change_of_template(
     if let Some(refused) = refused {
         return refused;
     }
-    let add = lacking(&workload.template, wanted);
     if add == TemplateSettings::default() {
         if is_new || is_owed {
             return restart(facts, workload, mode, &name);
@@ -247,7 +267,8 @@ fn other_credential(workload: &WorkloadSide, mode: Mode) -> Option<&'static str>
         Mode::AppSecret => setting::APP_CERTIFICATE,
         Mode::WorkloadIdentity => return None,
     };
-    workload.template.settings.contains_key(other).then_some(other)
+    let is_clear = other == setting::APP_SECRET && workload.clear_secret.is_some();
+    (is_clear || workload.template.settings.contains_key(other)).then_some(other)
 }
 
 /// How to take a setting away.
@@ -263,11 +284,14 @@ fn without(facts: &EntraFacts, workload: &WorkloadSide, setting: &str) -> String
 /// Of a client secret and a certificate, the gateway may take neither.
 fn two_credentials(facts: &EntraFacts, workload: &WorkloadSide, mode: Mode, name: &str) -> Option<Step> {
     let other = other_credential(workload, mode)?;
-    if workload.signs_in != Ok(SignsIn::By(mode)) {
-        return None;
-    }
     let text = format!("{name} sets {other} too, so which credential the gateway uses is not certain");
-    Some(Step::stop(Part::Workload, text).hint(without(facts, workload, other)))
+    let step = Step::stop(Part::Workload, text);
+    let in_map = matches!(workload.clear_secret, Some(ClearSecret::ConfigMap { .. }));
+    Some(if in_map && !workload.template.settings.contains_key(other) {
+        with_clear_secret(step, facts, workload, name)
+    } else {
+        step.hint(without(facts, workload, other))
+    })
 }
 
 /// The gateway may need what is mounted where the certificate belongs.

@@ -6,7 +6,7 @@ use super::super::entra::{Link, LinkState, Part, credentials, right_tenant, role
 use super::assessment::{Assessment, Verdict};
 use super::expiry::lost;
 use super::stale::rollout_left;
-use crate::model::entra::{OwnVariables, default_secret};
+use crate::model::entra::{Mode, OwnVariables, default_secret};
 use crate::model::quote::shell_word;
 use crate::model::{
     Auth, EntraSignIn, GatewayFacts, GatewayId, Unavailable, WorkloadRef, counted, known, setting, shortened,
@@ -217,6 +217,9 @@ pub(super) fn set_up(facts: &GatewayFacts, assessment: &Assessment) -> Option<St
         App::Unread => "--app CLIENT-ID".to_owned(),
         App::OfOther(_) => return None,
     });
+    if sign_in.lacking.setting == Some(setting::APP_SECRET) {
+        words.push(format!("--mode {}", Mode::AppSecret.as_str()));
+    }
     if facts.auth == Auth::WorkloadIdentity && sign_in.service_account == "default" {
         words.push(format!("--service-account {}", word(&workload.name)));
     }
@@ -253,6 +256,11 @@ fn without_set_up(part: Part, facts: &GatewayFacts, sign_in: &EntraSignIn) -> Op
             let setting = setting::APP_TENANT;
             format!("kubectl -n {namespace} set env {workload} -c {container} {setting}={tenant}")
         }),
+        Part::Gateway => recorded_gateway(facts, sign_in).map(|name| {
+            let setting = setting::GATEWAY_NAME;
+            let value = word(&name);
+            format!("kubectl -n {namespace} set env {workload} -c {container} {setting}={value}")
+        }),
         Part::Webhook if sign_in.lacking.skipped && !sign_in.lacking.label => {
             Some(format!("kubectl -n {namespace} edit {workload}"))
         }
@@ -263,6 +271,15 @@ fn without_set_up(part: Part, facts: &GatewayFacts, sign_in: &EntraSignIn) -> Op
         )),
         _ => by_az(part, sign_in),
     }
+}
+
+/// The gateway that the credential was made for, if the container names one that does not
+/// exist.
+fn recorded_gateway(facts: &GatewayFacts, sign_in: &EntraSignIn) -> Option<String> {
+    let named = facts.gateway.as_ref().ok()?;
+    let recorded = GatewayId::parse(sign_in.recorded()?.marks.gateway.as_deref()?).ok()?;
+    let is_other = sign_in.lacking.setting.is_none() && !recorded.name.eq_ignore_ascii_case(named);
+    is_other.then_some(recorded.name)
 }
 
 /// For what is there and disabled, and for a role that grants something else.

@@ -7,7 +7,9 @@ use super::super::protection::better_schedule;
 use super::assessment::{Assessment, Verdict};
 use super::entra::set_up;
 use super::expiry::lost;
-use crate::model::{Credential, CronJobFacts, GatewayFacts, Presented, Replacement, Unavailable};
+use crate::model::{
+    Credential, CronJobFacts, GatewayFacts, Presented, Replacement, SecretFacts, Unavailable,
+};
 
 pub(super) fn fix(facts: &GatewayFacts, assessment: &Assessment, now: Timestamp) -> Option<String> {
     let GatewayFacts {
@@ -104,9 +106,11 @@ fn fix_unknown(facts: &GatewayFacts, rotate: String) -> String {
 fn by_hand(facts: &GatewayFacts) -> Option<String> {
     let pods = facts.pods.as_ref().ok()?;
     let is_by_hand = matches!(facts.replacement, Replacement::ByHand(_)) && !pods.stale.is_empty();
+    let id = facts.comparable_secret().and_then(SecretFacts::id_of_pods);
+    let is_restarted = id.is_some_and(|id| facts.marks.rotation_ids.contains(&id));
     is_by_hand.then(|| {
         // A pod below the partition would get its template again.
-        if facts.partition > 0 && pods.is_earlier {
+        if facts.partition > 0 && (pods.is_earlier || is_restarted) {
             facts.workload.without_partition(&facts.namespace)
         } else {
             restart(facts, &pods.stale)

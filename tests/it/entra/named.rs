@@ -58,6 +58,10 @@ async fn settings_of_a_certificate() {
             format!("{AUTH}.azureAd.certificatePath=/nowhere/certificate.pfx"),
             "nothing is mounted at /nowhere/certificate.pfx",
         ),
+        (
+            format!("{AUTH}.azureAd.tenantId-"),
+            "config.service.auth.azureAd.tenantId is not set",
+        ),
     ];
     for (change, said) in cases {
         is_put_right(&entra, &change, said).await;
@@ -96,6 +100,25 @@ async fn settings_of_a_client_secret() {
     }
 }
 
+/// Its new pods may never get ready.
+async fn a_rollout_of_somebody_else() {
+    let entra = set_up("app-secret").await;
+    let change = r#"{"spec":{"template":{"spec":{"nodeSelector":{"zone":"nowhere"}}}}}"#;
+    let namespace = &entra.case.namespace;
+    let line = format!("kubectl -n {namespace} patch deployment/gw -p '{change}'");
+    entra.case.shell(&line).exits(0).await;
+    let ended = entra.setup(&["--create-app", "gw", "--yes"]).exits(3).await;
+    ended.says(&["its rollout has not ended", "run the same command again"]);
+    let row = row(&entra).await;
+    assert!(
+        row["reason"]
+            .as_str()
+            .unwrap()
+            .contains("its rollout has not ended"),
+        "{row:#}"
+    );
+}
+
 /// Something of somebody else is where the certificate belongs.
 async fn a_volume_of_somebody_else() {
     let entra = EntraCase::new("named-volume").await;
@@ -119,6 +142,7 @@ async fn what_was_changed_is_named_with_what_puts_it_right() {
     tokio::join!(
         settings_of_a_certificate(),
         settings_of_a_client_secret(),
+        a_rollout_of_somebody_else(),
         a_volume_of_somebody_else(),
     );
 }

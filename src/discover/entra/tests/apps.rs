@@ -142,7 +142,7 @@ async fn an_app_that_is_not_there_can_be_restored_or_is_asked_for_again() {
     let (deleted, _) = world.add_app();
     world.azure.directory(|it| it.delete_application(&deleted.app_id));
     let graph = Graph::beside(&world.arm(), None).await.unwrap();
-    let of = async |id: &str| absence(&graph, id.parse().unwrap()).await;
+    let of = async |id: &str| absence(&graph, id.parse().unwrap(), 3).await;
 
     let found = of(&deleted.app_id).await;
     let url = format!(
@@ -168,4 +168,69 @@ async fn an_app_that_is_not_there_can_be_restored_or_is_asked_for_again() {
     assert_eq!(late_one, None);
     assert_eq!(none, Some(Absence::Final));
     assert!(begun.elapsed() >= Duration::from_secs(15));
+}
+
+/// An earlier run has made what the cluster names, and Graph does not show it yet.
+#[tokio::test]
+async fn what_the_cluster_has_named_just_now_is_awaited() {
+    let world = start().await;
+    let arm = world.arm();
+    let graph = Graph::beside(&arm, None).await.unwrap();
+    let directory = Directory {
+        arm: &arm,
+        graph: &graph,
+        gateway: &world.id,
+    };
+    let now = world.azure.now();
+    let mut app = Application::new(&world.principal.tenant, "O'Brien's gw");
+    app.unique_name = Some(unique_name("O'Brien's gw", &world.id));
+    let client_id: Uuid = app.app_id.parse().unwrap();
+    let cluster = world
+        .facts(&request(create(), Mode::WorkloadIdentity))
+        .await
+        .cluster;
+    let naming = |written| {
+        let mut cluster = cluster.clone();
+        cluster.service_account = Ok(Some(ServiceAccountFacts {
+            annotations: [(CLIENT_ID_ANNOTATION.to_owned(), client_id.to_string())].into(),
+            written: Some(written),
+            ..ServiceAccountFacts::default()
+        }));
+        cluster
+    };
+    let find = async |cluster: &ClusterFacts, mode: Mode| {
+        let half = directory.half(&create(), mode.is_stored()).await;
+        let begun = Instant::now();
+        let found = Box::pin(settled(&directory, (&create(), mode), half, cluster, now)).await;
+        (found.app.unwrap(), begun.elapsed())
+    };
+    // An hour later, Graph would have it.
+    let earlier = naming(now - SignedDuration::from_hours(1));
+    let (none, waited) = Box::pin(find(&earlier, Mode::WorkloadIdentity)).await;
+    assert!(none.is_none() && waited < Duration::from_secs(3));
+    let recent = naming(now);
+    let late = async |change: &dyn Fn()| {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        change();
+    };
+    let add = || world.azure.directory(|it| it.add_application(app.clone()));
+    let ((found, _), ()) = tokio::join!(Box::pin(find(&recent, Mode::WorkloadIdentity)), late(&add));
+    assert_eq!(found.unwrap().client_id(), client_id);
+
+    let password = PasswordCredential::new("hush");
+    let mut cluster = cluster.clone();
+    cluster.secret = Ok(Some(StoredFacts {
+        credential: password.key_id.parse().ok(),
+        kind: Some(Mode::AppSecret),
+        client_id: Some(client_id),
+        written: Some(now),
+        ..StoredFacts::default()
+    }));
+    let add = || {
+        world.azure.directory(|it| {
+            it.change_application(&app.app_id, |app| app.passwords.push(password.clone()));
+        });
+    };
+    let ((found, _), ()) = tokio::join!(Box::pin(find(&cluster, Mode::AppSecret)), late(&add));
+    assert_eq!(found.unwrap().credentials_of(Mode::AppSecret).len(), 1);
 }

@@ -6,8 +6,10 @@ use super::super::image::{Allowed, Image};
 use super::super::instance::has_gateways;
 use super::super::step::Part;
 use crate::model::entra::{Mode, OwnVariables, SKIP_CONTAINERS, TENANT_ID_ANNOTATION, USE_LABEL};
-use crate::model::setting::AUTH;
-use crate::model::{Auth, EntraInAzure, EntraSignIn, Fact, GatewayFacts, Unavailable, cleaned, shortened};
+use crate::model::setting::GATEWAY_NAME;
+use crate::model::{
+    Auth, Cloud, EntraInAzure, EntraSignIn, Fact, GatewayFacts, Unavailable, cleaned, shortened,
+};
 
 /// More than the name of a gateway.
 const LONGEST: usize = 256;
@@ -33,10 +35,10 @@ pub(super) fn in_cluster(facts: &GatewayFacts, sign_in: &EntraSignIn) -> Vec<(Pa
         .map(|why| format!("{why}, so the pods get no client id"));
     let is_gone = matches!(&facts.azure, Some(Ok(found)) if !found.exists);
     let unset = lacking.setting.map(|setting| {
-        let part = if setting == AUTH {
-            Part::Workload
-        } else {
+        let part = if setting == GATEWAY_NAME {
             Part::Gateway
+        } else {
+            Part::Workload
         };
         (
             part,
@@ -129,7 +131,11 @@ pub(super) fn by_webhook(
 
 /// What a container sets of a workload identity beside the client id, which decides
 /// on the app.
-pub(super) fn own_variables(own: &OwnVariables, azure: &EntraInAzure) -> Option<Fact<Result<(), String>>> {
+pub(super) fn own_variables(
+    facts: &GatewayFacts,
+    own: &OwnVariables,
+    azure: &EntraInAzure,
+) -> Option<Fact<Result<(), String>>> {
     if !own.mix_with_the_webhook() {
         return None;
     }
@@ -148,6 +154,13 @@ pub(super) fn own_variables(own: &OwnVariables, azure: &EntraInAzure) -> Option<
         OwnVariables::CLIENT_ID => true,
         OwnVariables::TENANT_ID => {
             matches!(&other_tenant, Some((found, tenant)) if found.eq_ignore_ascii_case(tenant))
+        }
+        OwnVariables::AUTHORITY => {
+            let found = own.value(name).map(|found| found.trim_end_matches('/'));
+            let wanted = facts.cloud.map(|cloud| Cloud::known(cloud).authority);
+            found
+                .zip(wanted)
+                .is_some_and(|(found, wanted)| found.eq_ignore_ascii_case(&wanted))
         }
         _ => false,
     };

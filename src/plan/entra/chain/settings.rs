@@ -29,7 +29,11 @@ pub(super) fn settings(facts: &GatewayFacts, sign_in: &EntraSignIn) -> Vec<Judge
         broken(Part::Tenant, other_tenant(sign_in)),
         broken(Part::Workload, other_audience(facts, sign_in)),
         broken(Part::Workload, other_authority(facts, sign_in)),
-        broken(Part::Workload, found.no_certificate.clone()),
+        broken(Part::Workload, odd_client(sign_in)),
+        found
+            .no_certificate
+            .clone()
+            .map(|why| (Part::Workload, why.map(Err))),
         two,
     ];
     judged.into_iter().flatten().collect()
@@ -49,6 +53,15 @@ fn other_tenant(sign_in: &EntraSignIn) -> Option<String> {
     Some(format!(
         "the container signs in to tenant {}, but the tenant of the instance is {tenant}",
         cleaned(found)
+    ))
+}
+
+fn odd_client(sign_in: &EntraSignIn) -> Option<String> {
+    let found = sign_in.settings.odd_client.as_deref()?;
+    Some(format!(
+        "{} is not a GUID: `{}`",
+        setting::APP_CLIENT,
+        shortened(&cleaned(found), LONGEST)
     ))
 }
 

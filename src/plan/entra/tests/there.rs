@@ -2,7 +2,7 @@
 
 use super::renewal::{DAY, expires_in};
 use super::*;
-use crate::model::entra::facts::ServiceAccountFacts;
+use crate::model::entra::facts::{ClearSecret, ServiceAccountFacts};
 use crate::model::setting;
 
 /// What this run puts right is nobody else's any more; the role of somebody else stays.
@@ -108,6 +108,12 @@ fn tokens_for_the_audience_of_another_cloud_are_tried() {
     assert!(webhook.hints[0].ends_with("--federation-audience 'api://AzureADTokenExchange'"));
 }
 
+fn names_removal(step: &Step, setting: &str) {
+    let command = format!("kubectl -n shop set env deployment/gw -c gw {setting}-");
+    let mut hints = step.hints.iter();
+    assert!(hints.any(|hint| hint.ends_with(&command)), "{:?}", step.hints);
+}
+
 #[test]
 fn a_client_secret_beside_a_certificate_is_named() {
     let with_both = |signs_in| {
@@ -121,20 +127,91 @@ fn a_client_secret_beside_a_certificate_is_named() {
         })
     };
     let workload = |now, wanted| step(&plan(&with_both(now), &in_mode(wanted)), Part::Workload).clone();
-    let remove = |step: &Step, setting: &str| {
-        let command = format!("kubectl -n shop set env deployment/gw -c gw {setting}-");
-        assert!(
-            step.hints.iter().any(|hint| hint.ends_with(&command)),
-            "{:?}",
-            step.hints
-        );
-    };
     let settled = workload(Mode::AppCertificate, Mode::AppCertificate);
     assert!(settled.stops.is_some(), "{}", settled.text);
-    remove(&settled, setting::APP_SECRET);
+    names_removal(&settled, setting::APP_SECRET);
     let switched = workload(Mode::AppSecret, Mode::AppCertificate);
     assert_eq!(switched.mark, StepMark::Missing);
-    remove(&switched, setting::APP_SECRET);
+    names_removal(&switched, setting::APP_SECRET);
+}
+
+/// The certificate decides how the gateway seems to sign in.
+#[test]
+fn a_certificate_beside_a_client_secret_is_named() {
+    let mut facts = expires_in(Mode::AppSecret, DAY * 61);
+    let workload = facts.cluster.workload.as_mut().unwrap();
+    let path = SettingValue::Text("/x".to_owned());
+    let settings = &mut workload.template.settings;
+    settings.insert(setting::APP_CERTIFICATE.to_owned(), path);
+    workload.signs_in = Ok(SignsIn::By(Mode::AppCertificate));
+    let settled = step(&plan(&facts, &in_mode(Mode::AppSecret)), Part::Workload).clone();
+    assert!(settled.stops.is_some(), "{}", settled.text);
+    names_removal(&settled, setting::APP_CERTIFICATE);
+}
+
+#[test]
+fn a_client_secret_in_clear_beside_a_certificate_is_named() {
+    let stopped = |place: ClearSecret| {
+        let facts = changed(|facts| {
+            let workload = facts.cluster.workload.as_mut().unwrap();
+            workload.clear_secret = Some(place.clone());
+            workload.signs_in = Ok(SignsIn::By(Mode::AppCertificate));
+        });
+        let step = step(&plan(&facts, &in_mode(Mode::AppCertificate)), Part::Workload).clone();
+        assert!(step.stops.is_some(), "{}", step.text);
+        step
+    };
+    names_removal(&stopped(ClearSecret::Workload), setting::APP_SECRET);
+    let in_map = stopped(ClearSecret::ConfigMap {
+        name: "map".to_owned(),
+        key: setting::APP_SECRET.to_owned(),
+        immutable: false,
+    });
+    assert!(
+        in_map.hints[0].contains("patch configmap map"),
+        "{:?}",
+        in_map.hints
+    );
+}
+
+/// A gateway takes it either way, and is not restarted for it.
+#[test]
+fn the_slash_of_an_authority_stays() {
+    let mut facts = expires_in(Mode::AppSecret, DAY * 61);
+    let settings = &mut facts.cluster.workload.as_mut().unwrap().template.settings;
+    let slash = SettingValue::Text("https://login.microsoftonline.com/".to_owned());
+    settings.insert(setting::APP_AUTHORITY.to_owned(), slash);
+    assert!(plan(&facts, &in_mode(Mode::AppSecret)).is_complete());
+}
+
+#[test]
+fn a_rollout_that_has_not_ended_is_no_health() {
+    let mut facts = expires_in(Mode::AppSecret, DAY * 61);
+    let workload = facts.cluster.workload.as_mut().unwrap();
+    workload.still_replaces = Some("1 old pod is left".to_owned());
+    let plan = plan(&facts, &in_mode(Mode::AppSecret));
+    let proof = step(&plan, Part::Proof);
+    assert_eq!((proof.mark, proof.action.is_none()), (StepMark::Unknown, true));
+    assert!(
+        proof
+            .text
+            .ends_with("its rollout has not ended: 1 old pod is left")
+    );
+}
+
+#[test]
+fn a_webhook_for_another_cloud_is_named() {
+    let mut facts = with_app(|_| {});
+    let injected = facts.webhook.as_mut().unwrap().as_mut().unwrap();
+    injected.authority = Some("https://login.chinacloudapi.cn/".to_owned());
+    let plan = plan(&facts, &in_mode(Mode::WorkloadIdentity));
+    let webhook = step(&plan, Part::Webhook);
+    assert_eq!(webhook.mark, StepMark::Unknown);
+    assert!(
+        webhook
+            .text
+            .contains("sign in at https://login.chinacloudapi.cn/, not at")
+    );
 }
 
 #[test]

@@ -73,6 +73,16 @@ fn variables_that_the_webhook_leaves_alone_are_no_health() {
         "{}",
         tenant.reason
     );
+    let authority = |host: &str| {
+        assessed(|facts| {
+            facts.cloud = Some(crate::model::CloudName::Public);
+            own(facts, &[(OwnVariables::AUTHORITY, Some(host))]);
+            sign_in(facts).azure = Some(Box::new(set_up(Auth::WorkloadIdentity)));
+        })
+        .verdict
+    };
+    assert_eq!(authority("https://login.microsoftonline.com"), Verdict::Healthy);
+    assert_eq!(authority("https://login.chinacloudapi.cn/"), Verdict::Unknown);
     // A container that sets all of them does not rely on the webhook.
     let all = [(OwnVariables::TENANT_ID, None), file[0], client_id[0]];
     let by_hand = assessed(|facts| own(facts, &all));

@@ -36,7 +36,7 @@ fn what_fits_is_healthy() {
 #[test]
 fn what_does_not_fit_is_named_with_what_corrects_it() {
     let set_up = "kubectl apim entra setup deployment/gw -n shop";
-    let cases: [(&str, &str, Change); 4] = [
+    let cases: [(&str, &str, Change); 5] = [
         (
             "the tenant of the instance is",
             "kubectl -n shop set env deployment/gw -c gw config.service.auth.azureAd.tenantId=",
@@ -48,8 +48,13 @@ fn what_does_not_fit_is_named_with_what_corrects_it() {
         ("config.service.auth.azureAd.authority is", set_up, |it| {
             it.authority = Some("https://login.chinacloudapi.cn".to_owned());
         }),
+        ("clientId is not a GUID", set_up, |it| {
+            it.odd_client = Some("gw".to_owned());
+        }),
         ("nothing is mounted", set_up, |it| {
-            it.no_certificate = Some("nothing is mounted at /x, where the certificate is to be".to_owned());
+            it.no_certificate = Some(Ok(
+                "nothing is mounted at /x, where the certificate is to be".to_owned()
+            ));
         }),
     ];
     for (said, fix, change) in cases {
@@ -79,6 +84,43 @@ fn the_app_of_the_secret_counts_before_one_that_the_container_names() {
     sign_in.azure = Some(Box::new(azure));
     let fix = assess(&facts, now()).fix.unwrap();
     assert!(fix.ends_with(&format!("--app {APP}")), "{fix}");
+}
+
+/// It is not created under the name that was mistyped.
+#[test]
+fn a_gateway_that_does_not_exist_is_the_one_of_the_secret() {
+    let mut facts = entra_gateway(Auth::AppSecret);
+    facts.gateway = Ok("nope".to_owned());
+    let recorded = crate::plan::entra::fixture::gateway();
+    let sign_in = sign_in(&mut facts);
+    let secret = sign_in.stored.as_mut().unwrap().as_mut().unwrap();
+    secret.marks.gateway = Some(recorded.to_string());
+    sign_in.azure = Some(Box::new(set_up(Auth::AppSecret)));
+    facts.azure = Some(Ok(crate::model::AzureFacts {
+        exists: false,
+        location: None,
+        apis: Ok(Vec::new()),
+        tier: "Premium".to_owned(),
+        min_api_version: None,
+    }));
+    let fix = assess(&facts, now()).fix.unwrap();
+    assert_eq!(fix, "kubectl -n shop set env deployment/gw -c gw gateway.name=gw");
+}
+
+/// A set-up restarts every pod that it can, so those that are left are of an earlier template.
+#[test]
+fn pods_below_a_partition_are_replaced_without_it() {
+    let mut facts = entra_gateway(Auth::AppSecret);
+    facts.partition = 1;
+    facts.replacement = crate::model::Replacement::ByHand("the partition 1".to_owned());
+    facts.pods.as_mut().unwrap().stale = vec!["gw-0".to_owned()];
+    let id = facts
+        .comparable_secret()
+        .and_then(SecretFacts::id_of_pods)
+        .unwrap();
+    facts.marks.rotation_ids = Some(id).into();
+    let fix = assess(&facts, now()).fix.unwrap();
+    assert!(fix.contains("patch") && fix.contains("partition"), "{fix}");
 }
 
 #[test]
