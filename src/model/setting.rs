@@ -3,6 +3,9 @@
 
 pub const ENDPOINT: &str = "config.service.endpoint";
 pub const AUTH: &str = "config.service.auth";
+/// The values of [`AUTH`] by which a gateway signs in to Entra.
+pub const BY_APP: &str = "azureAdApp";
+pub const BY_IDENTITY: &str = "workloadIdentity";
 pub const AUTH_KEY: &str = "config.service.auth.key";
 pub const GATEWAY_NAME: &str = "gateway.name";
 pub const APP_SECRET: &str = "config.service.auth.azureAd.clientSecret";
@@ -30,3 +33,10 @@ pub const APP_CLIENT: &str = "config.service.auth.azureAd.clientId";
 pub const APP_AUTHORITY: &str = "config.service.auth.azureAd.authority";
 /// The audience of every token of Entra; that of the public cloud when absent.
 pub const TOKEN_AUDIENCE: &str = "config.service.auth.tokenAudience";
+
+/// Whether a value of [`AUTH`] is one of Entra, and no token.
+pub fn is_of_entra(auth: &str) -> bool {
+    [BY_APP, BY_IDENTITY]
+        .iter()
+        .any(|value| auth.eq_ignore_ascii_case(value))
+}

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
-use super::entra::Mode;
+use super::setting::is_of_entra;
 use super::text::is_azure_name;
 
 /// The longest lifetime of a gateway token that ARM accepts (REST reference,
@@ -48,10 +48,7 @@ impl Token {
         if bare.is_empty() {
             return Err(TokenError::Empty);
         }
-        if Mode::ALL
-            .iter()
-            .any(|mode| bare.eq_ignore_ascii_case(mode.setting()))
-        {
+        if is_of_entra(bare) {
             return Err(TokenError::Entra);
         }
         let mut parts = bare.rsplitn(3, '&');

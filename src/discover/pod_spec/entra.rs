@@ -7,7 +7,8 @@ use super::variables::{ConfigMaps, ContainerVariables, Value, may_import, own_va
 use crate::cluster::pod_spec::{Container, Item, PodSpec, VolumeMount};
 use crate::model::entra::{OwnVariables, PEM_KEY};
 use crate::model::setting::{
-    APP_AUTHORITY, APP_CERTIFICATE, APP_CLIENT, APP_SECRET, APP_TENANT, AUTH, GATEWAY_NAME, TOKEN_AUDIENCE,
+    APP_AUTHORITY, APP_CERTIFICATE, APP_CLIENT, APP_SECRET, APP_TENANT, AUTH, BY_APP, GATEWAY_NAME,
+    TOKEN_AUDIENCE,
 };
 
 /// A Secret, and the keys of it that may hold something, the likeliest first.
@@ -114,7 +115,7 @@ fn lacking(
     };
     let is_app = variables
         .text(AUTH)
-        .is_some_and(|mode| mode.eq_ignore_ascii_case("azureAdApp"));
+        .is_some_and(|mode| mode.eq_ignore_ascii_case(BY_APP));
     let of_app: &[&str] = if is_app { &[APP_TENANT, APP_CLIENT] } else { &[] };
     let unset = std::iter::once(&GATEWAY_NAME)
         .chain(of_app)

@@ -157,10 +157,7 @@ impl ContainerVariables {
             },
             Some(Value::Text { text, place }) => {
                 let mode = text.trim();
-                if ["azureAdApp", "workloadIdentity"]
-                    .iter()
-                    .any(|word| mode.eq_ignore_ascii_case(word))
-                {
+                if setting::is_of_entra(mode) {
                     self.entra(mode)
                 } else if let Ok(token) = Token::parse(text) {
                     CredentialSource::Inline {
@@ -198,7 +195,7 @@ impl ContainerVariables {
     }
 
     fn entra(&self, mode: &str) -> CredentialSource {
-        let credential = if mode.eq_ignore_ascii_case("workloadIdentity") {
+        let credential = if mode.eq_ignore_ascii_case(setting::BY_IDENTITY) {
             EntraCredential::Federated
         } else if self.0.contains_key(APP_CERTIFICATE) {
             EntraCredential::Certificate

@@ -2,6 +2,7 @@ use serde::Serialize;
 
 use super::{PEM_KEY, PFX_KEY, SECRET_KEY};
 use crate::model::Auth;
+use crate::model::setting::{BY_APP, BY_IDENTITY};
 
 /// How a gateway signs in by Entra.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -31,8 +32,8 @@ impl Mode {
     /// The value of `config.service.auth`.
     pub const fn setting(self) -> &'static str {
         match self {
-            Self::WorkloadIdentity => "workloadIdentity",
-            Self::AppCertificate | Self::AppSecret => "azureAdApp",
+            Self::WorkloadIdentity => BY_IDENTITY,
+            Self::AppCertificate | Self::AppSecret => BY_APP,
         }
     }
 

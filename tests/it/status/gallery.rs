@@ -44,6 +44,8 @@ pub(crate) async fn gallery(name: &str) -> Case {
         (
             "invoices",
             json!({"config.service.auth": "azureAdApp",
+            "config.service.auth.azureAd.tenantId": "11111111-2222-3333-4444-555555555555",
+            "config.service.auth.azureAd.clientId": "22222222-3333-4444-5555-666666666666",
             "config.service.auth.azureAd.clientSecret": "an-app-s-secret"}),
         ),
     ] {
