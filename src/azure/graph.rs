@@ -70,6 +70,11 @@ impl Graph {
         })
     }
 
+    /// Until when a request may be sent.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
     /// The same client with another deadline for its requests.
     #[must_use]
     pub fn until(&self, deadline: Instant) -> Self {

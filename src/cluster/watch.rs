@@ -9,7 +9,7 @@ use futures::stream::{BoxStream, LocalBoxStream, SelectAll, select_all, unfold};
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::CronJob;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, ServiceAccount};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
 use kube::api::DynamicObject;
@@ -32,6 +32,8 @@ pub enum Watched {
     /// Secrets except Helm's releases.
     Secrets,
     ConfigMaps,
+    /// They decide on the identity of pods, which few gateways have.
+    ServiceAccounts,
 }
 
 /// An item of a watch's stream.
@@ -53,12 +55,15 @@ pub enum WatchEvent {
 }
 
 /// Several watches as one stream, which ends with the last of them.
-pub type Watches = SelectAll<LocalBoxStream<'static, (Watched, WatchEvent)>>;
+pub type Watches = SelectAll<OneWatch>;
+
+pub type OneWatch = LocalBoxStream<'static, (Watched, WatchEvent)>;
 
 type Metadata = PartialObjectMeta<DynamicObject>;
 
 impl Watched {
-    pub const ALL: [Self; 7] = [
+    /// What every gateway depends on.
+    pub const ALWAYS: [Self; 7] = [
         Self::Deployments,
         Self::StatefulSets,
         Self::DaemonSets,
@@ -86,6 +91,7 @@ impl Watched {
             Self::Pods => ApiResource::erase::<Pod>(&()),
             Self::Secrets => ApiResource::erase::<Secret>(&()),
             Self::ConfigMaps => ApiResource::erase::<ConfigMap>(&()),
+            Self::ServiceAccounts => ApiResource::erase::<ServiceAccount>(&()),
         }
     }
 
@@ -99,24 +105,27 @@ impl Watched {
 }
 
 impl Cluster {
-    /// Watches all resources that `status` reads. Nothing is sent before the
-    /// stream is polled.
+    /// Watches the resources that `status` reads of every gateway. Nothing is sent before
+    /// the stream is polled.
     pub fn watch(&self, scope: &Scope) -> Watches {
-        select_all(Watched::ALL.map(|what| {
-            let (client, resource) = (self.client.clone(), what.resource());
-            let api: Api<Metadata> = match scope {
-                Scope::Namespace(name) => Api::namespaced_with(client, name, &resource),
-                Scope::Everywhere => Api::all_with(client, &resource),
-            };
-            let watch = Watch {
-                what,
-                events: watcher(api, what.config()).default_backoff().boxed(),
-                declared: HashMap::new(),
-                session: self.session.clone(),
-                credential: self.session.generation(),
-            };
-            unfold(Some(watch), async |watch| watch?.next().await).boxed_local()
-        }))
+        select_all(Watched::ALWAYS.map(|what| self.watch_of(what, scope)))
+    }
+
+    /// Watches one resource.
+    pub fn watch_of(&self, what: Watched, scope: &Scope) -> OneWatch {
+        let (client, resource) = (self.client.clone(), what.resource());
+        let api: Api<Metadata> = match scope {
+            Scope::Namespace(name) => Api::namespaced_with(client, name, &resource),
+            Scope::Everywhere => Api::all_with(client, &resource),
+        };
+        let watch = Watch {
+            what,
+            events: watcher(api, what.config()).default_backoff().boxed(),
+            declared: HashMap::new(),
+            session: self.session.clone(),
+            credential: self.session.generation(),
+        };
+        unfold(Some(watch), async |watch| watch?.next().await).boxed_local()
     }
 }
 

@@ -14,7 +14,7 @@ use crate::commands::Context;
 use crate::discover::gateways::{Rotators, StatusFacts, gateways, gateways_of};
 use crate::error::{Error, Result};
 use crate::model::request::{Scope, Selection};
-use crate::model::{Gap, WorkloadRef};
+use crate::model::{Auth, Gap, WorkloadRef};
 use crate::report::status::WatchReport;
 use crate::settings::{StatusSettings, rotate_request};
 
@@ -55,6 +55,7 @@ pub(super) async fn run(settings: &StatusSettings, cluster: &Cluster, context: &
         ),
         rotators: None,
         named: None,
+        has_identity: false,
         shown_warnings: BTreeSet::new(),
         changes: Changes::default(),
         not_before: Instant::now(),
@@ -87,6 +88,8 @@ struct Run<'a> {
     rotators: Option<Rotators>,
     /// The named workloads, if any were named.
     named: Option<BTreeSet<WorkloadRef>>,
+    /// Whether a gateway was found whose identity a `ServiceAccount` decides on.
+    has_identity: bool,
     /// Each warning is printed once.
     shown_warnings: BTreeSet<String>,
     changes: Changes,
@@ -98,7 +101,7 @@ impl Run<'_> {
     /// Waits until the watches have started, and prints all gateways. False if
     /// stdout is closed.
     async fn start(&mut self, watches: &mut Watches) -> Result<bool> {
-        let mut waiting = BTreeSet::from(Watched::ALL);
+        let mut waiting = BTreeSet::from(Watched::ALWAYS);
         while !waiting.is_empty()
             && let Some((what, event)) = watches.next().await
         {
@@ -116,13 +119,17 @@ impl Run<'_> {
             let named = found.gateways.iter().map(|facts| facts.workload.clone());
             self.named = Some(named.collect());
         }
-        self.rotators = found.rotators;
-        let text = self.report.update(None, found.gateways, self.cluster.now())?;
+        let text = self.update(None, found)?;
         self.context.output.more_data(&text)
     }
 
     async fn follow(mut self, watches: &mut Watches) -> Result<u8> {
+        let mut watches_accounts = false;
         loop {
+            if self.has_identity && !watches_accounts {
+                watches_accounts = true;
+                watches.push(self.cluster.watch_of(Watched::ServiceAccounts, &self.scope));
+            }
             let next_change = Instant::now() + self.until_next_change();
             let settled = self.changes.since.map(|since| since + DEBOUNCE);
             let next_read = settled.map(|settled| settled.max(self.not_before));
@@ -222,8 +229,14 @@ impl Run<'_> {
             }
         };
         self.not_before = Instant::now() + MIN_INTERVAL;
-        let namespaces = rotators.is_some().then_some(&namespaces);
+        self.update(rotators.is_some().then_some(&namespaces), found)
+    }
+
+    /// The changed gateways, of these namespaces or of all, as text.
+    fn update(&mut self, namespaces: Option<&BTreeSet<String>>, found: StatusFacts) -> Result<String> {
         self.rotators = found.rotators;
+        let mut auths = found.gateways.iter().map(|facts| facts.auth);
+        self.has_identity |= auths.any(|auth| auth == Auth::WorkloadIdentity);
         self.report.update(namespaces, found.gateways, self.cluster.now())
     }
 

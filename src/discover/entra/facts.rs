@@ -77,7 +77,7 @@ pub async fn facts(
         &of_cluster.facts,
         cluster.now(),
     );
-    let app = Box::pin(app).await;
+    let app = Box::pin(app).await?;
     Ok(Box::pin(combined(
         sources,
         gateway,

@@ -1,40 +1,55 @@
 //! What a set-up has made a moment ago, and a server of Graph may not show yet.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::app::{Directory, GraphHalf};
 use super::gone::{AGAIN_IF_NEW, PAUSE, is_new, named};
+use crate::error::{Error, Kind, Result};
 use crate::model::entra::facts::{AppFacts, AppKind, ClusterFacts};
 use crate::model::entra::{AppRequest, Mode, unique_name};
 use crate::model::known;
 
+/// What a run needs after the wait.
+const REST: Duration = Duration::from_secs(30);
+
 /// What Graph knows, once it shows what the cluster says of the app, or has not done so for a
-/// while. `now` is the time of the API server.
+/// while. `now` is the time of the API server. An error if the run would end before.
 pub(super) async fn settled(
     directory: &Directory<'_>,
     (request, mode): (&AppRequest, Mode),
     mut half: GraphHalf,
     cluster: &ClusterFacts,
     now: Timestamp,
-) -> GraphHalf {
+) -> Result<GraphHalf> {
     for _ in 0..AGAIN_IF_NEW {
         if let (Ok(None), AppRequest::Create(name)) = (&half.app, request) {
-            match by_client_id(directory, (name, mode), cluster, now).await {
+            match Box::pin(by_client_id(directory, (name, mode), cluster, now)).await {
                 Seen::Own(app) => {
                     half.app = Ok(Some(*app));
                     continue;
                 }
-                Seen::No => return half,
+                Seen::No => return Ok(half),
                 Seen::NotYet => {}
             }
         } else if !lacks_credential(&half, mode, cluster, now) {
-            return half;
+            return Ok(half);
+        }
+        if Instant::now() + REST > directory.graph.deadline() {
+            return Err(not_shown());
         }
         sleep(PAUSE).await;
         half = directory.half(request, mode.is_stored()).await;
     }
-    half
+    Ok(half)
+}
+
+fn not_shown() -> Error {
+    let text = "Microsoft Graph does not show yet what an earlier run has made a moment ago";
+    Error::new(Kind::Owed, text)
+        .hint("run the same command again in a minute, or with more time: --timeout DURATION")
 }
 
 enum Seen {

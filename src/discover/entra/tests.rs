@@ -24,6 +24,7 @@ use super::{Sources, facts};
 use crate::azure::{Arm, ClientCredential, DEFAULT_API_VERSION, Graph, Identity, Options, SignIn};
 use crate::cluster::{Cluster, ConnectInputs};
 use crate::discover::evidence::{Evidence, identify};
+use crate::error::Kind;
 use crate::model::entra::facts::{
     Absence, AppFacts, AppKind, ClusterFacts, EntraFacts, ServiceAccountFacts, StoredFacts,
 };

@@ -242,14 +242,19 @@ fn other_roles(facts: &EntraFacts, app: &AppFacts) -> Vec<String> {
     // to be mended.
     let is_reader = |role| {
         let found = definitions.iter().find(|it| it.id == role);
-        found.is_some_and(|it| it.grants_at_most(&wanted.action_names(), &wanted.data_action_names()))
+        // One that an earlier run has made a moment ago may not be shown yet.
+        found.map_or(role == wanted.id_in(&facts.gateway.service.subscription), |it| {
+            it.grants_at_most(&wanted.action_names(), &wanted.data_action_names())
+        })
     };
+    let instance = facts.gateway.service.path();
     match &app.assignments {
         Ok(assignments) => {
             let other = assignments.iter().filter(|it| {
-                let is_at_scope = readers
-                    .iter()
-                    .any(|reader| reader.id.eq_ignore_ascii_case(&it.id));
+                let is_at_scope = it.scope.eq_ignore_ascii_case(&instance)
+                    || readers
+                        .iter()
+                        .any(|reader| reader.id.eq_ignore_ascii_case(&it.id));
                 !(is_at_scope && is_reader(it.role))
             });
             let other = sorted(other, |it| (it.scope.as_str(), it.role));

@@ -5,6 +5,7 @@ use apim_sandbox::wait;
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
+use super::gallery::deploy_entra;
 use crate::case::{Case, DAY, LIMIT};
 use crate::run::Running;
 use crate::user::{may, user};
@@ -142,6 +143,24 @@ async fn where_nothing_changes_nothing_is_read() {
         watch.signal("INT").await;
         watch.ends(130).await;
     }
+}
+
+/// It decides on what the pods of a workload identity sign in as.
+#[tokio::test]
+async fn a_service_account_is_watched_where_a_gateway_needs_it() {
+    let case = Case::new("watch-account").await;
+    deploy_entra(&case, "gw", &json!({"config.service.auth": "workloadIdentity"})).await;
+    let mut watch = case.apim(&WATCH).start().await;
+    watch.until("gw", |line| line["verdict"] == "Healthy").await;
+    let annotation = "azure.workload.identity/client-id-";
+    let line = format!(
+        "kubectl -n {} annotate serviceaccount gw {annotation}",
+        case.namespace
+    );
+    case.shell(&line).exits(0).await;
+    watch.until("gw", |line| line["verdict"] == "CannotSignIn").await;
+    watch.signal("INT").await;
+    watch.ends(130).await;
 }
 
 #[tokio::test]

@@ -170,60 +170,90 @@ async fn an_app_that_is_not_there_can_be_restored_or_is_asked_for_again() {
     assert!(begun.elapsed() >= Duration::from_secs(15));
 }
 
-/// An earlier run has made what the cluster names, and Graph does not show it yet.
-#[tokio::test]
-async fn what_the_cluster_has_named_just_now_is_awaited() {
-    let world = start().await;
+/// What Graph knows, once it shows what the cluster names, and how long that took.
+async fn after_a_wait(
+    world: &World,
+    graph: &Graph,
+    cluster: &ClusterFacts,
+    mode: Mode,
+) -> (crate::error::Result<Option<AppFacts>>, Duration) {
     let arm = world.arm();
-    let graph = Graph::beside(&arm, None).await.unwrap();
     let directory = Directory {
         arm: &arm,
-        graph: &graph,
+        graph,
         gateway: &world.id,
     };
-    let now = world.azure.now();
+    let request = create();
+    let half = directory.half(&request, mode.is_stored()).await;
+    let begun = Instant::now();
+    let found = Box::pin(settled(
+        &directory,
+        (&request, mode),
+        half,
+        cluster,
+        world.azure.now(),
+    ))
+    .await;
+    (found.map(|half| half.app.unwrap()), begun.elapsed())
+}
+
+/// A cluster that does not answer, and the app of a set-up that Entra does not have yet.
+async fn before_the_app() -> (World, Graph, ClusterFacts, Application) {
+    let world = start().await;
+    let graph = Graph::beside(&world.arm(), None).await.unwrap();
+    let facts = world.facts(&request(create(), Mode::WorkloadIdentity)).await;
     let mut app = Application::new(&world.principal.tenant, "O'Brien's gw");
     app.unique_name = Some(unique_name("O'Brien's gw", &world.id));
-    let client_id: Uuid = app.app_id.parse().unwrap();
-    let cluster = world
-        .facts(&request(create(), Mode::WorkloadIdentity))
-        .await
-        .cluster;
-    let naming = |written| {
-        let mut cluster = cluster.clone();
-        cluster.service_account = Ok(Some(ServiceAccountFacts {
-            annotations: [(CLIENT_ID_ANNOTATION.to_owned(), client_id.to_string())].into(),
-            written: Some(written),
-            ..ServiceAccountFacts::default()
-        }));
-        cluster
-    };
-    let find = async |cluster: &ClusterFacts, mode: Mode| {
-        let half = directory.half(&create(), mode.is_stored()).await;
-        let begun = Instant::now();
-        let found = Box::pin(settled(&directory, (&create(), mode), half, cluster, now)).await;
-        (found.app.unwrap(), begun.elapsed())
-    };
-    // An hour later, Graph would have it.
-    let earlier = naming(now - SignedDuration::from_hours(1));
-    let (none, waited) = Box::pin(find(&earlier, Mode::WorkloadIdentity)).await;
-    assert!(none.is_none() && waited < Duration::from_secs(3));
-    let recent = naming(now);
-    let late = async |change: &dyn Fn()| {
-        tokio::time::sleep(Duration::from_secs(3)).await;
-        change();
-    };
-    let add = || world.azure.directory(|it| it.add_application(app.clone()));
-    let ((found, _), ()) = tokio::join!(Box::pin(find(&recent, Mode::WorkloadIdentity)), late(&add));
-    assert_eq!(found.unwrap().client_id(), client_id);
+    (world, graph, facts.cluster, app)
+}
 
+/// The `ServiceAccount` names the app since this time.
+fn naming(cluster: &ClusterFacts, app: &Application, written: jiff::Timestamp) -> ClusterFacts {
+    let account = ServiceAccountFacts {
+        annotations: [(CLIENT_ID_ANNOTATION.to_owned(), app.app_id.clone())].into(),
+        written: Some(written),
+        ..ServiceAccountFacts::default()
+    };
+    ClusterFacts {
+        service_account: Ok(Some(account)),
+        ..cluster.clone()
+    }
+}
+
+async fn late(change: impl FnOnce()) {
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    change();
+}
+
+#[tokio::test]
+async fn an_app_that_the_cluster_has_named_just_now_is_awaited() {
+    let (world, graph, cluster, app) = before_the_app().await;
+    let mode = Mode::WorkloadIdentity;
+    let now = world.azure.now();
+    // An hour later, Graph would have it.
+    let earlier = naming(&cluster, &app, now - SignedDuration::from_hours(1));
+    let (none, waited) = Box::pin(after_a_wait(&world, &graph, &earlier, mode)).await;
+    assert!(none.unwrap().is_none() && waited < Duration::from_secs(3));
+    let recent = naming(&cluster, &app, now);
+    let hurried = graph.until(Instant::now() + Duration::from_secs(20));
+    let (error, _) = Box::pin(after_a_wait(&world, &hurried, &recent, mode)).await;
+    assert_eq!(error.unwrap_err().kind(), Kind::Owed);
+    let add = || world.azure.directory(|it| it.add_application(app.clone()));
+    let found = Box::pin(after_a_wait(&world, &graph, &recent, mode));
+    let ((found, _), ()) = tokio::join!(found, late(add));
+    assert_eq!(found.unwrap().unwrap().client_id().to_string(), app.app_id);
+}
+
+#[tokio::test]
+async fn a_credential_that_was_put_into_the_secret_just_now_is_awaited() {
+    let (world, graph, mut cluster, app) = before_the_app().await;
     let password = PasswordCredential::new("hush");
-    let mut cluster = cluster.clone();
+    world.azure.directory(|it| it.add_application(app.clone()));
     cluster.secret = Ok(Some(StoredFacts {
         credential: password.key_id.parse().ok(),
         kind: Some(Mode::AppSecret),
-        client_id: Some(client_id),
-        written: Some(now),
+        client_id: app.app_id.parse().ok(),
+        written: Some(world.azure.now()),
         ..StoredFacts::default()
     }));
     let add = || {
@@ -231,6 +261,7 @@ async fn what_the_cluster_has_named_just_now_is_awaited() {
             it.change_application(&app.app_id, |app| app.passwords.push(password.clone()));
         });
     };
-    let ((found, _), ()) = tokio::join!(Box::pin(find(&cluster, Mode::AppSecret)), late(&add));
-    assert_eq!(found.unwrap().credentials_of(Mode::AppSecret).len(), 1);
+    let found = Box::pin(after_a_wait(&world, &graph, &cluster, Mode::AppSecret));
+    let ((found, _), ()) = tokio::join!(found, late(add));
+    assert_eq!(found.unwrap().unwrap().credentials_of(Mode::AppSecret).len(), 1);
 }

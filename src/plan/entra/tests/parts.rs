@@ -347,6 +347,26 @@ fn a_role_that_grants_more_than_the_readers_is_another_one() {
     }
 }
 
+/// Azure shows the assignment first, and the role later.
+#[test]
+fn the_role_that_an_earlier_run_has_made_is_no_other_one() {
+    let subscription = gateway().service.subscription;
+    let own = AzureRole::ConfigReader.definition().id_in(&subscription);
+    for (role, is_other) in [(own, false), (Uuid::from_u128(71), true)] {
+        let facts = with_app(|app| {
+            app.assignments = Ok(vec![RoleAssignment {
+                id: "/assignments/1".to_owned(),
+                scope: gateway().service.path(),
+                role,
+                principal: PRINCIPAL,
+                created: None,
+            }]);
+        });
+        let stops = step(&plan(&facts, &request()), Part::App).stops;
+        assert_eq!(stops.is_some(), is_other, "{role}");
+    }
+}
+
 proptest! {
     /// Names that people chose change neither the marks nor the order of the lines.
     #[test]
