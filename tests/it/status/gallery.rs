@@ -1,58 +1,30 @@
 //! Gateways in every state, side by side in one namespace.
 
 use apim_sandbox::azure::Slot;
-use apim_sandbox::manifests::{GatewayManifest, apply};
+use apim_sandbox::gallery::{GATEWAYS, Gallery};
+use apim_sandbox::manifests::apply;
 use apim_sandbox::wait;
 use serde_json::{Value, json};
 
 use crate::case::{Case, DAY, LIMIT};
 
-/// The gateways of the gallery and the verdict expected for each.
-const VERDICTS: [(&str, &str); 8] = [
-    ("catalog", "Unknown"),
-    ("checkout", "Expired"),
-    ("invoices", "Unknown"),
-    ("orders", "Healthy"),
-    ("payments", "WillBeReverted"),
-    ("returns", "StalePods"),
-    ("search", "Healthy"),
-    ("shipping", "Due"),
-];
-
-/// A namespace with a gateway in each state, and a CronJob that rotates them.
+/// The gateways of the gallery in a namespace, with a CronJob that rotates them.
 pub(crate) async fn gallery(name: &str) -> Case {
     let case = Case::new(name).await;
-    let plain = json!({"image": "ghcr.io/kubectl-apim/kubectl-apim:1.0.0", "command": ["/kubectl-apim"],
-        "args": ["rotate", "--all", "--yes"]});
-    case.cron_job(&plain).await;
-    for (name, days) in [
-        ("orders", 30),
-        ("shipping", 12),
-        ("checkout", -3),
-        ("payments", 25),
-        ("catalog", 20),
-    ] {
-        case.deploy(&case.gateway(name, days)).await;
+    let gallery = Gallery {
+        azure: case.azure(),
+        client: &case.client,
+        namespace: &case.namespace,
+        instance: &case.gateway,
+    };
+    let secrets = gallery.deploy(async |arguments| {
+        case.apim(arguments).exits(0).await;
+        Ok(())
+    });
+    for secret in secrets.await.unwrap() {
+        case.hides(&secret);
     }
-    case.patch_secret("catalog-token", &json!({"stringData": {"value": "see the wiki"}}))
-        .await;
-    let helm = json!({"metadata": {"labels": {"app.kubernetes.io/managed-by": "Helm"},
-        "annotations": {"meta.helm.sh/release-name": "payments"}}});
-    case.patch_secret("payments-token", &helm).await;
-    for (name, settings) in [
-        ("search", json!({"config.service.auth": "workloadIdentity"})),
-        (
-            "invoices",
-            json!({"config.service.auth": "azureAdApp",
-            "config.service.auth.azureAd.tenantId": "11111111-2222-3333-4444-555555555555",
-            "config.service.auth.azureAd.clientId": "22222222-3333-4444-5555-666666666666",
-            "config.service.auth.azureAd.clientSecret": "an-app-s-secret"}),
-        ),
-    ] {
-        case.hides("an-app-s-secret");
-        deploy_entra(&case, name, &settings).await;
-    }
-    stale(&case, "returns").await;
+    case.hides("an-app-s-secret");
     case
 }
 
@@ -80,21 +52,6 @@ pub(super) async fn deploy_entra(case: &Case, name: &str, settings: &Value) {
     }
 }
 
-/// A gateway whose pod has the token of the rotation before the last.
-async fn stale(case: &Case, name: &str) {
-    let token = case.token(Slot::Primary, DAY * 2);
-    let manifest = GatewayManifest::portal(name, &case.endpoint(), &token);
-    let gateway = apim_sandbox::azure::Gateway {
-        name: "gw".to_owned(),
-        ..case.gateway.clone()
-    };
-    case.azure().add_gateway(&gateway);
-    case.deploy(&manifest).await;
-    let target = format!("deployment/{name}");
-    case.apim(&["rotate", &target]).exits(0).await;
-    case.apim(&["rotate", &target, "--no-restart"]).exits(0).await;
-}
-
 #[tokio::test]
 async fn every_gateway_of_a_namespace_has_its_verdict() {
     let case = gallery("gallery").await;
@@ -104,11 +61,12 @@ async fn every_gateway_of_a_namespace_has_its_verdict() {
         .iter()
         .map(|(name, verdict)| (name.as_str(), verdict.as_str()))
         .collect();
-    assert_eq!(verdicts, VERDICTS);
+    let expected: Vec<(&str, &str)> = GATEWAYS.map(|(name, verdict, _)| (name, verdict)).to_vec();
+    assert_eq!(verdicts, expected);
 
     let orders = ended.gateway("orders");
     assert_eq!(orders["auth"], "token");
-    assert_eq!(orders["gateway"], "gw");
+    assert_eq!(orders["gateway"], "orders");
     assert_eq!(orders["service"], case.gateway.service);
     assert_eq!(orders["secret"], json!({"name": "orders-token", "key": "value"}));
     assert_eq!(orders["cronJob"]["name"], "apim-rotate");
@@ -123,10 +81,12 @@ async fn every_gateway_of_a_namespace_has_its_verdict() {
     assert_eq!(returns["keySlot"], "primary");
     // Only what a person would look at is an alarm.
     let alarm = case.apim(&["status", "--fail-within", "10d"]).exits(9).await;
-    for name in ["catalog", "checkout", "invoices", "returns"] {
+    for name in [
+        "basket", "billing", "catalog", "checkout", "invoices", "loyalty", "pricing", "returns",
+    ] {
         alarm.says(&[&format!("deployment.apps/{name} in namespace {}", case.namespace)]);
     }
-    alarm.says(&["4 gateways expire within 10 days, or need attention now"]);
+    alarm.says(&["8 gateways expire within 10 days, or need attention now"]);
     case.apim(&["status", "orders", "shipping", "--fail-within", "10d"])
         .exits(0)
         .await;

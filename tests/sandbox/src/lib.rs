@@ -3,7 +3,9 @@
 
 pub mod azure;
 pub mod control_plane;
+pub mod documented;
 pub mod fleet;
+pub mod gallery;
 pub mod javascript;
 mod made;
 pub mod manifests;

@@ -48,10 +48,8 @@ pub(crate) fn keep(sandbox: &Sandbox, shell: &Shell) {
     for export in shell.exports() {
         line(&export);
     }
-    line(&format!(
-        "\nThe emulator of Azure takes faults, and lists its requests, at {}",
-        sandbox.azure().admin_url()
-    ));
+    line(&format!("export ADMIN='{}'", sandbox.azure().admin_url()));
+    line("\nADMIN is the admin endpoint of the emulator of Azure: docs/sandbox.md says how to break things.");
 }
 
 /// Colours text, on a terminal only.

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use apim_sandbox::azure::{FederatedCredential, Grant, GraphRights, Principal};
 use apim_sandbox::{Sandbox, plugin};
 use tokio::process::Command;
@@ -25,8 +25,8 @@ pub(crate) struct Shell {
 }
 
 impl Shell {
-    pub(crate) fn new(sandbox: &Sandbox, plugin: &Path) -> Result<Self> {
-        let principal = Principal::token_operator(&format!("/subscriptions/{}", crate::story::SUBSCRIPTION));
+    /// A shell in which a service principal has signed in.
+    pub(crate) fn new(sandbox: &Sandbox, plugin: &Path, principal: Principal) -> Result<Self> {
         sandbox.azure().add_principal(principal.clone());
         let mut variables = sandbox.variables();
         variables.extend([
@@ -40,6 +40,16 @@ impl Shell {
             variables,
             principal,
         })
+    }
+
+    /// The same shell with another kubeconfig.
+    pub(crate) fn with_kubeconfig(mut self, path: &Path) -> Self {
+        for (name, value) in &mut self.variables {
+            if *name == "KUBECONFIG" {
+                *value = path.display().to_string();
+            }
+        }
+        self
     }
 
     /// The client id of the service principal.
@@ -114,6 +124,27 @@ impl Shell {
             .with_context(|| line.to_owned())
     }
 
+    /// Shows a command line and runs it to its end with this exit code.
+    pub(crate) async fn run_to(&self, code: i32, line: &str) -> Result<()> {
+        screen::command(line);
+        let status = self.command(line).status().await?;
+        ensure!(status.code() == Some(code), "{line}: {status}");
+        Ok(())
+    }
+
+    /// Runs the plugin, and shows what it prints only if it fails.
+    pub(crate) async fn quietly(&self, arguments: &[&str]) -> Result<()> {
+        let mut command = self.command("exec kubectl apim \"$@\"");
+        let output = command.arg("sh").args(arguments).output().await?;
+        ensure!(
+            output.status.success(),
+            "kubectl apim {}: {}",
+            arguments.join(" "),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(())
+    }
+
     /// The lines with which another shell gets the same environment.
     pub(crate) fn exports(&self) -> Vec<String> {
         let path = format!("export PATH=\"{}:$PATH\"", self.plugin.display());
@@ -121,7 +152,8 @@ impl Shell {
             .variables
             .iter()
             .map(|(name, value)| format!("export {name}='{value}'"));
-        variables.chain([path]).collect()
+        let folder = format!("cd '{}'", self.directory.display());
+        variables.chain([path, folder]).collect()
     }
 
     fn command(&self, line: &str) -> Command {

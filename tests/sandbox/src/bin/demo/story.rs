@@ -22,6 +22,15 @@ use crate::shell::Shell;
 /// The subscription of the two gateways.
 pub(crate) const SUBSCRIPTION: &str = "5ba0c0de-0000-4000-8000-000000000001";
 
+/// What to try after the demo.
+const NEXT: &str = "\
+What next:
+  cargo demo --gallery            a gateway in every state, in which the examples of docs/ can be typed
+  cargo install --locked --path . puts kubectl-apim on your PATH
+  kubectl apim status             shows the gateways of your own cluster; it only reads
+  kubectl apim rotate --dry-run   says what a rotation would do, and changes nothing
+";
+
 /// The parts so far, each with the time that it took.
 #[derive(Default)]
 pub(crate) struct Story {
@@ -32,6 +41,9 @@ pub(crate) struct Story {
 impl Story {
     pub(crate) async fn build(&mut self) -> Result<PathBuf> {
         self.part("Build the plugin");
+        screen::line(
+            "The first build takes some minutes. It is also that of the tests, and is kept in target/.",
+        );
         screen::command("cargo build --bin kubectl-apim");
         plugin::build().await
     }
@@ -121,6 +133,7 @@ impl Story {
             "\nThe pod of shop was replaced by one that signs in with a token of 30 days, and Azure has accepted it;\n\
              that of bank by a CronJob, which does so from now on.\n",
         );
+        screen::line(NEXT);
         screen::durations(&self.parts);
         Ok(webhook)
     }
@@ -158,8 +171,15 @@ async fn install(sandbox: &Sandbox, shell: &Shell) -> Result<()> {
             identity.client_id
         ))
         .await?;
+    screen::line("Its ServiceAccount may change this Secret, and see no other:");
+    let account = "-n bank --as system:serviceaccount:bank:apim-shg-rotate";
     shell
-        .run("kubectl auth can-i --list -n bank --as system:serviceaccount:bank:apim-shg-rotate")
+        .run(&format!(
+            "kubectl auth can-i patch secret/apim-access-token {account}"
+        ))
+        .await?;
+    shell
+        .run_to(1, &format!("kubectl auth can-i list secrets {account}"))
         .await
 }
 
