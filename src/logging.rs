@@ -18,6 +18,7 @@ use tracing_subscriber::{Layer, fmt};
 use crate::cli::{Cli, Command};
 use crate::environment::Environment;
 use crate::model::request::LogFormat;
+use crate::output::LogWriter;
 use crate::settings::script_debug;
 
 /// Starts the log at the level that the flags set; the default is warnings.
@@ -31,7 +32,7 @@ pub(crate) fn start(cli: &Cli, environment: &Environment, colored: bool) {
         0 => LevelFilter::WARN,
     };
     let lines = fmt::layer()
-        .with_writer(std::io::stderr)
+        .with_writer(|| LogWriter)
         .with_target(false)
         .with_ansi(colored);
     let lines = match cli.global.log_format.unwrap_or_default() {

@@ -3,16 +3,20 @@
 
 use std::cell::Cell;
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use crate::error::Error;
 use crate::model::one_line;
 use crate::model::request::{ConnectionFlags, LogFormat};
+
+/// What moves on the terminal. Every line on stderr is written above it.
+static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
 const LABEL: Style = Style::new().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -197,7 +201,7 @@ impl Output {
     /// Starts a spinner, on a terminal only.
     pub fn waiting(&self) -> Waiting {
         let bar = if self.animated {
-            ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
+            BARS.add(ProgressBar::no_length())
         } else {
             ProgressBar::hidden()
         };
@@ -214,7 +218,7 @@ impl Output {
     /// result.
     pub fn progress(&self, all: usize) -> Progress {
         let bar = if self.animated && all > 1 {
-            ProgressBar::with_draw_target(u64::try_from(all).ok(), ProgressDrawTarget::stderr())
+            BARS.add(ProgressBar::new(u64::try_from(all).unwrap_or(u64::MAX)))
         } else {
             ProgressBar::hidden()
         };
@@ -249,9 +253,11 @@ impl Output {
             .map(|about| format!("{about}: "))
             .unwrap_or_default();
         let line = format!("{about}{line}");
-        let mut stderr = AutoStream::new(io::stderr().lock(), self.color);
-        // There is no other place for an error.
-        let _ = writeln!(stderr, "{line}");
+        BARS.suspend(|| {
+            let mut stderr = AutoStream::new(io::stderr().lock(), self.color);
+            // There is no other place for an error.
+            let _ = writeln!(stderr, "{line}");
+        });
     }
 
     fn record(&self, level: &str, fields: &serde_json::Value) {
@@ -268,6 +274,20 @@ impl Output {
             ..self.clone()
         };
         unnamed.line(&record.to_string());
+    }
+}
+
+/// Stderr for the log.
+#[derive(Debug)]
+pub struct LogWriter;
+
+impl Write for LogWriter {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        BARS.suspend(|| io::stderr().write(line))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
     }
 }
 

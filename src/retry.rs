@@ -105,6 +105,7 @@ where
     let mut backoff = Backoff::until(deadline);
     let brief = BRIEF.min(deadline.saturating_duration_since(Instant::now()) / BRIEF_PART);
     let mut failing_since = None;
+    let mut said = None;
     loop {
         let outcome = timeout_at(deadline, op()).await;
         let error = match outcome.unwrap_or_else(|_| Err(timed_out())) {
@@ -126,7 +127,13 @@ where
         let Some(wait) = backoff.next(at_least) else {
             return Err(error);
         };
-        tracing::warn!("retrying in {:.1} s: {error}", wait.as_secs_f32());
+        let reason = error.to_string();
+        if said.as_ref() == Some(&reason) {
+            tracing::warn!("retrying in {:.1} s, for the same reason", wait.as_secs_f32());
+        } else {
+            tracing::warn!("retrying in {:.1} s: {reason}", wait.as_secs_f32());
+        }
+        said = Some(reason);
         sleep(wait).await;
     }
 }

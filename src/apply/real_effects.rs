@@ -189,6 +189,8 @@ impl Effects for RealEffects<'_> {
             directory,
             named,
         } = self.azure;
+        let waiting = self.output.waiting();
+        waiting.on("Azure mints a token");
         let minted = arm
             .generate_token(&wanted.gateway, wanted.key_slot, wanted.expires_at)
             .await;

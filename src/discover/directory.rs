@@ -260,7 +260,7 @@ fn among(mut found: Vec<ServiceId>, named: &Named) -> Result<ServiceId> {
                 .map(|(what, part)| format!(" in {what} `{}` ({})", part.value, part.source))
                 .collect();
             Err(Error::failed(format!(
-                "this identity sees no API Management instance `{service}` (named by the {}){}",
+                "this identity sees no API Management instance `{service}` (named by {}){}",
                 named.service.source,
                 narrowed.concat()
             ))

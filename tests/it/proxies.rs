@@ -84,6 +84,6 @@ async fn without_azure_status_shows_what_the_cluster_holds() {
             "{}",
             ended.stdout
         );
-        ended.says(&[unreached]);
+        ended.says(&[unreached, "s, for the same reason"]);
     }
 }

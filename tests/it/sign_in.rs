@@ -268,11 +268,11 @@ async fn a_managed_identity() {
     says(
         &ended,
         &[
-            "error: the Azure CLI (az) is not on the PATH",
+            "error: there is no way to sign in to Azure",
             "hint: service principal: no client secret or certificate is given",
             "hint: workload identity: the variable AZURE_FEDERATED_TOKEN_FILE is not set",
             "hint: managed identity: no managed identity here: no matching identity is assigned",
-            "hint: Azure CLI: chosen by --auth auto: nothing else is available",
+            "hint: Azure CLI: the Azure CLI (az) is not on the PATH",
         ],
     );
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use apim_sandbox::azure::Action;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
@@ -15,6 +16,7 @@ const PROMPTLY: Duration = Duration::from_secs(2);
 /// What a user may do while a question is on the screen.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Answer {
+    Nothing,
     Types(&'static str),
     /// Sends a signal, by its name without `SIG`.
     Signals(&'static str),
@@ -93,6 +95,7 @@ impl Terminal<'_> {
     /// yes, promptly. Returns all that was shown.
     pub(crate) async fn ends(mut self, answer: Answer, code: i32) -> String {
         match answer {
+            Answer::Nothing => {}
             Answer::Types(keys) => self.keyboard.write_all(keys.as_bytes()).await.unwrap(),
             Answer::Signals(name) => {
                 let (_, pid) = self.shown.split_once("pid ").unwrap();
@@ -113,4 +116,25 @@ impl Terminal<'_> {
         assert!(code == 0 || took < PROMPTLY, "{answer:?} took {took:?}");
         self.shown
     }
+}
+
+/// What is left on a screen of 80 columns after all this was written to it.
+fn left_on_the_screen(written: &str) -> String {
+    let mut screen = vt100::Parser::new(100, 80, 0);
+    screen.process(written.as_bytes());
+    screen.screen().contents()
+}
+
+#[tokio::test]
+async fn a_wait_for_azure_is_shown_and_leaves_nothing_behind() {
+    let case = Case::new("spinner").await;
+    case.deploy(&case.idle_portal()).await;
+    case.disturb_mint(Action::retry_after(503, 1), 1);
+    let mut terminal = case.on_a_terminal("rotate");
+    terminal.shows("Azure mints a token").await;
+    let written = terminal.ends(Answer::Nothing, 0).await;
+    let left = left_on_the_screen(&written);
+    assert!(left.contains("WARN retrying in "), "{left}");
+    assert!(left.contains("minted     a token"), "{left}");
+    assert!(!left.contains("waiting "), "{left}");
 }

@@ -175,15 +175,15 @@ impl Credential {
                     state.source = None;
                 }
                 Err(error) if self.sign_in.auto => {
-                    let chosen = format!(
-                        "{}: chosen by --auth auto: {}",
-                        candidate.identity.method(),
-                        candidate.reason
-                    );
+                    let method = candidate.identity.method();
+                    let last = match &error {
+                        Error::NoIdentity { message, .. } => format!("{method}: {message}"),
+                        _ => format!("{method}: chosen by --auth auto: {}", candidate.reason),
+                    };
                     let excluded = self.sign_in.excluded.iter();
                     return Err(Error::Auto {
                         error: Box::new(error),
-                        attempts: excluded.chain(&state.attempts).cloned().chain([chosen]).collect(),
+                        attempts: excluded.chain(&state.attempts).cloned().chain([last]).collect(),
                     });
                 }
                 Err(error) => return Err(error),

@@ -28,7 +28,7 @@ pub enum Error {
     #[error("{message}")]
     NoIdentity { message: String, hint: Option<String> },
     /// The sign-in failed, and `--auth auto` had chosen how to sign in.
-    #[error("{error}")]
+    #[error("{}", chosen(error))]
     Auto {
         error: Box<Error>,
         /// One line per way to sign in, in the order tried: why it was not
@@ -138,13 +138,25 @@ impl Refusal {
             (Some(code), None) => format!(" {code}"),
             (Some(code), Some(reason)) => format!(" {code} ({reason})"),
         };
+        let request = if self.names_object() {
+            String::new()
+        } else {
+            format!("{}, ", self.request)
+        };
         format!(
-            "Azure answered {}{code}: {} ({}, correlation id {})",
+            "Azure answered {}{code}: {} ({request}correlation id {})",
             self.status,
             self.message.trim_end_matches('.'),
-            self.request,
             self.correlation
         )
+    }
+
+    /// Whether the message has the object of the request, whose id is long.
+    fn names_object(&self) -> bool {
+        let path = self.request.split_once(' ').map_or("", |(_, path)| path);
+        let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+        let has = |id: &str| id.starts_with("/subscriptions/") && self.message.contains(id);
+        has(path) || has(parent)
     }
 }
 
@@ -260,6 +272,14 @@ impl Error {
         } else {
             self.retry_decision()
         }
+    }
+}
+
+/// What went wrong with the way to sign in that was left at the end.
+fn chosen(error: &Error) -> String {
+    match error {
+        Error::NoIdentity { .. } => "there is no way to sign in to Azure".to_owned(),
+        other => other.to_string(),
     }
 }
 

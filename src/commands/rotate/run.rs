@@ -139,6 +139,8 @@ impl Run<'_> {
             preparation,
             directory,
         } = self.azure;
+        let waiting = self.output.waiting();
+        waiting.on("Azure");
         preparation.finished().await?;
         let gateway = match &target.id {
             Some(id) => id.clone(),
@@ -319,6 +321,8 @@ impl Run<'_> {
             preparation,
             directory,
         } = self.azure;
+        let waiting = self.output.waiting();
+        waiting.on("Azure");
         preparation.finished().await?;
         if let Some(id) = target.named.id()
             && self.settings.dry_run == DryRun::None

@@ -178,7 +178,7 @@ impl RotationReport {
         }
         own.retain(|name| !name.is_empty());
         own.sort_by_key(|name| std::cmp::Reverse(name.len()));
-        let message = message.split(", correlation id ").next().unwrap_or(message);
+        let message = message.split("correlation id ").next().unwrap_or(message);
         own.iter()
             .fold(message.to_owned(), |message, name| message.replace(name, "…"))
     }

@@ -55,7 +55,7 @@ impl SignInMethods<'_> {
         {
             return Ok(one(self.service_principal(Some(credential))?, reason, Vec::new()));
         }
-        let mut excluded = vec!["service principal: no client secret or certificate is given".to_owned()];
+        let mut excluded = vec![self.without_credential()];
         if self.get(TOKEN_FILE).is_some() {
             let reason = format!("variable {TOKEN_FILE}");
             return Ok(one(self.workload_identity()?, reason, excluded));
@@ -106,6 +106,13 @@ impl SignInMethods<'_> {
         } else {
             self.typed.environment.in_pod().then_some("this is a pod")
         }
+    }
+
+    /// Why it is no service principal that signs in.
+    fn without_credential(&self) -> String {
+        let id = self.client_id(&["SP_ID", "AZURE_CLIENT_ID"]);
+        let only = id.map_or_else(String::new, |id| format!("; {} gives the client id alone", id.source));
+        format!("service principal: no client secret or certificate is given{only}")
     }
 
     fn service_principal(&self, credential: Option<ClientCredential>) -> Result<Identity> {
