@@ -20,6 +20,7 @@ pub mod last_applied;
 pub mod lean;
 pub mod list;
 mod name;
+mod names;
 pub mod objects;
 mod observe;
 mod oidc;

@@ -159,7 +159,7 @@ impl<'a> List<'a> {
         }
     }
 
-    fn path(&self, scope: &Scope, limit: usize) -> String {
+    pub(super) fn path(&self, scope: &Scope, limit: usize) -> String {
         let Self { api, resource, .. } = self;
         let mut path = match scope {
             Scope::Namespace(name) => format!("{api}/namespaces/{name}/{resource}"),

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 use super::local_now;
 use crate::cli::KubeArgs;
 use crate::cli::complete::Wanted;
-use crate::cluster::list::{List, MetadataOf};
+use crate::cluster::list::List;
 use crate::cluster::{Cluster, ConnectInputs, kubeconfig_names};
 use crate::discover::{OF_CREDENTIALS, gateway_names};
 use crate::environment::Environment;
@@ -85,15 +85,10 @@ async fn read(
             ..List::of("/apis/batch/v1", "cronjobs")
         },
     };
-    let list = List {
-        metadata_only: true,
-        ..list
-    };
     let cluster = Cluster::connect(kube, inputs).await?.trying_once();
     let scope = match wanted {
         Wanted::Namespaces | Wanted::PriorityClasses => Scope::Everywhere,
         _ => Scope::Namespace(cluster.namespace.clone()),
     };
-    let name = |object: MetadataOf| Some(object.metadata.name);
-    Ok(cluster.list(list, &scope, name).await.unwrap_or_default())
+    Ok(cluster.names(list, &scope).await.unwrap_or_default())
 }

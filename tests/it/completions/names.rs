@@ -204,8 +204,9 @@ async fn few_requests_are_sent_and_none_for_the_content_of_a_secret() {
             .collect();
         assert_eq!(resources, requests, "{words:?}");
         for seen in seen.iter().filter(|seen| seen.uri.contains("secrets")) {
-            assert!(seen.accept.contains("as=PartialObjectMetadataList"), "{seen:?}");
-            assert!(seen.uri.contains("?limit=500"), "{seen:?}");
+            assert!(seen.accept.contains("as=Table"), "{seen:?}");
+            assert!(seen.uri.contains("?limit=5000&"), "{seen:?}");
+            assert!(seen.uri.ends_with("&includeObject=None"), "{seen:?}");
         }
     }
 }
