@@ -103,7 +103,7 @@ const MODULES: &[(&str, &str, &[&str])] = &[
     (
         "logging",
         "the log on stderr",
-        &["cli", "environment", "model", "settings"],
+        &["cli", "environment", "model", "output", "settings"],
     ),
     (
         "manifest",
