@@ -10,6 +10,8 @@ use crate::error::{Error, Kind, Result};
 /// first request that could make such a change.
 #[derive(Debug, Default)]
 pub struct Interrupt {
+    /// This run completes what an earlier one has left, without a new credential.
+    pub completing: Cell<bool>,
     /// A credential in a Secret, or the pod template of a workload.
     pub credential_written: Cell<bool>,
     /// Something of a set-up, in Azure or in the cluster.
@@ -27,12 +29,20 @@ pub struct Interrupt {
 impl Interrupt {
     /// The error of a run that was ended by a signal.
     pub fn error(&self) -> Error {
+        let again = "run the same command again; it completes an unfinished rotation";
         if self.credential_written.get() {
             return Error::new(
                 Kind::Owed,
                 "interrupted: the token may have been written, and a restart or its proof may be owed",
             )
-            .hint("run the same command again; it completes an unfinished rotation");
+            .hint(again);
+        }
+        if self.completing.get() {
+            return Error::new(
+                Kind::Owed,
+                "interrupted: the restart of an earlier rotation, or its proof, is still owed",
+            )
+            .hint(again);
         }
         if self.setup_written.get() {
             return Error::new(Kind::Owed, "interrupted; a part of the set-up is done")

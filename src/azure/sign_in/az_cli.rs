@@ -182,7 +182,8 @@ fn missing() -> Error {
     Error::NoIdentity {
         message: "the Azure CLI (az) is not on the PATH".into(),
         hint: Some(
-            "install the Azure CLI and run `az login`, or sign in as a service principal with --client-id".into(),
+            "install the Azure CLI and run `az login`, or sign in as a service principal with --client-id"
+                .into(),
         ),
     }
 }

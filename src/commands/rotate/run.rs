@@ -240,6 +240,7 @@ impl Run<'_> {
         if self.settings.dry_run != DryRun::None {
             return Ok(RotationReport::planned(snapshot, &plan));
         }
+        self.context.interrupt.completing.set(true);
         let outcome = self
             .apply(target, &plan, async |rotation| {
                 rotation.complete(unfinished).await
@@ -259,6 +260,7 @@ impl Run<'_> {
         if self.settings.dry_run != DryRun::None {
             return RotationReport::planned_put_back(snapshot);
         }
+        self.context.interrupt.completing.set(true);
         let outcome = finish_put_back(&mut self.effects(target), snapshot, put_back, self.output).await;
         if let Some(error) = &outcome.error {
             self.output.error(error);

@@ -111,7 +111,9 @@ impl SignInMethods<'_> {
     /// Why it is no service principal that signs in.
     fn without_credential(&self) -> String {
         let id = self.client_id(&["SP_ID", "AZURE_CLIENT_ID"]);
-        let only = id.map_or_else(String::new, |id| format!("; {} gives the client id alone", id.source));
+        let only = id.map_or_else(String::new, |id| {
+            format!("; {} gives the client id alone", id.source)
+        });
         format!("service principal: no client secret or certificate is given{only}")
     }
 

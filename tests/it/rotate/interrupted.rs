@@ -4,9 +4,11 @@
 use std::time::Duration;
 
 use apim_sandbox::azure::Action;
+use apim_sandbox::wait;
 
 use super::ROTATION_ID;
-use crate::case::Case;
+use crate::case::{Case, LIMIT};
+use crate::terminal::Answer;
 
 #[tokio::test]
 async fn before_the_write_nothing_has_changed() {
@@ -63,4 +65,32 @@ async fn after_the_write_the_next_run_completes_what_is_owed() {
 #[tokio::test]
 async fn killed_after_the_write_the_next_run_completes_what_is_owed() {
     after_the_write("kill-after", "KILL", None).await;
+}
+
+#[tokio::test]
+async fn a_completion_says_what_is_owed() {
+    let case = Case::new("term-completing").await;
+    let manifest = case.portal().mode("slow:5");
+    case.deploy(&manifest).await;
+    let run = case.apim(&["rotate"]).start().await;
+    let id = case.written(&manifest).await;
+    wait::until("the restart", LIMIT, async || {
+        let template = case.template_annotations("gw").await;
+        Ok((template.get(ROTATION_ID) == Some(&id)).then_some(()))
+    })
+    .await
+    .unwrap();
+    run.signal("KILL").await;
+    run.ended().await;
+
+    let mut completion = case.on_a_terminal("rotate");
+    completion.shows("completing it, without a new token").await;
+    completion.shows("waiting").await;
+    let shown = completion.ends(Answer::Signals("TERM"), 3).await;
+    assert!(
+        shown.contains("the restart of an earlier rotation, or its proof, is still owed"),
+        "{shown}"
+    );
+    assert!(shown.contains("completes an unfinished rotation"), "{shown}");
+    case.apim(&["rotate"]).exits(0).await;
 }

@@ -34,10 +34,22 @@ fn the_message_has_the_purpose_the_reason_and_the_ids() {
 fn an_object_that_azure_names_is_not_named_again() {
     let gateway = "/subscriptions/s/resourceGroups/r/providers/Microsoft.ApiManagement/service/a/gateways/gw";
     for (request, message, shown) in [
-        (format!("POST {gateway}/generateToken"), format!("no right over scope '{gateway}'"), false),
-        (format!("GET {gateway}"), format!("no right over scope '{gateway}'"), false),
+        (
+            format!("POST {gateway}/generateToken"),
+            format!("no right over scope '{gateway}'"),
+            false,
+        ),
+        (
+            format!("GET {gateway}"),
+            format!("no right over scope '{gateway}'"),
+            false,
+        ),
         (format!("GET {gateway}"), "no right".to_owned(), true),
-        ("GET /subscriptions".to_owned(), "no right on /subscriptions".to_owned(), true),
+        (
+            "GET /subscriptions".to_owned(),
+            "no right on /subscriptions".to_owned(),
+            true,
+        ),
     ] {
         let refusal = Refusal {
             request: request.clone(),
