@@ -106,6 +106,13 @@ async fn every_gateway_of_a_namespace_has_its_verdict() {
         .collect();
     assert_eq!(verdicts, VERDICTS);
 
+    // With names of 20 characters, a row still fits into 80 columns.
+    let longest = VERDICTS.iter().map(|(name, _)| name.len()).max().unwrap();
+    let table = case.apim(&["status"]).exits(0).await.stdout;
+    for line in table.lines() {
+        assert!(line.len() + 20 - longest <= 80, "{line}");
+    }
+
     let orders = ended.gateway("orders");
     assert_eq!(orders["auth"], "token");
     assert_eq!(orders["gateway"], "gw");
