@@ -44,7 +44,7 @@ pub use azure_role::{
 };
 pub use cloud::{Cloud, CloudName};
 pub use credential::{AppMarks, Credential, Recorded, Validity};
-pub use duration::{in_short, in_words, parse_duration};
+pub use duration::{human_duration, in_short, in_words, parse_duration};
 pub use endpoint::Endpoint;
 pub use event::{Event, EventReason, Subject};
 pub use fact::{Fact, Unavailable, known};

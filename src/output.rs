@@ -1,6 +1,8 @@
 //! Writes data to stdout and everything else to stderr. A closed pipe is not an
 //! error.
 
+mod screen;
+
 use std::cell::Cell;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::LazyLock;
@@ -14,6 +16,8 @@ use serde_json::{Value, json};
 use crate::error::Error;
 use crate::model::one_line;
 use crate::model::request::{ConnectionFlags, LogFormat};
+
+pub use screen::Screen;
 
 /// What moves on the terminal. Every line on stderr is written above it.
 static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
@@ -113,6 +117,17 @@ impl Output {
             Err(error) => Err(Error::failed(format!("cannot write to stdout: {error}")).caused_by(error)),
             Ok(()) => Ok(true),
         }
+    }
+
+    /// The part of the terminal for what is drawn in place; `None` where stdout is no terminal,
+    /// where plain text is asked for, and where a log would break it.
+    pub fn screen(&self) -> Option<Screen> {
+        let color = match self.color {
+            ColorChoice::Auto => AutoStream::choice(&io::stdout()),
+            choice => choice,
+        };
+        let may = color != ColorChoice::Never && !self.causes && self.format == LogFormat::Text;
+        may.then(Screen::of_stdout).flatten()
     }
 
     /// Prints a line of another run's log to stdout: a record as text, unless this run

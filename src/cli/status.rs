@@ -10,14 +10,15 @@ use crate::model::request::{SortBy, StatusFormat};
 /// Show when each credential expires, which pods run with an older one, and how to fix it
 ///
 /// Lists every workload that runs a gateway, found by its image, its settings or the annotations of an earlier rotation.
+/// One that is named alone is shown in full, with the source of each fact, unless -o is given.
 /// The expiry is read from the token itself; of an Entra app's secret or certificate, from what was recorded with it, or
 /// from the certificate. Azure is contacted only with --azure, which also checks what a sign-in by Entra needs.
 #[derive(Args, Debug)]
 #[command(before_help = "Examples:
   kubectl apim status                          # list those of the namespace
+  kubectl apim status deploy/gw                # show everything about one
   kubectl apim status -A --sort-by expires-in  # list all, by expiry
   kubectl apim status -A --fail-within 10d     # exit with 9 if one is due
-  kubectl apim status -A -o prometheus         # print metrics
   kubectl apim status -w                       # keep running, print what changes")]
 #[command(after_long_help = "Verdicts, the worst first:
   Expired         the credential has expired: the next pod that starts gets no configuration
@@ -63,8 +64,10 @@ pub struct StatusArgs {
 
     /// Keep running, and print each gateway again when it changes
     ///
-    /// With -o json each gateway is an object on a line of its own; one that is gone is printed once more, with
-    /// `deleted`. Requires the right to list and watch the objects; a warning names what cannot be watched.
+    /// A row begins with the time and ends with what has changed. On a terminal the table is drawn in place instead, with
+    /// the latest changes below it, unless colors are turned off or -v is given. With -o json each gateway is an object on
+    /// a line of its own; one that is gone is printed once more, with `deleted`. Requires the right to list and watch the
+    /// objects; a warning names what cannot be watched.
     #[arg(short, long)]
     pub watch: bool,
 

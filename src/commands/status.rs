@@ -89,6 +89,9 @@ pub(super) async fn run(
 }
 
 fn print(report: &StatusReport, settings: &StatusSettings, output: &Output) -> Result<()> {
+    if let Some(text) = report.in_full().filter(|_| settings.in_full) {
+        return output.data(&text);
+    }
     output.data(&report.render(settings.output)?)?;
     if matches!(settings.output, StatusFormat::Table | StatusFormat::Wide) {
         print_fixes(report, settings, output);

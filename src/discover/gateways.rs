@@ -18,6 +18,7 @@ use crate::model::request::{ReadCommandLine, Selection};
 use crate::model::setting::{AUTH, ENDPOINT, GATEWAY_NAME};
 use crate::model::{
     Auth, CronJobFacts, Endpoint, Fact, Gap, GatewayFacts, GatewayId, Presented, StalePods, Unavailable,
+    cleaned,
 };
 use identities::complete;
 
@@ -177,6 +178,7 @@ fn facts(survey: &Survey, gateway: &Gateway) -> GatewayFacts {
                 .or_else(|| recorded.as_ref().map(|id| id.service.name.clone()))
                 .ok_or_else(|| unnamed("the API Management instance", ENDPOINT)),
         },
+        endpoint: (container.endpoint.as_deref().map(cleaned)).zip(container.endpoint_place.clone()),
         cloud: endpoint.ok().flatten().and_then(|endpoint| endpoint.cloud),
         recorded,
         presented,

@@ -61,6 +61,37 @@ pub fn in_short(duration: SignedDuration) -> String {
     format!("{}{unit}", seconds / length)
 }
 
+/// An age, or the time that is left, as kubectl writes it in a table: `29d`, `3h20m`, `90s`. The
+/// rules are those of `HumanDuration` in k8s.io/apimachinery, pkg/util/duration: two or three
+/// digits say enough, so the smaller unit goes as the larger one grows.
+pub fn human_duration(duration: SignedDuration) -> String {
+    let seconds = duration.as_secs();
+    let (minutes, hours) = (seconds / 60, seconds / 3_600);
+    let (days, years) = (hours / 24, hours / 24 / 365);
+    match seconds {
+        // A clock may differ by a second.
+        ..-1 => "<invalid>".to_owned(),
+        -1 => "0s".to_owned(),
+        _ if seconds < 120 => format!("{seconds}s"),
+        _ if minutes < 10 => with_rest((minutes, "m"), (seconds % 60, "s")),
+        _ if minutes < 180 => format!("{minutes}m"),
+        _ if hours < 8 => with_rest((hours, "h"), (minutes % 60, "m")),
+        _ if hours < 48 => format!("{hours}h"),
+        _ if hours < 24 * 8 => with_rest((days, "d"), (hours % 24, "h")),
+        _ if days < 365 * 2 => format!("{days}d"),
+        _ if days < 365 * 8 => with_rest((years, "y"), (days % 365, "d")),
+        _ => format!("{years}y"),
+    }
+}
+
+/// A number of units, and of the smaller unit unless there is no rest.
+fn with_rest((whole, unit): (i64, &str), (rest, smaller): (i64, &str)) -> String {
+    match rest {
+        0 => format!("{whole}{unit}"),
+        _ => format!("{whole}{unit}{rest}{smaller}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -104,6 +135,52 @@ mod tests {
             (-7_260, "2 hours 1 minute"),
         ] {
             assert_eq!(in_words(SignedDuration::from_secs(seconds)), words);
+        }
+    }
+
+    /// The table of `TestHumanDurationBoundaries` in the Go source.
+    #[test]
+    fn an_age_is_written_as_kubectl_writes_it() {
+        let (millisecond, second) = (SignedDuration::from_millis(1), SignedDuration::from_secs(1));
+        let (minute, hour) = (SignedDuration::from_mins(1), SignedDuration::from_hours(1));
+        let (day, year) = (hour * 24, hour * 24 * 365);
+        for (duration, written) in [
+            (-second * 2, "<invalid>"),
+            (-second * 2 + SignedDuration::from_nanos(1), "0s"),
+            (SignedDuration::ZERO, "0s"),
+            (second - millisecond, "0s"),
+            (minute * 2 - millisecond, "119s"),
+            (minute * 2, "2m"),
+            (minute * 2 + second, "2m1s"),
+            (minute * 10 - millisecond, "9m59s"),
+            (minute * 10, "10m"),
+            (minute * 10 + second, "10m"),
+            (hour * 3 - millisecond, "179m"),
+            (hour * 3, "3h"),
+            (hour * 3 + minute, "3h1m"),
+            (hour * 8 - millisecond, "7h59m"),
+            (hour * 8, "8h"),
+            (hour * 8 + minute * 59, "8h"),
+            (day * 2 - millisecond, "47h"),
+            (day * 2, "2d"),
+            (day * 2 + hour, "2d1h"),
+            (day * 8 - millisecond, "7d23h"),
+            (day * 8, "8d"),
+            (day * 8 + hour * 23, "8d"),
+            (year * 2 - millisecond, "729d"),
+            (year * 2, "2y"),
+            (year * 2 + hour * 23, "2y"),
+            (year * 2 + hour * 23 + minute * 59, "2y"),
+            (year * 2 + day - millisecond, "2y"),
+            (year * 2 + day, "2y1d"),
+            (year * 3, "3y"),
+            (year * 7, "7y"),
+            (year * 8 - millisecond, "7y364d"),
+            (year * 8, "8y"),
+            (year * 8 + day * 364, "8y"),
+            (year * 9, "9y"),
+        ] {
+            assert_eq!(human_duration(duration), written, "{duration:?}");
         }
     }
 

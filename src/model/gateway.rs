@@ -180,6 +180,8 @@ pub struct GatewayFacts {
     pub gateway: Fact<String>,
     /// The name of the API Management instance.
     pub service: Fact<String>,
+    /// The configuration endpoint as it is set, and where; `None` if that is not known.
+    pub endpoint: Option<(String, String)>,
     /// The cloud of the configuration endpoint's domain.
     pub cloud: Option<CloudName>,
     /// The ARM id that the last rotation recorded.

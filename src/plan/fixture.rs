@@ -169,6 +169,10 @@ pub(crate) fn gateway() -> GatewayFacts {
         settings: Ok(()),
         gateway: Ok("gw".to_owned()),
         service: Ok("svc".to_owned()),
+        endpoint: Some((
+            "svc.configuration.azure-api.net".to_owned(),
+            "configmap/gw-env".to_owned(),
+        )),
         cloud: None,
         recorded: None,
         wanted: 2,

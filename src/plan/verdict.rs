@@ -25,17 +25,20 @@ pub use expiry::ExpirySource;
 const MOMENT: SignedDuration = SignedDuration::from_secs(10);
 
 /// Assesses one gateway; `now` is the time of the API server. Of several
-/// problems the worst one decides.
+/// problems the worst one decides, and the others are kept.
 pub fn assess(facts: &GatewayFacts, now: Timestamp) -> Assessment {
     let Protection { cron_job, problem } = protected(facts, now);
     let (expiry, links) = (expiry_of(facts, now), chain(facts));
-    let (verdict, reason) = worst(facts, expiry, &links, problem.as_deref(), now);
+    let mut problems = problems(facts, expiry, &links, problem.as_deref(), now).into_iter();
+    let worst = problems.next();
+    let (verdict, reason) = worst.unwrap_or_else(|| (Verdict::Healthy, healthy(facts, expiry, &links, now)));
     let assessment = Assessment {
         verdict,
         expiry,
         links,
         fix: None,
         reason,
+        others: problems.collect(),
         unprotected: problem,
         cron_job,
     };
@@ -89,71 +92,92 @@ pub fn next_change(facts: &GatewayFacts, now: Timestamp) -> Option<Timestamp> {
         .min()
 }
 
-fn worst(
+/// Everything that is wrong with a gateway, the worst first.
+fn problems(
     facts: &GatewayFacts,
     expiry: Option<Expiry>,
     links: &[Link],
     unprotected: Option<&str>,
     now: Timestamp,
-) -> (Verdict, String) {
-    let left = expiry.map(|expiry| expiry.expires.duration_since(now));
-    let what = entra::credential_in_words(facts.auth);
-    if let Some(left) = left.filter(|left| *left <= SignedDuration::ZERO) {
-        return (
-            Verdict::Expired,
-            format!("{what} expired {} ago; new pods do not work", in_words(left)),
-        );
-    }
+) -> Vec<(Verdict, String)> {
+    let mut found: Vec<(Verdict, String)> = stale_pods(facts).into_iter().collect();
+    found.extend(expiry.and_then(|expiry| expires_soon(facts, expiry, links, now)));
     if let Some(why) = entra::broken(facts, links) {
-        return (Verdict::CannotSignIn, why);
+        found.push((Verdict::CannotSignIn, why));
     }
-    let pods = stale_pods(facts);
-    if let Some(blocked) = is_blocked(facts, now)
-        && !matches!(pods, Some((Verdict::RestartOwed, _)))
-    {
+    if let Some(blocked) = is_blocked(facts, now) {
         let why = format!("the API server refuses its new pods: {}", blocked.reason);
-        return (Verdict::Blocked, why);
+        found.push((Verdict::Blocked, why));
     }
-    if let Some(verdict) = pods {
-        return verdict;
+    let unknown = [
+        unknown(facts, expiry.is_some()),
+        entra::own_variables(facts, links),
+    ];
+    found.extend(unknown.into_iter().flatten().map(|why| (Verdict::Unknown, why)));
+    if let Some(stored) = facts.stored() {
+        found.extend(written_by_others(stored));
     }
-    if let Some(left) = left.filter(|left| *left <= EXPIRING) {
-        return (Verdict::Expiring, format!("{what} expires in {}", in_words(left)));
+    if let Some(why) = unprotected.filter(|_| facts.auth != Auth::WorkloadIdentity) {
+        found.push((Verdict::Unprotected, why.to_owned()));
     }
-    if let Some(why) = unknown(facts, expiry.is_some()) {
-        return (Verdict::Unknown, why);
+    found.sort_by_key(|(verdict, _)| *verdict);
+    found
+}
+
+/// What is said of the time that a credential has left, if it is little.
+fn expires_soon(
+    facts: &GatewayFacts,
+    expiry: Expiry,
+    links: &[Link],
+    now: Timestamp,
+) -> Option<(Verdict, String)> {
+    let (left, what) = (
+        expiry.expires.duration_since(now),
+        entra::credential_in_words(facts.auth),
+    );
+    let words = in_words(left);
+    if left <= SignedDuration::ZERO {
+        let why = format!("{what} expired {words} ago; new pods do not work");
+        Some((Verdict::Expired, why))
+    } else if left <= EXPIRING {
+        Some((Verdict::Expiring, format!("{what} expires in {words}")))
+    } else if left <= expiry.due {
+        let besides = entra::besides(facts, links);
+        Some((Verdict::Due, format!("{what} expires in {words}{besides}")))
+    } else {
+        None
     }
-    if let Some(why) = entra::own_variables(facts, links) {
-        return (Verdict::Unknown, why);
+}
+
+/// Who replaces a token that a rotation writes, or has done so.
+fn written_by_others(stored: &SecretFacts) -> Vec<(Verdict, String)> {
+    let mut found = Vec::new();
+    if let Some(owner) = &stored.owner {
+        let why = format!(
+            "{} owns the Secret and will restore its own token; {}",
+            owner.name, owner.instead
+        );
+        found.push((Verdict::WillBeReverted, why));
     }
+    if stored.marks.rotation_id.is_some() && !stored.marks_hold() {
+        let writer = stored.last_writer.as_deref().unwrap_or("something else");
+        let why = format!("{writer} replaced the token after the last rotation");
+        found.push((Verdict::ChangedByOther, why));
+    }
+    found
+}
+
+fn healthy(facts: &GatewayFacts, expiry: Option<Expiry>, links: &[Link], now: Timestamp) -> String {
     let besides = entra::besides(facts, links);
     if facts.auth == Auth::WorkloadIdentity {
-        let why = format!("a workload identity does not expire{besides}");
-        return (Verdict::Healthy, why);
+        return format!("a workload identity does not expire{besides}");
     }
-    if let Some(stored) = facts.stored() {
-        if let Some(owner) = &stored.owner {
-            let why = format!(
-                "{} owns the Secret and will restore its own token; {}",
-                owner.name, owner.instead
-            );
-            return (Verdict::WillBeReverted, why);
-        }
-        if stored.marks.rotation_id.is_some() && !stored.marks_hold() {
-            let writer = stored.last_writer.as_deref().unwrap_or("something else");
-            let why = format!("{writer} replaced the token after the last rotation");
-            return (Verdict::ChangedByOther, why);
-        }
-    }
-    let left = left.unwrap_or_default();
-    if let Some(why) = unprotected {
-        return (Verdict::Unprotected, why.to_owned());
-    }
-    let why = format!("{what} expires in {}{besides}", in_words(left));
-    if expiry.is_some_and(|expiry| left <= expiry.due) {
-        return (Verdict::Due, why);
-    }
-    (Verdict::Healthy, why)
+    let left = expiry.map(|expiry| expiry.expires.duration_since(now));
+    let what = entra::credential_in_words(facts.auth);
+    format!(
+        "{what} expires in {}{besides}",
+        in_words(left.unwrap_or_default())
+    )
 }
 
 /// A pod that is refused for a moment blocks nothing.

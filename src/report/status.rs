@@ -1,5 +1,6 @@
 //! The result of `status`.
 
+mod describe;
 mod entra;
 mod json;
 mod prometheus;

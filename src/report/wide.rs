@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::rotation::RotationReport;
 use super::table::{Severity, cell, render};
-use crate::model::in_words;
+use crate::model::human_duration;
 
 const UNKNOWN: &str = "<unknown>";
 const NONE: &str = "<none>";
@@ -21,7 +21,7 @@ pub(super) fn table(report: &RotationReport, now: Timestamp) -> String {
         if left.is_negative() {
             "expired".to_owned()
         } else {
-            in_words(left)
+            human_duration(left)
         }
     });
     let headers = [

@@ -15,6 +15,9 @@ use crate::model::request::{Selection, SortBy, StatusFormat};
 pub struct StatusSettings {
     pub selection: Selection,
     pub output: StatusFormat,
+    /// Whether one gateway is shown in full: it is the only one that was named, and no format
+    /// was.
+    pub in_full: bool,
     pub no_headers: bool,
     pub sort_by: SortBy,
     /// Whether to keep running and print changes.
@@ -52,8 +55,11 @@ impl StatusSettings {
         } else {
             None
         };
+        let selection = selection(&args.select, &args.target)?;
+        let asks_table = args.watch || args.no_headers || !typed.is_default("output");
         Ok(Self {
-            selection: selection(&args.select, &args.target)?,
+            in_full: selection.names.len() == 1 && !asks_table,
+            selection,
             output: args.output,
             no_headers: args.no_headers,
             sort_by: args.sort_by,

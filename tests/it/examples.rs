@@ -190,3 +190,25 @@ async fn a_rotation_prints_the_output_on_the_page() {
     let shown = shown_after(&page, &format!("kubectl apim {line}"));
     assert_eq!(without_numbers(&ended.stdout), without_numbers(shown));
 }
+
+/// The names of pods end in letters and digits of their own.
+#[tokio::test]
+async fn one_gateway_in_full_is_as_on_the_page() {
+    let page = document("docs/status.md");
+    let case = Case::new("examples-full").await;
+    case.deploy(&case.portal()).await;
+    case.apim(&["rotate"]).exits(0).await;
+    case.apim(&["rotate", "--no-restart"]).exits(0).await;
+    let stale = case.apim(&["status", "-o", "json"]).exits(0).await.gateway("gw");
+    let ended = case.apim(&["status", "gw"]).exits(0).await;
+    let real = ended
+        .stdout
+        .replace(stale["pods"]["stale"][0].as_str().unwrap(), "gw-5f7c9d8b6d-x2k7q")
+        .replace(&case.gateway.subscription, "11111111-2222-3333-4444-555555555555")
+        .replace(&case.gateway.service, "contoso")
+        .replace(&case.namespace, "apim");
+    assert_eq!(
+        without_numbers(&real),
+        without_numbers(shown_after(&page, "kubectl apim status gw"))
+    );
+}

@@ -2,6 +2,7 @@
 
 mod azure;
 mod cron_jobs;
+mod describe;
 mod entra;
 pub(crate) mod gallery;
 mod hostile;

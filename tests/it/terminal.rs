@@ -52,8 +52,17 @@ pub(crate) struct Terminal<'a> {
 impl Case {
     /// Starts the binary on a terminal, with these words of a shell.
     pub(crate) fn on_a_terminal(&self, words: &str) -> Terminal<'_> {
+        self.on_a_terminal_with(&[("NO_COLOR", "1")], "", words)
+    }
+
+    /// The same with colors, on a terminal of this many columns.
+    pub(crate) fn on_a_terminal_of(&self, columns: usize, words: &str) -> Terminal<'_> {
+        self.on_a_terminal_with(&[], &format!("stty cols {columns} rows 24; "), words)
+    }
+
+    fn on_a_terminal_with(&self, variables: &[(&str, &str)], first: &str, words: &str) -> Terminal<'_> {
         let line = format!(
-            "echo \"pid $$.\"; exec '{}' {words}",
+            "{first}echo \"pid $$.\"; exec '{}' {words}",
             env!("CARGO_BIN_EXE_kubectl-apim")
         );
         let mut child = Command::new("script")
@@ -62,7 +71,7 @@ impl Case {
             .envs(self.variables())
             .env("PATH", "/usr/bin:/bin")
             .env("TERM", "xterm")
-            .env("NO_COLOR", "1")
+            .envs(variables.iter().copied())
             .stdin(std::process::Stdio::piped())
             .stdout(std::process::Stdio::piped())
             .kill_on_drop(true)

@@ -13,8 +13,9 @@ use crate::cluster::{Cluster, explain};
 use crate::commands::Context;
 use crate::discover::gateways::{Rotators, StatusFacts, gateways, gateways_of};
 use crate::error::{Error, Result};
-use crate::model::request::{Scope, Selection};
+use crate::model::request::{Scope, Selection, StatusFormat};
 use crate::model::{Auth, Gap, WorkloadRef};
+use crate::output::Screen;
 use crate::report::status::WatchReport;
 use crate::settings::{StatusSettings, rotate_request};
 
@@ -32,6 +33,9 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(30);
 /// The longest time between two looks at the clock. The timers stop while the
 /// machine sleeps, and the next answer of the API server corrects the clock.
 const CLOCK_INTERVAL: Duration = Duration::from_mins(1);
+
+/// The same where the table is drawn in place: it says how much time is left.
+const DRAW_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Up to this number, changed namespaces are read one by one; more are read
 /// with one set of lists for all namespaces.
@@ -57,6 +61,10 @@ pub(super) async fn run(settings: &StatusSettings, cluster: &Cluster, context: &
         named: None,
         has_identity: false,
         shown_warnings: BTreeSet::new(),
+        screen: match settings.output {
+            StatusFormat::Table | StatusFormat::Wide => context.output.screen(),
+            _ => None,
+        },
         changes: Changes::default(),
         not_before: Instant::now(),
     };
@@ -92,6 +100,8 @@ struct Run<'a> {
     has_identity: bool,
     /// Each warning is printed once.
     shown_warnings: BTreeSet<String>,
+    /// Where all gateways are drawn in place, instead of the changed ones one after the other.
+    screen: Option<Screen>,
     changes: Changes,
     /// The earliest time of the next read.
     not_before: Instant,
@@ -120,7 +130,16 @@ impl Run<'_> {
             self.named = Some(named.collect());
         }
         let text = self.update(None, found)?;
-        self.context.output.more_data(&text)
+        self.show(&text)
+    }
+
+    /// Shows the changed gateways. False if stdout is closed.
+    fn show(&mut self, changed: &str) -> Result<bool> {
+        match &mut self.screen {
+            Some(screen) => screen.draw(&self.report.screen(self.cluster.now(), screen.size())),
+            None if changed.is_empty() => Ok(true),
+            None => self.context.output.more_data(changed),
+        }
     }
 
     async fn follow(mut self, watches: &mut Watches) -> Result<u8> {
@@ -142,7 +161,7 @@ impl Run<'_> {
                 () = sleep_until(next_read.unwrap_or(next_change)), if next_read.is_some() => self.read_changes().await?,
                 () = sleep_until(next_change) => self.report.update_verdicts(self.cluster.now())?,
             };
-            if !text.is_empty() && !self.context.output.more_data(&text)? {
+            if !self.show(&text)? {
                 return Ok(0);
             }
         }
@@ -154,7 +173,11 @@ impl Run<'_> {
         let left = |at: Timestamp| at.duration_since(now).max(SignedDuration::ZERO);
         let left = self.report.next_change(now).map(left);
         let left = left.and_then(|left| Duration::try_from(left).ok());
-        left.map_or(CLOCK_INTERVAL, |left| left.min(CLOCK_INTERVAL))
+        let longest = match self.screen {
+            Some(_) => DRAW_INTERVAL,
+            None => CLOCK_INTERVAL,
+        };
+        left.map_or(longest, |left| left.min(longest))
     }
 
     fn add(&mut self, what: Watched, event: WatchEvent) -> Result<()> {
@@ -269,8 +292,13 @@ impl Run<'_> {
     }
 
     fn warn(&mut self, warning: &str) {
-        if self.shown_warnings.insert(warning.to_owned()) {
-            self.context.output.warning(warning);
+        if !self.shown_warnings.insert(warning.to_owned()) {
+            return;
+        }
+        let output = &self.context.output;
+        match &mut self.screen {
+            Some(screen) => screen.above(|| output.warning(warning)),
+            None => output.warning(warning),
         }
     }
 }

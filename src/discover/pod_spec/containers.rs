@@ -18,6 +18,8 @@ pub struct GatewayContainer {
     pub entra: EntraSettings,
     /// `config.service.endpoint`, if it is set and known.
     pub endpoint: Option<String>,
+    /// The object or the environment that sets it.
+    pub endpoint_place: Option<String>,
     /// `gateway.name`, if it is set and known.
     pub gateway_name: Option<String>,
     /// Which of the two are set to what is not known.
@@ -55,6 +57,7 @@ pub fn gateway_containers_with(
                 hides_auth: variables.get(AUTH) == Some(&Value::Unreadable),
                 entra: EntraSettings::of(spec, container, &variables, config_maps),
                 endpoint: variables.text(ENDPOINT),
+                endpoint_place: variables.place(ENDPOINT),
                 gateway_name: variables.text(GATEWAY_NAME),
                 hidden: [ENDPOINT, GATEWAY_NAME]
                     .into_iter()

@@ -148,6 +148,14 @@ impl ContainerVariables {
         }
     }
 
+    /// Where the text of a variable is, for sentences.
+    pub(super) fn place(&self, name: &str) -> Option<String> {
+        match self.0.get(name) {
+            Some(Value::Text { place, .. }) => Some(place.clone()),
+            _ => None,
+        }
+    }
+
     pub(super) fn credential(&self, container: &Container, config_maps: &ConfigMaps) -> CredentialSource {
         match self.0.get(AUTH) {
             None if self.only_lacks_auth(container, config_maps) => self.entra("not set"),

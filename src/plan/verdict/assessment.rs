@@ -73,6 +73,8 @@ impl Verdict {
 pub struct Assessment {
     pub verdict: Verdict,
     pub reason: String,
+    /// What else is wrong, the worst first.
+    pub others: Vec<(Verdict, String)>,
     /// A command that can be pasted.
     pub fix: Option<String>,
     /// Why nothing rotates the token in time, whatever the verdict is.

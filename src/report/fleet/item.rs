@@ -4,7 +4,7 @@ use comfy_table::Cell;
 use jiff::Timestamp;
 
 use crate::error::{Error, Kind};
-use crate::model::{GatewayId, Snapshot, WorkloadRef, in_words};
+use crate::model::{GatewayId, Snapshot, WorkloadRef, human_duration};
 use crate::plan::Trial;
 use crate::report::RotationReport;
 use crate::report::rotation::{ErrorLine, OutcomeName, WorkloadLine};
@@ -203,9 +203,9 @@ impl RotationReport {
         let expires_in = self.expires_at.map(|expires_at| {
             let left = expires_at.duration_since(now);
             if left.is_negative() {
-                format!("expired {} ago", in_words(left))
+                format!("{} ago", human_duration(left.abs()))
             } else {
-                in_words(left)
+                human_duration(left)
             }
         });
         let severity = match self.outcome {

@@ -40,8 +40,8 @@ fn a_rotation_as_text() {
 #[test]
 fn a_rotation_as_a_wide_table() {
     insta::assert_snapshot!(render(&rotated(), OutputFormat::Wide), @r"
-    SECRET     KEY     WORKLOADS            GATEWAY   SERVICE   SLOT      EXPIRES-IN         OUTCOME
-    gw-token   value   deployment.apps/gw   gw        svc       primary   29 days 23 hours   Rotated
+    SECRET     KEY     WORKLOADS            GATEWAY   SERVICE   SLOT      EXPIRES-IN   OUTCOME
+    gw-token   value   deployment.apps/gw   gw        svc       primary   29d          Rotated
     ");
 }
 

@@ -73,14 +73,19 @@ pub(super) fn part_name(part: Part) -> String {
         .unwrap_or_default()
 }
 
+/// The state of a part in a word that never changes, and why it is that.
+pub(super) fn state_of(link: &Link) -> (&'static str, Option<&str>) {
+    match &link.state {
+        LinkState::Ok => ("ok", None),
+        LinkState::Wide(why) => ("ok", Some(why.as_str())),
+        LinkState::Broken(why) => ("broken", Some(why.as_str())),
+        LinkState::Unknown(why) => ("unknown", Some(why.why())),
+    }
+}
+
 impl<'a> EntraPart<'a> {
     fn of(link: &'a Link) -> Self {
-        let (state, reason) = match &link.state {
-            LinkState::Ok => ("ok", None),
-            LinkState::Wide(why) => ("ok", Some(why.as_str())),
-            LinkState::Broken(why) => ("broken", Some(why.as_str())),
-            LinkState::Unknown(why) => ("unknown", Some(why.why())),
-        };
+        let (state, reason) = state_of(link);
         Self {
             part: link.part,
             state,

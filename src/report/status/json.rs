@@ -131,10 +131,10 @@ pub(super) fn auth(auth: Auth) -> &'static str {
 /// A fact that could not be read, and the reason.
 #[derive(PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Unread<'a> {
-    part: &'static str,
-    forbidden: bool,
-    reason: &'a str,
+pub(super) struct Unread<'a> {
+    pub(super) part: &'static str,
+    pub(super) forbidden: bool,
+    pub(super) reason: &'a str,
 }
 
 impl StatusReport {
@@ -221,7 +221,7 @@ impl<'a> CronJob<'a> {
 }
 
 /// The facts that could not be read.
-fn unread<'a>(facts: &'a GatewayFacts, assessment: &'a Assessment) -> Vec<Unread<'a>> {
+pub(super) fn unread<'a>(facts: &'a GatewayFacts, assessment: &'a Assessment) -> Vec<Unread<'a>> {
     fn unavailable<T>(fact: &Fact<T>) -> Option<&Unavailable> {
         fact.as_ref().err()
     }

@@ -36,6 +36,8 @@ pub(super) struct Row {
     pub(super) assessment: Assessment,
     /// Whether the gateway is gone. The facts are from before.
     pub(super) deleted: bool,
+    /// What has changed, in the output of a watch.
+    pub(super) change: Option<String>,
 }
 
 impl StatusReport {
@@ -177,6 +179,7 @@ impl Row {
             assessment: assess(&facts, now),
             facts,
             deleted: false,
+            change: None,
         }
     }
 

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::rows::{Row, StatusReport};
 use crate::model::entra::Mode;
-use crate::model::{Auth, CronJobFacts, Fact, GatewayFacts, JobResult, SecretFacts, in_words};
+use crate::model::{Auth, CronJobFacts, Fact, GatewayFacts, JobResult, SecretFacts, human_duration};
 use crate::plan::{Verdict, next_run};
 use crate::report::table::{Severity, cell, render};
 
@@ -35,7 +35,7 @@ pub(super) fn rows(report: &StatusReport, wide: bool, with_headers: bool, widths
 
 /// As `entra setup` calls its mode. The other outputs keep the word that they have always
 /// had for a certificate.
-const fn auth(auth: Auth) -> &'static str {
+pub(super) const fn auth(auth: Auth) -> &'static str {
     match auth {
         Auth::Certificate => Mode::AppCertificate.as_str(),
         auth => auth.as_str(),
@@ -45,9 +45,14 @@ const fn auth(auth: Auth) -> &'static str {
 /// A header and the cell of one row below it.
 type Column = (&'static str, Cell);
 
+/// Those of a default row fit into 80 columns if all sign in by tokens and the name is no longer
+/// than 14.
 fn columns(report: &StatusReport, row: &Row, wide: bool) -> Vec<Column> {
     let facts = &row.facts;
     let mut columns = Vec::new();
+    if row.change.is_some() {
+        columns.push(("TIME", plain(&report.now.strftime("%FT%TZ").to_string())));
+    }
     if report.options.with_namespace {
         columns.push(("NAMESPACE", plain(&facts.namespace)));
     }
@@ -65,6 +70,9 @@ fn columns(report: &StatusReport, row: &Row, wide: bool) -> Vec<Column> {
     }
     if wide {
         columns.extend(wide_columns(row, report.now));
+    }
+    if let Some(change) = &row.change {
+        columns.push(("CHANGE", plain(change)));
     }
     columns
 }
@@ -126,7 +134,11 @@ fn verdict(row: &Row) -> Cell {
         return cell("Deleted", Severity::Warning);
     }
     let verdict = row.assessment.verdict;
-    let severity = match verdict {
+    cell(&format!("{verdict:?}"), severity(verdict))
+}
+
+pub(super) fn severity(verdict: Verdict) -> Severity {
+    match verdict {
         Verdict::Healthy => Severity::Good,
         Verdict::Expired
         | Verdict::CannotSignIn
@@ -135,8 +147,7 @@ fn verdict(row: &Row) -> Cell {
         | Verdict::StalePods
         | Verdict::Expiring => Severity::Bad,
         _ => Severity::Warning,
-    };
-    cell(&format!("{verdict:?}"), severity)
+    }
 }
 
 fn expires_in(row: &Row, now: Timestamp) -> Cell {
@@ -154,14 +165,14 @@ fn expires_in(row: &Row, now: Timestamp) -> Cell {
     };
     let left = expiry.expires.duration_since(now);
     if left <= SignedDuration::ZERO {
-        return cell(&format!("expired {} ago", in_words(left)), Severity::Bad);
+        return cell(&format!("{} ago", human_duration(left.abs())), Severity::Bad);
     }
     let severity = match row.assessment.verdict {
         Verdict::Expiring => Severity::Bad,
         Verdict::Due => Severity::Warning,
         _ => Severity::None,
     };
-    cell(&in_words(left), severity)
+    cell(&human_duration(left), severity)
 }
 
 fn ready(facts: &GatewayFacts) -> Cell {
@@ -182,8 +193,14 @@ fn stale(facts: &GatewayFacts) -> Cell {
     }
 }
 
+/// Clocks may differ, so what has happened may seem to be ahead.
+fn age(time: Timestamp, now: Timestamp) -> String {
+    let age = now.duration_since(time).max(SignedDuration::ZERO);
+    format!("{} ago", human_duration(age))
+}
+
 fn ago(time: Option<Timestamp>, now: Timestamp) -> Cell {
-    let text = time.map(|time| format!("{} ago", in_words(now.duration_since(time))));
+    let text = time.map(|time| age(time, now));
     plain(text.as_deref().unwrap_or(UNKNOWN))
 }
 
@@ -197,10 +214,7 @@ fn last_run(cron_job: Option<&CronJobFacts>, now: Timestamp) -> Cell {
     } else {
         Severity::None
     };
-    cell(
-        &format!("{result:?} {} ago", in_words(now.duration_since(time))),
-        severity,
-    )
+    cell(&format!("{result:?} {}", age(time, now)), severity)
 }
 
 fn last_success(cron_job: Option<&CronJobFacts>, now: Timestamp) -> Cell {
@@ -216,7 +230,7 @@ fn next(cron_job: Option<&CronJobFacts>, now: Timestamp) -> Cell {
         None => plain(NONE),
         Some(cron_job) if cron_job.suspended => cell("suspended", Severity::Warning),
         Some(cron_job) => match next_run(cron_job, now).time() {
-            Some(time) => plain(&format!("in {}", in_words(time.duration_since(now)))),
+            Some(time) => plain(&format!("in {}", human_duration(time.duration_since(now)))),
             None => plain(UNKNOWN),
         },
     }
@@ -244,3 +258,6 @@ fn azure(facts: &GatewayFacts) -> Vec<Column> {
     };
     headers.into_iter().zip(cells).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,3 +1,4 @@
+use super::describe::describe;
 use super::rows::StatusReport;
 use super::{prometheus, table};
 use crate::error::Result;
@@ -15,6 +16,14 @@ impl StatusReport {
             StatusFormat::Prometheus => Ok(prometheus::metrics(self)),
             StatusFormat::Yaml => to_yaml(&self.list()),
             StatusFormat::Json => to_json(&self.list()),
+        }
+    }
+
+    /// The gateway with everything that is known of it, if it is the only one.
+    pub fn in_full(&self) -> Option<String> {
+        match self.rows.as_slice() {
+            [row] => Some(describe(row, &self.options.connection, self.now)),
+            _ => None,
         }
     }
 

@@ -1,16 +1,22 @@
-//! The output of `status --watch`: a gateway is printed again when it changes.
+//! The output of `status --watch`: a gateway is printed again when it changes, with the time and
+//! with what has changed. On a terminal, all of them are drawn in place.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod changes;
 
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use console::truncate_str;
 use jiff::Timestamp;
 
-use super::json::Item;
 use super::rows::{Row, StatusReport, TableOptions, several_kinds, sort};
 use super::table::{Widths, rows};
 use crate::error::{Error, Result};
-use crate::model::request::{ConnectionFlags, SortBy, StatusFormat};
-use crate::model::{GatewayFacts, WorkloadRef};
+use crate::model::request::{SortBy, StatusFormat};
+use crate::model::{GatewayFacts, WorkloadRef, counted, one_line};
 use crate::plan::{assess, next_change};
+
+/// The most changes that are shown below the table on a terminal.
+const MAX_SHOWN: usize = 5;
 
 /// The gateways in the state that was printed last.
 pub struct WatchReport {
@@ -23,6 +29,10 @@ pub struct WatchReport {
     /// Whether the headers are not printed yet.
     headers_pending: bool,
     widths: Widths,
+    /// Whether all gateways were listed, so that a further one is new.
+    listed: bool,
+    /// The latest changes as lines, the newest first.
+    latest: VecDeque<String>,
 }
 
 /// A namespace, a workload, and the index among its containers that run a
@@ -39,6 +49,8 @@ impl WatchReport {
             options,
             with_kind: false,
             widths: Widths::new(),
+            listed: false,
+            latest: VecDeque::new(),
         }
     }
 
@@ -78,17 +90,32 @@ impl WatchReport {
             *index += 1;
             gone.remove(&key);
             let row = Row::new(facts, now);
-            if !self.rows.get(&key).is_some_and(|before| before.same_as(&row)) {
-                changed.push(row.clone());
+            let change = match self.rows.get(&key) {
+                Some(before) if before.same_as(&row) => None,
+                Some(before) => Some(row.changes_since(before)),
+                None if self.listed => Some("new".to_owned()),
+                None => Some("<none>".to_owned()),
+            };
+            if change.is_some() {
+                changed.push(Row {
+                    change,
+                    ..row.clone()
+                });
             }
             self.rows.insert(key, row);
         }
         for key in gone {
             if let Some(row) = self.rows.remove(&key) {
-                changed.push(Row { deleted: true, ..row });
+                changed.push(Row {
+                    deleted: true,
+                    change: Some("deleted".to_owned()),
+                    ..row
+                });
             }
         }
-        self.render(changed, now)
+        let text = self.render(changed, now);
+        self.listed = true;
+        text
     }
 
     /// The gateways whose verdict has changed with the time, as text.
@@ -97,8 +124,12 @@ impl WatchReport {
         for row in self.rows.values_mut() {
             let assessment = assess(&row.facts, now);
             if assessment.verdict != row.assessment.verdict {
+                let before = row.clone();
                 row.assessment = assessment;
-                changed.push(row.clone());
+                changed.push(Row {
+                    change: Some(row.changes_since(&before)),
+                    ..row.clone()
+                });
             }
         }
         self.render(changed, now)
@@ -111,6 +142,69 @@ impl WatchReport {
         rows.filter_map(|row| next_change(&row.facts, now)).min()
     }
 
+    /// All gateways as a table, and below it what has changed last, for a terminal of this size:
+    /// rows and columns. No line is longer, and one row is left for the cursor.
+    pub fn screen(&self, now: Timestamp, (height, width): (usize, usize)) -> String {
+        let mut rows: Vec<Row> = self.rows.values().cloned().collect();
+        sort(&mut rows, self.sort_by);
+        let report = self.report(rows, now);
+        let wide = self.format == StatusFormat::Wide;
+        let table = self::rows(&report, wide, !self.options.no_headers, &mut Widths::new());
+        let mut lines: Vec<&str> = table.lines().collect();
+        let below = match self.latest.len() {
+            0 => 0,
+            latest => latest + 1,
+        };
+        // The table matters more than what was before it.
+        let below = Some(below.min(height / 2))
+            .filter(|below| *below > 1)
+            .unwrap_or(0);
+        let room = height.saturating_sub(below + 1).max(1);
+        let hidden = match lines.len().checked_sub(room) {
+            Some(over) if over > 0 => {
+                lines.truncate(room - 1);
+                format!("... {}", counted(over + 1, "more row", "more rows"))
+            }
+            _ => String::new(),
+        };
+        lines.extend(Some(hidden.as_str()).filter(|hidden| !hidden.is_empty()));
+        let latest = self.latest.iter().map(String::as_str);
+        lines.extend([""].into_iter().chain(latest).take(below));
+        let fitting = lines.into_iter().map(|line| truncate_str(line, width, "…"));
+        fitting
+            .flat_map(|line| [line.into_owned(), "\n".to_owned()])
+            .collect()
+    }
+
+    fn report(&self, rows: Vec<Row>, now: Timestamp) -> StatusReport {
+        StatusReport {
+            rows,
+            gaps: Vec::new(),
+            options: self.options.clone(),
+            with_kind: self.with_kind,
+            now,
+        }
+    }
+
+    /// Remembers what was printed of changes.
+    fn remember(&mut self, report: &StatusReport) {
+        if !self.listed {
+            return;
+        }
+        let time = report.now.strftime("%TZ");
+        for row in &report.rows {
+            let place = if self.options.with_namespace {
+                format!("{}/", row.facts.namespace)
+            } else {
+                String::new()
+            };
+            let change = row.change.as_deref().unwrap_or_default();
+            let line = format!("{time}  {place}{}  {change}", report.name(row));
+            self.latest.push_front(one_line(&line).into_owned());
+        }
+        self.latest.truncate(MAX_SHOWN);
+    }
+
     fn render(&mut self, mut rows: Vec<Row>, now: Timestamp) -> Result<String> {
         if rows.is_empty() {
             return Ok(String::new());
@@ -119,13 +213,8 @@ impl WatchReport {
         // A kind that was printed once is always printed, since a name without
         // it would look like another gateway.
         self.with_kind |= several_kinds(self.rows.keys().map(|(_, workload, _)| workload));
-        let report = StatusReport {
-            rows,
-            gaps: Vec::new(),
-            options: self.options.clone(),
-            with_kind: self.with_kind,
-            now,
-        };
+        let report = self.report(rows, now);
+        self.remember(&report);
         match self.format {
             StatusFormat::Name => Ok(report.names()),
             StatusFormat::Json => lines(&report),
@@ -148,24 +237,6 @@ fn lines(report: &StatusReport) -> Result<String> {
         text.push('\n');
     }
     Ok(text)
-}
-
-impl Row {
-    /// Compares everything that does not change with the time alone.
-    fn same_as(&self, other: &Self) -> bool {
-        self.timeless() == other.timeless()
-    }
-
-    fn timeless(&self) -> Item<'_> {
-        let mut item = self.item(&ConnectionFlags::default(), Timestamp::UNIX_EPOCH);
-        item.reason = "";
-        item.expires_in_seconds = None;
-        item.unprotected = item.unprotected.map(|_| "");
-        if let Some(cron_job) = &mut item.cron_job {
-            cron_job.next_run = None;
-        }
-        item
-    }
 }
 
 #[cfg(test)]

@@ -64,6 +64,13 @@ async fn every_gateway_of_a_namespace_has_its_verdict() {
     let expected: Vec<(&str, &str)> = GATEWAYS.map(|(name, verdict, _)| (name, verdict)).to_vec();
     assert_eq!(verdicts, expected);
 
+    // With names of 20 characters, a row still fits into 80 columns.
+    let longest = VERDICTS.iter().map(|(name, _)| name.len()).max().unwrap();
+    let table = case.apim(&["status"]).exits(0).await.stdout;
+    for line in table.lines() {
+        assert!(line.len() + 20 - longest <= 80, "{line}");
+    }
+
     let orders = ended.gateway("orders");
     assert_eq!(orders["auth"], "token");
     assert_eq!(orders["gateway"], "orders");

@@ -138,6 +138,9 @@ async fn no_text_of_a_tenant_reaches_the_terminal_as_it_is() {
         .is_harmless();
     for name in NAMES {
         let target = format!("deployment/{name}");
+        let in_full = case.apim(&["status", &target]).exits(0).await;
+        assert!(in_full.stdout.starts_with("Name: "), "{}", in_full.stdout);
+        in_full.is_harmless();
         let install = format!(
             "install-cronjob {target} --auth workload-identity --client-id {ID} --dry-run=client -o yaml"
         );

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::gallery::deploy_entra;
 use crate::case::{Case, DAY, LIMIT};
 use crate::run::Running;
+use crate::terminal::Answer;
 use crate::user::{may, user};
 
 const WATCH: [&str; 4] = ["status", "-w", "-o", "json"];
@@ -233,8 +234,8 @@ async fn a_reader_that_goes_away_ends_it() {
     let case = Case::new("watch-head").await;
     case.deploy(&case.gateway("gw", 20)).await;
     let mut watch = case.apim(&["status", "-w"]).start().await;
-    assert!(watch.line().await.starts_with("NAME "));
-    assert!(watch.line().await.starts_with("gw "));
+    assert!(watch.line().await.starts_with("TIME "));
+    assert!(watch.line().await.contains("Z   gw "));
     let (code, ()) = tokio::join!(watch.unread(), case.give_token("gw", 5));
     assert_eq!(code, Some(0));
 }
@@ -259,9 +260,71 @@ async fn an_empty_namespace_is_watched_too() {
     .await
     .unwrap();
     case.deploy(&case.gateway("gw", 20)).await;
-    assert!(watch.line().await.starts_with("gw "));
+    let line = watch.line().await;
+    assert!(line.contains("Z   gw ") && line.ends_with("   new\n"), "{line}");
     watch.signal("INT").await;
     let ended = watch.ends(130).await;
     ended.says(&["no self-hosted gateway was found in namespace"]);
     assert!(!ended.stderr.contains("warning"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn a_row_says_when_and_what_has_changed() {
+    let case = Case::new("watch-words").await;
+    case.deploy(&case.gateway("gw", 20)).await;
+    let mut watch = case.apim(&["status", "-w"]).start().await;
+    let headers = watch.line().await;
+    assert!(
+        headers.starts_with("TIME ") && headers.ends_with(" CHANGE\n"),
+        "{headers}"
+    );
+    let first = watch.line().await;
+    assert!(first.ends_with(" Unprotected   <none>\n"), "{first}");
+    case.give_token("gw", 5).await;
+    let changed = watch.line().await;
+    let (time, rest) = changed.split_once(' ').unwrap();
+    let printed: jiff::Timestamp = time.parse().unwrap();
+    let age = case.azure().now().duration_since(printed);
+    assert!((0..60).contains(&age.as_secs()), "{changed}");
+    assert!(
+        rest.contains("   verdict Unprotected -> Expiring, expires at "),
+        "{changed}"
+    );
+    watch.signal("INT").await;
+    watch.ends(130).await;
+}
+
+#[tokio::test]
+async fn a_terminal_has_a_table_that_is_drawn_in_place() {
+    let case = Case::new("watch-terminal").await;
+    case.deploy(&case.gateway("gw", 20)).await;
+    let mut narrow = case.on_a_terminal_of(20, "status -w");
+    let mut wide = case.on_a_terminal_of(120, "status gw -w");
+    for terminal in [&mut narrow, &mut wide] {
+        terminal.shows("NAME   AUTH").await;
+        terminal.shows("gw     token   19d").await;
+    }
+    case.give_token("gw", 5).await;
+    narrow.shows("4d23h").await;
+    wide.shows("verdict Unprotected -> Expiring").await;
+    for (terminal, columns) in [(narrow, 20), (wide, 120)] {
+        let shown = terminal.ends(Answer::Types("\x03"), 130).await;
+        // The cursor goes up to the first line of the table again.
+        assert!(shown.contains("\u{1b}[2A"), "{shown:?}");
+        assert!(
+            !shown.contains("TIME") && !shown.contains("interrupted"),
+            "{shown:?}"
+        );
+        for line in anstream::adapter::strip_str(&shown).to_string().lines() {
+            let line = line.replace('\r', "");
+            assert!(line.chars().count() <= columns, "{line:?} in {shown:?}");
+        }
+    }
+    // Without colors, a terminal is written to like a pipe.
+    for words in ["status -w --color never", "status -w --color always"] {
+        let mut plain = case.on_a_terminal(words);
+        plain.shows("TIME ").await;
+        plain.shows("<none>").await;
+        plain.ends(Answer::Signals("INT"), 130).await;
+    }
 }
