@@ -57,7 +57,7 @@ pub(crate) async fn gallery(name: &str) -> Case {
 }
 
 /// A gateway that signs in by Entra, its settings in a ConfigMap.
-pub(super) async fn deploy_entra(case: &Case, name: &str, settings: &Value) {
+pub(crate) async fn deploy_entra(case: &Case, name: &str, settings: &Value) {
     let mut data = settings.clone();
     data["config.service.endpoint"] = json!(case.endpoint());
     data["gateway.name"] = json!(name);
