@@ -3,6 +3,7 @@
 mod azure;
 mod cron_jobs;
 mod entra;
+mod fix;
 pub(crate) mod gallery;
 mod hostile;
 mod large;

@@ -88,8 +88,8 @@ impl StatusReport {
             .collect();
         rows.sort_by_key(|row| row.assessment.verdict);
         let line = |row: &&Row| {
-            let Assessment { verdict, fix, .. } = &row.assessment;
-            let fix = fix.as_deref().unwrap_or_default();
+            let verdict = row.assessment.verdict;
+            let fix = row.assessment.fix_text().unwrap_or_default();
             let name = self.name(row);
             if self.options.with_namespace {
                 format!("{name} in {} is {verdict:?}; run: {fix}", row.facts.namespace)
