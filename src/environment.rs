@@ -32,7 +32,7 @@ const SCRIPT_VARIABLES: [&str; 12] = [
     "TOKEN_SECRET",
 ];
 
-/// The variables of this process that no child gets: those that hold a secret,
+/// The variables of this process that no credential plugin gets: those that hold a secret,
 /// and all of ours, whatever they hold.
 #[expect(clippy::disallowed_methods, reason = "a child inherits the whole environment")]
 pub(crate) fn withheld() -> impl Iterator<Item = OsString> {

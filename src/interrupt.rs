@@ -22,13 +22,32 @@ pub struct Interrupt {
     pub object_removed: Cell<bool>,
     /// The run only watches, and ends when it is told to.
     pub watching: Cell<bool>,
+    /// What became of the commands that the user has had run, in `status --fix`.
+    pub commands: Cell<Commands>,
     /// The command that follows the Job which this run has started, and which runs on.
     pub job: RefCell<Option<String>>,
+}
+
+/// The commands that a run starts for its user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Commands {
+    #[default]
+    NoneRun,
+    /// One runs. The terminal sends it the signals too, so it decides how to end, and this
+    /// run waits for it.
+    Running,
+    /// A signal came while one ran.
+    Signalled,
+    /// Some have ended.
+    Ended,
 }
 
 impl Interrupt {
     /// The error of a run that was ended by a signal.
     pub fn error(&self) -> Error {
+        if self.commands.get() != Commands::NoneRun {
+            return Error::failed("interrupted; what was run stays as it is, and the rest was not run");
+        }
         let again = "run the same command again; it completes an unfinished rotation";
         if self.credential_written.get() {
             return Error::new(
@@ -75,9 +94,15 @@ pub async fn interrupted(interrupt: &Interrupt) -> Result<u8> {
     };
     let (mut interrupt_signal, mut terminate) =
         (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-    tokio::select! {
-        _ = interrupt_signal.recv() => {}
-        _ = terminate.recv() => {}
+    loop {
+        tokio::select! {
+            _ = interrupt_signal.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        match interrupt.commands.get() {
+            Commands::Running | Commands::Signalled => interrupt.commands.set(Commands::Signalled),
+            Commands::NoneRun | Commands::Ended => break,
+        }
     }
     if interrupt.watching.get() {
         return Ok(WATCH_ENDED);

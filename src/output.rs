@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
+use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
@@ -117,6 +118,13 @@ impl Output {
             Err(error) => Err(Error::failed(format!("cannot write to stdout: {error}")).caused_by(error)),
             Ok(()) => Ok(true),
         }
+    }
+
+    /// The width of the terminal in columns, if stdout is one.
+    pub fn width(&self) -> Option<usize> {
+        let terminal = Term::stdout();
+        let (_, columns) = terminal.size_checked().filter(|_| terminal.is_term())?;
+        Some(columns.into())
     }
 
     /// The part of the terminal for what is drawn in place; `None` where stdout is no terminal,

@@ -45,7 +45,10 @@ pub use put_back::{AfterRefusal, PUT_BACK_TIME, after_refusal};
 pub use rotation::{Plan, completion, replacement, rotation};
 pub use schedule::{NextRun, daily, keeps_alive, next_run};
 
-pub use verdict::{Assessment, ExpirySource, Verdict, assess, credential_in_words, is_alarm, next_change};
+pub use verdict::{
+    Assessment, ExpirySource, Verdict, assess, credential_in_words, is_alarm, next_change, rotate_command,
+    rotates,
+};
 
 #[cfg(test)]
 pub mod fixture;

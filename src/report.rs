@@ -3,6 +3,7 @@
 pub mod entra;
 mod events;
 pub mod fleet;
+mod gateway_list;
 pub mod objects;
 mod rotation;
 mod rotation_text;

@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use secrecy::SecretString;
 
 use super::{GatewayArgs, SelectArgs};
-use crate::model::request::{DryRun, OutputFormat, ProveMode};
+use crate::model::request::{DryRun, ProveMode, RotateFormat};
 use crate::model::{KeyChoice, parse_api_version, parse_duration};
 
 /// How to sign in to Azure.
@@ -122,7 +122,7 @@ pub struct RotateArgs {
 
     /// Output format
     #[arg(short = 'o', long, value_enum, default_value_t, value_name = "FORMAT")]
-    pub output: OutputFormat,
+    pub output: RotateFormat,
 
     #[command(flatten)]
     pub fleet: FleetArgs,

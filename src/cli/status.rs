@@ -14,12 +14,14 @@ use crate::model::request::{SortBy, StatusFormat};
 /// The expiry is read from the token itself; of an Entra app's secret or certificate, from what was recorded with it, or
 /// from the certificate. Azure is contacted only with --azure, which also checks what a sign-in by Entra needs.
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(before_help = "Examples:
   kubectl apim status                          # list those of the namespace
   kubectl apim status deploy/gw                # show everything about one
   kubectl apim status -A --sort-by expires-in  # list all, by expiry
   kubectl apim status -A --fail-within 10d     # exit with 9 if one is due
-  kubectl apim status -w                       # keep running, print what changes")]
+  kubectl apim status -w                       # keep running, print changes
+  kubectl apim status --fix                    # offer to run the fixes")]
 #[command(after_long_help = "Verdicts, the worst first:
   Expired         the credential has expired: the next pod that starts gets no configuration
   CannotSignIn    with --azure: a part of the sign-in by Entra is missing or wrong
@@ -37,8 +39,8 @@ use crate::model::request::{SortBy, StatusFormat};
 <unknown> marks a value that cannot be determined, <forbidden> one that you may not read.
 
 Exit codes:
-  0  done
-  1  error
+  0  done; with --fix, each command that was offered was run and succeeded
+  1  error; with --fix, also if a command failed or was not wanted
   2  invalid command line or variable
   9  --fail-within: a credential expires within that time, or a verdict is Expired, CannotSignIn, RestartOwed, Blocked,
      StalePods or Unknown")]
@@ -75,6 +77,13 @@ pub struct StatusArgs {
     #[arg(long, value_parser = parse_duration, value_name = "DURATION", allow_hyphen_values = true)]
     #[arg(conflicts_with = "watch")]
     pub fail_within: Option<SignedDuration>,
+
+    /// Offer the commands that fix the gateways, the worst first, and run those that you agree to
+    ///
+    /// Needs a terminal. A command is shown in full before it runs, as you: with the environment of this one and without
+    /// a shell. At the end it says what is fixed and what is left.
+    #[arg(long, conflicts_with_all = ["watch", "fail_within"])]
+    pub fix: bool,
 
     /// Ask Azure too: whether the gateway exists, its location, APIs, tier and minimum API version
     #[arg(long = "azure")]

@@ -5,7 +5,7 @@ use clap::builder::PossibleValue;
 
 use crate::model::entra::Mode;
 use crate::model::request::{
-    AzureForm, DryRun, LogFormat, ObjectFormat, OutputFormat, ProveMode, SortBy, StatusFormat,
+    AzureForm, DryRun, LogFormat, ObjectFormat, OutputFormat, ProveMode, RotateFormat, SortBy, StatusFormat,
 };
 use crate::model::{AzureRole, KeyChoice};
 
@@ -55,6 +55,15 @@ typed_as!(DryRun {
 typed_as!(ProveMode {
     Logs: "logs", "The rollout completes, and no new pod logs that Azure refused the credential";
     Rollout: "rollout", "The rollout completes, by the status of the workload alone";
+});
+
+typed_as!(RotateFormat {
+    Table: "table", "Lines for people";
+    Wide: "wide", "A row with gateway, instance and outcome";
+    Json: "json", "JSON";
+    Yaml: "yaml", "YAML";
+    Name: "name", "TYPE/NAME of each object that was changed";
+    Gateways: "gateways", "With --dry-run: the file that --gateways reads";
 });
 
 typed_as!(OutputFormat {

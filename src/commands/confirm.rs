@@ -1,4 +1,4 @@
-//! The one prompt of the program.
+//! The prompts of the program.
 
 use std::io::{self, BufRead, ErrorKind, IsTerminal};
 
@@ -17,18 +17,54 @@ pub(super) fn has_terminal() -> bool {
 
 /// Asks on the terminal and returns only if the answer is yes.
 pub(super) async fn confirm(question: &str, output: &Output) -> Result<()> {
+    if agrees(question, output).await {
+        Ok(())
+    } else {
+        Err(Error::failed("not confirmed; nothing was changed"))
+    }
+}
+
+/// Whether the answer on the terminal is yes.
+pub(super) async fn agrees(question: &str, output: &Output) -> bool {
+    let answer = ask(&format!("{question} [y/N] "), output).await;
+    answer.is_some_and(|answer| answer.is(&["y", "yes"]))
+}
+
+/// What to do with one of several things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Choice {
+    Yes,
+    No,
+    /// Yes to this one and to all that follow.
+    All,
+    Quit,
+}
+
+/// Asks on the terminal until the answer is one of those that are offered. The end of
+/// the input is `Quit`.
+pub(super) async fn choose(question: &str, output: &Output) -> Choice {
+    let question = format!("{question} [y]es, [n]o, [a]ll of them, [q]uit: ");
+    loop {
+        let answer = ask(&question, output).await;
+        let Some(answer) = answer.filter(|answer| answer.is_line) else {
+            return Choice::Quit;
+        };
+        if let Some(choice) = answer.choice() {
+            return choice;
+        }
+    }
+}
+
+/// Asks a question on the terminal; `None` if its input cannot be read.
+async fn ask(question: &str, output: &Output) -> Option<Answer> {
     let mut asked = Asked {
         output,
         has_line: false,
     };
-    output.question(&format!("{question} [y/N] "));
+    output.question(question);
     let answer = answer().await;
     asked.has_line = answer.as_ref().is_some_and(|answer| answer.is_line);
-    drop(asked);
-    match answer {
-        Some(answer) if answer.is_yes() => Ok(()),
-        _ => Err(Error::failed("not confirmed; nothing was changed")),
-    }
+    answer
 }
 
 /// A question on the screen. Unless a line was typed after it, the next message
@@ -87,9 +123,23 @@ impl Answer {
         }
     }
 
-    fn is_yes(&self) -> bool {
-        let text = self.text.trim_ascii().to_ascii_lowercase();
-        self.text.len() <= LONGEST_ANSWER && matches!(text.as_slice(), b"y" | b"yes")
+    fn is(&self, words: &[&str]) -> bool {
+        let text = self.text.trim_ascii();
+        self.text.len() <= LONGEST_ANSWER
+            && words
+                .iter()
+                .any(|word| text.eq_ignore_ascii_case(word.as_bytes()))
+    }
+
+    fn choice(&self) -> Option<Choice> {
+        let choices = [
+            (Choice::Yes, ["y", "yes"]),
+            (Choice::No, ["n", "no"]),
+            (Choice::All, ["a", "all"]),
+            (Choice::Quit, ["q", "quit"]),
+        ];
+        let mut choices = choices.into_iter();
+        choices.find_map(|(choice, words)| self.is(&words).then_some(choice))
     }
 }
 
@@ -105,7 +155,7 @@ mod tests {
         let mut answers = Vec::new();
         loop {
             let answer = Answer::read(&mut input).unwrap();
-            answers.push(answer.is_yes());
+            answers.push(answer.is(&["y", "yes"]));
             if !answer.is_line {
                 return answers;
             }
@@ -121,6 +171,25 @@ mod tests {
             assert!(!answers(no.as_bytes())[0], "{no:?}");
         }
         assert!(!answers(b"y\xff\n")[0] && !answers(b"\xffy\n")[0]);
+    }
+
+    #[test]
+    fn a_choice_is_a_letter_or_its_word() {
+        for (line, choice) in [
+            ("y\n", Some(Choice::Yes)),
+            (" YES \r\n", Some(Choice::Yes)),
+            ("n\n", Some(Choice::No)),
+            ("All\n", Some(Choice::All)),
+            ("a\n", Some(Choice::All)),
+            ("q\n", Some(Choice::Quit)),
+            ("\n", None),
+            ("ya\n", None),
+            ("y n\n", None),
+            ("yes, all of them\n", None),
+        ] {
+            let answer = Answer::read(&mut line.as_bytes()).unwrap();
+            assert_eq!(answer.choice(), choice, "{line:?}");
+        }
     }
 
     #[test]

@@ -113,7 +113,7 @@ async fn one(
         }
     };
     events.record(&cluster, &found, &report);
-    let report = report.reaching(&context.connection);
+    let report = report.reaching(&context.connection).run_by(found.gateways());
     let text = report.render(settings.output, cluster.now(), &local_zone(&context.environment))?;
     print(&text, context)?;
     context.set_termination_message(TerminationMessage::of(&report));

@@ -1,6 +1,7 @@
 //! `status`: reads the cluster, assesses the gateways and prints them.
 
 mod azure;
+mod fix;
 mod shared;
 mod watch;
 
@@ -9,6 +10,7 @@ use jiff::SignedDuration;
 
 use super::{Context, connect};
 use crate::cli::StatusArgs;
+use crate::cluster::Cluster;
 use crate::discover::gateways::gateways;
 use crate::error::{Error, Kind, Result};
 use crate::model::request::{KubeConnection, StatusFormat};
@@ -29,6 +31,9 @@ pub(super) async fn run(
     context: &Context,
 ) -> Result<u8> {
     let settings = StatusSettings::resolve(args, matches, &context.environment)?;
+    if settings.fix {
+        fix::check(kube)?;
+    }
     let output = &context.output;
     for warning in &settings.warnings {
         output.warning(warning);
@@ -48,16 +53,7 @@ pub(super) async fn run(
         output.warning(&warning);
     }
     if found.gateways.is_empty() {
-        print_nothing_found(&settings, &cluster, output).await?;
-        let report = StatusReport::new(
-            Vec::new(),
-            found.gaps,
-            settings.sort_by,
-            TableOptions::default(),
-            cluster.now(),
-        );
-        output.data(&report.render(settings.output)?)?;
-        return Ok(0);
+        return nothing(&settings, &cluster, found.gaps, output).await;
     }
     let mut without_azure = match &settings.azure {
         Some(azure) => azure::ask(azure, &settings.selection, &cluster, &mut found.gateways, output)
@@ -77,6 +73,12 @@ pub(super) async fn run(
         cluster.now(),
     );
     print(&report, &settings, output)?;
+    if settings.fix && without_azure.is_none() {
+        return fix::run(&report, context, async || {
+            anew(&settings, &cluster, context).await
+        })
+        .await;
+    }
     match (without_azure, settings.fail_within) {
         (Some(error), None) => Err(error),
         (Some(error), Some(within)) => {
@@ -88,13 +90,53 @@ pub(super) async fn run(
     }
 }
 
+/// The result of a run that has found no gateway.
+async fn nothing(
+    settings: &StatusSettings,
+    cluster: &Cluster,
+    gaps: Vec<Gap>,
+    output: &Output,
+) -> Result<u8> {
+    print_nothing_found(settings, cluster, output).await?;
+    let options = TableOptions::default();
+    let report = StatusReport::new(Vec::new(), gaps, settings.sort_by, options, cluster.now());
+    output.data(&report.render(settings.output)?)?;
+    Ok(0)
+}
+
+/// The status of the gateways after something was changed.
+async fn anew(settings: &StatusSettings, cluster: &Cluster, context: &Context) -> Result<StatusReport> {
+    let mut found = gateways(cluster, &settings.selection, rotate_request).await?;
+    if let Some(azure) = &settings.azure {
+        azure::ask(
+            azure,
+            &settings.selection,
+            cluster,
+            &mut found.gateways,
+            &context.output,
+        )
+        .await?;
+    }
+    let options = table_options(settings, context);
+    let (gateways, gaps) = (found.gateways, found.gaps);
+    Ok(StatusReport::new(
+        gateways,
+        gaps,
+        settings.sort_by,
+        options,
+        cluster.now(),
+    ))
+}
+
 fn print(report: &StatusReport, settings: &StatusSettings, output: &Output) -> Result<()> {
     if let Some(text) = report.in_full().filter(|_| settings.in_full) {
         return output.data(&text);
     }
     output.data(&report.render(settings.output)?)?;
     if matches!(settings.output, StatusFormat::Table | StatusFormat::Wide) {
-        print_fixes(report, settings, output);
+        if !settings.fix {
+            print_fixes(report, settings, output);
+        }
         for role in report.too_wide() {
             output.warning(role);
         }

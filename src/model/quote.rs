@@ -9,11 +9,13 @@ pub fn shell_word(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
-/// A word of a shell, quoted only if it must be.
+/// A word of a shell, quoted only if it must be, with the quotes that are easier to read.
 pub fn word(text: &str) -> Cow<'_, str> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@%+=,".contains(&byte);
     if !text.is_empty() && text.bytes().all(is_plain) {
         Cow::Borrowed(text)
+    } else if text.contains('\'') && !text.contains(['"', '$', '`', '\\', '!']) {
+        Cow::Owned(format!("\"{text}\""))
     } else {
         Cow::Owned(shell_word(text))
     }

@@ -11,6 +11,8 @@ mod target;
 pub use cloud::CloudRequest;
 pub use command_line::{CommandLine, Invocation, Program, ReadCommandLine, RotateRequest, UNKNOWN};
 pub use connection_flags::ConnectionFlags;
-pub use format::{AzureForm, DryRun, LogFormat, ObjectFormat, OutputFormat, ProveMode, SortBy, StatusFormat};
+pub use format::{
+    AzureForm, DryRun, LogFormat, ObjectFormat, OutputFormat, ProveMode, RotateFormat, SortBy, StatusFormat,
+};
 pub use kube::{BearerToken, KubeConnection};
 pub use target::{Scope, Selection, TargetRequest, WorkloadRequest};

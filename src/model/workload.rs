@@ -2,6 +2,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::printed_command::PrintedCommand;
+
 /// The kinds of workload that can run a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum WorkloadKind {
@@ -74,11 +76,9 @@ impl WorkloadRef {
     }
 
     /// The command that has the pods below the partition replaced too.
-    pub fn without_partition(&self, namespace: &str) -> String {
-        format!(
-            r#"kubectl -n {namespace} patch {} -p '{{"spec":{{"updateStrategy":{{"rollingUpdate":{{"partition":0}}}}}}}}'"#,
-            self.short()
-        )
+    pub fn without_partition(&self, namespace: &str) -> PrintedCommand {
+        let change = r#"{"spec":{"updateStrategy":{"rollingUpdate":{"partition":0}}}}"#;
+        PrintedCommand::new(&["kubectl", "-n", namespace, "patch", &self.short(), "-p", change])
     }
 
     /// The form that people type: `deployment/name`.

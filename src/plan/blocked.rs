@@ -1,16 +1,16 @@
 //! A workload whose new pods the API server refuses.
 
-use crate::model::WorkloadRef;
+use crate::model::{PrintedCommand, WorkloadRef};
 
 /// The command that shows how to let the pods be created, by the API server's
 /// reason.
-pub(super) fn way_out(namespace: &str, workload: &WorkloadRef, reason: &str) -> String {
+pub(super) fn way_out(namespace: &str, workload: &WorkloadRef, reason: &str) -> PrintedCommand {
     if let Some(quota) = quota(reason) {
-        format!("kubectl describe resourcequota {quota} -n {namespace}")
+        PrintedCommand::new(&["kubectl", "describe", "resourcequota", quota, "-n", namespace])
     } else if reason.contains("violates PodSecurity") {
-        format!("kubectl get namespace {namespace} --show-labels")
+        PrintedCommand::new(&["kubectl", "get", "namespace", namespace, "--show-labels"])
     } else {
-        format!("kubectl describe {workload} -n {namespace}")
+        PrintedCommand::new(&["kubectl", "describe", &workload.to_string(), "-n", namespace])
     }
 }
 
@@ -48,7 +48,7 @@ mod tests {
                 "kubectl describe deployment.apps/gw -n shop",
             ),
         ] {
-            assert_eq!(way_out("shop", &workload, reason), command);
+            assert_eq!(way_out("shop", &workload, reason).to_string(), command);
         }
     }
 }

@@ -82,7 +82,7 @@ mod tests {
             panic!("{:?}", error.hints())
         };
         assert!(
-            hint.ends_with(" -g 'it'\\''s gw' --principal-id an-id | sh"),
+            hint.ends_with(" -g \"it's gw\" --principal-id an-id | sh"),
             "{hint}"
         );
         assert!(

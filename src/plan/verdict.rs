@@ -19,6 +19,7 @@ use fix::fix;
 pub use assessment::{Assessment, Verdict};
 pub use entra::credential_in_words;
 pub use expiry::ExpirySource;
+pub use fix::{rotate_command, rotates};
 
 /// The API server may refuse a pod for this long, without a rollout being
 /// blocked.

@@ -9,11 +9,12 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use super::gateway_list::gateway_list;
 use super::rotation::{ErrorLine, OutcomeName, RotationReport, to_json};
 use super::table::render;
 use crate::error::{Error, Kind, Result};
 use crate::model::counted;
-use crate::model::request::OutputFormat;
+use crate::model::request::RotateFormat;
 use crate::yaml::to_yaml;
 
 /// The output of `-o json` and `-o yaml`. A version gets new fields, but never
@@ -145,23 +146,24 @@ impl FleetReport {
     /// The report as text, with a line feed at the end unless it is empty.
     pub fn render(
         &self,
-        format: OutputFormat,
+        format: RotateFormat,
         no_headers: bool,
         now: Timestamp,
         zone: &TimeZone,
     ) -> Result<String> {
         match format {
-            OutputFormat::Table => Ok(self.table(false, no_headers, now)),
-            OutputFormat::Wide => Ok(self.table(true, no_headers, now)),
-            OutputFormat::Name => {
+            RotateFormat::Table => Ok(self.table(false, no_headers, now)),
+            RotateFormat::Wide => Ok(self.table(true, no_headers, now)),
+            RotateFormat::Name => {
                 let names = self
                     .items
                     .iter()
-                    .map(|item| item.render(OutputFormat::Name, now, zone));
+                    .map(|item| item.render(RotateFormat::Name, now, zone));
                 names.collect()
             }
-            OutputFormat::Yaml => to_yaml(self),
-            OutputFormat::Json => to_json(self),
+            RotateFormat::Gateways => Ok(gateway_list(&self.items)),
+            RotateFormat::Yaml => to_yaml(self),
+            RotateFormat::Json => to_json(self),
         }
     }
 

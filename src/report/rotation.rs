@@ -49,6 +49,9 @@ pub struct RotationReport {
     pub(super) warnings: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) error: Option<ErrorLine>,
+    /// The workloads that run the gateway, among all that use its Secret.
+    #[serde(skip)]
+    pub(super) gateways: Vec<WorkloadRef>,
     /// The names of the gateway in Azure, which errors may contain.
     #[serde(skip)]
     pub(super) names: Vec<String>,
@@ -134,6 +137,7 @@ impl RotationReport {
             sources: BTreeMap::new(),
             warnings: Vec::new(),
             error: None,
+            gateways: Vec::new(),
             names: Vec::new(),
             is_replacement: false,
         }
@@ -170,10 +174,11 @@ impl RotationReport {
     }
 
     /// What a dry run shows of the rest of putting a refused credential back.
-    pub fn planned_put_back(snapshot: &Snapshot) -> Self {
+    pub fn planned_put_back(snapshot: &Snapshot, gateway: Option<GatewayId>) -> Self {
         let mut report = Self {
             dry_run: true,
             reason: Some(NOTHING_MINTED.to_owned()),
+            gateway,
             ..Self::new(snapshot, OutcomeName::Planned)
         };
         for line in &mut report.workloads {
@@ -237,6 +242,13 @@ impl RotationReport {
             line.restarted = outcome.restarted.iter().any(|workload| line.is(workload));
         }
         report
+    }
+
+    /// Sets the workloads that run the gateway.
+    #[must_use]
+    pub fn run_by(mut self, gateways: Vec<WorkloadRef>) -> Self {
+        self.gateways = gateways;
+        self
     }
 
     /// Adds the sources of the settings, and the warnings.

@@ -3,22 +3,24 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::gateway_list::gateway_list;
 use super::rotation::{OutcomeName, RotationReport, to_json};
 use crate::error::Result;
 use crate::model::in_words;
-use crate::model::request::OutputFormat;
+use crate::model::request::RotateFormat;
 use crate::yaml::to_yaml;
 
 impl RotationReport {
     /// The report as text, with a line feed at the end unless it is empty. It
     /// contains the time until the expiry, and the expiry in the time zone.
-    pub fn render(&self, format: OutputFormat, now: Timestamp, zone: &TimeZone) -> Result<String> {
+    pub fn render(&self, format: RotateFormat, now: Timestamp, zone: &TimeZone) -> Result<String> {
         match format {
-            OutputFormat::Table => Ok(self.lines(now, zone)),
-            OutputFormat::Wide => Ok(super::wide::table(self, now)),
-            OutputFormat::Name => Ok(self.names()),
-            OutputFormat::Yaml => to_yaml(self),
-            OutputFormat::Json => to_json(self),
+            RotateFormat::Table => Ok(self.lines(now, zone)),
+            RotateFormat::Wide => Ok(super::wide::table(self, now)),
+            RotateFormat::Name => Ok(self.names()),
+            RotateFormat::Gateways => Ok(gateway_list(std::slice::from_ref(self))),
+            RotateFormat::Yaml => to_yaml(self),
+            RotateFormat::Json => to_json(self),
         }
     }
 

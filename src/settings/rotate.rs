@@ -9,7 +9,7 @@ use super::{AzureSettings, FleetSettings, selection};
 use crate::cli::{RotateArgs, TargetArgs};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::model::request::{DryRun, OutputFormat, ProveMode, TargetRequest};
+use crate::model::request::{DryRun, ProveMode, RotateFormat, TargetRequest};
 use crate::model::{KeyChoice, MAX_LIFE, in_words};
 use crate::plan::{FollowUp, PUT_BACK_TIME, Policy};
 
@@ -31,7 +31,7 @@ pub struct RotateSettings {
     pub check_azure: bool,
     /// Whether to write Events; never set in a dry run.
     pub events: bool,
-    pub output: OutputFormat,
+    pub output: RotateFormat,
     pub azure: AzureSettings,
     /// Warnings about the settings themselves.
     pub warnings: Vec<String>,
@@ -51,6 +51,11 @@ impl RotateSettings {
         let timeout = checked_timeout(args.timeout)?;
         if args.no_restart && matches.value_source("prove").is_some() {
             return Err(Error::usage("--prove needs the restart that --no-restart skips"));
+        }
+        if args.output == RotateFormat::Gateways && args.dry_run == DryRun::None {
+            return Err(Error::usage(
+                "-o gateways prints what a dry run has found; add --dry-run",
+            ));
         }
         let policy = policy(args, &typed)?;
         let target = target_request(&args.target, &typed, as_script)?;

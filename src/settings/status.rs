@@ -24,6 +24,8 @@ pub struct StatusSettings {
     pub watch: bool,
     /// An expiry within this time is an alarm.
     pub fail_within: Option<SignedDuration>,
+    /// Whether to offer the commands that fix the gateways.
+    pub fix: bool,
     /// Set if Azure is to be contacted.
     pub azure: Option<AzureSettings>,
     /// Warnings about the settings themselves.
@@ -50,6 +52,12 @@ impl StatusSettings {
         if args.watch && args.ask_azure {
             return Err(Error::usage("--watch reads only the cluster; leave --azure out"));
         }
+        let is_table = matches!(args.output, StatusFormat::Table | StatusFormat::Wide);
+        if args.fix && !is_table {
+            return Err(Error::usage(
+                "--fix asks below a table, which -o table and -o wide print",
+            ));
+        }
         let azure = if args.ask_azure {
             Some(AzureSettings::resolve(&args.azure, &typed, &mut warnings)?)
         } else {
@@ -65,6 +73,7 @@ impl StatusSettings {
             sort_by: args.sort_by,
             watch: args.watch,
             fail_within: args.fail_within,
+            fix: args.fix,
             azure,
             warnings,
         })

@@ -141,6 +141,9 @@ fn lines(document: &Document) -> Vec<String> {
 /// What the reader of an example has, and this test has not: a terminal to be asked on, where the cluster may name the
 /// gateway.
 fn more(line: &str) -> &'static str {
+    if line.contains(" --fix") {
+        return "--help";
+    }
     match (line.contains("apim entra setup"), line.contains(" -g ")) {
         (false, _) => "",
         (true, true) => "--yes",

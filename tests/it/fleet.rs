@@ -3,6 +3,7 @@
 mod clouds;
 mod consent;
 mod events;
+mod gateway_list;
 mod large;
 mod limits;
 mod shared;

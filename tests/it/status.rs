@@ -4,6 +4,7 @@ mod azure;
 mod cron_jobs;
 mod describe;
 mod entra;
+mod fix;
 pub(crate) mod gallery;
 mod hostile;
 mod large;

@@ -47,6 +47,8 @@ pub(crate) struct Terminal<'a> {
     keyboard: ChildStdin,
     screen: ChildStdout,
     shown: String,
+    /// How much of that has been waited for.
+    seen: usize,
 }
 
 impl Case {
@@ -65,11 +67,14 @@ impl Case {
             "{first}echo \"pid $$.\"; exec '{}' {words}",
             env!("CARGO_BIN_EXE_kubectl-apim")
         );
+        let kubeconfig = self.kubeconfig_path();
         let mut child = Command::new("script")
             .args(["-qec", &line, "/dev/null"])
             .env_clear()
             .envs(self.variables())
             .env("PATH", "/usr/bin:/bin")
+            // Where kubectl keeps its cache.
+            .env("HOME", kubeconfig.parent().unwrap())
             .env("TERM", "xterm")
             .envs(variables.iter().copied())
             .stdin(std::process::Stdio::piped())
@@ -82,15 +87,21 @@ impl Case {
             keyboard: child.stdin.take().unwrap(),
             screen: child.stdout.take().unwrap(),
             shown: String::new(),
+            seen: 0,
             child,
         }
     }
 }
 
 impl Terminal<'_> {
-    /// Waits until a text is on the screen.
+    /// Waits until a text is on the screen, after those that were waited for before.
     pub(crate) async fn shows(&mut self, wanted: &str) {
-        while !self.shown.contains(wanted) {
+        loop {
+            let unseen = &self.shown[self.seen..];
+            if let Some(at) = unseen.find(wanted) {
+                self.seen += at + wanted.len();
+                return;
+            }
             let mut part = [0; 4096];
             let read = timeout(LIMIT, self.screen.read(&mut part)).await;
             let read = read.unwrap_or_else(|_| panic!("`{wanted}` is missing in:\n{}", self.shown));
@@ -100,12 +111,29 @@ impl Terminal<'_> {
         }
     }
 
+    /// Types while the run goes on.
+    pub(crate) async fn types(&mut self, keys: &str) {
+        self.keyboard.write_all(keys.as_bytes()).await.unwrap();
+    }
+
+    /// Waits for the end, which must be with this code. Returns all that was shown.
+    pub(crate) async fn closes(mut self, code: i32) -> String {
+        let mut rest = Vec::new();
+        let read = timeout(LIMIT, self.screen.read_to_end(&mut rest)).await;
+        let status = timeout(LIMIT, self.child.wait()).await.unwrap().unwrap();
+        read.unwrap().unwrap();
+        self.shown += &text(&rest);
+        self.case.shows_no_secret(&self.shown).await;
+        assert_eq!(status.code(), Some(code), "{}", self.shown);
+        self.shown
+    }
+
     /// Answers; then the run must end with this code and, unless the answer is
     /// yes, promptly. Returns all that was shown.
     pub(crate) async fn ends(mut self, answer: Answer, code: i32) -> String {
         match answer {
             Answer::Nothing => {}
-            Answer::Types(keys) => self.keyboard.write_all(keys.as_bytes()).await.unwrap(),
+            Answer::Types(keys) => self.types(keys).await,
             Answer::Signals(name) => {
                 let (_, pid) = self.shown.split_once("pid ").unwrap();
                 let (pid, _) = pid.split_once('.').unwrap();
@@ -114,16 +142,10 @@ impl Terminal<'_> {
             }
         }
         let asked = Instant::now();
-        let mut rest = Vec::new();
-        let read = timeout(LIMIT, self.screen.read_to_end(&mut rest)).await;
-        let status = timeout(LIMIT, self.child.wait()).await.unwrap().unwrap();
+        let shown = self.closes(code).await;
         let took = asked.elapsed();
-        read.unwrap().unwrap();
-        self.shown += &text(&rest);
-        self.case.shows_no_secret(&self.shown).await;
-        assert_eq!(status.code(), Some(code), "{answer:?}: {}", self.shown);
         assert!(code == 0 || took < PROMPTLY, "{answer:?} took {took:?}");
-        self.shown
+        shown
     }
 }
 

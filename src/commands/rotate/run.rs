@@ -258,7 +258,8 @@ impl Run<'_> {
              a new token",
         );
         if self.settings.dry_run != DryRun::None {
-            return RotationReport::planned_put_back(snapshot);
+            let gateway = target.id.clone().or_else(|| target.named.id());
+            return RotationReport::planned_put_back(snapshot, gateway);
         }
         self.context.interrupt.completing.set(true);
         let outcome = finish_put_back(&mut self.effects(target), snapshot, put_back, self.output).await;

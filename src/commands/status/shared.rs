@@ -13,6 +13,7 @@ pub(super) fn table_options(settings: &StatusSettings, context: &Context) -> Tab
         with_namespace: settings.selection.everywhere,
         with_azure: settings.azure.is_some(),
         no_headers: settings.no_headers,
+        width: context.output.width(),
         connection: context.connection.clone(),
     }
 }

@@ -1,10 +1,10 @@
 //! The connection of this run, as flags of the commands that it prints.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::path::Path;
 
 use super::KubeConnection;
+use crate::model::PrintedCommand;
 use crate::model::quote::word;
 
 /// What stands before a command in a sentence; where a text begins, one may begin too.
@@ -15,7 +15,7 @@ const BEFORE: [&str; 4] = ["`", ": ", "&& ", "| "];
 /// namespace stands in the commands themselves; a bearer token is a secret, so a command
 /// needs it anew.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ConnectionFlags(String);
+pub struct ConnectionFlags(Vec<String>);
 
 impl ConnectionFlags {
     pub fn of(kube: &KubeConnection) -> Self {
@@ -41,7 +41,7 @@ impl ConnectionFlags {
         );
         flags.add("tls-server-name", kube.tls_server_name.as_deref());
         if kube.insecure_skip_tls_verify {
-            flags.0.push_str(" --insecure-skip-tls-verify");
+            flags.0.push("--insecure-skip-tls-verify".to_owned());
         }
         flags
     }
@@ -54,13 +54,20 @@ impl ConnectionFlags {
         flags
     }
 
+    /// The command with these flags: kubectl takes them before the verb, and a plugin
+    /// after its own name.
+    pub fn in_command(&self, command: &PrintedCommand) -> PrintedCommand {
+        command.with_after(&["kubectl", "apim"], &self.0)
+    }
+
     /// The text with these flags in each of its commands: kubectl takes its flags before
     /// the verb, and a plugin after its own name. Commands that have them stay as they are.
     pub fn completed<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let Self(flags) = self;
-        if flags.is_empty() || !text.contains("kubectl ") {
+        if self.0.is_empty() || !text.contains("kubectl ") {
             return Cow::Borrowed(text);
         }
+        let flags: Vec<Cow<'_, str>> = self.0.iter().map(|flag| word(flag)).collect();
+        let flags = format!(" {}", flags.join(" "));
         let mut completed = String::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("kubectl ") {
@@ -76,7 +83,7 @@ impl ConnectionFlags {
                 _ => after,
             };
             if is_command && !format!(" {after}").starts_with(flags.as_str()) {
-                completed.push_str(flags);
+                completed.push_str(&flags);
             }
             completed.push(' ');
             rest = after;
@@ -87,8 +94,7 @@ impl ConnectionFlags {
 
     fn add(&mut self, flag: &str, value: Option<&str>) {
         if let Some(value) = value {
-            // Writing to a String cannot fail.
-            let _ = write!(self.0, " --{flag} {}", word(value));
+            self.0.extend([format!("--{flag}"), value.to_owned()]);
         }
     }
 }
@@ -140,6 +146,27 @@ mod tests {
     }
 
     #[test]
+    fn a_command_to_run_has_the_same_words_as_its_text() {
+        let flags = of_prod();
+        for words in [
+            &["kubectl", "apim", "rotate", "gw", "-n", "my shop"][..],
+            &["kubectl", "delete", "pod", "apim"],
+            &["az", "ad", "app", "show", "--id", "kubectl "],
+        ] {
+            let command = PrintedCommand::new(words);
+            let completed = flags.in_command(&command);
+            assert_eq!(completed.to_string(), flags.completed(&command.to_string()));
+        }
+        let placeholder = PrintedCommand::new(&["kubectl", "apim", "status"]).with_placeholder("NAME");
+        let completed = flags.in_command(&placeholder).to_string();
+        assert!(
+            completed.starts_with("kubectl apim --kubeconfig 'my files/config' "),
+            "{completed}"
+        );
+        assert!(completed.ends_with(" status NAME"), "{completed}");
+    }
+
+    #[test]
     fn without_flags_a_text_stays() {
         let none = ConnectionFlags::of(&KubeConnection {
             namespace: Some("shop".to_owned()),
@@ -155,7 +182,7 @@ mod tests {
             ..KubeConnection::default()
         });
         let in_context = flags.in_context("it's");
-        let expected = r"kubectl --as alice --context 'it'\''s' get pods";
+        let expected = r#"kubectl --as alice --context "it's" get pods"#;
         assert_eq!(in_context.completed("kubectl get pods"), expected);
         assert_eq!(flags.completed(expected), expected);
     }

@@ -23,6 +23,19 @@ pub enum ProveMode {
 
 /// The formats of a rotation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RotateFormat {
+    #[default]
+    Table,
+    Wide,
+    Json,
+    Yaml,
+    Name,
+    /// The file that lists the gateways that may be rotated.
+    Gateways,
+}
+
+/// The formats of a set-up and of the version.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OutputFormat {
     #[default]
     Table,

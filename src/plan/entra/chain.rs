@@ -15,7 +15,7 @@ use crate::model::directory::{Application, FederatedCredential, ServicePrincipal
 use crate::model::entra::{federated_name, is_same_but_slash, subject};
 use crate::model::{
     Auth, AzureRole, CustomRole, EntraInAzure, EntraSignIn, Fact, Federation, GatewayFacts, InstanceAccess,
-    Unavailable, cleaned, known, shortened,
+    PrintedCommand, Unavailable, cleaned, known, shortened,
 };
 use in_cluster::{by_webhook, in_cluster, own_variables};
 use settings::settings;
@@ -270,7 +270,7 @@ fn access(azure: &EntraInAzure) -> Vec<Link> {
 }
 
 /// The command that shows the role that keeps a set-up from mending this part.
-pub fn role_in_the_way(part: Part, azure: &EntraInAzure) -> Option<String> {
+pub fn role_in_the_way(part: Part, azure: &EntraInAzure) -> Option<PrintedCommand> {
     let access = azure.access.as_ref().ok()?;
     let (role, scope) = match part {
         Part::ValidatorRole => (AzureRole::ConfigValidator, access.service.group_path()),

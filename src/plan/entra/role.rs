@@ -7,7 +7,7 @@ use super::facts::{EntraFacts, RoleFacts};
 use super::step::{Action, Part, Step};
 use super::unread::unread;
 use crate::model::access::{Permission, RoleDefinition};
-use crate::model::{AzureRole, CustomRole, cleaned, counted};
+use crate::model::{AzureRole, CustomRole, PrintedCommand, cleaned, counted};
 
 /// A role's step, and the definition that is to be assigned.
 pub(super) struct RoleStep {
@@ -238,10 +238,10 @@ fn is_of_subscription(definition: &RoleDefinition, subscription: &str) -> bool {
 }
 
 /// The command that shows what a role allows.
-pub fn role_command(subscription: &str, role: Uuid) -> String {
-    format!(
-        "az role definition list --custom-role-only true --subscription {subscription} --query \"[?name=='{role}']\""
-    )
+pub fn role_command(subscription: &str, role: Uuid) -> PrintedCommand {
+    PrintedCommand::new(&["az", "role", "definition", "list", "--custom-role-only", "true"])
+        .with(&["--subscription", subscription])
+        .with(&["--query", &format!("[?name=='{role}']")])
 }
 
 /// Whether a scope is another one or above it. ARM ignores case and may or may not

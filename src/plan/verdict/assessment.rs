@@ -2,7 +2,7 @@ use serde::Serialize;
 
 use super::super::entra::{Link, LinkState, Part};
 use super::expiry::Expiry;
-use crate::model::{CronJobFacts, GatewayFacts, Unavailable};
+use crate::model::{CronJobFacts, GatewayFacts, PrintedCommand, Unavailable};
 
 /// The state of a gateway's credential in one word, in order from the worst to
 /// the best.
@@ -76,7 +76,7 @@ pub struct Assessment {
     /// What else is wrong, the worst first.
     pub others: Vec<(Verdict, String)>,
     /// A command that can be pasted.
-    pub fix: Option<String>,
+    pub fix: Option<PrintedCommand>,
     /// Why nothing rotates the token in time, whatever the verdict is.
     pub unprotected: Option<String>,
     /// When the credential expires, if that is known.
@@ -88,6 +88,11 @@ pub struct Assessment {
 }
 
 impl Assessment {
+    /// The command that fixes the gateway, as text.
+    pub fn fix_text(&self) -> Option<String> {
+        self.fix.as_ref().map(ToString::to_string)
+    }
+
     /// The parts of the sign-in that could not be read, each with the reason.
     pub fn unknown_links(&self) -> impl Iterator<Item = (Part, &Unavailable)> {
         self.links.iter().filter_map(|link| match &link.state {

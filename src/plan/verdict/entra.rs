@@ -7,9 +7,10 @@ use super::assessment::{Assessment, Verdict};
 use super::expiry::lost;
 use super::stale::rollout_left;
 use crate::model::entra::{Mode, OwnVariables, default_secret};
-use crate::model::quote::shell_word;
+use crate::model::quote::word;
 use crate::model::{
-    Auth, EntraSignIn, GatewayFacts, GatewayId, Unavailable, WorkloadRef, counted, known, setting, shortened,
+    Auth, EntraSignIn, GatewayFacts, GatewayId, PrintedCommand, Unavailable, WorkloadRef, counted, known,
+    setting, shortened,
 };
 
 /// The credential of a gateway, in a sentence.
@@ -151,15 +152,18 @@ pub(super) fn own_variables(facts: &GatewayFacts, links: &[Link]) -> Option<Stri
 }
 
 /// The command that leaves to the webhook what the container sets.
-fn leave_to_webhook(facts: &GatewayFacts, own: &OwnVariables) -> String {
+fn leave_to_webhook(facts: &GatewayFacts, own: &OwnVariables) -> PrintedCommand {
     let names: Vec<String> = own.names().map(|name| format!("{name}-")).collect();
-    format!(
-        "kubectl -n {} set env {} -c {} {}",
-        facts.namespace,
-        facts.workload.short(),
-        word(&facts.container),
-        names.join(" ")
-    )
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    set_env(facts, &names)
+}
+
+/// The command that changes variables of the container.
+fn set_env(facts: &GatewayFacts, changes: &[&str]) -> PrintedCommand {
+    let workload = facts.workload.short();
+    PrintedCommand::new(&["kubectl", "-n", &facts.namespace, "set", "env", &workload])
+        .with(&["-c", &facts.container])
+        .with(changes)
 }
 
 /// What else to know of a gateway that may sign in, to follow a reason.
@@ -186,7 +190,7 @@ pub(super) fn unchecked(links: &[Link]) -> String {
 }
 
 /// The command that mends the sign-in, or renews the credential.
-pub(super) fn set_up(facts: &GatewayFacts, assessment: &Assessment) -> Option<String> {
+pub(super) fn set_up(facts: &GatewayFacts, assessment: &Assessment) -> Option<PrintedCommand> {
     let sign_in = facts.entra()?;
     let GatewayFacts {
         namespace, workload, ..
@@ -197,10 +201,8 @@ pub(super) fn set_up(facts: &GatewayFacts, assessment: &Assessment) -> Option<St
     if let Some(command) = broken.and_then(|part| without_set_up(part, facts, sign_in)) {
         return Some(command);
     }
-    let mut words = vec![format!(
-        "kubectl apim entra setup {} -n {namespace}",
-        workload.short()
-    )];
+    let mut command = PrintedCommand::new(&["kubectl", "apim", "entra", "setup", &workload.short()])
+        .with(&["-n", namespace]);
     if let Some(GatewayId { service, name }) = gateway_id(facts, sign_in) {
         let values = [
             &service.subscription,
@@ -209,66 +211,69 @@ pub(super) fn set_up(facts: &GatewayFacts, assessment: &Assessment) -> Option<St
             &name,
         ];
         let flags = ["-s", "-r", "-a", "-g"].into_iter().zip(values);
-        words.extend(flags.map(|(flag, value)| format!("{flag} {}", word(value))));
+        command = flags.fold(command, |command, (flag, value)| command.with(&[flag, value]));
     }
-    words.push(match app(sign_in, broken) {
-        App::Known(id) => format!("--app {id}"),
-        App::New => format!("--create-app {}", word(&workload.name)),
-        App::Unread => "--app CLIENT-ID".to_owned(),
+    command = match app(sign_in, broken) {
+        App::Known(id) => command.with(&["--app", &id.to_string()]),
+        App::New => command.with(&["--create-app", &workload.name]),
+        App::Unread => command.with(&["--app"]).with_placeholder("CLIENT-ID"),
         App::OfOther(_) => return None,
-    });
+    };
     if sign_in.lacking.setting == Some(setting::APP_SECRET) {
-        words.push(format!("--mode {}", Mode::AppSecret.as_str()));
+        command = command.with(&["--mode", Mode::AppSecret.as_str()]);
     }
     if facts.auth == Auth::WorkloadIdentity && sign_in.service_account == "default" {
-        words.push(format!("--service-account {}", word(&workload.name)));
+        command = command.with(&["--service-account", &workload.name]);
     }
     let is_broken = |part| {
         let mut links = assessment.links.iter();
         links.any(|link| link.part == part && matches!(link.state, LinkState::Broken(_)))
     };
     if is_broken(Part::Identity) {
-        words.push("--enable-identity".to_owned());
+        command = command.with(&["--enable-identity"]);
     }
     if matches!(&facts.azure, Some(Ok(found)) if !found.exists) {
         // A shell does not take it as it is.
-        words.push("--location-name <NAME>".to_owned());
+        command = command.with(&["--location-name"]).with_placeholder("<NAME>");
     }
     if let Some((secret, _)) = &facts.secret
         && sign_in.in_clear.is_none()
         && *secret != default_secret(&workload.name)
     {
-        words.push(format!("--secret {secret}"));
+        command = command.with(&["--secret", secret]);
     }
-    Some(words.join(" "))
+    Some(command)
 }
 
 /// The command for what a set-up leaves alone, or would stop at.
-fn without_set_up(part: Part, facts: &GatewayFacts, sign_in: &EntraSignIn) -> Option<String> {
-    let (namespace, workload) = (&facts.namespace, facts.workload.short());
-    let container = word(&facts.container);
+fn without_set_up(part: Part, facts: &GatewayFacts, sign_in: &EntraSignIn) -> Option<PrintedCommand> {
+    let on_workload = PrintedCommand::new(&["kubectl", "-n", &facts.namespace]);
+    let workload = facts.workload.short();
     // The webhook would set the right ones.
     if depends_on_variables(part) && sign_in.own_variables.mix_with_the_webhook() {
         return Some(leave_to_webhook(facts, &sign_in.own_variables));
     }
     match part {
         Part::Tenant => right_tenant(sign_in).map(|tenant| {
-            let setting = setting::APP_TENANT;
-            format!("kubectl -n {namespace} set env {workload} -c {container} {setting}={tenant}")
+            let change = format!("{}={tenant}", setting::APP_TENANT);
+            set_env(facts, &[&change])
         }),
         Part::Gateway => recorded_gateway(facts, sign_in).map(|name| {
-            let setting = setting::GATEWAY_NAME;
-            let value = word(&name);
-            format!("kubectl -n {namespace} set env {workload} -c {container} {setting}={value}")
+            let change = format!("{}={name}", setting::GATEWAY_NAME);
+            set_env(facts, &[&change])
         }),
         Part::Webhook if sign_in.lacking.skipped && !sign_in.lacking.label => {
-            Some(format!("kubectl -n {namespace} edit {workload}"))
+            Some(on_workload.with(&["edit", &workload]))
         }
         // A shell does not take it as it is.
-        Part::Image => Some(format!(
-            "kubectl -n {namespace} set image {workload} \
-             {container}=mcr.microsoft.com/azure-api-management/gateway:<VERSION>"
-        )),
+        Part::Image => Some(
+            on_workload
+                .with(&["set", "image", &workload])
+                .with_placeholder(&format!(
+                    "{}=mcr.microsoft.com/azure-api-management/gateway:<VERSION>",
+                    word(&facts.container)
+                )),
+        ),
         _ => by_az(part, sign_in),
     }
 }
@@ -283,23 +288,22 @@ fn recorded_gateway(facts: &GatewayFacts, sign_in: &EntraSignIn) -> Option<Strin
 }
 
 /// For what is there and disabled, and for a role that grants something else.
-fn by_az(part: Part, sign_in: &EntraSignIn) -> Option<String> {
+fn by_az(part: Part, sign_in: &EntraSignIn) -> Option<PrintedCommand> {
     let azure = sign_in.azure.as_deref()?;
     let principal = known(&azure.service_principal);
     let application = known(&azure.application);
     match part {
-        Part::ServicePrincipal => principal
-            .filter(|found| !found.enabled)
-            .map(|found| format!("az ad sp update --id {} --set accountEnabled=true", found.id)),
-        Part::App => application.map(|app| format!("az ad app show --id {}", app.app_id)),
+        Part::ServicePrincipal => principal.filter(|found| !found.enabled).map(|found| {
+            PrintedCommand::new(&["az", "ad", "sp", "update", "--id", &found.id.to_string()])
+                .with(&["--set", "accountEnabled=true"])
+        }),
+        Part::App => application
+            .map(|app| PrintedCommand::new(&["az", "ad", "app", "show", "--id", &app.app_id.to_string()])),
         Part::Tier => azure.access.as_ref().ok().map(|access| {
             let service = &access.service;
-            format!(
-                "az apim show --name {} --resource-group {} --subscription {} --query sku",
-                word(&service.name),
-                word(&service.resource_group),
-                word(&service.subscription)
-            )
+            PrintedCommand::new(&["az", "apim", "show", "--name", &service.name])
+                .with(&["--resource-group", &service.resource_group])
+                .with(&["--subscription", &service.subscription, "--query", "sku"])
         }),
         _ => role_in_the_way(part, azure),
     }
@@ -314,16 +318,6 @@ const fn depends_on_variables(part: Part) -> bool {
     )
 }
 
-/// Quoted where a shell would not take it as it is.
-fn word(text: &str) -> String {
-    let is_plain = |it: char| it.is_ascii_alphanumeric() || matches!(it, '-' | '_' | '.');
-    if !text.is_empty() && !text.starts_with('-') && text.chars().all(is_plain) {
-        text.to_owned()
-    } else {
-        shell_word(text)
-    }
-}
-
 fn gateway_id(facts: &GatewayFacts, sign_in: &EntraSignIn) -> Option<GatewayId> {
     let access = sign_in
         .azure
@@ -336,10 +330,10 @@ fn gateway_id(facts: &GatewayFacts, sign_in: &EntraSignIn) -> Option<GatewayId> 
     found.or_else(|| facts.recorded.clone())
 }
 
-pub(super) fn fix_unknown(facts: &GatewayFacts, sign_in: &EntraSignIn) -> String {
+pub(super) fn fix_unknown(facts: &GatewayFacts, sign_in: &EntraSignIn) -> PrintedCommand {
     let GatewayFacts { namespace, .. } = facts;
     if facts.auth == Auth::WorkloadIdentity && sign_in.azure.is_none() {
-        return format!("kubectl apim status -n {namespace} --azure");
+        return PrintedCommand::new(&["kubectl", "apim", "status", "-n", namespace, "--azure"]);
     }
     if sign_in.own_variables.mix_with_the_webhook() {
         return leave_to_webhook(facts, &sign_in.own_variables);
@@ -347,12 +341,17 @@ pub(super) fn fix_unknown(facts: &GatewayFacts, sign_in: &EntraSignIn) -> String
     if let (Some(Err(Unavailable::Forbidden(_))), Some((secret, _)), None) =
         (&sign_in.stored, &facts.secret, &sign_in.azure)
     {
-        return format!("kubectl auth can-i get secret/{secret} -n {namespace}");
+        let secret = format!("secret/{secret}");
+        return PrintedCommand::new(&["kubectl", "auth", "can-i", "get", &secret, "-n", namespace]);
     }
+    let listing = PrintedCommand::new(&["az", "ad", "app", "credential", "list"]);
     match (&sign_in.client_id, facts.auth) {
-        (Err(_), _) => format!("kubectl describe {} -n {namespace}", facts.workload),
-        (Ok(id), Auth::Certificate) => format!("az ad app credential list --cert --id {id}"),
-        (Ok(id), _) => format!("az ad app credential list --id {id}"),
+        (Err(_), _) => {
+            let workload = facts.workload.to_string();
+            PrintedCommand::new(&["kubectl", "describe", &workload, "-n", namespace])
+        }
+        (Ok(id), Auth::Certificate) => listing.with(&["--cert", "--id", &id.to_string()]),
+        (Ok(id), _) => listing.with(&["--id", &id.to_string()]),
     }
 }
 

@@ -42,7 +42,7 @@ fn after(change: impl Fn(&mut GatewayFacts)) -> (Verdict, String) {
     change(&mut facts);
     let assessment = assess(&facts, now());
     assert!(!assessment.reason.is_empty());
-    (assessment.verdict, assessment.fix.unwrap_or_default())
+    (assessment.verdict, assessment.fix_text().unwrap_or_default())
 }
 
 const ROTATE: &str = "kubectl apim rotate deployment.apps/gw -n shop";

@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 
 use super::*;
-use crate::model::request::OutputFormat;
+use crate::model::request::RotateFormat;
 use crate::plan::Record;
 use crate::plan::fixture::{DAY, now, plan, snapshot};
 use crate::yaml::from_yaml;
@@ -23,13 +23,13 @@ pub fn rotated() -> RotationReport {
     RotationReport::done(&snapshot(), &plan, &outcome)
 }
 
-fn render(report: &RotationReport, format: OutputFormat) -> String {
+fn render(report: &RotationReport, format: RotateFormat) -> String {
     report.render(format, now(), &TimeZone::UTC).unwrap()
 }
 
 #[test]
 fn a_rotation_as_text() {
-    insta::assert_snapshot!(render(&rotated(), OutputFormat::Table), @r"
+    insta::assert_snapshot!(render(&rotated(), RotateFormat::Table), @r"
     secret/gw-token rotated
     deployment.apps/gw restarted
     key slot: primary
@@ -39,7 +39,7 @@ fn a_rotation_as_text() {
 
 #[test]
 fn a_rotation_as_a_wide_table() {
-    insta::assert_snapshot!(render(&rotated(), OutputFormat::Wide), @r"
+    insta::assert_snapshot!(render(&rotated(), RotateFormat::Wide), @r"
     SECRET     KEY     WORKLOADS            GATEWAY   SERVICE   SLOT      EXPIRES-IN   OUTCOME
     gw-token   value   deployment.apps/gw   gw        svc       primary   29d          Rotated
     ");
@@ -47,11 +47,11 @@ fn a_rotation_as_a_wide_table() {
 
 #[test]
 fn a_rotation_as_names_and_json() {
-    insta::assert_snapshot!(render(&rotated(), OutputFormat::Name), @r"
+    insta::assert_snapshot!(render(&rotated(), RotateFormat::Name), @r"
     secret/gw-token
     deployment.apps/gw
     ");
-    insta::assert_snapshot!(render(&rotated(), OutputFormat::Json), @r#"
+    insta::assert_snapshot!(render(&rotated(), RotateFormat::Json), @r#"
     {
       "apiVersion": "kubectl-apim/v1",
       "kind": "Rotation",
@@ -84,24 +84,24 @@ fn a_rotation_as_names_and_json() {
 
 #[test]
 fn yaml_and_json_are_equal() {
-    let yaml = from_yaml(render(&rotated(), OutputFormat::Yaml).as_bytes()).unwrap();
-    let json: serde_json::Value = serde_json::from_str(&render(&rotated(), OutputFormat::Json)).unwrap();
+    let yaml = from_yaml(render(&rotated(), RotateFormat::Yaml).as_bytes()).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&render(&rotated(), RotateFormat::Json)).unwrap();
     assert_eq!(yaml, json);
 }
 
 #[test]
 fn a_plan_and_nothing_due() {
-    insta::assert_snapshot!(render(&RotationReport::planned(&snapshot(), &plan()), OutputFormat::Table), @r"
+    insta::assert_snapshot!(render(&RotationReport::planned(&snapshot(), &plan()), RotateFormat::Table), @r"
     secret/gw-token rotated (dry run)
     deployment.apps/gw restarted (dry run)
     key slot: primary (dry run)
     expires: 2027-02-14 07:50 UTC (in 29 days 23 hours) (dry run)
     ");
     let not_due = RotationReport::not_due(&snapshot(), "the token is fresh".to_owned());
-    insta::assert_snapshot!(render(&not_due, OutputFormat::Table), @r"
+    insta::assert_snapshot!(render(&not_due, RotateFormat::Table), @r"
     secret/gw-token unchanged: the token is fresh
     expires: 2027-02-14 08:00 UTC (in 30 days)
     ");
-    assert_eq!(render(&not_due, OutputFormat::Name), "");
+    assert_eq!(render(&not_due, RotateFormat::Name), "");
     assert_eq!(DAY * 30, not_due.expires_at.unwrap().duration_since(now()));
 }

@@ -49,7 +49,10 @@ pub(super) fn describe(row: &Row, connection: &ConnectionFlags, now: Timestamp) 
         }
         all.section("Unread", section);
     }
-    let fix = assessment.fix.as_deref().map(|fix| connection.completed(fix));
+    let fix = assessment
+        .fix
+        .as_ref()
+        .map(|fix| connection.in_command(fix).to_string());
     all.line("Fix", fix.as_deref().unwrap_or(NONE));
     all.text()
 }

@@ -1,7 +1,5 @@
 //! The output of `-o json` and `-o yaml`.
 
-use std::borrow::Cow;
-
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -41,7 +39,7 @@ pub(super) struct Item<'a> {
     verdict: Verdict,
     pub(super) reason: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    fix: Option<Cow<'a, str>>,
+    fix: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -154,7 +152,7 @@ impl StatusReport {
 impl Row {
     pub(super) fn item(&self, connection: &ConnectionFlags, now: Timestamp) -> Item<'_> {
         let facts = &self.facts;
-        let fix = self.assessment.fix.as_deref();
+        let fix = self.assessment.fix.as_ref();
         let stored = facts.secret_facts();
         let expires_at = self.assessment.expiry.map(|expiry| expiry.expires);
         let pods = facts.pods.as_ref().ok();
@@ -172,7 +170,7 @@ impl Row {
             auth: auth(facts.auth),
             verdict: self.assessment.verdict,
             reason: &self.assessment.reason,
-            fix: fix.map(|fix| connection.completed(fix)),
+            fix: fix.map(|fix| connection.in_command(fix).to_string()),
             expires_at,
             expires_in_seconds: expires_at.map(|expires_at| expires_at.duration_since(now).as_secs()),
             does_not_expire: facts.auth == Auth::WorkloadIdentity,

@@ -25,6 +25,8 @@ pub struct TableOptions {
     /// Whether there are columns with facts from Azure.
     pub with_azure: bool,
     pub no_headers: bool,
+    /// The width of the terminal, if it is one that shows the table.
+    pub width: Option<usize>,
     /// What printed commands need to reach the same cluster.
     pub connection: ConnectionFlags,
 }
@@ -90,8 +92,8 @@ impl StatusReport {
             .collect();
         rows.sort_by_key(|row| row.assessment.verdict);
         let line = |row: &&Row| {
-            let Assessment { verdict, fix, .. } = &row.assessment;
-            let fix = fix.as_deref().unwrap_or_default();
+            let verdict = row.assessment.verdict;
+            let fix = row.assessment.fix_text().unwrap_or_default();
             let name = self.name(row);
             if self.options.with_namespace {
                 format!("{name} in {} is {verdict:?}; run: {fix}", row.facts.namespace)

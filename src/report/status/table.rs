@@ -1,10 +1,12 @@
 //! The gateways as a table with one row for each.
 
 use comfy_table::Cell;
+use console::measure_text_width;
 use jiff::{SignedDuration, Timestamp};
 
 use super::rows::{Row, StatusReport};
 use crate::model::entra::Mode;
+use crate::model::request::StatusFormat;
 use crate::model::{Auth, CronJobFacts, Fact, GatewayFacts, JobResult, SecretFacts, human_duration};
 use crate::plan::{Verdict, next_run};
 use crate::report::table::{Severity, cell, render};
@@ -14,18 +16,43 @@ pub(super) use crate::report::table::Widths;
 const NONE: &str = "<none>";
 const UNKNOWN: &str = "<unknown>";
 
-pub(super) fn table(report: &StatusReport, wide: bool) -> String {
-    rows(report, wide, !report.options.no_headers, &mut Widths::new())
+/// Which columns there are.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Columns {
+    Usual,
+    /// Without `AUTH`, which never changes, for a terminal that is too narrow.
+    Fewer,
+    Wide,
+}
+
+impl Columns {
+    pub(super) fn of(format: StatusFormat) -> Self {
+        match format {
+            StatusFormat::Wide => Self::Wide,
+            _ => Self::Usual,
+        }
+    }
+}
+
+/// All rows, for a terminal of this width if it is one.
+pub(super) fn table(report: &StatusReport, columns: Columns, width: Option<usize>) -> String {
+    let with = |columns| rows(report, columns, !report.options.no_headers, &mut Widths::new());
+    let table = with(columns);
+    let is_wider = |width| table.lines().any(|line| measure_text_width(line) > width);
+    if columns == Columns::Usual && width.is_some_and(is_wider) {
+        return with(Columns::Fewer);
+    }
+    table
 }
 
 /// Rows with or without headers. They align with earlier rows of these widths.
-pub(super) fn rows(report: &StatusReport, wide: bool, with_headers: bool, widths: &mut Widths) -> String {
+pub(super) fn rows(report: &StatusReport, shown: Columns, with_headers: bool, widths: &mut Widths) -> String {
     if report.rows.is_empty() {
         return String::new();
     }
     let mut headers = Vec::new();
     let cells = report.rows.iter().map(|row| {
-        let columns = columns(report, row, wide);
+        let columns = columns(report, row, shown);
         headers = columns.iter().map(|(header, _)| *header).collect();
         columns.into_iter().map(|(_, cell)| cell).collect()
     });
@@ -45,9 +72,9 @@ pub(super) const fn auth(auth: Auth) -> &'static str {
 /// A header and the cell of one row below it.
 type Column = (&'static str, Cell);
 
-/// Those of a default row fit into 80 columns if all sign in by tokens and the name is no longer
-/// than 14.
-fn columns(report: &StatusReport, row: &Row, wide: bool) -> Vec<Column> {
+/// Those of a usual row fit into 80 columns if all sign in by tokens and the name is no longer
+/// than 14; without `AUTH` if it is no longer than 20.
+fn columns(report: &StatusReport, row: &Row, shown: Columns) -> Vec<Column> {
     let facts = &row.facts;
     let mut columns = Vec::new();
     if row.change.is_some() {
@@ -56,9 +83,11 @@ fn columns(report: &StatusReport, row: &Row, wide: bool) -> Vec<Column> {
     if report.options.with_namespace {
         columns.push(("NAMESPACE", plain(&facts.namespace)));
     }
+    columns.push(("NAME", plain(&report.name(row))));
+    if shown != Columns::Fewer {
+        columns.push(("AUTH", plain(auth(facts.auth))));
+    }
     columns.extend([
-        ("NAME", plain(&report.name(row))),
-        ("AUTH", plain(auth(facts.auth))),
         ("EXPIRES-IN", expires_in(row, report.now)),
         ("KEY", key_slot(facts)),
         ("READY", ready(facts)),
@@ -68,7 +97,7 @@ fn columns(report: &StatusReport, row: &Row, wide: bool) -> Vec<Column> {
     if report.options.with_azure {
         columns.extend(azure(facts));
     }
-    if wide {
+    if shown == Columns::Wide {
         columns.extend(wide_columns(row, report.now));
     }
     if let Some(change) = &row.change {

@@ -1,5 +1,6 @@
 use super::describe::describe;
 use super::rows::StatusReport;
+use super::table::Columns;
 use super::{prometheus, table};
 use crate::error::Result;
 use crate::model::request::StatusFormat;
@@ -10,8 +11,9 @@ impl StatusReport {
     /// The report as text, with a line feed at the end unless it is empty.
     pub fn render(&self, format: StatusFormat) -> Result<String> {
         match format {
-            StatusFormat::Table => Ok(table::table(self, false)),
-            StatusFormat::Wide => Ok(table::table(self, true)),
+            StatusFormat::Table | StatusFormat::Wide => {
+                Ok(table::table(self, Columns::of(format), self.options.width))
+            }
             StatusFormat::Name => Ok(self.names()),
             StatusFormat::Prometheus => Ok(prometheus::metrics(self)),
             StatusFormat::Yaml => to_yaml(&self.list()),

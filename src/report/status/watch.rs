@@ -9,7 +9,7 @@ use console::truncate_str;
 use jiff::Timestamp;
 
 use super::rows::{Row, StatusReport, TableOptions, several_kinds, sort};
-use super::table::{Widths, rows};
+use super::table::{Columns, Widths, rows, table};
 use crate::error::{Error, Result};
 use crate::model::request::{SortBy, StatusFormat};
 use crate::model::{GatewayFacts, WorkloadRef, counted, one_line};
@@ -148,8 +148,7 @@ impl WatchReport {
         let mut rows: Vec<Row> = self.rows.values().cloned().collect();
         sort(&mut rows, self.sort_by);
         let report = self.report(rows, now);
-        let wide = self.format == StatusFormat::Wide;
-        let table = self::rows(&report, wide, !self.options.no_headers, &mut Widths::new());
+        let table = self::table(&report, Columns::of(self.format), Some(width));
         let mut lines: Vec<&str> = table.lines().collect();
         let below = match self.latest.len() {
             0 => 0,
@@ -220,8 +219,12 @@ impl WatchReport {
             StatusFormat::Json => lines(&report),
             format => {
                 let headers = std::mem::take(&mut self.headers_pending);
-                let wide = format == StatusFormat::Wide;
-                Ok(self::rows(&report, wide, headers, &mut self.widths))
+                Ok(self::rows(
+                    &report,
+                    Columns::of(format),
+                    headers,
+                    &mut self.widths,
+                ))
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::case::{Case, DAY};
 use crate::terminal::{Answer, REFUSALS};
 
 /// Two teams whose gateways are of one instance, as seen by the first.
-async fn two_teams(name: &str) -> (Case, Case) {
+pub(super) async fn two_teams(name: &str) -> (Case, Case) {
     let (ours, theirs) = (Case::new(name).await, Case::new(name).await);
     for (case, label) in [(&ours, "ours"), (&theirs, "theirs")] {
         let gateway = ours.gateway_named(label);
@@ -30,7 +30,7 @@ async fn two_teams(name: &str) -> (Case, Case) {
 }
 
 /// A run over all namespaces that sees the gateways of this test alone.
-fn everywhere<'a>(case: &'a Case, arguments: &[&str]) -> crate::run::Run<'a> {
+pub(super) fn everywhere<'a>(case: &'a Case, arguments: &[&str]) -> crate::run::Run<'a> {
     let labels = format!("fleet={}", case.namespace);
     let line = [&["rotate", "-A", "-l", &labels], arguments].concat();
     case.apim(&line)
@@ -230,6 +230,11 @@ async fn a_command_line_that_makes_no_sense() {
         (&["--gateways", "list.txt"], "--gateways is for several gateways"),
         (&["--all", "--gateways", "/no/such/file"], "cannot be read"),
         (&["--all", "--gateways", &missing], "names no gateway"),
+        (
+            &["-A", "-o", "gateways"],
+            "-o gateways prints what a dry run has found; add --dry-run",
+        ),
+        (&["gw", "-o", "gateways"], "add --dry-run"),
     ] {
         let line = [&["rotate"], line].concat();
         case.fails_untouched(case.apim(&line), 2).await.says(&[says]);

@@ -160,6 +160,9 @@ impl Fleet<'_> {
 
     fn finished(&mut self, location: &Location, found: &TargetFacts, report: RotationReport) {
         self.events.record(&location.cluster, found, &report);
-        self.reports.push(report.in_context(location.context.as_deref()));
+        let report = report
+            .run_by(found.gateways())
+            .in_context(location.context.as_deref());
+        self.reports.push(report);
     }
 }

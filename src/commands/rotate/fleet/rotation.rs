@@ -136,6 +136,7 @@ impl Fleet<'_> {
         let report = report
             .with(BTreeMap::new(), warnings)
             .naming(&names)
+            .run_by(found.gateways())
             .in_context(location.context.as_deref());
         let trial = report.trial(expects_proof);
         (report, trial)

@@ -111,7 +111,7 @@ fn what_others_wrote_is_not_described_by_our_annotations() {
         "{}",
         assessment.reason
     );
-    let fix = assessment.fix.unwrap();
+    let fix = assessment.fix_text().unwrap();
     assert!(fix.starts_with("kubectl apim entra setup "), "{fix}");
     let nothing = assessed(Auth::Certificate, unrecorded);
     assert!(
@@ -124,7 +124,7 @@ fn what_others_wrote_is_not_described_by_our_annotations() {
     });
     assert_eq!(forbidden.verdict, Verdict::Unknown);
     assert_eq!(
-        forbidden.fix.as_deref(),
+        forbidden.fix_text().as_deref(),
         Some("kubectl auth can-i get secret/gw-entra -n shop")
     );
 }
@@ -157,7 +157,7 @@ fn a_secret_that_is_gone_or_replaced_is_not_healthy_because_of_the_app() {
         });
         assert_eq!(assessment.verdict, Verdict::Unknown, "{why}");
         assert!(assessment.reason.contains(why), "{}", assessment.reason);
-        let fix = assessment.fix.unwrap();
+        let fix = assessment.fix_text().unwrap();
         assert!(fix.starts_with("kubectl apim entra setup "), "{fix}");
         parses(&fix);
     }
@@ -254,7 +254,7 @@ fn the_broken_part_is_named_with_the_command_that_mends_it() {
             "{said}: {assessment:?}"
         );
         assert!(assessment.reason.contains(said), "{said}: {}", assessment.reason);
-        assert_eq!(assessment.fix.as_deref(), Some(fix), "{said}");
+        assert_eq!(assessment.fix_text().as_deref(), Some(fix), "{said}");
         parses(fix);
     };
     mends(
@@ -317,7 +317,7 @@ fn what_is_due_is_renewed_where_it_is() {
         });
         let fix = format!("kubectl apim entra setup deployment/gw -n shop --app {APP}{more}");
         parses(&fix);
-        assert_eq!((due.verdict, due.fix), (verdict, Some(fix)));
+        assert_eq!((due.verdict, due.fix_text()), (verdict, Some(fix)));
     }
 }
 
@@ -361,7 +361,7 @@ fn a_secret_in_clear_is_unprotected() {
     });
     assert_eq!(in_clear.verdict, Verdict::Unprotected);
     assert!(in_clear.reason.contains("configmap/gw"));
-    assert_eq!(in_clear.fix, Some(format!("{SET_UP} --app {APP}")));
+    assert_eq!(in_clear.fix_text(), Some(format!("{SET_UP} --app {APP}")));
 }
 
 #[test]
@@ -404,7 +404,7 @@ fn a_role_of_that_name_with_another_permission_is_for_its_owner() {
     });
     let said = &assessment.reason;
     assert!(said.contains("and has others or excludes some"), "{said}");
-    let fix = assessment.fix.unwrap();
+    let fix = assessment.fix_text().unwrap();
     assert!(fix.starts_with("az role definition list "), "{fix}");
 }
 
@@ -420,7 +420,7 @@ fn pods_with_an_older_credential_of_an_app_are_replaced_by_a_set_up() {
         };
         let interrupted = assessed(auth, stale);
         assert_eq!(interrupted.verdict, Verdict::RestartOwed);
-        assert!(interrupted.fix.unwrap().starts_with(setting_up));
+        assert!(interrupted.fix_text().unwrap().starts_with(setting_up));
         let restarted = assessed(auth, |facts| {
             stale(facts);
             facts.marks.rotation_ids = Some(KEY.to_string()).into();
@@ -431,6 +431,6 @@ fn pods_with_an_older_credential_of_an_app_are_replaced_by_a_set_up() {
             "{}",
             restarted.reason
         );
-        assert!(restarted.fix.unwrap().starts_with(setting_up));
+        assert!(restarted.fix_text().unwrap().starts_with(setting_up));
     }
 }

@@ -34,7 +34,8 @@ fn variables_that_the_webhook_leaves_alone_are_no_health() {
         "{}",
         plain.reason
     );
-    assert_eq!(plain.fix.as_deref(), Some("kubectl apim status -n shop --azure"));
+    let fix = "kubectl apim status -n shop --azure";
+    assert_eq!(plain.fix_text().as_deref(), Some(fix));
     let with_azure = |variables: &[(&'static str, Option<&str>)], change: &dyn Fn(&mut EntraInAzure)| {
         assessed(|facts| {
             own(facts, variables);
@@ -48,7 +49,7 @@ fn variables_that_the_webhook_leaves_alone_are_no_health() {
     let unsure = with_azure(&file, &|_| {});
     assert_eq!(unsure.verdict, Verdict::Unknown);
     let fix = "kubectl -n shop set env deployment/gw -c gw AZURE_FEDERATED_TOKEN_FILE-";
-    assert_eq!(unsure.fix.as_deref(), Some(fix));
+    assert_eq!(unsure.fix_text().as_deref(), Some(fix));
     // The app that the container names does not exist.
     let gone = with_azure(&client_id, &|azure| {
         azure.application = Ok(None);
@@ -61,7 +62,7 @@ fn variables_that_the_webhook_leaves_alone_are_no_health() {
         gone.reason
     );
     let fix = "kubectl -n shop set env deployment/gw -c gw AZURE_CLIENT_ID-";
-    assert_eq!(gone.fix.as_deref(), Some(fix));
+    assert_eq!(gone.fix_text().as_deref(), Some(fix));
     let other = Uuid::from_u128(77).to_string();
     let tenant = with_azure(&[(OwnVariables::TENANT_ID, Some(&other))], &|azure| {
         let access = azure.access.as_mut().unwrap();
@@ -85,8 +86,7 @@ fn variables_that_the_webhook_leaves_alone_are_no_health() {
     assert_eq!(authority("https://login.chinacloudapi.cn/"), Verdict::Unknown);
     // A container that sets all of them does not rely on the webhook.
     let all = [(OwnVariables::TENANT_ID, None), file[0], client_id[0]];
-    let by_hand = assessed(|facts| own(facts, &all));
-    assert_eq!(by_hand.verdict, Verdict::Healthy);
+    assert_eq!(assessed(|facts| own(facts, &all)).verdict, Verdict::Healthy);
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn what_a_set_up_leaves_alone_has_another_command() {
         assessed(|facts| facts.image = "mcr.microsoft.com/azure-api-management/gateway:2.5.0".to_owned());
     assert_eq!(old.verdict, Verdict::CannotSignIn);
     assert!(old.reason.contains("is older than 2.11"), "{}", old.reason);
-    let fix = old.fix.unwrap();
+    let fix = old.fix_text().unwrap();
     assert!(
         fix.starts_with("kubectl -n shop set image deployment/gw "),
         "{fix}"
@@ -106,7 +106,10 @@ fn what_a_set_up_leaves_alone_has_another_command() {
         "{}",
         skipped.reason
     );
-    assert_eq!(skipped.fix.as_deref(), Some("kubectl -n shop edit deployment/gw"));
+    assert_eq!(
+        skipped.fix_text().as_deref(),
+        Some("kubectl -n shop edit deployment/gw")
+    );
 }
 
 #[test]
@@ -138,7 +141,7 @@ fn what_certainly_lacks_in_the_cluster_is_broken_with_and_without_azure() {
             });
             assert_eq!(found.verdict, Verdict::CannotSignIn, "{said}");
             assert!(found.reason.contains(said), "{}", found.reason);
-            let fix = found.fix.unwrap();
+            let fix = found.fix_text().unwrap();
             assert!(
                 fix.starts_with("kubectl apim entra setup deployment/gw -n shop"),
                 "{fix}"
@@ -156,7 +159,7 @@ fn what_certainly_lacks_in_the_cluster_is_broken_with_and_without_azure() {
         }));
     });
     assert_eq!(gone.verdict, Verdict::CannotSignIn);
-    assert!(gone.fix.unwrap().ends_with(" --location-name <NAME>"));
+    assert!(gone.fix_text().unwrap().ends_with(" --location-name <NAME>"));
 }
 
 #[test]
@@ -178,7 +181,7 @@ fn what_the_webhook_does_not_give_or_gives_wrong_is_broken() {
     let found = with(&|_, azure| unregistered(azure));
     assert_eq!(found.verdict, Verdict::CannotSignIn);
     assert!(found.reason.contains("is not registered"), "{}", found.reason);
-    assert!(found.fix.unwrap().starts_with("kubectl apim entra setup "));
+    assert!(found.fix_text().unwrap().starts_with("kubectl apim entra setup "));
     // Where the container may bring a token of its own, the webhook is not needed.
     let own = with(&|facts, azure| {
         unregistered(azure);
@@ -214,7 +217,7 @@ fn what_the_webhook_does_not_give_or_gives_wrong_is_broken() {
         "{}",
         other.reason
     );
-    assert!(other.fix.unwrap().ends_with(&format!("--app {APP}")));
+    assert!(other.fix_text().unwrap().ends_with(&format!("--app {APP}")));
     let name = of("contoso.onmicrosoft.com");
     assert_eq!(name.verdict, Verdict::Healthy);
     assert!(name.reason.contains("contoso.onmicrosoft.com"), "{}", name.reason);
@@ -242,7 +245,7 @@ fn pods_without_the_identity_are_stale() {
         let change = |facts: &mut GatewayFacts| facts.pods = Ok(pods(&["gw-1", "gw-2"], unidentified));
         let found = assessed(change);
         assert_eq!((found.verdict, found.reason.as_str()), (Verdict::StalePods, said));
-        assert_eq!(found.fix.as_ref(), Some(&set_up_again));
+        assert_eq!(found.fix_text().as_ref(), Some(&set_up_again));
         let with_azure = assessed(|facts| {
             change(facts);
             sign_in(facts).azure = Some(Box::new(set_up(Auth::WorkloadIdentity)));
@@ -263,7 +266,7 @@ fn pods_without_the_identity_are_stale() {
         "{}",
         rolling.reason
     );
-    assert_eq!(rolling.fix, Some(set_up_again));
+    assert_eq!(rolling.fix_text(), Some(set_up_again));
     let mut unseen = entra_gateway(Auth::WorkloadIdentity);
     unseen.pods = Err(Unavailable::Forbidden("pods".to_owned()));
     let found = assess(&unseen, now());
@@ -281,7 +284,7 @@ fn pods_that_no_controller_replaces_are_deleted_by_hand() {
             let found = assess(&facts, now());
             assert!(found.verdict.is_alarm(), "{auth:?}");
             let fix = "kubectl delete pod -n shop gw-0 gw-1";
-            assert_eq!(found.fix.as_deref(), Some(fix), "{auth:?}");
+            assert_eq!(found.fix_text().as_deref(), Some(fix), "{auth:?}");
         }
     }
 }
@@ -303,7 +306,7 @@ fn a_pod_that_keeps_an_earlier_template_is_replaced_without_the_partition() {
                 ..pods(&["gw-0"], 1)
             });
         });
-        assert_eq!(found.fix.as_deref(), Some(fix));
+        assert_eq!(found.fix_text().as_deref(), Some(fix));
     }
 }
 
@@ -339,7 +342,7 @@ fn an_app_is_created_only_if_nothing_shows_one() {
                 change(sign_in(facts));
             });
             assert_eq!(found.verdict, Verdict::CannotSignIn, "{}", found.reason);
-            (found.fix, found.reason)
+            (found.fix_text(), found.reason)
         };
         let ends = |change: &dyn Fn(&mut EntraSignIn), end: &str| {
             let (fix, reason) = fix(change);
@@ -365,5 +368,5 @@ fn an_app_is_created_only_if_nothing_shows_one() {
         sign_in.client_id = Err(Unavailable::Forbidden("no right".to_owned()));
         sign_in.lacking.label = true;
     });
-    assert!(unread.fix.unwrap().ends_with(" --app CLIENT-ID"));
+    assert!(unread.fix_text().unwrap().ends_with(" --app CLIENT-ID"));
 }

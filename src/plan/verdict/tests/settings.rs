@@ -61,7 +61,7 @@ fn what_does_not_fit_is_named_with_what_corrects_it() {
         let found = assessed(Auth::Certificate, change);
         assert_eq!(found.verdict, Verdict::CannotSignIn, "{said}");
         assert!(found.reason.contains(said), "{said}: {}", found.reason);
-        let command = found.fix.unwrap();
+        let command = found.fix_text().unwrap();
         assert!(command.starts_with(fix), "{said}: {command}");
     }
 }
@@ -82,7 +82,7 @@ fn the_app_of_the_secret_counts_before_one_that_the_container_names() {
     let sign_in = sign_in(&mut facts);
     sign_in.client_id = Ok(Uuid::from_u128(99));
     sign_in.azure = Some(Box::new(azure));
-    let fix = assess(&facts, now()).fix.unwrap();
+    let fix = assess(&facts, now()).fix_text().unwrap();
     assert!(fix.ends_with(&format!("--app {APP}")), "{fix}");
 }
 
@@ -103,7 +103,7 @@ fn a_gateway_that_does_not_exist_is_the_one_of_the_secret() {
         tier: "Premium".to_owned(),
         min_api_version: None,
     }));
-    let fix = assess(&facts, now()).fix.unwrap();
+    let fix = assess(&facts, now()).fix_text().unwrap();
     assert_eq!(fix, "kubectl -n shop set env deployment/gw -c gw gateway.name=gw");
 }
 
@@ -119,7 +119,7 @@ fn pods_below_a_partition_are_replaced_without_it() {
         .and_then(SecretFacts::id_of_pods)
         .unwrap();
     facts.marks.rotation_ids = Some(id).into();
-    let fix = assess(&facts, now()).fix.unwrap();
+    let fix = assess(&facts, now()).fix_text().unwrap();
     assert!(fix.contains("patch") && fix.contains("partition"), "{fix}");
 }
 

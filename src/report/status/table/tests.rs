@@ -8,8 +8,12 @@ use crate::report::status::TableOptions;
 const USUAL: usize = 80;
 
 fn lines(gateways: Vec<GatewayFacts>) -> Vec<String> {
+    on_terminal(gateways, None)
+}
+
+fn on_terminal(gateways: Vec<GatewayFacts>, width: Option<usize>) -> Vec<String> {
     let report = StatusReport::new(gateways, Vec::new(), SortBy::Name, TableOptions::default(), now());
-    let text = anstream::adapter::strip_str(&table(&report, false)).to_string();
+    let text = anstream::adapter::strip_str(&table(&report, Columns::Usual, width)).to_string();
     text.lines().map(str::to_owned).collect()
 }
 
@@ -72,12 +76,32 @@ fn a_row_of_an_ordinary_name_fits_into_the_usual_terminal() {
 }
 
 #[test]
+fn a_terminal_that_is_too_narrow_does_without_the_way_to_sign_in() {
+    let mut gateways = gallery();
+    for facts in &mut gateways {
+        facts.workload.name = "orders-gateway-eu-01".to_owned();
+    }
+    for (width, has_auth) in [(None, true), (Some(200), true), (Some(USUAL), false)] {
+        let lines = on_terminal(gateways.clone(), width);
+        assert_eq!(lines[0].contains("AUTH"), has_auth, "{width:?}: {lines:#?}");
+        let widest = lines.iter().map(|line| line.chars().count()).max().unwrap();
+        assert!(width.is_none_or(|width| widest <= width), "{width:?}: {lines:#?}");
+    }
+}
+
+#[test]
 fn times_are_written_as_kubectl_writes_them() {
     let lines = lines(gallery());
     let times: Vec<&str> = lines
         .iter()
         .skip(1)
-        .map(|line| line.split("   ").filter(|cell| !cell.is_empty()).nth(2).unwrap().trim())
+        .map(|line| {
+            line.split("   ")
+                .filter(|cell| !cell.is_empty())
+                .nth(2)
+                .unwrap()
+                .trim()
+        })
         .collect();
     assert_eq!(
         times,

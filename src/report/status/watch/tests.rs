@@ -124,9 +124,9 @@ fn a_row_says_when_it_was_printed_and_what_has_changed() {
         .lines()
         .map(|line| line.split_whitespace().collect())
         .collect();
-    assert_eq!((words[0][0], words[0][7]), ("TIME", "CHANGE"), "{first}");
+    assert_eq!((words[0][0], words[0][8]), ("TIME", "CHANGE"), "{first}");
     assert_eq!(
-        (words[1][0], words[1][7]),
+        (words[1][0], words[1][8]),
         ("2027-01-15T08:00:00Z", "<none>"),
         "{first}"
     );
