@@ -31,6 +31,13 @@ const HINT: Style = AnsiColor::Cyan.on_default().bold();
 /// The width of the label of a step: the longest label and a space.
 const LABEL_WIDTH: usize = 11;
 
+/// The width of the terminal in columns, if stdout is one.
+pub fn width_of_stdout() -> Option<usize> {
+    let terminal = Term::stdout();
+    let (_, columns) = terminal.size_checked().filter(|_| terminal.is_term())?;
+    Some(columns.into())
+}
+
 /// The settings of the user for all output.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OutputSettings {
@@ -118,13 +125,6 @@ impl Output {
             Err(error) => Err(Error::failed(format!("cannot write to stdout: {error}")).caused_by(error)),
             Ok(()) => Ok(true),
         }
-    }
-
-    /// The width of the terminal in columns, if stdout is one.
-    pub fn width(&self) -> Option<usize> {
-        let terminal = Term::stdout();
-        let (_, columns) = terminal.size_checked().filter(|_| terminal.is_term())?;
-        Some(columns.into())
     }
 
     /// The part of the terminal for what is drawn in place; `None` where stdout is no terminal,

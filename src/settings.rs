@@ -24,4 +24,4 @@ pub use kube::kube_connection;
 pub use log::{log_format, output_settings, script_debug};
 pub use render_rbac::{Covered, KubernetesRights, RenderSettings};
 pub use rotate::{RotateSettings, script_namespace};
-pub use status::StatusSettings;
+pub use status::{StatusSettings, Then};

@@ -17,7 +17,7 @@ use crate::model::request::{KubeConnection, StatusFormat};
 use crate::model::{Gap, counted, in_words};
 use crate::output::Output;
 use crate::report::status::{StatusReport, TableOptions};
-use crate::settings::{StatusSettings, rotate_request};
+use crate::settings::{StatusSettings, Then, rotate_request};
 use shared::{print_nothing_found, table_options};
 
 /// The number of fixes that are printed at most.
@@ -31,7 +31,7 @@ pub(super) async fn run(
     context: &Context,
 ) -> Result<u8> {
     let settings = StatusSettings::resolve(args, matches, &context.environment)?;
-    if settings.fix {
+    if settings.then == Then::Fix {
         fix::check(kube)?;
     }
     let output = &context.output;
@@ -39,7 +39,7 @@ pub(super) async fn run(
         output.warning(warning);
     }
     let cluster = connect(kube, context).await?;
-    if settings.watch {
+    if settings.then == Then::Watch {
         return watch::run(&settings, &cluster, context).await;
     }
     let found = gateways(&cluster, &settings.selection, rotate_request).await;
@@ -73,7 +73,7 @@ pub(super) async fn run(
         cluster.now(),
     );
     print(&report, &settings, output)?;
-    if settings.fix && without_azure.is_none() {
+    if settings.then == Then::Fix && without_azure.is_none() {
         return fix::run(&report, context, async || {
             anew(&settings, &cluster, context).await
         })
@@ -134,7 +134,7 @@ fn print(report: &StatusReport, settings: &StatusSettings, output: &Output) -> R
     }
     output.data(&report.render(settings.output)?)?;
     if matches!(settings.output, StatusFormat::Table | StatusFormat::Wide) {
-        if !settings.fix {
+        if settings.then != Then::Fix {
             print_fixes(report, settings, output);
         }
         for role in report.too_wide() {

@@ -11,6 +11,16 @@ use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::model::request::{Selection, SortBy, StatusFormat};
 
+/// What follows the gateways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    End,
+    /// To keep running and print changes.
+    Watch,
+    /// To offer the commands that fix the gateways.
+    Fix,
+}
+
 #[derive(Debug)]
 pub struct StatusSettings {
     pub selection: Selection,
@@ -20,12 +30,9 @@ pub struct StatusSettings {
     pub in_full: bool,
     pub no_headers: bool,
     pub sort_by: SortBy,
-    /// Whether to keep running and print changes.
-    pub watch: bool,
+    pub then: Then,
     /// An expiry within this time is an alarm.
     pub fail_within: Option<SignedDuration>,
-    /// Whether to offer the commands that fix the gateways.
-    pub fix: bool,
     /// Set if Azure is to be contacted.
     pub azure: Option<AzureSettings>,
     /// Warnings about the settings themselves.
@@ -71,9 +78,12 @@ impl StatusSettings {
             output: args.output,
             no_headers: args.no_headers,
             sort_by: args.sort_by,
-            watch: args.watch,
+            then: match (args.watch, args.fix) {
+                (true, _) => Then::Watch,
+                (_, true) => Then::Fix,
+                _ => Then::End,
+            },
             fail_within: args.fail_within,
-            fix: args.fix,
             azure,
             warnings,
         })

@@ -4,7 +4,7 @@ use crate::cluster::Cluster;
 use crate::commands::{Context, nothing_found};
 use crate::error::{Error, Kind, Result};
 use crate::model::request::StatusFormat;
-use crate::output::Output;
+use crate::output::{Output, width_of_stdout};
 use crate::report::status::TableOptions;
 use crate::settings::StatusSettings;
 
@@ -13,7 +13,7 @@ pub(super) fn table_options(settings: &StatusSettings, context: &Context) -> Tab
         with_namespace: settings.selection.everywhere,
         with_azure: settings.azure.is_some(),
         no_headers: settings.no_headers,
-        width: context.output.width(),
+        width: width_of_stdout(),
         connection: context.connection.clone(),
     }
 }

@@ -36,11 +36,11 @@ impl Columns {
 
 /// All rows, for a terminal of this width if it is one.
 pub(super) fn table(report: &StatusReport, columns: Columns, width: Option<usize>) -> String {
-    let with = |columns| rows(report, columns, !report.options.no_headers, &mut Widths::new());
-    let table = with(columns);
+    let draw = |columns| rows(report, columns, !report.options.no_headers, &mut Widths::new());
+    let table = draw(columns);
     let is_wider = |width| table.lines().any(|line| measure_text_width(line) > width);
     if columns == Columns::Usual && width.is_some_and(is_wider) {
-        return with(Columns::Fewer);
+        return draw(Columns::Fewer);
     }
     table
 }

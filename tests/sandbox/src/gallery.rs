@@ -62,7 +62,7 @@ pub struct Gallery<'a> {
 }
 
 impl Gallery<'_> {
-    /// Deploys them, with a CronJob that rotates their tokens. `apim` runs the plugin in the
+    /// Deploys them, with a `CronJob` that rotates their tokens. `apim` runs the plugin in the
     /// namespace. Returns the secrets that it has made.
     pub async fn deploy(&self, apim: impl AsyncFn(&[&str]) -> Result<()>) -> Result<Vec<String>> {
         let mut secrets = Vec::new();
@@ -183,7 +183,7 @@ impl Gallery<'_> {
         .await
     }
 
-    /// A CronJob that has succeeded and does not run for the next hours.
+    /// A `CronJob` that has succeeded and does not run for the next hours.
     async fn cron_job(&self) -> Result<()> {
         let now = self.azure.now();
         let hour = (now.as_second() / 3600 + 12) % 24;
